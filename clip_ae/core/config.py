@@ -1,0 +1,344 @@
+"""Every key of config.yaml: type, default, unit, meaning and limits.
+
+`datasets` hold what depends on the data, `runs` hold a method and its switches.
+The JSON Schema in workflow/schemas is generated from here.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.tables import HEADS, STREAMS
+from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import key, read
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Folders of results/ that are no dataset.
+RESERVED = {"weights", "pretrained"}
+
+
+@dataclass(frozen=True)
+class I3dOptions:
+    """Inflated 3D Inception (Carreira and Zisserman 2017)."""
+
+    channels: int = key(3, "input channels: 3 for RGB, 2 for flow", minimum=2, maximum=3)
+    width: float = key(1.0, "factor on every layer's channels; 1 is the published network", above=0, maximum=1)
+    short_side: int = key(256, "pixels; frames are resized to this short side", minimum=16)
+    crop: int = key(224, "pixels; side of the centre crop", minimum=16)
+    classes: int = key(400, "classes of its pre-training", minimum=2)
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """A CLIP image tower with its text tower."""
+
+    architecture: str = key("ViT-B-16-quickgelu", "an open_clip architecture, or `tiny`: the demo's own")
+
+
+@dataclass(frozen=True)
+class VggishOptions:
+    """The VGG-like AudioSet network (Hershey et al. 2017)."""
+
+    width: float = key(1.0, "factor on every layer's channels; 1 is the published network", above=0, maximum=1)
+    classes: int = key(0, "classes of its pre-training head; 0 where the weights bring none", minimum=0)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights: exactly one of i3d, clip, vggish, and where they come from."""
+
+    source: str = key(doc="`pretrain` (made by this workflow), a local path, or a URL")
+    i3d: I3dOptions | None = key(None, "an I3D network")
+    clip: ClipOptions | None = key(None, "a CLIP network")
+    vggish: VggishOptions | None = key(None, "a VGGish network")
+    integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
+    licence: str = key("unknown", "licence of the weights")
+    trained_on: str = key("unknown", "data the weights were trained on")
+
+    @property
+    def network(self) -> str:
+        return next(n for n in ("i3d", "clip", "vggish") if getattr(self, n) is not None)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How the demo's own networks are trained, on generated trimmed clips."""
+
+    seed: int = key(1, "seed of the pre-training world", minimum=0)
+    clips: int = key(960, "trimmed clips generated for each network", minimum=12)
+    epochs: int = key(6, "passes over the clips", minimum=1)
+    batch: int = key(32, "clips a step", minimum=2)
+    learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
+
+
+@dataclass(frozen=True)
+class DemoWorld:
+    """A generated dataset: the paper's problem in miniature."""
+
+    seed: int = key(0, "seed of everything that is drawn", minimum=0)
+    train_videos: int = key(24, "untrimmed training videos", minimum=5)
+    test_videos: int = key(16, "untrimmed test videos", minimum=1)
+    seconds_min: float = key(15.0, "seconds; shortest video", minimum=4)
+    seconds_max: float = key(25.0, "seconds; longest video", minimum=4)
+
+    def subsets(self) -> dict[str, str]:
+        """Every video id and its subset: known before anything is drawn."""
+        train = {f"demo_train_{i:03d}": "training" for i in range(self.train_videos)}
+        return train | {f"demo_test_{i:03d}": "validation" for i in range(self.test_videos)}
+
+
+@dataclass(frozen=True)
+class RgbEncoder:
+    """I3D on frames."""
+
+    weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
+    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
+
+
+@dataclass(frozen=True)
+class FlowEncoder:
+    """I3D on optical flow."""
+
+    weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
+    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
+    algorithm: Literal["dis", "tvl1"] = key("tvl1", "OpenCV's DualTVL1, or DIS for a quick look")
+    bound: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
+
+
+@dataclass(frozen=True)
+class ClipEncoder:
+    """CLIP's image tower on some frames of a snippet."""
+
+    weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
+    batch: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
+    frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
+
+
+@dataclass(frozen=True)
+class AudioEncoder:
+    """VGGish on 0.96 s centred on the snippet."""
+
+    weights: str = key("vggish", "name of a vggish entry of `weights`")
+    batch: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The streams to extract; a stream that is absent is not extracted."""
+
+    rgb: RgbEncoder | None = key(None, "I3D on frames")
+    flow: FlowEncoder | None = key(None, "I3D on optical flow")
+    clip: ClipEncoder | None = key(None, "CLIP on frames")
+    audio: AudioEncoder | None = key(None, "VGGish on sound")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One round's training of the localizer."""
+
+    snippets: int = key(750, "T: snippets sampled a video; shorter videos are padded and masked", minimum=1)
+    batch: int = key(16, "videos a step", minimum=1)
+    steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
+    learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
+    weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
+    log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
+
+
+@dataclass(frozen=True)
+class Localization:
+    """From attention and class activations to scored segments."""
+
+    class_threshold: float = key(
+        0.1, "a class is kept when its video score exceeds this; the best one always", minimum=0
+    )
+    thresholds: tuple[float, ...] = key(
+        doc="share of the curve's maximum at which segments are cut", default=(0.1, 0.3, 0.5, 0.7, 0.9)
+    )
+    upsampling: int = key(24, "points a snippet, linearly interpolated before thresholding", minimum=1)
+    outer: float = key(0.25, "outer-inner contrast: margin on each side as a share of the length", minimum=0)
+    video_score: float = key(0.2, "weight of the video's class score in a segment's score", minimum=0)
+    nms_sigma: float = key(0.3, "soft-NMS: sigma of the Gaussian decay in tIoU", above=0)
+    minimum_score: float = key(0.001, "segments that decay below this score are dropped", minimum=0)
+    rgb_weight: float = key(0.5, "share of the RGB stream where two streams are fused", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How detections are scored."""
+
+    tiou: tuple[float, ...] = key((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1)
+    averages: tuple[str, ...] = key(("0.1:0.5", "0.3:0.7", "0.1:0.7"), "ranges of tIoU whose mean is reported")
+    mapping: Literal["soft_majority", "hard_majority", "hungarian"] = key(
+        "soft_majority", "clusters to classes for the headline; all three are always printed"
+    )
+    shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What depends on the data. Exactly one source: demo, videos or features."""
+
+    classes: int = key(doc="number of action classes: all that the unsupervised setting knows", minimum=2)
+    runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
+    headline: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
+    demo: DemoWorld | None = key(None, "source: generated videos")
+    videos: str | None = key(None, "source: folder of raw videos, searched recursively")
+    features: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
+    streams: tuple[Literal["rgb", "flow", "clip", "audio"], ...] | None = key(
+        None, "with `features` only: the streams that lie there"
+    )
+    annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
+    train_subset: str = key("training", "subset that is clustered and trained on")
+    test_subset: str = key("validation", "subset that is localized and scored")
+    grid: Grid = key(Grid(), "the snippet grid that all streams share")
+    shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
+    encoders: Encoders | None = key(None, "streams to extract from the videos")
+    rounds: int = key(5, "rounds of clustering and localization", minimum=1)
+    seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
+    training: Training = key(Training(), "one round's training")
+    localization: Localization = key(Localization(), "from curves to segments")
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        return self.encoders.streams if self.encoders else self.streams or ()
+
+    @property
+    def annotated(self) -> bool:
+        return self.demo is not None or self.annotations is not None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method and its switches."""
+
+    method: Literal["stpn"] = key(doc="localizer")
+    clustering: Literal["spectral", "kmeans"] = key("spectral", "clustering of the training videos' descriptors")
+    losses: dict[str, float] = key({}, "weight of each loss of the method")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Knobs that change how fast, never what: no result depends on them, nothing runs again."""
+
+    device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
+    workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
+    watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
+    memory_gib: float = key(4.0, "GiB of address space a decoder may take", above=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole of config.yaml."""
+
+    datasets: dict[str, Dataset] = key(doc="datasets by name")
+    runs: dict[str, Run] = key(doc="methods by name")
+    weights: dict[str, Weights] = key(doc="networks by name")
+    pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
+    math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
+    track_code: bool = key(True, "run a stage again when its code changes")
+    runtime: Runtime = key(Runtime(), "run-time knobs")
+
+
+def load_config(data: Any) -> Config:
+    """A checked Config from plain data; UserError names the first key that is wrong."""
+    config = read(Config, data)
+    for name, weights in config.weights.items():
+        _check_name(f"weights.{name}", name)
+        _one_of(f"weights.{name}", weights, ("i3d", "clip", "vggish"))
+    for name, run in config.runs.items():
+        _check_name(f"runs.{name}", name)
+        for loss in run.losses:
+            _known(f"runs.{name}.losses.{loss}", loss, HEADS[run.method].losses)
+    for name, dataset in config.datasets.items():
+        _check_name(f"datasets.{name}", name)
+        _check_dataset(f"datasets.{name}", dataset, config)
+    return config
+
+
+def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
+    _one_of(where, dataset, ("demo", "videos", "features"))
+    _check_source(where, dataset)
+    if dataset.encoders:
+        for stream in dataset.encoders.streams:
+            _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
+    for run in dataset.runs:
+        _known(f"{where}.runs", run, config.runs)
+        for stream in HEADS[config.runs[run].method].streams:
+            if stream not in dataset.stream_names:
+                raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
+    _known(f"{where}.headline", dataset.headline, dataset.runs)
+    if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
+        raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
+    _check_evaluation(f"{where}.evaluation", dataset.evaluation)
+    _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
+
+
+def _check_source(where: str, dataset: Dataset) -> None:
+    if dataset.features is None and dataset.encoders is None:
+        raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
+    if dataset.features is None and dataset.streams is not None:
+        raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
+    if dataset.features is not None and dataset.encoders is not None:
+        raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
+    if not dataset.stream_names:
+        raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
+    if dataset.demo and dataset.annotations:
+        raise UserError(f"{where}.annotations: the demo brings its own")
+    if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
+        raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
+
+
+def _check_encoder(where: str, stream: str, encoder: Any, config: Config) -> None:
+    _known(f"{where}.weights", encoder.weights, config.weights)
+    weights = config.weights[encoder.weights]
+    wanted = {"rgb": "i3d", "flow": "i3d", "clip": "clip", "audio": "vggish"}[stream]
+    if weights.network != wanted:
+        raise UserError(f"{where}.weights: {encoder.weights} is a {weights.network} network; {stream} needs {wanted}")
+    channels = {"rgb": 3, "flow": 2}.get(stream)
+    if weights.i3d and weights.i3d.channels != channels:
+        raise UserError(
+            f"{where}.weights: {encoder.weights} takes {weights.i3d.channels} channels; {stream} has {channels}"
+        )
+
+
+def _check_evaluation(where: str, evaluation: Evaluation) -> None:
+    _check_rising(f"{where}.tiou", evaluation.tiou)
+    for text in evaluation.averages:
+        if not averaged(text, evaluation.tiou):
+            raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
+
+
+def averaged(text: str, tiou: tuple[float, ...]) -> tuple[float, ...]:
+    """The thresholds inside a LOW:HIGH range whose ends are thresholds themselves; else none."""
+    try:
+        low, high = (float(end) for end in text.split(":"))
+    except ValueError:
+        return ()
+    return tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
+
+
+def _check_rising(where: str, values: tuple[float, ...]) -> None:
+    if not values or list(values) != sorted(set(values)):
+        raise UserError(f"{where}: expected rising numbers, got {list(values)}")
+
+
+def _check_name(where: str, name: str) -> None:
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(RESERVED))}")
+
+
+def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
+    found = [n for n in names if getattr(value, n) is not None]
+    if len(found) != 1:
+        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
+
+
+def _known(where: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise UserError(f"{where}: '{name}' is not defined{nearest(name, known)}")

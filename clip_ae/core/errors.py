@@ -1,0 +1,29 @@
+"""Errors a person can act on: one line that says what is wrong, where, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ClipAeError(Exception):
+    """Base of the errors that end in one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class UserError(ClipAeError):
+    """A mistake in the config, the paths or the annotations."""
+
+    exit_code = 2
+
+
+class RefusedInput(ClipAeError):
+    """A corrupt or hostile input that policy does not allow."""
+
+    exit_code = 3
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """' (did you mean ...?)' for a misspelt word, or the known words when nothing is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"

@@ -1,0 +1,66 @@
+"""Where every artefact lies: the one source of paths, shared by the rules and by `verify`."""
+
+import re
+from collections.abc import Mapping
+
+DATASET = "results/{dataset}"
+RUN = f"{DATASET}/runs/{{run}}/seed-{{seed}}"
+ROUND = f"{RUN}/round-{{round}}"
+
+DEMO_VIDEOS = f"{DATASET}/world/videos"
+DEMO_ANNOTATIONS = f"{DATASET}/world/annotations.json"
+DEMO_MANIFEST = f"{DATASET}/world/manifest.json"
+PRETRAINED = "results/pretrained/{name}.safetensors"
+WEIGHTS = "results/weights/{name}.safetensors"
+PROBE = f"{DATASET}/probe/{{shard}}.parquet"
+FEATURES = f"{DATASET}/features/{{stream}}/{{shard}}.parquet"
+# `stage` is probe or the name of a stream.
+FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
+VIDEOS = f"{DATASET}/videos.parquet"
+FAILURES = f"{DATASET}/failures.parquet"
+LABELS = f"{ROUND}/labels.parquet"
+MODEL = f"{ROUND}/model.safetensors"
+TRAINING = f"{ROUND}/training.jsonl"
+DETECTIONS = f"{RUN}/detections.json"
+CURVES = f"{RUN}/curves.parquet"
+MAP = f"{RUN}/map.json"
+SUMMARY = "results/{dataset}_{summary}.json"
+REPORT = "results/{dataset}_report.html"
+
+# The output that speaks for each stage, in the order of the workflow.
+OUTPUTS = {
+    "make_demo": DEMO_MANIFEST,
+    "pretrain": PRETRAINED,
+    "weights": WEIGHTS,
+    "probe": PROBE,
+    "extract": FEATURES,
+    "import_features": FEATURES,
+    "catalog": VIDEOS,
+    "cluster": LABELS,
+    "train": MODEL,
+    "localize": DETECTIONS,
+    "evaluate": MAP,
+    "summarize": SUMMARY,
+    "report": REPORT,
+}
+CONSTRAINTS = {
+    "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "stream": "rgb|flow|clip|audio",
+    "stage": "probe|rgb|flow|clip|audio",
+    "shard": r"\d{4}-of-\d{4}",
+    "seed": r"\d+",
+    "round": r"\d+",
+    "summary": "map|detections",
+}
+
+
+def match(pattern: str, path: str) -> Mapping[str, str] | None:
+    """The wildcards of a path made from a pattern, or None where it was not."""
+    expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
+    for name, constraint in CONSTRAINTS.items():
+        expression = expression.replace(f"{{{name}}}", f"(?P<{name}>{constraint})", 1)
+        expression = expression.replace(f"{{{name}}}", f"(?P={name})")
+    found = re.fullmatch(expression, path)
+    return found.groupdict() if found else None

@@ -1,0 +1,276 @@
+"""A stage's spec: the part of config.yaml that the stage may read, and nothing else.
+
+Snakemake compares specs as canonical JSON, so what is not in a spec cannot make its stage run
+again, and what is in it always does. `modules` names the lazily loaded code a spec calls for.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from clip_ae.core.config import (
+    Config,
+    Dataset,
+    DemoWorld,
+    Encoders,
+    Evaluation,
+    Localization,
+    Pretraining,
+    Run,
+    Training,
+    Weights,
+)
+from clip_ae.core.tables import (
+    CLUSTERINGS,
+    DESCRIPTORS,
+    FLOWS,
+    HEADS,
+    NETWORKS,
+    PRETRAINERS,
+    STREAMS,
+)
+from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import key
+
+DEFAULT_ENCODERS = Encoders()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Base of all specs."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class MakeDemoSpec(Spec):
+    world: DemoWorld = key(DemoWorld(), "the world to draw")
+
+
+@dataclass(frozen=True)
+class PretrainSpec(Spec):
+    name: str = key(doc="name of the network")
+    weights: Weights = key(doc="the network and its geometry")
+    pretrain: Pretraining = key(Pretraining(), "how it is trained")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        network = self.weights.network
+        # The flow network is trained on the flow that the demo extracts.
+        flow = (FLOWS["dis"],) if self.weights.i3d and self.weights.i3d.channels == 2 else ()
+        return (NETWORKS[network], PRETRAINERS[network], *flow)
+
+
+@dataclass(frozen=True)
+class WeightsSpec(Spec):
+    name: str = key(doc="name of the network")
+    weights: Weights = key(doc="the network and where its weights come from")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (NETWORKS[self.weights.network],)
+
+
+@dataclass(frozen=True)
+class ProbeSpec(Spec):
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class ExtractSpec(Spec):
+    encoders: Encoders = key(doc="the one stream to extract")
+    grid: Grid = key(Grid(), "the snippet grid")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def stream(self) -> str:
+        return self.encoders.streams[0]
+
+    @property
+    def encoder(self) -> Any:
+        return getattr(self.encoders, self.stream)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        flow = self.encoders.flow
+        return (STREAMS[self.stream], *((FLOWS[flow.algorithm],) if flow else ()))
+
+
+@dataclass(frozen=True)
+class ImportSpec(Spec):
+    streams: tuple[str, ...] = key(doc="streams to import")
+    grid: Grid = key(Grid(), "the grid that the features were made on")
+
+
+@dataclass(frozen=True)
+class CatalogSpec(Spec):
+    train_subset: str = key("training", "name of the training subset")
+    test_subset: str = key("validation", "name of the test subset")
+
+
+@dataclass(frozen=True)
+class ClusterSpec(Spec):
+    classes: int = key(doc="number of clusters", minimum=2)
+    streams: tuple[str, ...] = key(("rgb", "flow"), "streams of the descriptor")
+    clustering: str = key("spectral", "algorithm")
+    descriptor: str = key("mean", "`mean` in round 0, `attention` later")
+    method: str | None = key(None, "localizer whose attention pools the descriptor")
+    train_subset: str = key("training", "subset to cluster")
+    seed: int = key(0, "seed of the clustering")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        head = (HEADS[self.method].module,) if self.method else ()
+        return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *head)
+
+
+@dataclass(frozen=True)
+class TrainSpec(Spec):
+    method: str = key(doc="localizer")
+    classes: int = key(doc="number of clusters, which are the classes to learn", minimum=2)
+    losses: dict[str, float] = key({}, "weight of each loss")
+    training: Training = key(Training(), "the training itself")
+    train_subset: str = key("training", "subset to train on")
+    seed: int = key(0, "seed of initialisation and sampling")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (HEADS[self.method].module,)
+
+
+@dataclass(frozen=True)
+class LocalizeSpec(Spec):
+    method: str = key(doc="localizer")
+    localization: Localization = key(Localization(), "from curves to segments")
+    grid: Grid = key(Grid(), "the snippet grid")
+    test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (HEADS[self.method].module,)
+
+
+@dataclass(frozen=True)
+class EvaluateSpec(Spec):
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    train_subset: str = key("training", "subset whose labels name the clusters")
+    test_subset: str = key("validation", "subset to score")
+
+
+@dataclass(frozen=True)
+class SummarizeSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    run: str = key(doc="the headline run")
+    seeds: tuple[int, ...] = key(doc="its seeds")
+
+
+@dataclass(frozen=True)
+class ReportSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    run: str = key(doc="the headline run")
+    seeds: tuple[int, ...] = key(doc="its seeds")
+    rounds: int = key(doc="rounds whose training is shown", minimum=1)
+    streams: tuple[str, ...] = key(doc="the dataset's streams")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+def spec_for(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
+    """The spec of one job of a stage, which the wildcards of its output name."""
+    make = globals()[stage]
+    names = list(inspect.signature(make).parameters)[1:]
+    numbers = {"seed", "round"}
+    spec: Spec = make(config, **{n: int(wildcards[n]) if n in numbers else wildcards[n] for n in names})
+    return spec
+
+
+def make_demo(config: Config, dataset: str) -> MakeDemoSpec:
+    world = config.datasets[dataset].demo
+    assert world is not None
+    return MakeDemoSpec(world)
+
+
+def pretrain(config: Config, name: str) -> PretrainSpec:
+    return PretrainSpec(name, config.weights[name], config.pretrain, config.math_threads)
+
+
+def weights(config: Config, name: str) -> WeightsSpec:
+    return WeightsSpec(name, config.weights[name])
+
+
+def probe(config: Config, dataset: str) -> ProbeSpec:
+    return ProbeSpec(config.datasets[dataset].grid)
+
+
+def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
+    data = config.datasets[dataset]
+    assert data.encoders is not None
+    others = {f.name: None for f in fields(Encoders) if f.name != stream}
+    return ExtractSpec(replace(data.encoders, **others), data.grid, config.math_threads)
+
+
+def import_features(config: Config, dataset: str) -> ImportSpec:
+    data = config.datasets[dataset]
+    return ImportSpec(data.stream_names, data.grid)
+
+
+def catalog(config: Config, dataset: str) -> CatalogSpec:
+    data = config.datasets[dataset]
+    return CatalogSpec(data.train_subset, data.test_subset)
+
+
+def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
+    data, settings = _pair(config, dataset, run)
+    return ClusterSpec(
+        classes=data.classes,
+        streams=HEADS[settings.method].streams,
+        clustering=settings.clustering,
+        descriptor="attention" if round else "mean",
+        method=settings.method if round else None,
+        train_subset=data.train_subset,
+        seed=seed,
+        math_threads=config.math_threads,
+    )
+
+
+def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
+    data, settings = _pair(config, dataset, run)
+    return TrainSpec(
+        method=settings.method,
+        classes=data.classes,
+        losses=settings.losses,
+        training=data.training,
+        train_subset=data.train_subset,
+        seed=seed,
+        math_threads=config.math_threads,
+    )
+
+
+def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
+    data, settings = _pair(config, dataset, run)
+    return LocalizeSpec(settings.method, data.localization, data.grid, data.test_subset, config.math_threads)
+
+
+def evaluate(config: Config, dataset: str) -> EvaluateSpec:
+    data = config.datasets[dataset]
+    return EvaluateSpec(data.evaluation, data.train_subset, data.test_subset)
+
+
+def summarize(config: Config, dataset: str) -> SummarizeSpec:
+    data = config.datasets[dataset]
+    return SummarizeSpec(dataset, data.headline, data.seeds)
+
+
+def report(config: Config, dataset: str) -> ReportSpec:
+    data = config.datasets[dataset]
+    return ReportSpec(dataset, data.headline, data.seeds, data.rounds, data.stream_names, data.grid)
+
+
+def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
+    return config.datasets[dataset], config.runs[run]

@@ -1,0 +1,61 @@
+"""Seconds <-> snippets: the one place where an index becomes a second.
+
+t = 0 is the first video timestamp. Frame j is the one displayed at j / fps. Snippet k
+covers frames k * stride ... k * stride + frames - 1.
+"""
+
+import math
+from dataclasses import dataclass
+
+from clip_ae.core.typed import key
+
+# Containers round timestamps to their time base; a frame that misses an edge by less is on it.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The snippet grid that all streams of a dataset share."""
+
+    fps: float = key(25.0, "frames a second after resampling on the video's own timestamps", above=0)
+    frames: int = key(16, "frames in a snippet", minimum=1)
+    stride: int = key(16, "frames from one snippet's start to the next", minimum=1)
+
+    @property
+    def step(self) -> float:
+        """Seconds from one snippet's start to the next."""
+        return self.stride / self.fps
+
+    @property
+    def length(self) -> float:
+        """Seconds that a snippet covers."""
+        return self.frames / self.fps
+
+    def start(self, snippet: float) -> float:
+        return snippet * self.step
+
+    def stop(self, snippet: float) -> float:
+        return self.start(snippet) + self.length
+
+    def centre(self, snippet: float) -> float:
+        return self.start(snippet) + self.length / 2
+
+    def index(self, seconds: float) -> float:
+        """The fractional snippet that starts at a time; inverse of `start`."""
+        return seconds / self.step
+
+    def frame_time(self, frame: int) -> float:
+        return frame / self.fps
+
+    def frame_count(self, duration: float) -> int:
+        """Frames displayed within a duration: j counts while j / fps < duration."""
+        return max(0, math.ceil((duration - TOLERANCE) * self.fps))
+
+    def snippets(self, duration: float) -> int:
+        """Snippets of which at least half exists; a video always has one."""
+        spare = self.frame_count(duration) - math.ceil(self.frames / 2)
+        return max(1, spare // self.stride + 1)
+
+    def frames_spanned(self, snippets: int) -> int:
+        """Grid frames from the first to the last snippet's end."""
+        return (snippets - 1) * self.stride + self.frames

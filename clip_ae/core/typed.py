@@ -1,0 +1,183 @@
+"""Frozen dataclasses as the one source of config: read from plain data, checked, described by JSON Schema."""
+
+import dataclasses
+import json
+import math
+import operator
+import types
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from clip_ae.core.errors import UserError, nearest
+
+T = TypeVar("T")
+REQUIRED = dataclasses.MISSING
+# JSON Schema's names of limits, what they demand, and how to say it.
+LIMITS = (
+    ("minimum", operator.ge, "at least"),
+    ("exclusiveMinimum", operator.gt, "more than"),
+    ("maximum", operator.le, "at most"),
+)
+
+
+def key(
+    default: Any = REQUIRED,
+    doc: str = "",
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A config key: its default, its meaning with unit, and its limits."""
+    limits = {"minimum": minimum, "exclusiveMinimum": above, "maximum": maximum}
+    metadata = {"doc": doc, "limits": {k: v for k, v in limits.items() if v is not None}}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def read(cls: type[T], data: Any, where: str = "") -> T:
+    """Build `cls` from plain data; the first thing that is wrong raises UserError naming its key."""
+    if not isinstance(data, dict):
+        raise UserError(f"{where or 'config'}: expected keys and values, got {_show(data)}")
+    hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in data.items():
+        if name not in fields:
+            raise UserError(f"{join(where, name)}: unknown key{nearest(str(name), fields)}")
+        values[name] = _value(hints[name], value, join(where, name), fields[name].metadata.get("limits", {}))
+    for name, field in fields.items():
+        if name not in values and field.default is REQUIRED and field.default_factory is REQUIRED:
+            raise UserError(f"{join(where, name)}: missing; {field.metadata.get('doc', 'it has no default')}")
+    return cls(**values)
+
+
+def plain(value: Any) -> Any:
+    """Back to JSON types. Absent optional keys are left out, so that adding one later changes no digest."""
+    if dataclasses.is_dataclass(value):
+        pairs = ((f.name, plain(getattr(value, f.name))) for f in dataclasses.fields(value))
+        return {k: v for k, v in pairs if v is not None}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value
+
+
+def canonical(value: Any) -> str:
+    """One text for one meaning: sorted keys, no spaces."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def schema(cls: type) -> dict[str, Any]:
+    """JSON Schema of a dataclass."""
+    hints = get_type_hints(cls)
+    fields = dataclasses.fields(cls)
+    return {
+        "type": "object",
+        "description": (cls.__doc__ or "").split("\n")[0],
+        "additionalProperties": False,
+        "required": [f.name for f in fields if f.default is REQUIRED and f.default_factory is REQUIRED],
+        "properties": {f.name: _property(hints[f.name], f) for f in fields},
+    }
+
+
+def join(where: str, name: Any) -> str:
+    return f"{where}.{name}" if where else str(name)
+
+
+def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return None if value is None else _value(_not_none(hint), value, where, limits)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise UserError(f"{where}: {_show(value)} is not allowed{nearest(str(value), get_args(hint))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise UserError(f"{where}: expected a list, got {_show(value)}")
+        return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", limits) for i, v in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: expected keys and values, got {_show(value)}")
+        return {str(k): _value(get_args(hint)[1], v, join(where, k), limits) for k, v in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return read(hint, value, where)  # type: ignore[arg-type]
+    return _scalar(hint, value, where, limits)
+
+
+def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
+        raise UserError(f"{where}: expected {names[hint]}, got {_show(value)}{_yaml_hint(hint, value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where}: {value} is not a finite number")
+    for name, holds, words in LIMITS:
+        if name in limits and not holds(value, limits[name]):
+            raise UserError(f"{where}: {value} must be {words} {limits[name]}")
+    return value
+
+
+def _yaml_hint(hint: type, value: Any) -> str:
+    """YAML reads 1e-3 as text; say so where it happens."""
+    if hint is float and isinstance(value, str):
+        try:
+            return f"; YAML needs a decimal point, as in {float(value):.1e}"
+        except ValueError:
+            pass
+    return ""
+
+
+def _show(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _not_none(hint: Any) -> Any:
+    return next(a for a in get_args(hint) if a is not type(None))
+
+
+def _property(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
+    described = {**_type(hint, field.metadata.get("limits", {})), "description": field.metadata.get("doc", "")}
+    if _default(field) is not None:
+        described["default"] = _default(field)
+    return described
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """As plain data; None where a key has no default, or none but its absence."""
+    if field.default_factory is not REQUIRED:
+        return plain(field.default_factory())
+    return None if field.default is REQUIRED else plain(field.default)
+
+
+def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_type(_not_none(hint), limits), {"type": "null"}]}
+    if origin is Literal:
+        return {"enum": list(get_args(hint))}
+    if origin is tuple:
+        return {"type": "array", "items": _type(get_args(hint)[0], limits)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _type(get_args(hint)[1], limits)}
+    if dataclasses.is_dataclass(hint):
+        return schema(hint)  # type: ignore[arg-type]
+    name = {bool: "boolean", int: "integer", float: "number", str: "string"}[hint]
+    return {"type": name, **limits}
+
+
+def describe(cls: type, prefix: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(key, meaning, default) of every leaf; a required key's default is None."""
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name = join(prefix, field.name)
+        hint = _not_none(hints[field.name]) if get_origin(hints[field.name]) is types.UnionType else hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            yield from describe(hint, name)  # type: ignore[arg-type]
+        else:
+            yield name, field.metadata.get("doc", ""), _default(field)

@@ -1,0 +1,128 @@
+"""The few things that pass between rooms. Data carries its time and checks its own shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # the workflow's parse reads this module, and numpy would double its time
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What probe found out about one video; times in seconds."""
+
+    video_id: str
+    path: str
+    duration: float = 0.0
+    fps: float = 0.0
+    frames: int = 0
+    snippets: int = 0
+    width: int = 0
+    height: int = 0
+    has_audio: bool = False
+    audio_rate: int = 0
+    audio_channels: int = 0
+    status: str = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with one video in one stage; kind is a word to count by."""
+
+    video_id: str
+    stage: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class VideoFeatures:
+    """One video's rows of one stream: row k covers start[k] ... stop[k] seconds."""
+
+    video_id: str
+    start: NDArray[np.float64]
+    stop: NDArray[np.float64]
+    coverage: NDArray[np.float32]
+    feature: NDArray[np.float16]
+
+    def __post_init__(self) -> None:
+        rows = len(self.feature)
+        if self.feature.ndim != 2 or not len(self.start) == len(self.stop) == len(self.coverage) == rows:
+            raise ValueError(f"{self.video_id}: {self.feature.shape} features for {len(self.start)} snippets")
+
+
+# Features by stream, then by video id.
+Streams = Mapping[str, Mapping[str, VideoFeatures]]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An annotated action."""
+
+    label: str
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One video's line in an ActivityNet-form file."""
+
+    subset: str
+    instances: tuple[Instance, ...]
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A scored segment. Unsupervised labels are `cluster-07`; classes appear in evaluate only."""
+
+    video_id: str
+    label: str
+    score: float
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """The raw material of one snippet: uint8 frames [n, H, W, 3], or float32 samples [n] of sound.
+
+    coverage is the share that was really decoded; the rest repeats the last frame, or is silence.
+    """
+
+    snippet: int
+    data: NDArray[Any]
+    coverage: float
+
+
+class Encoder(Protocol):
+    """One stream's network: `prepare` a window on the CPU, `encode` a fixed-shape batch of them."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature."""
+        ...
+
+    @property
+    def short_side(self) -> int | None:
+        """Short side in pixels at which frames are decoded; None for a stream of sound."""
+        ...
+
+    @property
+    def lookahead(self) -> int:
+        """Frames that `prepare` needs past the snippet's own."""
+        ...
+
+    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]: ...
+
+    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+def cluster_label(cluster: int) -> str:
+    return f"cluster-{cluster:02d}"

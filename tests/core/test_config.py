@@ -1,0 +1,146 @@
+"""config.yaml: the shipped file is whole and right, and every mistake ends in one line."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clip_ae.core.config import Config, DemoWorld, averaged, load_config
+from clip_ae.core.errors import UserError
+from clip_ae.core.typed import describe
+from clip_ae.io.config_file import read_config_file
+from clip_ae.tools import schema
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def data() -> dict[str, Any]:
+    return copy.deepcopy(read_config_file(ROOT / "config.yaml"))
+
+
+def put(data: dict[str, Any], path: str, value: Any) -> None:
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        data = data[parent]
+    data[leaf] = value
+
+
+def test_the_schema_file_is_what_the_dataclasses_say() -> None:
+    kept = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
+    assert kept == schema.text(), "run `make schema`"
+
+
+def test_every_key_stands_in_config_yaml() -> None:
+    """Leaf keys of every section, looked up by name; keys of the two other sources stand in the examples."""
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    keys = {name.split(".")[-1] for name, _, _ in describe(Config)} | set(json_keys(json.loads(schema.text())))
+    assert not [k for k in keys if f"{k}:" not in text]
+
+
+def json_keys(node: Any) -> Any:
+    if isinstance(node, dict):
+        yield from node.get("properties", {})
+        for value in node.values():
+            yield from json_keys(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from json_keys(value)
+
+
+def test_the_commented_examples_are_right() -> None:
+    """Both `mine` examples work once their marks are taken away."""
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    examples = text[text.index("  # mine:") :].replace("  # ", "  ").replace("  #\n", "\n")
+    first, _, second = examples.partition("  Features that you have")
+    head = text[: text.index("  # A folder of your own")]
+    for example in (first, "  mine:" + second.partition("  mine:")[2]):
+        config = load_config(yaml.safe_load(head + example))
+        assert config.datasets["mine"].stream_names[:2] == ("rgb", "flow")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("datasets.demo.trainng", {}, "datasets.demo.trainng: unknown key; did you mean 'training'?"),
+        ("datasets.demo.training.steps", 0, "datasets.demo.training.steps: 0 must be at least 1"),
+        ("datasets.demo.videos", "x", "expected exactly one of demo, videos, features; got demo, videos"),
+        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: stpn"),
+        ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
+        ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
+        ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
+        ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
+        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features` source"),
+        ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
+        ("datasets.demo.encoders.flow", None, "stpn reads the flow stream, which this dataset does not have"),
+        ("datasets.demo.encoders.rgb.weights", "demo_clip", "demo_clip is a clip network; rgb needs i3d"),
+        ("datasets.demo.encoders.rgb.weights", "demo_flow", "demo_flow takes 2 channels; rgb has 3"),
+        ("datasets.demo.encoders.rgb.weights", "demo_rbg", "'demo_rbg' is not defined; did you mean 'demo_rgb'?"),
+        ("datasets.demo.evaluation.tiou", [0.5, 0.1], "datasets.demo.evaluation.tiou: expected rising numbers"),
+        ("datasets.demo.evaluation.tiou", [0.5, 1.5], "datasets.demo.evaluation.tiou[1]: 1.5 must be at most 1"),
+        ("datasets.demo.evaluation.averages", ["0.1:0.55"], "'0.1:0.55' must be LOW:HIGH with both ends in tiou"),
+        ("datasets.demo.evaluation.averages", ["all"], "'all' must be LOW:HIGH"),
+        ("datasets.demo.demo.seconds_min", 30, "datasets.demo.demo.seconds_min: larger than seconds_max"),
+        ("datasets.weights", {}, "datasets.weights.classes: missing"),
+        ("runs.stpn.method", "stpm", "runs.stpn.method: \"stpm\" is not allowed; did you mean 'stpn'?"),
+        (
+            "runs.stpn.losses.sparsty",
+            1.0,
+            "runs.stpn.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
+        ),
+        ("weights.demo_rgb.clip", {}, "weights.demo_rgb: expected exactly one of i3d, clip, vggish; got i3d, clip"),
+        ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
+        ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
+    ],
+)
+def test_mistakes(data: dict[str, Any], path: str, value: Any, words: str) -> None:
+    put(data, path, value)
+    with pytest.raises(UserError) as caught:
+        load_config(data)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["weights", "pretrained", "a/b", "-x", "a b", ""])
+def test_names_that_would_collide_or_escape(data: dict[str, Any], name: str) -> None:
+    data["datasets"][name] = data["datasets"]["thumos14"]
+    with pytest.raises(UserError, match="a name is letters, digits"):
+        load_config(data)
+
+
+def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
+    mine = {"features": "x", "classes": 3, "runs": ["stpn"], "headline": "stpn"}
+    data["datasets"]["mine"] = mine
+    with pytest.raises(UserError, match="has no stream; name at least one"):
+        load_config(data)
+    mine["streams"] = ["rgb", "flow"]
+    assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
+
+
+def test_averages_hold_the_thresholds_between_their_ends() -> None:
+    assert averaged("0.3:0.5", (0.1, 0.3, 0.4, 0.5, 0.7)) == (0.3, 0.4, 0.5)
+
+
+def test_demo_ids_are_known_before_anything_is_drawn() -> None:
+    subsets = DemoWorld(train_videos=5, test_videos=2).subsets()
+    assert list(subsets.values()) == ["training"] * 5 + ["validation"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\na: 2\n", ":2: 'a' stands twice"),
+        ("a: [1\nb: 2\n", ":2: not YAML"),
+        ("- a\n", "expected keys and values at the top"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_config_file(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
