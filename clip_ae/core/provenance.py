@@ -131,10 +131,10 @@ def serialize(node: Any) -> str:
         return f"{type(node).__name__}:{node!r}"
     parts = []
     for name, value in sorted(ast.iter_fields(node)):
-        if name == "body" and isinstance(value, list):
-            value = value[_has_docstring(node, value) :]
-        if name not in ("ctx", "kind", "type_comment") and value is not None and value != []:
-            parts.append(f"{name}={serialize(value)}")
+        is_body = name == "body" and isinstance(value, list)
+        kept = value[_has_docstring(node, value) :] if is_body else value
+        if name not in ("ctx", "kind", "type_comment") and kept is not None and kept != []:
+            parts.append(f"{name}={serialize(kept)}")
     return f"{type(node).__name__}({','.join(parts)})"
 
 

@@ -78,6 +78,7 @@ class WeightsSpec(Spec):
 @dataclass(frozen=True)
 class ProbeSpec(Spec):
     grid: Grid = key(Grid(), "the snippet grid")
+    streams: tuple[str, ...] | None = key(None, "streams of ready features; absent for videos")
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class ExtractSpec(Spec):
 
 @dataclass(frozen=True)
 class ImportSpec(Spec):
-    streams: tuple[str, ...] = key(doc="streams to import")
+    stream: str = key(doc="the one stream to import")
     grid: Grid = key(Grid(), "the grid that the features were made on")
 
 
@@ -205,7 +206,8 @@ def weights(config: Config, name: str) -> WeightsSpec:
 
 
 def probe(config: Config, dataset: str) -> ProbeSpec:
-    return ProbeSpec(config.datasets[dataset].grid)
+    data = config.datasets[dataset]
+    return ProbeSpec(data.grid, data.streams)
 
 
 def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
@@ -215,9 +217,8 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
     return ExtractSpec(replace(data.encoders, **others), data.grid, config.math_threads)
 
 
-def import_features(config: Config, dataset: str) -> ImportSpec:
-    data = config.datasets[dataset]
-    return ImportSpec(data.stream_names, data.grid)
+def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
+    return ImportSpec(stream, config.datasets[dataset].grid)
 
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:

@@ -5,7 +5,7 @@ import json
 import math
 import operator
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clip_ae.core.errors import UserError, nearest
@@ -13,7 +13,7 @@ from clip_ae.core.errors import UserError, nearest
 T = TypeVar("T")
 REQUIRED = dataclasses.MISSING
 # JSON Schema's names of limits, what they demand, and how to say it.
-LIMITS = (
+LIMITS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("minimum", operator.ge, "at least"),
     ("exclusiveMinimum", operator.gt, "more than"),
     ("maximum", operator.le, "at most"),
