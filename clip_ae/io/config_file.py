@@ -1,0 +1,36 @@
+"""config.yaml as plain data. YAML keeps the last of two equal keys silently; here that is an error."""
+
+from pathlib import Path
+from typing import Any
+
+from clip_ae.core.errors import UserError
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that stands twice."""
+
+    def mapping(loader: Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        loader.flatten_mapping(node)
+        seen: dict[Any, Any] = {}
+        for key, value in node.value:
+            name = loader.construct_object(key, deep=True)
+            if name in seen:
+                raise UserError(f"{path}:{key.start_mark.line + 1}: '{name}' stands twice; remove one")
+            seen[name] = loader.construct_object(value, deep=True)
+        return seen
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not YAML ({getattr(error, 'problem', error)})") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected keys and values at the top")
+    return data

@@ -1,0 +1,81 @@
+"""Detections in ActivityNet's submission form, and the records of JSON outputs."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Record
+from clip_ae.core.types import Detection
+from clip_ae.io.files import write_text
+
+VERSION = "VERSION 1.3"
+DECIMALS = 6
+
+
+def write_detections(path: Path, detections: Iterable[Detection], record: Record) -> None:
+    """Videos by id; a video's detections by falling score, then label and time."""
+    results: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for d in sorted(map(_rounded, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
+        results[d.video_id].append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
+    write_json(path, {"version": VERSION, "results": results, "external_data": {"provenance": asdict(record)}})
+
+
+def read_detections(path: Path) -> list[Detection]:
+    results = read_json(path).get("results")
+    if not isinstance(results, dict):
+        raise UserError(f'{path}: no "results"; expected ActivityNet\'s submission form')
+    found = []
+    for video_id, listed in results.items():
+        if not isinstance(listed, list):
+            raise UserError(f"{path}: video '{video_id}': detections are no list")
+        found += [_detection(f"{path}: video '{video_id}', detection {i}", video_id, d) for i, d in enumerate(listed)]
+    return found
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """One text for one content: sorted keys, and never a nan."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON file ({error})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected keys and values")
+    return content
+
+
+def read_json_record(path: Path) -> Record:
+    """The record under `provenance`, at the top or where a submission keeps it."""
+    content = read_json(path)
+    holder = content if "provenance" in content else content.get("external_data")
+    try:
+        return Record(**holder["provenance"])  # type: ignore[index]
+    except (TypeError, KeyError):
+        raise UserError(f"{path}: carries no provenance; make it again with this project") from None
+
+
+def _rounded(d: Detection) -> Detection:
+    return Detection(d.video_id, d.label, *(round(float(v), DECIMALS) for v in (d.score, d.start, d.stop)))
+
+
+def _detection(where: str, video_id: str, item: Any) -> Detection:
+    try:
+        start, stop = item["segment"]
+        label, numbers = item["label"], [float(v) for v in (item["score"], start, stop)]
+    except (TypeError, KeyError, ValueError, OverflowError):
+        raise UserError(f"{where}: expected a label, a score and a segment [start, stop]") from None
+    if not isinstance(label, str) or not all(map(math.isfinite, numbers)):
+        raise UserError(f"{where}: expected a text label and finite numbers")
+    if numbers[2] < numbers[1]:
+        raise UserError(f"{where}: ends at {stop} s, before its start at {start} s")
+    return Detection(video_id, label, *numbers)

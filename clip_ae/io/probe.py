@@ -1,0 +1,82 @@
+"""What a video is, from its container's own words: no frame is decoded but the first."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from clip_ae.core.timeline import Grid
+from clip_ae.io.container import Scan, Unreadable, opened, scan, video_stream
+
+DAY = 86400.0
+# A container that claims more than this times what its packets span is not believed.
+CREDIBLE = 10.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The fields of a VideoInfo that the file itself decides."""
+
+    duration: float
+    fps: float
+    frames: int
+    snippets: int
+    width: int
+    height: int
+    has_audio: bool
+    audio_rate: int
+    audio_channels: int
+    status: str = "ok"
+    reason: str = ""
+
+
+def probe(path: str, grid: Grid) -> Facts:
+    """The facts of a video; Unreadable where there is no video to speak of."""
+    _check_file(path)
+    found = scan(path)
+    if found.stop > DAY + len(found.times):
+        raise Unreadable("timestamps", f"has {len(found.times)} frames spread over {found.stop / DAY:.1f} days")
+    with opened(path) as container:
+        stream, sound = video_stream(container), container.streams.best("audio")
+        claim = _claim(container, stream, found, grid.length)
+        width, height = stream.width, stream.height
+        audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
+    if width <= 0 or height <= 0:
+        raise Unreadable("no-frames", "has a video track without a picture size")
+    if found.rotation % 180:
+        width, height = height, width
+    duration, status, reason = _duration(found, claim, grid.length)
+    return Facts(
+        duration, found.fps, len(found.times), grid.snippets(duration), width, height,
+        sound is not None, audio_rate, audio_channels, status, reason,
+    )  # fmt: skip
+
+
+def _check_file(path: str) -> None:
+    try:
+        if os.stat(path).st_size == 0 and os.path.isfile(path):
+            raise Unreadable("empty", "is an empty file; its download or copy failed")
+    except FileNotFoundError:
+        raise Unreadable("missing", "no such file, or a link to nowhere") from None
+
+
+def _claim(container: Any, stream: Any, found: Scan, slack: float) -> float:
+    """Seconds of video that the container promises; 0 where it promises none that its packets do not keep.
+
+    A track's own length ignores edit lists, and a container's is that of its longest track: the lesser of the two
+    is the video's. Without the former, sound that outlasts the picture must not pass for a missing picture.
+    """
+    whole = (container.duration or 0) / 1e6
+    if stream.duration is None:
+        # Matroska counts from zero, not from the first timestamp.
+        return whole - found.first if whole > found.end + slack else 0.0
+    own = float(stream.duration * stream.time_base)
+    return min(own, whole) if whole else own
+
+
+def _duration(found: Scan, claim: float, slack: float) -> tuple[float, str, str]:
+    """(duration, status, reason). A truncated file keeps its claimed length, so that its missing part shows."""
+    if claim <= found.stop + slack:
+        return found.stop, "ok", ""
+    reason = f"{found.stop:.2f} of {claim:.2f} claimed seconds are there"
+    believed = claim <= CREDIBLE * found.stop and claim <= found.stop + DAY
+    return (claim if believed else found.stop), "partial", reason

@@ -1,0 +1,92 @@
+"""Feature shards: one row a snippet, one row group a video."""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import shard_names
+from clip_ae.core.provenance import Record, join_ids
+from clip_ae.core.types import VideoFeatures
+from clip_ae.io.parquet import VIDEO_ID, read_parquet_record, write_tables
+
+
+def schema(dim: int) -> pa.Schema:
+    return pa.schema(
+        [
+            VIDEO_ID,
+            pa.field("snippet", pa.int32(), nullable=False),
+            pa.field("start", pa.float64(), nullable=False),
+            pa.field("stop", pa.float64(), nullable=False),
+            pa.field("coverage", pa.float32(), nullable=False),
+            pa.field("feature", pa.fixed_shape_tensor(pa.float16(), [dim]), nullable=False),
+        ]
+    )
+
+
+def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], record: Record) -> None:
+    columns = schema(dim)
+    tables = (_table(video, columns) for video in videos)
+    write_tables(path, columns, tables, record, metadata={"stream": stream})
+
+
+def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
+    """The videos of one shard, in file order; only `ids` when given."""
+    table = pq.ParquetFile(path)
+    for group in range(table.num_row_groups):
+        video = _video(table.read_row_group(group))
+        if ids is None or video.video_id in ids:
+            yield video
+
+
+def shard_paths(features: Path, stream: str, shards: int) -> list[Path]:
+    """The shard files of a stream; a missing one is named."""
+    paths = [features / stream / f"{name}.parquet" for name in shard_names(shards)]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: no such shard; extract or import the {stream} stream first")
+    return paths
+
+
+def read_stream(
+    features: Path, stream: str, shards: int, ids: Collection[str] | None = None
+) -> dict[str, VideoFeatures]:
+    """A stream's videos by id, sorted, so that no result depends on the sharding."""
+    found = [v for path in shard_paths(features, stream, shards) for v in read_shard(path, ids)]
+    return {v.video_id: v for v in sorted(found, key=lambda v: v.video_id)}
+
+
+def stream_id(features: Path, stream: str, shards: int) -> str:
+    """One id for all the records of a stream's shards."""
+    return join_ids(read_parquet_record(p).id for p in shard_paths(features, stream, shards))
+
+
+def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
+    rows, dim = video.feature.shape
+    flat = pa.array(np.ascontiguousarray(video.feature, dtype=np.float16).reshape(-1))
+    storage = pa.FixedSizeListArray.from_arrays(flat, dim)
+    ids = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), [video.video_id])
+    arrays = [
+        ids,
+        pa.array(np.arange(rows, dtype=np.int32)),
+        pa.array(video.start.astype(np.float64)),
+        pa.array(video.stop.astype(np.float64)),
+        pa.array(video.coverage.astype(np.float32)),
+        pa.ExtensionArray.from_storage(columns.field("feature").type, storage),
+    ]
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _video(table: pa.Table) -> VideoFeatures:
+    table = table.combine_chunks()
+    feature = table["feature"].combine_chunks()
+    return VideoFeatures(
+        video_id=str(table["video_id"][0]),
+        start=table["start"].to_numpy(),
+        stop=table["stop"].to_numpy(),
+        coverage=table["coverage"].to_numpy(),
+        feature=feature.to_numpy_ndarray(),
+    )

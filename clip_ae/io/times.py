@@ -1,0 +1,13 @@
+"""The time columns of a feature shard."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.timeline import Grid
+
+
+def snippet_times(grid: Grid, snippets: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Start and stop in seconds of snippets 0, 1, ..."""
+    start = np.array([grid.start(k) for k in range(snippets)], np.float64)
+    stop = np.array([grid.stop(k) for k in range(snippets)], np.float64)
+    return start, stop

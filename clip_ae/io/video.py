@@ -1,0 +1,118 @@
+"""Frames of a video on the snippet grid: decoded once, in order, resized by the decoder, never re-encoded."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.timeline import TOLERANCE, Grid
+from clip_ae.core.types import VideoInfo, Window
+from clip_ae.io.container import THREADS, Scan, decoded, opened, scan, timestamp, video_stream
+
+Frame = NDArray[np.uint8]
+Size = tuple[int, int]
+
+
+class Unsuited(Exception):
+    """This reader cannot read this video, or no further."""
+
+
+def windows(
+    path: str,
+    info: VideoInfo,
+    grid: Grid,
+    short_side: int,
+    lookahead: int,
+    *,
+    readers: Sequence[str] = ("decord", "pyav"),
+) -> Iterator[Window]:
+    """Each snippet's frames and `lookahead` more, [n, H, W, 3] RGB; exactly info.snippets windows."""
+    found = scan(path)
+    width, height = scaled(info.width, info.height, short_side)
+    length = grid.frames + lookahead
+    total = grid.frames_spanned(info.snippets) + lookahead
+    frames = deque([np.zeros((height, width, 3), np.uint8)] * length, maxlen=length)
+    exists = deque([False] * length, maxlen=length)
+    shown = on_grid(read_frames(path, found, (width, height), readers), found, grid, total)
+    for j in range(total):
+        # Past the end the last frame stays; a video of which nothing can be decoded is black.
+        frame, real = next(shown, (frames[-1], False))
+        frames.append(frame)
+        exists.append(real)
+        snippet, rest = divmod(j + 1 - length, grid.stride)
+        if rest == 0 and snippet >= 0:
+            own = list(exists)[: grid.frames]
+            yield Window(snippet, np.stack(frames), sum(own) / grid.frames)
+
+
+def scaled(width: int, height: int, short_side: int) -> Size:
+    """(width, height) with the given short side, the other in proportion and even."""
+    long_side = 2 * round(max(width, height) * short_side / min(width, height) / 2)
+    return (long_side, short_side) if width >= height else (short_side, long_side)
+
+
+def on_grid(frames: Iterator[tuple[float, Frame]], found: Scan, grid: Grid, total: int) -> Iterator[tuple[Frame, bool]]:
+    """The frame on display at j / fps for j = 0, 1, ... while there is one; False where it merely stands in."""
+    j, last, current = 0, 0.0, None
+    for seconds, frame in frames:
+        while j < total and grid.frame_time(j) + TOLERANCE < seconds:
+            yield (frame, False) if current is None else (current, found.holds(last, grid.frame_time(j)))
+            j += 1
+        if j == total:
+            return
+        last, current = seconds, frame
+    while current is not None and grid.frame_time(j) < found.stop - TOLERANCE:
+        yield current, found.holds(last, grid.frame_time(j))
+        j += 1
+
+
+def read_frames(path: str, found: Scan, size: Size, readers: Sequence[str]) -> Iterator[tuple[float, Frame]]:
+    """(seconds, frame) in display order; where one reader breaks off the next goes on."""
+    done = -1.0
+    for name in readers:
+        try:
+            for seconds, frame in READERS[name](path, found, size):
+                if seconds > done:
+                    done = seconds
+                    yield seconds, frame
+            return
+        except Unsuited:
+            continue
+
+
+def _decord(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:
+    import decord
+
+    # decord does not tell which frame it returns, nor whether it has turned it.
+    if not found.plain or found.rotation:
+        raise Unsuited
+    try:
+        reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=THREADS)
+        if len(reader) != len(found.times):
+            raise Unsuited
+        # Its own timestamps are float32: milliseconds off after some hours.
+        for seconds in found.times:
+            frame = reader.next().asnumpy()
+            # For some widths below 100 pixels it returns the padding of rows as a fourth channel.
+            if frame.shape != (*size[::-1], 3):
+                raise Unsuited
+            yield float(seconds), frame
+    except (decord.DECORDError, RuntimeError, StopIteration) as error:
+        raise Unsuited from error
+
+
+def _pyav(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:
+    turns = found.rotation // 90
+    width, height = size[::-1] if turns % 2 else size
+    with opened(path) as container:
+        stream = video_stream(container)
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
+        for frame in decoded(container, stream):
+            seconds = timestamp(frame)
+            if seconds is not None:
+                picture = frame.reformat(width=width, height=height, format="rgb24", interpolation="BILINEAR")
+                yield seconds - found.first, np.ascontiguousarray(np.rot90(picture.to_ndarray(), turns))
+
+
+READERS: dict[str, Callable[[str, Scan, Size], Iterator[tuple[float, Frame]]]] = {"decord": _decord, "pyav": _pyav}

@@ -1,0 +1,87 @@
+"""A network's tensors and their record in one safetensors file, hash-checked before anything is built.
+
+Numpy only, so that reading weights needs no torch and this room stays below the nets.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.provenance import Record
+from clip_ae.core.typed import canonical
+from clip_ae.io.files import written
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Tensors, what made them, and what is known of them (network, licence, hash, ...)."""
+
+    tensors: Tensors
+    record: Record
+    about: dict[str, Any]
+
+
+def content_digest(tensors: Mapping[str, NDArray[Any]], record: Record, about: Mapping[str, Any]) -> str:
+    """sha256 over the record, what is known of the weights, and every tensor's name, type, shape and bytes."""
+    stated = {"record": record, "about": {k: v for k, v in about.items() if k != "sha256"}}
+    total = hashlib.sha256(canonical(stated).encode())
+    for name in sorted(tensors):
+        tensor = np.asarray(tensors[name], order="C")
+        total.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        total.update(tensor.tobytes())
+    return total.hexdigest()
+
+
+def save_weights(path: Path, tensors: Tensors, record: Record, about: dict[str, Any]) -> None:
+    from safetensors.numpy import save_file
+
+    about = {**about, "sha256": content_digest(tensors, record, about)}
+    # One metadata key: the order of several is random in safetensors, and the bytes must not be.
+    metadata = {"record": canonical({"record": json.loads(record.to_json()), "about": about})}
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    with written(path) as temporary:
+        save_file(contiguous, temporary, metadata)
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Refuses a file of which a single byte is not as it was saved."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        header = _header(path)
+        tensors = load_file(path)
+        record = Record(**header["record"])
+        about = header["about"]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such weights file") from None
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RefusedInput(
+            f"{path}: not a weights file of this project ({error}); delete it to make it again"
+        ) from None
+    if content_digest(tensors, record, about) != about.get("sha256"):
+        raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
+    return WeightsFile(tensors, record, about)
+
+
+def read_weights_record(path: Path) -> Record:
+    return Record(**_header(path)["record"])
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The record in the metadata, read without the tensors."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > 100_000_000:
+            raise ValueError("header too large")
+        header: dict[str, Any] = json.loads(json.loads(file.read(size))["__metadata__"]["record"])
+    return header

@@ -1,0 +1,43 @@
+"""A file is whole or absent."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clip_ae.io import files
+from clip_ae.io.files import write_text, written
+
+
+def test_a_failed_block_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.json"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), written(path) as temporary:
+        temporary.write_text("half")
+        assert path.read_text() == "old"
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    program = (
+        "import os, sys; from pathlib import Path; from clip_ae.io.files import written\n"
+        "with written(Path(sys.argv[1])) as t:\n    t.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert not path.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    write_text(path, "whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_living_process_keeps_its_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    other = tmp_path / f".a.{files.HOST}.{os.getppid()}.tmp.json"
+    other.write_text("being written")
+    write_text(path, "mine")
+    assert other.exists()
