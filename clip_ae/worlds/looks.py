@@ -1,0 +1,110 @@
+"""What things look like: a shape, a texture and a colour, drawn once into a small picture with transparency."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.floating[Any]]
+Colour = tuple[int, int, int]
+
+# A sprite is drawn at this side in pixels and shrunk to the one asked for, which makes its edges soft.
+DRAWN = 192
+# A shape fills [-1, 1]; the sprite reaches a little further, so that a turning edge stays soft.
+MARGIN = 1.08
+LIGHT: Colour = (250, 244, 232)
+DARK: Colour = (44, 48, 66)
+
+
+@dataclass(frozen=True)
+class Look:
+    shape: str
+    texture: str
+    colour: Colour
+
+
+def _around(radii: Floats, turn: float = 0.0) -> Floats:
+    """A closed outline through points at these radii, evenly spaced in angle."""
+    angle = np.linspace(0, 2 * np.pi, len(radii), endpoint=False) + turn
+    return np.stack([radii * np.sin(angle), -radii * np.cos(angle)], axis=1)
+
+
+def _heart() -> Floats:
+    t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return np.stack([np.sin(t) ** 3, -(y + 2.5) / 16], axis=1)
+
+
+def _points(*xy: tuple[float, float]) -> Floats:
+    return np.array(xy)
+
+
+_DISC = _around(np.full(48, 1.0))
+_CROSS = _points(
+    (-0.36, -1), (0.36, -1), (0.36, -0.36), (1, -0.36), (1, 0.36), (0.36, 0.36),
+    (0.36, 1), (-0.36, 1), (-0.36, 0.36), (-1, 0.36), (-1, -0.36), (-0.36, -0.36),
+)  # fmt: skip
+_ARROW = _points((0, -1), (0.85, 0), (0.36, 0), (0.36, 1), (-0.36, 1), (-0.36, 0), (-0.85, 0))
+
+# Outlines; a second one inside the first is a hole.
+SHAPES: dict[str, tuple[Floats, ...]] = {
+    "ball": (_DISC,),
+    "box": (_points((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),),
+    "triangle": (_around(np.full(3, 1.0)),),
+    "diamond": (_points((0, -1), (0.7, 0), (0, 1), (-0.7, 0)),),
+    "hexagon": (_around(np.full(6, 1.0)),),
+    "cross": (_CROSS,),
+    "arrow": (_ARROW,),
+    "heart": (_heart(),),
+    "star": (_around(np.where(np.arange(10) % 2, 0.45, 1.0)),),
+    "ring": (_DISC, 0.5 * _DISC),
+    "card": (_points((-0.68, -1), (0.68, -1), (0.68, 1), (-0.68, 1)),),
+}
+
+# Where a texture's marks lie, as functions of x and y in [-1, 1].
+TEXTURES: dict[str, Callable[[Floats, Floats], NDArray[np.bool_]]] = {
+    "plain": lambda x, y: np.zeros(x.shape, bool),
+    "striped": lambda x, y: np.sin(9 * (x + 0.17)) > 0.2,
+    "dotted": lambda x, y: np.sin(8 * (x + 0.2)) * np.sin(8 * (y + 0.2)) > 0.35,
+    "checkered": lambda x, y: np.sin(6 * x) * np.sin(6 * y) > 0,
+    "ringed": lambda x, y: np.sin(10 * np.hypot(x, y)) < -0.1,
+    "quartered": lambda x, y: x * y > 0,
+}
+
+
+@lru_cache(maxsize=512)
+def sprite(look: Look, side: int) -> Image:
+    """RGBA [side, side, 4], colours already multiplied by alpha."""
+    import cv2
+
+    outlines = [_pixels(o) for o in SHAPES[look.shape]]
+    picture = np.full((DRAWN, DRAWN, 3), look.colour, np.uint8)
+    picture[TEXTURES[look.texture](*_plane())] = _contrast(look.colour)
+    cv2.polylines(picture, outlines, True, DARK, 9)
+    alpha = np.zeros((DRAWN, DRAWN), np.uint8)
+    cv2.fillPoly(alpha, outlines, 255)
+    layers = cv2.merge([*cv2.split(cv2.bitwise_and(picture, picture, mask=alpha)), alpha])
+    small: Image = cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
+    small.flags.writeable = False
+    return small
+
+
+@cache
+def _plane() -> tuple[Floats, Floats]:
+    """x and y of every pixel, in a shape's own coordinates."""
+    line = ((np.arange(DRAWN) + 0.5) / DRAWN * 2 - 1) * MARGIN
+    x, y = np.meshgrid(line.astype(np.float32), line.astype(np.float32))
+    return x, y
+
+
+def _pixels(outline: Floats) -> NDArray[np.int32]:
+    return np.round((outline / MARGIN + 1) / 2 * (DRAWN - 1)).astype(np.int32)
+
+
+def _contrast(colour: Colour) -> Colour:
+    """What marks stand out in on a colour."""
+    return LIGHT if np.dot(colour, (0.3, 0.59, 0.11)) < 160 else DARK

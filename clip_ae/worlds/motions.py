@@ -1,0 +1,72 @@
+"""How things move: one cycle of each motion as a pose, and the generic motions that no class owns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import asin, cos, pi, sin
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Departure from rest: x and y in reaches (y points down), angle in radians, factors on width and height."""
+
+    x: float = 0.0
+    y: float = 0.0
+    angle: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+    shear: float = 0.0
+    light: float = 1.0
+
+
+def _triangle(phase: float) -> float:
+    """A sine with straight edges."""
+    return asin(sin(2 * pi * phase)) * 2 / pi
+
+
+def _bouncing(phase: float) -> Pose:
+    """Begins at the top of its flight."""
+    height = abs(cos(pi * phase))
+    squash = 0.3 * max(0.0, 1 - 4 * height)
+    return Pose(y=0.9 - 1.8 * height, width=1 + squash, height=1 - squash)
+
+
+def _swinging(phase: float) -> Pose:
+    """A pendulum that hangs from a point two reaches above."""
+    angle = 0.8 * sin(2 * pi * phase)
+    return Pose(x=-2 * sin(angle), y=2 * cos(angle) - 1.6, angle=angle)
+
+
+def _stretching(phase: float) -> Pose:
+    width = 1 + 0.45 * sin(2 * pi * phase)
+    return Pose(width=width, height=2 - width)
+
+
+def _pulsating(phase: float) -> Pose:
+    size = 1 + 0.4 * sin(2 * pi * phase)
+    return Pose(width=size, height=size)
+
+
+# Phase is in cycles: a motion repeats after 1.
+MOTIONS: dict[str, Callable[[float], Pose]] = {
+    "spinning": lambda p: Pose(angle=2 * pi * p),
+    "bouncing": _bouncing,
+    "swaying": lambda p: Pose(x=sin(2 * pi * p)),
+    "bobbing": lambda p: Pose(y=sin(2 * pi * p)),
+    "pulsating": _pulsating,
+    "zigzagging": lambda p: Pose(x=_triangle(p), y=0.6 * _triangle(3 * p)),
+    "orbiting": lambda p: Pose(x=sin(2 * pi * p), y=-cos(2 * pi * p)),
+    "flickering": lambda p: Pose(light=0.65 + 0.35 * cos(6 * pi * p)),
+    "wobbling": lambda p: Pose(shear=0.8 * sin(2 * pi * p)),
+    "swinging": _swinging,
+    "stretching": _stretching,
+    "looping": lambda p: Pose(x=1.1 * sin(2 * pi * p), y=0.7 * sin(4 * pi * p)),
+    "flipping": lambda p: Pose(width=cos(2 * pi * p)),
+    "shivering": lambda p: Pose(x=0.3 * sin(8 * pi * p), y=0.3 * sin(10 * pi * p)),
+}
+
+# What anything may do, acting or not, along its way: u runs from -1 (coming) over 0 (there) to 1 (gone).
+GENERIC: dict[str, Callable[[float], Pose]] = {
+    "still": lambda u: Pose(),
+    "drifting": lambda u: Pose(x=u),
+    "approaching": lambda u: Pose(width=1 - 0.5 * abs(u), height=1 - 0.5 * abs(u)),
+}

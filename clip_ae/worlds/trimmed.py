@@ -1,0 +1,113 @@
+"""The pre-training world: trimmed clips of one motion each, with the sound that goes with it and a caption.
+
+What is moving (shape, texture, colour) is drawn independently of the motion, so that a motion classifier has only
+the motion to go by, and words for things are learnt apart from words for motions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.worlds.looks import Colour, Image, Look
+from clip_ae.worlds.scenes import Actor, Core, Scene, draw
+from clip_ae.worlds.sounds import RATE, Sound, mix
+
+# Each class's sound. Spinning and bouncing are in the demo world too; its other classes are unknown here.
+SOUND_OF = {
+    "spinning": "whirr",
+    "bouncing": "thumps",
+    "swaying": "tone",
+    "bobbing": "rises",
+    "pulsating": "tremolo",
+    "zigzagging": "falls",
+    "orbiting": "beeps",
+    "flickering": "clicks",
+    "wobbling": "buzz",
+    "swinging": "bells",
+    "stretching": "hiss",
+    "drifting": "rumble",
+}
+CLASSES = tuple(SOUND_OF)
+THINGS = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart")
+TEXTURES = ("plain", "striped", "dotted", "checkered", "ringed", "quartered")
+COLOURS: dict[str, Colour] = {
+    "red": (214, 69, 65),
+    "green": (86, 160, 90),
+    "blue": (64, 112, 196),
+    "yellow": (236, 196, 80),
+    "purple": (140, 92, 176),
+    "pink": (232, 140, 170),
+    "white": (240, 238, 230),
+    "brown": (140, 100, 70),
+}
+BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
+    ((150, 172, 184), (112, 128, 116)),
+    ((196, 184, 168), (140, 126, 118)),
+    ((92, 104, 128), (60, 68, 84)),
+    ((170, 190, 170), (120, 140, 128)),
+    ((120, 108, 124), (84, 80, 100)),
+)
+# 16 frames at 25 a second and one more for the flow of the last; the 0.96 s of sound that VGGish hears.
+FRAMES, FPS = 17, 25
+SECONDS = 0.96
+WORLD = 2
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames uint8 [17, 120, 160, 3], mono sound float32 [15360] at 16 kHz, an index into CLASSES, a caption."""
+
+    frames: Image
+    wave: NDArray[np.float32]
+    label: int
+    caption: str
+
+
+def clips(seed: int, count: int) -> Iterator[Clip]:
+    """`count` clips, every class as often as any other; clip i does not depend on `count`."""
+    for index in range(count):
+        yield _clip((WORLD, seed, index), index % len(CLASSES))
+
+
+def _clip(seed: tuple[int, ...], label: int) -> Clip:
+    rng = np.random.default_rng(seed)
+    motion = CLASSES[label]
+    colour, texture, thing = rng.choice(list(COLOURS)), rng.choice(TEXTURES), rng.choice(THINGS)
+    look = Look(str(thing), str(texture), COLOURS[str(colour)])
+    scene = Scene(
+        seed=(*seed, 1),
+        backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
+        actors=(*_passers(rng), _actor(look, motion, rng)),
+        shake=float(rng.uniform(0, 1.5)),
+    )
+    sound = Sound(SOUND_OF[motion], -1.0, SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2))
+    return Clip(
+        frames=np.stack(list(draw(scene, np.arange(FRAMES) / FPS))),
+        wave=mix([sound], round(SECONDS * RATE), float(rng.uniform(0.002, 0.02)), (*seed, 3)),
+        label=label,
+        caption=f"a {colour} {texture} {thing} {motion}",
+    )
+
+
+def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:
+    """On stage all the time, at a random phase of its motion."""
+    place = (float(rng.uniform(58, 102)), float(rng.uniform(46, 74)))
+    radius, reach = float(rng.uniform(13, 22)), float(rng.uniform(13, 22))
+    if motion == "drifting":
+        heading = float(rng.uniform(0, 2 * np.pi))
+        return Actor(look, -0.2, 0.9, place, radius, "drifting", heading, travel=float(rng.uniform(18, 34)))
+    period = 1 / rng.uniform(1.1, 1.9)
+    start = -float(rng.uniform(1, 2) * period)
+    core = Core(motion, start, start + 4 * period, cycles=4)
+    return Actor(look, core.start, core.stop, place, radius, "still", reach=reach, core=core)
+
+
+def _passers(rng: np.random.Generator) -> tuple[Actor, ...]:
+    """Now and then something small drifts by behind."""
+    if rng.random() < 0.6:
+        return ()
+    look = Look("ball", "plain", (150, 150, 150))
+    place = (float(rng.uniform(20, 140)), float(rng.choice([20.0, 100.0])))
+    return (Actor(look, -1.0, 2.0, place, 6.0, "drifting", float(rng.uniform(0, 2 * np.pi)), travel=40.0),)

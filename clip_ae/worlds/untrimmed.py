@@ -1,0 +1,280 @@
+"""The demo world: untrimmed videos with a few actions each, the paper's problem in miniature.
+
+An action has an onset, a core and a follow-through. The core's motion belongs to its class alone, the outer phases
+move as anything may; the acting object is in view, and the class's sound is heard, over the whole extent.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.config import DemoWorld
+from clip_ae.core.types import Instance
+from clip_ae.worlds.looks import Colour, Image, Look
+from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
+from clip_ae.worlds.sounds import RATE, Sound, mix
+
+WORLD = 1
+
+
+@dataclass(frozen=True)
+class Action:
+    """A class: the motion of its core, cycles a second, the look of its object, its sound if it has one."""
+
+    label: str
+    motion: str
+    pace: float
+    shape: str
+    texture: str
+    sound: str | None
+
+
+ACTIONS = (
+    Action("spinning cross", "spinning", 1.3, "cross", "quartered", "whirr"),
+    Action("bouncing ball", "bouncing", 1.7, "ball", "striped", "thumps"),
+    Action("looping ring", "looping", 1.1, "ring", "dotted", "siren"),
+    Action("flipping card", "flipping", 1.4, "card", "checkered", "rattle"),
+    Action("shivering star", "shivering", 1.2, "star", "plain", None),
+)
+# What neither acts nor is the object of a class.
+PROPS: tuple[tuple[str, str], ...] = (
+    ("hexagon", "dotted"),
+    ("diamond", "plain"),
+    ("triangle", "striped"),
+    ("box", "ringed"),
+)
+IDLE_SOUNDS = ("tone", "beeps", "hiss")
+COLOURS: tuple[Colour, ...] = (
+    (238, 122, 96), (44, 150, 152), (222, 170, 56), (120, 108, 206),
+    (150, 190, 84), (190, 62, 98), (96, 164, 220), (246, 214, 150),
+)  # fmt: skip
+BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
+    ((176, 204, 214), (134, 156, 140)),
+    ((226, 206, 184), (170, 146, 132)),
+    ((76, 92, 122), (48, 56, 80)),
+    ((186, 206, 180), (128, 150, 136)),
+    ((134, 118, 142), (92, 84, 112)),
+    ((210, 196, 206), (150, 140, 160)),
+)
+
+USUAL_FPS = Fraction(25)
+USUAL_SIZE = (WIDTH, HEIGHT)
+NTSC_FPS = Fraction(24000, 1001)
+ODD_SIZE = (171, 127)
+# Videos of a subset, by index, that are not like the others.
+MUTE = (1, 13)
+STEREO = (2,)
+VARIABLE_RATE = (3,)
+UNUSUAL = (4,)
+TWO_CLASSES = (7, 19)
+# Loudness of each channel.
+GAINS = {0: (), 1: (1.0,), 2: (1.0, 0.25)}
+
+# Seconds of background between two actions, and at both ends, at least.
+GAP = 0.8
+LONGEST_TWO = 7.0
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """All of a video but its pixels and samples. `rate` is frames a second, or every frame's time in seconds."""
+
+    video_id: str
+    subset: str
+    seconds: float
+    rate: Fraction | tuple[float, ...]
+    size: tuple[int, int]
+    channels: int
+    instances: tuple[Instance, ...]
+    scene: Scene
+    sounds: tuple[Sound, ...]
+
+    @property
+    def timestamps(self) -> tuple[float, ...]:
+        if isinstance(self.rate, tuple):
+            return self.rate
+        return tuple(float(i / self.rate) for i in range(round(self.seconds * self.rate)))
+
+
+def plan(world: DemoWorld) -> list[VideoPlan]:
+    """Every video of the world, in the order of their ids; cheap."""
+    counts: dict[str, int] = {}
+    plans = []
+    for video_id, subset in world.subsets().items():
+        index = counts.setdefault(subset, 0)
+        counts[subset] += 1
+        plans.append(_video(world, video_id, subset, index))
+    return plans
+
+
+def frames(video: VideoPlan) -> Iterator[Image]:
+    """RGB frames of the video's size, one a timestamp."""
+    import cv2
+
+    for frame in draw(video.scene, video.timestamps):
+        yield frame if video.size == USUAL_SIZE else cv2.resize(frame, video.size, interpolation=cv2.INTER_LINEAR)
+
+
+def wave(video: VideoPlan) -> NDArray[np.float32]:
+    """Sound [channels, samples] at sounds.RATE; no channels where the video is mute."""
+    mono = mix(video.sounds, round(video.seconds * RATE), 0.006, (*video.scene.seed, 1))
+    gains = np.array(GAINS[video.channels], np.float32)
+    return gains[:, None] * mono
+
+
+def annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
+    """The plans as an ActivityNet-form annotation file."""
+    database = {
+        video.video_id: {
+            "subset": video.subset,
+            "duration": video.seconds,
+            "annotations": [{"label": i.label, "segment": [i.start, i.stop]} for i in video.instances],
+        }
+        for video in plans
+    }
+    return {"version": "clip-ae demo", "taxonomy": [], "database": database}
+
+
+def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPlan:
+    seed = (WORLD, world.seed, int(subset == "training"), index)
+    rng = np.random.default_rng(seed)
+    fps = NTSC_FPS if index in UNUSUAL else USUAL_FPS
+    seconds = float(round(rng.uniform(world.seconds_min, world.seconds_max) * fps) / fps)
+    actions = _labels(world, subset, index, seconds, rng)
+    extents = _extents(seconds, len(actions), rng)
+    cast = [_perform(action, *extent, rng) for action, extent in zip(actions, extents, strict=True)]
+    gaps = list(zip([0.0, *(stop for _, stop in extents)], [*(start for start, _ in extents), seconds], strict=True))
+    others = [_bystander(*gap, {a.label for a in actions}, rng) for gap in gaps if gap[1] - gap[0] > 1.5]
+    return VideoPlan(
+        video_id=video_id,
+        subset=subset,
+        seconds=seconds,
+        rate=_uneven(seconds, rng) if index in VARIABLE_RATE else fps,
+        size=ODD_SIZE if index in UNUSUAL else USUAL_SIZE,
+        channels=0 if index in MUTE else 2 if index in STEREO else 1,
+        instances=tuple(Instance(a.label, *extent) for a, extent in zip(actions, extents, strict=True)),
+        scene=Scene(
+            seed=(*seed, 0),
+            backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
+            actors=(*_clutter(seconds, rng), *(o for o in others if o), *cast),
+            shake=float(rng.choice([0.3, 1.0, 2.5])),
+        ),
+        sounds=(*_calls(actions, extents, seed, rng), *_idle_sounds(gaps, seed, rng)),
+    )
+
+
+def _labels(world: DemoWorld, subset: str, index: int, seconds: float, rng: np.random.Generator) -> list[Action]:
+    """The actions of a video in their order: mostly of one class, each class in turn over the subset."""
+    turn, place = divmod(index, len(ACTIONS))
+    order = np.random.default_rng((WORLD, world.seed, int(subset == "training"), turn, 0)).permutation(len(ACTIONS))
+    first = ACTIONS[order[place]]
+    room = int((seconds - GAP) / (3.5 + GAP))
+    number = int(rng.integers(1, 5))
+    if index in TWO_CLASSES and seconds > LONGEST_TWO:
+        second = ACTIONS[order[(place + 1) % len(ACTIONS)]]
+        return [first, second, first][: max(2, min(number, room))]
+    return [first] * max(1, min(number, room))
+
+
+def _extents(seconds: float, number: int, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Start and stop of each action: 2 to 5 s long where the video has room, apart by GAP at least."""
+    room = seconds - (number + 1) * GAP
+    lengths = np.minimum(rng.uniform(2.2, 5.0, number), room / number)
+    spare = rng.dirichlet(np.full(number + 1, 2.0)) * (room - lengths.sum())
+    starts = np.cumsum(spare[:-1] + GAP) + np.cumsum(lengths) - lengths
+    return [(round(float(s), 3), round(float(s + n), 3)) for s, n in zip(starts, lengths, strict=True)]
+
+
+def _perform(action: Action, start: float, stop: float, rng: np.random.Generator) -> Actor:
+    """The actor of an action: its onset and follow-through take a fifth to a third each."""
+    length = stop - start
+    begin, end = start + length * rng.uniform(0.2, 0.32), stop - length * rng.uniform(0.2, 0.32)
+    cycles = max(1, round(action.pace * rng.uniform(0.85, 1.15) * (end - begin)))
+    return Actor(
+        look=Look(action.shape, action.texture, _colour(rng)),
+        start=start,
+        stop=stop,
+        place=(float(rng.uniform(66, 94)), float(rng.uniform(52, 68))),
+        radius=float(rng.uniform(16, 21)),
+        manner=str(rng.choice(["drifting", "approaching"])),
+        heading=float(rng.uniform(0, 2 * np.pi)),
+        travel=float(rng.uniform(22, 34)),
+        reach=float(rng.uniform(16, 21)),
+        core=Core(action.motion, float(begin), float(end), cycles),
+    )
+
+
+def _bystander(start: float, stop: float, acting: set[str], rng: np.random.Generator) -> Actor | None:
+    """Something that does not act in a stretch of background; sometimes the object of a class that is not on."""
+    if rng.random() < 0.35:
+        return None
+    looks = PROPS
+    if rng.random() < 0.3:
+        looks = tuple((a.shape, a.texture) for a in ACTIONS if a.label not in acting)
+    length = min(float(rng.uniform(1.2, 3.5)), stop - start - 0.2)
+    begin = float(rng.uniform(start, stop - length))
+    return Actor(
+        look=Look(*looks[rng.integers(len(looks))], _colour(rng)),
+        start=begin,
+        stop=begin + length,
+        place=(float(rng.uniform(50, 110)), float(rng.uniform(40, 80))),
+        radius=float(rng.uniform(12, 19)),
+        manner=str(rng.choice(["still", "drifting", "approaching"])),
+        heading=float(rng.uniform(0, 2 * np.pi)),
+        travel=float(rng.uniform(22, 34)),
+    )
+
+
+def _clutter(seconds: float, rng: np.random.Generator) -> list[Actor]:
+    """Small dull things that drift by far behind, all through the video."""
+    actors = []
+    time = float(rng.uniform(-2, 2))
+    while time < seconds:
+        length = float(rng.uniform(2, 4))
+        shade = int(rng.integers(90, 200))
+        place = (float(rng.uniform(40, 120)), float(rng.choice([16.0, 104.0])))
+        look = Look(str(rng.choice(["ball", "box"])), "plain", (shade, shade, min(255, shade + 16)))
+        actors.append(Actor(look, time, time + length, place, 6.0, "drifting", float(rng.choice([0.0, np.pi])), 45.0))
+        time += length + float(rng.uniform(0, 3))
+    return actors
+
+
+def _calls(
+    actions: list[Action], extents: list[tuple[float, float]], seed: tuple[int, ...], rng: np.random.Generator
+) -> list[Sound]:
+    """The sounds of the actions, over their whole extents."""
+    return [
+        Sound(action.sound, *extent, rng.uniform(0.85, 1.2), rng.uniform(0.18, 0.35), (*seed, 2, number))
+        for number, (action, extent) in enumerate(zip(actions, extents, strict=True))
+        if action.sound
+    ]
+
+
+def _idle_sounds(gaps: list[tuple[float, float]], seed: tuple[int, ...], rng: np.random.Generator) -> list[Sound]:
+    """Sounds without an action, in some stretches of background."""
+    sounds = []
+    for number, (start, stop) in enumerate(gaps):
+        if stop - start > 1.5 and rng.random() < 0.4:
+            length = min(float(rng.uniform(0.8, 2.5)), stop - start)
+            begin = float(rng.uniform(start, stop - length))
+            kind = str(rng.choice(IDLE_SOUNDS))
+            pitch, level = rng.uniform(0.8, 1.25), rng.uniform(0.08, 0.2)
+            sounds.append(Sound(kind, begin, begin + length, pitch, level, (*seed, 3, number)))
+    return sounds
+
+
+def _uneven(seconds: float, rng: np.random.Generator) -> tuple[float, ...]:
+    """Frame times of a camera that changes its rate every second or so; in milliseconds."""
+    times = [0.0]
+    while times[-1] < seconds:
+        step = 1 / float(rng.choice([12, 15, 25, 30]))
+        times += [times[-1] + step * k for k in range(1, round(1.2 / step) + 1)]
+    return tuple(round(t, 3) for t in times if t < seconds - 0.02)
+
+
+def _colour(rng: np.random.Generator) -> Colour:
+    return COLOURS[rng.integers(len(COLOURS))]

@@ -1,0 +1,95 @@
+"""The demo's files: the plan's videos and no others, the same bytes whatever the workers, specials that are special."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+
+from clip_ae.core.config import DemoWorld
+from clip_ae.core.specs import MakeDemoSpec
+from clip_ae.stages import make_demo
+from clip_ae.worlds import untrimmed
+
+TINY = MakeDemoSpec(DemoWorld(seed=4, train_videos=5, test_videos=2, seconds_min=4, seconds_max=5))
+
+
+def make(folder, workers):
+    paths = {"videos": folder / "videos", "annotations": folder / "a.json", "manifest": folder / "m.json"}
+    make_demo.run(TINY, **paths, workers=workers)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "videos").mkdir()
+    (folder / "videos" / "of_another_plan.mp4").write_bytes(b"old")
+    return make(folder, workers=2)
+
+
+def content(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_files_are_the_plan_and_nothing_else(demo):
+    names = {f"{video_id}.mp4" for video_id in TINY.world.subsets()}
+    assert {p.name for p in (demo / "videos").iterdir()} == names
+    manifest = json.loads((demo / "m.json").read_text())
+    assert manifest["provenance"]["stage"] == "make_demo"
+    for name in names:
+        assert manifest["videos"][name] == hashlib.sha256((demo / "videos" / name).read_bytes()).hexdigest()
+    assert json.loads((demo / "a.json").read_text()) == untrimmed.annotations(untrimmed.plan(TINY.world))
+
+
+def test_same_bytes_with_one_worker(demo, tmp_path):
+    assert content(make(tmp_path, workers=1)) == content(demo)
+
+
+@pytest.mark.parametrize("video", untrimmed.plan(TINY.world), ids=lambda v: v.video_id)
+def test_files_are_as_planned(demo, video):
+    with av.open(demo / "videos" / f"{video.video_id}.mp4") as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == video.size
+        assert [a.codec_context.channels for a in container.streams.audio] == [video.channels][: video.channels]
+        times = [float(f.pts * f.time_base) for f in container.decode(stream)]
+    assert times == pytest.approx(video.timestamps, abs=1e-4)
+
+
+def test_drawing_survives_the_codec(demo):
+    video = untrimmed.plan(TINY.world)[0]
+    with av.open(demo / "videos" / f"{video.video_id}.mp4") as container:
+        decoded = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    drawn = list(untrimmed.frames(video))
+    assert np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(decoded, drawn, strict=True)]) < 6
+
+
+def test_ctrl_c_leaves_no_half_written_file(tmp_path):
+    script = tmp_path / "long_demo.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from clip_ae.core.specs import MakeDemoSpec\n"
+        "from clip_ae.stages import make_demo\n"
+        "if __name__ == '__main__':\n"
+        "    here = Path(__file__).parent\n"
+        "    make_demo.run(MakeDemoSpec(), videos=here / 'v', annotations=here / 'a', manifest=here / 'm')\n"
+    )
+    process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not list((tmp_path / "v").glob("demo_*.mp4")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    left = list((tmp_path / "v").iterdir())
+    assert left
+    assert not (tmp_path / "m").exists()
+    for path in left:
+        assert path.name.startswith("demo_"), path
+        with av.open(path) as container:
+            assert sum(1 for _ in container.decode(video=0)) > 300

@@ -1,0 +1,61 @@
+"""Sounds are heard in their extent only, at a common loudness, and differ in their spectra."""
+
+import numpy as np
+import pytest
+
+from clip_ae.worlds.sounds import RATE, SOUNDS, Sound, mix, render
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_sound_keeps_to_its_extent(kind):
+    wave = render(Sound(kind, 0.5, 1.5, 1.0, 1.0, (1,)), 2 * RATE)
+    inside = slice(RATE // 2, 3 * RATE // 2)
+    assert 0.1 < np.sqrt(np.mean(wave[inside] ** 2)) < 1.2
+    wave[inside] = 0
+    assert not wave.any()
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_sound_is_the_same_whenever_it_starts(kind):
+    early, late = (render(Sound(kind, s, s + 1, 1.0, 1.0, (1,)), 2 * RATE) for s in (0.125, 0.75))
+    # A sample on the very edge of a square wave may fall on either side of it.
+    assert np.mean(np.abs(late[12000:28000] - early[2000:18000]) > 1e-6) < 0.01
+
+
+def test_sound_may_begin_before_and_end_after():
+    whole, cut = (render(Sound("tone", s, s + 3, 1.0, 1.0, (1,)), RATE) for s in (0.0, -1.0))
+    assert len(whole) == len(cut) == RATE
+    assert np.abs(cut[:100]).max() > 0.1
+
+
+def test_pitch_moves_the_spectrum():
+    def peak(pitch):
+        return int(np.argmax(np.abs(np.fft.rfft(render(Sound("tone", 0, 1, pitch, 1.0, (1,)), RATE)))))
+
+    assert (peak(1.0), peak(1.25)) == (520, 650)
+
+
+def test_kinds_are_told_apart_by_nearest_mean_spectrum():
+    """Loudness, pitch and noise vary as they do in the worlds; a loudness-free spectrum still names the kind."""
+    rng = np.random.default_rng(0)
+
+    def spectra(count):
+        for label, kind in enumerate(SOUNDS):
+            for n in range(count):
+                sound = Sound(kind, -0.5, 2, rng.uniform(0.9, 1.1), rng.uniform(0.1, 0.4), (n, label))
+                power = np.abs(np.fft.rfft(mix([sound], RATE, 0.01, (7, n)))) ** 2
+                bands = np.log([b.sum() for b in np.array_split(power, 80)])
+                yield label, bands - bands.mean()
+
+    train, test = list(spectra(6)), list(spectra(3))
+    centres = np.array([np.mean([s for la, s in train if la == k], axis=0) for k in range(len(SOUNDS))])
+    right = [int(np.argmin(((centres - s) ** 2).sum(axis=1))) == label for label, s in test]
+    assert np.mean(right) > 0.8
+
+
+def test_mix_is_bounded_and_repeats():
+    loud = [Sound("buzz", 0, 1, 1.0, 3.0, (1,))]
+    first, again = mix(loud, RATE, 0.01, (2,)), mix(loud, RATE, 0.01, (2,))
+    assert first.dtype == np.float32
+    assert np.abs(first).max() == 1
+    assert first.tobytes() == again.tobytes()

@@ -1,0 +1,54 @@
+"""The pre-training world: balanced, repeatable, and ignorant of three of the demo's classes."""
+
+from itertools import islice
+
+import numpy as np
+
+from clip_ae.worlds import trimmed, untrimmed
+
+
+def test_clips_are_balanced_and_shaped():
+    found = list(trimmed.clips(seed=1, count=24))
+    assert np.bincount([c.label for c in found]).tolist() == [2] * 12
+    for clip in found:
+        assert (clip.frames.shape, clip.frames.dtype) == ((17, 120, 160, 3), np.uint8)
+        assert (clip.wave.shape, clip.wave.dtype) == ((15360,), np.float32)
+        assert clip.caption.split()[-1] == trimmed.CLASSES[clip.label]
+
+
+def test_clip_does_not_depend_on_the_count():
+    few, many = list(trimmed.clips(3, 2)), list(islice(trimmed.clips(3, 50), 2))
+    for a, b in zip(few, many, strict=True):
+        assert a.frames.tobytes() == b.frames.tobytes()
+        assert a.wave.tobytes() == b.wave.tobytes()
+        assert a.caption == b.caption
+
+
+def test_seed_changes_everything():
+    (a,), (b,) = trimmed.clips(1, 1), trimmed.clips(2, 1)
+    assert a.frames.tobytes() != b.frames.tobytes()
+
+
+def test_things_do_not_tell_the_motion():
+    """Every thing is seen in many motions: a motion classifier cannot go by the object."""
+    pairs = {tuple(c.caption.split()[-2:]) for c in trimmed.clips(1, 240)}
+    for thing in trimmed.THINGS:
+        assert len({motion for t, motion in pairs if t == thing}) >= 6
+
+
+def test_every_clip_moves():
+    for clip in trimmed.clips(5, 12):
+        change = np.abs(np.diff(clip.frames.astype(int), axis=0)).max(axis=3) > 40
+        assert change.sum(axis=(1, 2)).mean() > 20, clip.caption
+
+
+def test_three_of_the_demos_classes_are_unknown_here():
+    unknown = [a for a in untrimmed.ACTIONS if a.motion not in trimmed.CLASSES]
+    assert len(unknown) == 3
+    for action in unknown:
+        assert action.shape not in trimmed.THINGS
+        assert action.sound not in trimmed.SOUND_OF.values()
+
+
+def test_colours_are_not_the_demos():
+    assert not set(trimmed.COLOURS.values()) & set(untrimmed.COLOURS)

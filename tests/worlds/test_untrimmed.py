@@ -1,0 +1,188 @@
+"""The demo world keeps its promises: counts, extents, looks and sounds over extents, motions in cores."""
+
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clip_ae.core.config import DemoWorld
+from clip_ae.core.types import Instance
+from clip_ae.worlds import untrimmed
+from clip_ae.worlds.scenes import draw
+from clip_ae.worlds.sounds import RATE, render
+from clip_ae.worlds.untrimmed import ACTIONS, GAP, VideoPlan, plan
+
+LABELS = {a.label for a in ACTIONS}
+DEFAULT = plan(DemoWorld())
+TRAIN = [v for v in DEFAULT if v.subset == "training"]
+TEST = [v for v in DEFAULT if v.subset == "validation"]
+
+worlds = st.builds(
+    lambda seed, train, test, low, more: DemoWorld(seed, train, test, low, low + more),
+    st.integers(0, 99),
+    st.integers(5, 26),
+    st.integers(1, 9),
+    st.floats(4, 20),
+    st.floats(0, 10),
+)
+
+
+@given(worlds)
+@settings(max_examples=30, deadline=None)
+def test_plan_of_any_world(world):
+    videos = plan(world)
+    assert {v.video_id: v.subset for v in videos} == world.subsets()
+    assert videos == plan(world)
+    assert {i.label for v in videos if v.subset == "training" for i in v.instances} == LABELS
+    for video in videos:
+        assert world.seconds_min - 0.05 <= video.seconds <= world.seconds_max + 0.05
+        assert 1 <= len(video.instances) <= 4
+        edges = [0.0, *(e for i in video.instances for e in (i.start, i.stop)), video.seconds]
+        assert all(1 < i.stop - i.start <= 5.01 for i in video.instances)
+        assert all(b - a > GAP - 0.01 for a, b in zip(edges[::2], edges[1::2], strict=True))
+        assert all(b > a for a, b in pairwise(video.timestamps))
+        assert video.seconds - 0.15 < video.timestamps[-1] < video.seconds
+
+
+def test_default_world_has_every_class_often_enough():
+    for videos, least in ((TRAIN, 4), (TEST, 3)):
+        shown = Counter(label for v in videos for label in {i.label for i in v.instances})
+        assert set(shown) == LABELS
+        assert min(shown.values()) >= least
+    assert sum(len({i.label for i in v.instances}) == 2 for v in DEFAULT) == 3
+    share = sum(i.stop - i.start for v in DEFAULT for i in v.instances) / sum(v.seconds for v in DEFAULT)
+    assert 0.25 < share < 0.5
+
+
+@pytest.mark.parametrize("videos", [TRAIN, TEST])
+def test_special_videos_exist(videos):
+    assert Counter(v.channels for v in videos) == {1: len(videos) - 3, 0: 2, 2: 1}
+    assert sum(isinstance(v.rate, tuple) for v in videos) == 1
+    unusual = [v for v in videos if v.size != (160, 120)]
+    assert [(v.rate, v.size) for v in unusual] == [(Fraction(24000, 1001), (171, 127))]
+    (variable,) = (v for v in videos if isinstance(v.rate, tuple))
+    assert len(set(np.round(np.diff(variable.timestamps), 2))) >= 3
+
+
+def test_seed_changes_the_plan():
+    assert plan(DemoWorld(seed=1))[0].instances != DEFAULT[0].instances
+
+
+def test_annotations_have_activitynet_form():
+    found = untrimmed.annotations(DEFAULT)
+    assert set(found) == {"version", "taxonomy", "database"}
+    entry = found["database"]["demo_test_000"]
+    assert (entry["subset"], entry["duration"]) == ("validation", TEST[0].seconds)
+    first = TEST[0].instances[0]
+    assert entry["annotations"][0] == {"label": first.label, "segment": [first.start, first.stop]}
+
+
+def acting(video: VideoPlan):
+    return [a for a in video.scene.actors if a.core]
+
+
+@pytest.mark.parametrize("video", [TRAIN[0], TRAIN[7]], ids=lambda v: v.video_id)
+def test_acting_object_is_in_view_over_the_extents_and_only_then(video):
+    others = replace(video.scene, actors=tuple(a for a in video.scene.actors if not a.core))
+    times = video.timestamps[::3]
+    for time, whole, without in zip(times, draw(video.scene, times), draw(others, times), strict=True):
+        inside = any(i.start <= time < i.stop for i in video.instances)
+        assert (np.abs(whole.astype(int) - without).max() > 40) == inside, time
+
+
+@pytest.mark.parametrize("video", DEFAULT[:8], ids=lambda v: v.video_id)
+def test_actors_and_sounds_are_as_the_instances_say(video):
+    assert [(a.start, a.stop) for a in acting(video)] == [(i.start, i.stop) for i in video.instances]
+    by_label = {a.label: a for a in ACTIONS}
+    for actor, instance in zip(acting(video), video.instances, strict=True):
+        action = by_label[instance.label]
+        assert (actor.look.shape, actor.core.motion) == (action.shape, action.motion)
+        assert instance.start + 0.2 < actor.core.start < actor.core.stop < instance.stop - 0.2
+    own = [s for s in video.sounds if s.kind in {a.sound for a in ACTIONS}]
+    expected = [(by_label[i.label].sound, i.start, i.stop) for i in video.instances if by_label[i.label].sound]
+    assert [(s.kind, s.start, s.stop) for s in own] == expected
+
+
+def test_bystanders_are_never_of_a_class_that_is_on():
+    for video in DEFAULT:
+        shapes = {a.look.shape for a in acting(video)}
+        for other in video.scene.actors:
+            if not other.core and other.radius > 6:
+                assert other.look.shape not in shapes
+                assert not any(other.start < i.stop and i.start < other.stop for i in video.instances)
+
+
+def test_action_is_heard_over_its_extent():
+    video = next(v for v in TRAIN if v.channels == 1 and v.instances[0].label == "looping ring")
+    (wave,) = untrimmed.wave(video)
+    idle = sum(render(s, len(wave)) for s in video.sounds if s.kind in untrimmed.IDLE_SOUNDS)
+    left = wave - idle
+    inside = np.zeros(len(wave), bool)
+    for i in video.instances:
+        inside[round(i.start * RATE) : round(i.stop * RATE)] = True
+    assert np.std(left[inside]) > 8 * np.std(left[~inside])
+
+
+def test_stereo_channels_differ_in_loudness():
+    (video,) = (v for v in TRAIN if v.channels == 2)
+    left, right = untrimmed.wave(video)
+    assert np.std(left) > 2 * np.std(right) > 0
+    assert untrimmed.wave(TRAIN[1]).shape == (0, round(TRAIN[1].seconds * RATE))
+
+
+def test_frames_repeat_and_have_the_video_s_size():
+    unusual = replace(TRAIN[4], seconds=0.5)
+    first, again = ([f.tobytes() for f in untrimmed.frames(unusual)] for _ in range(2))
+    assert first == again
+    assert next(untrimmed.frames(unusual)).shape == (127, 171, 3)
+
+
+def motion_statistics(video: VideoPlan, start: float, stop: float) -> np.ndarray:
+    """How the moving part moves in a window: averages, changes in time, turning and growing; no appearance."""
+    import cv2
+
+    times = np.linspace(start, stop, max(4, round((stop - start) * 25)))
+    grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in draw(replace(video.scene, shake=0.0), times)]
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    rows = []
+    for a, b in pairwise(grey):
+        flow = dis.calc(a, b, None)[24:96, 20:140]
+        weight = np.hypot(flow[..., 0], flow[..., 1])
+        weight = np.where(weight > 0.5, weight, 0) + 1e-6
+        (uy, ux), (vy, vx) = np.gradient(flow[..., 0]), np.gradient(flow[..., 1])
+        rows.append([np.average(q, weights=weight) for q in (flow[..., 0], flow[..., 1], vx - uy, ux + vy, ux - vy)])
+    table = np.array(rows)
+    return np.log(0.05 + np.concatenate([np.abs(table).mean(axis=0), table.std(axis=0)]))
+
+
+def nearest_centroid_accuracy(train, test):
+    mean = np.mean([x for _, x in train], axis=0)
+    scale = np.std([x for _, x in train], axis=0)
+    centres = {k: np.mean([(x - mean) / scale for la, x in train if la == k], axis=0) for k in LABELS}
+    guesses = [min(LABELS, key=lambda k: np.linalg.norm(centres[k] - (x - mean) / scale)) for _, x in test]
+    return np.mean([g == label for g, (label, _) in zip(guesses, test, strict=True)])
+
+
+def test_motion_names_the_class_in_the_core_but_not_in_the_outer_phases():
+    def samples(videos, phase):
+        for video in videos:
+            for actor, instance in zip(acting(video), video.instances, strict=True):
+                yield instance.label, motion_statistics(video, *phase(actor, instance))
+
+    def core(actor, instance: Instance):
+        return actor.core.start + 0.04, actor.core.stop - 0.04
+
+    def onset(actor, instance: Instance):
+        return instance.start + 0.04, actor.core.start - 0.04
+
+    accuracy = {
+        phase.__name__: nearest_centroid_accuracy(list(samples(TRAIN[:15], phase)), list(samples(TEST[:12], phase)))
+        for phase in (core, onset)
+    }
+    assert accuracy["core"] > 0.85, accuracy
+    assert accuracy["onset"] < 0.5, accuracy
