@@ -1,0 +1,54 @@
+"""Where networks run, and the settings under which they give the same bytes again."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from clip_ae.core.errors import UserError
+
+DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def resolve(device: str) -> str:
+    """`cpu` or `cuda` for auto, cpu or cuda. An NVIDIA device that torch cannot use is never passed over in silence."""
+    if device == "cpu" or (device == "auto" and not _has_nvidia()):
+        return "cpu"
+    if not _usable():
+        raise UserError(
+            f"device {device}: torch {torch.__version__} cannot use an NVIDIA device here; it needs {_needed()}. "
+            "Update the driver, install a torch build for the driver you have, or set runtime.device to cpu"
+        )
+    return "cuda"
+
+
+def set_threads(threads: int) -> None:
+    """Arithmetic whose last bits depend on nothing but the number of threads."""
+    # cuBLAS reads this when it is first used; without it its sums may come in any order.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    # A few CUDA kernels (backward of 3D max pooling) have no deterministic form: warn, don't fail.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Deterministic mode fills every new tensor with NaN to expose bugs, which costs time and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _has_nvidia() -> bool:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and (DRIVER.exists() or torch.cuda.is_available())
+
+
+def _usable() -> bool:
+    """A device can be counted and still be too old for the kernels of this build, so one is run."""
+    try:
+        return bool(torch.zeros(1, device="cuda").add(1).item() == 1)
+    except (RuntimeError, AssertionError):
+        return False
+
+
+def _needed() -> str:
+    if torch.version.cuda is None:
+        return "a torch build with CUDA"
+    lines = DRIVER.read_text(encoding="utf-8").splitlines() if DRIVER.exists() else []
+    found = f" (found: {lines[0].strip()})" if lines else " (no NVIDIA driver found)"
+    return f"a driver and a device for CUDA {torch.version.cuda}{found}"

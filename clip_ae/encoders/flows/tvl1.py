@@ -1,0 +1,13 @@
+"""TV-L1 flow (Zach et al. 2007): what the published I3D flow network was trained on."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pixels a frame, [H, W, 2] as (x, y), from the first grey image to the second."""
+    import cv2
+
+    # Jobs share a machine by processes; one thread each, so that no sum depends on how many there are.
+    cv2.setNumThreads(1)
+    return np.asarray(cv2.optflow.DualTVL1OpticalFlow.create().calc(first, second, None), np.float32)

@@ -1,0 +1,89 @@
+"""CLIP (Radford et al., ICML 2021): open_clip's models, and a tiny one of our own for the demo."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from clip_ae.core.config import ClipOptions
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.encoders.networks.fit import unwrapped
+
+TINY: dict[str, Any] = {
+    "embed_dim": 64,
+    "vision_cfg": {"image_size": 64, "patch_size": 8, "width": 96, "head_width": 32, "layers": 3},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+
+Tokenizer = Callable[[list[str]], Tensor]
+
+
+def build(options: ClipOptions) -> nn.Module:
+    """An image tower and a text tower, as open_clip lays them out."""
+    import open_clip
+
+    if options.architecture == "tiny":
+        return open_clip.CLIP(**TINY)  # type: ignore[no-any-return]
+    known = open_clip.list_models()
+    if options.architecture not in known:
+        raise UserError(
+            f"clip.architecture: {options.architecture} is no open_clip model{nearest(options.architecture, known)}"
+        )
+    return open_clip.create_model(options.architecture)  # type: ignore[no-any-return]
+
+
+def image_size(network: nn.Module) -> int:
+    """Side of the square images that the image tower reads."""
+    size: int | tuple[int, int] = network.visual.image_size  # type: ignore[union-attr, assignment]
+    return size if isinstance(size, int) else size[0]
+
+
+def tokenizer(options: ClipOptions) -> Tokenizer:
+    """Texts to the token ids that the text tower reads."""
+    import open_clip
+
+    if options.architecture == "tiny":
+        return open_clip.SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"])  # type: ignore[no-any-return]
+    return open_clip.get_tokenizer(options.architecture)  # type: ignore[no-any-return]
+
+
+def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state dict in open_clip's layout under this network's names."""
+    return unwrapped(state)
+
+
+def published(options: ClipOptions, weights: str) -> dict[str, Any]:
+    """open_clip's facts on ARCHITECTURE/TAG; weights for another activation load silently and are wrong: refused."""
+    import open_clip
+
+    architecture, _, tag = weights.partition("/")
+    facts: dict[str, Any] = open_clip.get_pretrained_cfg(architecture, tag)
+    if not facts:
+        known = open_clip.list_pretrained_tags_by_model(architecture)
+        raise UserError(f"{weights}: open_clip knows no such weights{nearest(tag, known)}")
+    if architecture != options.architecture:
+        raise UserError(f"{weights}: made for {architecture}, but clip.architecture is {options.architecture}")
+    model = open_clip.get_model_config(architecture)
+    if bool(facts.get("quick_gelu")) != bool(model.get("quick_gelu")):
+        raise UserError(
+            f"{weights}: made with {_gelu(facts)}, {architecture} has {_gelu(model)}; use {_twin(architecture)}"
+        )
+    return facts
+
+
+def download(facts: dict[str, Any]) -> Path:
+    """The file behind `published`, in the download cache of open_clip or of the Hugging Face hub."""
+    from open_clip.pretrained import download_pretrained
+
+    return Path(download_pretrained(facts))
+
+
+def _gelu(facts: Mapping[str, Any]) -> str:
+    return "QuickGELU" if facts.get("quick_gelu") else "GELU"
+
+
+def _twin(architecture: str) -> str:
+    """The same architecture with the other activation."""
+    bare = architecture.removesuffix("-quickgelu")
+    return bare if bare != architecture else f"{architecture}-quickgelu"

@@ -1,0 +1,47 @@
+"""Tensors into a network and out of it: every name and shape must fit."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from clip_ae.core.errors import RefusedInput
+
+N = TypeVar("N", bound=nn.Module)
+# BatchNorm counts its training batches here; inference never reads it and old files lack it.
+COUNTER = "num_batches_tracked"
+
+
+def tensors_of(network: nn.Module) -> dict[str, NDArray[Any]]:
+    return {name: value.detach().cpu().numpy() for name, value in _expected(network).items()}
+
+
+def fit(network: N, tensors: Mapping[str, NDArray[Any]], where: str) -> N:
+    """The network with these tensors, ready for inference; the first misfit is named."""
+    expected = _expected(network)
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            raise RefusedInput(f"{where}: has no tensor {name}; the config describes another network")
+        if name not in expected:
+            raise RefusedInput(f"{where}: tensor {name} is none of the configured network's")
+        found, wanted = tensors[name].shape, tuple(expected[name].shape)
+        if found != wanted:
+            raise RefusedInput(f"{where}: tensor {name} is {list(found)}, the configured network's is {list(wanted)}")
+    # Copied, as torch may not hold arrays that are read-only.
+    state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
+    network.load_state_dict(state, strict=False)
+    return network.eval()
+
+
+def unwrapped(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A published state dict without its wrapping and without counters."""
+    inner = state.get("state_dict", state)
+    bare = {name.removeprefix("module."): value for name, value in inner.items()}
+    return {name: value for name, value in bare.items() if not name.endswith(COUNTER)}
+
+
+def _expected(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in network.state_dict().items() if not name.endswith(COUNTER)}

@@ -1,0 +1,147 @@
+"""I3D: Inception-v1 inflated to 3D (Carreira and Zisserman, CVPR 2017).
+
+Modules carry the names of the published PyTorch weights (Conv3d_1a_7x7 ... Mixed_5c, logits).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.config import I3dOptions
+from clip_ae.core.errors import UserError
+from clip_ae.encoders.networks.fit import unwrapped
+
+Triple = tuple[int, int, int]
+# Channels of b0, b1a, b1b, b2a, b2b, b3b; the grid is halved before 4b and 5b.
+MIXED = {
+    "Mixed_3b": (64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+
+
+def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[int]:
+    """TensorFlow's SAME padding in F.pad's order (last axis first): the odd element goes to the end."""
+    padding: list[int] = []
+    for n, k, s in reversed(list(zip(size, kernel, stride, strict=True))):
+        total = max((-(-n // s) - 1) * s + k - n, 0)
+        padding += [total // 2, total - total // 2]
+    return padding
+
+
+class MaxPool(nn.Module):
+    """Max pooling with SAME padding; inputs come from a ReLU, so that zeros never win."""
+
+    def __init__(self, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, same_padding(x.shape[2:], self.kernel, self.stride))
+        return F.max_pool3d(padded, self.kernel, self.stride)
+
+
+class Unit(nn.Module):
+    """Convolution with SAME padding, BatchNorm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
+        self.bn = nn.BatchNorm3d(outputs, eps=1e-3)
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, same_padding(x.shape[2:], self.kernel, self.stride))
+        return F.relu(self.bn(self.conv3d(padded)))
+
+
+class Mixed(nn.Module):
+    """An Inception module: four branches side by side."""
+
+    def __init__(self, inputs: int, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        b0, b1a, b1b, b2a, b2b, b3b = channels
+        self.b0 = Unit(inputs, b0)
+        self.b1a = Unit(inputs, b1a)
+        self.b1b = Unit(b1a, b1b, (3, 3, 3))
+        self.b2a = Unit(inputs, b2a)
+        self.b2b = Unit(b2a, b2b, (3, 3, 3))
+        self.b3a = MaxPool((3, 3, 3), (1, 1, 1))
+        self.b3b = Unit(inputs, b3b)
+        self.outputs = b0 + b1b + b2b + b3b
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))]
+        return torch.cat(branches, dim=1)
+
+
+class Logits(nn.Module):
+    """The published classifier: a 1x1x1 convolution with bias."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(inputs, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.conv3d(x)
+        return logits
+
+
+class I3d(nn.Module):
+    """Clips [B, channels, T, H, W] to features [B, dim] or class logits [B, classes]."""
+
+    def __init__(self, channels: int, width: float, classes: int) -> None:
+        super().__init__()
+
+        def scaled(n: int) -> int:
+            return max(1, round(n * width))
+
+        self.Conv3d_1a_7x7 = Unit(channels, scaled(64), (7, 7, 7), (2, 2, 2))
+        self.MaxPool3d_2a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
+        self.Conv3d_2b_1x1 = Unit(scaled(64), scaled(64))
+        self.Conv3d_2c_3x3 = Unit(scaled(64), scaled(192), (3, 3, 3))
+        self.MaxPool3d_3a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
+        inputs = scaled(192)
+        for name, outputs in MIXED.items():
+            if name == "Mixed_4b":
+                self.MaxPool3d_4a_3x3 = MaxPool((3, 3, 3), (2, 2, 2))
+            elif name == "Mixed_5b":
+                self.MaxPool3d_5a_2x2 = MaxPool((2, 2, 2), (2, 2, 2))
+            module = Mixed(inputs, tuple(map(scaled, outputs)))
+            self.add_module(name, module)
+            inputs = module.outputs
+        self.logits = Logits(inputs, classes)
+        self.dim = inputs
+
+    def features(self, x: Tensor) -> Tensor:
+        """Averaged over all that is left of time and space: 2x7x7 for the published 16x224x224."""
+        # In this layout, which all layers hand on, a CPU is half as fast again.
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        for name, layer in self.named_children():
+            if name != "logits":
+                x = layer(x)
+        return x.mean(dim=(2, 3, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.logits(self.features(x)[:, :, None, None, None])
+        return logits.flatten(1)
+
+
+def build(options: I3dOptions) -> I3d:
+    if options.crop > options.short_side:
+        raise UserError(f"i3d.crop: {options.crop} pixels do not fit into short_side {options.short_side}")
+    return I3d(options.channels, options.width, options.classes)
+
+
+def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A published state dict under this network's names."""
+    return unwrapped(state)

@@ -1,0 +1,70 @@
+"""VGGish (Hershey et al., ICASSP 2017): log-mel patches to 128-d embeddings.
+
+Modules carry the names of the published PyTorch weights (features.N, embeddings.N).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.config import VggishOptions
+from clip_ae.encoders.log_mel import BANDS, FRAMES
+from clip_ae.encoders.networks.fit import unwrapped
+
+# Output channels of the convolutions; 0 stands for a 2x2 max pooling.
+LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)
+HIDDEN = 4096
+EMBEDDING = 128
+
+
+class Vggish(nn.Module):
+    """Patches [B, 1, 96, 64] to embeddings [B, dim] or class logits [B, classes]."""
+
+    def __init__(self, width: float, classes: int) -> None:
+        super().__init__()
+
+        def scaled(n: int) -> int:
+            return max(1, round(n * width))
+
+        layers: list[nn.Module] = []
+        inputs = 1
+        for outputs in LAYERS:
+            if outputs:
+                layers += [nn.Conv2d(inputs, scaled(outputs), 3, padding=1), nn.ReLU()]
+                inputs = scaled(outputs)
+            else:
+                layers.append(nn.MaxPool2d(2))
+        halvings = LAYERS.count(0)
+        flat = inputs * (FRAMES >> halvings) * (BANDS >> halvings)
+        self.dim = scaled(EMBEDDING)
+        self.features = nn.Sequential(*layers)
+        self.embeddings = nn.Sequential(
+            nn.Linear(flat, scaled(HIDDEN)),
+            nn.ReLU(),
+            nn.Linear(scaled(HIDDEN), scaled(HIDDEN)),
+            nn.ReLU(),
+            nn.Linear(scaled(HIDDEN), self.dim),
+        )
+        self.classifier = nn.Linear(self.dim, classes) if classes else None
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The embedding before its ReLU. Published weights flatten with channels last."""
+        maps = self.features(x).permute(0, 2, 3, 1)
+        embedding: Tensor = self.embeddings(maps.flatten(1))
+        return embedding
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.classifier is not None
+        logits: Tensor = self.classifier(F.relu(self.embed(x)))
+        return logits
+
+
+def build(options: VggishOptions) -> Vggish:
+    return Vggish(options.width, options.classes)
+
+
+def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A published state dict under this network's names; its PCA post-processing is not used."""
+    return {name: value for name, value in unwrapped(state).items() if not name.startswith("pproc.")}

@@ -1,0 +1,46 @@
+"""Clips as the streams prepare them, and as training varies them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.encoders.pixels import Array, crop_at
+
+Rng = np.random.Generator
+
+
+def resized(frames: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
+    """Frames as a decoder delivers them: the short side at `short_side` pixels."""
+    import cv2
+
+    height, width = frames.shape[1:3]
+    scale = short_side / min(height, width)
+    size = (round(width * scale), round(height * scale))
+    return np.stack([np.asarray(cv2.resize(f, size, interpolation=cv2.INTER_AREA), np.uint8) for f in frames])
+
+
+def random_crop(frames: Array, size: int, rng: Rng) -> Array:
+    height, width = frames.shape[1:3]
+    return crop_at(frames, rng.integers(height - size + 1), rng.integers(width - size + 1), size)
+
+
+def random_light(frames: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
+    """Another brightness and contrast."""
+    levels = np.arange(256) * rng.uniform(0.8, 1.2) + rng.uniform(-25, 25)
+    lit: NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)[frames]
+    return lit
+
+
+def mirrored(frames: Array, rng: Rng) -> Array:
+    """Left and right swapped, half of the time."""
+    return frames[:, :, ::-1] if rng.random() < 0.5 else frames
+
+
+def mirrored_flow(flow: Array, rng: Rng) -> Array:
+    """A mirrored flow also runs the other way."""
+    return flow[:, :, ::-1] * np.array([-1, 1], flow.dtype) if rng.random() < 0.5 else flow
+
+
+def random_gain(wave: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
+    """Another loudness, over some noise."""
+    noise = rng.normal(0, rng.uniform(0, 0.01), wave.shape)
+    return (wave * rng.uniform(0.4, 1.6) + noise).astype(np.float32)

@@ -1,0 +1,102 @@
+"""I3D and VGGish learn to tell generated clips apart by class."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from clip_ae.core.config import FlowEncoder, I3dOptions, Pretraining, Weights
+from clip_ae.core.tables import FLOWS, NETWORKS, load
+from clip_ae.encoders.log_mel import log_mel
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.pixels import Array, centre_crop, flow_between, flow_input, rgb_input
+from clip_ae.encoders.pretraining.augment import (
+    Rng,
+    mirrored,
+    mirrored_flow,
+    random_crop,
+    random_gain,
+    random_light,
+    resized,
+)
+from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise
+
+LABEL_SMOOTHING = 0.1
+# What the demo's flow stream is set to.
+FLOW = FlowEncoder(algorithm="dis")
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network sees of a clip: what is kept of it, its input as extracted, its input varied for training."""
+
+    keep: Callable[[Clip], Array]
+    plain: Callable[[Array], NDArray[np.float32]]
+    varied: Callable[[Array, Rng], NDArray[np.float32]]
+
+
+def train(weights: Weights, pretrain: Pretraining, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
+    torch.manual_seed(pretrain.seed)
+    network = load(NETWORKS[weights.network]).build(weights.i3d or weights.vggish)
+    view = view_of(weights)
+    kept, labels = _gathered(clips, view)
+    count, rng = learnt_from(len(kept)), np.random.default_rng(pretrain.seed)
+
+    def loss(batch: NDArray[np.int64]) -> torch.Tensor:
+        inputs = np.stack([view.varied(kept[i], rng) for i in batch])
+        return F.cross_entropy(network(torch.from_numpy(inputs)), labels[batch], label_smoothing=LABEL_SMOOTHING)
+
+    optimise(network, loss, count, pretrain, f"pretrain {weights.network}")
+    right = _right(network, view, kept, labels, pretrain.batch)
+    figures = {"train_accuracy": float(right[:count].mean()), "held_out_accuracy": float(right[count:].mean())}
+    return tensors_of(network), figures
+
+
+def view_of(weights: Weights) -> View:
+    if weights.i3d is None:
+        return View(lambda clip: clip.wave, _sound, lambda wave, rng: _sound(random_gain(wave, rng)))
+    return _rgb(weights.i3d) if weights.i3d.channels == 3 else _flow(weights.i3d)
+
+
+def _rgb(options: I3dOptions) -> View:
+    def varied(frames: Array, rng: Rng) -> NDArray[np.float32]:
+        return rgb_input(mirrored(random_light(random_crop(frames, options.crop, rng), rng), rng))
+
+    return View(
+        keep=lambda clip: resized(clip.frames[:-1], options.short_side),
+        plain=lambda frames: rgb_input(centre_crop(frames, options.crop)),
+        varied=varied,
+    )
+
+
+def _flow(options: I3dOptions) -> View:
+    scaled = partial(flow_input, bound=FLOW.bound)
+    flow = load(FLOWS[FLOW.algorithm]).flow
+    return View(
+        keep=lambda clip: flow_between(resized(clip.frames, options.short_side), flow),
+        plain=lambda flow: scaled(centre_crop(flow, options.crop)),
+        varied=lambda flow, rng: scaled(mirrored_flow(random_crop(flow, options.crop, rng), rng)),
+    )
+
+
+def _sound(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    return log_mel(wave)[None]
+
+
+def _gathered(clips: Iterable[Clip], view: View) -> tuple[list[Array], torch.Tensor]:
+    """Only what a network sees is kept: the clips themselves would fill the memory."""
+    pairs = [(view.keep(clip), clip.label) for clip in clips]
+    return [kept for kept, _ in pairs], torch.tensor([label for _, label in pairs])
+
+
+@torch.inference_mode()
+def _right(
+    network: torch.nn.Module, view: View, kept: list[Array], labels: torch.Tensor, batch: int
+) -> NDArray[np.bool_]:
+    chunks = [np.stack([view.plain(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
+    answers = torch.cat([network(torch.from_numpy(chunk)).argmax(1) for chunk in chunks])
+    return (answers == labels).numpy()

@@ -1,0 +1,65 @@
+"""CLIP learns which caption goes with which generated clip (symmetric InfoNCE)."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip_ae.core.config import Pretraining, Weights
+from clip_ae.encoders.networks import clip as clips_network
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, centre_crop, clip_input
+from clip_ae.encoders.pretraining.augment import mirrored, random_crop, random_light, resized
+from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise
+
+# Without BatchNorm a network takes smaller steps than the others at one config's learning rate.
+PACE = 0.25
+
+
+def train(weights: Weights, pretrain: Pretraining, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
+    assert weights.clip is not None
+    torch.manual_seed(pretrain.seed)
+    network = clips_network.build(weights.clip)
+    size = clips_network.image_size(network)
+    pairs = [(resized(clip.frames[:-1], size), clip.caption) for clip in clips]
+    frames, texts = [f for f, _ in pairs], clips_network.tokenizer(weights.clip)([c for _, c in pairs])
+    count, rng = learnt_from(len(pairs)), np.random.default_rng(pretrain.seed)
+
+    def image(index: int) -> NDArray[np.float32]:
+        """A random frame of a clip."""
+        frame = frames[index][rng.integers(len(frames[index]), size=1)]
+        varied = mirrored(random_light(random_crop(frame, size, rng), rng), rng)
+        return clip_input(varied, CLIP_MEAN, CLIP_STD).squeeze(0)
+
+    def loss(batch: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(np.stack([image(i) for i in batch]))
+        features, words, scale = network(images, texts[batch])
+        return info_nce(scale * features @ words.T)
+
+    gentle = replace(pretrain, learning_rate=PACE * pretrain.learning_rate)
+    optimise(network, loss, count, gentle, "pretrain clip")
+    middle = [clip_input(centre_crop(f[len(f) // 2][None], size), CLIP_MEAN, CLIP_STD)[0] for f in frames]
+    figures = {
+        "train_retrieval": _retrieval(network, middle[:count], texts[:count]),
+        "held_out_retrieval": _retrieval(network, middle[count:], texts[count:]),
+        "held_out_chance": 1 / len(middle[count:]),
+    }
+    return tensors_of(network), figures
+
+
+def info_nce(logits: Tensor) -> Tensor:
+    """-1/2 mean_i [log softmax_j(s_ij) + log softmax_j(s_ji)] at j = i, for similarities s of images and texts."""
+    own = torch.arange(len(logits))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+@torch.inference_mode()
+def _retrieval(network: torch.nn.Module, images: list[NDArray[np.float32]], texts: Tensor) -> float:
+    """Share of images whose nearest text is their own."""
+    features, words, _ = network(torch.from_numpy(np.stack(images)), texts)
+    nearest = (features @ words.T).argmax(1)
+    return float((nearest == torch.arange(len(images))).float().mean())

@@ -1,0 +1,38 @@
+"""Train one of the demo's own networks on generated trimmed clips."""
+
+from pathlib import Path
+from typing import Annotated
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.progress import say, track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import PretrainSpec
+from clip_ae.core.tables import PRETRAINERS, load
+from clip_ae.core.typed import plain
+from clip_ae.encoders.devices import set_threads
+from clip_ae.io.weights import save_weights
+from clip_ae.worlds import trimmed
+
+LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch")
+
+
+def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensors)"]) -> None:
+    weights, count = spec.weights, spec.pretrain.clips
+    options = getattr(weights, weights.network)
+    if weights.clip is None and options.classes != len(trimmed.CLASSES):
+        where = f"weights.{spec.name}.{weights.network}.classes"
+        raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
+    set_threads(spec.math_threads)
+    clips = track(trimmed.clips(spec.pretrain.seed, count), "draw clips", total=count, unit="clips")
+    tensors, figures = load(PRETRAINERS[weights.network]).train(weights, spec.pretrain, clips)
+    say(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+    about = {
+        "name": spec.name,
+        "source": weights.source,
+        weights.network: plain(options),
+        "licence": weights.licence,
+        "trained_on": weights.trained_on,
+        "figures": figures,
+    }
+    record = make_record("pretrain", spec, libraries=LIBRARIES)
+    save_weights(out, tensors, record, about)

@@ -1,0 +1,99 @@
+"""Check, convert and save a network's weights, with their record."""
+
+import contextlib
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import WeightsSpec
+from clip_ae.core.tables import NETWORKS, load
+from clip_ae.core.typed import plain
+from clip_ae.encoders.networks.fit import fit, tensors_of
+from clip_ae.io.sources import OPEN_CLIP, check, fetched, file_digest
+from clip_ae.io.weights import Tensors, read_weights, save_weights
+
+
+def run(
+    spec: WeightsSpec,
+    *,
+    out: Annotated[Path, "checked and converted weights (safetensors)"],
+    pretrained: Annotated[Path | None, "what the pretrain stage made, for the source `pretrain`"] = None,
+) -> None:
+    weights, key = spec.weights, f"weights.{spec.name}"
+    network = load(NETWORKS[weights.network])
+    options = getattr(weights, weights.network)
+    inputs: dict[str, str] = {}
+    about = {
+        "name": spec.name,
+        "source": weights.source,
+        weights.network: plain(options),
+        "licence": weights.licence,
+        "trained_on": weights.trained_on,
+    }
+    if weights.source == "pretrain":
+        if pretrained is None:
+            raise UserError(f"{key}: its source is `pretrain`, so --pretrained must name the trained network")
+        made = read_weights(pretrained)
+        tensors, inputs = made.tensors, {"pretrained": made.record.id}
+        about["figures"] = made.about.get("figures", {})
+    else:
+        with _source(spec, network, about, out.parent) as path:
+            about["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
+            tensors = _arrays(network.convert(read_state(key, path)), key)
+    fitted = fit(network.build(options), tensors, key)
+    record = make_record("weights", spec, inputs, libraries=("numpy", "open_clip_torch", "safetensors", "torch"))
+    save_weights(out, tensors_of(fitted), record, about)
+
+
+@contextlib.contextmanager
+def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], beside: Path) -> Iterator[Path]:
+    """The checked source file; what open_clip knows of its weights joins `about`."""
+    weights, key = spec.weights, f"weights.{spec.name}"
+    if not weights.source.startswith(OPEN_CLIP):
+        with fetched(key, weights.source, weights.integrity, beside) as path:
+            yield path
+        return
+    if weights.clip is None:
+        raise UserError(f"{key}.source: {weights.source} is for a clip network")
+    facts = network.published(weights.clip, weights.source.removeprefix(OPEN_CLIP))
+    about |= {"mean": list(facts["mean"]), "std": list(facts["std"])}
+    try:
+        path = network.download(facts)
+    except (OSError, RuntimeError) as error:
+        where = facts.get("url") or f"https://huggingface.co/{facts.get('hf_hub')}"
+        raise UserError(
+            f"{key}: cannot download {where} ({error}); get its safetensors file and set {key}.source to its path"
+        ) from None
+    check(key, path, weights.integrity)
+    yield path
+
+
+def read_state(key: str, path: Path) -> dict[str, Any]:
+    """Tensors by name from safetensors or from a PyTorch file; no code in it is ever run."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RefusedInput(f"{key}: {path.name} is not plain weights ({reason})") from None
+    if not isinstance(state, dict):
+        raise RefusedInput(f"{key}: {path.name} holds a {type(state).__name__}, not tensors by name")
+    return state
+
+
+def _arrays(state: dict[str, Any], key: str) -> Tensors:
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise RefusedInput(f"{key}: {name} is a {type(value).__name__}, not a tensor")
+    return {name: value.detach().float().numpy().astype(np.float32) for name, value in state.items()}

@@ -1,0 +1,129 @@
+"""I3D: TensorFlow's padding, the published network's names and size."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_ae.core.config import I3dOptions
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.encoders.networks import i3d
+from clip_ae.encoders.networks.fit import fit, tensors_of
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding"),
+    [
+        (224, 7, 2, (2, 3)),  # 112 outputs reach 111 * 2 + 7 = 229
+        (225, 7, 2, (3, 3)),  # 113 outputs reach 231
+        (64, 7, 2, (2, 3)),
+        (112, 3, 2, (0, 1)),
+        (7, 3, 2, (1, 1)),
+        (56, 3, 1, (1, 1)),
+        (8, 2, 2, (0, 0)),
+        (7, 2, 2, (0, 1)),
+        (5, 1, 2, (0, 0)),  # a kernel smaller than its stride needs none
+    ],
+)
+def test_same_padding_by_hand(size, kernel, stride, padding):
+    assert i3d.same_padding((size,), (kernel,), (stride,)) == list(padding)
+
+
+@given(st.integers(1, 300), st.integers(1, 8), st.integers(1, 4))
+def test_same_padding_gives_size_over_stride_rounded_up(size, kernel, stride):
+    before, after = i3d.same_padding((size,), (kernel,), (stride,))
+    assert after - before in (0, 1)
+    assert (size + before + after - kernel) // stride + 1 == -(-size // stride)
+
+
+def test_padding_goes_to_its_own_axis():
+    assert i3d.same_padding((16, 224, 7), (7, 3, 2), (2, 2, 2)) == [0, 1, 0, 1, 2, 3]
+
+
+def test_the_odd_element_is_padded_at_the_end():
+    pooled = i3d.MaxPool((1, 1, 2), (1, 1, 2))(torch.tensor([1.0, 5, 2, 4, 3]).view(1, 1, 1, 1, 5))
+    assert pooled.flatten().tolist() == [5, 4, 3]
+
+
+def test_published_size_and_names():
+    """12.29 M in the features; with 400 classes 12.70 M, as published, running statistics apart."""
+    network = i3d.build(I3dOptions())
+    count = {name: sum(p.numel() for p in m.parameters()) for name, m in network.named_children()}
+    assert count.pop("logits") == 1024 * 400 + 400
+    assert sum(count.values()) == published_feature_parameters(3) == 12_287_264
+    assert network.dim == 1024
+    assert {m.eps for m in network.modules() if isinstance(m, torch.nn.BatchNorm3d)} == {1e-3}
+    names = set(tensors_of(network))
+    assert {
+        "Conv3d_1a_7x7.conv3d.weight",
+        "Conv3d_1a_7x7.bn.running_var",
+        "Mixed_3b.b0.conv3d.weight",
+        "Mixed_5c.b2b.bn.bias",
+        "logits.conv3d.bias",
+    } <= names
+    # 57 convolutions with four numbers of BatchNorm each, then the classifier's two.
+    assert len(names) == 57 * 5 + 2
+
+
+def published_feature_parameters(channels: int) -> int:
+    """The paper's Inception table, added up by hand: kernels, and a scale and a shift for each output."""
+    units = [(channels, 64, 343), (64, 64, 1), (64, 192, 27)]
+    inputs = 192
+    for b0, b1a, b1b, b2a, b2b, b3b in (
+        (64, 96, 128, 16, 32, 32),
+        (128, 128, 192, 32, 96, 64),
+        (192, 96, 208, 16, 48, 64),
+        (160, 112, 224, 24, 64, 64),
+        (128, 128, 256, 24, 64, 64),
+        (112, 144, 288, 32, 64, 64),
+        (256, 160, 320, 32, 128, 128),
+        (256, 160, 320, 32, 128, 128),
+        (384, 192, 384, 48, 128, 128),
+    ):
+        units += [(inputs, b0, 1), (inputs, b1a, 1), (b1a, b1b, 27), (inputs, b2a, 1), (b2a, b2b, 27), (inputs, b3b, 1)]
+        inputs = b0 + b1b + b2b + b3b
+    return sum(i * o * volume + 2 * o for i, o, volume in units)
+
+
+@pytest.mark.parametrize("shape", [(16, 64, 64), (16, 56, 56), (3, 17, 40)])
+def test_any_size_becomes_one_feature(shape):
+    network = i3d.build(I3dOptions(2, 0.125, classes=5)).eval()
+    x = torch.randn(2, 2, *shape)
+    assert network.features(x).shape == (2, 128)
+    assert network(x).shape == (2, 5)
+
+
+def test_logits_are_the_classifier_on_the_features():
+    network = i3d.build(I3dOptions(3, 0.125, classes=5)).eval()
+    x = torch.randn(2, 3, 16, 32, 32)
+    weight, bias = network.logits.conv3d.weight.flatten(1), network.logits.conv3d.bias
+    torch.testing.assert_close(network(x), F.linear(network.features(x), weight, bias))
+
+
+def test_a_published_state_dict_loads():
+    network = i3d.build(I3dOptions(3, 0.125, classes=5)).eval()
+    state = {f"module.{name}": value for name, value in network.state_dict().items()}
+    tensors = {name: value.numpy() for name, value in i3d.convert({"state_dict": state}).items()}
+    other = fit(i3d.build(I3dOptions(3, 0.125, classes=5)), tensors, "there")
+    x = torch.randn(1, 3, 16, 32, 32)
+    assert torch.equal(network(x), other(x))
+
+
+def test_the_first_misfit_is_named():
+    tensors = tensors_of(i3d.build(I3dOptions(3, 0.125, classes=5)))
+    with pytest.raises(
+        RefusedInput, match=r"tensor Conv3d_1a_7x7.conv3d.weight is \[8, 3, 7, 7, 7\].*\[8, 2, 7, 7, 7\]"
+    ):
+        fit(i3d.build(I3dOptions(2, 0.125, classes=5)), tensors, "there")
+    network = i3d.build(I3dOptions(3, 0.125, classes=5))
+    with pytest.raises(RefusedInput, match="tensor extra is none"):
+        fit(network, tensors | {"extra": tensors["logits.conv3d.bias"]}, "there")
+    del tensors["Mixed_4f.b0.bn.weight"]
+    with pytest.raises(RefusedInput, match=r"has no tensor Mixed_4f.b0.bn.weight"):
+        fit(network, tensors, "there")
+
+
+def test_a_crop_larger_than_the_frames_is_refused():
+    with pytest.raises(UserError, match=r"i3d.crop: 224"):
+        i3d.build(I3dOptions(short_side=128))

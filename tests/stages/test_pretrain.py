@@ -1,0 +1,73 @@
+"""The demo's own networks: trained the same twice, and fit to be extracted with."""
+
+import json
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config import ClipOptions, I3dOptions, Pretraining, VggishOptions, Weights
+from clip_ae.core.errors import UserError
+from clip_ae.core.specs import PretrainSpec
+from clip_ae.encoders.pretraining.loop import learnt_from, shuffled
+from clip_ae.io.weights import read_weights
+from clip_ae.stages import pretrain, weights
+from clip_ae.worlds.trimmed import CLASSES
+
+NETWORKS = {
+    "rgb": {"i3d": I3dOptions(3, 1 / 16, 24, 24, len(CLASSES))},
+    "flow": {"i3d": I3dOptions(2, 1 / 16, 24, 24, len(CLASSES))},
+    "sound": {"vggish": VggishOptions(1 / 32, len(CLASSES))},
+    "clip": {"clip": ClipOptions("tiny")},
+}
+BRIEF = Pretraining(seed=3, clips=12, epochs=1, batch=5)
+
+
+def spec_of(name: str) -> PretrainSpec:
+    return PretrainSpec(name, Weights("pretrain", **NETWORKS[name]), BRIEF, math_threads=1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_same_bytes_and_a_file_that_weights_takes(tmp_path, name):
+    spec, once, again = spec_of(name), tmp_path / "once.safetensors", tmp_path / "again.safetensors"
+    pretrain.run(spec, out=once)
+    pretrain.run(spec, out=again)
+    assert once.read_bytes() == again.read_bytes()
+    made = read_weights(once)
+    assert made.about["name"] == name
+    assert all(0 <= figure <= 1 for figure in made.about["figures"].values())
+    assert all(np.isfinite(tensor).all() for tensor in made.tensors.values())
+    out = tmp_path / "out.safetensors"
+    weights.run(weights.WeightsSpec(name, spec.weights), out=out, pretrained=once)
+    taken = read_weights(out)
+    assert {n: t.tobytes() for n, t in taken.tensors.items()} == {n: t.tobytes() for n, t in made.tensors.items()}
+    assert taken.record.inputs == {"pretrained": made.record.id}
+    assert json.loads(json.dumps(taken.about))["figures"] == made.about["figures"]
+
+
+def test_other_seeds_give_other_weights(tmp_path):
+    digests = set()
+    for seed in (3, 4):
+        out = tmp_path / f"{seed}.safetensors"
+        settings = Pretraining(seed=seed, clips=12, epochs=1, batch=5)
+        pretrain.run(PretrainSpec("sound", Weights("pretrain", **NETWORKS["sound"]), settings, 1), out=out)
+        digests.add(read_weights(out).about["sha256"])
+    assert len(digests) == 2
+
+
+def test_a_head_of_other_classes_is_refused(tmp_path):
+    spec = PretrainSpec("ears", Weights("pretrain", vggish=VggishOptions(1 / 32)), BRIEF)
+    with pytest.raises(UserError, match=r"weights.ears.vggish.classes: 0; the generated clips have 12"):
+        pretrain.run(spec, out=tmp_path / "out.safetensors")
+
+
+def test_batches_are_full_and_every_epoch_takes_other_orders():
+    batches = list(shuffled(10, Pretraining(epochs=2, batch=4)))
+    assert [len(batch) for batch in batches] == [4] * 4
+    assert all(len(set(np.concatenate(batches[i : i + 2]))) == 8 for i in (0, 2))
+    assert not np.array_equal(batches[0], batches[2])
+    assert [len(b) for b in shuffled(3, Pretraining(epochs=1, batch=4))] == [3]
+
+
+def test_some_clips_are_always_held_out():
+    assert learnt_from(12) == 10
+    assert learnt_from(2) == 1

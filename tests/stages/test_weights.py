@@ -1,0 +1,167 @@
+"""Published weights: checked before they are read, converted, refused when a byte or a shape is off."""
+
+import functools
+import hashlib
+import http.server
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from clip_ae.core.config import ClipOptions, VggishOptions, Weights
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.specs import WeightsSpec
+from clip_ae.encoders.networks import vggish
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.io.sources import file_digest
+from clip_ae.io.weights import read_weights
+from clip_ae.stages import weights
+
+OPTIONS = VggishOptions(1 / 64)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A published file: PyTorch's format, post-processing aboard."""
+    folder = tmp_path_factory.mktemp("published")
+    state = vggish.build(OPTIONS).state_dict()
+    torch.save(state | {"pproc.pca_means": torch.zeros(3)}, folder / "ears.pth")
+    save_file(tensors_of(vggish.build(OPTIONS)), folder / "ears.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(published):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{service.server_port}"
+        service.shutdown()
+
+
+def make(folder, source, integrity=None, options=OPTIONS):
+    out = folder / "out" / "ears.safetensors"
+    spec = WeightsSpec("ears", Weights(str(source), vggish=options, integrity=integrity, licence="MIT"))
+    weights.run(spec, out=out)
+    return out
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["ears.pth", "ears.safetensors"])
+def test_a_local_file_with_its_facts(published, tmp_path, name):
+    made = read_weights(make(tmp_path, published / name))
+    assert made.tensors.keys() == tensors_of(vggish.build(OPTIONS)).keys()
+    assert made.about["integrity"] == f"sha256:{sha256(published / name)}"
+    assert made.about["licence"] == "MIT"
+    assert made.about["vggish"] == {"width": 1 / 64, "classes": 0}
+    assert "pretrained" not in made.record.inputs
+
+
+def test_a_download_leaves_nothing_behind(published, server, tmp_path):
+    out = make(tmp_path, f"{server}/ears.pth", f"sha256:{sha256(published / 'ears.pth')}")
+    assert [path.name for path in out.parent.iterdir()] == ["ears.safetensors"]
+    local = make(tmp_path / "local", published / "ears.pth")
+    assert {n: t.tobytes() for n, t in read_weights(out).tensors.items()} == {
+        n: t.tobytes() for n, t in read_weights(local).tensors.items()
+    }
+
+
+def test_three_forms_of_integrity(published, tmp_path):
+    path = published / "ears.pth"
+    for stated in (f"sha256:{sha256(path)}", f"sha256-prefix:{sha256(path)[:8]}", f"git-blob:{git_id(path)}"):
+        assert read_weights(make(tmp_path, path.as_uri(), stated)).about["integrity"] == stated
+
+
+def git_id(path):
+    return subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("form", ["sha256", "sha256-prefix", "git-blob"])
+def test_the_wrong_file_is_refused_with_both_digests_before_it_is_read(published, tmp_path, form, monkeypatch):
+    monkeypatch.setattr(weights, "read_state", lambda *_: pytest.fail("read before it was checked"))
+    wrong = {"sha256": "0" * 64, "sha256-prefix": "0" * 8, "git-blob": "0" * 40}[form]
+    path = published / "ears.pth"
+    with pytest.raises(RefusedInput, match=rf"weights.ears: .* {file_digest(path, form)}, the config states {wrong};"):
+        make(tmp_path, path.as_uri(), f"{form}:{wrong}")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("integrity", ["md5:00", "sha256:12", "sha256", "git-blob:xyz"])
+def test_an_unknown_form_is_told(published, tmp_path, integrity):
+    with pytest.raises(UserError, match=r"weights.ears.integrity: .* is none of"):
+        make(tmp_path, published / "ears.pth", integrity)
+
+
+def test_a_download_without_integrity_is_refused(server, tmp_path):
+    with pytest.raises(UserError, match=r"weights.ears.integrity: missing"):
+        make(tmp_path, f"{server}/ears.pth")
+
+
+def test_offline_says_what_to_do(tmp_path):
+    url = "http://127.0.0.1:9/ears.pth"
+    with pytest.raises(UserError, match=rf"cannot download {url} \(.*set weights.ears.source to its path"):
+        make(tmp_path, url, f"sha256:{'0' * 64}")
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"weights.ears.source: no such file: nowhere.pth"):
+        make(tmp_path, "nowhere.pth")
+
+
+def test_pretrained_must_be_given(tmp_path):
+    with pytest.raises(UserError, match="--pretrained"):
+        make(tmp_path, "pretrain")
+
+
+def test_another_networks_tensors_are_refused(published, tmp_path):
+    with pytest.raises(RefusedInput, match=r"weights.ears: tensor embeddings.0.bias is \[64\], .* is \[128\]"):
+        make(tmp_path, published / "ears.pth", options=VggishOptions(1 / 32))
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("code in a weights file was run",))
+
+
+def test_code_in_a_file_is_never_run(tmp_path):
+    path = tmp_path / "trap.pth"
+    torch.save({"features.0.bias": Trap()}, path)
+    with pytest.raises(RefusedInput, match=r"trap.pth is not plain weights"):
+        make(tmp_path, path)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x10\0\0\0\0\0\0\0{broken"])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_nonsense_is_refused(tmp_path, content, suffix):
+    path = tmp_path / f"ears{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(RefusedInput, match="is not plain weights"):
+        make(tmp_path, path)
+
+
+def test_an_openai_clip_without_quickgelu_is_refused(tmp_path):
+    spec = WeightsSpec("eyes", Weights("open_clip:ViT-B-16/openai", clip=ClipOptions("ViT-B-16")))
+    with pytest.raises(UserError, match="made with QuickGELU"):
+        weights.run(spec, out=tmp_path / "eyes.safetensors")
+
+
+def test_one_flipped_byte_anywhere_is_refused(published, tmp_path):
+    """Length, header, record, padding and data: no byte of the file may differ from what was saved."""
+    whole = make(tmp_path, published / "ears.pth").read_bytes()
+    header = int.from_bytes(whole[:8], "little")
+    at = [0, 1, 7, 8, 12, 8 + header - 1, 8 + header, len(whole) - 1]
+    at += [whole.index(word) + 3 for word in (b"record", b"licence", b"versions", b"code", b"data_offsets", b"F32")]
+    at += [int(i) for i in np.random.default_rng(0).integers(0, len(whole), 20)]
+    at += [int(i) for i in np.random.default_rng(1).integers(8, 8 + header, 60)]
+    path = tmp_path / "flipped.safetensors"
+    for i in at:
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :])
+        with pytest.raises(RefusedInput):
+            read_weights(path)
+            pytest.fail(f"byte {i} of {len(whole)} flipped unnoticed: {whole[i - 20 : i + 20]!r}")
