@@ -1,0 +1,10 @@
+"""Descriptor of round 0: every snippet that has any material counts alike."""
+
+from clip_ae.clustering.pooling import SnippetWeights
+from clip_ae.core.types import Streams
+
+
+def weights(streams: Streams) -> SnippetWeights:
+    return {
+        name: {i: (video.coverage > 0).astype(float) for i, video in videos.items()} for name, videos in streams.items()
+    }

@@ -1,0 +1,40 @@
+"""From a curve over snippets to the segments in which it is high."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.timeline import Grid
+
+Floats = NDArray[np.float64]
+# Rows [first point, point after the last] on an upsampled curve.
+Runs = NDArray[np.int64]
+
+
+def upsample(curve: Floats, factor: int) -> Floats:
+    """`factor` points a snippet, linear between the snippets' centres, level beyond the outer ones."""
+    points = (np.arange(len(curve) * factor) + 0.5) / factor - 0.5
+    return np.interp(points, np.arange(len(curve)), curve)
+
+
+def runs_above(curve: Floats, shares: Iterable[float]) -> Runs:
+    """The distinct runs that reach a share of the curve's maximum, over all shares."""
+    top = curve.max(initial=0.0)
+    if top <= 0:
+        return np.empty((0, 2), np.int64)
+    return np.unique(np.concatenate([_runs(curve >= share * top) for share in shares]), axis=0)
+
+
+def seconds(runs: Runs, factor: int, snippets: int, grid: Grid) -> Floats:
+    """[start, stop] of runs in seconds, within the video's snippets.
+
+    A point stands for 1 / factor of the step around its place; places are counted from snippets' centres.
+    """
+    edges: Floats = np.vectorize(grid.centre, otypes=[np.float64])(runs / factor - 0.5)
+    return edges.clip(0.0, grid.stop(snippets - 1))
+
+
+def _runs(high: NDArray[np.bool_]) -> Runs:
+    edges = np.diff(high.astype(np.int8), prepend=0, append=0)
+    return np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1)

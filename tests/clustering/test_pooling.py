@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from clip_ae.clustering import mean_pool
+from clip_ae.clustering.pooling import pool
+from clip_ae.core.types import VideoFeatures
+
+
+def video(name, feature, coverage):
+    start = np.arange(len(feature)) * 0.64
+    return VideoFeatures(name, start, start + 0.64, np.array(coverage, np.float32), np.array(feature, np.float16))
+
+
+def test_mean_over_real_snippets_a_unit_vector_a_stream():
+    rgb = {"a": video("a", [[3, 0], [0, 4], [100, 100]], [1, 0.5, 0]), "b": video("b", [[0, 2]], [1])}
+    flow = {"a": video("a", [[1, 0, 0]] * 3, [1, 1, 1]), "b": video("b", [[5, 5, 5]], [0])}
+    streams = {"rgb": rgb, "flow": flow}
+    z = pool(streams, mean_pool.weights(streams))
+    # b has no flow: that part stays 0 instead of nan.
+    np.testing.assert_allclose(z, [[0.6, 0.8, 1, 0, 0], [0, 1, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("factor", [0.5, 8.0])
+def test_scale_of_a_stream_does_not_matter(factor):
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 9, (3, 4, 5))
+    streams = {"rgb": {str(k): video(str(k), v, [1] * 4) for k, v in enumerate(x)}}
+    scaled = {"rgb": {str(k): video(str(k), v * factor, [1] * 4) for k, v in enumerate(x)}}
+    np.testing.assert_allclose(
+        pool(streams, mean_pool.weights(streams)), pool(scaled, mean_pool.weights(scaled)), rtol=1e-12
+    )

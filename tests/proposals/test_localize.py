@@ -1,0 +1,67 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config import Localization
+from clip_ae.core.timeline import Grid
+from clip_ae.proposals.localize import kept_classes, localize
+
+GRID = Grid()
+T, ACTION = 20, slice(5, 12)
+
+
+def planted():
+    """Class 1 acts in snippets 5 to 11; class 2 scores too low to be kept."""
+    attention, activation = np.full(T, 0.05), np.full((T, 3), 0.5)
+    attention[ACTION] = 0.95
+    activation[ACTION, 1] = 0.9
+    activation[ACTION, 2] = 0.7
+    activation[0, 1] = activation[14, 1] = 0.99
+    return attention, activation, np.array([0.05, 0.8, 0.15])
+
+
+def run(settings):
+    return list(localize("v", *planted(), settings=settings, grid=GRID))
+
+
+def test_the_planted_action_comes_first():
+    best = max(run(Localization()), key=lambda d: d.score)
+    assert (best.video_id, best.label) == ("v", "cluster-01")
+    assert best.start == pytest.approx(GRID.start(5), abs=0.35)
+    assert best.stop == pytest.approx(GRID.stop(11), abs=0.35)
+
+
+def test_segments_stay_within_the_video():
+    for d in run(Localization(thresholds=(0.01, 0.5))):
+        assert 0 <= d.start < d.stop <= GRID.stop(T - 1)
+
+
+def test_best_class_is_always_kept():
+    assert kept_classes(np.array([0.01, 0.03, 0.02]), 0.1).tolist() == [1]
+    assert kept_classes(np.array([0.3, 0.1, 0.2]), 0.1).tolist() == [0, 2]
+
+
+CHANGES = {
+    "class_threshold": 0.2,
+    "thresholds": (0.5,),
+    "upsampling": 2,
+    "outer": 1.0,
+    "video_score": 0.0,
+    "nms_sigma": 0.1,
+    "minimum_score": 0.3,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_key_is_used(name):
+    assert run(replace(Localization(), **{name: CHANGES[name]})) != run(Localization())
+
+
+def test_no_key_is_forgotten_here():
+    # Streams are fused before, by the head.
+    assert {f.name for f in fields(Localization)} == {*CHANGES, "rgb_weight"}
+
+
+def test_a_silent_video_has_no_detections():
+    assert not list(localize("v", np.zeros(3), np.ones((3, 2)), np.ones(2), settings=Localization(), grid=GRID))

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from clip_ae.core.timeline import Grid
+from clip_ae.proposals.segments import runs_above, seconds, upsample
+
+CURVES = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
+
+
+@given(CURVES, st.integers(1, 24))
+def test_upsampling_keeps_range_and_centres(curve, factor):
+    fine = upsample(curve, factor)
+    assert len(fine) == factor * len(curve)
+    assert curve.min() <= fine.min()
+    assert fine.max() <= curve.max()
+    if factor % 2:
+        np.testing.assert_allclose(fine[factor // 2 :: factor], curve)
+
+
+def test_linear_between_centres():
+    np.testing.assert_allclose(upsample(np.array([0.0, 1.0]), 2), [0, 0.25, 0.75, 1])
+
+
+@given(CURVES, st.lists(st.floats(0.05, 1), min_size=1, max_size=4))
+def test_runs_are_maximal_and_above_their_share(curve, shares):
+    runs = runs_above(curve, shares)
+    if curve.max() == 0:
+        assert len(runs) == 0
+    for first, end in runs:
+        floor = curve[first:end].min()
+        fitting = [s for s in shares if s * curve.max() <= floor]
+        border = max([*curve[max(first - 1, 0) : first], *curve[end : end + 1]], default=-1)
+        assert any(border < s * curve.max() for s in fitting)
+    assert len(np.unique(runs, axis=0)) == len(runs)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 24])
+def test_a_run_of_snippets_covers_their_seconds(factor):
+    grid = Grid()
+    whole = seconds(np.array([[2 * factor, 5 * factor], [0, 7 * factor]]), factor, 7, grid)
+    np.testing.assert_allclose(whole, [[grid.start(2), grid.stop(4)], [0, grid.stop(6)]])
+
+
+def test_overlapping_snippets_stand_for_the_step_around_their_centres():
+    grid = Grid(fps=10, frames=20, stride=10)
+    found = seconds(np.array([[1, 2], [0, 4]]), 1, 4, grid)
+    np.testing.assert_allclose(found, [[1.5, 2.5], [0.5, 4.5]])

@@ -1,0 +1,70 @@
+import json
+
+import pytest
+
+from clip_ae.core.config import Evaluation
+from clip_ae.core.types import Annotation, Detection, Instance
+from clip_ae.scoring.evaluate import main_class, pose, score
+
+SETTINGS = Evaluation(tiou=(0.5, 0.7), averages=("0.5:0.7",), shuffles=10)
+CLASSES = "abcde"
+
+
+def world(videos=10):
+    """Cluster k is class k; every test video has one instance, found exactly under its cluster."""
+    train = {f"t{k}": Annotation("training", (Instance(c, 0, 1),)) for k, c in enumerate(CLASSES)}
+    test = {f"v{n}": Annotation("validation", (Instance(CLASSES[n % 5], 3, 6),)) for n in range(videos)}
+    clusters = {f"t{k}": k for k in range(5)}
+    found = [Detection(f"v{n}", f"cluster-{n % 5:02d}", 0.9, 3, 6) for n in range(videos)]
+    return test, train, clusters, found
+
+
+def test_perfect_detections_have_perfect_figures_far_from_chance():
+    result = score(pose(*world()), SETTINGS)
+    assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
+    assert result["average"] == {"0.5:0.7": 1.0}
+    assert result["per_class"] == {c: {"0.5": 1.0, "0.7": 1.0} for c in CLASSES}
+    assert result["mapping"]["hungarian"]["weights"]["cluster-02"] == {"c": 1.0}
+    assert result["mapping"]["contingency"]["cluster-02"] == {"c": 1}
+    assert 0 < result["chance"]["average"]["0.5:0.7"] < 0.45
+
+
+def test_chance_is_what_detections_without_information_score():
+    test, train, clusters, _ = world(200)
+    found = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
+    result = score(pose(test, train, clusters, found), SETTINGS)
+    assert result["chance"]["mAP"] == pytest.approx(result["mAP"])
+    assert result["mAP"]["0.5"] == pytest.approx(0.2, abs=0.05)
+
+
+def test_same_bytes_again():
+    problem = pose(*world())
+    assert json.dumps(score(problem, SETTINGS)) == json.dumps(score(problem, SETTINGS))
+
+
+def test_9_detections_outside_the_subset_are_ignored():
+    test, train, clusters, found = world()
+    stray = [Detection("t0", "cluster-00", 1.0, 3, 6), Detection("v0", "cluster-99", 1.0, 0, 1)]
+    assert score(pose(test, train, clusters, [*stray, *found]), SETTINGS) == score(
+        pose(test, train, clusters, found), SETTINGS
+    )
+
+
+def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
+    test, train, clusters, found = world()
+    train["t4"] = Annotation("training", (Instance("a", 0, 1),))
+    result = score(pose(test, train, clusters, found), SETTINGS)
+    assert result["per_class"]["e"]["0.5"] == 0.0
+    assert result["mAP"]["0.5"] < 0.8
+
+
+def test_no_detections_are_zeros_never_nan():
+    test, train, clusters, _ = world()
+    result = score(pose(test, train, clusters, []), SETTINGS)
+    assert result["average"] == {"0.5:0.7": 0.0}
+    json.dumps(result, allow_nan=False)
+
+
+def test_main_class_has_most_instances_then_the_first_name():
+    instances = [Instance(c, 0, 1) for c in "bcbca"]
+    assert main_class(Annotation("training", tuple(instances))) == "b"
