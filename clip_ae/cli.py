@@ -1,0 +1,173 @@
+"""The command line: parse, call one stage or tool, map errors to exit codes; nothing else.
+
+A command is a module with one `run()`, whose signature is its command line. Only the chosen
+command's module is imported, so `--help` needs no torch.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import signal
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from clip_ae.core.errors import ClipAeError, UserError, nearest
+from clip_ae.core.provenance import source_of
+from clip_ae.core.specs import Spec
+from clip_ae.core.tables import load
+from clip_ae.core.typed import describe, read
+
+# In the order of the workflow.
+STAGES = (
+    "make_demo", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
+    "cluster", "train", "localize", "evaluate", "summarize", "report",
+)  # fmt: skip
+TOOLS = ("verify", "schema")
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # A cluster or Snakemake ends jobs by SIGTERM: leave through the same doors as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _dispatch(words)
+    except ClipAeError as error:
+        print(f"clip-ae: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("clip-ae: interrupted; nothing half-written is left behind", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    command = words[0]
+    if command not in (*STAGES, *TOOLS):
+        raise UserError(f"{command}: no such command{nearest(command, (*STAGES, *TOOLS))}")
+    run = load(_module(command)).run
+    options = vars(_parser(command, run).parse_args(words[1:]))
+    result = run(**_with_spec(run, options))
+    return int(result or 0)
+
+
+def overview() -> str:
+    """`--help`: stages and tools apart, one line each, read from their files without importing them."""
+
+    def rows(names: Sequence[str]) -> str:
+        return "\n".join(f"  {name:16} {_summary(name)}" for name in names)
+
+    return (
+        "usage: clip-ae COMMAND [options]      (clip-ae COMMAND --help for its options)\n\n"
+        "Unsupervised temporal action localization, from raw videos to mAP.\n"
+        "Snakemake calls the stages; each also works by hand on plain paths.\n\n"
+        f"stages, in the order of the workflow:\n{rows(STAGES)}\n\ntools:\n{rows(TOOLS)}"
+    )
+
+
+def _module(command: str) -> str:
+    return f"clip_ae.{'stages' if command in STAGES else 'tools'}.{command}"
+
+
+def _summary(command: str) -> str:
+    path = source_of(_module(command))
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path else None
+    return (text or "").split("\n")[0]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in the one line that all our errors have."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def _parser(command: str, run: Callable[..., Any]) -> Parser:
+    """Options from run()'s signature: Annotated[type, help], a default makes it optional."""
+    parser = Parser(
+        prog=f"clip-ae {command}",
+        description=_summary(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    hints = typing.get_type_hints(run, include_extras=True)
+    for name, parameter in inspect.signature(run).parameters.items():
+        if _is_spec(hints[name]):
+            _add_spec(parser, hints[name])
+            continue
+        kind, words = typing.get_args(hints[name])
+        default = parameter.default
+        required = default is inspect.Parameter.empty
+        shown = "" if required or default is None else f" (default: {default})"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            type=_plain_type(kind),
+            required=required,
+            default=None if required else default,
+            metavar=_plain_type(kind).__name__.upper(),
+            help=f"{words}{shown}".replace("%", "%%"),
+        )
+    return parser
+
+
+def _add_spec(parser: Parser, spec: type[Spec]) -> None:
+    parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of the spec, as in grid.fps=10"
+    )
+    parser.epilog = "spec (--cfg, --set):\n" + "\n".join(
+        f"  {name:36} {doc}{'' if default is None else f' (default: {default})'}"
+        for name, doc, default in describe(spec)
+    )
+
+
+def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(run)
+    for name in inspect.signature(run).parameters:
+        if _is_spec(hints[name]):
+            data = _json(options.pop("cfg"), "--cfg")
+            for assignment in options.pop("set"):
+                _assign(data, assignment)
+            options[name] = read(hints[name], data, "--cfg")
+    return options
+
+
+def _assign(data: dict[str, Any], assignment: str) -> None:
+    """Put KEY=VALUE into nested data; the value is JSON, or text where it is not."""
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise UserError(f"--set {assignment}: expected KEY=VALUE")
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+    try:
+        data[leaf] = json.loads(text)
+    except json.JSONDecodeError:
+        data[leaf] = text
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not JSON ({error})") from None
+
+
+def _is_spec(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Spec)
+
+
+def _plain_type(kind: Any) -> type:
+    """int from int, Path from `Path | None`."""
+    if isinstance(kind, UnionType):
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    assert kind in (str, int, float, Path), kind
+    return typing.cast(type, kind)

@@ -1,0 +1,72 @@
+"""Join all shards' tables: every video with its subset, and every failure.
+
+A video that the annotations do not place has the subset "", as all have where there are no annotations.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import shard_names
+from clip_ae.core.provenance import digest, join_ids, make_record
+from clip_ae.core.specs import CatalogSpec
+from clip_ae.core.typed import canonical
+from clip_ae.core.types import Failure, VideoInfo
+from clip_ae.io.annotations import read_subsets
+from clip_ae.io.parquet import FAILURES, VIDEOS, read_many, read_parquet_record, write_rows
+
+ABSENT = "annotated, but no such video is there"
+
+
+def run(
+    spec: CatalogSpec,
+    *,
+    probe: Annotated[Path, "folder of the shards' tables of videos"],
+    failures: Annotated[Path, "folder of the shards' tables of failures, in probe/ and in a folder a stream"],
+    shards: Annotated[int, "number of shards"],
+    streams: Annotated[str, "streams that were extracted, separated by commas; none where features were imported"],
+    out: Annotated[Path, "table of all videos to write (parquet)"],
+    failures_out: Annotated[Path, "table of all failures to write (parquet)"],
+    annotations: Annotated[Path | None, "annotations in ActivityNet's form, for the subsets"] = None,
+) -> None:
+    tables = _shards(probe, shards)
+    reports = [
+        path for part in ("probe", *filter(None, streams.split(","))) for path in _shards(failures / part, shards)
+    ]
+    subsets = read_subsets(annotations) if annotations else {}
+    found = {row["video_id"]: row | {"subset": subsets.get(row["video_id"], "")} for row in read_many(tables)}
+    absent = _absent(spec, found, subsets)
+    if annotations and not any(row["subset"] for row in found.values()):
+        raise UserError(
+            f"{annotations}: names none of the {len(found)} videos; ids are file names without suffix, "
+            f"and it speaks of '{min(subsets)}' where the folder has '{min(found, default='')}'"
+        )
+    inputs = {"probe": _joined(tables), "failures": _joined(reports), "subsets": digest(canonical(subsets))}
+    record = make_record("catalog", spec, inputs)
+    write_rows(out, VIDEOS, sorted([*found.values(), *absent], key=lambda row: row["video_id"]), record)
+    lost = [vars(Failure(row["video_id"], "catalog", "missing", ABSENT)) for row in absent]
+    everything = sorted([*read_many(reports), *lost], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
+    write_rows(failures_out, FAILURES, everything, record)
+
+
+def _absent(spec: CatalogSpec, found: Mapping[str, Any], subsets: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows for the videos that training or testing asks for and nobody has."""
+    wanted = (spec.train_subset, spec.test_subset)
+    return [
+        vars(VideoInfo(video_id, path="", status="missing", reason=ABSENT)) | {"subset": subset}
+        for video_id, subset in subsets.items()
+        if subset in wanted and video_id not in found
+    ]
+
+
+def _shards(folder: Path, shards: int) -> list[Path]:
+    paths = [folder / f"{name}.parquet" for name in shard_names(shards)]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: no such table; make all {shards} shards first")
+    return paths
+
+
+def _joined(paths: list[Path]) -> str:
+    return join_ids(read_parquet_record(path).id for path in paths)

@@ -1,0 +1,62 @@
+"""Bring one stream of ready features into a shard: npy files, or shards of our own form cut another way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from clip_ae.core.names import parse_shard
+from clip_ae.core.progress import track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import ImportSpec
+from clip_ae.core.types import Failure, VideoFeatures
+from clip_ae.io import folder
+from clip_ae.io.parquet import FAILURES, read_parquet_record, read_rows, write_rows
+from clip_ae.io.ready import Ready, open_ready
+from clip_ae.io.shards import write_shard
+
+
+def run(
+    spec: ImportSpec,
+    *,
+    features: Annotated[Path, "folder of ready features: {stream}/{video_id}.npy, or {stream}/*.parquet"],
+    probe: Annotated[Path, "the shard's table of videos, made by probe"],
+    shard: Annotated[str, "which shard, as in 0003-of-0008"],
+    out: Annotated[Path, "feature shard to write (parquet)"],
+    failures: Annotated[Path, "table of failures to write (parquet)"],
+) -> None:
+    index, shards = parse_shard(shard)
+    files = folder.list_features(features, (spec.stream,))
+    source = open_ready(features, files, spec.grid, index, shards)
+    rows = [row for row in read_rows(probe) if row["status"] != "failed"]
+    inputs = {"probe": read_parquet_record(probe).id}
+    record = make_record("import_features", spec, inputs, libraries=("numpy",))
+    failed: list[Failure] = []
+    videos = _videos(source, spec.stream, rows, failed)
+    write_shard(out, spec.stream, source.dim(spec.stream), videos, record)
+    write_rows(failures, FAILURES, failed, record)
+
+
+def _videos(source: Ready, stream: str, rows: list[dict[str, int]], failed: list[Failure]) -> Iterator[VideoFeatures]:
+    for row in track(rows, f"import {stream}", unit="videos"):
+        video = source.load(stream, str(row["video_id"]))
+        good, broken = _finite(_cut(video, row["snippets"]))
+        if broken:
+            message = f"{len(broken)} features are not finite in float16, first that of snippet {broken[0]}"
+            failed.append(Failure(good.video_id, f"import_features/{stream}", "not-finite", message))
+        yield good
+
+
+def _cut(video: VideoFeatures, rows: int) -> VideoFeatures:
+    return VideoFeatures(
+        video.video_id, video.start[:rows], video.stop[:rows], video.coverage[:rows], video.feature[:rows]
+    )
+
+
+def _finite(video: VideoFeatures) -> tuple[VideoFeatures, list[int]]:
+    """Without nan and infinity: such a snippet counts as not covered; and which they were."""
+    finite = np.asarray(np.isfinite(video.feature).all(axis=1))
+    coverage = np.where(finite, video.coverage, 0).astype(np.float32)
+    feature = np.where(finite[:, None], video.feature, 0).astype(np.float16)
+    return VideoFeatures(video.video_id, video.start, video.stop, coverage, feature), np.flatnonzero(~finite).tolist()

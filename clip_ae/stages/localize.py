@@ -1,0 +1,84 @@
+"""Localize actions in the test videos: scored segments under cluster labels, and the curves behind them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.progress import track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import LocalizeSpec
+from clip_ae.core.tables import HEADS
+from clip_ae.core.types import Streams, cluster_label
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.io.annotations import ids_in
+from clip_ae.io.detections import write_detections
+from clip_ae.io.parquet import CURVES, write_tables
+from clip_ae.io.shards import stream_id
+from clip_ae.io.streams import read_streams
+from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.localizers.checkpoint import restore
+from clip_ae.localizers.inference import VideoCurves
+from clip_ae.localizers.inference import curves as curves_of
+from clip_ae.proposals.localize import kept_classes, localize
+
+
+def run(
+    spec: LocalizeSpec,
+    *,
+    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
+    shards: Annotated[int, "number of shards"],
+    model: Annotated[Path, "model.safetensors of the last round"],
+    out: Annotated[Path, "detections.json to write"],
+    curves: Annotated[Path, "curves.parquet to write: attention and kept activations a snippet"],
+    annotations: Annotated[Path | None, "annotation file, read for subsets only; without it all videos"] = None,
+    device: Annotated[str, "auto, cpu or cuda"] = "auto",
+) -> None:
+    set_threads(spec.math_threads)
+    names = HEADS[spec.method].streams
+    file = read_weights(model)
+    streams = read_streams(features, names, shards, ids_in(annotations, spec.test_subset) if annotations else None)
+    _check(model, file, spec.method, streams)
+    where, settings = resolve(device), spec.localization
+    head = restore(file.tensors, file.about, where)
+    found = {
+        i: curves_of(head, streams, i, rgb_weight=settings.rgb_weight, device=where)
+        for i in track(streams[names[0]], "localize", unit="video")
+    }
+    detections = [
+        d
+        for i, c in found.items()
+        for d in localize(i, c.attention, c.activation, c.scores, settings=settings, grid=spec.grid)
+    ]
+    inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
+    record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
+    tables = (_table(i, c, settings.class_threshold) for i, c in found.items())
+    write_tables(curves, CURVES, tables, record)
+    write_detections(out, detections, record)
+
+
+def _table(video_id: str, found: VideoCurves, threshold: float) -> pa.Table:
+    kept = kept_classes(found.scores, threshold)
+    labels = [cluster_label(int(c)) for c in kept]
+    rows = [
+        {
+            "video_id": video_id,
+            "snippet": snippet,
+            "attention": attention,
+            "activation": list(zip(labels, activation, strict=True)),
+        }
+        for snippet, (attention, activation) in enumerate(
+            zip(found.attention.tolist(), found.activation[:, kept].tolist(), strict=True)
+        )
+    ]
+    return pa.Table.from_pylist(rows, schema=CURVES)
+
+
+def _check(model: Path, file: WeightsFile, method: str, streams: Streams) -> None:
+    if file.about.get("method") != method:
+        raise UserError(f"{model}: a model of {file.about.get('method')}, not of {method}; train again")
+    for name, dim in file.about["dims"].items():
+        found = next(iter(streams[name].values())).feature.shape[1]
+        if found != dim:
+            raise UserError(f"{model}: trained on {name} features of {dim} numbers, not {found}; train again")

@@ -1,0 +1,79 @@
+"""Read what each video of a shard is: duration, rate, size, sound; a broken one costs a row.
+
+Of ready features it reads how many snippets a video has: whatever the source, that is decided here, once.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import parse_shard
+from clip_ae.core.progress import track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import ProbeSpec
+from clip_ae.core.types import Failure, VideoInfo
+from clip_ae.io import folder
+from clip_ae.io.container import Unreadable
+from clip_ae.io.guard import Decoder
+from clip_ae.io.parquet import FAILURES, PROBE, write_rows
+from clip_ae.io.ready import open_ready
+from clip_ae.io.ready_probe import ready_videos
+
+
+def run(
+    spec: ProbeSpec,
+    *,
+    shard: Annotated[str, "which shard, as in 0003-of-0008"],
+    out: Annotated[Path, "table of videos to write (parquet)"],
+    failures: Annotated[Path, "table of failures to write (parquet)"],
+    videos: Annotated[Path | None, "folder of raw videos"] = None,
+    features: Annotated[Path | None, "or folder of ready features; the spec names its streams"] = None,
+    watchdog: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
+    memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 4.0,
+) -> None:
+    if features is not None:
+        rows, files = _of_features(spec, features, shard)
+    elif videos is not None:
+        with Decoder(watchdog, memory_gib) as decoder:
+            rows, files = _of_videos(spec, videos, shard, decoder)
+    else:
+        raise UserError("probe: give --videos or --features")
+    record = make_record("probe", spec, {"files": files}, libraries=("av",))
+    write_rows(out, PROBE, rows, record)
+    write_rows(failures, FAILURES, [_failure(row) for row in rows if row.reason], record)
+
+
+def _of_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
+    files = folder.shard_files(folder.list_videos(videos), *parse_shard(shard))
+    rows = [_row(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
+    return rows, folder.digest(videos, files.values(), with_mtime=False)
+
+
+def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
+    index, shards = parse_shard(shard)
+    streams = spec.streams or ()
+    files = folder.list_features(features, streams)
+    rows = list(ready_videos(open_ready(features, files, spec.grid, index, shards), streams, spec.grid))
+    return rows, folder.digest(features, files.files_of(index, shards), with_mtime=False)
+
+
+def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
+    if folder.storable(path) != path:
+        return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
+    try:
+        facts = decoder.probe(videos / path, spec.grid)
+    except Unreadable as failure:
+        return _failed(video_id, path, failure.kind, str(failure))
+    return VideoInfo(video_id, path, **vars(facts))
+
+
+def _failed(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
+    return VideoInfo(video_id, folder.storable(path), status="failed", reason=f"{kind}: {message}")
+
+
+def _failure(row: VideoInfo) -> Failure:
+    """A partial video's reason is all there is to say; a failed one's begins with its kind."""
+    if row.status == "partial":
+        return Failure(row.video_id, "probe", "partial", row.reason)
+    kind, _, message = row.reason.partition(": ")
+    return Failure(row.video_id, "probe", kind, message)

@@ -1,0 +1,15 @@
+"""Print the JSON Schema of config.yaml, which workflow/schemas keeps a copy of."""
+
+import json
+
+from clip_ae.core.config import Config
+from clip_ae.core.typed import schema
+
+
+def text() -> str:
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "clip-ae config.yaml"}
+    return json.dumps(described | schema(Config), indent=2, ensure_ascii=False) + "\n"
+
+
+def run() -> None:
+    print(text(), end="")

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import shard_name, shard_of
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import CatalogSpec
+from clip_ae.core.types import Failure, VideoInfo
+from clip_ae.io.parquet import FAILURES, PROBE, read_rows, write_rows
+from clip_ae.stages import catalog
+
+SHARDS = 3
+RECORD = Record("probe", {}, "code")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Videos a, b, c, of which c is broken, and a failure of b in the rgb stream."""
+    infos = [VideoInfo("a", "a.mp4"), VideoInfo("b", "b.mp4"), VideoInfo("c", "c.mp4", status="failed")]
+    failures = {"probe": Failure("c", "probe", "empty", "m"), "rgb": Failure("b", "extract/rgb", "partial", "m")}
+    for i in range(SHARDS):
+        name = f"{shard_name(i, SHARDS)}.parquet"
+        here = [v for v in infos if shard_of(v.video_id, SHARDS) == i]
+        write_rows(tmp_path / "probe" / name, PROBE, here, RECORD)
+        for part, failure in failures.items():
+            rows = [failure] if shard_of(failure.video_id, SHARDS) == i else []
+            write_rows(tmp_path / "failures" / part / name, FAILURES, rows, RECORD)
+    return tmp_path
+
+
+def run(made: Path, subsets: dict[str, str] | None = None, streams: str = "rgb") -> tuple[list[Any], list[Any]]:
+    annotations = None
+    if subsets is not None:
+        annotations = made / "annotations.json"
+        annotations.write_text(json.dumps({"database": {i: {"subset": s} for i, s in subsets.items()}}))
+    out, failures = made / "videos.parquet", made / "failures.parquet"
+    catalog.run(
+        CatalogSpec(), probe=made / "probe", failures=made / "failures", shards=SHARDS, streams=streams, out=out,
+        failures_out=failures, annotations=annotations,
+    )  # fmt: skip
+    return read_rows(out), read_rows(failures)
+
+
+def test_subsets_come_from_the_annotations_and_absent_videos_get_rows(made: Path) -> None:
+    videos, failures = run(made, {"a": "training", "b": "validation", "gone": "training", "hidden": "testing"})
+    assert [(v["video_id"], v["subset"], v["status"]) for v in videos] == [
+        ("a", "training", "ok"),
+        ("b", "validation", "ok"),
+        ("c", "", "failed"),
+        ("gone", "training", "missing"),
+    ]
+    assert [(f["video_id"], f["kind"]) for f in failures] == [("b", "partial"), ("c", "empty"), ("gone", "missing")]
+
+
+def test_without_annotations_no_video_has_a_subset(made: Path) -> None:
+    videos, _ = run(made)
+    assert [(v["video_id"], v["subset"]) for v in videos] == [("a", ""), ("b", ""), ("c", "")]
+
+
+def test_imported_features_have_the_failures_of_one_stage(made: Path) -> None:
+    _, failures = run(made, streams="")
+    assert [f["video_id"] for f in failures] == ["c"]
+
+
+def test_annotations_of_other_videos_are_an_error(made: Path) -> None:
+    with pytest.raises(UserError, match=r"names none of the 3 videos.*'v_a'.*'a'"):
+        run(made, {"v_a": "training", "v_b": "validation"})
+
+
+def test_a_shard_that_was_not_made_is_named(made: Path) -> None:
+    (made / "probe" / f"{shard_name(1, SHARDS)}.parquet").unlink()
+    with pytest.raises(UserError, match="0001-of-0003"):
+        run(made)

@@ -1,0 +1,145 @@
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clip_ae.core import tables
+from clip_ae.core.config import AudioEncoder, Encoders, RgbEncoder
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ExtractSpec, ProbeSpec
+from clip_ae.core.types import VideoFeatures
+from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.io.shards import read_shard
+from clip_ae.io.weights import save_weights
+from clip_ae.stages import extract, probe
+from tests.media import read_counter, truncated, write_video
+
+SHARD = "0000-of-0001"
+
+
+@dataclass
+class Counting:
+    """A stream whose feature is (number on the first frame, number on the last)."""
+
+    batch: int
+    short_side: int | None = 32
+    lookahead: int = 0
+    dim: int = 2
+
+    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
+        return np.array([read_counter(window[0]), read_counter(window[-1])], np.float32)
+
+    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert batch.shape == (self.batch, 2)
+        return batch
+
+
+class Loudness(Counting):
+    """(amplitude, samples) of a tone."""
+
+    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
+        return np.array([np.sqrt(2 * np.mean(window**2)), len(window)], np.float32)
+
+
+class Poisoned(Counting):
+    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(batch[:, :1] == 16, np.float32(1e9), batch)
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name, frames in (("a", 48), ("b b", 20), ("c", 100)):
+        write_video(folder / f"{name}.mp4", frames=frames, tone=[440] if name == "a" else None)
+    return folder
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, videos: Path, encoder: Counting, batch: int = 4, out: str = "out"
+) -> tuple[dict[str, VideoFeatures], list[dict[str, Any]], Path]:
+    place = videos.parent / out
+    table, shard, failures, weights = (place / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors"))
+    if not table.exists():
+        probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=place / "pf.parquet")
+    save_weights(weights, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), {})
+    monkeypatch.setattr(tables, "load", lambda module: SimpleNamespace(build=lambda **_: encoder))
+    audio = encoder.short_side is None
+    encoders = Encoders(audio=AudioEncoder(batch=batch)) if audio else Encoders(rgb=RgbEncoder(batch=batch))
+    extract.run(
+        ExtractSpec(encoders), videos=videos, probe=table, weights=weights, out=shard, failures=failures, device="cpu"
+    )
+    return {v.video_id: v for v in read_shard(shard)}, read_rows(failures), shard
+
+
+def test_row_k_speaks_of_snippet_k_in_batches_that_cross_videos(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    found, failures, shard = run(monkeypatch, videos, Counting(4))
+    assert list(found) == ["a", "b b", "c"]
+    assert failures == []
+    assert found["a"].feature.tolist() == [[0, 15], [16, 31], [32, 47]]
+    assert found["b b"].feature.tolist() == [[0, 15]]
+    assert found["c"].feature.tolist() == [[16 * k, 16 * k + 15] for k in range(6)]
+    assert found["c"].start.tolist() == pytest.approx([0.64 * k for k in range(6)])
+    assert all((v.coverage == 1).all() for v in found.values())
+    assert set(read_parquet_record(shard).inputs) == {"probe", "weights"}
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_the_batch_changes_no_row(monkeypatch: pytest.MonkeyPatch, videos: Path, batch: int) -> None:
+    reference, _, _ = run(monkeypatch, videos, Counting(4))
+    found, _, _ = run(monkeypatch, videos, Counting(batch), batch)
+    for video_id, video in found.items():
+        np.testing.assert_array_equal(video.feature, reference[video_id].feature)
+
+
+def test_the_same_bytes_twice(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    one, two = (run(monkeypatch, videos, Counting(4), out=out)[2].read_bytes() for out in ("one", "two"))
+    assert one == two
+
+
+def test_sound_has_as_many_rows_and_a_silent_film_is_no_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    found, failures, _ = run(monkeypatch, videos, Loudness(4, short_side=None))
+    assert [len(v.start) for v in found.values()] == [3, 1, 6]
+    assert failures == []
+    assert found["a"].feature[1].tolist() == pytest.approx([0.5, 15360], abs=0.02)
+    assert not found["c"].feature.any()
+    assert not found["c"].coverage.any()
+
+
+def test_a_truncated_video_has_all_rows_and_a_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    truncated(write_video(videos / "cut.mp4", frames=250, container={"movflags": "faststart"}), 0.5)
+    found, failures, _ = run(monkeypatch, videos, Counting(4))
+    assert found["cut"].feature.shape == (16, 2)
+    missing = found["cut"].coverage == 0
+    assert missing.any()
+    assert not found["cut"].feature[missing].any()
+    assert [(f["video_id"], f["stage"], f["kind"]) for f in failures] == [("cut", "extract/rgb", "partial")]
+
+
+def test_a_video_that_vanished_after_probe_keeps_its_rows(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    run(monkeypatch, videos, Counting(4))
+    (videos / "c.mp4").unlink()
+    found, failures, _ = run(monkeypatch, videos, Counting(4))
+    assert found["c"].feature.shape == (6, 2)
+    assert not found["c"].coverage.any()
+    assert found["a"].coverage.all()
+    assert [(f["video_id"], f["kind"]) for f in failures] == [("c", "missing")]
+
+
+def test_what_is_not_finite_in_float16_is_zero_and_told(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    found, failures, _ = run(monkeypatch, videos, Poisoned(4))
+    assert found["a"].feature.tolist() == [[0, 15], [0, 0], [32, 47]]
+    assert found["a"].coverage.tolist() == [1, 0, 1]
+    assert [(f["video_id"], f["kind"]) for f in failures] == [("a", "not-finite"), ("c", "not-finite")]
+
+
+def test_a_shard_of_broken_videos_is_a_valid_empty_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "x.mp4").touch()
+    found, failures, shard = run(monkeypatch, tmp_path / "videos", Counting(4))
+    assert (found, failures) == ({}, [])
+    assert shard.is_file()

@@ -1,0 +1,133 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.names import shard_names
+from clip_ae.core.specs import ImportSpec, ProbeSpec
+from clip_ae.core.timeline import Grid
+from clip_ae.io.parquet import read_rows
+from clip_ae.io.shards import read_stream
+from clip_ae.stages import import_features, probe
+
+STREAMS = ("rgb", "flow")
+
+
+def save(path: Path, rows: int, dim: int = 3, dtype: Any = np.float32) -> NDArray[Any]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.arange(rows * dim).reshape(rows, dim).astype(dtype)
+    np.save(path, values)
+    return values
+
+
+def run(source: Path, out: Path, shards: int = 2, grid: Grid = Grid()) -> tuple[dict[str, Any], dict[str, str]]:
+    """(probe rows, kinds of failure) by id."""
+    rows, failures = [], []
+    for shard in shard_names(shards):
+        table, failed = out / "probe" / f"{shard}.parquet", out / "failures" / f"{shard}.parquet"
+        probe.run(ProbeSpec(grid, STREAMS), features=source, shard=shard, out=table, failures=failed)
+        rows += read_rows(table)
+        failures += read_rows(failed)
+        for stream in STREAMS:
+            path = out / "features" / stream / f"{shard}.parquet"
+            import_features.run(
+                ImportSpec(stream, grid), features=source, probe=table, shard=shard, out=path, failures=failed
+            )
+            failures += read_rows(failed)
+    return {r["video_id"]: r for r in rows}, {f["video_id"]: f["kind"] for f in failures}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_npy_files_become_shards_with_times(tmp_path: Path, dtype: Any) -> None:
+    source, out = tmp_path / "npy", tmp_path / "out"
+    values = {i: save(source / "train" / "rgb" / f"{i}.npy", 5, dtype=dtype) for i in ("a", "b b", "ü")}
+    for i in values:
+        save(source / "flow" / f"{i}.npy", 5, dim=2)
+    rows, failures = run(source, out)
+    assert failures == {}
+    assert rows["a"]["snippets"] == 5
+    assert rows["a"]["duration"] == pytest.approx(3.2)
+    rgb, flow = (read_stream(out / "features", stream, 2) for stream in ("rgb", "flow"))
+    assert list(rgb) == list(flow) == ["a", "b b", "ü"]
+    for video_id, video in rgb.items():
+        np.testing.assert_array_equal(video.feature, values[video_id])
+        assert video.start.tolist() == pytest.approx([0, 0.64, 1.28, 1.92, 2.56])
+        assert (video.coverage == 1).all()
+
+
+def test_one_row_more_is_cut_and_told_and_two_are_refused(tmp_path: Path) -> None:
+    for i, rows in (("even", 5), ("one", 6), ("two", 7)):
+        save(tmp_path / "npy" / "rgb" / f"{i}.npy", rows)
+        save(tmp_path / "npy" / "flow" / f"{i}.npy", 5)
+    rows, failures = run(tmp_path / "npy", tmp_path / "out")
+    assert {i: (r["status"], r["snippets"]) for i, r in rows.items()} == {
+        "even": ("ok", 5), "one": ("ok", 5), "two": ("failed", 0),
+    }  # fmt: skip
+    assert failures == {"one": "length", "two": "length"}
+    found = read_stream(tmp_path / "out" / "features", "rgb", 2)
+    assert {i: len(v.start) for i, v in found.items()} == {"even": 5, "one": 5}
+
+
+def test_bad_files_cost_their_own_video(tmp_path: Path) -> None:
+    source = tmp_path / "npy"
+    names = ("good", "flat", "whole", "broken", "objects", "nan", "large", "other", "empty")
+    for i in names:
+        save(source / "rgb" / f"{i}.npy", 4)
+        save(source / "flow" / f"{i}.npy", 4)
+    save(source / "rgb" / "alone.npy", 4)
+    np.save(source / "rgb" / "flat.npy", np.zeros(4, np.float32))
+    np.save(source / "rgb" / "whole.npy", np.zeros((4, 3), int))
+    (source / "rgb" / "broken.npy").write_bytes(b"\x93NUMPY")
+    np.save(source / "rgb" / "objects.npy", np.array([[{}] * 3] * 4), allow_pickle=True)
+    np.save(source / "rgb" / "nan.npy", np.array([[0, 0, 0], [0, np.nan, 0]], np.float32).repeat(2, axis=0))
+    np.save(source / "rgb" / "large.npy", np.full((4, 3), 1e6, np.float32))
+    np.save(source / "rgb" / "other.npy", np.zeros((4, 5), np.float32))
+    np.save(source / "rgb" / "empty.npy", np.zeros((0, 3), np.float32))
+    rows, failures = run(source, tmp_path / "out")
+    assert failures == {
+        "flat": "shape", "whole": "shape", "broken": "not-an-array", "objects": "not-an-array", "nan": "not-finite",
+        "large": "not-finite", "other": "shape", "empty": "shape", "alone": "missing",
+    }  # fmt: skip
+    whole = {"good", "nan", "large"}
+    assert {i for i, r in rows.items() if r["status"] == "ok"} == whole
+    assert set(read_stream(tmp_path / "out" / "features", "flow", 2)) == whole
+    found = read_stream(tmp_path / "out" / "features", "rgb", 2)
+    assert {i: v.coverage.tolist() for i, v in found.items()} == {
+        "good": [1, 1, 1, 1], "nan": [1, 1, 0, 0], "large": [0, 0, 0, 0],
+    }  # fmt: skip
+    assert all(np.isfinite(v.feature).all() for v in found.values())
+
+
+def test_shards_are_cut_another_way_and_keep_everything(tmp_path: Path) -> None:
+    for i in range(7):
+        for stream in ("rgb", "flow"):
+            save(tmp_path / "npy" / stream / f"v{i}.npy", 3 + i)
+    run(tmp_path / "npy", tmp_path / "one", shards=3)
+    rows, failures = run(tmp_path / "one" / "features", tmp_path / "two", shards=5)
+    assert failures == {}
+    assert {i: r["snippets"] for i, r in rows.items()} == {f"v{i}": 3 + i for i in range(7)}
+    before = read_stream(tmp_path / "one" / "features", "flow", 3)
+    after = read_stream(tmp_path / "two" / "features", "flow", 5)
+    assert list(after) == list(before)
+    for video_id, video in after.items():
+        np.testing.assert_array_equal(video.feature, before[video_id].feature)
+        np.testing.assert_array_equal(video.stop, before[video_id].stop)
+
+
+def test_shards_on_another_grid_are_refused_with_both_times(tmp_path: Path) -> None:
+    for stream in ("rgb", "flow"):
+        save(tmp_path / "npy" / stream / "x.npy", 3)
+    run(tmp_path / "npy", tmp_path / "one")
+    with pytest.raises(UserError, match=r"snippet 0 of 'x' is 0\.000 \.\.\. 0\.640 s, and 0\.000 \.\.\. 0\.533 s"):
+        run(tmp_path / "one" / "features", tmp_path / "two", grid=Grid(fps=30))
+
+
+def test_a_file_that_is_no_shard_is_refused(tmp_path: Path) -> None:
+    for stream in ("rgb", "flow"):
+        (tmp_path / stream).mkdir()
+        (tmp_path / stream / "x.parquet").write_bytes(b"PAR1 no PAR1")
+    with pytest.raises(RefusedInput, match="not a feature shard"):
+        run(tmp_path, tmp_path / "out")

@@ -1,0 +1,263 @@
+"""cluster, train, localize, evaluate on tiny planted shards: the whole path from features to mAP."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from clip_ae.core.config import Evaluation, Training
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.names import shard_name, shard_of
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import VideoFeatures
+from clip_ae.io.detections import read_detections, read_json_record
+from clip_ae.io.labels import read_labels
+from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.io.shards import write_shard
+from clip_ae.io.weights import read_weights_record
+from clip_ae.stages import cluster, evaluate, localize, train
+
+CLASSES, SHARDS, DIM, GRID = 3, 2, 8, Grid()
+TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100)
+SPARSE = {"classification": 1.0, "sparsity": 1e-2}
+
+
+def planted(videos=18, seed=0):
+    """Video n acts as class n mod 3 somewhere; a third of the videos tests. Returns features and annotations."""
+    rng = np.random.default_rng(seed)
+    prototypes = 2 * np.eye(DIM)
+    features, database = {"rgb": [], "flow": []}, {}
+    for n in range(videos):
+        rows = int(rng.integers(16, 30))
+        first = int(rng.integers(2, 6))
+        action = slice(first, first + 8)
+        times = np.arange(rows) * GRID.step
+        for videos_of in features.values():
+            x = prototypes[-1] + 0.1 * rng.normal(size=(rows, DIM))
+            x[action] += prototypes[n % CLASSES] - prototypes[-1]
+            videos_of.append(
+                VideoFeatures(f"v{n:02d}", times, times + GRID.length, np.ones(rows, np.float32), x.astype(np.float16))
+            )
+        database[f"v{n:02d}"] = {
+            "subset": "validation" if n >= videos * 2 // 3 else "training",
+            "annotations": [{"label": "abc"[n % CLASSES], "segment": [GRID.start(first), GRID.stop(first + 7)]}],
+        }
+    return features, database
+
+
+def write(folder, features, database):
+    for stream, videos in features.items():
+        for k in range(SHARDS):
+            inside = [v for v in videos if shard_of(v.video_id, SHARDS) == k]
+            path = folder / "features" / stream / f"{shard_name(k, SHARDS)}.parquet"
+            write_shard(path, stream, DIM, inside, Record("extract", {}, ""))
+    (folder / "annotations.json").write_text(json.dumps({"database": database}))
+    return folder
+
+
+def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec):
+    spec = {"classes": CLASSES, **spec}
+    if model:
+        spec |= {"descriptor": "attention", "method": "stpn"}
+    annotations = at / "annotations.json" if annotated else None
+    cluster.run(
+        ClusterSpec(**spec), features=at / "features", shards=SHARDS, out=at / name, annotations=annotations,
+        model=model, device="cpu",
+    )  # fmt: skip
+    return read_labels(at / name)
+
+
+def do_train(at):
+    train.run(
+        TrainSpec("stpn", CLASSES, SPARSE, TRAINING, math_threads=1), features=at / "features", shards=SHARDS,
+        labels=at / "labels.parquet", out=at / "model.safetensors", log=at / "training.jsonl", device="cpu",
+    )  # fmt: skip
+
+
+def do_localize(at, annotated=True):
+    localize.run(
+        LocalizeSpec("stpn", math_threads=1), features=at / "features", shards=SHARDS, model=at / "model.safetensors",
+        out=at / "detections.json", curves=at / "curves.parquet",
+        annotations=at / "annotations.json" if annotated else None, device="cpu",
+    )  # fmt: skip
+    return read_detections(at / "detections.json")
+
+
+def do_evaluate(at, **spec):
+    evaluate.run(
+        EvaluateSpec(Evaluation(shuffles=5), **spec), detections=at / "detections.json",
+        labels=at / "labels.parquet", annotations=at / "annotations.json", out=at / "map.json",
+    )  # fmt: skip
+    return json.loads((at / "map.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    at = write(tmp_path_factory.mktemp("learn"), *planted())
+    do_cluster(at)
+    do_train(at)
+    do_localize(at)
+    do_evaluate(at)
+    return at
+
+
+def test_planted_actions_are_found_from_features_alone(done):
+    result = json.loads((done / "map.json").read_text())
+    assert result["clusters"]["purity"] == 1.0
+    assert result["mAP"]["0.5"] > 0.9
+    assert result["mAP"]["0.5"] > result["chance"]["mAP"]["0.5"] + 0.3
+    assert result["counts"] | {"detections": 0} == {
+        "videos": 6, "videos_with_detections": 6, "instances": 6, "classes": 3, "detections": 0,
+        "detections_outside_subset": 0, "detections_without_cluster": 0,
+    }  # fmt: skip
+
+
+def test_records_form_a_chain(done):
+    labels = read_parquet_record(done / "labels.parquet").id
+    model = read_weights_record(done / "model.safetensors")
+    detections = read_json_record(done / "detections.json")
+    assert model.inputs["labels"] == labels
+    assert detections.inputs["model"] == model.id
+    assert read_json_record(done / "map.json").inputs["detections"] == detections.id
+    assert read_parquet_record(done / "curves.parquet") == detections
+
+
+def test_same_bytes_again(done, tmp_path):
+    at = write(tmp_path, *planted())
+    do_cluster(at)
+    do_train(at)
+    do_localize(at)
+    do_evaluate(at)
+    for name in (
+        "labels.parquet", "model.safetensors", "training.jsonl", "detections.json", "curves.parquet", "map.json"
+    ):  # fmt: skip
+        assert (at / name).read_bytes() == (done / name).read_bytes(), name
+
+
+def test_only_the_right_subset_enters(done):
+    database = json.loads((done / "annotations.json").read_text())["database"]
+    assert set(read_labels(done / "labels.parquet")) == {i for i, e in database.items() if e["subset"] == "training"}
+    tested = {i for i, e in database.items() if e["subset"] == "validation"}
+    assert {d.video_id for d in read_detections(done / "detections.json")} <= tested
+    assert {row["video_id"] for row in read_rows(done / "curves.parquet")} == tested
+
+
+def test_curves_hold_every_snippet_and_the_kept_labels(done):
+    rows = read_rows(done / "curves.parquet")
+    assert pq.read_schema(done / "curves.parquet").names == ["video_id", "snippet", "attention", "activation"]
+    by_video = {}
+    for row in rows:
+        assert 0 <= row["attention"] <= 1
+        by_video.setdefault(row["video_id"], []).append((row["snippet"], dict(row["activation"])))
+    labels = {d.video_id: set() for d in read_detections(done / "detections.json")}
+    for d in read_detections(done / "detections.json"):
+        labels[d.video_id].add(d.label)
+    for video_id, snippets in by_video.items():
+        assert [s for s, _ in snippets] == list(range(len(snippets)))
+        assert labels[video_id] <= set(snippets[0][1])
+
+
+def test_annotated_times_never_reach_learning(done, tmp_path):
+    features, database = planted()
+    for entry in database.values():
+        entry["annotations"] = []
+    at = write(tmp_path, features, database)
+    do_cluster(at)
+    do_train(at)
+    do_localize(at)
+    for name in ("labels.parquet", "model.safetensors", "detections.json"):
+        assert (at / name).read_bytes() == (done / name).read_bytes(), name
+    with pytest.raises(UserError, match="subset 'validation' has no annotated action"):
+        do_evaluate(at)
+
+
+def test_later_rounds_pool_by_attention(done):
+    labels = do_cluster(done, "round-1.parquet", model=done / "model.safetensors")
+    assert [labels[f"v{n:02d}"] for n in range(12)] == [0, 1, 2] * 4
+    assert set(read_parquet_record(done / "round-1.parquet").inputs) == {"features/rgb", "features/flow", "model"}
+    with pytest.raises(UserError, match="needs a model"):
+        do_cluster(done, "x.parquet", descriptor="attention", method="stpn")
+
+
+def test_without_annotations_all_videos_are_used(done, tmp_path):
+    at = write(tmp_path, *planted())
+    assert len(do_cluster(at, annotated=False)) == 18
+    (at / "model.safetensors").write_bytes((done / "model.safetensors").read_bytes())
+    assert len({d.video_id for d in do_localize(at, annotated=False)}) == 18
+
+
+def test_kmeans_finds_the_same_clusters(done):
+    assert do_cluster(done, "kmeans.parquet", clustering="kmeans") == read_labels(done / "labels.parquet")
+
+
+def test_a_video_of_one_snippet_and_one_without_material(tmp_path):
+    features, database = planted()
+    for videos in features.values():
+        one, empty = videos[0], videos[1]
+        videos[0] = VideoFeatures(one.video_id, one.start[:1], one.stop[:1], one.coverage[:1], one.feature[:1])
+        videos[1] = VideoFeatures(
+            empty.video_id, empty.start, empty.stop, np.zeros_like(empty.coverage), np.zeros_like(empty.feature)
+        )
+        videos[12] = VideoFeatures(
+            videos[12].video_id, one.start[:1], one.stop[:1], one.coverage[:1], videos[12].feature[4:5]
+        )
+    at = write(tmp_path, features, database)
+    labels = do_cluster(at)
+    assert "v01" not in labels
+    do_train(at)
+    detections = do_localize(at)
+    assert all(d.stop <= GRID.length + 1e-6 for d in detections if d.video_id == "v12")
+    do_evaluate(at)
+
+
+def test_a_cluster_of_one_video(tmp_path):
+    features, database = planted()
+    for videos in features.values():
+        for n in (2, 5, 8):
+            videos[n].feature[:] = np.resize(videos[0].feature, videos[n].feature.shape)
+    at = write(tmp_path, features, database)
+    assert sorted(np.bincount(list(do_cluster(at).values())))[0] == 1
+    do_train(at)
+    do_localize(at)
+    assert np.isfinite(do_evaluate(at)["mAP"]["0.5"])
+
+
+def test_nan_is_refused_by_name(tmp_path):
+    features, database = planted()
+    features["flow"][4].feature[7, 3] = np.nan
+    at = write(tmp_path, features, database)
+    with pytest.raises(RefusedInput, match="flow: video 'v04': snippet 7 is not finite"):
+        do_cluster(at)
+
+
+def test_streams_on_different_grids_are_refused(tmp_path):
+    features, database = planted()
+    v = features["flow"][4]
+    features["flow"][4] = VideoFeatures(v.video_id, v.start[:9], v.stop[:9], v.coverage[:9], v.feature[:9])
+    at = write(tmp_path, features, database)
+    with pytest.raises(RefusedInput, match="video 'v04': streams differ in snippets"):
+        do_cluster(at)
+
+
+def test_fewer_videos_than_clusters(done):
+    with pytest.raises(UserError, match="12 training videos cannot form 13 clusters"):
+        do_cluster(done, "x.parquet", classes=13)
+    assert not (done / "x.parquet").exists()
+
+
+def test_wrong_subset_is_named_beside_those_present(done):
+    with pytest.raises(UserError, match="no video is of subset 'test'; known: training, validation"):
+        do_evaluate(done, test_subset="test")
+    with pytest.raises(UserError, match="no cluster can be named"):
+        do_evaluate(done, train_subset="validation")
+
+
+def test_labels_that_do_not_fit_are_refused(done, tmp_path):
+    features, database = planted()
+    at = write(tmp_path, {name: videos[1:] for name, videos in features.items()}, database)
+    (at / "labels.parquet").write_bytes((done / "labels.parquet").read_bytes())
+    with pytest.raises(UserError, match="video 'v00' has no features"):
+        do_train(at)

@@ -1,0 +1,70 @@
+import os
+import shutil
+from pathlib import Path
+
+from clip_ae.core.names import shard_names, shard_of
+from clip_ae.core.specs import ProbeSpec
+from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.stages import probe
+from tests.media import truncated, write_video
+
+
+def run(videos: Path, out: Path, shard: str = "0000-of-0001", watchdog: float = 60.0) -> tuple[Path, Path]:
+    table, failures = out / f"{shard}.parquet", out / f"failures-{shard}.parquet"
+    probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, watchdog=watchdog)
+    return table, failures
+
+
+def test_every_file_has_a_row_and_every_broken_one_a_failure(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("good", "-dash", "two words", "ünï", "br{ace}", "new\nline"):
+        write_video(videos / f"{name}.mp4", frames=20)
+    (videos / "empty.mp4").touch()
+    (videos / "text.mp4").write_text("no video\n" * 50)
+    truncated(write_video(videos / "cut.mp4", frames=250, container={"movflags": "faststart"}), 0.5)
+    os.mkfifo(videos / "hangs.mp4")
+    (videos / "z").mkdir()
+    Path(os.fsdecode(os.fsencode(videos) + b"/z/\xff.mp4")).touch()
+    table, failures = run(videos, tmp_path / "out", watchdog=1.5)
+    rows = {row["video_id"]: row for row in read_rows(table)}
+    assert list(rows) == sorted(rows)
+    assert len(rows) == 11
+    assert {i for i, row in rows.items() if row["status"] == "ok"} == {
+        "good", "-dash", "two words", "ünï", "br{ace}", "new\nline",
+    }  # fmt: skip
+    assert rows["cut"]["status"] == "partial"
+    assert rows["good"]["path"] == "good.mp4"
+    kinds = {row["video_id"]: row["kind"] for row in read_rows(failures)}
+    assert kinds.pop("text") in ("no-video", "not-a-video")
+    assert kinds == {"empty": "empty", "cut": "partial", "hangs": "timeout", "\\udcff": "name"}
+    assert all(row["stage"] == "probe" and "\n" not in row["message"] for row in read_rows(failures))
+
+
+def test_shards_part_the_folder_and_an_empty_one_is_a_valid_file(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("a", "b"):
+        write_video(videos / f"{name}.mp4", frames=10)
+    found = {}
+    for index, shard in enumerate(shard_names(5)):
+        table, failures = run(videos, tmp_path, shard)
+        assert read_rows(failures) == []
+        for row in read_rows(table):
+            assert shard_of(row["video_id"], 5) == index
+            found[row["video_id"]] = row["frames"]
+    assert found == {"a": 10, "b": 10}
+
+
+def test_the_same_videos_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    write_video(tmp_path / "one" / "x.mp4")
+    (tmp_path / "one" / "bad.mp4").write_bytes(b"bad")
+    shutil.copytree(tmp_path / "one", tmp_path / "two", copy_function=shutil.copyfile)
+    for place in ("one", "two"):
+        run(tmp_path / place, tmp_path / f"{place}-out")
+    one, two = ([p.read_bytes() for p in sorted((tmp_path / f"{place}-out").iterdir())] for place in ("one", "two"))
+    assert one == two
+    record = read_parquet_record(tmp_path / "one-out" / "0000-of-0001.parquet")
+    assert record.stage == "probe"
+    assert set(record.inputs) == {"files"}

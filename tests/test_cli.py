@@ -1,0 +1,93 @@
+"""The command line is run()'s signature; errors end in one line and their exit code."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import pytest
+
+from clip_ae import cli
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.specs import ProbeSpec
+
+CALLS: list[dict[str, object]] = []
+
+
+def run(
+    spec: ProbeSpec,
+    *,
+    videos: Annotated[Path, "folder"],
+    count: Annotated[int, "how many, in %"] = 3,
+    extra: Annotated[Path | None, "maybe"] = None,
+) -> None:
+    CALLS.append({"spec": spec, "videos": videos, "count": count, "extra": extra})
+    if videos.name == "mine":
+        raise UserError("mine: not there; put it there")
+    if videos.name == "hostile":
+        raise RefusedInput("hostile: refused")
+    if videos.name == "bug":
+        raise RuntimeError("a bug of ours")
+    if videos.name == "stopped":
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("clip_ae.stages.probe")
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "clip_ae.stages.probe", module)
+    CALLS.clear()
+
+
+def test_options_come_from_the_signature() -> None:
+    assert cli.main(["probe", "--videos", "a b", "--cfg", '{"grid": {"fps": 10}}', "--set", "grid.frames=8"]) == 0
+    (call,) = CALLS
+    spec = call["spec"]
+    assert isinstance(spec, ProbeSpec)
+    assert (spec.grid.fps, spec.grid.frames, spec.grid.stride) == (10.0, 8, 16)
+    assert (call["videos"], call["count"], call["extra"]) == (Path("a b"), 3, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (["probe", "--videos", "mine"], 2, "clip-ae: mine: not there; put it there"),
+        (["probe", "--videos", "hostile"], 3, "clip-ae: hostile: refused"),
+        (["probe", "--videos", "stopped"], 130, "clip-ae: interrupted; nothing half-written is left behind"),
+        (["probe"], 2, "clip-ae: the following arguments are required: --videos; see clip-ae probe --help"),
+        (["probe", "--videos", "x", "--count", "y"], 2, "clip-ae: argument --count: invalid int value: 'y'; see"),
+        (["probe", "--videos", "x", "--cfg", "{"], 2, "clip-ae: --cfg: not JSON"),
+        (["probe", "--videos", "x", "--set", "grid"], 2, "clip-ae: --set grid: expected KEY=VALUE"),
+        (["probe", "--videos", "x", "--set", "grid.fps=-1"], 2, "clip-ae: --cfg.grid.fps: -1.0 must be more than 0"),
+        (["probe", "--videos", "x", "--set", "gird.fps=1"], 2, "clip-ae: --cfg.gird: unknown key; did you mean 'grid'"),
+        (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),
+    ],
+)
+def test_mistakes_end_in_one_line(words: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == code
+    error = capsys.readouterr().err
+    assert error.startswith(line)
+    assert error.count("\n") == 1
+
+
+def test_our_own_bugs_keep_their_traceback() -> None:
+    with pytest.raises(RuntimeError):
+        cli.main(["probe", "--videos", "bug"])
+
+
+def test_help_tells_every_option_and_key_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["probe", "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    for words in ("--videos PATH", "how many, in % (default: 3)", "grid.fps", "(default: 25.0)", "--cfg JSON"):
+        assert words in text
+
+
+def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    text = capsys.readouterr().out
+    for command in (*cli.STAGES, *cli.TOOLS):
+        line = next(row for row in text.splitlines() if row.startswith(f"  {command} "))
+        assert len(line.split()) > 3, f"{command} has no summary"
