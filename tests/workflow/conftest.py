@@ -1,0 +1,161 @@
+"""A whole project in a folder of its own, small enough to run in a test."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "config.yaml", "workflow", "clip_ae", "envs", "profiles")
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+
+TINY: dict[str, Any] = {
+    "demo": {"seed": 0, "train_videos": 6, "test_videos": 3, "seconds_min": 4, "seconds_max": 6},
+    "rounds": 2,
+    "seeds": [0],
+    "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2},
+}
+
+
+class Project:
+    """A copy of the workflow with a config of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def create(folder: Path) -> "Project":
+        folder.mkdir(parents=True)
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / part)
+        return Project(folder)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = yaml.safe_load((self.folder / "config.yaml").read_text())
+        return loaded
+
+    @config.setter
+    def config(self, data: Mapping[str, Any]) -> None:
+        # No aliases: a value changed in one dataset must stay in it.
+        text = yaml.safe_dump(copy.deepcopy(dict(data)), sort_keys=False)
+        (self.folder / "config.yaml").write_text(text)
+
+    def change(self, path: str, value: Any) -> None:
+        data = yaml.safe_load(yaml.dump(self.config, Dumper=NoAliases))
+        *parents, leaf = path.split(".")
+        place = data
+        for parent in parents:
+            place = place[parent]
+        place[leaf] = value
+        self.config = data
+
+    def rewrite(self, path: str, edit: Callable[[str], str]) -> None:
+        file = self.folder / path
+        before = file.read_text()
+        after = edit(before)
+        assert after != before, f"{path}: the edit changed nothing"
+        file.write_text(after)
+
+    def command(self, *words: str) -> list[str]:
+        return [str(SNAKEMAKE), "--cores", "2", *words]
+
+    def run(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            check=False,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=bare_environment(),
+        )
+
+    def planned(self, *words: str) -> dict[str, int]:
+        """Jobs by rule that a dry run would start."""
+        done = self.run("-n", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        table = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+        return {rule: int(count) for rule, count in table if rule not in ("total", "all")}
+
+    def contents(self) -> dict[str, bytes]:
+        """Every result by its path; logs and benchmarks tell times and are none."""
+        return {
+            str(p.relative_to(self.folder)): p.read_bytes()
+            for p in sorted((self.folder / "results").rglob("*"))
+            if p.is_file() and not {"logs", "benchmarks"} & set(p.parts) and p.name != ".snakemake_timestamp"
+        }
+
+
+class NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def bare_environment() -> dict[str, str]:
+    """No activated environment: the workflow must find its own Python."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp"), "LANG": "C.UTF-8"}
+
+
+def make_tiny(folder: Path) -> Project:
+    project = Project.create(folder)
+    data = yaml.safe_load(yaml.dump(project.config, Dumper=NoAliases))
+    data["datasets"]["demo"].update(copy.deepcopy(TINY))
+    data["pretrain"].update({"clips": 24, "epochs": 1, "batch": 12})
+    project.config = data
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny demo, run to its end once; tests that change it take `tiny` instead."""
+    project = make_tiny(tmp_path_factory.mktemp("finished") / "project")
+    done = project.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A dataset of a plain folder of videos with annotations: the demo's own, without the demo's manifest."""
+    folder = tmp_path_factory.mktemp("folder") / "project"
+    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
+    project = Project(folder)
+    shutil.copytree(folder / "results/demo/world/videos", folder / "mine/videos")
+    shutil.copy(folder / "results/demo/world/annotations.json", folder / "mine/annotations.json")
+    demo = project.config["datasets"]["demo"]
+    encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
+    mine = {key: value for key, value in demo.items() if key != "demo"}
+    mine |= {"videos": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
+    project.change("datasets.mine", mine | {"rounds": 1})
+    done = project.run("results/mine_map.json", "results/mine_report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture
+def mine(finished_folder: Project, tmp_path: Path) -> Project:
+    """A copy of the finished folder dataset, to be changed at will."""
+    folder = tmp_path / "project"
+    subprocess.run(["cp", "-a", str(finished_folder.folder), str(folder)], check=True)
+    return Project(folder)
+
+
+@pytest.fixture
+def tiny(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished tiny demo, Snakemake's notes included, to be changed at will."""
+    folder = tmp_path / "project"
+    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
+    return Project(folder)

@@ -1,0 +1,153 @@
+"""A plain folder of videos: what a changed file, a moved folder or a corrected annotation runs again."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from clip_ae.core.names import shard_name, shard_of
+from tests.workflow.conftest import Project
+
+TARGETS = ("results/mine_map.json", "results/mine_report.html")
+FOLLOWS = {"cluster": 1, "train": 1, "localize": 1, "evaluate": 1, "summarize": 1, "report": 1}
+ONE_SHARD = {"probe": 1, "extract": 2, "catalog": 1, **FOLLOWS}
+
+
+def annotate(project: Project, edit: Any) -> None:
+    path = project.folder / "mine/annotations.json"
+    data = json.loads(path.read_text())
+    edit(data["database"])
+    path.write_text(json.dumps(data))
+
+
+def a_video(project: Project, subset: str) -> Path:
+    database = json.loads((project.folder / "mine/annotations.json").read_text())["database"]
+    video_id = next(v for v, entry in sorted(database.items()) if entry["subset"] == subset)
+    return project.folder / f"mine/videos/{video_id}.mp4"
+
+
+def test_nothing_to_do(finished_folder: Project) -> None:
+    assert finished_folder.planned(*TARGETS) == {}
+
+
+def test_a_video_added(mine: Project) -> None:
+    shutil.copy(a_video(mine, "training"), mine.folder / "mine/videos/added.mp4")
+    annotate(mine, lambda d: d.update(added={"subset": "training", "annotations": []}))
+    assert mine.planned(*TARGETS) == ONE_SHARD
+    shard = shard_name(shard_of("added", 4), 4)
+    done = mine.run("-n", *TARGETS)
+    probes = [line for line in (done.stdout + done.stderr).splitlines() if "output: results/mine/probe/" in line]
+    assert len(probes) == 1
+    assert shard in probes[0]
+
+
+@pytest.mark.parametrize("how", ["touched", "replaced"])
+def test_a_video_touched_or_replaced(mine: Project, how: str) -> None:
+    video = a_video(mine, "validation")
+    if how == "touched":
+        os.utime(video, (1, 1))
+    else:
+        facts = video.stat()
+        video.write_bytes(video.read_bytes() + b"\0")
+        os.utime(video, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert mine.planned(*TARGETS) == ONE_SHARD
+
+
+def test_the_folder_moved(mine: Project) -> None:
+    (mine.folder / "elsewhere").mkdir()
+    (mine.folder / "mine/videos").rename(mine.folder / "elsewhere/clips")
+    mine.change("datasets.mine.videos", "elsewhere/clips")
+    assert mine.planned(*TARGETS) == {}
+
+
+def test_a_test_annotation_corrected(mine: Project) -> None:
+    test_id = a_video(mine, "validation").stem
+
+    def edit(database: Any) -> None:
+        database[test_id]["annotations"][0]["segment"][1] += 0.1
+
+    annotate(mine, edit)
+    assert mine.planned(*TARGETS) == {"evaluate": 1, "summarize": 1, "report": 1}
+
+
+def test_a_training_video_withdrawn(mine: Project) -> None:
+    train_id = a_video(mine, "training").stem
+    annotate(mine, lambda database: database[train_id].update(subset="unused"))
+    assert mine.planned(*TARGETS) == {"catalog": 1, **FOLLOWS}
+
+
+def test_annotations_of_absent_videos_are_rows_and_are_counted(mine: Project) -> None:
+    annotate(mine, lambda database: database.update(ghost={"subset": "validation", "annotations": []}))
+    done = mine.run(*TARGETS)
+    assert done.returncode == 0, done.stderr
+    rows = {row["video_id"]: row for row in pq.read_table(mine.folder / "results/mine/videos.parquet").to_pylist()}
+    assert rows["ghost"]["status"] == "missing"
+    assert json.loads((mine.folder / "results/mine_map.json").read_text())["counts"]["videos_missing"] == 1
+    assert "ghost" in (mine.folder / "results/mine_report.html").read_text()
+
+
+def test_broken_files_cost_rows_and_never_the_run(mine: Project) -> None:
+    videos = mine.folder / "mine/videos"
+    good = a_video(mine, "training")
+    (videos / "zero.mp4").touch()
+    (videos / "text <b>&.mp4").write_text("not a video")
+    (videos / "-dash ü.mp4").write_bytes(good.read_bytes()[:2000])
+    done = mine.run(*TARGETS)
+    assert done.returncode == 0, done.stderr
+    failures = {row["video_id"] for row in pq.read_table(mine.folder / "results/mine/failures.parquet").to_pylist()}
+    assert failures == {"zero", "text <b>&", "-dash ü"}
+    page = (mine.folder / "results/mine_report.html").read_text()
+    assert "text &lt;b&gt;&amp;" in page
+    assert "text <b>" not in page
+
+
+def test_fewer_videos_than_clusters(mine: Project) -> None:
+    mine.change("datasets.mine.classes", 50)
+    done = mine.run("results/mine_map.json")
+    assert done.returncode == 1
+    log = (mine.folder / "results/mine/logs/cluster/stpn/seed-0/round-0.log").read_text()
+    line = log.splitlines()[-1]
+    assert line.startswith("clip-ae: ")
+    assert "50" in line
+    assert "Traceback" not in log
+
+
+def test_a_weights_file_with_one_flipped_byte_is_refused(mine: Project) -> None:
+    path = mine.folder / "results/weights/demo_rgb.safetensors"
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    done = mine.run("results/mine/features/rgb/0000-of-0004.parquet", "--forcerun", "extract")
+    assert done.returncode == 1
+    log = (mine.folder / "results/mine/logs/extract/rgb/0000-of-0004.log").read_text()
+    assert "results/weights/demo_rgb.safetensors: content does not match its own sha256" in log
+    assert "Traceback" not in log
+
+
+def test_features_that_lie_ready(mine: Project) -> None:
+    """The shards of one dataset are the source of another, from clustering on."""
+    dataset = mine.config["datasets"]["mine"]
+    ready = {key: value for key, value in dataset.items() if key not in ("videos", "encoders")}
+    ready |= {"features": "ready", "streams": ["rgb", "flow"], "shards": 3}
+    shutil.copytree(mine.folder / "results/mine/features", mine.folder / "ready")
+    mine.change("datasets.ready", ready)
+    done = mine.run("results/ready_map.json", "results/ready_detections.json")
+    assert done.returncode == 0, done.stderr
+    scores = [json.loads((mine.folder / f"results/{name}_map.json").read_text()) for name in ("mine", "ready")]
+    assert scores[0]["mAP"] == scores[1]["mAP"]
+    assert mine.planned("results/ready_map.json") == {}
+
+
+def test_no_annotations_at_all(mine: Project) -> None:
+    mine.change("datasets.mine.annotations", None)
+    done = mine.run("results/mine_detections.json", "results/mine_report.html")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((mine.folder / "results/mine_detections.json").read_text())["results"]
+    assert len(found) == 9
+    assert {d["label"].split("-")[0] for listed in found.values() for d in listed} == {"cluster"}

@@ -1,0 +1,94 @@
+"""A user's mistakes end in one line and exit 2, before any job starts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, make_tiny
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_tiny(tmp_path / "project")
+
+
+def one_line(project: Project, *words: str) -> str:
+    done = project.run(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.folder / "results").exists()
+    return lines[0]
+
+
+def test_an_unknown_key(project: Project) -> None:
+    project.change("datasets.demo.trainng", {})
+    line = one_line(project)
+    assert line == "clip-ae: config.yaml: datasets.demo.trainng: unknown key; did you mean 'training'?"
+
+
+def test_an_impossible_value_on_the_command_line(project: Project) -> None:
+    assert "math_threads: 0 must be at least 1" in one_line(project, "--config", "math_threads=0")
+
+
+def test_a_file_that_is_not_yaml(project: Project) -> None:
+    project.rewrite("config.yaml", lambda text: text + "\n  bad: [1\n")
+    assert "config.yaml:" in one_line(project)
+
+
+def test_a_key_that_stands_twice(project: Project) -> None:
+    project.rewrite("config.yaml", lambda text: text + "\nmath_threads: 3\n")
+    assert "'math_threads' stands twice" in one_line(project)
+
+
+def test_no_videos_on_disk(project: Project) -> None:
+    line = one_line(project, "results/thumos14_map.json")
+    for words in ("data/thumos14/videos", "datasets.thumos14.videos", "docs/datasets.md"):
+        assert words in line
+
+
+def test_no_annotations_on_disk(project: Project) -> None:
+    (project.folder / "data/thumos14/videos").mkdir(parents=True)
+    (project.folder / "data/thumos14/videos/a.mp4").touch()
+    assert "data/thumos14/annotations.json" in one_line(project, "results/thumos14_map.json")
+
+
+def test_a_map_of_a_dataset_without_annotations(project: Project) -> None:
+    mine = {"videos": "mine", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "headline": "stpn"}
+    project.change("datasets.mine", mine)
+    assert "ask for results/mine_detections.json" in one_line(project, "results/mine_map.json")
+
+
+def test_two_videos_of_one_name(project: Project) -> None:
+    for place in ("a/x.mp4", "b/x.mkv"):
+        file = project.folder / "data/thumos14/videos" / place
+        file.parent.mkdir(parents=True)
+        file.touch()
+    line = one_line(project, "results/thumos14_map.json")
+    assert "a/x.mp4" in line
+    assert "b/x.mkv" in line
+
+
+class TestListing:
+    """Plans over videos that are listed, not opened."""
+
+    @pytest.fixture
+    def listed(self, project: Project) -> Project:
+        videos = project.folder / "data/thumos14/videos"
+        videos.mkdir(parents=True)
+        names = [f"v{i}" for i in range(40)] + ["a b", "-dash", "br{ace}", "<angle>", "naïve", "'quote", "new\nline"]
+        database = {}
+        for i, name in enumerate(names):
+            (videos / f"{name}.mp4").touch()
+            subset = "validation" if i % 2 else "test"
+            database[name] = {"subset": subset, "annotations": [{"label": "x", "segment": [0, 1]}]}
+        (project.folder / "data/thumos14/annotations.json").write_text(json.dumps({"database": database}))
+        return project
+
+    def test_any_file_name_can_be_planned(self, listed: Project) -> None:
+        jobs = listed.planned("results/thumos14_map.json")
+        assert jobs["probe"] == 16
+        assert jobs["extract"] == 64
+        assert jobs["train"] == 15

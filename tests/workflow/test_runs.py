@@ -1,0 +1,146 @@
+"""The whole workflow on a tiny world: what runs, what runs again, what survives."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, bare_environment
+
+LEARN = {"cluster": 2, "train": 2}
+AFTER = {"localize": 1, "evaluate": 1, "summarize": 2, "report": 1}
+STREAM = {"extract": 2, "catalog": 1, "summarize": 2, "report": 1}
+
+
+def test_everything_is_made(finished: Project) -> None:
+    results = finished.folder / "results"
+    scores = json.loads((results / "demo_map.json").read_text())
+    assert {
+        "dataset",
+        "run",
+        "mAP",
+        "average",
+        "per_class",
+        "mapping",
+        "counts",
+        "seeds",
+        "protocol",
+        "provenance",
+    } <= (scores.keys())
+    assert list(scores["mAP"]) == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]
+    assert all(0 <= value <= 1 for value in scores["mAP"].values())
+    detections = json.loads((results / "demo_detections.json").read_text())
+    assert set(detections) == {"version", "results", "external_data"}
+    assert "<svg" in (results / "demo_report.html").read_text()
+    for stream in ("rgb", "flow", "clip", "audio"):
+        assert len(list((results / "demo/features" / stream).glob("*.parquet"))) == 2
+
+
+def test_again_there_is_nothing_to_do(finished: Project) -> None:
+    done = finished.run()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
+    results = finished.folder / "results"
+    assert "snippets" in (results / "demo/logs/extract/rgb/0000-of-0002.log").read_text()
+    assert list(results.rglob("benchmarks/**/*.tsv"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "jobs"),
+    [
+        ("runtime.watchdog", 30.0, {}),
+        ("runtime.workers", 1, {}),
+        ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
+        ("datasets.demo.localization.outer", 0.5, AFTER),
+        ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
+        ("runs.stpn.clustering", "kmeans", {**LEARN, **AFTER}),
+        ("datasets.demo.encoders.clip.frames", 2, STREAM),
+        ("datasets.demo.encoders.rgb.batch", 4, {**STREAM, **LEARN, **AFTER}),
+        ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **STREAM}),
+        ("datasets.demo.rounds", 1, AFTER),
+        ("datasets.demo.seeds", [0, 1], {**LEARN, **AFTER}),
+        ("datasets.demo.demo.seed", 1, {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
+        ("datasets.demo.grid.stride", 8, {"probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
+    ],
+    ids=lambda v: str(v) if isinstance(v, str) else "",
+)
+def test_a_changed_key_runs_just_what_depends_on_it(
+    tiny: Project, key: str, value: object, jobs: dict[str, int]
+) -> None:
+    tiny.change(key, value)
+    assert tiny.planned() == jobs
+
+
+def test_swapped_values_run_again(tiny: Project) -> None:
+    training = tiny.config["datasets"]["demo"]["training"]
+    tiny.change("datasets.demo.training.snippets", training["steps"])
+    tiny.change("datasets.demo.training.steps", training["snippets"])
+    assert tiny.planned() == {"cluster": 1, "train": 2, **AFTER}
+
+
+def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
+    tiny.config = dict(reversed(tiny.config.items()))
+    tiny.rewrite("config.yaml", lambda text: "# a comment\n" + text)
+    for module in ("stages/train.py", "stages/extract.py", "encoders/networks/i3d.py", "localizers/stpn.py"):
+        tiny.rewrite(f"clip_ae/{module}", lambda text: text.rstrip("\n") + "\n\n# a comment\n")
+    assert tiny.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("encoders/streams/audio.py", STREAM),
+        ("encoders/flows/dis.py", {"pretrain": 1, "weights": 1, **STREAM, **LEARN, **AFTER}),
+        ("encoders/flows/tvl1.py", {}),
+        ("localizers/stpn.py", {"cluster": 1, "train": 2, **AFTER}),
+        ("clustering/spectral.py", {**LEARN, **AFTER}),
+        ("clustering/kmeans.py", {}),
+        ("scoring/mapping.py", {"evaluate": 1, "summarize": 1, "report": 1}),
+        ("pages/charts.py", {"report": 1}),
+        ("cli.py", {}),
+    ],
+)
+def test_edited_code_runs_just_what_uses_it(tiny: Project, module: str, jobs: dict[str, int]) -> None:
+    tiny.rewrite(f"clip_ae/{module}", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
+    assert tiny.planned() == jobs
+
+
+def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
+    tiny.change("track_code", False)
+    # Snakemake sees another param once; from then on edits run nothing.
+    assert tiny.run("--touch").returncode == 0
+    tiny.rewrite("clip_ae/localizers/stpn.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
+    assert tiny.planned() == {}
+
+
+def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) -> None:
+    shutil.rmtree(tiny.folder / ".snakemake")
+    assert "0 out of date" in tiny.run("verify").stdout
+    tiny.change("datasets.demo.encoders.clip.frames", 2)
+    done = tiny.run("verify")
+    assert done.returncode != 0
+    stale = [line.split(":")[0] for line in done.stdout.splitlines() if ": " in line and line.startswith("results/")]
+    assert stale == [f"results/demo/features/clip/000{i}-of-0002.parquet" for i in (0, 1)]
+    assert "spec changed: encoders.clip.frames" in done.stdout
+
+
+def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:
+    """Any job can be run again from what --printshellcmds shows."""
+    done = finished.run("-n", "--printshellcmds", "--forcerun", "cluster")
+    (command,) = {
+        line.strip()
+        for line in (done.stdout + done.stderr).splitlines()
+        if "clip_ae cluster " in line and "round-0/" in line
+    }
+    out = "results/demo/runs/stpn/seed-0/round-0/labels.parquet"
+    command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split("2>&1")[0]
+    environment = bare_environment()
+    environment["PATH"] = f"{Path(os.sys.executable).parent}:{environment['PATH']}"  # type: ignore[attr-defined]
+    subprocess.run(["bash", "-c", command], cwd=finished.folder, env=environment, check=True)
+    assert (tmp_path / "labels.parquet").read_bytes() == (finished.folder / out).read_bytes()

@@ -1,0 +1,204 @@
+"""Which stages a key reaches, for every key there is: a table, checked on the specs."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clip_ae.core.config import Config, load_config
+from clip_ae.core.specs import spec_for
+from clip_ae.core.typed import canonical, plain
+from clip_ae.io.config_file import read_config_file
+
+ROOT = Path(__file__).resolve().parents[2]
+NETS = {"pretrain", "extract", "cluster", "train", "localize"}
+OUTSIDE: set[str] = set()
+
+# Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
+# them runs again through Snakemake's own dependencies.
+EXPECTED: dict[str, set[str]] = {
+    "math_threads": NETS,
+    "track_code": OUTSIDE,
+    "runtime.*": OUTSIDE,
+    "pretrain.*": {"pretrain"},
+    "weights.demo_rgb.source": {"weights"},  # and whether it is pretrained here at all
+    "weights.demo_clip.source": {"weights"},
+    "weights.demo_audio.source": {"weights"},
+    "weights.demo_rgb.*": {"pretrain", "weights"},
+    "weights.demo_clip.*": {"pretrain", "weights"},
+    "weights.demo_audio.*": {"pretrain", "weights"},
+    "runs.stpn.method": {"cluster", "train", "localize"},
+    "runs.stpn.clustering": {"cluster"},
+    "runs.stpn.losses.*": {"train"},
+    "datasets.demo.demo.*": {"make_demo"},
+    "datasets.demo.classes": {"cluster", "train"},
+    "datasets.demo.train_subset": {"catalog", "cluster", "train", "evaluate"},
+    "datasets.demo.test_subset": {"catalog", "localize", "evaluate"},
+    "datasets.demo.grid.*": {"probe", "extract", "localize", "report"},
+    "datasets.demo.shards": OUTSIDE,  # which shards are asked for
+    "datasets.demo.encoders.rgb.*": {"extract rgb"},
+    "datasets.demo.encoders.flow.*": {"extract flow"},
+    "datasets.demo.encoders.clip.*": {"extract clip"},
+    "datasets.demo.encoders.audio.*": {"extract audio"},
+    "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
+    "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
+    "datasets.demo.training.*": {"train"},
+    "datasets.demo.localization.*": {"localize"},
+    "datasets.demo.evaluation.*": {"evaluate"},
+    "datasets.demo.runs": OUTSIDE,  # which runs are asked for
+    "datasets.demo.headline": {"summarize", "report"},
+    "datasets.mine.features": OUTSIDE,
+    "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
+    "datasets.thumos14.videos": OUTSIDE,  # a moved folder changes nothing
+    "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
+}
+# What a key is changed to where "one more" would be impossible.
+OTHER: dict[str, Any] = {
+    "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "mapping": "hungarian", "averages": ["0.1:0.4"],
+    "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
+    "runs": ["stpn", "other"], "headline": "other", "thresholds": [0.5], "width": 0.25, "channels": None,
+    "classes": 7, "rgb_weight": 0.4, "track_code": False, "source": "elsewhere.pt",
+    "streams": ["rgb", "flow", "audio"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, Any]:
+    data = plain(load_config(read_config_file(ROOT / "config.yaml")))
+    data["datasets"]["mine"] = {
+        "features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn",
+        "grid": {"fps": 25, "frames": 16, "stride": 16},
+    }  # fmt: skip
+    data["runs"]["other"] = copy.deepcopy(data["runs"]["stpn"])
+    data["datasets"]["demo"]["runs"] = ["stpn", "other"]
+    return plain(load_config(data))
+
+
+def leaves(data: Any, path: str = "") -> list[str]:
+    if isinstance(data, dict):
+        return [leaf for k, v in data.items() for leaf in leaves(v, f"{path}.{k}" if path else k)]
+    return [path]
+
+
+def jobs(config: Config) -> dict[str, str]:
+    """One job of every stage, by name: its canonical spec."""
+    found: dict[str, str] = {}
+
+    def add(job: str, stage: str, **wildcards: str) -> None:
+        found[job] = canonical(spec_for(config, stage, wildcards))
+
+    for name, weights in config.weights.items():
+        if weights.source == "pretrain":
+            add(f"pretrain {name}", "pretrain", name=name)
+        add(f"weights {name}", "weights", name=name)
+    for dataset, data in config.datasets.items():
+        if data.demo:
+            add(f"make_demo {dataset}", "make_demo", dataset=dataset)
+        add(f"probe {dataset}", "probe", dataset=dataset)
+        for stream in data.encoders.streams if data.encoders else ():
+            add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
+        if data.features:
+            add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
+        for stage in ("catalog", "evaluate", "summarize", "report"):
+            add(f"{stage} {dataset}", stage, dataset=dataset)
+        for number in ("0", "1"):
+            add(f"cluster {dataset} {number}", "cluster", dataset=dataset, run="stpn", seed="0", round=number)
+        add(f"train {dataset}", "train", dataset=dataset, run="stpn", seed="0")
+        add(f"localize {dataset}", "localize", dataset=dataset, run="stpn")
+    return found
+
+
+def expected_for(leaf: str) -> list[str]:
+    """The rows of the table that speak of a key."""
+    exact = [row for row in EXPECTED if leaf == row]
+    return exact or [row for row in EXPECTED if row.endswith(".*") and leaf.startswith(row[:-1])]
+
+
+def changed(base: dict[str, Any], leaf: str) -> set[str]:
+    data = copy.deepcopy(base)
+    *parents, last = leaf.split(".")
+    place = data
+    for parent in parents:
+        place = place[parent]
+    place[last] = other_value(last, place[last])
+    before, after = jobs(load_config(base)), jobs(load_config(data))
+    return {name for name in before.keys() & after.keys() if before[name] != after[name]}
+
+
+def other_value(name: str, value: Any) -> Any:
+    if name in OTHER:
+        return OTHER[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return value + "x"
+
+
+SKIPPED = {
+    "runs.stpn.method": "there is one method",
+    "weights.demo_rgb.i3d.channels": "the stream fixes it",
+    "datasets.demo.runs": "checked below",
+}
+
+
+def tracked_leaves(base: dict[str, Any]) -> list[str]:
+    roots = ("datasets.thumos14.", "datasets.activitynet12.", "runs.other.", "weights.")
+    own = ("weights.demo_rgb.", "weights.demo_clip.", "weights.demo_audio.", "datasets.thumos14.videos",
+           "datasets.thumos14.annotations")  # fmt: skip
+    mine = ("features", "streams", "grid")
+    return [
+        leaf
+        for leaf in leaves(base)
+        if (not leaf.startswith(roots) or leaf.startswith(own))
+        and (not leaf.startswith("datasets.mine.") or leaf.split(".")[2] in mine)
+    ]
+
+
+def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any]) -> None:
+    wrong = []
+    for leaf in tracked_leaves(base):
+        rows = expected_for(leaf)
+        assert len(rows) == 1, f"{leaf}: rows {rows}; say in EXPECTED which stages it reaches"
+        if leaf in SKIPPED:
+            continue
+        if leaf.endswith(("weights.demo_rgb", "encoders.rgb.weights", "encoders.flow.weights", "encoders.clip.weights",
+                          "encoders.audio.weights")):  # fmt: skip
+            continue  # naming other weights is checked below
+        scope = leaf.split(".")[1] if leaf.startswith(("datasets.", "weights.")) else None
+        got = changed(base, leaf)
+        stages = {name.rsplit(" ", 1)[0] if name.startswith("extract") else name.split(" ")[0] for name in got}
+        expected = EXPECTED[rows[0]]
+        if "extract" in expected:
+            stages = {stage.split(" ")[0] for stage in stages}
+        if stages != expected or (scope and not all(scope in name for name in got)):
+            wrong.append((leaf, sorted(got), sorted(expected)))
+    assert not wrong
+
+
+def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
+    data = copy.deepcopy(base)
+    data["weights"]["another"] = data["weights"]["demo_clip"]
+    data["datasets"]["demo"]["encoders"]["clip"]["weights"] = "another"
+    before, after = jobs(load_config(base)), jobs(load_config(data))
+    assert {n for n in before if before[n] != after[n]} == {"extract clip demo"}
+
+
+def test_two_values_swapped_are_seen(base: dict[str, Any]) -> None:
+    """Snakemake's own comparison of params is an unordered set and would miss it."""
+    data = copy.deepcopy(base)
+    training = data["datasets"]["demo"]["training"]
+    training["snippets"], training["steps"] = training["steps"], training["snippets"]
+    before, after = jobs(load_config(base)), jobs(load_config(data))
+    assert {n for n in before if before[n] != after[n]} == {"train demo"}
+
+
+def test_reordered_keys_and_whole_numbers_are_the_same(base: dict[str, Any]) -> None:
+    def reordered(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: reordered(v) for k, v in reversed(list(value.items()))}
+        return int(value) if isinstance(value, float) and value == int(value) else value
+
+    assert jobs(load_config(reordered(base))) == jobs(load_config(base))

@@ -1,0 +1,365 @@
+# Config -> paths, specs and digests. Only light modules may be imported here: every cluster job
+# parses this file again.
+import functools
+import json
+import shlex
+
+from snakemake.utils import validate
+
+from clip_ae.core import layout as at
+from clip_ae.core.config import load_config
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import parse_shard, shard_names
+from clip_ae.core.provenance import digest, stage_code
+from clip_ae.core.specs import spec_for
+from clip_ae.core.typed import canonical
+from clip_ae.io import folder
+from clip_ae.io.annotations import read_subsets
+
+HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
+
+
+def put_first(variable, folder):
+    """Set a search path of the jobs to begin with a folder."""
+    others = [
+        part
+        for part in os.environ.get(variable, "").split(os.pathsep)
+        if part and part != folder
+    ]
+    os.environ.update({variable: os.pathsep.join([folder, *others])})
+
+
+# Jobs run `python -m clip_ae`: by this very Python, activated or not, and from this very folder.
+put_first("PATH", str(Path(sys.executable).parent))
+put_first("PYTHONPATH", str(workflow.basedir))
+
+
+def load_settings():
+    try:
+        return load_config(config)
+    except ClipAeError as error:
+        files = ", ".join(os.path.relpath(path) for path in workflow.configfiles)
+        fail(type(error)(f"{files}: {error}"))
+
+
+CONFIG = load_settings()
+validate(
+    config,
+    str(Path(workflow.basedir) / "workflow/schemas/config.schema.json"),
+    set_default=False,
+)
+
+
+def reported(function):
+    """A user's mistake met while the DAG is built ends in its one line."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments):
+        try:
+            return function(*arguments)
+        except ClipAeError as error:
+            fail(error)
+
+    return wrapped
+
+
+def names_of(*sources):
+    """A wildcard constraint: the datasets whose source is one of these."""
+    found = [
+        n
+        for n, d in CONFIG.datasets.items()
+        if any(getattr(d, s) is not None for s in sources)
+    ]
+    return "|".join(found) or "(?!)"
+
+
+wildcard_constraints:
+    **{**at.CONSTRAINTS, "dataset": "|".join(CONFIG.datasets)},
+
+
+# --- params that Snakemake compares -------------------------------------------------------------
+
+
+def cfg(stage):
+    """The stage's spec as canonical JSON."""
+
+    def text(wildcards):
+        return canonical(spec_for(CONFIG, stage, wildcards))
+
+    return text
+
+
+def code(stage):
+    """The digest of the stage's code and of the modules that its spec names."""
+
+    def text(wildcards):
+        return stage_code(stage, spec_for(CONFIG, stage, wildcards).modules)
+
+    return text if CONFIG.track_code else "untracked"
+
+
+def shards(wildcards):
+    return CONFIG.datasets[wildcards.dataset].shards
+
+
+def streams(wildcards):
+    return ",".join(CONFIG.datasets[wildcards.dataset].stream_names)
+
+
+@reported
+def files(wildcards):
+    """Digest of the source files of one shard: raw videos are no inputs of Snakemake."""
+    if CONFIG.datasets[wildcards.dataset].demo:
+        return "in the manifest"
+    shard, found = parse_shard(wildcards.shard), listed(wildcards.dataset)
+    is_features = CONFIG.datasets[wildcards.dataset].features is not None
+    paths = (
+        found.files_of(*shard)
+        if is_features
+        else folder.shard_files(found, *shard).values()
+    )
+    return folder.digest(source(wildcards.dataset), paths, with_mtime=True)
+
+
+@reported
+def split(wildcards):
+    """Digest of every annotated id and its subset."""
+    return digest(canonical(subsets(wildcards.dataset)))
+
+
+@reported
+def train_ids(wildcards):
+    return ids_digest(
+        wildcards.dataset, CONFIG.datasets[wildcards.dataset].train_subset
+    )
+
+
+@reported
+def test_ids(wildcards):
+    return ids_digest(wildcards.dataset, CONFIG.datasets[wildcards.dataset].test_subset)
+
+
+@reported
+def annotated(wildcards):
+    """Digest of the annotations; the demo's are an input instead."""
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return (
+        digest(Path(dataset.annotations).read_text(encoding="utf-8"))
+        if dataset.annotations
+        else "none"
+    )
+
+
+# --- params that Snakemake does not compare: they take `resources` ----------------------------
+
+
+def knobs(*names):
+    """Run-time knobs as options."""
+
+    def options(wildcards, resources):
+        return " ".join(
+            f"--{n.replace('_', '-')} {getattr(CONFIG.runtime, n)}" for n in names
+        )
+
+    return options
+
+
+def source_path(wildcards, resources):
+    """Where the dataset's files lie; moving them changes nothing."""
+    return str(source(wildcards.dataset))
+
+
+def source_option(wildcards, resources):
+    kind = "features" if CONFIG.datasets[wildcards.dataset].features else "videos"
+    return f"--{kind} {shlex.quote(str(source(wildcards.dataset)))}"
+
+
+def annotations_option(wildcards, resources):
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return (
+        f"--annotations {shlex.quote(annotations_path(wildcards.dataset))}"
+        if dataset.annotated
+        else ""
+    )
+
+
+def pretrained_option(wildcards, resources):
+    return " ".join(f"--pretrained {path}" for path in pretrained(wildcards))
+
+
+def previous_model_option(wildcards, resources):
+    return " ".join(f"--model {path}" for path in previous_model(wildcards))
+
+
+# --- inputs ---------------------------------------------------------------------------------
+
+
+@reported
+def source_files(wildcards):
+    """The demo's manifest; other sources are checked here, before any job starts."""
+    dataset = wildcards.dataset
+    if CONFIG.datasets[dataset].demo:
+        return [at.DEMO_MANIFEST.format(dataset=dataset)]
+    listed(dataset)
+    if CONFIG.datasets[dataset].annotated:
+        subsets(dataset)
+    return []
+
+
+def annotation_files(wildcards):
+    if CONFIG.datasets[wildcards.dataset].demo:
+        return [at.DEMO_ANNOTATIONS.format(dataset=wildcards.dataset)]
+    return []
+
+
+def network_of(wildcards):
+    encoder = getattr(CONFIG.datasets[wildcards.dataset].encoders, wildcards.stream)
+    return at.WEIGHTS.format(name=encoder.weights)
+
+
+def pretrained(wildcards):
+    if CONFIG.weights[wildcards.name].source == "pretrain":
+        return [at.PRETRAINED.format(name=wildcards.name)]
+    return []
+
+
+def shards_of(dataset):
+    return shard_names(CONFIG.datasets[dataset].shards)
+
+
+def probe_shards(wildcards):
+    return [
+        at.PROBE.format(dataset=wildcards.dataset, shard=s)
+        for s in shards_of(wildcards.dataset)
+    ]
+
+
+def failure_shards(wildcards):
+    stages = ["probe", *CONFIG.datasets[wildcards.dataset].stream_names]
+    return [
+        at.FAILURES_OF.format(dataset=wildcards.dataset, stage=stage, shard=shard)
+        for stage in stages
+        for shard in shards_of(wildcards.dataset)
+    ]
+
+
+def run_features(wildcards):
+    """The shards of the streams that a run's method reads."""
+    streams = spec_for(CONFIG, "cluster", {**wildcards, "seed": 0, "round": 0}).streams
+    return [
+        at.FEATURES.format(dataset=wildcards.dataset, stream=stream, shard=shard)
+        for stream in streams
+        for shard in shards_of(wildcards.dataset)
+    ]
+
+
+def previous_model(wildcards):
+    """From round 1 on, the last round's attention pools the descriptors."""
+    number = int(wildcards.round)
+    return [at.MODEL.format(**{**wildcards, "round": number - 1})] if number else []
+
+
+def last_round(pattern):
+    def path(wildcards):
+        return pattern.format(
+            **wildcards, round=CONFIG.datasets[wildcards.dataset].rounds - 1
+        )
+
+    return path
+
+
+def headline(pattern):
+    """An artefact of the headline run, of every seed."""
+
+    def paths(wildcards):
+        dataset = CONFIG.datasets[wildcards.dataset]
+        return [
+            pattern.format(dataset=wildcards.dataset, run=dataset.headline, seed=s)
+            for s in dataset.seeds
+        ]
+
+    return paths
+
+
+@reported
+def summarized(wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset]
+    if wildcards.summary == "detections":
+        return headline(at.DETECTIONS)(wildcards)[:1]
+    if not dataset.annotated:
+        raise UserError(
+            f"results/{wildcards.dataset}_map.json: {wildcards.dataset} has no annotations, so it has no map; "
+            f"ask for results/{wildcards.dataset}_detections.json"
+        )
+    return headline(at.MAP)(wildcards)
+
+
+def report_maps(wildcards):
+    return (
+        headline(at.MAP)(wildcards)
+        if CONFIG.datasets[wildcards.dataset].annotated
+        else []
+    )
+
+
+def report_training(wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return [
+        at.TRAINING.format(
+            dataset=wildcards.dataset, run=dataset.headline, seed=seed, round=number
+        )
+        for seed in dataset.seeds
+        for number in range(dataset.rounds)
+    ]
+
+
+# --- what lies on disk, read once ---------------------------------------------------------------
+
+
+def source(dataset):
+    data = CONFIG.datasets[dataset]
+    return Path(data.videos or data.features or at.DEMO_VIDEOS.format(dataset=dataset))
+
+
+@functools.cache
+def listed(dataset):
+    """The files of the dataset's folder; a missing folder ends here, with where it is expected."""
+    data = CONFIG.datasets[dataset]
+    if data.features:
+        return folder.list_features(
+            source(dataset), data.stream_names, hint=HINT.format(dataset, "features")
+        )
+    return folder.list_videos(source(dataset), hint=HINT.format(dataset, "videos"))
+
+
+def annotations_path(dataset):
+    return CONFIG.datasets[dataset].annotations or at.DEMO_ANNOTATIONS.format(
+        dataset=dataset
+    )
+
+
+@functools.cache
+def subsets(dataset):
+    """id -> subset; empty where nothing is annotated."""
+    data = CONFIG.datasets[dataset]
+    if data.demo:
+        return data.demo.subsets()
+    return read_subsets(Path(data.annotations)) if data.annotations else {}
+
+
+def ids_digest(dataset, subset):
+    """Digest of the ids of a subset that are there; of all ids where nothing is annotated."""
+    data = CONFIG.datasets[dataset]
+    present = subsets(dataset).keys() if data.demo else known_ids(dataset)
+    chosen = [
+        i for i in present if not data.annotated or subsets(dataset).get(i) == subset
+    ]
+    return digest("\n".join(sorted(chosen)))
+
+
+def known_ids(dataset):
+    """The ids on disk. What lies in ready shards is known only by reading them, so there the annotated ids stand in."""
+    found = listed(dataset)
+    if CONFIG.datasets[dataset].features:
+        return found.ids() or subsets(dataset).keys()
+    return found.keys()

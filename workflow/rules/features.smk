@@ -1,0 +1,53 @@
+# One snippet grid, four streams: extracted from videos, or imported.
+
+
+rule extract:
+    input:
+        probe=at.PROBE,
+        weights=network_of,
+    output:
+        features=at.FEATURES,
+        failures=at.FAILURES_OF.replace("{stage}", "{stream}"),
+    log:
+        "results/{dataset}/logs/extract/{stream}/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/extract/{stream}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=names_of("demo", "videos"),
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    params:
+        cfg=cfg("extract"),
+        code=code("extract"),
+        files=files,
+        source=source_option,
+        knobs=knobs("device", "watchdog", "memory_gib"),
+    shell:
+        "python -m clip_ae extract --cfg {params.cfg:q} {params.source} --probe {input.probe} "
+        "--weights {input.weights} --out {output.features} --failures {output.failures} {params.knobs} "
+        "2>&1 | tee {log} >&2"
+
+
+rule import_features:
+    input:
+        probe=at.PROBE,
+    output:
+        features=at.FEATURES,
+        failures=at.FAILURES_OF.replace("{stage}", "{stream}"),
+    log:
+        "results/{dataset}/logs/import_features/{stream}/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/import_features/{stream}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=names_of("features"),
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("import_features"),
+        code=code("import_features"),
+        files=files,
+        source=source_option,
+    shell:
+        "python -m clip_ae import_features --cfg {params.cfg:q} {params.source} --probe {input.probe} "
+        "--shard {wildcards.shard} --out {output.features} --failures {output.failures} 2>&1 | tee {log} >&2"

@@ -1,0 +1,74 @@
+# Which videos there are, and what they are like.
+
+
+rule make_demo:
+    output:
+        videos=directory(at.DEMO_VIDEOS),
+        annotations=at.DEMO_ANNOTATIONS,
+        manifest=at.DEMO_MANIFEST,
+    log:
+        "results/{dataset}/logs/make_demo.log",
+    benchmark:
+        "results/{dataset}/benchmarks/make_demo.tsv"
+    wildcard_constraints:
+        dataset=names_of("demo"),
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.runtime.workers
+    params:
+        cfg=cfg("make_demo"),
+        code=code("make_demo"),
+        knobs=knobs("workers"),
+    shell:
+        "python -m clip_ae make_demo --cfg {params.cfg:q} --videos {output.videos} "
+        "--annotations {output.annotations} --manifest {output.manifest} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule probe:
+    input:
+        source_files,
+    output:
+        probe=at.PROBE,
+        failures=at.FAILURES_OF.replace("{stage}", "probe"),
+    log:
+        "results/{dataset}/logs/probe/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/probe/{shard}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("probe"),
+        code=code("probe"),
+        files=files,
+        source=source_option,
+        knobs=knobs("watchdog", "memory_gib"),
+    shell:
+        "python -m clip_ae probe --cfg {params.cfg:q} {params.source} --shard {wildcards.shard} "
+        "--out {output.probe} --failures {output.failures} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule catalog:
+    input:
+        probe_shards,
+        failure_shards,
+        annotation_files,
+    output:
+        videos=at.VIDEOS,
+        failures=at.FAILURES,
+    log:
+        "results/{dataset}/logs/catalog.log",
+    benchmark:
+        "results/{dataset}/benchmarks/catalog.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("catalog"),
+        code=code("catalog"),
+        split=split,
+        shards=shards,
+        streams=streams,
+        annotations=annotations_option,
+    shell:
+        "python -m clip_ae catalog --cfg {params.cfg:q} --probe results/{wildcards.dataset}/probe "
+        "--failures results/{wildcards.dataset}/failures --shards {params.shards} --streams {params.streams} "
+        "--out {output.videos} --failures-out {output.failures} {params.annotations} 2>&1 | tee {log} >&2"

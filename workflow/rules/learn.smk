@@ -1,0 +1,54 @@
+# Rounds of clustering and localization, for every seed: no label is read here.
+
+
+rule cluster:
+    input:
+        run_features,
+        model=previous_model,
+    output:
+        at.LABELS,
+    log:
+        "results/{dataset}/logs/cluster/{run}/seed-{seed}/round-{round}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/cluster/{run}/seed-{seed}/round-{round}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    params:
+        cfg=cfg("cluster"),
+        code=code("cluster"),
+        ids=train_ids,
+        shards=shards,
+        annotations=annotations_option,
+        model=previous_model_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae cluster --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --out {output} {params.model} {params.annotations} {params.knobs} "
+        "2>&1 | tee {log} >&2"
+
+
+rule train:
+    input:
+        run_features,
+        labels=at.LABELS,
+    output:
+        model=at.MODEL,
+        log=at.TRAINING,
+    log:
+        "results/{dataset}/logs/train/{run}/seed-{seed}/round-{round}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train/{run}/seed-{seed}/round-{round}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    params:
+        cfg=cfg("train"),
+        code=code("train"),
+        ids=train_ids,
+        shards=shards,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae train --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.knobs} "
+        "2>&1 | tee {log} >&2"

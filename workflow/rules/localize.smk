@@ -1,0 +1,51 @@
+# The last round's model finds segments; only evaluate knows what they are called.
+
+
+rule localize:
+    input:
+        run_features,
+        model=last_round(at.MODEL),
+    output:
+        detections=at.DETECTIONS,
+        curves=at.CURVES,
+    log:
+        "results/{dataset}/logs/localize/{run}/seed-{seed}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/localize/{run}/seed-{seed}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    params:
+        cfg=cfg("localize"),
+        code=code("localize"),
+        ids=test_ids,
+        shards=shards,
+        annotations=annotations_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae localize --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --model {input.model} --out {output.detections} --curves {output.curves} "
+        "{params.annotations} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule evaluate:
+    input:
+        annotation_files,
+        detections=at.DETECTIONS,
+        labels=last_round(at.LABELS),
+    output:
+        at.MAP,
+    log:
+        "results/{dataset}/logs/evaluate/{run}/seed-{seed}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/evaluate/{run}/seed-{seed}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("evaluate"),
+        code=code("evaluate"),
+        annotated=annotated,
+        annotations=annotations_option,
+    shell:
+        "python -m clip_ae evaluate --cfg {params.cfg:q} --detections {input.detections} --labels {input.labels} "
+        "--out {output} {params.annotations} 2>&1 | tee {log} >&2"

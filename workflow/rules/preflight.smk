@@ -1,0 +1,23 @@
+# Before Snakemake reads config.yaml: what would end in several lines ends in one.
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from clip_ae.core.errors import ClipAeError
+from clip_ae.io.config_file import read_config_file
+
+
+def fail(error):
+    """One line, and the exit code that tells whose mistake it was."""
+    print(f"clip-ae: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+try:
+    for path in ["config.yaml", *workflow.configfiles]:
+        if Path(path).exists():
+            read_config_file(Path(path))
+except ClipAeError as error:
+    fail(error)

@@ -1,0 +1,60 @@
+# What a person asks for: one file a dataset.
+
+
+rule summarize:
+    input:
+        videos=at.VIDEOS,
+        failures=at.FAILURES,
+        seeds=summarized,
+    output:
+        at.SUMMARY,
+    log:
+        "results/{dataset}/logs/summarize/{summary}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/summarize/{summary}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("summarize"),
+        code=code("summarize"),
+    shell:
+        "python -m clip_ae summarize --cfg {params.cfg:q} --summary {wildcards.summary} --videos {input.videos} "
+        "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} 2>&1 | tee {log} >&2"
+
+
+rule report:
+    input:
+        annotation_files,
+        report_maps,
+        report_training,
+        headline(at.DETECTIONS),
+        headline(at.CURVES),
+        videos=at.VIDEOS,
+        failures=at.FAILURES,
+    output:
+        report(at.REPORT, caption="../report/report.rst", category="Results"),
+    log:
+        "results/{dataset}/logs/report.log",
+    benchmark:
+        "results/{dataset}/benchmarks/report.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("report"),
+        code=code("report"),
+        annotated=annotated,
+        annotations=annotations_option,
+    shell:
+        "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
+        "--failures {input.failures} --out {output} {params.annotations} 2>&1 | tee {log} >&2"
+
+
+rule verify:
+    log:
+        "results/logs/verify.log",
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        config=canonical(CONFIG),
+    shell:
+        "python -m clip_ae verify --config-json {params.config:q} 2>&1 | tee {log}"
