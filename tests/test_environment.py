@@ -46,7 +46,7 @@ def test_what_the_code_imports_is_declared() -> None:
         "av": "av", "decord": "decord", "jsonschema": None, "numpy": "numpy", "open-clip-torch": "open_clip",
         "opencv-contrib-python-headless": "cv2", "pyarrow": "pyarrow", "pyyaml": "yaml", "safetensors": "safetensors",
         "scikit-learn": "sklearn", "scipy": "scipy", "snakemake": None, "torch": "torch", "torchaudio": None,
-        "torchvision": None, "tqdm": "tqdm",
+        "torchvision": None, "tqdm": "tqdm", "threadpoolctl": "threadpoolctl",
     }  # fmt: skip
     declared = {normal(pin).partition("==")[0] for pin in PROJECT["dependencies"]}
     assert declared == set(names)

@@ -25,15 +25,13 @@ def run(
     probe: Annotated[Path, "folder of the shards' tables of videos"],
     failures: Annotated[Path, "folder of the shards' tables of failures, in probe/ and in a folder a stream"],
     shards: Annotated[int, "number of shards"],
-    streams: Annotated[str, "streams that were extracted, separated by commas; none where features were imported"],
+    streams: Annotated[str, "the dataset's streams, separated by commas"],
     out: Annotated[Path, "table of all videos to write (parquet)"],
     failures_out: Annotated[Path, "table of all failures to write (parquet)"],
     annotations: Annotated[Path | None, "annotations in ActivityNet's form, for the subsets"] = None,
 ) -> None:
     tables = _shards(probe, shards)
-    reports = [
-        path for part in ("probe", *filter(None, streams.split(","))) for path in _shards(failures / part, shards)
-    ]
+    reports = {part: _shards(failures / part, shards) for part in ("probe", *streams.split(","))}
     subsets = read_subsets(annotations) if annotations else {}
     found = {row["video_id"]: row | {"subset": subsets.get(row["video_id"], "")} for row in read_many(tables)}
     absent = _absent(spec, found, subsets)
@@ -42,11 +40,13 @@ def run(
             f"{annotations}: names none of the {len(found)} videos; ids are file names without suffix, "
             f"and it speaks of '{min(subsets)}' where the folder has '{min(found, default='')}'"
         )
-    inputs = {"probe": _joined(tables), "failures": _joined(reports), "subsets": digest(canonical(subsets))}
+    inputs = {"probe": _joined(tables), "subsets": digest(canonical(subsets))}
+    inputs |= {f"failures/{part}": _joined(paths) for part, paths in reports.items()}
     record = make_record("catalog", spec, inputs)
     write_rows(out, VIDEOS, sorted([*found.values(), *absent], key=lambda row: row["video_id"]), record)
     lost = [vars(Failure(row["video_id"], "catalog", "missing", ABSENT)) for row in absent]
-    everything = sorted([*read_many(reports), *lost], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
+    told = [row for paths in reports.values() for row in read_many(paths)]
+    everything = sorted([*told, *lost], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
     write_rows(failures_out, FAILURES, everything, record)
 
 

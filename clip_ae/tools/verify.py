@@ -15,8 +15,9 @@ from clip_ae.core.errors import ClipAeError
 from clip_ae.core.names import parse_shard
 from clip_ae.core.provenance import Record, digest, join_ids, stage_code
 from clip_ae.core.specs import spec_for
-from clip_ae.core.typed import plain
+from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
+from clip_ae.io.annotations import read_subsets
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.records import read_record
 
@@ -92,14 +93,20 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
     """Digests of what no stage made: the annotation file and the shard's files in the dataset's folder."""
     data = config.datasets[wildcards["dataset"]] if "dataset" in wildcards else None
     try:
-        if data and role == "annotations":
-            path = data.annotations or layout.DEMO_ANNOTATIONS.format(**wildcards)
-            return {digest(Path(path).read_text(encoding="utf-8"))}
+        if data and role in ("annotations", "subsets"):
+            return {_annotated(data, role, wildcards)}
         if data and role == "files":
             return {_files(data, wildcards)}
     except (ClipAeError, OSError):
         pass
     return set()
+
+
+def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
+    if not data.annotated:
+        return digest(canonical({}))
+    path = Path(data.annotations or layout.DEMO_ANNOTATIONS.format(**wildcards))
+    return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_subsets(path)))
 
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:

@@ -60,11 +60,6 @@ def test_without_annotations_no_video_has_a_subset(made: Path) -> None:
     assert [(v["video_id"], v["subset"]) for v in videos] == [("a", ""), ("b", ""), ("c", "")]
 
 
-def test_imported_features_have_the_failures_of_one_stage(made: Path) -> None:
-    _, failures = run(made, streams="")
-    assert [f["video_id"] for f in failures] == ["c"]
-
-
 def test_annotations_of_other_videos_are_an_error(made: Path) -> None:
     with pytest.raises(UserError, match=r"names none of the 3 videos.*'v_a'.*'a'"):
         run(made, {"v_a": "training", "v_b": "validation"})

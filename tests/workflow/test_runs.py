@@ -136,7 +136,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     (command,) = {
         line.strip()
         for line in (done.stdout + done.stderr).splitlines()
-        if "clip_ae cluster " in line and "round-0/" in line
+        if "clip_ae cluster " in line and "--out results/demo/runs/stpn/seed-0/round-0/" in line
     }
     out = "results/demo/runs/stpn/seed-0/round-0/labels.parquet"
     command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split("2>&1")[0]

@@ -11,22 +11,23 @@ def test_clips_are_balanced_and_shaped():
     found = list(trimmed.clips(seed=1, count=24))
     assert np.bincount([c.label for c in found]).tolist() == [2] * 12
     for clip in found:
-        assert (clip.frames.shape, clip.frames.dtype) == ((17, 120, 160, 3), np.uint8)
-        assert (clip.wave.shape, clip.wave.dtype) == ((15360,), np.float32)
+        frames, wave = clip.frames(3), clip.wave()
+        assert (frames.shape, frames.dtype) == ((3, 120, 160, 3), np.uint8)
+        assert (wave.shape, wave.dtype) == ((15360,), np.float32)
         assert clip.caption.split()[-1] == trimmed.CLASSES[clip.label]
 
 
 def test_clip_does_not_depend_on_the_count():
     few, many = list(trimmed.clips(3, 2)), list(islice(trimmed.clips(3, 50), 2))
     for a, b in zip(few, many, strict=True):
-        assert a.frames.tobytes() == b.frames.tobytes()
-        assert a.wave.tobytes() == b.wave.tobytes()
+        assert a.frames(17).tobytes() == b.frames(17).tobytes()
+        assert a.wave().tobytes() == b.wave().tobytes()
         assert a.caption == b.caption
 
 
 def test_seed_changes_everything():
     (a,), (b,) = trimmed.clips(1, 1), trimmed.clips(2, 1)
-    assert a.frames.tobytes() != b.frames.tobytes()
+    assert a.frames(1).tobytes() != b.frames(1).tobytes()
 
 
 def test_things_do_not_tell_the_motion():
@@ -38,8 +39,18 @@ def test_things_do_not_tell_the_motion():
 
 def test_every_clip_moves():
     for clip in trimmed.clips(5, 12):
-        change = np.abs(np.diff(clip.frames.astype(int), axis=0)).max(axis=3) > 40
+        change = np.abs(np.diff(clip.frames(17).astype(int), axis=0)).max(axis=3) > 40
         assert change.sum(axis=(1, 2)).mean() > 20, clip.caption
+
+
+def test_fewer_frames_are_the_first_of_more():
+    (clip,) = trimmed.clips(1, 1)
+    assert clip.frames(2).tobytes() == clip.frames(17)[:2].tobytes()
+
+
+def test_what_spins_is_seen_to_turn():
+    spun = [c.caption.split() for c in trimmed.clips(1, 600) if c.label == trimmed.CLASSES.index("spinning")]
+    assert {words[2] for words in spun} == set(trimmed.TURNING)
 
 
 def test_three_of_the_demos_classes_are_unknown_here():

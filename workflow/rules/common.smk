@@ -9,7 +9,7 @@ from snakemake.utils import validate
 from clip_ae.core import layout as at
 from clip_ae.core.config import load_config
 from clip_ae.core.errors import UserError
-from clip_ae.core.names import parse_shard, shard_names
+from clip_ae.core.names import parse_shard, shard_names, shard_of
 from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical
@@ -111,14 +111,7 @@ def files(wildcards):
     """Digest of the source files of one shard: raw videos are no inputs of Snakemake."""
     if CONFIG.datasets[wildcards.dataset].demo:
         return "in the manifest"
-    shard, found = parse_shard(wildcards.shard), listed(wildcards.dataset)
-    is_features = CONFIG.datasets[wildcards.dataset].features is not None
-    paths = (
-        found.files_of(*shard)
-        if is_features
-        else folder.shard_files(found, *shard).values()
-    )
-    return folder.digest(source(wildcards.dataset), paths, with_mtime=True)
+    return files_digest(wildcards.dataset, wildcards.shard)
 
 
 @reported
@@ -330,6 +323,27 @@ def listed(dataset):
             source(dataset), data.stream_names, hint=HINT.format(dataset, "features")
         )
     return folder.list_videos(source(dataset), hint=HINT.format(dataset, "videos"))
+
+
+@functools.cache
+def files_digest(dataset, shard):
+    """Of one shard's files, asked for by every stream."""
+    index, shards = parse_shard(shard)
+    found = listed(dataset)
+    if CONFIG.datasets[dataset].features:
+        paths = found.files_of(index, shards)
+    else:
+        paths = by_shard(dataset, shards)[index]
+    return folder.digest(source(dataset), paths, with_mtime=True)
+
+
+@functools.cache
+def by_shard(dataset, shards):
+    """The videos' paths of every shard, hashed once for all."""
+    parts = [[] for _ in range(shards)]
+    for video_id, path in listed(dataset).items():
+        parts[shard_of(video_id, shards)].append(path)
+    return parts
 
 
 def annotations_path(dataset):

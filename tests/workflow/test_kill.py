@@ -1,0 +1,126 @@
+"""Kill -9 at random moments, then the same command again: the same bytes as a run that nobody disturbed."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, bare_environment, make_tiny
+
+
+def children(pid: int) -> list[int]:
+    """A process and all its descendants, deepest last."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parent = {int(row.split()[0]): int(row.split()[1]) for row in listed.splitlines()}
+    found = [pid]
+    for known in found:
+        found += [child for child, above in parent.items() if above == known and child not in found]
+    return found
+
+
+def start(project: Project, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        project.command("--nolock", "--rerun-incomplete", *words),
+        cwd=project.folder,
+        env=bare_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_something(run: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """Snakemake itself, which leaves its jobs as orphans, or one of its jobs."""
+    try:
+        family = children(run.pid)
+        victim = run.pid if chance.random() < 0.5 else chance.choice(family)
+        os.kill(victim, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def disturbed(project: Project, moments: list[float], seed: int) -> None:
+    """A run that is killed after each of these seconds and started again at once, orphans still at work."""
+    chance = random.Random(seed)
+    for moment in moments:
+        run = start(project)
+        time.sleep(moment)
+        kill_something(run, chance)
+        if run.poll() is None and chance.random() < 0.5:
+            os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    final = start(project)
+    assert final.wait() == 0
+    # Orphans of the last kill may still be writing: the same bytes, so this ends the same.
+    time.sleep(2)
+
+
+def forget(project: Project, *parts: str) -> None:
+    """Delete some results and the final ones, without which Snakemake misses nothing in between."""
+    results = project.folder / "results"
+    for path in (*(results / part for part in parts), *results.glob("demo_*")):
+        subprocess.run(["rm", "-r", str(path)], check=True)
+
+
+def assert_same(project: Project, other: Project) -> None:
+    one, two = project.contents(), other.contents()
+    assert sorted(one) == sorted(two)
+    assert [path for path in one if one[path] != two[path]] == []
+
+
+def test_killed_in_the_middle_of_learning(tiny: Project, finished: Project) -> None:
+    """From finished features on, where jobs are short: three kills."""
+    forget(tiny, "demo/runs", "demo/features/clip")
+    disturbed(tiny, [3.0, 5.0, 4.0], seed=0)
+    assert_same(tiny, finished)
+    assert tiny.planned() == {}
+
+
+def test_plain_snakemake_after_a_kill_needs_one_command(tiny: Project, finished: Project) -> None:
+    """The bare command, once after --unlock; profiles/default brings --rerun-incomplete."""
+    forget(tiny, "demo/runs")
+    run = subprocess.Popen(
+        tiny.command(), cwd=tiny.folder, env=bare_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(4)
+    family = children(run.pid)
+    for pid in family:
+        os.kill(pid, signal.SIGKILL)
+    run.wait()
+    assert tiny.run("--unlock").returncode == 0
+    done = tiny.run()
+    assert done.returncode == 0, done.stderr
+    assert_same(tiny, finished)
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_from_scratch(tmp_path: Path, finished: Project) -> None:
+    """Two folders, one of them killed ten times: byte-identical results."""
+    project = make_tiny(tmp_path / "elsewhere" / "project")
+    chance = random.Random(1)
+    disturbed(project, [chance.uniform(2, 15) for _ in range(10)], seed=1)
+    assert_same(project, finished)
+
+
+def test_ctrl_c_leaves_nothing_half_written(tiny: Project) -> None:
+    forget(tiny, "demo/features/rgb")
+    run = subprocess.Popen(
+        tiny.command(),
+        cwd=tiny.folder,
+        env=bare_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(5)
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert "Traceback" not in output
+    assert not list((tiny.folder / "results").rglob(".*.tmp*"))
+    assert not [p for p in (tiny.folder / "results/demo/features/rgb").glob("*.parquet") if p.stat().st_size < 100]
