@@ -34,8 +34,8 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Threads that wait by spinning slow every neighbour down, tenfold where cores are shared. Read when torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait by spinning stall every job that shares their cores. Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # A cluster or Snakemake ends jobs by SIGTERM: leave through the same doors as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -62,14 +62,23 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How long and how fast one kind of network is trained."""
+
+    epochs: int = key(8, "passes over the clips", minimum=1)
+    batch: int = key(32, "clips a step", minimum=2)
+    learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
+
+
+@dataclass(frozen=True)
 class Pretraining:
     """How the demo's own networks are trained, on generated trimmed clips."""
 
     seed: int = key(1, "seed of the pre-training world", minimum=0)
-    clips: int = key(960, "trimmed clips generated for each network", minimum=12)
-    epochs: int = key(6, "passes over the clips", minimum=1)
-    batch: int = key(32, "clips a step", minimum=2)
-    learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
+    clips: int = key(1200, "trimmed clips generated for each network", minimum=12)
+    i3d: Schedule = key(Schedule(), "I3D, on frames or flow")
+    clip: Schedule = key(Schedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions")
+    vggish: Schedule = key(Schedule(epochs=5), "VGGish, on sound")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from clip_ae.core.config import (
     Encoders,
     Evaluation,
     Localization,
-    Pretraining,
     Run,
+    Schedule,
     Training,
     Weights,
 )
@@ -54,7 +54,9 @@ class MakeDemoSpec(Spec):
 class PretrainSpec(Spec):
     name: str = key(doc="name of the network")
     weights: Weights = key(doc="the network and its geometry")
-    pretrain: Pretraining = key(Pretraining(), "how it is trained")
+    seed: int = key(1, "seed of the pre-training world", minimum=0)
+    clips: int = key(1200, "trimmed clips generated", minimum=12)
+    schedule: Schedule = key(Schedule(), "how it is trained")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
@@ -198,7 +200,9 @@ def make_demo(config: Config, dataset: str) -> MakeDemoSpec:
 
 
 def pretrain(config: Config, name: str) -> PretrainSpec:
-    return PretrainSpec(name, config.weights[name], config.pretrain, config.math_threads)
+    weights, world = config.weights[name], config.pretrain
+    schedule = getattr(world, weights.network)
+    return PretrainSpec(name, weights, world.seed, world.clips, schedule, config.math_threads)
 
 
 def weights(config: Config, name: str) -> WeightsSpec:

@@ -17,14 +17,14 @@ LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torc
 
 
 def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensors)"]) -> None:
-    weights, count = spec.weights, spec.pretrain.clips
+    weights, count = spec.weights, spec.clips
     options = getattr(weights, weights.network)
     if weights.clip is None and options.classes != len(trimmed.CLASSES):
         where = f"weights.{spec.name}.{weights.network}.classes"
         raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
     set_threads(spec.math_threads)
-    clips = track(trimmed.clips(spec.pretrain.seed, count), "draw clips", total=count, unit="clips")
-    tensors, figures = load(PRETRAINERS[weights.network]).train(weights, spec.pretrain, clips)
+    clips = track(trimmed.clips(spec.seed, count), "draw clips", total=count, unit="clips")
+    tensors, figures = load(PRETRAINERS[weights.network]).train(weights, spec.schedule, spec.seed, clips)
     say(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
     about = {
         "name": spec.name,

@@ -31,7 +31,9 @@ SOUND_OF = {
 }
 CLASSES = tuple(SOUND_OF)
 THINGS = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart")
-TEXTURES = ("plain", "striped", "dotted", "checkered", "ringed", "quartered")
+TEXTURES = ("plain", "ringed", "striped", "dotted", "checkered", "quartered")
+# Those on which even a ball is seen to turn.
+TURNING = TEXTURES[2:]
 COLOURS: dict[str, Colour] = {
     "red": (214, 69, 65),
     "green": (86, 160, 90),
@@ -49,20 +51,29 @@ BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
     ((170, 190, 170), (120, 140, 128)),
     ((120, 108, 124), (84, 80, 100)),
 )
-# 16 frames at 25 a second and one more for the flow of the last; the 0.96 s of sound that VGGish hears.
-FRAMES, FPS = 17, 25
+FPS = 25
+# The sound that VGGish hears.
 SECONDS = 0.96
 WORLD = 2
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames uint8 [17, 120, 160, 3], mono sound float32 [15360] at 16 kHz, an index into CLASSES, a caption."""
+    """An index into CLASSES and a caption; what is seen and heard is drawn when it is asked for."""
 
-    frames: Image
-    wave: NDArray[np.float32]
+    scene: Scene
+    sound: Sound
+    room: float
     label: int
     caption: str
+
+    def frames(self, count: int) -> Image:
+        """The first frames, uint8 [count, 120, 160, 3]."""
+        return np.stack(list(draw(self.scene, np.arange(count) / FPS)))
+
+    def wave(self) -> NDArray[np.float32]:
+        """Mono sound, float32 [15360] at 16 kHz."""
+        return mix([self.sound], round(SECONDS * RATE), self.room, (*self.sound.seed, 1))
 
 
 def clips(seed: int, count: int) -> Iterator[Clip]:
@@ -74,31 +85,27 @@ def clips(seed: int, count: int) -> Iterator[Clip]:
 def _clip(seed: tuple[int, ...], label: int) -> Clip:
     rng = np.random.default_rng(seed)
     motion = CLASSES[label]
-    colour, texture, thing = rng.choice(list(COLOURS)), rng.choice(TEXTURES), rng.choice(THINGS)
+    textures = TURNING if motion == "spinning" else TEXTURES
+    colour, texture, thing = rng.choice(list(COLOURS)), rng.choice(textures), rng.choice(THINGS)
     look = Look(str(thing), str(texture), COLOURS[str(colour)])
     scene = Scene(
         seed=(*seed, 1),
         backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
         actors=(*_passers(rng), _actor(look, motion, rng)),
-        shake=float(rng.uniform(0, 1.5)),
+        shake=float(rng.uniform(0, 1)),
     )
     sound = Sound(SOUND_OF[motion], -1.0, SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2))
-    return Clip(
-        frames=np.stack(list(draw(scene, np.arange(FRAMES) / FPS))),
-        wave=mix([sound], round(SECONDS * RATE), float(rng.uniform(0.002, 0.02)), (*seed, 3)),
-        label=label,
-        caption=f"a {colour} {texture} {thing} {motion}",
-    )
+    return Clip(scene, sound, float(rng.uniform(0.002, 0.02)), label, f"a {colour} {texture} {thing} {motion}")
 
 
 def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:
     """On stage all the time, at a random phase of its motion."""
-    place = (float(rng.uniform(58, 102)), float(rng.uniform(46, 74)))
-    radius, reach = float(rng.uniform(13, 22)), float(rng.uniform(13, 22))
+    place = (float(rng.uniform(64, 96)), float(rng.uniform(50, 70)))
+    radius, reach = float(rng.uniform(15, 23)), float(rng.uniform(15, 23))
     if motion == "drifting":
         heading = float(rng.uniform(0, 2 * np.pi))
         return Actor(look, -0.2, 0.9, place, radius, "drifting", heading, travel=float(rng.uniform(18, 34)))
-    period = 1 / rng.uniform(1.1, 1.9)
+    period = 1 / rng.uniform(1.5, 2.4)
     start = -float(rng.uniform(1, 2) * period)
     core = Core(motion, start, start + 4 * period, cycles=4)
     return Actor(look, core.start, core.stop, place, radius, "still", reach=reach, core=core)
@@ -106,7 +113,7 @@ def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:
 
 def _passers(rng: np.random.Generator) -> tuple[Actor, ...]:
     """Now and then something small drifts by behind."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.8:
         return ()
     look = Look("ball", "plain", (150, 150, 150))
     place = (float(rng.uniform(20, 140)), float(rng.choice([20.0, 100.0])))

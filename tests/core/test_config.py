@@ -144,3 +144,10 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, words: 
         read_config_file(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
+    from clip_ae.encoders.pretraining.classify import FLOW
+
+    flow = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].encoders.flow  # type: ignore[union-attr]
+    assert (flow.algorithm, flow.bound) == (FLOW.algorithm, FLOW.bound)  # type: ignore[union-attr]

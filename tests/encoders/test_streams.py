@@ -24,7 +24,7 @@ SMALL = {
     "clip": (ClipEncoder(), {"clip": ClipOptions("tiny")}, 64),
     "audio": (AudioEncoder(), {"vggish": VggishOptions(0.125)}, 16),
 }
-PREPARED = {"rgb": (3, 16, 32, 32), "flow": (2, 16, 32, 32), "clip": (4, 3, 64, 64), "audio": (1, 96, 64)}
+PREPARED = {"rgb": (3, 16, 32, 32), "flow": (2, 16, 32, 32), "clip": (4, 3, 48, 48), "audio": (1, 96, 64)}
 
 
 @pytest.fixture(scope="module", params=SMALL)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clip_ae.core.config import ClipOptions, I3dOptions, Pretraining, VggishOptions, Weights
+from clip_ae.core.config import ClipOptions, I3dOptions, Schedule, VggishOptions, Weights
 from clip_ae.core.errors import UserError
 from clip_ae.core.specs import PretrainSpec
 from clip_ae.encoders.pretraining.loop import learnt_from, shuffled
@@ -19,11 +19,11 @@ NETWORKS = {
     "sound": {"vggish": VggishOptions(1 / 32, len(CLASSES))},
     "clip": {"clip": ClipOptions("tiny")},
 }
-BRIEF = Pretraining(seed=3, clips=12, epochs=1, batch=5)
+BRIEF = Schedule(epochs=1, batch=5)
 
 
 def spec_of(name: str) -> PretrainSpec:
-    return PretrainSpec(name, Weights("pretrain", **NETWORKS[name]), BRIEF, math_threads=1)
+    return PretrainSpec(name, Weights("pretrain", **NETWORKS[name]), 3, 12, BRIEF, math_threads=1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -48,24 +48,24 @@ def test_other_seeds_give_other_weights(tmp_path):
     digests = set()
     for seed in (3, 4):
         out = tmp_path / f"{seed}.safetensors"
-        settings = Pretraining(seed=seed, clips=12, epochs=1, batch=5)
-        pretrain.run(PretrainSpec("sound", Weights("pretrain", **NETWORKS["sound"]), settings, 1), out=out)
+        pretrain.run(PretrainSpec("sound", Weights("pretrain", **NETWORKS["sound"]), seed, 12, BRIEF, 1), out=out)
         digests.add(read_weights(out).about["sha256"])
     assert len(digests) == 2
 
 
 def test_a_head_of_other_classes_is_refused(tmp_path):
-    spec = PretrainSpec("ears", Weights("pretrain", vggish=VggishOptions(1 / 32)), BRIEF)
+    spec = PretrainSpec("ears", Weights("pretrain", vggish=VggishOptions(1 / 32)), 3, 12, BRIEF)
     with pytest.raises(UserError, match=r"weights.ears.vggish.classes: 0; the generated clips have 12"):
         pretrain.run(spec, out=tmp_path / "out.safetensors")
 
 
 def test_batches_are_full_and_every_epoch_takes_other_orders():
-    batches = list(shuffled(10, Pretraining(epochs=2, batch=4)))
+    rng = np.random.default_rng(0)
+    batches = shuffled(10, Schedule(epochs=2, batch=4), rng)
     assert [len(batch) for batch in batches] == [4] * 4
     assert all(len(set(np.concatenate(batches[i : i + 2]))) == 8 for i in (0, 2))
     assert not np.array_equal(batches[0], batches[2])
-    assert [len(b) for b in shuffled(3, Pretraining(epochs=1, batch=4))] == [3]
+    assert [len(b) for b in shuffled(3, Schedule(epochs=1, batch=4), rng)] == [3]
 
 
 def test_some_clips_are_always_held_out():

@@ -113,7 +113,8 @@ def make_tiny(folder: Path) -> Project:
     project = Project.create(folder)
     data = yaml.safe_load(yaml.dump(project.config, Dumper=NoAliases))
     data["datasets"]["demo"].update(copy.deepcopy(TINY))
-    data["pretrain"].update({"clips": 24, "epochs": 1, "batch": 12})
+    short = {"epochs": 1, "batch": 12, "learning_rate": 0.001}
+    data["pretrain"].update({"clips": 24, "i3d": short, "clip": short, "vggish": short})
     project.config = data
     return project
 

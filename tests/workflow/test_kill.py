@@ -74,7 +74,7 @@ def assert_same(project: Project, other: Project) -> None:
 
 def test_killed_in_the_middle_of_learning(tiny: Project, finished: Project) -> None:
     """From finished features on, where jobs are short: three kills."""
-    forget(tiny, "demo/runs", "demo/features/clip")
+    forget(tiny, "demo/runs", "demo/features/clip", "demo/failures/clip", "demo/videos.parquet")
     disturbed(tiny, [3.0, 5.0, 4.0], seed=0)
     assert_same(tiny, finished)
     assert tiny.planned() == {}
@@ -107,7 +107,7 @@ def test_killed_at_ten_random_moments_from_scratch(tmp_path: Path, finished: Pro
 
 
 def test_ctrl_c_leaves_nothing_half_written(tiny: Project) -> None:
-    forget(tiny, "demo/features/rgb")
+    forget(tiny, "demo/features/rgb", "demo/runs")
     run = subprocess.Popen(
         tiny.command(),
         cwd=tiny.folder,

@@ -134,7 +134,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     """Any job can be run again from what --printshellcmds shows."""
     done = finished.run("-n", "--printshellcmds", "--forcerun", "cluster")
     (command,) = {
-        line.strip()
+        line[line.index("python -m") :]
         for line in (done.stdout + done.stderr).splitlines()
         if "clip_ae cluster " in line and "--out results/demo/runs/stpn/seed-0/round-0/" in line
     }

@@ -3,9 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.encoders.log_mel import OFFSET
 from clip_ae.encoders.pixels import Array, crop_at
 
 Rng = np.random.Generator
+# Pixels by which a crop for training may be off the centre.
+ROAM = 6
 
 
 def resized(frames: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
@@ -19,8 +22,9 @@ def resized(frames: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
 
 
 def random_crop(frames: Array, size: int, rng: Rng) -> Array:
+    """A square not far from the centre, where extraction looks."""
     height, width = frames.shape[1:3]
-    return crop_at(frames, rng.integers(height - size + 1), rng.integers(width - size + 1), size)
+    return crop_at(frames, _near_middle(height - size, rng), _near_middle(width - size, rng), size)
 
 
 def random_light(frames: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
@@ -40,7 +44,22 @@ def mirrored_flow(flow: Array, rng: Rng) -> Array:
     return flow[:, :, ::-1] * np.array([-1, 1], flow.dtype) if rng.random() < 0.5 else flow
 
 
-def random_gain(wave: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
-    """Another loudness, over some noise."""
-    noise = rng.normal(0, rng.uniform(0, 0.01), wave.shape)
-    return (wave * rng.uniform(0.4, 1.6) + noise).astype(np.float32)
+def reversed_or_not(frames: Array, rng: Rng) -> Array:
+    """Backwards, half of the time: every motion of the world runs both ways."""
+    return frames[::-1] if rng.random() < 0.5 else frames
+
+
+def reversed_flow_or_not(flow: Array, rng: Rng) -> Array:
+    """Backwards in time, a flow also runs the other way."""
+    return -flow[::-1] if rng.random() < 0.5 else flow
+
+
+def random_gain(patch: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
+    """The log-mel patch of the sound at another loudness."""
+    mel = np.maximum(np.exp(patch) - OFFSET, 0)
+    return np.log(mel * rng.uniform(0.4, 1.6) + OFFSET).astype(np.float32)
+
+
+def _near_middle(slack: int, rng: Rng) -> int:
+    """A random start that leaves at most ROAM pixels more on one side than centring would."""
+    return int(np.clip(slack // 2 + rng.integers(-ROAM, ROAM, endpoint=True), 0, slack))

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 
-from clip_ae.core.config import FlowEncoder, I3dOptions, Pretraining, Weights
+from clip_ae.core.config import FlowEncoder, I3dOptions, Schedule, Weights
 from clip_ae.core.tables import FLOWS, NETWORKS, load
 from clip_ae.encoders.log_mel import log_mel
 from clip_ae.encoders.networks.fit import tensors_of
@@ -20,14 +21,15 @@ from clip_ae.encoders.pretraining.augment import (
     mirrored_flow,
     random_crop,
     random_gain,
-    random_light,
     resized,
+    reversed_flow_or_not,
+    reversed_or_not,
 )
-from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise
+from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise, shuffled
 
-LABEL_SMOOTHING = 0.1
-# What the demo's flow stream is set to.
-FLOW = FlowEncoder(algorithm="dis")
+# As the demo's flow stream is set in config.yaml; a test holds them together.
+FLOW = FlowEncoder(algorithm="dis", bound=2.0)
+FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -39,35 +41,36 @@ class View:
     varied: Callable[[Array, Rng], NDArray[np.float32]]
 
 
-def train(weights: Weights, pretrain: Pretraining, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
-    torch.manual_seed(pretrain.seed)
+def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
+    torch.manual_seed(seed)
     network = load(NETWORKS[weights.network]).build(weights.i3d or weights.vggish)
     view = view_of(weights)
     kept, labels = _gathered(clips, view)
-    count, rng = learnt_from(len(kept)), np.random.default_rng(pretrain.seed)
+    count, rng = learnt_from(len(kept)), np.random.default_rng(seed)
 
     def loss(batch: NDArray[np.int64]) -> torch.Tensor:
         inputs = np.stack([view.varied(kept[i], rng) for i in batch])
-        return F.cross_entropy(network(torch.from_numpy(inputs)), labels[batch], label_smoothing=LABEL_SMOOTHING)
+        return F.cross_entropy(network(torch.from_numpy(inputs)), labels[batch])
 
-    optimise(network, loss, count, pretrain, f"pretrain {weights.network}")
-    right = _right(network, view, kept, labels, pretrain.batch)
+    batches = shuffled(count, schedule, rng)
+    optimise(network, loss, batches, schedule.learning_rate, f"pretrain {weights.network}")
+    right = _right(network, view, kept, labels, schedule.batch)
     figures = {"train_accuracy": float(right[:count].mean()), "held_out_accuracy": float(right[count:].mean())}
     return tensors_of(network), figures
 
 
 def view_of(weights: Weights) -> View:
     if weights.i3d is None:
-        return View(lambda clip: clip.wave, _sound, lambda wave, rng: _sound(random_gain(wave, rng)))
+        return _sound()
     return _rgb(weights.i3d) if weights.i3d.channels == 3 else _flow(weights.i3d)
 
 
 def _rgb(options: I3dOptions) -> View:
     def varied(frames: Array, rng: Rng) -> NDArray[np.float32]:
-        return rgb_input(mirrored(random_light(random_crop(frames, options.crop, rng), rng), rng))
+        return rgb_input(reversed_or_not(mirrored(random_crop(frames, options.crop, rng), rng), rng))
 
     return View(
-        keep=lambda clip: resized(clip.frames[:-1], options.short_side),
+        keep=lambda clip: resized(clip.frames(FRAMES), options.short_side),
         plain=lambda frames: rgb_input(centre_crop(frames, options.crop)),
         varied=varied,
     )
@@ -76,15 +79,23 @@ def _rgb(options: I3dOptions) -> View:
 def _flow(options: I3dOptions) -> View:
     scaled = partial(flow_input, bound=FLOW.bound)
     flow = load(FLOWS[FLOW.algorithm]).flow
+
+    def varied(flow: Array, rng: Rng) -> NDArray[np.float32]:
+        return scaled(reversed_flow_or_not(mirrored_flow(random_crop(flow, options.crop, rng), rng), rng))
+
     return View(
-        keep=lambda clip: flow_between(resized(clip.frames, options.short_side), flow),
+        keep=lambda clip: flow_between(resized(clip.frames(FRAMES + 1), options.short_side), flow),
         plain=lambda flow: scaled(centre_crop(flow, options.crop)),
-        varied=lambda flow, rng: scaled(mirrored_flow(random_crop(flow, options.crop, rng), rng)),
+        varied=varied,
     )
 
 
-def _sound(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    return log_mel(wave)[None]
+def _sound() -> View:
+    return View(
+        keep=lambda clip: log_mel(clip.wave())[None],
+        plain=lambda patch: patch,
+        varied=random_gain,
+    )
 
 
 def _gathered(clips: Iterable[Clip], view: View) -> tuple[list[Array], torch.Tensor]:
@@ -94,9 +105,7 @@ def _gathered(clips: Iterable[Clip], view: View) -> tuple[list[Array], torch.Ten
 
 
 @torch.inference_mode()
-def _right(
-    network: torch.nn.Module, view: View, kept: list[Array], labels: torch.Tensor, batch: int
-) -> NDArray[np.bool_]:
+def _right(network: nn.Module, view: View, kept: list[Array], labels: torch.Tensor, batch: int) -> NDArray[np.bool_]:
     chunks = [np.stack([view.plain(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
     answers = torch.cat([network(torch.from_numpy(chunk)).argmax(1) for chunk in chunks])
     return (answers == labels).numpy()

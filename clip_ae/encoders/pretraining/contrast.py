@@ -1,7 +1,6 @@
 """CLIP learns which caption goes with which generated clip (symmetric InfoNCE)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,25 +8,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config import Pretraining, Weights
+from clip_ae.core.config import Schedule, Weights
 from clip_ae.encoders.networks import clip as clips_network
 from clip_ae.encoders.networks.fit import tensors_of
 from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, centre_crop, clip_input
 from clip_ae.encoders.pretraining.augment import mirrored, random_crop, random_light, resized
-from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise
+from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise, shuffled
 
-# Without BatchNorm a network takes smaller steps than the others at one config's learning rate.
-PACE = 0.25
+# Frames of a clip to choose from.
+FRAMES = 2
 
 
-def train(weights: Weights, pretrain: Pretraining, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
+def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
     assert weights.clip is not None
-    torch.manual_seed(pretrain.seed)
+    torch.manual_seed(seed)
     network = clips_network.build(weights.clip)
     size = clips_network.image_size(network)
-    pairs = [(resized(clip.frames[:-1], size), clip.caption) for clip in clips]
+    pairs = [(resized(clip.frames(FRAMES), size), clip.caption) for clip in clips]
     frames, texts = [f for f, _ in pairs], clips_network.tokenizer(weights.clip)([c for _, c in pairs])
-    count, rng = learnt_from(len(pairs)), np.random.default_rng(pretrain.seed)
+    count, rng = learnt_from(len(pairs)), np.random.default_rng(seed)
 
     def image(index: int) -> NDArray[np.float32]:
         """A random frame of a clip."""
@@ -40,8 +39,7 @@ def train(weights: Weights, pretrain: Pretraining, clips: Iterable[Clip]) -> tup
         features, words, scale = network(images, texts[batch])
         return info_nce(scale * features @ words.T)
 
-    gentle = replace(pretrain, learning_rate=PACE * pretrain.learning_rate)
-    optimise(network, loss, count, gentle, "pretrain clip")
+    optimise(network, loss, shuffled(count, schedule, rng), schedule.learning_rate, "pretrain clip")
     middle = [clip_input(centre_crop(f[len(f) // 2][None], size), CLIP_MEAN, CLIP_STD)[0] for f in frames]
     figures = {
         "train_retrieval": _retrieval(network, middle[:count], texts[:count]),
