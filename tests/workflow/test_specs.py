@@ -58,7 +58,7 @@ EXPECTED: dict[str, set[str]] = {
 OTHER: dict[str, Any] = {
     "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "mapping": "hungarian", "averages": ["0.1:0.4"],
     "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
-    "runs": ["stpn", "other"], "headline": "other", "thresholds": [0.5], "width": 0.25, "channels": None,
+    "runs": ["stpn", "other"], "headline": "other", "thresholds": [0.5], "width": 0.5, "channels": None,
     "classes": 7, "rgb_weight": 0.4, "track_code": False, "source": "elsewhere.pt",
     "streams": ["rgb", "flow", "audio"],
 }  # fmt: skip
