@@ -1,6 +1,7 @@
 """Write a page to look at: scores, timelines, training curves, and what went wrong."""
 
 import json
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,10 +62,12 @@ def scores(scored: Mapping[int, dict[str, Any]]) -> list[str]:
     chance = [_mean(c[column] for c in chances) for column in columns]
     shown = [*rows, ("mean", mean)]
     body = [[name, *(_percent(v) for v in values)] for name, values in [*shown, ("chance", chance)]]
-    widest = list(results[0]["average"])[-1]
+    widest = max(results[0]["average"], key=_width)
+    spread = statistics.stdev([r["average"][widest] for r in results]) if len(results) > 1 else 0.0
+    average = f"{_percent(mean[columns.index(widest)])} ± {_percent(spread)}"
     headline = {
-        f"average mAP, tIoU {widest}": _percent(mean[columns.index(widest)]),
-        "by chance, same segments": _percent(chance[columns.index(widest)]),
+        f"average mAP, tIoU {widest}, {len(results)} seeds": average,
+        "chance: same segments, shuffled clusters": _percent(chance[columns.index(widest)]),
         "purity of the last clusters": _percent(_mean(r["clusters"]["purity"] for r in results)),
     }
     classes = {name: _mean(_mean(r["per_class"][name].values()) for r in results) for name in results[0]["per_class"]}
@@ -140,6 +143,12 @@ def _names(scored: dict[str, Any] | None) -> dict[str, str]:
         return {}
     weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
     return {cluster: max(classes, key=classes.get) for cluster, classes in weights.items() if classes}
+
+
+def _width(text: str) -> float:
+    """Of a LOW:HIGH range."""
+    low, high = map(float, text.split(":"))
+    return high - low
 
 
 def _load(path: Path) -> dict[str, Any]:
