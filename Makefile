@@ -15,7 +15,7 @@ demo: .venv/installed
 	@echo "scores: results/demo_map.json   page: results/demo_report.html"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

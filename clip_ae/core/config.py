@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from clip_ae.core.averages import averaged
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.tables import HEADS, STREAMS
 from clip_ae.core.timeline import Grid
@@ -16,6 +17,9 @@ from clip_ae.core.typed import key, read
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Folders of results/ that are no dataset.
 RESERVED = {"weights", "pretrained"}
+INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
+Method = Literal["stpn"]
+Clustering = Literal["spectral", "kmeans"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Pretraining:
     """How the demo's own networks are trained, on generated trimmed clips."""
 
     seed: int = key(1, "seed of the pre-training world", minimum=0)
-    clips: int = key(1200, "trimmed clips generated for each network", minimum=12)
+    clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
     i3d: Schedule = key(Schedule(), "I3D, on frames or flow")
     clip: Schedule = key(Schedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions")
     vggish: Schedule = key(Schedule(epochs=5), "VGGish, on sound")
@@ -90,11 +94,6 @@ class DemoWorld:
     test_videos: int = key(16, "untrimmed test videos", minimum=1)
     seconds_min: float = key(15.0, "seconds; shortest video", minimum=4)
     seconds_max: float = key(25.0, "seconds; longest video", minimum=4)
-
-    def subsets(self) -> dict[str, str]:
-        """Every video id and its subset: known before anything is drawn."""
-        train = {f"demo_train_{i:03d}": "training" for i in range(self.train_videos)}
-        return train | {f"demo_test_{i:03d}": "validation" for i in range(self.test_videos)}
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,10 @@ class Localization:
         0.1, "a class is kept when its video score exceeds this; the best one always", minimum=0
     )
     thresholds: tuple[float, ...] = key(
-        doc="share of the curve's maximum at which segments are cut", default=(0.1, 0.3, 0.5, 0.7, 0.9)
+        doc="share of the curve's maximum at which segments are cut",
+        default=(0.1, 0.3, 0.5, 0.7, 0.9),
+        above=0,
+        maximum=1,
     )
     upsampling: int = key(24, "points a snippet, linearly interpolated before thresholding", minimum=1)
     outer: float = key(0.25, "outer-inner contrast: margin on each side as a share of the length", minimum=0)
@@ -226,9 +228,9 @@ class Dataset:
 class Run:
     """A method and its switches."""
 
-    method: Literal["stpn"] = key(doc="localizer")
-    clustering: Literal["spectral", "kmeans"] = key("spectral", "clustering of the training videos' descriptors")
-    losses: dict[str, float] = key({}, "weight of each loss of the method")
+    method: Method = key(doc="localizer")
+    clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
+    losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ def load_config(data: Any) -> Config:
     config = read(Config, data)
     for name, weights in config.weights.items():
         _check_name(f"weights.{name}", name)
-        _one_of(f"weights.{name}", weights, ("i3d", "clip", "vggish"))
+        _check_weights(f"weights.{name}", weights)
     for name, run in config.runs.items():
         _check_name(f"runs.{name}", name)
         for loss in run.losses:
@@ -270,12 +272,29 @@ def load_config(data: Any) -> Config:
     return config
 
 
+def _check_weights(where: str, weights: Weights) -> None:
+    _one_of(where, weights, ("i3d", "clip", "vggish"))
+    if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
+        raise UserError(
+            f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
+        )
+    if weights.integrity and not INTEGRITY.fullmatch(weights.integrity):
+        raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
+    if "://" in weights.source and not weights.integrity:
+        raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
+
+
 def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
     _one_of(where, dataset, ("demo", "videos", "features"))
     _check_source(where, dataset)
     if dataset.encoders:
         for stream in dataset.encoders.streams:
             _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
+        clip = dataset.encoders.clip
+        if clip and clip.frames > dataset.grid.frames:
+            raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
+    if dataset.annotated and dataset.train_subset == dataset.test_subset:
+        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
     for run in dataset.runs:
         _known(f"{where}.runs", run, config.runs)
         for stream in HEADS[config.runs[run].method].streams:
@@ -321,15 +340,6 @@ def _check_evaluation(where: str, evaluation: Evaluation) -> None:
     for text in evaluation.averages:
         if not averaged(text, evaluation.tiou):
             raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
-
-
-def averaged(text: str, tiou: tuple[float, ...]) -> tuple[float, ...]:
-    """The thresholds inside a LOW:HIGH range whose ends are thresholds themselves; else none."""
-    try:
-        low, high = (float(end) for end in text.split(":"))
-    except ValueError:
-        return ()
-    return tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
 
 
 def _check_rising(where: str, values: tuple[float, ...]) -> None:

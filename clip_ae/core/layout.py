@@ -27,22 +27,26 @@ MAP = f"{RUN}/map.json"
 SUMMARY = "results/{dataset}_{summary}.json"
 REPORT = "results/{dataset}_report.html"
 
-# The output that speaks for each stage, in the order of the workflow.
-OUTPUTS = {
-    "make_demo": DEMO_MANIFEST,
-    "pretrain": PRETRAINED,
-    "weights": WEIGHTS,
-    "probe": PROBE,
-    "extract": FEATURES,
-    "import_features": FEATURES,
-    "catalog": VIDEOS,
-    "cluster": LABELS,
-    "train": MODEL,
-    "localize": DETECTIONS,
-    "evaluate": MAP,
-    "summarize": SUMMARY,
-    "report": REPORT,
-}
+# Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
+# record is its model's, and the demo's annotations and videos, whose record is their manifest's.
+OUTPUTS = (
+    ("make_demo", DEMO_MANIFEST),
+    ("pretrain", PRETRAINED),
+    ("weights", WEIGHTS),
+    ("probe", PROBE),
+    ("probe", FAILURES_OF.replace("{stage}", "probe")),
+    ("extract", FEATURES),
+    ("extract", FAILURES_OF.replace("{stage}", "{stream}")),
+    ("catalog", VIDEOS),
+    ("catalog", FAILURES),
+    ("cluster", LABELS),
+    ("train", MODEL),
+    ("localize", DETECTIONS),
+    ("localize", CURVES),
+    ("evaluate", MAP),
+    ("summarize", SUMMARY),
+    ("report", REPORT),
+)
 CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",

@@ -1,12 +1,21 @@
 """Which shard a video lies in, and what files made from an id are called."""
 
 import hashlib
+import re
 from urllib.parse import quote
+
+from clip_ae.core.errors import UserError
 
 
 def shard_of(video_id: str, shards: int) -> int:
     """A video stays in its shard whatever other videos come and go."""
     return int(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest(), 16) % shards
+
+
+def demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
+    """The demo's video ids and their subsets: known before anything is drawn."""
+    train = {f"demo_train_{i:03d}": "training" for i in range(train_videos)}
+    return train | {f"demo_test_{i:03d}": "validation" for i in range(test_videos)}
 
 
 def shard_name(index: int, shards: int) -> str:
@@ -19,8 +28,10 @@ def shard_names(shards: int) -> list[str]:
 
 def parse_shard(name: str) -> tuple[int, int]:
     """(index, shards) of a shard's name."""
-    index, shards = name.split("-of-")
-    return int(index), int(shards)
+    found = re.fullmatch(r"(\d+)-of-(\d+)", name)
+    if not found:
+        raise UserError(f"{name}: no shard's name; expected one like 0003-of-0008")
+    return int(found[1]), int(found[2])
 
 
 def file_name(video_id: str) -> str:

@@ -7,15 +7,17 @@ again, and what is in it always does. `modules` names the lazily loaded code a s
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from clip_ae.core.config import (
+    Clustering,
     Config,
     Dataset,
     DemoWorld,
     Encoders,
     Evaluation,
     Localization,
+    Method,
     Run,
     Schedule,
     Training,
@@ -32,8 +34,6 @@ from clip_ae.core.tables import (
 )
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
-
-DEFAULT_ENCODERS = Encoders()
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ class CatalogSpec(Spec):
 class ClusterSpec(Spec):
     classes: int = key(doc="number of clusters", minimum=2)
     streams: tuple[str, ...] = key(("rgb", "flow"), "streams of the descriptor")
-    clustering: str = key("spectral", "algorithm")
-    descriptor: str = key("mean", "`mean` in round 0, `attention` later")
-    method: str | None = key(None, "localizer whose attention pools the descriptor")
+    clustering: Clustering = key("spectral", "algorithm")
+    descriptor: Literal["mean", "attention"] = key("mean", "`mean` in round 0, `attention` later")
+    method: Method | None = key(None, "localizer whose attention pools the descriptor")
     train_subset: str = key("training", "subset to cluster")
     seed: int = key(0, "seed of the clustering")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
@@ -134,7 +134,7 @@ class ClusterSpec(Spec):
 
 @dataclass(frozen=True)
 class TrainSpec(Spec):
-    method: str = key(doc="localizer")
+    method: Method = key(doc="localizer")
     classes: int = key(doc="number of clusters, which are the classes to learn", minimum=2)
     losses: dict[str, float] = key({}, "weight of each loss")
     training: Training = key(Training(), "the training itself")
@@ -149,7 +149,7 @@ class TrainSpec(Spec):
 
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
-    method: str = key(doc="localizer")
+    method: Method = key(doc="localizer")
     localization: Localization = key(Localization(), "from curves to segments")
     grid: Grid = key(Grid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")

@@ -55,6 +55,13 @@ class VideoFeatures:
         if self.feature.ndim != 2 or not len(self.start) == len(self.stop) == len(self.coverage) == rows:
             raise ValueError(f"{self.video_id}: {self.feature.shape} features for {len(self.start)} snippets")
 
+    @property
+    def end(self) -> float:
+        """Seconds up to which there is material: the last snippet may be there in part."""
+        covered = self.coverage > 0
+        ends = self.start + self.coverage * (self.stop - self.start)
+        return float(ends[covered].max(initial=0.0))
+
 
 # Features by stream, then by video id.
 Streams = Mapping[str, Mapping[str, VideoFeatures]]

@@ -4,6 +4,7 @@ av is imported inside the functions: only the guarded child may load it.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ def opened(path: str) -> Iterator[Any]:
     except PermissionError:
         raise Unreadable("permission", "not readable; give yourself the right to read it") from None
     except av.error.FFmpegError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError from None
         raise Unreadable("not-a-video", f"cannot be opened as media: {error.strerror}") from None
     with container:
         if PLAYLISTS & set(container.format.name.split(",")):

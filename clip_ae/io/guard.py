@@ -163,8 +163,9 @@ def _tie_to(parent: int) -> None:
 
 
 def _load_decoders() -> None:
-    # decord asks for a frame that a container promised and does not hold 10,240 times before it gives up.
-    os.environ["DECORD_EOF_RETRY_MAX"] = "128"
+    # decord asks its own thread for the last frames so many times and then gives up: on a busy machine too soon, and
+    # the second reader's pixels differ. It may wait for as long as the watchdog lets it.
+    os.environ["DECORD_EOF_RETRY_MAX"] = "1000000000"
     import av
     import decord
 

@@ -1,6 +1,7 @@
 """Parquet tables with their record: schemas, writing, reading."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import Record
 from clip_ae.io.files import written
 
@@ -55,8 +57,21 @@ def write_tables(
             writer.write_table(table.replace_schema_metadata(stated), row_group_size=max(1, len(table)))
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A table that is absent or broken ends in one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; make it first, or check the path") from None
+    except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+        words = (str(error).splitlines() or ["empty"])[0]
+        raise RefusedInput(f"{path}: not a table of this project ({words}); delete it to make it again") from None
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    with readable(path):
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
 
 
@@ -65,4 +80,5 @@ def read_many(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def read_parquet_record(path: Path) -> Record:
-    return Record.from_json(pq.read_schema(path).metadata[RECORD].decode())
+    with readable(path):
+        return Record.from_json(pq.read_schema(path).metadata[RECORD].decode())

@@ -1,11 +1,11 @@
 """The record inside any output, whatever its format."""
 
-import json
 import re
 from pathlib import Path
 
 from clip_ae.core.errors import RefusedInput
 from clip_ae.core.provenance import Record
+from clip_ae.io.detections import read_json_record
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.weights import read_weights_record
 
@@ -17,19 +17,13 @@ def read_record(path: Path) -> Record:
     readers = {
         ".parquet": read_parquet_record,
         ".safetensors": read_weights_record,
-        ".json": _json,
+        ".json": read_json_record,
         ".html": _html,
     }
     try:
         return readers[path.suffix](path)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise RefusedInput(f"{path}: holds no record of what made it ({error!r}); make it again") from None
-
-
-def _json(path: Path) -> Record:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    found = content.get("provenance") or content["external_data"]["provenance"]
-    return Record(**found)
 
 
 def _html(path: Path) -> Record:

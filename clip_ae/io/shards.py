@@ -11,7 +11,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.names import shard_names
 from clip_ae.core.provenance import Record, join_ids
 from clip_ae.core.types import VideoFeatures
-from clip_ae.io.parquet import VIDEO_ID, read_parquet_record, write_tables
+from clip_ae.io.parquet import VIDEO_ID, read_parquet_record, readable, write_tables
 
 
 def schema(dim: int) -> pa.Schema:
@@ -35,9 +35,11 @@ def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeature
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
     """The videos of one shard, in file order; only `ids` when given."""
-    table = pq.ParquetFile(path)
+    with readable(path):
+        table = pq.ParquetFile(path)
     for group in range(table.num_row_groups):
-        video = _video(table.read_row_group(group))
+        with readable(path):
+            video = _video(table.read_row_group(group))
         if ids is None or video.video_id in ids:
             yield video
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,15 +105,38 @@ def _decord(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]
 
 def _pyav(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:
     turns = found.rotation // 90
-    width, height = size[::-1] if turns % 2 else size
+    resized = _resizer(size[::-1] if turns % 2 else size)
     with opened(path) as container:
         stream = video_stream(container)
         stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
         for frame in decoded(container, stream):
             seconds = timestamp(frame)
             if seconds is not None:
-                picture = frame.reformat(width=width, height=height, format="rgb24", interpolation="BILINEAR")
-                yield seconds - found.first, np.ascontiguousarray(np.rot90(picture.to_ndarray(), turns))
+                yield seconds - found.first, np.ascontiguousarray(np.rot90(resized(frame), turns))
+
+
+def _resizer(size: Size) -> Callable[[Any], Frame]:
+    """The filters that decord has inside: whichever reader a video falls to, its pixels are the same."""
+    from av.filter import Graph
+
+    made: dict[tuple[int, int, str], Any] = {}
+
+    def graph_for(frame: Any) -> Any:
+        form = (frame.width, frame.height, frame.format.name)
+        if form not in made:
+            graph = made[form] = Graph()
+            source = graph.add_buffer(width=form[0], height=form[1], format=form[2], time_base=frame.time_base)
+            scale = graph.add("scale", f"{size[0]}:{size[1]}:flags=bilinear")
+            graph.link_nodes(source, scale, graph.add("format", "rgb24"), graph.add("buffersink")).configure()
+        return made[form]
+
+    def resized(frame: Any) -> Frame:
+        graph = graph_for(frame)
+        graph.push(frame)
+        picture: Frame = graph.pull().to_ndarray()
+        return picture
+
+    return resized
 
 
 READERS: dict[str, Callable[[str, Scan, Size], Iterator[tuple[float, Frame]]]] = {"decord": _decord, "pyav": _pyav}

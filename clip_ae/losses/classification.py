@@ -5,5 +5,8 @@ from torch import Tensor
 
 
 def classification(video: Tensor, labels: Tensor) -> Tensor:
-    """-mean_{b,c} [ y log p + (1 - y) log(1 - p) ] with p = sigmoid(video logits); both [B, C]."""
-    return F.binary_cross_entropy_with_logits(video, labels)
+    """-mean_b sum_c [ y log p + (1 - y) log(1 - p) ] with p = sigmoid(video logits); both [B, C].
+
+    Summed over the classes: a mean would make the one true class weigh less the more classes there are.
+    """
+    return F.binary_cross_entropy_with_logits(video, labels, reduction="none").sum(dim=1).mean()

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 
-STYLE = Path(__file__).with_name("style.css")
+from clip_ae.pages.style import STYLE
 
 
 def page(title: str, lead: str, sections: Iterable[str], provenance: str) -> str:
@@ -13,7 +12,7 @@ def page(title: str, lead: str, sections: Iterable[str], provenance: str) -> str
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE.read_text(encoding='utf-8')}</style></head><body><main>"
+        f"<style>{STYLE}</style></head><body><main>"
         f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{"".join(sections)}</main>'
         f'<script type="application/json" id="provenance">{safe}</script></body></html>\n'
     )

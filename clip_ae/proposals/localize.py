@@ -19,13 +19,20 @@ def kept_classes(scores: Floats, threshold: float) -> NDArray[np.int64]:
 
 
 def localize(
-    video_id: str, attention: Floats, activation: Floats, scores: Floats, *, settings: Localization, grid: Grid
+    video_id: str,
+    attention: Floats,
+    activation: Floats,
+    scores: Floats,
+    *,
+    settings: Localization,
+    grid: Grid,
+    end: float,
 ) -> Iterator[Detection]:
-    """attention [T], activation [T, C], scores [C]."""
+    """attention [T], activation [T, C], scores [C]; the video ends at `end` seconds."""
     for c in kept_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
         runs = runs_above(curve, settings.thresholds)
-        segments = seconds(runs, settings.upsampling, len(attention), grid)
+        segments = seconds(runs, settings.upsampling, end, grid)
         confidence = contrast(curve, runs, settings.outer) + settings.video_score * scores[c]
         order, decayed = soft_nms(segments, confidence, settings.nms_sigma, settings.minimum_score)
         for (start, stop), score in zip(segments[order].tolist(), decayed.tolist(), strict=True):

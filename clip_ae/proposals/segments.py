@@ -26,13 +26,13 @@ def runs_above(curve: Floats, shares: Iterable[float]) -> Runs:
     return np.unique(np.concatenate([_runs(curve >= share * top) for share in shares]), axis=0)
 
 
-def seconds(runs: Runs, factor: int, snippets: int, grid: Grid) -> Floats:
-    """[start, stop] of runs in seconds, within the video's snippets.
+def seconds(runs: Runs, factor: int, end: float, grid: Grid) -> Floats:
+    """[start, stop] of runs in seconds, none beyond the video's end.
 
     A point stands for 1 / factor of the step around its place; places are counted from snippets' centres.
     """
     edges: Floats = np.vectorize(grid.centre, otypes=[np.float64])(runs / factor - 0.5)
-    return edges.clip(0.0, grid.stop(snippets - 1))
+    return edges.clip(0.0, end)
 
 
 def _runs(high: NDArray[np.bool_]) -> Runs:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clip_ae.core.config import Evaluation, averaged
+from clip_ae.core.averages import averaged
+from clip_ae.core.config import Evaluation
 from clip_ae.core.types import Annotation, Detection, cluster_label
 from clip_ae.scoring.average_precision import Floats, Ints, Segments, average_precision, mean_over_classes
 from clip_ae.scoring.mapping import MAPPINGS, apply

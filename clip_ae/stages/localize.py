@@ -49,7 +49,9 @@ def run(
     detections = [
         d
         for i, c in found.items()
-        for d in localize(i, c.attention, c.activation, c.scores, settings=settings, grid=spec.grid)
+        for d in localize(
+            i, c.attention, c.activation, c.scores, settings=settings, grid=spec.grid, end=streams[names[0]][i].end
+        )
     ]
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
     record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))

@@ -17,11 +17,11 @@ from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
 from clip_ae.pages import charts
 from clip_ae.pages.page import card, figure, figures, legend, page, paragraph, section, table
+from clip_ae.scoring.mapping import MAPPINGS
 
 # A page stays light: as many timelines, and as many detections in each.
 TIMELINES = 60
 DETECTIONS = 12
-MAPPINGS = ("soft_majority", "hard_majority", "hungarian")
 
 
 def run(

@@ -13,9 +13,9 @@ from clip_ae.core.typed import plain
 from clip_ae.io.files import write_text
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
+from clip_ae.scoring.mapping import MAPPINGS
 
 Tree = Any
-MAPPINGS = ("soft_majority", "hard_majority", "hungarian")
 
 
 def run(

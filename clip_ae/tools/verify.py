@@ -46,7 +46,7 @@ def find_outputs(root: Path) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """(path, stage, wildcards) of every output under results/, by the stage that its own record or its place names."""
     for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
         path = str(file.relative_to(root))
-        for stage, pattern in layout.OUTPUTS.items():
+        for stage, pattern in layout.OUTPUTS:
             wildcards = layout.match(pattern, path)
             if wildcards is not None:
                 yield path, stage, wildcards

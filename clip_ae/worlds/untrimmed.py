@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.config import DemoWorld
+from clip_ae.core.names import demo_subsets
 from clip_ae.core.types import Instance
 from clip_ae.worlds.looks import Colour, Image, Look
 from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
@@ -104,7 +105,7 @@ def plan(world: DemoWorld) -> list[VideoPlan]:
     """Every video of the world, in the order of their ids; cheap."""
     counts: dict[str, int] = {}
     plans = []
-    for video_id, subset in world.subsets().items():
+    for video_id, subset in demo_subsets(world.train_videos, world.test_videos).items():
         index = counts.setdefault(subset, 0)
         counts[subset] += 1
         plans.append(_video(world, video_id, subset, index))

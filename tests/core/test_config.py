@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from clip_ae.core.config import Config, DemoWorld, averaged, load_config
+from clip_ae.core.averages import averaged
+from clip_ae.core.config import Config, load_config
 from clip_ae.core.errors import UserError
+from clip_ae.core.names import demo_subsets
 from clip_ae.core.typed import describe
 from clip_ae.io.config_file import read_config_file
 from clip_ae.tools import schema
@@ -92,6 +94,13 @@ def test_the_commented_examples_are_right() -> None:
             "runs.stpn.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
         ),
         ("weights.demo_rgb.clip", {}, "weights.demo_rgb: expected exactly one of i3d, clip, vggish; got i3d, clip"),
+        ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
+        ("weights.vggish.integrity", "sha256-prefx:1", "weights.vggish.integrity: expected sha256:HEX"),
+        ("weights.vggish.integrity", None, "weights.vggish.integrity: missing; what comes from a URL"),
+        ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
+        ("datasets.demo.localization.thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
+        ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
+        ("runs.stpn.losses.sparsity", -5.0, "runs.stpn.losses.sparsity: -5.0 must be at least 0"),
         ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
         ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
     ],
@@ -125,7 +134,7 @@ def test_averages_hold_the_thresholds_between_their_ends() -> None:
 
 
 def test_demo_ids_are_known_before_anything_is_drawn() -> None:
-    subsets = DemoWorld(train_videos=5, test_videos=2).subsets()
+    subsets = demo_subsets(5, 2)
     assert list(subsets.values()) == ["training"] * 5 + ["validation"] * 2
 
 

@@ -9,8 +9,14 @@ def test_classification_is_its_equation():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(4, 5)), rng.integers(0, 2, (4, 5)).astype(float)
     p = 1 / (1 + np.exp(-x))
-    expected = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+    expected = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1).mean()
     np.testing.assert_allclose(classification(torch.tensor(x), torch.tensor(y)).item(), expected, rtol=1e-12)
+
+
+def test_more_classes_do_not_make_the_true_one_weigh_less():
+    few, many = (torch.full((2, classes), -20.0) for classes in (2, 200))
+    loss = [classification(x, torch.eye(2, x.shape[1])).item() for x in (few, many)]
+    assert abs(loss[0] - loss[1]) < 1e-3
 
 
 def test_sparsity_is_the_l1_norm_of_real_snippets():

@@ -8,6 +8,7 @@ from clip_ae.core.timeline import Grid
 from clip_ae.proposals.localize import kept_classes, localize
 
 GRID = Grid()
+END = 100.0
 T, ACTION = 20, slice(5, 12)
 
 
@@ -22,7 +23,7 @@ def planted():
 
 
 def run(settings):
-    return list(localize("v", *planted(), settings=settings, grid=GRID))
+    return list(localize("v", *planted(), settings=settings, grid=GRID, end=END))
 
 
 def test_the_planted_action_comes_first():
@@ -64,4 +65,6 @@ def test_no_key_is_forgotten_here():
 
 
 def test_a_silent_video_has_no_detections():
-    assert not list(localize("v", np.zeros(3), np.ones((3, 2)), np.ones(2), settings=Localization(), grid=GRID))
+    assert not list(
+        localize("v", np.zeros(3), np.ones((3, 2)), np.ones(2), settings=Localization(), grid=GRID, end=END)
+    )

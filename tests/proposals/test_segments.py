@@ -40,11 +40,11 @@ def test_runs_are_maximal_and_above_their_share(curve, shares):
 @pytest.mark.parametrize("factor", [1, 2, 24])
 def test_a_run_of_snippets_covers_their_seconds(factor):
     grid = Grid()
-    whole = seconds(np.array([[2 * factor, 5 * factor], [0, 7 * factor]]), factor, 7, grid)
+    whole = seconds(np.array([[2 * factor, 5 * factor], [0, 7 * factor]]), factor, grid.stop(6), grid)
     np.testing.assert_allclose(whole, [[grid.start(2), grid.stop(4)], [0, grid.stop(6)]])
 
 
 def test_overlapping_snippets_stand_for_the_step_around_their_centres():
     grid = Grid(fps=10, frames=20, stride=10)
-    found = seconds(np.array([[1, 2], [0, 4]]), 1, 4, grid)
+    found = seconds(np.array([[1, 2], [0, 4]]), 1, grid.stop(3), grid)
     np.testing.assert_allclose(found, [[1.5, 2.5], [0.5, 4.5]])

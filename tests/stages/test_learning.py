@@ -21,8 +21,8 @@ from clip_ae.io.weights import read_weights_record
 from clip_ae.stages import cluster, evaluate, localize, train
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, Grid()
-TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100)
-SPARSE = {"classification": 1.0, "sparsity": 1e-2}
+TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
+SPARSE = {"classification": 1.0, "sparsity": 3e-2}
 
 
 def planted(videos=18, seed=0):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config import DemoWorld
+from clip_ae.core.names import demo_subsets
 from clip_ae.core.specs import MakeDemoSpec
 from clip_ae.stages import make_demo
 from clip_ae.worlds import untrimmed
@@ -39,7 +40,7 @@ def content(folder):
 
 
 def test_files_are_the_plan_and_nothing_else(demo):
-    names = {f"{video_id}.mp4" for video_id in TINY.world.subsets()}
+    names = {f"{video_id}.mp4" for video_id in demo_subsets(TINY.world.train_videos, TINY.world.test_videos)}
     assert {p.name for p in (demo / "videos").iterdir()} == names
     manifest = json.loads((demo / "m.json").read_text())
     assert manifest["provenance"]["stage"] == "make_demo"

@@ -15,6 +15,7 @@ from clip_ae.core.types import Detection, Failure, VideoInfo
 from clip_ae.io.detections import read_detections, write_detections
 from clip_ae.io.parquet import FAILURES, VIDEOS, write_rows
 from clip_ae.io.records import read_record
+from clip_ae.scoring.mapping import MAPPINGS
 from clip_ae.stages import summarize
 
 SEEDS = (0, 3)
@@ -24,7 +25,7 @@ KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "s
 
 def scored(value: float) -> dict[str, Any]:
     scores = {"mAP": {"0.1": value, "0.5": value / 2}, "average": {"0.1:0.5": 0.75 * value}}
-    rules = {name: {**scores, "weights": {}} for name in summarize.MAPPINGS}
+    rules = {name: {**scores, "weights": {}} for name in MAPPINGS}
     return {
         **scores,
         "per_class": {"jump": {"0.1": value, "0.5": value / 2}},

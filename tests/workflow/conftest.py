@@ -25,6 +25,13 @@ TINY: dict[str, Any] = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that shares the finished project runs in one process, where `make test` uses several."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("workflow"))
+
+
 class Project:
     """A copy of the workflow with a config of its own."""
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.config import DemoWorld
+from clip_ae.core.names import demo_subsets
 from clip_ae.core.types import Instance
 from clip_ae.worlds import untrimmed
 from clip_ae.worlds.scenes import draw
@@ -36,7 +37,7 @@ worlds = st.builds(
 @settings(max_examples=30, deadline=None)
 def test_plan_of_any_world(world):
     videos = plan(world)
-    assert {v.video_id: v.subset for v in videos} == world.subsets()
+    assert {v.video_id: v.subset for v in videos} == demo_subsets(world.train_videos, world.test_videos)
     assert videos == plan(world)
     assert {i.label for v in videos if v.subset == "training" for i in v.instances} == LABELS
     for video in videos:

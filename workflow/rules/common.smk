@@ -1,15 +1,14 @@
 # Config -> paths, specs and digests. Only light modules may be imported here: every cluster job
 # parses this file again.
 import functools
-import json
 import shlex
 
 from snakemake.utils import validate
 
 from clip_ae.core import layout as at
 from clip_ae.core.config import load_config
-from clip_ae.core.errors import UserError
-from clip_ae.core.names import parse_shard, shard_names, shard_of
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
 from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical
@@ -115,6 +114,19 @@ def files(wildcards):
 
 
 @reported
+def source_file(wildcards):
+    """Digest of the local file that weights come from; there before any job starts."""
+    source = CONFIG.weights[wildcards.name].source
+    if source == "pretrain" or ":" in source:
+        return source
+    if not Path(source).is_file():
+        raise UserError(
+            f"{source}: no such file; it is the source of weights.{wildcards.name} in config.yaml"
+        )
+    return folder.digest(Path(), [source], with_mtime=True)
+
+
+@reported
 def split(wildcards):
     """Digest of every annotated id and its subset."""
     return digest(canonical(subsets(wildcards.dataset)))
@@ -192,11 +204,24 @@ def source_files(wildcards):
     """The demo's manifest; other sources are checked here, before any job starts."""
     dataset = wildcards.dataset
     if CONFIG.datasets[dataset].demo:
+        check_subsets(dataset)
         return [at.DEMO_MANIFEST.format(dataset=dataset)]
     listed(dataset)
-    if CONFIG.datasets[dataset].annotated:
-        subsets(dataset)
+    check_subsets(dataset)
     return []
+
+
+@functools.cache
+def check_subsets(dataset):
+    """A misspelt subset must not cost the hours of extraction before clustering finds nobody in it."""
+    data = CONFIG.datasets[dataset]
+    present = set(subsets(dataset).values())
+    for name in ("train_subset", "test_subset"):
+        if data.annotated and getattr(data, name) not in present:
+            subset = getattr(data, name)
+            raise UserError(
+                f"datasets.{dataset}.{name}: '{subset}' is no subset there{nearest(subset, present)}"
+            )
 
 
 def annotation_files(wildcards):
@@ -357,8 +382,11 @@ def subsets(dataset):
     """id -> subset; empty where nothing is annotated."""
     data = CONFIG.datasets[dataset]
     if data.demo:
-        return data.demo.subsets()
-    return read_subsets(Path(data.annotations)) if data.annotations else {}
+        return demo_subsets(data.demo.train_videos, data.demo.test_videos)
+    try:
+        return read_subsets(Path(data.annotations)) if data.annotations else {}
+    except UserError as error:
+        raise UserError(f"{error}{HINT.format(dataset, 'annotations')}") from None
 
 
 def ids_digest(dataset, subset):

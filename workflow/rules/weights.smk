@@ -32,6 +32,7 @@ rule weights:
     params:
         cfg=cfg("weights"),
         code=code("weights"),
+        file=source_file,
         pretrained=pretrained_option,
     shell:
         "python -m clip_ae weights --cfg {params.cfg:q} --out {output} {params.pretrained} 2>&1 | tee {log} >&2"
