@@ -160,3 +160,10 @@ def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
 
     flow = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].encoders.flow  # type: ignore[union-attr]
     assert (flow.algorithm, flow.bound) == (FLOW.algorithm, FLOW.bound)  # type: ignore[union-attr]
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes("# caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(UserError, match="expected a text file in UTF-8"):
+        read_config_file(path)

@@ -2,9 +2,11 @@
 
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_ae.core.errors import UserError
 from clip_ae.core.names import file_name, parse_shard, shard_name, shard_names, shard_of
 
 
@@ -22,6 +24,12 @@ def test_shards_do_not_move() -> None:
 def test_shard_names_can_be_read(index: int, shards: int) -> None:
     assert parse_shard(shard_name(index, shards)) == (index, shards)
     assert len(set(shard_names(5))) == 5
+
+
+@pytest.mark.parametrize("name", ["foo", "1-of-", "1 of 2", "-1-of-2"])
+def test_what_is_no_shard_name_is_said(name: str) -> None:
+    with pytest.raises(UserError, match="expected one like 0003-of-0008"):
+        parse_shard(name)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

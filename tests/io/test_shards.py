@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.provenance import Record
 from clip_ae.core.timeline import Grid
@@ -100,6 +100,19 @@ def test_a_missing_shard_is_named(tmp_path: Path, shard: Path) -> None:
     with pytest.raises(UserError, match=r"0001-of-0002.parquet: no such shard"):
         shards.write_shard(tmp_path / "rgb" / "0000-of-0002.parquet", "rgb", 8, [], RECORD)
         shards.read_stream(tmp_path, "rgb", 2)
+
+
+def test_an_absent_or_broken_shard_ends_in_one_line(tmp_path: Path, shard: Path) -> None:
+    with pytest.raises(UserError, match="no such table"):
+        list(shards.read_shard(tmp_path / "none.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-20])
+    with pytest.raises(RefusedInput, match="not a table of this project"):
+        list(shards.read_shard(shard))
+
+
+def test_a_video_ends_where_its_material_ends() -> None:
+    whole = video("a", 3)
+    assert whole.end == pytest.approx(whole.start[1] + 0.5 * 0.64)
 
 
 def test_features_of_another_length_are_refused() -> None:

@@ -52,7 +52,9 @@ def test_no_videos_on_disk(project: Project) -> None:
 def test_no_annotations_on_disk(project: Project) -> None:
     (project.folder / "data/thumos14/videos").mkdir(parents=True)
     (project.folder / "data/thumos14/videos/a.mp4").touch()
-    assert "data/thumos14/annotations.json" in one_line(project, "results/thumos14_map.json")
+    line = one_line(project, "results/thumos14_map.json")
+    for words in ("data/thumos14/annotations.json", "datasets.thumos14.annotations", "docs/datasets.md"):
+        assert words in line
 
 
 def test_a_map_of_a_dataset_without_annotations(project: Project) -> None:
@@ -69,6 +71,16 @@ def test_two_videos_of_one_name(project: Project) -> None:
     line = one_line(project, "results/thumos14_map.json")
     assert "a/x.mp4" in line
     assert "b/x.mkv" in line
+
+
+def test_a_misspelt_subset_costs_no_extraction(project: Project) -> None:
+    project.change("datasets.demo.train_subset", "trainning")
+    assert "'trainning' is no subset there; did you mean 'training'?" in one_line(project)
+
+
+def test_a_local_weights_file_that_is_not_there(project: Project) -> None:
+    project.change("weights.demo_rgb.source", "models/mine.pt")
+    assert "models/mine.pt: no such file; it is the source of weights.demo_rgb" in one_line(project)
 
 
 class TestListing:

@@ -130,6 +130,11 @@ def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) 
     assert "spec changed: encoders.clip.frames" in done.stdout
 
 
+def test_verify_reads_second_outputs_too(tiny: Project) -> None:
+    (tiny.folder / "results/demo/failures.parquet").write_bytes(b"junk")
+    assert "results/demo/failures.parquet: holds no readable record" in tiny.run("verify").stdout
+
+
 def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:
     """Any job can be run again from what --printshellcmds shows."""
     done = finished.run("-n", "--printshellcmds", "--forcerun", "cluster")
