@@ -6,7 +6,7 @@ The JSON Schema in workflow/schemas is generated from here.
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clip_ae.core.averages import averaged
 from clip_ae.core.errors import UserError, nearest
@@ -20,6 +20,8 @@ RESERVED = {"weights", "pretrained"}
 INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
 Method = Literal["stpn"]
 Clustering = Literal["spectral", "kmeans"]
+MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
+MAPPINGS: tuple[str, ...] = get_args(MappingRule)
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,7 @@ class Evaluation:
 
     tiou: tuple[float, ...] = key((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1)
     averages: tuple[str, ...] = key(("0.1:0.5", "0.3:0.7", "0.1:0.7"), "ranges of tIoU whose mean is reported")
-    mapping: Literal["soft_majority", "hard_majority", "hungarian"] = key(
-        "soft_majority", "clusters to classes for the headline; all three are always printed"
-    )
+    mapping: MappingRule = key("soft_majority", "clusters to classes for the headline; all three are always printed")
     shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
 
 

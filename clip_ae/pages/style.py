@@ -17,7 +17,7 @@ p.lead { color: var(--soft); margin: .2rem 0 1rem; }
 section.card, figure { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1rem; margin: 0 0 .8rem; }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem; }
 .figures > div { flex: 1 1 9rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .7rem 1rem; }
-.figures b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+.figures b { display: block; white-space: nowrap; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
 .figures span { color: var(--soft); font-size: .85rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config import MAPPINGS
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import ReportSpec
 from clip_ae.core.timeline import Grid
@@ -17,7 +18,6 @@ from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
 from clip_ae.pages import charts
 from clip_ae.pages.page import card, figure, figures, legend, page, paragraph, section, table
-from clip_ae.scoring.mapping import MAPPINGS
 
 # A page stays light: as many timelines, and as many detections in each.
 TIMELINES = 60

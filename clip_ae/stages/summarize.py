@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config import MAPPINGS
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record, make_record
 from clip_ae.core.specs import SummarizeSpec
@@ -13,7 +14,6 @@ from clip_ae.core.typed import plain
 from clip_ae.io.files import write_text
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
-from clip_ae.scoring.mapping import MAPPINGS
 
 Tree = Any
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clip_ae.core.config import MAPPINGS
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.specs import SummarizeSpec
@@ -15,7 +16,6 @@ from clip_ae.core.types import Detection, Failure, VideoInfo
 from clip_ae.io.detections import read_detections, write_detections
 from clip_ae.io.parquet import FAILURES, VIDEOS, write_rows
 from clip_ae.io.records import read_record
-from clip_ae.scoring.mapping import MAPPINGS
 from clip_ae.stages import summarize
 
 SEEDS = (0, 3)
