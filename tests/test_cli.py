@@ -91,3 +91,12 @@ def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.Ca
     for command in (*cli.STAGES, *cli.TOOLS):
         line = next(row for row in text.splitlines() if row.startswith(f"  {command} "))
         assert len(line.split()) > 3, f"{command} has no summary"
+
+
+def test_a_job_extracts_one_stream() -> None:
+    from clip_ae.core.specs import ExtractSpec
+    from clip_ae.core.typed import read
+
+    for encoders in ({}, {"rgb": {}, "clip": {}}):
+        with pytest.raises(UserError, match="a job extracts one stream"):
+            read(ExtractSpec, {"encoders": encoders})

@@ -23,6 +23,7 @@ from clip_ae.core.config import (
     Training,
     Weights,
 )
+from clip_ae.core.errors import UserError
 from clip_ae.core.tables import (
     CLUSTERINGS,
     DESCRIPTORS,
@@ -88,6 +89,11 @@ class ExtractSpec(Spec):
     encoders: Encoders = key(doc="the one stream to extract")
     grid: Grid = key(Grid(), "the snippet grid")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    def __post_init__(self) -> None:
+        if len(self.encoders.streams) != 1:
+            found = ", ".join(self.encoders.streams) or "none"
+            raise UserError(f"encoders: a job extracts one stream of {', '.join(STREAMS)}; got {found}")
 
     @property
     def stream(self) -> str:
