@@ -78,7 +78,7 @@ def _reason(
         return "holds no readable record of what made it"
     try:
         spec = spec_for(config, record.stage if stage == "extract" else stage, wildcards)
-    except (KeyError, AttributeError, AssertionError, TypeError):
+    except (ClipAeError, KeyError, AttributeError, AssertionError, TypeError):
         return "is not in the config any more"
     changed = _differing(record.spec, plain(spec))
     if changed:
