@@ -7,9 +7,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: demo test lint bench schema
 .DELETE_ON_ERROR:
 
-# Everything runs under one lock that its jobs inherit: after a kill, what the killed run left behind ends first.
+# One run at a time. Jobs that a killed run left behind may still end beside the next: they write the same bytes.
 demo: .venv/installed
-	@flock --nonblock .venv/demo.lock true || echo "another run, or a job of a killed one, is at work here; waiting for it"
+	@flock --nonblock .venv/demo.lock true || echo "another run is at work here; waiting for it"
 	@flock .venv/demo.lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet rules host
 	@echo "scores: results/demo_map.json   page: results/demo_report.html"
 
