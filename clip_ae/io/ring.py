@@ -1,0 +1,65 @@
+"""Memory that two processes share, cut into slots of one form: windows pass through it without being copied.
+
+It has no name in any file system: the kernel frees it when both processes are gone, however they end.
+"""
+
+import fcntl
+import mmap
+import os
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Windows that are ready or being read while others are filled.
+AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Form:
+    """Shape and type of a slot, and how many windows are filled at a time."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    overlap: int = 1
+
+    @property
+    def count(self) -> int:
+        return self.overlap + AHEAD
+
+
+class Ring:
+    def __init__(self, file: int | None = None) -> None:
+        self.file = _sealed() if file is None else file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For the arguments of a child process alone: it inherits the file, so nobody has to hand it over a socket."""
+        return _inherited, (DupFd(self.file),)
+
+    def slots(self, form: Form) -> NDArray[Any]:
+        """[count, *shape], the same memory for whoever asks for the same form."""
+        shape = (form.count, *form.shape)
+        size = int(np.prod(shape)) * np.dtype(form.dtype).itemsize
+        if os.fstat(self.file).st_size < size:
+            os.ftruncate(self.file, size)
+        try:
+            memory = mmap.mmap(self.file, size)
+        except OSError as error:
+            raise MemoryError(str(error)) from None
+        return np.frombuffer(memory, form.dtype).reshape(shape)
+
+    def close(self) -> None:
+        os.close(self.file)
+
+
+def _inherited(handle: Any) -> Ring:
+    return Ring(handle.detach())
+
+
+def _sealed() -> int:
+    """Memory that nobody can shrink: reading past its end would be our death."""
+    file = os.memfd_create("clip-ae-windows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    return file
