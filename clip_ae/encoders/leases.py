@@ -1,0 +1,44 @@
+"""One GPU a job: a lock on a file for each GPU, which the kernel lets go when the job ends, however it ends."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from clip_ae.core.progress import say
+
+# Seconds between two looks at GPUs that are all taken.
+PAUSE = 0.5
+_held: dict[str, int] = {}
+
+
+def lease(names: Sequence[str], folder: Path | None = None) -> int:
+    """Index of a GPU that no other job holds, ours until this process ends; waits while all are taken."""
+    folder = folder or Path(tempfile.gettempdir(), f"clip-ae-gpus-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    told = False
+    while (index := _free(names, folder)) is None:
+        if not told:
+            say(f"all {len(names)} GPUs are at work for other jobs; waiting for one")
+            told = True
+        time.sleep(PAUSE)
+    return index
+
+
+def _free(names: Sequence[str], folder: Path) -> int | None:
+    # Ours first: asked again, we take no second one.
+    order = sorted(range(len(names)), key=lambda i: names[i] not in _held)
+    return next((i for i in order if names[i] in _held or _locked(names[i], folder)), None)
+
+
+def _locked(name: str, folder: Path) -> bool:
+    file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    _held[name] = file
+    return True
