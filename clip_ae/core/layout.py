@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from clip_ae.core.tables import STREAMS
+
 DATASET = "results/{dataset}"
 RUN = f"{DATASET}/runs/{{run}}/seed-{{seed}}"
 ROUND = f"{RUN}/round-{{round}}"
@@ -51,8 +53,8 @@ CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
-    "stream": "rgb|flow|clip|audio",
-    "stage": "probe|rgb|flow|clip|audio",
+    "stream": "|".join(STREAMS),
+    "stage": "|".join(["probe", *STREAMS]),
     "shard": r"\d{4}-of-\d{4}",
     "seed": r"\d+",
     "round": r"\d+",

@@ -113,6 +113,7 @@ class ExtractSpec(Spec):
 class ImportSpec(Spec):
     stream: str = key(doc="the one stream to import")
     grid: Grid = key(Grid(), "the grid that the features were made on")
+    origin: str | None = key(None, "where the features come from")
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,8 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
 
 
 def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
-    return ImportSpec(stream, config.datasets[dataset].grid)
+    data = config.datasets[dataset]
+    return ImportSpec(stream, data.grid, data.origin)
 
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:

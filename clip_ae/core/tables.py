@@ -28,6 +28,8 @@ NETWORKS = {
     "i3d": "clip_ae.encoders.networks.i3d",
     "clip": "clip_ae.encoders.networks.clip",
     "vggish": "clip_ae.encoders.networks.vggish",
+    "vggish_pca": "clip_ae.encoders.networks.vggish_pca",
+    "raft": "clip_ae.encoders.networks.raft",
 }
 PRETRAINERS = {
     "i3d": "clip_ae.encoders.pretraining.classify",
@@ -36,7 +38,9 @@ PRETRAINERS = {
 }
 FLOWS = {
     "dis": "clip_ae.encoders.flows.dis",
+    "raft": "clip_ae.encoders.flows.raft",
     "tvl1": "clip_ae.encoders.flows.tvl1",
+    "tvl1_torch": "clip_ae.encoders.flows.tvl1_torch",
 }
 CLUSTERINGS = {
     "spectral": "clip_ae.clustering.spectral",

@@ -59,3 +59,7 @@ class Grid:
     def frames_spanned(self, snippets: int) -> int:
         """Grid frames from the first to the last snippet's end."""
         return (snippets - 1) * self.stride + self.frames
+
+    def overlap(self, lookahead: int = 0) -> int:
+        """Snippets that share a frame, each with so many frames more than its own."""
+        return math.ceil((self.frames + lookahead) / self.stride)

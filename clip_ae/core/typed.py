@@ -53,6 +53,20 @@ def read(cls: type[T], data: Any, where: str = "") -> T:
     return cls(**values)
 
 
+def assign(data: dict[str, Any], assignment: str) -> None:
+    """Put KEY=VALUE into nested plain data; the value is JSON, or text where it is not."""
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise UserError(f"--set {assignment}: expected KEY=VALUE")
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+    try:
+        data[leaf] = json.loads(text)
+    except json.JSONDecodeError:
+        data[leaf] = text
+
+
 def plain(value: Any) -> Any:
     """Back to JSON types. Absent optional keys are left out, so that adding one later changes no digest."""
     if dataclasses.is_dataclass(value):

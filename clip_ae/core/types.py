@@ -101,6 +101,7 @@ class Window:
     """The raw material of one snippet: uint8 frames [n, H, W, 3], or float32 samples [n] of sound.
 
     coverage is the share that was really decoded; the rest repeats the last frame, or is silence.
+    A reader may put the next window into the same memory.
     """
 
     snippet: int
@@ -108,8 +109,16 @@ class Window:
     coverage: float
 
 
+@dataclass(frozen=True)
+class Network:
+    """A network's tensors by name, and what is known of it: kind, geometry, origin, licence."""
+
+    about: Mapping[str, Any]
+    tensors: Mapping[str, NDArray[Any]]
+
+
 class Encoder(Protocol):
-    """One stream's network: `prepare` a window on the CPU, `encode` a fixed-shape batch of them."""
+    """One stream's network: `prepare` a window in a reader's thread, `encode` a fixed-shape batch of them."""
 
     @property
     def dim(self) -> int:
@@ -126,9 +135,11 @@ class Encoder(Protocol):
         """Frames that `prepare` needs past the snippet's own."""
         ...
 
-    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]: ...
+    def prepare(self, window: NDArray[Any]) -> NDArray[Any]:
+        """What goes into the batch, in memory of its own, and as small as it can be."""
+        ...
 
-    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
 def cluster_label(cluster: int) -> str:

@@ -6,20 +6,27 @@ from pathlib import Path
 import torch
 
 from clip_ae.core.errors import UserError
+from clip_ae.encoders.leases import lease
 
 DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def resolve(device: str) -> str:
-    """`cpu` or `cuda` for auto, cpu or cuda. An NVIDIA device that torch cannot use is never passed over in silence."""
+    """`cpu`, or a GPU as in `cuda:1` that is ours until we end, for auto, cpu or cuda.
+
+    CUDA_VISIBLE_DEVICES says which GPUs there are. One that torch cannot use is never passed over in silence.
+    """
     if device == "cpu" or (device == "auto" and not _has_nvidia()):
         return "cpu"
-    if not _usable():
+    names = _gpus()
+    found = f"cuda:{lease(names)}" if names else "cuda"
+    if not _usable(found):
         raise UserError(
             f"device {device}: torch {torch.__version__} cannot use an NVIDIA device here; it needs {_needed()}. "
             "Update the driver, install a torch build for the driver you have, or set runtime.device to cpu"
         )
-    return "cuda"
+    torch.cuda.set_device(found)
+    return found
 
 
 def set_threads(threads: int) -> None:
@@ -29,6 +36,8 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     # A few CUDA kernels (backward of 3D max pooling) have no deterministic form: warn, don't fail.
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # fp32 is to be fp32: by default a GPU's convolutions round their operands to ten bits.
+    torch.backends.cudnn.allow_tf32 = False
     # Deterministic mode fills every new tensor with NaN to expose bugs, which costs time and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
@@ -38,10 +47,18 @@ def _has_nvidia() -> bool:
     return not hidden and (DRIVER.exists() or torch.cuda.is_available())
 
 
-def _usable() -> bool:
+def _gpus() -> list[str]:
+    """A name for each visible GPU that is the same in every process, whatever is visible there."""
+    try:
+        return [str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())]
+    except (RuntimeError, AssertionError):
+        return []
+
+
+def _usable(device: str) -> bool:
     """A device can be counted and still be too old for the kernels of this build, so one is run."""
     try:
-        return bool(torch.zeros(1, device="cuda").add(1).item() == 1)
+        return bool(torch.zeros(1, device=device).add(1).item() == 1)
     except (RuntimeError, AssertionError):
         return False
 

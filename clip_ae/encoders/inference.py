@@ -1,4 +1,4 @@
-"""A batch through a network and back."""
+"""A stream's network at work: its precision, its translation, its batches from numpy and back."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from clip_ae.core.config import Precision, StreamEncoder
+from clip_ae.encoders.pixels import Array
+
+Forward = Callable[[Tensor], Tensor]
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def compiled(forward: Forward, encoder: StreamEncoder) -> Forward:
+    """The forward pass, translated where the config asks for it. Frozen: weights become constants, laid out to fit."""
+    if not encoder.compile:
+        return forward
+    # Without a GPU, torch keeps its stand-in for one in the first thread that translates, and dies of it where that
+    # thread has ended. So this is the first: networks are built here and work in threads that end.
+    with FakeTensorMode():
+        return torch.compile(forward, fullgraph=True, dynamic=False, options={"freezing": True})
 
 
 @torch.inference_mode()
-def infer(network: Callable[[Tensor], Tensor], batch: NDArray[np.float32], device: str) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = network(torch.from_numpy(batch).to(device)).float().cpu().numpy()
+def infer(forward: Forward, batch: Array, device: str) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = forward(torch.from_numpy(batch).to(device)).float().cpu().numpy()
     return result

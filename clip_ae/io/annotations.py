@@ -22,6 +22,14 @@ def read_subsets(path: Path) -> dict[str, str]:
     return {i: _subset(f"{path}: video '{i}'", entry) for i, entry in _database(path).items()}
 
 
+def read_facts(path: Path) -> dict[str, tuple[str, float | None]]:
+    """Every video's subset and the length that the file states, and nothing of what happens in it."""
+    return {
+        i: (_subset(f"{path}: video '{i}'", entry), _duration(f"{path}: video '{i}'", entry))
+        for i, entry in _database(path).items()
+    }
+
+
 def ids_in(path: Path, subset: str) -> set[str]:
     """The videos of one subset; a subset that the file does not have is named beside those it has."""
     subsets = read_subsets(path)
@@ -50,14 +58,13 @@ def _database(path: Path) -> dict[str, Any]:
 
 def _annotation(where: str, entry: Any) -> Annotation:
     subset = _subset(where, entry)
-    duration = entry.get("duration")
     listed = entry.get("annotations", [])
     if not isinstance(listed, list):
         raise UserError(f'{where}: "annotations" is no list')
     return Annotation(
         subset=subset,
         instances=tuple(_instance(f"{where}, annotation {i}", item) for i, item in enumerate(listed)),
-        duration=None if duration is None else _seconds(f"{where}: duration", duration),
+        duration=_duration(where, entry),
     )
 
 
@@ -66,6 +73,11 @@ def _subset(where: str, entry: Any) -> str:
     if not isinstance(subset, str):
         raise UserError(f'{where}: has no "subset"')
     return subset
+
+
+def _duration(where: str, entry: dict[str, Any]) -> float | None:
+    duration = entry.get("duration")
+    return None if duration is None else _seconds(f"{where}: duration", duration)
 
 
 def _instance(where: str, item: Any) -> Instance:

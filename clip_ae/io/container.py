@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ PLAYLISTS = {"concat", "dash", "hls", "imf", "webm_dash_manifest"}
 INDEXED = {"avi", "matroska", "mov"}
 # FFmpeg's own choice takes a thread, and memory for frames, for every core of the machine.
 THREADS = 2
+# Frames that a decoder may hold back to put them in order: as many as any codec allows.
+DELAY = 16
 # For a lone frame that states neither a duration nor a rate.
 FALLBACK_FPS = 25.0
 
@@ -42,7 +45,7 @@ class Scan:
     first: float
     # When the last frame leaves the screen.
     stop: float
-    # End of the last packet of sound or picture, by the container's own clock.
+    # End of the last packet of picture, and of sound where that was scanned, by the container's own clock.
     end: float
     # Degrees to turn each frame by, counterclockwise.
     rotation: int
@@ -87,14 +90,23 @@ def video_stream(container: Any) -> Any:
     stream = container.streams.best("video")
     if stream is None or stream.disposition & Disposition.attached_pic:
         raise Unreadable("no-video", "has no video track")
+    if stream.codec_context is None:
+        raise Unreadable("codec", "its picture is in a format that cannot be decoded here; convert it")
     return stream
+
+
+def sound_stream(container: Any) -> Any:
+    """The track of sound, where there is one that can be decoded."""
+    stream = container.streams.best("audio")
+    return stream if stream and stream.codec_context else None
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:
     """The packets that can be read; where the file breaks off, they end."""
     from av.error import FFmpegError
 
-    with contextlib.suppress(FFmpegError):
+    # At the end av stumbles over streams that began midway, as recorded broadcasts have them.
+    with contextlib.suppress(FFmpegError, IndexError):
         # The demuxer ends with an empty packet a stream, which flushes the decoder.
         yield from container.demux(*streams)
 
@@ -116,7 +128,12 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 def timestamp(item: Any) -> float | None:
     """Display time of a packet or frame by the container's clock; AVI has decoding times only."""
     ticks = item.dts if item.pts is None else item.pts
-    return None if ticks is None else float(ticks * item.time_base)
+    return None if ticks is None else seconds_of(ticks, item.time_base)
+
+
+def seconds_of(ticks: int, time_base: Fraction) -> float:
+    """As exact as a product of fractions, and ten times faster."""
+    return ticks * time_base.numerator / time_base.denominator
 
 
 @dataclass
@@ -128,7 +145,7 @@ class _Packets:
     plain: bool = True
 
     def add(self, packet: Any, seconds: float, is_video: bool) -> None:
-        duration = float((packet.duration or 0) * packet.time_base)
+        duration = seconds_of(packet.duration or 0, packet.time_base)
         self.end = max(self.end, seconds + duration)
         if is_video and packet.is_discard:
             # Frames outside an edit list are decoded, never displayed.
@@ -138,19 +155,21 @@ class _Packets:
             self.shown.append((seconds, duration))
 
 
-def scan(path: str) -> Scan:
-    """Read the timestamps of all packets; only the first frame is decoded."""
+def scan(path: str, *, with_sound: bool = False) -> Scan:
+    """Read the timestamps of all packets of the picture, and of the sound for its end; one frame is decoded."""
     found = _Packets()
     with opened(path) as container:
-        video, sound = video_stream(container), container.streams.best("audio")
+        video, sound = video_stream(container), sound_stream(container) if with_sound else None
         rate = float(video.average_rate or FALLBACK_FPS)
         found.plain = bool(INDEXED & set(container.format.name.split(",")))
         for packet in packets(container, *(stream for stream in (video, sound) if stream)):
             seconds = timestamp(packet)
             if packet.size and seconds is not None:
                 found.add(packet, seconds, packet.stream_index == video.index)
+        delay = DELAY if video.codec_context.has_b_frames else 0
     if not found.shown:
-        raise Unreadable("no-frames", "has a video track without a frame")
+        raise Unreadable("no-frames", "has a video track without a frame whose time is known")
+    orderly = _orderly(np.array(found.shown)[:, 0], delay)
     times, durations = np.array(sorted(found.shown)).T
     last = durations[-1] or (float(np.diff(times).mean()) if len(times) > 1 else 0) or 1 / rate
     return Scan(
@@ -159,8 +178,14 @@ def scan(path: str) -> Scan:
         stop=float(times[-1] - times[0] + last),
         end=found.end,
         rotation=_rotation(path),
-        plain=found.plain and bool(np.all(np.diff(times) > 0)),
+        plain=found.plain and orderly,
     )
+
+
+def _orderly(times: NDArray[np.float64], delay: int) -> bool:
+    """Whether a decoder that may hold back so many frames gives them in the order of their times."""
+    latest = np.maximum.accumulate(times)
+    return len(np.unique(times)) == len(times) and bool(np.all(latest[: -delay - 1] < times[delay + 1 :]))
 
 
 def _rotation(path: str) -> int:

@@ -1,6 +1,7 @@
 """Untrusted media is opened in a child process alone, which is killed when it hangs, dies or takes too much memory.
 
-Its answers are JSON and raw bytes, never pickles: a decoder that a hostile file has taken over must not reach us.
+Its answers are JSON and pixels in shared memory, never pickles: a decoder that a hostile file has taken over must not
+reach us.
 """
 
 import json
@@ -17,30 +18,43 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
+from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io import audio, probe, video
 from clip_ae.io.container import Unreadable
+from clip_ae.io.ring import Form, Ring
 
 GIB = 1 << 30
 # Seconds for the child to start; libraries may lie on a slow disk.
 START = 120.0
 PR_SET_PDEATHSIG = 1
+# We say this when we are done with a window.
+DONE = b"done"
+
+
+def decoders(count: int, watchdog: float, memory_gib: float) -> list["Decoder"]:
+    """As many as read side by side; none is started before it has something to do."""
+    if count < 1:
+        raise UserError(f"--workers {count}: at least one decoder must read")
+    return [Decoder(watchdog, memory_gib) for _ in range(count)]
 
 
 class Decoder:
     """The child: started at the first question, again after every death.
 
-    It works ahead of us by one window, which waits in the pipe.
+    It works ahead of us by the slots of a ring that both processes see.
     """
 
     def __init__(self, watchdog: float = 60.0, memory_gib: float = 4.0) -> None:
         self.watchdog = watchdog
         self.memory = int(memory_gib * GIB)
         self.process: SpawnProcess | None = None
+        self.ended = False
         self.pipe: Connection
+        self.ring: Ring
 
     def __enter__(self) -> "Decoder":
         return self
@@ -53,44 +67,63 @@ class Decoder:
         return probe.Facts(**self._answer()["facts"])
 
     def video(self, path: Path, info: VideoInfo, grid: Grid, short_side: int, lookahead: int = 0) -> Iterator[Window]:
-        """io/video.windows, in the child. Where decord hangs or dies, another child goes on without it."""
+        """io/video.windows, in the child. Where decord hangs or dies, another child goes on without it.
+
+        A window's frames lie in the ring: they are there until the next window is asked for.
+        """
+        form = Form(video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.overlap(lookahead))
         request = (str(path), info, grid, short_side, lookahead)
         done = 0
         try:
-            for window in self._windows("video", *request):
+            for window in self._windows("video", form, info.snippets, *request):
                 yield window
                 done += 1
         except Unreadable as failure:
             if failure.kind not in ("timeout", "crash"):
                 raise
-            yield from islice(self._windows("video_by_pyav", *request), done, None)
+            yield from islice(self._windows("video_by_pyav", form, info.snippets, *request), done, None)
 
     def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
-        """io/audio.windows, in the child."""
-        return self._windows("audio", str(path), info, grid)
+        """io/audio.windows, in the child, with the same limit of life."""
+        return self._windows("audio", Form((audio.SAMPLES,), "f4"), info.snippets, str(path), info, grid)
+
+    def end(self) -> None:
+        """From any thread: end the child, so that whoever waits for it learns that it is dead."""
+        self.ended = True
+        process = self.process
+        if process is not None:
+            process.kill()
 
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.join()
             self.pipe.close()
+            self.ring.close()
             self.process = None
 
-    def _windows(self, *request: Any) -> Iterator[Window]:
-        self._ask(*request)
+    def _windows(self, service: str, form: Form, snippets: int, path: str, *request: Any) -> Iterator[Window]:
+        if self.process is None:
+            self._start()
+        try:
+            slots = self.ring.slots(form)
+        except MemoryError:
+            raise Unreadable("memory", "its pictures take more memory than there is") from None
+        self._ask(service, path, form, *request)
         broken_off = True
         try:
-            while "snippet" in (head := self._answer()):
-                data = np.empty(head["shape"], head["dtype"])
-                self._talk(self.pipe.recv_bytes_into, data.data.cast("B"))
-                yield Window(head["snippet"], data, head["coverage"])
+            for snippet in range(snippets):
+                coverage = float(self._answer()["coverage"])
+                yield Window(snippet, slots[snippet % len(slots)], coverage)
+                self._talk(self.pipe.send_bytes, DONE)
+            self._answer()
             broken_off = False
         except Unreadable:
             # The child has said so itself, or is dead already.
             broken_off = False
             raise
         finally:
-            # Whoever stops reading early leaves windows in the pipe.
+            # Whoever stops reading early leaves a child that waits for its slots.
             if broken_off:
                 self.kill()
 
@@ -102,10 +135,20 @@ class Decoder:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid(), self.memory), daemon=True)
-        self.process.start()
+        self.ring = Ring()
+        arguments = (theirs, self.ring, os.getpid(), self.memory)
+        process = context.Process(target=_serve, args=arguments, daemon=True)
+        process.start()
+        # Only now, as `end` may come from another thread at any time and needs a process that runs.
+        self.process = process
         theirs.close()
-        self._answer(START)
+        try:
+            self._answer(START)
+        except Unreadable as failure:
+            if self.ended:
+                raise
+            # No video's fault: a broken installation must not pass for a thousand broken videos.
+            raise RuntimeError(f"no decoder can be started here: {failure}") from None
 
     def _answer(self, patience: float | None = None) -> dict[str, Any]:
         if not self.pipe.poll(self.watchdog if patience is None else patience):
@@ -130,7 +173,7 @@ class Decoder:
         return f" of {signal.Signals(-code).name}" if code and code < 0 else ""
 
 
-def _serve(pipe: Connection, parent: int, memory: int) -> None:
+def _serve(pipe: Connection, ring: Ring, parent: int, memory: int) -> None:
     """The child's life: one request after another until the pipe closes."""
     _tie_to(parent)
     _load_decoders()
@@ -139,7 +182,7 @@ def _serve(pipe: Connection, parent: int, memory: int) -> None:
     while True:
         try:
             name, path, *rest = pipe.recv()
-            SERVICES[name](pipe, path, *rest)
+            SERVICES[name](pipe, ring, path, *rest)
         except (EOFError, BrokenPipeError):
             return
         except Unreadable as failure:
@@ -166,10 +209,11 @@ def _load_decoders() -> None:
     # decord asks its own thread for the last frames so many times and then gives up: on a busy machine too soon, and
     # the second reader's pixels differ. It may wait for as long as the watchdog lets it.
     os.environ["DECORD_EOF_RETRY_MAX"] = "1000000000"
-    import av
+    # av is silent as it comes. A level that is set makes FFmpeg's threads wait for the GIL whenever they have something
+    # to say, while the thread that holds it may be waiting for them.
+    import av  # noqa: F401
     import decord
 
-    av.logging.set_level(av.logging.PANIC)
     decord.logging.set_level(decord.logging.QUIET)
 
 
@@ -186,24 +230,48 @@ def _say(pipe: Connection, **answer: Any) -> None:
     pipe.send_bytes(json.dumps(answer).encode())
 
 
-def _probe(pipe: Connection, path: str, grid: Grid) -> None:
+def _probe(pipe: Connection, ring: Ring, path: str, grid: Grid) -> None:
     _say(pipe, facts=asdict(probe.probe(path, grid)))
 
 
 def _stream(read: Callable[..., Iterator[Window]]) -> Callable[..., None]:
-    def serve(pipe: Connection, path: str, *rest: Any) -> None:
-        for window in read(path, *rest):
-            data = np.ascontiguousarray(window.data)
-            _say(pipe, snippet=window.snippet, coverage=window.coverage, shape=data.shape, dtype=data.dtype.str)
-            pipe.send_bytes(data.data.cast("B"))
+    """Windows into the ring's slots, each used again once its window is done with."""
+
+    def serve(pipe: Connection, ring: Ring, path: str, form: Form, *rest: Any) -> None:
+        slots = ring.slots(form)
+        told = done = 0
+
+        def place(snippet: int) -> NDArray[Any]:
+            nonlocal done
+            while snippet - done >= len(slots):
+                pipe.recv_bytes()
+                done += 1
+            slot: NDArray[Any] = slots[snippet % len(slots)]
+            return slot
+
+        try:
+            for window in read(path, *rest, place=place):
+                _say(pipe, coverage=window.coverage)
+                told += 1
+        finally:
+            # The next thing to read must be a request.
+            for _ in range(told - done):
+                pipe.recv_bytes()
         _say(pipe)
 
     return serve
+
+
+def _sound(path: str, info: VideoInfo, grid: Grid, place: video.Place) -> Iterator[Window]:
+    for window in audio.windows(path, info, grid):
+        slot = place(window.snippet)
+        slot[:] = window.data
+        yield window
 
 
 SERVICES: dict[str, Callable[..., None]] = {
     "probe": _probe,
     "video": _stream(video.windows),
     "video_by_pyav": _stream(partial(video.windows, readers=("pyav",))),
-    "audio": _stream(audio.windows),
+    "audio": _stream(_sound),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_ae.core.timeline import Grid
-from clip_ae.io.container import Scan, Unreadable, opened, scan, video_stream
+from clip_ae.io.container import Scan, Unreadable, opened, scan, sound_stream, video_stream
 
 DAY = 86400.0
 # A container that claims more than this times what its packets span is not believed.
@@ -31,12 +31,13 @@ class Facts:
 
 def probe(path: str, grid: Grid) -> Facts:
     """The facts of a video; Unreadable where there is no video to speak of."""
-    _check_file(path)
-    found = scan(path)
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise Unreadable("empty", "is an empty file; its download or copy failed")
+    found = scan(path, with_sound=True)
     if found.stop > DAY + len(found.times):
         raise Unreadable("timestamps", f"has {len(found.times)} frames spread over {found.stop / DAY:.1f} days")
     with opened(path) as container:
-        stream, sound = video_stream(container), container.streams.best("audio")
+        stream, sound = video_stream(container), sound_stream(container)
         claim = _claim(container, stream, found, grid.length)
         width, height = stream.width, stream.height
         audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
@@ -51,14 +52,6 @@ def probe(path: str, grid: Grid) -> Facts:
     )  # fmt: skip
 
 
-def _check_file(path: str) -> None:
-    try:
-        if os.stat(path).st_size == 0 and os.path.isfile(path):
-            raise Unreadable("empty", "is an empty file; its download or copy failed")
-    except FileNotFoundError:
-        raise Unreadable("missing", "no such file, or a link to nowhere") from None
-
-
 def _claim(container: Any, stream: Any, found: Scan, slack: float) -> float:
     """Seconds of video that the container promises; 0 where it promises none that its packets do not keep.
 
@@ -69,6 +62,9 @@ def _claim(container: Any, stream: Any, found: Scan, slack: float) -> float:
     if stream.duration is None:
         # Matroska counts from zero, not from the first timestamp.
         return whole - found.first if whole > found.end + slack else 0.0
+    if container.format.name == "avi":
+        # FFmpeg shortens the length of one that breaks off; the number of frames stays what the header says.
+        return float(stream.frames * stream.time_base)
     own = float(stream.duration * stream.time_base)
     return min(own, whole) if whole else own
 

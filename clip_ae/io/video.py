@@ -13,6 +13,8 @@ from clip_ae.io.container import THREADS, Scan, decoded, opened, scan, timestamp
 
 Frame = NDArray[np.uint8]
 Size = tuple[int, int]
+# Where a snippet's window is to be written.
+Place = Callable[[int], NDArray[Any]]
 
 
 class Unsuited(Exception):
@@ -27,24 +29,51 @@ def windows(
     lookahead: int,
     *,
     readers: Sequence[str] = ("decord", "pyav"),
+    place: Place | None = None,
 ) -> Iterator[Window]:
-    """Each snippet's frames and `lookahead` more, [n, H, W, 3] RGB; exactly info.snippets windows."""
+    """Each snippet's frames and `lookahead` more, at its `place` or in new memory; exactly info.snippets windows."""
     found = scan(path)
-    width, height = scaled(info.width, info.height, short_side)
-    length = grid.frames + lookahead
+    shape = window_shape(info, grid, short_side, lookahead)
+    _, height, width, _ = shape
     total = grid.frames_spanned(info.snippets) + lookahead
-    frames = deque([np.zeros((height, width, 3), np.uint8)] * length, maxlen=length)
-    exists = deque([False] * length, maxlen=length)
     shown = on_grid(read_frames(path, found, (width, height), readers), found, grid, total)
+    frame, real = np.zeros((height, width, 3), np.uint8), False
+    filling: deque[_Filling] = deque()
     for j in range(total):
         # Past the end the last frame stays; a video of which nothing can be decoded is black.
-        frame, real = next(shown, (frames[-1], False))
-        frames.append(frame)
-        exists.append(real)
-        snippet, rest = divmod(j + 1 - length, grid.stride)
-        if rest == 0 and snippet >= 0:
-            own = list(exists)[: grid.frames]
-            yield Window(snippet, np.stack(frames), sum(own) / grid.frames)
+        frame, real = next(shown, (frame, False))
+        snippet, rest = divmod(j, grid.stride)
+        if rest == 0 and snippet < info.snippets:
+            filling.append(_Filling(snippet, place(snippet) if place else np.empty(shape, np.uint8)))
+        for window in filling:
+            window.add(frame, real)
+        if filling and filling[0].full:
+            yield filling.popleft().window(grid.frames)
+
+
+class _Filling:
+    """A window whose frames are still coming in, each written to its place once."""
+
+    def __init__(self, snippet: int, data: Frame) -> None:
+        self.snippet, self.data = snippet, data
+        self.real: list[bool] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.real) == len(self.data)
+
+    def add(self, frame: Frame, real: bool) -> None:
+        self.data[len(self.real)] = frame
+        self.real.append(real)
+
+    def window(self, own: int) -> Window:
+        return Window(self.snippet, self.data, sum(self.real[:own]) / own)
+
+
+def window_shape(info: VideoInfo, grid: Grid, short_side: int, lookahead: int) -> tuple[int, int, int, int]:
+    """Shape of every window of a video: [n, H, W, 3]."""
+    width, height = scaled(info.width, info.height, short_side)
+    return grid.frames + lookahead, height, width, 3
 
 
 def scaled(width: int, height: int, short_side: int) -> Size:
@@ -94,13 +123,26 @@ def _decord(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]
             raise Unsuited
         # Its own timestamps are float32: milliseconds off after some hours.
         for seconds in found.times:
-            frame = reader.next().asnumpy()
+            frame: Frame = np.asarray(np.from_dlpack(_Lent(reader.next().to_dlpack())), np.uint8)
             # For some widths below 100 pixels it returns the padding of rows as a fourth channel.
             if frame.shape != (*size[::-1], 3):
                 raise Unsuited
             yield float(seconds), frame
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
         raise Unsuited from error
+
+
+class _Lent:
+    """decord's own memory as numpy takes it, without a copy."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
 
 
 def _pyav(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:

@@ -16,18 +16,17 @@ from numpy.typing import NDArray
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.typed import canonical
+from clip_ae.core.types import Network
 from clip_ae.io.files import written
 
 Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class WeightsFile:
-    """Tensors, what made them, and what is known of them (network, licence, hash, ...)."""
+class WeightsFile(Network):
+    """A network and what made it."""
 
-    tensors: Tensors
     record: Record
-    about: dict[str, Any]
 
 
 def content_digest(tensors: Mapping[str, NDArray[Any]], record: Record, about: Mapping[str, Any]) -> str:
@@ -70,7 +69,7 @@ def read_weights(path: Path) -> WeightsFile:
         ) from None
     if content_digest(tensors, record, about) != about.get("sha256"):
         raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
-    return WeightsFile(tensors, record, about)
+    return WeightsFile(about, tensors, record)
 
 
 def read_weights_record(path: Path) -> Record:

@@ -3,7 +3,7 @@
 A video that the annotations do not place has the subset "", as all have where there are no annotations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +13,12 @@ from clip_ae.core.provenance import digest, join_ids, make_record
 from clip_ae.core.specs import CatalogSpec
 from clip_ae.core.typed import canonical
 from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.io.annotations import read_subsets
+from clip_ae.io.annotations import read_facts
 from clip_ae.io.parquet import FAILURES, VIDEOS, read_many, read_parquet_record, write_rows
 
 ABSENT = "annotated, but no such video is there"
+# A video's length may differ from the annotated one by so many seconds, and by this share of it.
+SLACK, SHARE = 2.0, 0.02
 
 
 def run(
@@ -32,7 +34,8 @@ def run(
 ) -> None:
     tables = _shards(probe, shards)
     reports = {part: _shards(failures / part, shards) for part in ("probe", *streams.split(","))}
-    subsets = read_subsets(annotations) if annotations else {}
+    facts = read_facts(annotations) if annotations else {}
+    subsets = {video_id: subset for video_id, (subset, _) in facts.items()}
     found = {row["video_id"]: row | {"subset": subsets.get(row["video_id"], "")} for row in read_many(tables)}
     absent = _absent(spec, found, subsets)
     if annotations and not any(row["subset"] for row in found.values()):
@@ -40,13 +43,14 @@ def run(
             f"{annotations}: names none of the {len(found)} videos; ids are file names without suffix, "
             f"and it speaks of '{min(subsets)}' where the folder has '{min(found, default='')}'"
         )
-    inputs = {"probe": _joined(tables), "subsets": digest(canonical(subsets))}
+    inputs = {"probe": _joined(tables), "subsets": digest(canonical(facts))}
     inputs |= {f"failures/{part}": _joined(paths) for part, paths in reports.items()}
     record = make_record("catalog", spec, inputs)
     write_rows(out, VIDEOS, sorted([*found.values(), *absent], key=lambda row: row["video_id"]), record)
     lost = [vars(Failure(row["video_id"], "catalog", "missing", ABSENT)) for row in absent]
+    odd = [vars(failure) for failure in _of_other_length(found, {i: d for i, (_, d) in facts.items() if d})]
     told = [row for paths in reports.values() for row in read_many(paths)]
-    everything = sorted([*told, *lost], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
+    everything = sorted([*told, *lost, *odd], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
     write_rows(failures_out, FAILURES, everything, record)
 
 
@@ -58,6 +62,15 @@ def _absent(spec: CatalogSpec, found: Mapping[str, Any], subsets: Mapping[str, s
         for video_id, subset in subsets.items()
         if subset in wanted and video_id not in found
     ]
+
+
+def _of_other_length(found: Mapping[str, Any], annotated: Mapping[str, float]) -> Iterator[Failure]:
+    """Another cut of a video, or features of another one: its segments would lie in the wrong places."""
+    for video_id, row in found.items():
+        length = annotated.get(video_id)
+        if row["status"] == "ok" and length and abs(row["duration"] - length) > SLACK + SHARE * length:
+            message = f"is {row['duration']:.1f} s long, the annotations say {length:.1f} s"
+            yield Failure(video_id, "catalog", "length", message)
 
 
 def _shards(folder: Path, shards: int) -> list[Path]:

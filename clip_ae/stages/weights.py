@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy._core.multiarray import _reconstruct
+from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import make_record
@@ -16,8 +19,24 @@ from clip_ae.core.specs import WeightsSpec
 from clip_ae.core.tables import NETWORKS, load
 from clip_ae.core.typed import plain
 from clip_ae.encoders.networks.fit import fit, tensors_of
-from clip_ae.io.sources import OPEN_CLIP, check, fetched, file_digest
+from clip_ae.encoders.networks.reads import reads
+from clip_ae.io.downloads import unreachable
+from clip_ae.io.integrity import check, file_digest
+from clip_ae.io.pickles import read_arrays
+from clip_ae.io.sources import fetched
 from clip_ae.io.weights import Tensors, read_weights, save_weights
+
+# open_clip:ARCHITECTURE/TAG names weights that open_clip knows where to find.
+OPEN_CLIP = "open_clip:"
+# Plain arrays, as old numpy and new name them: some publishers saved them instead of tensors.
+ARRAYS: list[Any] = [
+    (_reconstruct, "numpy.core.multiarray._reconstruct"),
+    (_reconstruct, "numpy._core.multiarray._reconstruct"),
+    np.ndarray,
+    np.dtype,
+    np.dtypes.Float32DType,
+    np.dtypes.Float64DType,
+]
 
 
 def run(
@@ -34,6 +53,7 @@ def run(
         "name": spec.name,
         "source": weights.source,
         weights.network: plain(options),
+        "reads": reads(weights),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
     }
@@ -57,7 +77,7 @@ def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], besid
     """The checked source file; what open_clip knows of its weights joins `about`."""
     weights, key = spec.weights, f"weights.{spec.name}"
     if not weights.source.startswith(OPEN_CLIP):
-        with fetched(key, weights.source, weights.integrity, beside) as path:
+        with fetched(key, weights, beside) as path:
             yield path
         return
     if weights.clip is None:
@@ -67,29 +87,42 @@ def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], besid
     try:
         path = network.download(facts)
     except (OSError, RuntimeError) as error:
-        where = facts.get("url") or f"https://huggingface.co/{facts.get('hf_hub')}"
-        raise UserError(
-            f"{key}: cannot download {where} ({error}); get its safetensors file and set {key}.source to its path"
-        ) from None
+        hub = facts.get("hf_hub")
+        where = f"https://huggingface.co/{hub}" if hub else facts["url"]
+        raise unreachable(key, weights, where, error, "get its safetensors file") from None
     check(key, path, weights.integrity)
     yield path
 
 
 def read_state(key: str, path: Path) -> dict[str, Any]:
-    """Tensors by name from safetensors or from a PyTorch file; no code in it is ever run."""
+    """Tensors by name from safetensors, pickled arrays (.ckpt) or a PyTorch file; no code in it is ever run."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.suffix == ".ckpt":
+        return {name: _tensor(array) for name, array in read_arrays(key, path).items()}
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(ARRAYS):
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RefusedInput(f"{key}: {path.name} is not plain weights ({reason})") from None
+        raise RefusedInput(f"{key}: {path.name} is not plain weights ({_reason(error)})") from None
     if not isinstance(state, dict):
         raise RefusedInput(f"{key}: {path.name} holds a {type(state).__name__}, not tensors by name")
     return state
+
+
+def _reason(error: Exception) -> str:
+    """What a file names, or the first sentence: torch goes on to advise how to run the code in it."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    first = str(error).partition("\n")[0].partition(". ")[0]
+    return f"names {named[1]}" if named else first or type(error).__name__
+
+
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A copy, which torch may write to, in this machine's byte order."""
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
 
 
 def _arrays(state: dict[str, Any], key: str) -> Tensors:

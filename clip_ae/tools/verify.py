@@ -17,7 +17,7 @@ from clip_ae.core.provenance import Record, digest, join_ids, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_subsets
+from clip_ae.io.annotations import read_facts
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.records import read_record
 
@@ -106,7 +106,7 @@ def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
     if not data.annotated:
         return digest(canonical({}))
     path = Path(data.annotations or layout.DEMO_ANNOTATIONS.format(**wildcards))
-    return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_subsets(path)))
+    return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_facts(path)))
 
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:

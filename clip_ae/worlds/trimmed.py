@@ -52,8 +52,8 @@ BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
     ((120, 108, 124), (84, 80, 100)),
 )
 FPS = 25
-# The sound that VGGish hears.
-SECONDS = 0.96
+# The 15600 samples that VGGish hears.
+SECONDS = 0.975
 WORLD = 2
 
 
@@ -72,7 +72,7 @@ class Clip:
         return np.stack(list(draw(self.scene, np.arange(count) / FPS)))
 
     def wave(self) -> NDArray[np.float32]:
-        """Mono sound, float32 [15360] at 16 kHz."""
+        """Mono sound, float32 [15600] at 16 kHz."""
         return mix([self.sound], round(SECONDS * RATE), self.room, (*self.sound.seed, 1))
 
 

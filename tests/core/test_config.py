@@ -93,7 +93,28 @@ def test_the_commented_examples_are_right() -> None:
             1.0,
             "runs.stpn.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
         ),
-        ("weights.demo_rgb.clip", {}, "weights.demo_rgb: expected exactly one of i3d, clip, vggish; got i3d, clip"),
+        (
+            "weights.demo_rgb.clip",
+            {},
+            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft; got i3d, clip",
+        ),
+        ("weights.demo_rgb.i3d", None, "vggish_pca, raft; got none"),
+        ("weights.raft_large.source", "pretrain", "weights.raft_large.source: this workflow trains no raft"),
+        ("weights.raft_large.raft.size", "huge", 'weights.raft_large.raft.size: "huge" is not allowed'),
+        ("datasets.demo.encoders.rgb.weights", "raft_large", "raft_large is a raft network; rgb needs i3d here"),
+        ("datasets.demo.encoders.rgb.precision", "fp16", 'rgb.precision: "fp16" is not allowed'),
+        ("datasets.demo.encoders.rgb.raft", "raft_large", "datasets.demo.encoders.rgb.raft: unknown key"),
+        ("datasets.demo.encoders.flow.algorithm", "raft", "flow.raft: name a raft entry of `weights` with algorithm"),
+        ("datasets.demo.encoders.flow.raft", "raft_large", "flow.raft: name a raft entry of `weights` with algorithm"),
+        (
+            "datasets.demo.encoders.flow.raft",
+            "raft_lrge",
+            "flow.raft: 'raft_lrge' is not defined; did you mean",
+        ),
+        ("datasets.demo.encoders.flow.raft", "vggish", "flow.raft: vggish is a vggish network; flow needs raft here"),
+        ("datasets.demo.encoders.audio.pca", "vggish", "audio.pca: vggish is a vggish network; audio needs vggish_pca"),
+        ("runtime.gpu_batch", -1, "runtime.gpu_batch: -1 must be at least 0"),
+        ("runtime.workers", 0, "runtime.workers: 0 must be at least 1"),
         ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
         ("weights.vggish.integrity", "sha256-prefx:1", "weights.vggish.integrity: expected sha256:HEX"),
         ("weights.vggish.integrity", None, "weights.vggish.integrity: missing; what comes from a URL"),
@@ -127,6 +148,17 @@ def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
         load_config(data)
     mine["streams"] = ["rgb", "flow"]
     assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
+
+
+def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
+    flow = data["datasets"]["demo"]["encoders"]["flow"]
+    flow |= {"algorithm": "raft", "raft": "raft_large"}
+    encoders = load_config(data).datasets["demo"].encoders
+    assert encoders is not None
+    assert encoders.flow is not None
+    assert encoders.rgb is not None
+    assert encoders.flow.networks == ("demo_flow", "raft_large")
+    assert encoders.rgb.networks == ("demo_rgb",)
 
 
 def test_averages_hold_the_thresholds_between_their_ends() -> None:

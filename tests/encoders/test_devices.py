@@ -13,8 +13,20 @@ def unusable(monkeypatch, tmp_path):
     driver = tmp_path / "version"
     driver.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.82.01\nGCC version: 9\n")
     monkeypatch.setattr(devices, "DRIVER", driver)
-    monkeypatch.setattr(devices, "_usable", lambda: False)
+    monkeypatch.setattr(devices, "_gpus", list)
+    monkeypatch.setattr(devices, "_usable", lambda device: False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.fixture
+def gpus(unusable, monkeypatch):
+    """A machine with three GPUs that work, the first of which another job has; what is used and made current."""
+    log = []
+    monkeypatch.setattr(devices, "_gpus", lambda: ["GPU-a", "GPU-b", "GPU-c"])
+    monkeypatch.setattr(devices, "lease", lambda names: names.index("GPU-b"))
+    monkeypatch.setattr(devices, "_usable", lambda device: log.append(f"used {device}") or True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: log.append(f"set {device}"))
+    return log
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
@@ -25,24 +37,56 @@ def test_an_unusable_device_is_told(unusable, device):
         devices.resolve(device)
 
 
-def test_cpu_insists(unusable):
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_leased_device_that_does_not_work_is_told(gpus, monkeypatch, device):
+    monkeypatch.setattr(devices, "_usable", lambda device: False)
+    with pytest.raises(UserError, match=f"device {device}: torch .* cannot use an NVIDIA device here"):
+        devices.resolve(device)
+
+
+def test_cpu_insists(gpus):
     assert devices.resolve("cpu") == "cpu"
+    assert gpus == []
 
 
-def test_a_hidden_device_is_no_device(unusable, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_a_hidden_device_is_no_device(unusable, monkeypatch, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
     assert devices.resolve("auto") == "cpu"
 
 
-def test_auto_takes_what_works(unusable, monkeypatch):
-    monkeypatch.setattr(devices, "_usable", lambda: True)
-    assert devices.resolve("auto") == "cuda"
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_the_leased_gpu_is_tried_and_made_current(gpus, device):
+    assert devices.resolve(device) == "cuda:1"
+    assert gpus == ["used cuda:1", "set cuda:1"]
+
+
+def test_gpus_have_the_same_name_in_every_process(monkeypatch):
+    """Its number depends on what is visible, its uuid does not."""
+
+    class Properties:
+        def __init__(self, index):
+            self.uuid = f"uuid-{index}"
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", Properties)
+    assert devices._gpus() == ["uuid-0", "uuid-1"]
+
+
+def test_a_driver_that_answers_with_an_error_has_no_gpu(monkeypatch):
+    def fail(index):
+        raise RuntimeError("CUDA driver initialization failed")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", fail)
+    assert devices._gpus() == []
 
 
 def test_without_a_device(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "DRIVER", tmp_path / "absent")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(devices, "_usable", lambda: False)
+    monkeypatch.setattr(devices, "_gpus", list)
+    monkeypatch.setattr(devices, "_usable", lambda device: False)
     assert devices.resolve("auto") == "cpu"
     with pytest.raises(UserError, match="no NVIDIA driver found"):
         devices.resolve("cuda")

@@ -1,4 +1,6 @@
-"""I3D: TensorFlow's padding, the published network's names and size."""
+"""I3D: TensorFlow's padding, the published network's names and size, and its features as its authors compute them."""
+
+import functools
 
 import pytest
 import torch
@@ -8,8 +10,13 @@ from hypothesis import strategies as st
 
 from clip_ae.core.config import I3dOptions
 from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.types import Network
+from clip_ae.encoders.inference import DTYPES
 from clip_ae.encoders.networks import i3d
 from clip_ae.encoders.networks.fit import fit, tensors_of
+from clip_ae.encoders.networks.i3d_ready import ready
+from tests.encoders import plain_i3d
+from tests.encoders.random_networks import random_i3d
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,57 @@ def published_feature_parameters(channels: int) -> int:
         units += [(inputs, b0, 1), (inputs, b1a, 1), (b1a, b1b, 27), (inputs, b2a, 1), (b2a, b2b, 27), (inputs, b3b, 1)]
         inputs = b0 + b1b + b2b + b3b
     return sum(i * o * volume + 2 * o for i, o, volume in units)
+
+
+def exact_features(network: Network, x: torch.Tensor) -> torch.Tensor:
+    """By the oracle, in double precision."""
+    with torch.inference_mode():
+        weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
+        return plain_i3d.features(x.double(), weights)
+
+
+def distance(found: torch.Tensor, exact: torch.Tensor) -> float:
+    """As a share of the exact vector's length; the worst row."""
+    return float(((found.double() - exact).norm(dim=1) / exact.norm(dim=1)).max())
+
+
+@functools.cache
+def published_window(channels: int) -> tuple[Network, torch.Tensor, torch.Tensor]:
+    """A network of the published width, one published window, and what the oracle makes of it."""
+    network, x = random_i3d(I3dOptions(channels)), torch.rand(1, channels, 16, 224, 224) * 2 - 1
+    return network, x, exact_features(network, x)
+
+
+@pytest.mark.parametrize("channels", [3, 2])
+@torch.inference_mode()
+def test_the_published_network_on_a_published_window(channels):
+    network, x, exact = published_window(channels)
+    quick = ready(I3dOptions(channels), network.tensors, "there")
+    features = quick.features(x)
+    assert features.shape == (1, 1024)
+    assert distance(features, exact) < 1e-6
+    weight, bias = (torch.from_numpy(network.tensors[f"logits.conv3d.{n}"]).double() for n in ("weight", "bias"))
+    logits = quick.logits(features[:, :, None, None, None]).flatten(1)
+    assert logits.shape == (1, 400)
+    assert distance(logits, F.linear(exact, weight.flatten(1), bias)) < 1e-6
+
+
+@torch.inference_mode()
+def test_bf16_points_the_same_way():
+    network, x, exact = published_window(3)
+    fast = ready(I3dOptions(3), network.tensors, "there").to(DTYPES["bf16"]).features(x.to(DTYPES["bf16"]))
+    assert F.cosine_similarity(fast.double(), exact).item() > 0.999
+    assert distance(fast, exact) > 1e-4, "that was not bf16"
+
+
+@pytest.mark.parametrize("channels", [3, 2])
+@pytest.mark.parametrize("shape", [(16, 56, 56), (7, 35, 45), (3, 17, 40), (1, 16, 33)])
+@torch.inference_mode()
+def test_padding_of_any_size_is_the_oracle_s(channels, shape):
+    options = I3dOptions(channels, 0.125, classes=5)
+    network, x = random_i3d(options), torch.rand(1, channels, *shape) * 2 - 1
+    features = ready(options, network.tensors, "there").features(x)
+    assert distance(features, exact_features(network, x)) < 1e-6
 
 
 @pytest.mark.parametrize("shape", [(16, 64, 64), (16, 56, 56), (3, 17, 40)])

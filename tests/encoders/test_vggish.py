@@ -1,10 +1,18 @@
-"""VGGish: the published network's names, shapes and order of flattening."""
+"""VGGish: the published network's names, shapes and order of flattening; the AudioSet release's post-processing."""
 
+from typing import Any
+
+import numpy as np
+import pytest
 import torch
 
-from clip_ae.core.config import VggishOptions
-from clip_ae.encoders.networks import vggish
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.core.config import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.errors import UserError
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Network
+from clip_ae.encoders.networks import vggish, vggish_pca
+from clip_ae.encoders.networks.fit import fit, tensors_of
+from clip_ae.encoders.streams import audio
 
 
 def test_published_names_and_shapes():
@@ -21,6 +29,7 @@ def test_published_names_and_shapes():
         "embeddings.2": (4096, 4096),
         "embeddings.4": (128, 4096),
     }
+    assert shapes.keys() == {f"{name}.{kind}" for name in weights for kind in ("weight", "bias")}
 
 
 def test_maps_are_flattened_with_channels_last():
@@ -45,5 +54,84 @@ def test_the_embedding_keeps_its_sign_and_the_classifier_reads_its_relu():
     torch.testing.assert_close(network(x), network.classifier(embedding.clamp(min=0)))
 
 
-def test_published_post_processing_is_left_out():
+def test_post_processing_inside_published_weights_is_left_out():
     assert set(vggish.convert({"features.0.bias": 1, "pproc.pca_means": 2})) == {"features.0.bias"}
+
+
+def published_pca(dim: int) -> dict[str, Any]:
+    """In the form of the published file: float64 numpy arrays, whitening, means of either sign."""
+    rng = np.random.default_rng(0)
+    return {"pca_eigen_vectors": rng.normal(0, 2, (dim, dim)), "pca_means": rng.normal(0, 0.5, dim)}
+
+
+def exact(file: dict[str, Any], embeddings: np.ndarray) -> np.ndarray:
+    """AudioSet's post-processing in float64, up to the bytes: element by element."""
+    values = np.zeros(embeddings.shape)
+    for row, embedding in enumerate(embeddings):
+        for element, axis in enumerate(file["pca_eigen_vectors"]):
+            whitened = sum(axis * (embedding.astype(np.float64) - file["pca_means"].ravel()))
+            values[row, element] = 255 * (min(max(whitened, -2.0), 2.0) + 2) / 4
+    return values
+
+
+def assert_are_the_bytes_of(values: np.ndarray, found: np.ndarray) -> None:
+    """Cut off below; float32 may land on the other side of a whole number, by a hair."""
+    assert np.array_equal(found, found.astype(np.uint8))
+    assert (values - found > -1e-3).all()
+    assert (values - found < 1 + 1e-3).all()
+    assert {0, 255} < set(found.ravel())
+
+
+def tensors(file: dict[str, Any]) -> dict[str, np.ndarray]:
+    """As the weights stage makes them of a file."""
+    return {name: np.asarray(value.float()) for name, value in vggish_pca.convert(file).items()}
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_pca_and_quantisation(column):
+    file, embeddings = published_pca(128), np.random.default_rng(1).normal(0, 0.3, (20, 128)).astype(np.float32)
+    if column:
+        file["pca_means"] = file["pca_means"][:, None]
+    module = fit(vggish_pca.build(VggishPcaOptions()), tensors(file), "pca")
+    assert_are_the_bytes_of(exact(file, embeddings), module(torch.from_numpy(embeddings)).numpy())
+
+
+def features(encoder: AudioEncoder, patches: np.ndarray, dim: int = 16) -> np.ndarray:
+    """Of a network with random weights, the same each time."""
+    torch.manual_seed(0)
+    options = VggishOptions(0.125)
+    network = vggish.build(options)
+    network.embeddings[-1].bias.data.normal_()
+    networks = [Network({"vggish": plain(options)}, tensors_of(network))]
+    if encoder.pca:
+        networks.append(Network({"vggish_pca": {"dim": dim}}, tensors(published_pca(dim))))
+    return audio.build(encoder, networks, "cpu").encode(patches)
+
+
+def test_relu_and_pca_of_the_stream():
+    patches = np.random.default_rng(2).normal(size=(5, 1, 96, 64)).astype(np.float32)
+    raw = features(AudioEncoder(), patches)
+    assert (raw < 0).any()
+    rectified = np.maximum(raw, 0)
+    np.testing.assert_array_equal(features(AudioEncoder(relu=True), patches), rectified)
+    for relu, embeddings in ((False, raw), (True, rectified)):
+        found = features(AudioEncoder(relu=relu, pca="pca"), patches)
+        assert_are_the_bytes_of(exact(published_pca(16), embeddings), found)
+
+
+def test_a_pca_of_another_length_is_refused():
+    with pytest.raises(UserError, match=r"weights\.pca\.vggish_pca\.dim: 128, .* 16 numbers"):
+        features(AudioEncoder(pca="pca"), np.zeros((1, 1, 96, 64), np.float32), dim=128)
+
+
+def test_the_stream_hears_the_published_patch_length():
+    torch.manual_seed(0)
+    options = VggishOptions(1 / 64)
+    stream = audio.build(
+        AudioEncoder(), [Network({"vggish": plain(options)}, tensors_of(vggish.build(options)))], "cpu"
+    )
+    wave = np.random.default_rng(0).uniform(-1, 1, 15600).astype(np.float32)
+    prepared = stream.prepare(wave)
+    assert (prepared.shape, prepared.dtype) == ((1, 96, 64), np.float32)
+    assert not np.shares_memory(prepared, wave)
+    assert stream.encode(prepared[None]).shape == (1, stream.dim)

@@ -1,26 +1,41 @@
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import Grid
-from clip_ae.core.types import VideoInfo
+from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io import audio, video
 from clip_ae.io.container import Unreadable
-from clip_ae.io.guard import Decoder
+from clip_ae.io.guard import Decoder, decoders
 from clip_ae.io.probe import probe
+from clip_ae.io.ring import Form
 from tests.media import write_video
 
 GRID = Grid()
 
 
-def info_of(path: Path) -> VideoInfo:
-    return VideoInfo(path.stem, path.name, **vars(probe(str(path), GRID)))
+def info_of(path: Path, grid: Grid = GRID) -> VideoInfo:
+    return VideoInfo(path.stem, path.name, **vars(probe(str(path), grid)))
+
+
+def assert_same(found: Iterable[Window], wanted: Iterable[Window]) -> int:
+    """One by one, as the ring's slots are used again; how many there are."""
+    count = 0
+    for one, other in zip(found, wanted, strict=True):
+        assert (one.snippet, one.coverage) == (other.snippet, other.coverage)
+        np.testing.assert_array_equal(one.data, other.data)
+        count += 1
+    return count
 
 
 def test_the_child_gives_what_the_readers_give(tmp_path: Path) -> None:
@@ -33,10 +48,35 @@ def test_the_child_gives_what_the_readers_give(tmp_path: Path) -> None:
             (decoder.audio(path, info, GRID), audio.windows(str(path), info, GRID)),
         ]
         for guarded, direct in pairs:
-            for one, other in zip(guarded, direct, strict=True):
-                assert (one.snippet, one.coverage) == (other.snippet, other.coverage)
-                np.testing.assert_array_equal(one.data, other.data)
-                assert one.data.flags.writeable
+            assert assert_same(guarded, direct) == info.snippets
+
+
+@pytest.mark.parametrize("lookahead", [0, 1])
+@pytest.mark.parametrize("stride", [2, 4, 16, 20])
+def test_any_grid_through_fewer_slots_than_windows(tmp_path: Path, stride: int, lookahead: int) -> None:
+    """Windows that overlap, touch, or leave frames out, each with its frames where the ring has turned round."""
+    grid = Grid(stride=stride)
+    path = write_video(tmp_path / "x.mp4", frames=300)
+    info = info_of(path, grid)
+    assert info.snippets > Form((), "u1", grid.overlap(lookahead)).count
+    with Decoder(watchdog=20) as decoder:
+        found = decoder.video(path, info, grid, 32, lookahead)
+        assert assert_same(found, video.windows(str(path), info, grid, 32, lookahead)) == info.snippets
+
+
+def test_a_decoder_works_ahead_no_further_than_its_slots(tmp_path: Path) -> None:
+    """The window in our hands stays whole while the child fills all the other slots."""
+    path = write_video(tmp_path / "x.mp4", frames=480)
+    info = info_of(path)
+    with Decoder() as decoder:
+        windows = decoder.video(path, info, GRID, 32)
+        first = next(windows)
+        kept, memory = first.data.copy(), first.data
+        _settle(decoder.pipe.poll)
+        time.sleep(0.3)
+        np.testing.assert_array_equal(first.data, kept)
+        later = [np.shares_memory(window.data, memory) for window in windows]
+        assert later.index(True) == Form((), "u1").count - 1
 
 
 def test_a_decoder_that_hangs_is_killed_and_the_next_video_is_read(tmp_path: Path) -> None:
@@ -51,18 +91,22 @@ def test_a_decoder_that_hangs_is_killed_and_the_next_video_is_read(tmp_path: Pat
         assert decoder.probe(good, GRID).frames == 50
 
 
-def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("taken", [1, 4])
+def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path, taken: int) -> None:
+    """It dies with windows in its slots that it has told us of and we have not looked at."""
     path = write_video(tmp_path / "x.mp4", frames=160)
-    info = info_of(path)
+    info, found = info_of(path), []
     with Decoder() as decoder:
         windows = decoder.video(path, info, GRID, 64)
-        found = [next(windows)]
+        for window in windows:
+            found.append(Window(window.snippet, window.data.copy(), window.coverage))
+            if len(found) == taken:
+                assert decoder.process is not None
+                first = decoder.process.pid
+                _settle(decoder.pipe.poll)
+                os.kill(first or 0, signal.SIGKILL)
+        assert assert_same(found, video.windows(str(path), info, GRID, 64, 0)) == 10
         assert decoder.process is not None
-        first = decoder.process.pid
-        os.kill(first or 0, signal.SIGKILL)
-        found.extend(windows)
-        assert [w.snippet for w in found] == list(range(10))
-        assert all(w.coverage == 1 for w in found)
         assert decoder.process.pid != first
 
 
@@ -97,6 +141,50 @@ def test_a_reader_that_stops_early_leaves_nothing_in_the_pipe(tmp_path: Path) ->
         next(windows)
         windows.close()  # type: ignore[attr-defined]
         assert decoder.probe(path, GRID).frames == 160
+        assert len(list(decoder.video(path, info_of(path), GRID, 64))) == 10
+
+
+def test_another_thread_ends_a_decoder_at_any_time(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs.mp4")
+    decoder, failures = Decoder(), []
+    decoder.end()
+
+    def ask() -> None:
+        try:
+            decoder.probe(tmp_path / "hangs.mp4", GRID)
+        except Unreadable as failure:
+            failures.append(failure.kind)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while thread.is_alive():
+        decoder.end()
+        thread.join(0.001)
+    assert failures == ["crash"]
+    assert decoder.process is None
+
+
+def test_a_decoder_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No process, no thread, no open file, no named memory, whether it ends by itself or is killed."""
+    path = write_video(tmp_path / "x.mp4", frames=160)
+    info = info_of(path)
+
+    def traces() -> tuple[int, int, int, list[str]]:
+        files, shared = len(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))
+        return len(multiprocessing.active_children()), threading.active_count(), files, shared
+
+    # Python's own watcher of named memory starts with the first child and stays.
+    with Decoder() as decoder:
+        decoder.probe(path, GRID)
+    before = traces()
+    for stop in (None, 2):
+        with Decoder() as decoder:
+            for window in decoder.video(path, info, GRID, 64):
+                if window.snippet == stop:
+                    assert decoder.process is not None
+                    os.kill(decoder.process.pid or 0, signal.SIGKILL)
+        del window  # it lies in the ring
+    assert traces() == before
 
 
 def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
@@ -128,8 +216,27 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
     assert not _runs(child)
 
 
+def _settle(ready: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def _runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_at_least_one_decoder_reads() -> None:
+    assert len(decoders(3, 60, 4)) == 3
+    with pytest.raises(UserError, match="--workers 0: at least one"):
+        decoders(0, 60, 4)
+
+
+def test_av_stays_silent_by_itself() -> None:
+    """A log level that is set makes FFmpeg's threads wait for the GIL: on damaged files, now and then, for ever."""
+    code = "import av; from clip_ae.io.guard import _load_decoders; _load_decoders(); print(av.logging.get_level())"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "None"

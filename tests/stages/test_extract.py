@@ -1,4 +1,5 @@
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,14 +9,19 @@ import pytest
 from numpy.typing import NDArray
 
 from clip_ae.core import tables
-from clip_ae.core.config import AudioEncoder, Encoders, RgbEncoder
+from clip_ae.core.config import AudioEncoder, Encoders, FlowEncoder, I3dOptions, RaftOptions, RgbEncoder
+from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.specs import ExtractSpec, ProbeSpec
+from clip_ae.core.typed import plain
 from clip_ae.core.types import VideoFeatures
+from clip_ae.encoders.networks import raft
+from clip_ae.encoders.networks.fit import tensors_of
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.shards import read_shard
-from clip_ae.io.weights import save_weights
+from clip_ae.io.weights import read_weights_record, save_weights
 from clip_ae.stages import extract, probe
+from tests.encoders.random_networks import random_i3d
 from tests.media import read_counter, truncated, write_video
 
 SHARD = "0000-of-0001"
@@ -60,18 +66,30 @@ def videos(tmp_path: Path) -> Path:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, videos: Path, encoder: Counting, batch: int = 4, out: str = "out"
+    monkeypatch: pytest.MonkeyPatch,
+    videos: Path,
+    encoder: Counting,
+    batch: int = 4,
+    out: str = "out",
+    workers: int = 1,
 ) -> tuple[dict[str, VideoFeatures], list[dict[str, Any]], Path]:
     place = videos.parent / out
     table, shard, failures, weights = (place / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors"))
     if not table.exists():
         probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=place / "pf.parquet")
-    save_weights(weights, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), {})
-    monkeypatch.setattr(tables, "load", lambda module: SimpleNamespace(build=lambda **_: encoder))
+    save_weights(weights, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), {"i3d": {}, "vggish": {}})
+    monkeypatch.setattr(tables, "load", lambda module: SimpleNamespace(build=lambda **_: encoder, LIBRARIES=()))
     audio = encoder.short_side is None
     encoders = Encoders(audio=AudioEncoder(batch=batch)) if audio else Encoders(rgb=RgbEncoder(batch=batch))
     extract.run(
-        ExtractSpec(encoders), videos=videos, probe=table, weights=weights, out=shard, failures=failures, device="cpu"
+        ExtractSpec(encoders),
+        videos=videos,
+        probe=table,
+        weights=(weights,),
+        out=shard,
+        failures=failures,
+        device="cpu",
+        workers=workers,
     )
     return {v.video_id: v for v in read_shard(shard)}, read_rows(failures), shard
 
@@ -85,7 +103,7 @@ def test_row_k_speaks_of_snippet_k_in_batches_that_cross_videos(monkeypatch: pyt
     assert found["c"].feature.tolist() == [[16 * k, 16 * k + 15] for k in range(6)]
     assert found["c"].start.tolist() == pytest.approx([0.64 * k for k in range(6)])
     assert all((v.coverage == 1).all() for v in found.values())
-    assert set(read_parquet_record(shard).inputs) == {"probe", "weights"}
+    assert set(read_parquet_record(shard).inputs) == {"probe", "rgb_imagenet"}
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
@@ -96,16 +114,19 @@ def test_the_batch_changes_no_row(monkeypatch: pytest.MonkeyPatch, videos: Path,
         np.testing.assert_array_equal(video.feature, reference[video_id].feature)
 
 
-def test_the_same_bytes_twice(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
-    one, two = (run(monkeypatch, videos, Counting(4), out=out)[2].read_bytes() for out in ("one", "two"))
-    assert one == two
+def test_the_same_bytes_twice_whoever_reads_first(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+    one, two, three = (
+        run(monkeypatch, videos, Counting(4), out=out, workers=workers)[2].read_bytes()
+        for out, workers in (("one", 1), ("two", 1), ("three", 3))
+    )
+    assert one == two == three
 
 
 def test_sound_has_as_many_rows_and_a_silent_film_is_no_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     found, failures, _ = run(monkeypatch, videos, Loudness(4, short_side=None))
     assert [len(v.start) for v in found.values()] == [3, 1, 6]
     assert failures == []
-    assert found["a"].feature[1].tolist() == pytest.approx([0.5, 15360], abs=0.02)
+    assert found["a"].feature[1].tolist() == pytest.approx([0.5, 15600], abs=0.02)
     assert not found["c"].feature.any()
     assert not found["c"].coverage.any()
 
@@ -143,3 +164,105 @@ def test_a_shard_of_broken_videos_is_a_valid_empty_file(monkeypatch: pytest.Monk
     found, failures, shard = run(monkeypatch, tmp_path / "videos", Counting(4))
     assert (found, failures) == ({}, [])
     assert shard.is_file()
+
+
+def real_run(
+    videos: Path, encoders: Encoders, weights: dict[str, tuple[dict[str, NDArray[Any]], dict[str, Any]]], out: str
+) -> Path:
+    """With true networks, whose tensors and facts are given by name."""
+    place = videos.parent / out
+    files = tuple(place / f"{name}.safetensors" for name in weights)
+    for file, (tensors, about) in zip(files, weights.values(), strict=True):
+        save_weights(file, tensors, Record("weights", {"name": file.stem}, "code"), {**about, "name": file.stem})
+    probe.run(
+        ProbeSpec(), videos=videos, shard=SHARD, out=place / "probe.parquet", failures=place / "probe_failures.parquet"
+    )
+    extract.run(
+        ExtractSpec(encoders),
+        videos=videos,
+        probe=place / "probe.parquet",
+        weights=files,
+        out=place / "x.parquet",
+        failures=place / "failures.parquet",
+        device="cpu",
+    )
+    return place / "x.parquet"
+
+
+def rows_of(shard: Path) -> NDArray[np.float32]:
+    return np.concatenate([video.feature for video in read_shard(shard)]).astype(np.float32)
+
+
+def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    found: NDArray[np.float32] = (one * other).sum(axis=1) / lengths
+    return found
+
+
+RGB = RgbEncoder(batch=4)
+TOLD = re.compile(r"^rgb in (.*) against fp32, first batch: cosine (\S+), largest difference (\S+)%$", re.MULTILINE)
+
+
+def faster(videos: Path, setting: RgbEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
+    """How a faster setting is called and what it says of its drift, once it was checked against features in fp32."""
+    network = random_i3d(I3dOptions(3, 0.125, 40, 32))
+    weights = {RGB.weights: (dict(network.tensors), dict(network.about))}
+    exact = rows_of(real_run(videos, Encoders(rgb=RGB), weights, "exact"))
+    assert not TOLD.search(capsys.readouterr().err), "fp32 has no drift to tell"
+    found = rows_of(real_run(videos, Encoders(rgb=setting), weights, "fast"))
+    assert len(found) == 10
+    assert cosines(found, exact).min() > 0.999
+    ((name, cosine, _),) = TOLD.findall(capsys.readouterr().err)
+    assert float(cosine) > 0.999
+    return name, float(np.abs(found - exact).max())
+
+
+def test_bf16_tells_what_it_costs(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, difference = faster(videos, replace(RGB, precision="bf16"), capsys)
+    assert name == "bf16"
+    assert difference > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_translated_network_tells_what_it_costs(
+    videos: Path, capsys: pytest.CaptureFixture[str], precision: Any
+) -> None:
+    name, _ = faster(videos, replace(RGB, precision=precision, compile=True), capsys)
+    assert name == f"{precision}, compiled,"
+
+
+def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
+    network, options = random_i3d(I3dOptions(2, 0.125, 40, 32)), RaftOptions("small")
+    weights = {
+        "flow_imagenet": (dict(network.tensors), dict(network.about)),
+        "sharp": (tensors_of(raft.build(options)), {"raft": plain(options)}),
+    }
+    flow = FlowEncoder(batch=2, algorithm="raft", raft="sharp")
+    (videos / "c.mp4").unlink()
+    shard = real_run(videos, Encoders(flow=flow), weights, "out")
+    assert np.isfinite(rows_of(shard)).all()
+    inputs = read_parquet_record(shard).inputs
+    assert {name: inputs[name] for name in weights} == {
+        name: read_weights_record(shard.parent / f"{name}.safetensors").id for name in weights
+    }
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        ((), r"--weights: rgb needs 1 files \(i3d\); got 0"),
+        (("i3d", "raft"), r"--weights: rgb needs 1 files \(i3d\); got 2"),
+        (("vggish",), "--weights: given is no i3d network, which rgb needs"),
+    ],
+)
+def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...], message: str) -> None:
+    files = tuple(tmp_path / f"{kind}.safetensors" for kind in kinds)
+    for kind, path in zip(kinds, files, strict=True):
+        about = {"name": "given", kind: {}}
+        save_weights(path, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), about)
+    with pytest.raises(UserError, match=message):
+        extract.run(
+            ExtractSpec(Encoders(rgb=RgbEncoder())), videos=tmp_path, probe=tmp_path / "p", weights=files,
+            out=tmp_path / "x", failures=tmp_path / "f", device="cpu",
+        )  # fmt: skip

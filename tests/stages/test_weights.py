@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import http.server
+import os
+import pickle
 import subprocess
 import threading
 
@@ -11,12 +13,14 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from clip_ae.core.config import ClipOptions, VggishOptions, Weights
+from clip_ae.core.config import ClipOptions, I3dOptions, VggishOptions, VggishPcaOptions, Weights
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.specs import WeightsSpec
-from clip_ae.encoders.networks import vggish
+from clip_ae.encoders.inputs import rgb_input
+from clip_ae.encoders.networks import clip, i3d, vggish
 from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io.sources import file_digest
+from clip_ae.encoders.networks.reads import OTHERS, RGB, reads
+from clip_ae.io.integrity import file_digest
 from clip_ae.io.weights import read_weights
 from clip_ae.stages import weights
 
@@ -60,6 +64,7 @@ def test_a_local_file_with_its_facts(published, tmp_path, name):
     assert made.about["integrity"] == f"sha256:{sha256(published / name)}"
     assert made.about["licence"] == "MIT"
     assert made.about["vggish"] == {"width": 1 / 64, "classes": 0}
+    assert made.about["reads"] == "sound at 16000 Hz, log-mel patches of 96 x 64"
     assert "pretrained" not in made.record.inputs
 
 
@@ -105,7 +110,7 @@ def test_a_download_without_integrity_is_refused(server, tmp_path):
 
 def test_offline_says_what_to_do(tmp_path):
     url = "http://127.0.0.1:9/ears.pth"
-    with pytest.raises(UserError, match=rf"cannot download {url} \(.*set weights.ears.source to its path"):
+    with pytest.raises(UserError, match=rf"cannot download {url}: .*set weights.ears.source to its path"):
         make(tmp_path, url, f"sha256:{'0' * 64}")
 
 
@@ -125,15 +130,51 @@ def test_another_networks_tensors_are_refused(published, tmp_path):
 
 
 class Trap:
+    def __init__(self, trace):
+        self.trace = trace
+
     def __reduce__(self):
-        return (pytest.fail, ("code in a weights file was run",))
+        return (os.system, (f"touch {self.trace}",))
 
 
-def test_code_in_a_file_is_never_run(tmp_path):
-    path = tmp_path / "trap.pth"
-    torch.save({"features.0.bias": Trap()}, path)
-    with pytest.raises(RefusedInput, match=r"trap.pth is not plain weights"):
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt"])
+def test_code_in_a_file_is_never_run(tmp_path, suffix):
+    path, trace = tmp_path / f"trap{suffix}", tmp_path / "ran"
+    state = {"features.0.bias": Trap(trace)}
+    if suffix == ".ckpt":
+        path.write_bytes(pickle.dumps(state))
+    else:
+        # PyTorch's format of today, and that of 2018, which published I3D weights have.
+        torch.save(state, path, _use_new_zipfile_serialization=suffix == ".pth")
+    with pytest.raises(RefusedInput, match=rf"trap{suffix} is not .* \(names posix.system\)$"):
         make(tmp_path, path)
+    assert not trace.exists()
+
+
+def test_pickled_arrays_are_weights_too(tmp_path):
+    """An i3d whose names and layout PyTorch never had."""
+    options = I3dOptions(3, 0.125, short_side=42, crop=32, classes=5)
+    kernel = np.arange(7 * 7 * 7 * 3 * 8, dtype=">f4").reshape(7, 7, 7, 3, 8)
+    state = {"params": {"Conv3d_1a_7x7": {"Conv_0": {"kernel": kernel}}}}
+    path = tmp_path / "eyes.ckpt"
+    path.write_bytes(pickle.dumps(state, 4))
+    found = i3d.convert(weights.read_state("weights.eyes", path))["Conv3d_1a_7x7.conv3d.weight"]
+    np.testing.assert_array_equal(found.numpy(), kernel.transpose(4, 3, 0, 1, 2))
+    spec = WeightsSpec("eyes", Weights(str(path), i3d=options))
+    with pytest.raises(RefusedInput, match=r"weights.eyes: has no tensor Conv3d_1a_7x7.bn.bias"):
+        weights.run(spec, out=tmp_path / "eyes.safetensors")
+
+
+def test_arrays_in_pytorchs_old_format_are_read_too(tmp_path):
+    """As VGGish's PCA parameters are published."""
+    rng = np.random.default_rng(0)
+    state = {"pca_eigen_vectors": rng.random((4, 4)), "pca_means": rng.random((4, 1))}
+    torch.save(state, tmp_path / "pca.pth", _use_new_zipfile_serialization=False)
+    spec = WeightsSpec("pca", Weights(str(tmp_path / "pca.pth"), vggish_pca=VggishPcaOptions(4)))
+    weights.run(spec, out=tmp_path / "pca.safetensors")
+    found = read_weights(tmp_path / "pca.safetensors").tensors
+    np.testing.assert_allclose(found["pca_eigen_vectors"], state["pca_eigen_vectors"], rtol=1e-6)
+    np.testing.assert_allclose(found["pca_means"], state["pca_means"][:, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x10\0\0\0\0\0\0\0{broken"])
@@ -149,6 +190,43 @@ def test_an_openai_clip_without_quickgelu_is_refused(tmp_path):
     spec = WeightsSpec("eyes", Weights("open_clip:ViT-B-16/openai", clip=ClipOptions("ViT-B-16")))
     with pytest.raises(UserError, match="made with QuickGELU"):
         weights.run(spec, out=tmp_path / "eyes.safetensors")
+
+
+@pytest.fixture
+def eyes():
+    facts = Weights(
+        "open_clip:ViT-B-16-quickgelu/openai",
+        clip=ClipOptions("ViT-B-16-quickgelu"),
+        integrity=f"sha256:{'0' * 64}",
+        size_mb=599,
+    )
+    return WeightsSpec("eyes", facts)
+
+
+def test_open_clip_offline_says_what_to_do(eyes, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip, "download", lambda facts: (_ for _ in ()).throw(OSError("no route")))
+    hub = "https://huggingface.co/timm/vit_base_patch16_clip_224.openai/"
+    line = rf"weights.eyes: cannot download {hub} \(599 MB\): no route; .* set weights.eyes.source to its path"
+    with pytest.raises(UserError, match=line):
+        weights.run(eyes, out=tmp_path / "eyes.safetensors")
+
+
+def test_what_open_clip_fetched_is_checked_too(eyes, tmp_path, monkeypatch):
+    """open_clip compares no hash where it takes a file from the hub."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"other")
+    monkeypatch.setattr(clip, "download", lambda facts: path)
+    with pytest.raises(RefusedInput, match=rf"weights.eyes: the file has sha256 {sha256(path)}, .*{'0' * 64};"):
+        weights.run(eyes, out=tmp_path / "eyes.safetensors")
+
+
+def test_what_is_read_is_said_as_it_is():
+    x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16, 1)
+    wanted = eval(RGB, {"x": x.double()})  # noqa: S307
+    torch.testing.assert_close(rgb_input(x)[0, 0, 0], wanted[0, 0, ..., 0].float())
+    assert reads(Weights("there", i3d=I3dOptions())) == f"RGB, short side 256, centre crop 224, {RGB}"
+    assert reads(Weights("there", i3d=I3dOptions(2))).startswith("optical flow, short side 256, centre crop 224")
+    assert {"i3d", *OTHERS} == set(Weights.KINDS)
 
 
 def test_one_flipped_byte_anywhere_is_refused(published, tmp_path):

@@ -60,7 +60,7 @@ OTHER: dict[str, Any] = {
     "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
     "runs": ["stpn", "other"], "headline": "other", "thresholds": [0.5], "width": 0.5, "channels": None,
     "classes": 7, "rgb_weight": 0.4, "track_code": False, "source": "elsewhere.pt",
-    "streams": ["rgb", "flow", "audio"],
+    "streams": ["rgb", "flow", "audio"], "precision": "bf16",
 }  # fmt: skip
 
 
@@ -184,6 +184,15 @@ def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
     data["datasets"]["demo"]["encoders"]["clip"]["weights"] = "another"
     before, after = jobs(load_config(base)), jobs(load_config(data))
     assert {n for n in before if before[n] != after[n]} == {"extract clip demo"}
+
+
+def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> None:
+    data = copy.deepcopy(base)
+    data["datasets"]["demo"]["encoders"]["flow"] |= {"algorithm": "raft", "raft": "raft_large"}
+    before, after = jobs(load_config(base)), jobs(load_config(data))
+    assert {n for n in before if before[n] != after[n]} == {"extract flow demo"}
+    spec = spec_for(load_config(data), "extract", {"dataset": "demo", "stream": "flow"})
+    assert spec.modules == ("clip_ae.encoders.streams.flow", "clip_ae.encoders.flows.raft")
 
 
 def test_two_values_swapped_are_seen(base: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ def test_clips_are_balanced_and_shaped():
     for clip in found:
         frames, wave = clip.frames(3), clip.wave()
         assert (frames.shape, frames.dtype) == ((3, 120, 160, 3), np.uint8)
-        assert (wave.shape, wave.dtype) == ((15360,), np.float32)
+        assert (wave.shape, wave.dtype) == ((15600,), np.float32)
         assert clip.caption.split()[-1] == trimmed.CLASSES[clip.label]
 
 

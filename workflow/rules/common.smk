@@ -13,7 +13,7 @@ from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_subsets
+from clip_ae.io.annotations import read_facts, read_subsets
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -128,8 +128,11 @@ def source_file(wildcards):
 
 @reported
 def split(wildcards):
-    """Digest of every annotated id and its subset."""
-    return digest(canonical(subsets(wildcards.dataset)))
+    """Digest of every annotated id, its subset and its stated length; the demo's annotations are an input."""
+    data = CONFIG.datasets[wildcards.dataset]
+    return digest(
+        canonical(read_facts(Path(data.annotations)) if data.annotations else {})
+    )
 
 
 @reported
@@ -230,9 +233,9 @@ def annotation_files(wildcards):
     return []
 
 
-def network_of(wildcards):
+def networks_of(wildcards):
     encoder = getattr(CONFIG.datasets[wildcards.dataset].encoders, wildcards.stream)
-    return at.WEIGHTS.format(name=encoder.weights)
+    return [at.WEIGHTS.format(name=name) for name in encoder.networks]
 
 
 def pretrained(wildcards):

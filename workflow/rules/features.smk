@@ -4,7 +4,7 @@
 rule extract:
     input:
         probe=at.PROBE,
-        weights=network_of,
+        weights=networks_of,
     output:
         features=at.FEATURES,
         failures=at.FAILURES_OF.replace("{stage}", "{stream}"),
@@ -22,7 +22,7 @@ rule extract:
         code=code("extract"),
         files=files,
         source=source_option,
-        knobs=knobs("device", "watchdog", "memory_gib"),
+        knobs=knobs("device", "workers", "gpu_batch", "watchdog", "memory_gib"),
     shell:
         "python -m clip_ae extract --cfg {params.cfg:q} {params.source} --probe {input.probe} "
         "--weights {input.weights} --out {output.features} --failures {output.failures} {params.knobs} "

@@ -3,6 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.encoders.flows.pairwise import pairwise
+from clip_ae.encoders.inputs import Flow
+
+ON_DEVICE = False
+
+
+def build(device: str, *, compile: bool = False) -> Flow:
+    """OpenCV knows neither GPUs nor translation."""
+    return pairwise(flow)
+
 
 def flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pixels a frame, [H, W, 2] as (x, y), from the first grey image to the second."""

@@ -1,6 +1,8 @@
 """CLIP (Radford et al., ICML 2021): open_clip's models, and a tiny one of our own for the demo."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,19 @@ def build(options: ClipOptions) -> nn.Module:
         raise UserError(
             f"clip.architecture: {options.architecture} is no open_clip model{nearest(options.architecture, known)}"
         )
-    return open_clip.create_model(options.architecture)  # type: ignore[no-any-return]
+    with _quiet():
+        return open_clip.create_model(options.architecture)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """open_clip warns of random weights, which are about to be replaced."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def image_size(network: nn.Module) -> int:

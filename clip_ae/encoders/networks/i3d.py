@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clip_ae.core.config import I3dOptions
 from clip_ae.core.errors import UserError
 from clip_ae.encoders.networks.fit import unwrapped
+from clip_ae.encoders.networks.i3d_names import from_flax, is_flax
 
 Triple = tuple[int, int, int]
 # Channels of b0, b1a, b1b, b2a, b2b, b3b; the grid is halved before 4b and 5b.
@@ -39,15 +40,16 @@ def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[i
 
 
 class MaxPool(nn.Module):
-    """Max pooling with SAME padding; inputs come from a ReLU, so that zeros never win."""
+    """Max pooling with SAME padding, which no maximum of what a ReLU gives can see."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, same_padding(x.shape[2:], self.kernel, self.stride))
-        return F.max_pool3d(padded, self.kernel, self.stride)
+        # Both ends are padded alike; ceil_mode lets the last window reach one further, where SAME has its odd one.
+        padding = same_padding(x.shape[2:], self.kernel, self.stride)[-2::-2]
+        return F.max_pool3d(x, self.kernel, self.stride, padding, ceil_mode=True)
 
 
 class Unit(nn.Module):
@@ -56,12 +58,18 @@ class Unit(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
         self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
-        self.bn = nn.BatchNorm3d(outputs, eps=1e-3)
+        self.bn: nn.Module = nn.BatchNorm3d(outputs, eps=1e-3)
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, same_padding(x.shape[2:], self.kernel, self.stride))
-        return F.relu(self.bn(self.conv3d(padded)))
+        return F.relu(self.bn(self._convolved(x)), inplace=True)
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        padding = same_padding(x.shape[2:], self.kernel, self.stride)
+        before, after = padding[-2::-2], padding[::-2]
+        if before != after:
+            x, before = F.pad(x, padding), [0, 0, 0]
+        return F.conv3d(x, self.conv3d.weight, self.conv3d.bias, self.stride, before)
 
 
 class Mixed(nn.Module):
@@ -105,7 +113,7 @@ class I3d(nn.Module):
         def scaled(n: int) -> int:
             return max(1, round(n * width))
 
-        self.Conv3d_1a_7x7 = Unit(channels, scaled(64), (7, 7, 7), (2, 2, 2))
+        self.Conv3d_1a_7x7: nn.Module = Unit(channels, scaled(64), (7, 7, 7), (2, 2, 2))
         self.MaxPool3d_2a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
         self.Conv3d_2b_1x1 = Unit(scaled(64), scaled(64))
         self.Conv3d_2c_3x3 = Unit(scaled(64), scaled(192), (3, 3, 3))
@@ -124,8 +132,6 @@ class I3d(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Averaged over all that is left of time and space: 2x7x7 for the published 16x224x224."""
-        # In this layout, which all layers hand on, a CPU is half as fast again.
-        x = x.contiguous(memory_format=torch.channels_last_3d)
         for name, layer in self.named_children():
             if name != "logits":
                 x = layer(x)
@@ -143,5 +149,5 @@ def build(options: I3dOptions) -> I3d:
 
 
 def convert(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A published state dict under this network's names."""
-    return unwrapped(state)
+    """A published state dict, in PyTorch's or in Flax's layout, under this network's names."""
+    return from_flax(state) if is_flax(state) else unwrapped(state)

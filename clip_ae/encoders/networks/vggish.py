@@ -66,5 +66,5 @@ def build(options: VggishOptions) -> Vggish:
 
 
 def convert(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A published state dict under this network's names; its PCA post-processing is not used."""
+    """A published state dict under this network's names; its post-processing is a network of its own."""
     return {name: value for name, value in unwrapped(state).items() if not name.startswith("pproc.")}

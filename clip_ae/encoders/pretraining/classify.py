@@ -12,9 +12,10 @@ from torch import nn
 
 from clip_ae.core.config import FlowEncoder, I3dOptions, Schedule, Weights
 from clip_ae.core.tables import FLOWS, NETWORKS, load
+from clip_ae.encoders.inputs import flow_input, rgb_input
 from clip_ae.encoders.log_mel import log_mel
 from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.pixels import Array, centre_crop, flow_between, flow_input, rgb_input
+from clip_ae.encoders.pixels import Array, centre_crop
 from clip_ae.encoders.pretraining.augment import (
     Rng,
     mirrored,
@@ -34,11 +35,12 @@ FRAMES = 16
 
 @dataclass(frozen=True)
 class View:
-    """What a network sees of a clip: what is kept of it, its input as extracted, its input varied for training."""
+    """What a network sees of a clip: what is kept of it, as extracted, varied for training; a batch of it as input."""
 
     keep: Callable[[Clip], Array]
-    plain: Callable[[Array], NDArray[np.float32]]
-    varied: Callable[[Array, Rng], NDArray[np.float32]]
+    plain: Callable[[Array], Array]
+    varied: Callable[[Array, Rng], Array]
+    input: Callable[[torch.Tensor], torch.Tensor]
 
 
 def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
@@ -49,8 +51,8 @@ def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]
     count, rng = learnt_from(len(kept)), np.random.default_rng(seed)
 
     def loss(batch: NDArray[np.int64]) -> torch.Tensor:
-        inputs = np.stack([view.varied(kept[i], rng) for i in batch])
-        return F.cross_entropy(network(torch.from_numpy(inputs)), labels[batch])
+        varied = torch.from_numpy(np.stack([view.varied(kept[i], rng) for i in batch]))
+        return F.cross_entropy(network(view.input(varied)), labels[batch])
 
     batches = shuffled(count, schedule, rng)
     optimise(network, loss, batches, schedule.learning_rate, f"pretrain {weights.network}")
@@ -66,27 +68,33 @@ def view_of(weights: Weights) -> View:
 
 
 def _rgb(options: I3dOptions) -> View:
-    def varied(frames: Array, rng: Rng) -> NDArray[np.float32]:
-        return rgb_input(reversed_or_not(mirrored(random_crop(frames, options.crop, rng), rng), rng))
+    def varied(frames: Array, rng: Rng) -> Array:
+        return reversed_or_not(mirrored(random_crop(frames, options.crop, rng), rng), rng)
 
     return View(
         keep=lambda clip: resized(clip.frames(FRAMES), options.short_side),
-        plain=lambda frames: rgb_input(centre_crop(frames, options.crop)),
+        plain=lambda frames: centre_crop(frames, options.crop),
         varied=varied,
+        input=rgb_input,
     )
 
 
 def _flow(options: I3dOptions) -> View:
-    scaled = partial(flow_input, bound=FLOW.bound)
-    flow = load(FLOWS[FLOW.algorithm]).flow
+    flow = load(FLOWS[FLOW.algorithm]).build("cpu")
 
-    def varied(flow: Array, rng: Rng) -> NDArray[np.float32]:
-        return scaled(reversed_flow_or_not(mirrored_flow(random_crop(flow, options.crop, rng), rng), rng))
+    def kept(clip: Clip) -> Array:
+        frames = resized(clip.frames(FRAMES + 1), options.short_side)
+        found: Array = flow(torch.from_numpy(frames)[None])[0].numpy()
+        return found
+
+    def varied(flow: Array, rng: Rng) -> Array:
+        return reversed_flow_or_not(mirrored_flow(random_crop(flow, options.crop, rng), rng), rng)
 
     return View(
-        keep=lambda clip: flow_between(resized(clip.frames(FRAMES + 1), options.short_side), flow),
-        plain=lambda flow: scaled(centre_crop(flow, options.crop)),
+        keep=kept,
+        plain=lambda flow: centre_crop(flow, options.crop),
         varied=varied,
+        input=partial(flow_input, bound=FLOW.bound),
     )
 
 
@@ -95,6 +103,7 @@ def _sound() -> View:
         keep=lambda clip: log_mel(clip.wave())[None],
         plain=lambda patch: patch,
         varied=random_gain,
+        input=lambda patches: patches,
     )
 
 
@@ -107,5 +116,5 @@ def _gathered(clips: Iterable[Clip], view: View) -> tuple[list[Array], torch.Ten
 @torch.inference_mode()
 def _right(network: nn.Module, view: View, kept: list[Array], labels: torch.Tensor, batch: int) -> NDArray[np.bool_]:
     chunks = [np.stack([view.plain(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
-    answers = torch.cat([network(torch.from_numpy(chunk)).argmax(1) for chunk in chunks])
+    answers = torch.cat([network(view.input(torch.from_numpy(chunk))).argmax(1) for chunk in chunks])
     return (answers == labels).numpy()

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip_ae.core.config import Schedule, Weights
+from clip_ae.encoders.inputs import clip_input
 from clip_ae.encoders.networks import clip as clips_network
 from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, centre_crop, clip_input
+from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, Array, centre_crop
 from clip_ae.encoders.pretraining.augment import mirrored, random_crop, random_light, resized
 from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise, shuffled
 
@@ -28,19 +29,17 @@ def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]
     frames, texts = [f for f, _ in pairs], clips_network.tokenizer(weights.clip)([c for _, c in pairs])
     count, rng = learnt_from(len(pairs)), np.random.default_rng(seed)
 
-    def image(index: int) -> NDArray[np.float32]:
-        """A random frame of a clip."""
+    def image(index: int) -> Array:
+        """A random frame of a clip, [1, H, W, 3]."""
         frame = frames[index][rng.integers(len(frames[index]), size=1)]
-        varied = mirrored(random_light(random_crop(frame, size, rng), rng), rng)
-        return clip_input(varied, CLIP_MEAN, CLIP_STD).squeeze(0)
+        return mirrored(random_light(random_crop(frame, size, rng), rng), rng)
 
     def loss(batch: NDArray[np.int64]) -> Tensor:
-        images = torch.from_numpy(np.stack([image(i) for i in batch]))
-        features, words, scale = network(images, texts[batch])
+        features, words, scale = network(_input([image(i) for i in batch]), texts[batch])
         return info_nce(scale * features @ words.T)
 
     optimise(network, loss, shuffled(count, schedule, rng), schedule.learning_rate, "pretrain clip")
-    middle = [clip_input(centre_crop(f[len(f) // 2][None], size), CLIP_MEAN, CLIP_STD)[0] for f in frames]
+    middle = [centre_crop(f[len(f) // 2][None], size) for f in frames]
     figures = {
         "train_retrieval": _retrieval(network, middle[:count], texts[:count]),
         "held_out_retrieval": _retrieval(network, middle[count:], texts[count:]),
@@ -56,8 +55,12 @@ def info_nce(logits: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _retrieval(network: torch.nn.Module, images: list[NDArray[np.float32]], texts: Tensor) -> float:
+def _retrieval(network: torch.nn.Module, images: list[Array], texts: Tensor) -> float:
     """Share of images whose nearest text is their own."""
-    features, words, _ = network(torch.from_numpy(np.stack(images)), texts)
+    features, words, _ = network(_input(images), texts)
     nearest = (features @ words.T).argmax(1)
     return float((nearest == torch.arange(len(images))).float().mean())
+
+
+def _input(images: list[Array]) -> Tensor:
+    return clip_input(torch.from_numpy(np.stack(images)), CLIP_MEAN, CLIP_STD)

@@ -1,40 +1,64 @@
 """The audio stream: VGGish on 0.96 s of sound centred on a snippet."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from clip_ae.core.config import AudioEncoder, VggishOptions
+from clip_ae.core.config import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.errors import UserError
 from clip_ae.core.typed import read
-from clip_ae.encoders.inference import infer
+from clip_ae.core.types import Network
+from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
 from clip_ae.encoders.log_mel import log_mel
-from clip_ae.encoders.networks import vggish
+from clip_ae.encoders.networks import vggish, vggish_pca
 from clip_ae.encoders.networks.fit import fit
+from clip_ae.encoders.pixels import Array
+
+# Whose versions the features' record tells, beside torch's and av's.
+LIBRARIES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Audio:
-    """Samples [15360] at 16 kHz to features [dim]."""
+    """Samples [15600] at 16 kHz to features [dim]."""
 
-    network: vggish.Vggish
+    forward: Forward
+    dim: int
     device: str
     short_side: None = None
     lookahead: int = 0
 
-    @property
-    def dim(self) -> int:
-        return self.network.dim
+    def prepare(self, window: Array) -> Array:
+        return log_mel(window)[None]
 
-    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
-        return log_mel(window.astype(np.float32))[None]
-
-    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return infer(self.network.embed, batch, self.device)
+    def encode(self, batch: Array) -> NDArray[np.float32]:
+        return infer(self.forward, batch, self.device)
 
 
-def build(encoder: AudioEncoder, about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], device: str) -> Audio:
-    options = read(VggishOptions, about["vggish"], encoder.weights)
-    return Audio(fit(vggish.build(options), tensors, encoder.weights).to(device), device)
+def build(encoder: AudioEncoder, networks: Sequence[Network], device: str) -> Audio:
+    options = read(VggishOptions, networks[0].about["vggish"], encoder.weights)
+    dtype = DTYPES[encoder.precision]
+    network = fit(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
+    embed = compiled(network.embed, encoder)
+    steps: list[nn.Module] = [nn.ReLU()] if encoder.relu else []
+    if encoder.pca:
+        steps.append(_pca(encoder.pca, networks[1], network.dim))
+    finish = nn.Sequential(*steps).to(device)
+
+    def forward(patches: Tensor) -> Tensor:
+        features: Tensor = finish(embed(patches.to(dtype)).float())
+        return features
+
+    return Audio(forward, network.dim, device)
+
+
+def _pca(name: str, network: Network, dim: int) -> vggish_pca.VggishPca:
+    options = read(VggishPcaOptions, network.about["vggish_pca"], name)
+    if options.dim != dim:
+        raise UserError(
+            f"weights.{name}.vggish_pca.dim: {options.dim}, but the network's embeddings have {dim} numbers"
+        )
+    return fit(vggish_pca.build(options), network.tensors, name)

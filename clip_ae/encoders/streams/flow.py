@@ -1,52 +1,68 @@
 """The flow stream: I3D on the optical flow between a snippet's frames."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clip_ae.core.config import FlowEncoder, I3dOptions
 from clip_ae.core.tables import FLOWS, load
 from clip_ae.core.typed import read
-from clip_ae.encoders.inference import infer
-from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.fit import fit
-from clip_ae.encoders.pixels import Flow, centre_crop, flow_between, flow_input
+from clip_ae.core.types import Network
+from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
+from clip_ae.encoders.inputs import Flow, flow_input
+from clip_ae.encoders.networks.i3d_ready import ready
+from clip_ae.encoders.pixels import Array, centre_crop
+
+# Whose versions the features' record tells, beside torch's and av's.
+LIBRARIES = ("decord", "opencv-contrib-python-headless", "torchvision")
 
 
 @dataclass(frozen=True)
 class FlowStream:
     """Frames [T + 1, H, W, 3] to features [dim]."""
 
-    network: i3d.I3d
-    options: I3dOptions
     flow: Flow
-    bound: float
+    # Whether flow is the device's work, many pairs at once, or that of the threads that read the videos.
+    on_device: bool
+    forward: Forward
+    dim: int
+    short_side: int
+    crop: int
     device: str
     # The last flow goes to the next snippet's first frame.
     lookahead: int = 1
 
-    @property
-    def dim(self) -> int:
-        return self.network.dim
-
-    @property
-    def short_side(self) -> int:
-        return self.options.short_side
-
-    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
+    def prepare(self, window: Array) -> Array:
+        if self.on_device:
+            return window.copy()
+        flow = self.flow(torch.from_numpy(window)[None])[0].numpy()
         # Flow first, crop after: what enters the crop from outside has a flow too.
-        return flow_input(centre_crop(flow_between(window, self.flow), self.options.crop), self.bound)
+        return np.ascontiguousarray(centre_crop(flow, self.crop))
 
-    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return infer(self.network.features, batch, self.device)
+    def encode(self, batch: Array) -> NDArray[np.float32]:
+        return infer(self._features, batch, self.device)
+
+    def _features(self, batch: Tensor) -> Tensor:
+        if not self.on_device:
+            return self.forward(batch)
+        flow = self.flow(batch)
+        snippets, pairs = flow.shape[:2]
+        cropped = centre_crop(flow.flatten(0, 1), self.crop)
+        return self.forward(cropped.unflatten(0, (snippets, pairs)))
 
 
-def build(
-    encoder: FlowEncoder, about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], device: str
-) -> FlowStream:
-    options = read(I3dOptions, about["i3d"], encoder.weights)
-    network = fit(i3d.build(options), tensors, encoder.weights).to(device)
-    return FlowStream(network, options, load(FLOWS[encoder.algorithm]).flow, encoder.bound, device)
+def build(encoder: FlowEncoder, networks: Sequence[Network], device: str) -> FlowStream:
+    options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    dtype = DTYPES[encoder.precision]
+    network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
+    features, algorithm = compiled(network.features, encoder), load(FLOWS[encoder.algorithm])
+
+    def forward(flow: Tensor) -> Tensor:
+        return features(flow_input(flow, encoder.bound, dtype))
+
+    flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
+    return FlowStream(flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)

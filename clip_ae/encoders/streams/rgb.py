@@ -1,44 +1,49 @@
 """The rgb stream: I3D on a snippet's frames."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from clip_ae.core.config import I3dOptions, RgbEncoder
 from clip_ae.core.typed import read
-from clip_ae.encoders.inference import infer
-from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.fit import fit
-from clip_ae.encoders.pixels import centre_crop, rgb_input
+from clip_ae.core.types import Network
+from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
+from clip_ae.encoders.inputs import rgb_input
+from clip_ae.encoders.networks.i3d_ready import ready
+from clip_ae.encoders.pixels import Array, centre_crop
+
+# Whose versions the features' record tells, beside torch's and av's.
+LIBRARIES = ("decord",)
 
 
 @dataclass(frozen=True)
 class Rgb:
     """Frames [T, H, W, 3] to features [dim]."""
 
-    network: i3d.I3d
-    options: I3dOptions
+    forward: Forward
+    dim: int
+    short_side: int
+    crop: int
     device: str
     lookahead: int = 0
 
-    @property
-    def dim(self) -> int:
-        return self.network.dim
+    def prepare(self, window: Array) -> Array:
+        return np.ascontiguousarray(centre_crop(window, self.crop))
 
-    @property
-    def short_side(self) -> int:
-        return self.options.short_side
-
-    def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
-        return rgb_input(centre_crop(window, self.options.crop))
-
-    def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return infer(self.network.features, batch, self.device)
+    def encode(self, batch: Array) -> NDArray[np.float32]:
+        return infer(self.forward, batch, self.device)
 
 
-def build(encoder: RgbEncoder, about: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], device: str) -> Rgb:
-    options = read(I3dOptions, about["i3d"], encoder.weights)
-    return Rgb(fit(i3d.build(options), tensors, encoder.weights).to(device), options, device)
+def build(encoder: RgbEncoder, networks: Sequence[Network], device: str) -> Rgb:
+    options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    dtype = DTYPES[encoder.precision]
+    network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
+    features = compiled(network.features, encoder)
+
+    def forward(frames: Tensor) -> Tensor:
+        return features(rgb_input(frames, dtype))
+
+    return Rgb(forward, network.dim, options.short_side, options.crop, device)

@@ -1,0 +1,26 @@
+"""An algorithm for two grey images, over batches of frames."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip_ae.encoders.inputs import Flow
+from clip_ae.encoders.pixels import grey
+
+Pair = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def pairwise(algorithm: Pair) -> Flow:
+    def flow(frames: Tensor) -> Tensor:
+        return torch.stack([_flows(video.numpy(), algorithm) for video in frames])
+
+    return flow
+
+
+def _flows(frames: NDArray[np.uint8], algorithm: Pair) -> Tensor:
+    pairs = itertools.pairwise(grey(frames))
+    return torch.from_numpy(np.stack([algorithm(first, second) for first, second in pairs]))

@@ -1,0 +1,47 @@
+"""The post-processing of the AudioSet release: PCA with whitening, then 8 bits an element, on a VGGish embedding.
+
+The parameters carry the names of the published file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip_ae.core.config import VggishPcaOptions
+
+# Whitened values are clipped here before they become 0 ... 255.
+BOUND = 2.0
+
+
+class VggishPca(nn.Module):
+    """Embeddings [B, dim] to whole numbers 0 ... 255, float32 [B, dim].
+
+    AudioSet's own code feeds it the embedding before its ReLU, which fits the file: its means are partly negative.
+    torchvggish feeds it the embedding after the ReLU.
+    """
+
+    pca_eigen_vectors: Tensor
+    pca_means: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("pca_eigen_vectors", torch.zeros(dim, dim))
+        self.register_buffer("pca_means", torch.zeros(dim))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        whitened = (embeddings.float() - self.pca_means) @ self.pca_eigen_vectors.T
+        # Cut off, not rounded: AudioSet's own code makes bytes of them so. torchvggish rounds.
+        return ((whitened.clamp(-BOUND, BOUND) + BOUND) * (255 / (2 * BOUND))).floor()
+
+
+def build(options: VggishPcaOptions) -> VggishPca:
+    return VggishPca(options.dim)
+
+
+def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The published file holds numpy arrays, its means as a row or as a column."""
+    arrays = {name: torch.as_tensor(value) for name, value in state.items()}
+    return {name: value.flatten() if name == "pca_means" else value for name, value in arrays.items()}

@@ -1,0 +1,29 @@
+"""Networks with random weights under which signals keep their size, and BatchNorm that really does something."""
+
+import torch
+from torch import nn
+
+from clip_ae.core.config import I3dOptions
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Network
+from clip_ae.encoders.networks import i3d
+from clip_ae.encoders.networks.fit import tensors_of
+
+
+def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
+    """He's initialisation, and BatchNorm with statistics, scales and shifts far from 0 and 1."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv3d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            elif isinstance(layer, nn.BatchNorm3d):
+                layer.running_mean.normal_(0, 0.3)  # type: ignore[union-attr]
+                layer.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+                layer.weight.uniform_(0.7, 1.4)
+                layer.bias.normal_(0, 0.2)
+    return network
+
+
+def random_i3d(options: I3dOptions, seed: int = 0) -> Network:
+    return Network({"i3d": plain(options)}, tensors_of(stirred(i3d.build(options), seed)))

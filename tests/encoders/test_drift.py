@@ -1,0 +1,43 @@
+"""What a faster setting costs, told once."""
+
+import numpy as np
+import pytest
+
+from clip_ae.encoders.drift import drift, watched
+
+
+def test_cosine_is_the_worst_row_s_and_the_difference_a_share_of_the_largest_number():
+    exact = np.float32([[4, 0], [0, 2]])
+    fast = np.float32([[4, 0], [2, 2]])
+    cosine, difference = drift(fast, exact)
+    assert cosine == pytest.approx(np.sqrt(0.5))
+    assert difference == pytest.approx(0.5)
+    assert drift(exact, exact) == (1, 0)
+
+
+def test_features_of_nothing_but_zeros_have_a_drift():
+    zeros = np.zeros((2, 3), np.float32)
+    assert drift(zeros, zeros) == (0, 0)
+
+
+def test_the_first_batch_alone_is_compared(capsys):
+    made = []
+
+    def make_exact():
+        made.append(True)
+        return lambda batch: batch
+
+    encode = watched(lambda batch: batch * np.float32(1.1), make_exact, "rgb in bf16")
+    batch = np.float32([[1, 0], [0, 10]])
+    assert np.array_equal(encode(batch), encode(batch))
+    assert len(made) == 1
+    expected = "rgb in bf16 against fp32, first batch: cosine 1.00000, largest difference 10.00%\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_the_exact_network_works_in_a_single_snippet_s_memory():
+    def one_at_a_time(batch):
+        assert len(batch) == 1
+        return batch
+
+    watched(lambda batch: batch, lambda: one_at_a_time, "rgb")(np.ones((5, 2), np.float32))

@@ -1,0 +1,140 @@
+"""On a GPU: the CPU's features within stated bounds, batches that fit, memory that does not.
+
+`pytest -m gpu`; with CLIP_AE_EXPECT_GPU=1 a missing GPU is a failure. See conftest.py.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clip_ae.core.config import (
+    AudioEncoder,
+    ClipEncoder,
+    ClipOptions,
+    FlowEncoder,
+    I3dOptions,
+    RaftOptions,
+    RgbEncoder,
+    VggishOptions,
+)
+from clip_ae.core.tables import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Network
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.encoders.drift import drift
+from clip_ae.encoders.fitting import MOST, Fitting
+from clip_ae.encoders.networks.fit import tensors_of
+from tests.encoders.random_networks import stirred
+
+pytestmark = pytest.mark.gpu
+OPTIONS: dict[str, Any] = {
+    "rgb": (RgbEncoder(), I3dOptions(3, 0.25, 64, 56)),
+    "flow": (FlowEncoder(algorithm="tvl1_torch", bound=2), I3dOptions(2, 0.25, 64, 56)),
+    "clip": (ClipEncoder(), ClipOptions("tiny")),
+    "audio": (AudioEncoder(), VggishOptions(0.125)),
+}
+# Lowest cosine, largest difference as a share of the largest number. fp32 sums of convolutions may come from tensor
+# cores, whose TF32 has 10 bits; TV-L1 feeds a median of rounded numbers back into itself.
+BOUNDS = {"rgb": (0.9999, 0.01), "flow": (0.999, 0.05), "clip": (0.9999, 0.01), "audio": (0.9999, 0.01)}
+KINDS = {"rgb": "i3d", "flow": "i3d", "clip": "clip", "audio": "vggish"}
+
+
+@pytest.fixture(scope="module")
+def device() -> str:
+    set_threads(2)
+    return resolve("cuda")
+
+
+def stream(name: str, device: str, **changes: Any) -> Any:
+    encoder, options = OPTIONS[name]
+    torch.manual_seed(0)
+    network = stirred(load(NETWORKS[KINDS[name]]).build(options))
+    networks = [Network({KINDS[name]: plain(options)}, tensors_of(network))]
+    return load(STREAMS[name]).build(replace(encoder, **changes), networks, device)
+
+
+def smooth_video(stream: Any, seed: int) -> Any:
+    """Waves that travel: flow that is there to be found."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: stream.short_side, : stream.short_side + 12]
+    speed, scale = rng.uniform(-1.5, 1.5, 2), rng.uniform(4, 8, 2)
+    frames = [
+        np.sin((x - speed[0] * t) / scale[0]) + np.sin((y - speed[1] * t) / scale[1])
+        for t in range(16 + stream.lookahead)
+    ]
+    return np.repeat((np.stack(frames) * 60 + 127).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def batch_of(stream: Any, count: int = 3) -> Any:
+    if stream.short_side is None:
+        windows = np.random.default_rng(0).uniform(-0.3, 0.3, (count, 15600)).astype(np.float32)
+    else:
+        windows = np.stack([smooth_video(stream, seed) for seed in range(count)])
+    return np.stack([stream.prepare(window) for window in windows])
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_gpu_gives_the_cpu_s_features(device: str, name: str) -> None:
+    here, there = stream(name, "cpu"), stream(name, device)
+    batch = batch_of(here)
+    cosine, difference = drift(there.encode(batch), here.encode(batch))
+    print(f"{name}: cosine {cosine:.6f}, largest difference {difference:.2%}")
+    least, most = BOUNDS[name]
+    assert cosine > least
+    assert difference < most
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_gpu_gives_the_same_bytes_twice_and_bf16_the_same_direction(device: str, name: str) -> None:
+    there, fast = stream(name, device), stream(name, device, precision="bf16")
+    batch = batch_of(there)
+    exact = there.encode(batch)
+    assert there.encode(batch).tobytes() == exact.tobytes()
+    cosine, difference = drift(fast.encode(batch), exact)
+    assert cosine > 0.999
+    assert difference > 0, "that was not bf16"
+
+
+@pytest.mark.parametrize("name", ["tvl1_torch", "raft"])
+@torch.inference_mode()
+def test_flow_of_a_gpu_is_the_cpu_s(device: str, name: str) -> None:
+    networks = []
+    if name == "raft":
+        torch.manual_seed(0)
+        options = RaftOptions("small")
+        networks = [Network({"raft": plain(options)}, tensors_of(load(NETWORKS["raft"]).build(options)))]
+    frames = torch.from_numpy(np.stack([smooth_video(stream("flow", "cpu"), seed) for seed in range(2)]))
+    here, there = (load(FLOWS[name]).build(where, *networks) for where in ("cpu", device))
+    difference = (there(frames.to(device)).cpu() - here(frames)).abs()
+    print(f"{name}: mean difference {difference.mean():.5f}, largest {difference.max():.3f} pixels a frame")
+    assert difference.mean() < 0.01
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_as_many_as_fit(device: str, name: str) -> None:
+    there = stream(name, device)
+    batch = batch_of(there, 5)
+    network = Fitting(there.encode, 0, device)
+    size = network.size(batch[0])
+    assert 1 <= size <= MOST
+    cosine, _ = drift(network(batch), np.concatenate([there.encode(row[None]) for row in batch]))
+    assert cosine > BOUNDS[name][0]
+
+
+def test_half_of_what_is_too_much(device: str) -> None:
+    """Each snippet takes a fifth of what is free: 8 do not fit."""
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+
+    def encode(batch: Any) -> Any:
+        memory = torch.empty(len(batch), int(free * 0.2), dtype=torch.uint8, device=device)
+        return batch * np.float32(memory.numel() > 0)
+
+    network = Fitting(encode, 8, device)
+    rows = np.arange(10, dtype=np.float32).reshape(5, 2)
+    assert network(rows).tolist() == rows.tolist()
+    assert network.batch in (2, 4)
+    torch.cuda.empty_cache()

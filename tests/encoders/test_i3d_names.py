@@ -1,0 +1,88 @@
+"""DeepMind's layout in Flax: the same network as PyTorch's, and what does not fit is named."""
+
+import pytest
+import torch
+
+from clip_ae.core.config import I3dOptions
+from clip_ae.core.errors import RefusedInput
+from clip_ae.encoders.networks import i3d
+from clip_ae.encoders.networks.fit import fit
+
+OPTIONS = I3dOptions(3, 0.125, classes=5)
+UNITS = {
+    "b0": "Branch_0/Conv3d_0a_1x1",
+    "b1a": "Branch_1/Conv3d_0a_1x1",
+    "b1b": "Branch_1/Conv3d_0b_3x3",
+    "b2a": "Branch_2/Conv3d_0a_1x1",
+    "b2b": "Branch_2/Conv3d_0b_3x3",
+    "b3b": "Branch_3/Conv3d_0b_1x1",
+    "logits": "Logits/Conv3d_0c_1x1",
+}
+
+
+@pytest.fixture
+def network():
+    """BatchNorms that shift but do not scale, as DeepMind's."""
+    torch.manual_seed(0)
+    network = i3d.build(OPTIONS).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.bias.data.normal_()
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return network
+
+
+def flax(network):
+    """What the file of that network holds: kernels [D, H, W, in, out], statistics [1, 1, 1, 1, n]."""
+    state = {}
+    for name, module in network.named_modules():
+        unit = "/".join(UNITS.get(part, part) for part in name.split(".")[:-1])
+        if isinstance(module, torch.nn.Conv3d):
+            state[f"params/{unit}/Conv_0/kernel"] = module.weight.detach().permute(2, 3, 4, 1, 0)
+            if module.bias is not None:
+                state[f"params/{unit}/Conv_0/bias"] = module.bias.detach()
+        if isinstance(module, torch.nn.BatchNorm3d):
+            state[f"params/{unit}/BatchNorm_0/bias"] = module.bias.detach()
+            state[f"batch_stats/{unit}/BatchNorm_0/mean"] = module.running_mean.view(1, 1, 1, 1, -1)
+            state[f"batch_stats/{unit}/BatchNorm_0/var"] = module.running_var.view(1, 1, 1, 1, -1)
+    return state
+
+
+def loaded(state):
+    tensors = {name: tensor.numpy() for name, tensor in i3d.convert(state).items()}
+    return fit(i3d.build(OPTIONS), tensors, "there")
+
+
+def test_the_same_network(network):
+    state = flax(network)
+    assert len(state) == 230
+    assert "params/Mixed_4c/Branch_2/Conv3d_0b_3x3/Conv_0/kernel" in state
+    x = torch.randn(1, 3, 16, 32, 32)
+    assert torch.equal(network(x), loaded(state)(x))
+
+
+def test_a_scale_is_used_where_there_is_one(network):
+    network.Mixed_3c.b2a.bn.weight.data.fill_(2.5)
+    scale = network.Mixed_3c.b2a.bn.weight.detach()
+    other = loaded(flax(network) | {"params/Mixed_3c/Branch_2/Conv3d_0a_1x1/BatchNorm_0/scale": scale})
+    x = torch.randn(1, 3, 16, 32, 32)
+    assert torch.equal(network(x), other(x))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["params/Mixed_3b/Branch_0/Conv3d_0a_1x1/Conv_1/kernel", "params/Mixed_3d/Branch_0/Conv3d_0a_1x1/Conv_0/bias", "x"],
+)
+def test_an_unknown_name_is_told(network, name):
+    with pytest.raises(RefusedInput, match=r"there: tensor (params/|x|Mixed_3d).* is none of the configured network's"):
+        loaded(flax(network) | {name: torch.zeros(3)})
+
+
+@pytest.mark.parametrize("leaf", ["Conv_0/kernel", "BatchNorm_0/bias", "BatchNorm_0/mean"])
+def test_a_missing_name_is_told(network, leaf):
+    state = flax(network)
+    for tree in ("params", "batch_stats"):
+        state.pop(f"{tree}/Mixed_5c/Branch_3/Conv3d_0b_1x1/{leaf}", None)
+    with pytest.raises(RefusedInput, match=r"there: has no tensor Mixed_5c.b3b\."):
+        loaded(state)

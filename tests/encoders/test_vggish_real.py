@@ -1,0 +1,53 @@
+"""A real video through the front end and the published network, beside what v-iashin/video_features made of it.
+
+The media lie in ../shared/media beside the checkout; CLIP_AE_VGGISH names torchvggish's vggish-10086976.pth.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config import AudioEncoder, VggishOptions
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Network
+from clip_ae.encoders.log_mel import log_mel
+from clip_ae.encoders.networks import vggish
+from clip_ae.encoders.streams import audio as stream
+from clip_ae.io import audio
+from clip_ae.io.container import scan
+from clip_ae.stages.weights import read_state
+
+MEDIA = Path(__file__).resolve().parents[3] / "shared/media"
+VIDEO = MEDIA / "women_long_jump.mp4"
+WEIGHTS = os.environ.get("CLIP_AE_VGGISH")
+pytestmark = [pytest.mark.real, pytest.mark.skipif(not VIDEO.exists(), reason=f"needs {VIDEO.name} in shared/media")]
+
+
+def published_grid() -> np.ndarray:
+    """Waves [n, 15600], one every 0.96 s from the first sample on: the published recipe has no snippets."""
+    wave = np.concatenate([samples for _, samples in audio.placed(str(VIDEO), scan(str(VIDEO)).first)])
+    return np.lib.stride_tricks.sliding_window_view(wave, 15600)[::15360]
+
+
+def reference() -> np.ndarray:
+    """[36, 128] after ReLU."""
+    return np.load(MEDIA / "women_long_jump_vggish.npy")
+
+
+def test_the_published_grid_has_as_many_patches():
+    patches = log_mel(published_grid())
+    assert patches.shape == (len(reference()), 96, 64)
+    assert np.isfinite(patches).all()
+
+
+@pytest.mark.skipif(WEIGHTS is None, reason="needs CLIP_AE_VGGISH=vggish-10086976.pth")
+def test_published_features():
+    tensors = {name: value.numpy() for name, value in vggish.convert(read_state("vggish", Path(str(WEIGHTS)))).items()}
+    network = Network({"vggish": plain(VggishOptions())}, tensors)
+    encoder = stream.build(AudioEncoder(relu=True), [network], "cpu")
+    found, wanted = encoder.encode(np.stack([encoder.prepare(wave) for wave in published_grid()])), reference()
+    # Decoders and resamplers differ in their last bits, so the distance of whole rows is what can be promised.
+    distance = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert distance.max() < 0.01

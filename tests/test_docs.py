@@ -1,0 +1,65 @@
+"""The docs say what is so: the example of a new encoder is carried out, the drawn time convention drawn anew."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TRIAL = """
+import numpy as np
+from clip_ae.core.config import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
+from clip_ae.core.provenance import stage_code
+from clip_ae.core.specs import ExtractSpec
+from clip_ae.core.tables import NETWORKS, STREAMS, load
+from clip_ae.core.types import Network
+from clip_ae.encoders.networks.fit import tensors_of
+
+stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
+assert Weights(source="x.pth", r2plus1d=R2plus1dOptions()).network == "r2plus1d"
+network = Network({"r2plus1d": {}}, tensors_of(load(NETWORKS["r2plus1d"]).build(R2plus1dOptions())))
+encoder = load(STREAMS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
+window = np.random.default_rng(0).integers(0, 256, (16, encoder.short_side, 170, 3), dtype=np.uint8)
+batch = np.stack([encoder.prepare(window)] * 2)
+features = encoder.encode(batch)
+assert features.shape == (2, encoder.dim) and np.isfinite(features).all(), features.shape
+"""
+
+
+def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
+    """All steps of docs/encoders.md on a copy of the package, then one batch through it."""
+    shutil.copytree(ROOT / "clip_ae", tmp_path / "clip_ae", ignore=shutil.ignore_patterns("__pycache__"))
+    network, stream, names = re.findall(r"```python\n(.*?)```", (ROOT / "docs/encoders.md").read_text(), re.DOTALL)
+    package = tmp_path / "clip_ae"
+    (package / "encoders/networks/r2plus1d.py").write_text(network)
+    (package / "encoders/streams/r2plus1d.py").write_text(stream)
+    config, tables = package / "core/config.py", package / "core/tables.py"
+    options, encoder = names.split("\n\n\n")
+    insert(config, "@dataclass(frozen=True)\nclass Weights:", f"{options}\n\n\n")
+    insert(config, "@dataclass(frozen=True)\nclass Encoders:", f"{encoder}\n\n")
+    insert(config, "    integrity: str | None", '    r2plus1d: R2plus1dOptions | None = key(None, "R(2+1)D")\n')
+    insert(config, '"i3d", "clip", "vggish"', '"r2plus1d", ')
+    insert(config, "    audio: AudioEncoder | None", '    r2plus1d: R2plus1dEncoder | None = key(None, "R(2+1)D")\n')
+    for table in ("networks", "streams"):
+        insert(
+            tables, f'    "clip": "clip_ae.encoders.{table}', f'    "r2plus1d": "clip_ae.encoders.{table}.r2plus1d",\n'
+        )
+    subprocess.run([sys.executable, "-c", TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+
+
+def insert(path: Path, before: str, text: str) -> None:
+    source = path.read_text()
+    assert source.count(before) == 1, before
+    path.write_text(source.replace(before, text + before))
+
+
+def test_time_is_drawn_as_the_grid_has_it(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("time_picture", ROOT / "docs/time_picture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.drawn() == (ROOT / "docs/time.svg").read_text()
