@@ -8,6 +8,7 @@ import argparse
 import ast
 import inspect
 import json
+import keyword
 import os
 import signal
 import sys
@@ -21,14 +22,14 @@ from clip_ae.core.errors import ClipAeError, UserError, nearest
 from clip_ae.core.provenance import source_of
 from clip_ae.core.specs import Spec
 from clip_ae.core.tables import load
-from clip_ae.core.typed import describe, read
+from clip_ae.core.typed import assign, describe, read
 
 # In the order of the workflow.
 STAGES = (
     "make_demo", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "cluster", "train", "localize", "evaluate", "summarize", "report",
 )  # fmt: skip
-TOOLS = ("verify", "schema")
+TOOLS = ("features", "import", "verify", "schema")
 INTERRUPTED = 130
 
 
@@ -56,7 +57,8 @@ def _dispatch(words: list[str]) -> int:
     if command not in (*STAGES, *TOOLS):
         raise UserError(f"{command}: no such command{nearest(command, (*STAGES, *TOOLS))}")
     run = load(_module(command)).run
-    options = vars(_parser(command, run).parse_args(words[1:]))
+    found = vars(_parser(command, run).parse_args(words[1:]))
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     result = run(**_with_spec(run, options))
     return int(result or 0)
 
@@ -76,7 +78,9 @@ def overview() -> str:
 
 
 def _module(command: str) -> str:
-    return f"clip_ae.{'stages' if command in STAGES else 'tools'}.{command}"
+    # `import` cannot be the name of a module.
+    name = f"{command}_" if keyword.iskeyword(command) else command
+    return f"clip_ae.{'stages' if command in STAGES else 'tools'}.{name}"
 
 
 def _summary(command: str) -> str:
@@ -93,7 +97,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parser(command: str, run: Callable[..., Any]) -> Parser:
-    """Options from run()'s signature: Annotated[type, help], a default makes it optional."""
+    """Options from run()'s signature: Annotated[type, help], a default makes it optional; words before the star."""
     parser = Parser(
         prog=f"clip-ae {command}",
         description=_summary(command),
@@ -108,15 +112,21 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
         kind, words = typing.get_args(hints[name])
         default = parameter.default
         required = default is inspect.Parameter.empty
-        shown = "" if required or default is None else f" (default: {default})"
+        shown = "" if required or default in (None, "", ()) else f" (default: {default})"
+        plain, several = _plain_type(kind), typing.get_origin(kind) is tuple
+        rest: dict[str, Any] = {"nargs": "+"} if several else {}
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            parser.add_argument(name, type=plain, metavar=name.upper(), help=words.replace("%", "%%"), **rest)
+            continue
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             dest=name,
-            type=_plain_type(kind),
+            type=plain,
             required=required,
             default=None if required else default,
-            metavar=_plain_type(kind).__name__.upper(),
+            metavar=plain.__name__.upper(),
             help=f"{words}{shown}".replace("%", "%%"),
+            **rest,
         )
     return parser
 
@@ -138,23 +148,9 @@ def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, An
         if _is_spec(hints[name]):
             data = _json(options.pop("cfg"), "--cfg")
             for assignment in options.pop("set"):
-                _assign(data, assignment)
+                assign(data, assignment)
             options[name] = read(hints[name], data, "--cfg")
     return options
-
-
-def _assign(data: dict[str, Any], assignment: str) -> None:
-    """Put KEY=VALUE into nested data; the value is JSON, or text where it is not."""
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise UserError(f"--set {assignment}: expected KEY=VALUE")
-    *parents, leaf = path.split(".")
-    for parent in parents:
-        data = data.setdefault(parent, {})
-    try:
-        data[leaf] = json.loads(text)
-    except json.JSONDecodeError:
-        data[leaf] = text
 
 
 def _json(text: str, where: str) -> Any:
@@ -169,7 +165,9 @@ def _is_spec(hint: Any) -> bool:
 
 
 def _plain_type(kind: Any) -> type:
-    """int from int, Path from `Path | None`."""
+    """int from int, Path from `Path | None` and from `tuple[Path, ...]`."""
+    if typing.get_origin(kind) is tuple:
+        kind = typing.get_args(kind)[0]
     if isinstance(kind, UnionType):
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
     assert kind in (str, int, float, Path), kind

@@ -32,11 +32,21 @@ def run(
         raise KeyboardInterrupt
 
 
+def listing(
+    words: Annotated[tuple[Path, ...], "files, 100 % of them"],
+    *,
+    weights: Annotated[tuple[Path, ...], "one or more"] = (),
+    count: Annotated[int, "how many"] = 3,
+) -> None:
+    CALLS.append({"words": list(words), "weights": list(weights), "count": count})
+
+
 @pytest.fixture(autouse=True)
 def stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("clip_ae.stages.probe")
-    module.run = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "clip_ae.stages.probe", module)
+    for name, command in (("clip_ae.stages.probe", run), ("clip_ae.tools.schema", listing)):
+        module = ModuleType(name)
+        module.run = command  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
     CALLS.clear()
 
 
@@ -47,6 +57,26 @@ def test_options_come_from_the_signature() -> None:
     assert isinstance(spec, ProbeSpec)
     assert (spec.grid.fps, spec.grid.frames, spec.grid.stride) == (10.0, 8, 16)
     assert (call["videos"], call["count"], call["extra"]) == (Path("a b"), 3, None)
+
+
+def test_parameters_before_the_star_are_words_and_tuples_take_several() -> None:
+    assert cli.main(["schema", "a b", "c", "--count", "4", "--weights", "x", "y"]) == 0
+    assert cli.main(["schema", "d", "--weights", "z"]) == 0
+    assert cli.main(["schema", "--count", "5", "e"]) == 0
+    found = list(CALLS)
+    assert found == [
+        {"words": [Path("a b"), Path("c")], "weights": [Path("x"), Path("y")], "count": 4},
+        {"words": [Path("d")], "weights": [Path("z")], "count": 3},
+        {"words": [Path("e")], "weights": [], "count": 5},
+    ]
+
+
+def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["schema", "--help"])
+    text = capsys.readouterr().out
+    for words in ("WORDS [WORDS ...]", "files, 100 % of them", "--weights PATH [PATH ...]"):
+        assert words in text
 
 
 @pytest.mark.parametrize(
@@ -61,6 +91,8 @@ def test_options_come_from_the_signature() -> None:
         (["probe", "--videos", "x", "--set", "grid"], 2, "clip-ae: --set grid: expected KEY=VALUE"),
         (["probe", "--videos", "x", "--set", "grid.fps=-1"], 2, "clip-ae: --cfg.grid.fps: -1.0 must be more than 0"),
         (["probe", "--videos", "x", "--set", "gird.fps=1"], 2, "clip-ae: --cfg.gird: unknown key; did you mean 'grid'"),
+        (["schema"], 2, "clip-ae: the following arguments are required: WORDS; see clip-ae schema --help"),
+        (["schema", "a", "--weights"], 2, "clip-ae: argument --weights: expected at least one argument; see"),
         (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),
     ],
 )

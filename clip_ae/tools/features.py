@@ -1,0 +1,164 @@
+"""Turn videos into feature files, one a video and stream; run again, it goes on where it stopped."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from clip_ae.core.config import Config, Encoders, load_config
+from clip_ae.core.errors import RefusedInput, UserError, nearest
+from clip_ae.core.layout import WEIGHTS
+from clip_ae.core.progress import say, track
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ExtractSpec, WeightsSpec
+from clip_ae.core.tables import STREAMS
+from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import assign, plain
+from clip_ae.core.types import Failure, VideoInfo
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.io import folder
+from clip_ae.io.config_file import read_config_file
+from clip_ae.io.container import Unreadable
+from clip_ae.io.extraction import Extraction
+from clip_ae.io.feature_files import FORMATS, FeatureFile
+from clip_ae.io.guard import Decoder, decoders
+from clip_ae.io.weights import WeightsFile, read_weights, read_weights_record
+from clip_ae.stages import weights as weights_stage
+from clip_ae.stages.extract import opened, record_of
+
+# The config that comes with the project, for whoever is in another folder.
+OWN_CONFIG = Path(__file__).parents[2] / "config.yaml"
+
+
+def run(
+    videos: Annotated[tuple[Path, ...], "videos, or folders of them"],
+    *,
+    out: Annotated[Path, "folder to write to: {stream}/{video_id}.parquet or .npy"],
+    streams: Annotated[str, "streams, separated by commas"] = ",".join(STREAMS),
+    format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file beside it"] = "parquet",
+    config: Annotated[Path | None, "config file (default: config.yaml here, or else the project's own)"] = None,
+    dataset: Annotated[str, "dataset of the config whose encoders and grid are used"] = "thumos14",
+    set: Annotated[tuple[str, ...], "keys of the encoders, as in flow.algorithm=dis rgb.precision=bf16"] = (),
+    weights: Annotated[Path, "folder that holds results/weights, or will"] = Path(),
+    device: Annotated[str, "auto, cpu or cuda"] = "auto",
+    workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 4.0,
+) -> None:
+    settings = _settings(config, dataset, set)
+    chosen = settings.datasets[dataset]
+    assert chosen.encoders is not None
+    names = _names(streams, chosen.encoders)
+    _known("--format", format, FORMATS)
+    paths = _listed(videos)
+    set_threads(settings.math_threads)
+    place = resolve(device)
+    readers = decoders(workers, watchdog, memory_gib)
+    infos, failures = _probed(paths, chosen.grid, readers[0])
+    for stream in names if infos else ():
+        spec = _spec(chosen.encoders, stream, chosen.grid, settings.math_threads)
+        networks = [_network(settings, name, weights) for name in spec.encoder.networks]
+        failures += _extract(spec, networks, infos, FORMATS[format](out, stream), readers, place, gpu_batch)
+    for failure in failures:
+        say(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+    say(f"{len(infos)} of {len(paths)} videos, {', '.join(names)}: {out}")
+    if not infos:
+        raise RefusedInput("no video could be read; the lines above say why")
+
+
+def _settings(path: Path | None, dataset: str, assignments: Sequence[str]) -> Config:
+    path = path or next((p for p in (Path("config.yaml"), OWN_CONFIG) if p.is_file()), Path("config.yaml"))
+    data = read_config_file(path)
+    _known("--dataset", dataset, [n for n, d in data.get("datasets", {}).items() if "encoders" in d])
+    # Anchors of YAML make datasets share their encoders.
+    encoders = data["datasets"][dataset]["encoders"] = copy.deepcopy(data["datasets"][dataset]["encoders"])
+    for assignment in assignments:
+        assign(encoders, assignment)
+    return load_config(data)
+
+
+def _names(streams: str, encoders: Encoders) -> list[str]:
+    names = streams.split(",")
+    for name in names:
+        _known("--streams", name, encoders.streams)
+    return names
+
+
+def _known(option: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise UserError(f"{option} {name}: expected one of {', '.join(known)}{nearest(name, known)}")
+
+
+def _listed(given: Sequence[Path]) -> dict[str, Path]:
+    """Path by video id."""
+    found: dict[str, Path] = {}
+    for path in given:
+        listing = folder.list_videos(path) if path.is_dir() else {folder.storable(path.stem): path.name}
+        for video_id, name in listing.items():
+            file = path / name if path.is_dir() else path
+            if found.get(video_id, file) != file:
+                raise UserError(f"{found[video_id]} and {file} have one name; ids are file names, so rename one")
+            found[video_id] = file
+    return found
+
+
+def _probed(paths: dict[str, Path], grid: Grid, decoder: Decoder) -> tuple[list[VideoInfo], list[Failure]]:
+    infos, failures = [], []
+    for video_id, path in track(paths.items(), "probe", len(paths), "videos"):
+        try:
+            facts = decoder.probe(path, grid)
+        except Unreadable as failure:
+            failures.append(Failure(video_id, "probe", failure.kind, str(failure)))
+            continue
+        info = VideoInfo(video_id, str(path), **vars(facts))
+        infos.append(info)
+        if info.status == "partial":
+            failures.append(Failure(video_id, "probe", "partial", info.reason))
+    decoder.kill()
+    return infos, failures
+
+
+def _spec(encoders: Encoders, stream: str, grid: Grid, math_threads: int) -> ExtractSpec:
+    others = {name: None for name in STREAMS if name != stream}
+    return ExtractSpec(replace(encoders, **others), grid, math_threads)
+
+
+def _network(settings: Config, name: str, root: Path) -> WeightsFile:
+    """Converted weights, made first where they are not there or no longer what the config says."""
+    path, spec = root / WEIGHTS.format(name=name), WeightsSpec(name, settings.weights[name])
+    if not path.is_file() or read_weights_record(path).spec != plain(spec):
+        if spec.weights.source == "pretrain":
+            raise UserError(
+                f"{path}: not there; the workflow trains it: snakemake --cores 2 {WEIGHTS.format(name=name)}"
+            )
+        weights_stage.run(spec, out=path)
+    return read_weights(path)
+
+
+def _extract(
+    spec: ExtractSpec,
+    networks: Sequence[WeightsFile],
+    infos: Sequence[VideoInfo],
+    files: FeatureFile,
+    readers: Sequence[Decoder],
+    device: str,
+    gpu_batch: int,
+) -> list[Failure]:
+    records = {info.video_id: _record(spec, networks, info) for info in infos}
+    missing = [info for info in infos if not files.holds(info.video_id, records[info.video_id])]
+    if not missing:
+        say(f"{spec.stream}: nothing to do")
+        return []
+    encoder, network = opened(spec, networks, device, gpu_batch)
+    work = Extraction(spec.stream, spec.grid, encoder, network, Path(), readers)
+    for video in work.features(missing):
+        files.write(video, encoder.dim, records[video.video_id])
+    say(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
+    return work.failures
+
+
+def _record(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Record:
+    path = Path(info.path)
+    return record_of(spec, networks, {"video": folder.digest(path.parent, [path.name], with_mtime=False)})

@@ -1,0 +1,67 @@
+"""Turn a folder of npy features into shards, outside a workflow; a dataset's `features:` does the same inside one."""
+
+from pathlib import Path
+from typing import Annotated
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import shard_name
+from clip_ae.core.progress import say
+from clip_ae.core.specs import CatalogSpec, ImportSpec, ProbeSpec
+from clip_ae.core.tables import STREAMS
+from clip_ae.core.timeline import Grid
+from clip_ae.io.parquet import read_rows
+from clip_ae.stages import catalog, import_features, probe
+
+ONLY = shard_name(0, 1)
+
+
+def run(
+    features: Annotated[Path, "folder of features: {stream}/{video_id}.npy of shape [snippets, D], at any depth"],
+    *,
+    out: Annotated[Path, "folder to write to: {stream}/*.parquet, videos.parquet, failures.parquet"],
+    streams: Annotated[str, "streams, separated by commas (default: those that have a folder)"] = "",
+    origin: Annotated[str, "where the features come from; the shards' records say it"] = "",
+    annotations: Annotated[Path | None, "ActivityNet-form JSON, whose durations the lengths are held against"] = None,
+    fps: Annotated[float, "frames a second of the features' grid"] = 25.0,
+    frames: Annotated[int, "frames in a snippet"] = 16,
+    stride: Annotated[int, "frames from one snippet's start to the next"] = 16,
+) -> None:
+    grid = Grid(fps, frames, stride)
+    names = streams.split(",") if streams else _found(features)
+    table, failures = out / "probe" / f"{ONLY}.parquet", out / "failures"
+    probe.run(
+        ProbeSpec(grid, tuple(names)), shard=ONLY, features=features, out=table, failures=_place(failures, "probe")
+    )
+    for name in names:
+        spec = ImportSpec(name, grid, origin or None)
+        where = {"out": _place(out, name), "failures": _place(failures, name)}
+        import_features.run(spec, features=features, probe=table, shard=ONLY, **where)
+    catalog.run(
+        CatalogSpec(),
+        probe=table.parent,
+        failures=failures,
+        shards=1,
+        streams=",".join(names),
+        out=out / "videos.parquet",
+        failures_out=out / "failures.parquet",
+        annotations=annotations,
+    )
+    _tell(out)
+
+
+def _found(features: Path) -> list[str]:
+    names = [name for name in STREAMS if any(path.is_dir() for path in features.rglob(name))]
+    if not names:
+        raise UserError(f"{features}: has no folder called {', '.join(STREAMS)}; a stream's files lie in one")
+    return names
+
+
+def _place(folder: Path, name: str) -> Path:
+    return folder / name / f"{ONLY}.parquet"
+
+
+def _tell(out: Path) -> None:
+    failures, videos = read_rows(out / "failures.parquet"), read_rows(out / "videos.parquet")
+    for row in failures:
+        say(f"{row['video_id']}: {row['stage']}: {row['kind']}: {row['message']}")
+    say(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} lines of failures.parquet")

@@ -1,0 +1,176 @@
+"""`clip-ae features`: the whole line from files to files, on small networks with random weights."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from clip_ae.core.config import I3dOptions, VggishOptions
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.typed import plain
+from clip_ae.encoders.networks import i3d, vggish
+from clip_ae.io import folder
+from clip_ae.io.shards import read_shard
+from clip_ae.tools import features
+from tests.media import truncated, write_video
+
+I3D = I3dOptions(3, 0.125, 40, 32, 5)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A config, weights and two videos, the second without sound."""
+    root = tmp_path_factory.mktemp("project")
+    torch.manual_seed(0)
+    torch.save(i3d.build(I3D).state_dict(), root / "rgb.pt")
+    torch.save(i3d.build(replace(I3D, channels=2)).state_dict(), root / "flow.pt")
+    torch.save(vggish.build(VggishOptions(0.125)).state_dict(), root / "vggish.pt")
+    config = {
+        "weights": {
+            "rgb": {"i3d": plain(I3D), "source": str(root / "rgb.pt")},
+            "flow": {"i3d": plain(replace(I3D, channels=2)), "source": str(root / "flow.pt")},
+            "vggish": {"vggish": {"width": 0.125}, "source": str(root / "vggish.pt")},
+        },
+        "runs": {"stpn": {"method": "stpn"}},
+        "datasets": {
+            "mine": {
+                "videos": "videos", "classes": 2, "runs": ["stpn"], "headline": "stpn",
+                "encoders": {
+                    "rgb": {"weights": "rgb", "batch": 2},
+                    "flow": {"weights": "flow", "algorithm": "dis"},
+                    "audio": {"weights": "vggish", "batch": 4},
+                },
+            }
+        },
+    }  # fmt: skip
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    (root / "videos").mkdir()
+    write_video(root / "videos/a.mp4", frames=80, tone=[440])
+    write_video(root / "videos/b c.mp4", frames=48)
+    return root
+
+
+def run(project: Path, out: Path, *videos: Path, **options: Any) -> None:
+    settings: dict[str, Any] = {"streams": "rgb,audio", "device": "cpu", **options}
+    features.run(
+        videos or (project / "videos",), out=out, config=project / "config.yaml", dataset="mine",
+        weights=project, **settings,
+    )  # fmt: skip
+
+
+def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(project: Path, tmp_path: Path) -> None:
+    run(project, tmp_path / "shards", streams="rgb,flow,audio")
+    run(project, tmp_path / "arrays", streams="rgb,flow,audio", format="npy")
+    for stream, dim in (("rgb", 128), ("flow", 128), ("audio", 16)):
+        for video_id, rows in (("a", 5), ("b c", 3)):
+            (video,) = read_shard(tmp_path / "shards" / stream / f"{video_id}.parquet")
+            array = np.load(tmp_path / "arrays" / stream / f"{video_id}.npy")
+            assert video.video_id == video_id
+            assert array.shape == video.feature.shape == (rows, dim)
+            assert array.dtype == np.float32
+            np.testing.assert_array_equal(array, video.feature)
+            facts = json.loads((tmp_path / "arrays" / stream / f"{video_id}.json").read_text())
+            assert facts["start"] == video.start.tolist()
+            assert facts["coverage"] == [float(stream != "audio" or video_id == "a")] * rows
+
+
+def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: Path) -> None:
+    for form in ("parquet", "npy"):
+        run(project, tmp_path / form, format=form)
+        files = folder.list_features(tmp_path / form, ("rgb", "audio"))
+        assert bool(files.npy) == (form == "npy")
+
+
+@pytest.mark.parametrize("form", ["parquet", "npy"])
+def test_run_again_it_goes_on_where_it_stopped(project: Path, tmp_path: Path, form: str, capsys: Any) -> None:
+    run(project, tmp_path, format=form)
+    first, second = (tmp_path / "rgb" / f"{i}.{form}" for i in ("a", "b c"))
+    before = second.stat().st_mtime_ns
+    first.unlink()
+    capsys.readouterr()
+    run(project, tmp_path, format=form)
+    assert first.is_file()
+    assert second.stat().st_mtime_ns == before
+    told = capsys.readouterr().err
+    assert "rgb: 5/5 snippets" in told
+    assert "audio: nothing to do" in told
+
+
+def test_another_setting_makes_them_again(project: Path, tmp_path: Path, capsys: Any) -> None:
+    run(project, tmp_path, streams="rgb")
+    before = (tmp_path / "rgb/a.parquet").stat().st_mtime_ns
+    run(project, tmp_path, streams="rgb", set=("rgb.precision=bf16",))
+    assert (tmp_path / "rgb/a.parquet").stat().st_mtime_ns > before
+    assert "rgb in bf16 against fp32, first batch: cosine" in capsys.readouterr().err
+
+
+def test_weights_are_converted_once_and_again_when_the_config_says_other_ones(project: Path, tmp_path: Path) -> None:
+    run(project, tmp_path / "one", streams="rgb")
+    made = project / "results/weights/rgb.safetensors"
+    before = made.stat().st_mtime_ns
+    run(project, tmp_path / "two", streams="rgb")
+    assert made.stat().st_mtime_ns == before
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["weights"]["rgb"]["licence"] = "mine"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    features.run(
+        (project / "videos",), out=tmp_path / "three", config=tmp_path / "config.yaml", dataset="mine",
+        weights=project, streams="rgb", device="cpu",
+    )  # fmt: skip
+    assert made.stat().st_mtime_ns > before
+
+
+def test_a_broken_video_costs_a_line(project: Path, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    cut = truncated(write_video(tmp_path / "cut.mp4", frames=250, container={"movflags": "faststart"}), 0.5)
+    run(project, tmp_path / "out", project / "videos/a.mp4", tmp_path / "text.mp4", cut, streams="rgb")
+    told = capsys.readouterr().err
+    assert "text: probe: not-a-video: " in told
+    assert "cut: extract/rgb: partial: " in told
+    assert "2 of 3 videos, rgb: " in told
+    assert sorted(p.name for p in (tmp_path / "out/rgb").iterdir()) == ["a.parquet", "cut.parquet"]
+
+
+def test_nothing_readable_is_refused_before_any_network_is_loaded(project: Path, tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(RefusedInput, match="no video could be read"):
+        run(project, tmp_path / "out", tmp_path / "absent.mp4")
+    assert "absent: probe: missing: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"streams": "rbg"}, "--streams rbg: expected one of rgb, flow, audio; did you mean 'rgb'"),
+        ({"streams": "rgb,clip"}, "--streams clip: expected one of rgb, flow, audio"),
+        ({"format": "numpy"}, "--format numpy: expected one of parquet, npy"),
+        ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.encoders\.rgb\.precison: unknown key.*'precision'"),
+        ({"set": ("rgb.batch",)}, r"--set rgb\.batch: expected KEY=VALUE"),
+    ],
+)
+def test_mistakes_end_in_one_line(project: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(project, tmp_path, **options)
+
+
+def test_two_videos_of_one_name_are_refused_and_one_named_twice_is_not(project: Path, tmp_path: Path) -> None:
+    other = write_video(tmp_path / "a.mkv", frames=16)
+    with pytest.raises(UserError, match=r"a\.mp4 and .*a\.mkv have one name"):
+        run(project, tmp_path / "out", project / "videos/a.mp4", other)
+    run(project, tmp_path / "out", project / "videos", project / "videos/a.mp4", streams="audio")
+
+
+def test_a_network_of_the_workflow_is_not_made_in_passing(project: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["weights"]["rgb"]["source"] = "pretrain"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match=r"rgb\.safetensors: .*snakemake --cores 2 .*rgb\.safetensors"):
+        features.run(
+            (project / "videos",), out=tmp_path / "out", config=tmp_path / "config.yaml", dataset="mine",
+            weights=tmp_path, streams="rgb", device="cpu",
+        )  # fmt: skip

@@ -1,0 +1,66 @@
+"""`clip-ae import`: a folder of npy features to shards, outside a workflow."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clip_ae.core.errors import UserError
+from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.io.shards import read_stream
+
+tool = importlib.import_module("clip_ae.tools.import_")
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> Path:
+    for stream, rows in (("rgb", 30), ("flow", 29)):
+        for video_id, more in (("v0", 0), ("v1", 10)):
+            path = tmp_path / "npy/train" / stream / f"{video_id}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.random.default_rng(0).random((rows + more, 8), np.float32))
+    return tmp_path / "npy"
+
+
+def annotations(folder: Path, **durations: float) -> Path:
+    path = folder / "annotations.json"
+    path.write_text(json.dumps({"database": {i: {"subset": "training", "duration": d} for i, d in durations.items()}}))
+    return path
+
+
+def test_shards_carry_numbers_times_and_origin(arrays: Path, tmp_path: Path) -> None:
+    tool.run(arrays, out=tmp_path / "out", origin="their page")
+    for stream in ("rgb", "flow"):
+        found = read_stream(tmp_path / "out", stream, 1)
+        assert {i: len(v.feature) for i, v in found.items()} == {"v0": 29, "v1": 39}
+        expected = np.load(arrays / "train" / stream / "v1.npy")[:39].astype(np.float16)
+        np.testing.assert_array_equal(found["v1"].feature, expected)
+        assert found["v1"].stop[-1] == pytest.approx(39 * 0.64)
+    record = read_parquet_record(tmp_path / "out/rgb/0000-of-0001.parquet")
+    assert record.stage == "import_features"
+    assert record.spec["origin"] == "their page"
+
+
+def test_the_grid_gives_the_times(arrays: Path, tmp_path: Path) -> None:
+    tool.run(arrays, out=tmp_path / "out", streams="rgb", fps=30.0, stride=4)
+    video = read_stream(tmp_path / "out", "rgb", 1)["v0"]
+    assert (video.start[1], video.stop[0]) == pytest.approx((4 / 30, 16 / 30))
+    assert not (tmp_path / "out/flow").exists()
+
+
+def test_lengths_are_held_against_the_annotated_durations(arrays: Path, tmp_path: Path, capsys: Any) -> None:
+    place = annotations(tmp_path, v0=19.0, v1=90.0, gone=5.0)
+    tool.run(arrays, out=tmp_path / "out", annotations=place)
+    rows = [(r["video_id"], r["stage"], r["kind"]) for r in read_rows(tmp_path / "out/failures.parquet")]
+    assert ("v1", "catalog", "length") in rows
+    assert ("v0", "catalog", "length") not in rows
+    assert ("gone", "catalog", "missing") in rows
+    assert "v1: catalog: length: is 25.0 s long, the annotations say 90.0 s" in capsys.readouterr().err
+
+
+def test_a_folder_without_streams_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no folder called rgb, flow, clip, audio"):
+        tool.run(tmp_path, out=tmp_path / "out")
