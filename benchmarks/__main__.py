@@ -1,14 +1,21 @@
 """`make bench`: every figure that docs/results.md keeps, measured anew. One line a figure.
 
-python -m benchmarks            what needs no installation: minutes
+python -m benchmarks            what needs no installation: minutes; .features and .flow are parts of it
+python -m benchmarks --long     an hour of 1080p through the line: half an hour
 python -m benchmarks --cold     a fresh clone, installed and run: needs the package registry
+python -m benchmarks.gpu        what needs a GPU
 """
 
 import sys
 
-from benchmarks import cold, workflow
+from benchmarks import cold, features, flow, long, workflow
 
 if __name__ == "__main__":
+    words = sys.argv[1:]
     workflow.main()
-    if "--cold" in sys.argv[1:]:
+    features.main()
+    flow.main()
+    if "--long" in words:
+        long.main()
+    if "--cold" in words:
         cold.main()

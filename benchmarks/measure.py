@@ -29,4 +29,4 @@ def median(command: Sequence[str], folder: Path, runs: int = 5) -> tuple[float, 
 
 def tell(name: str, value: float, unit: str, goal: float | None = None) -> None:
     aim = f"   goal {goal:g} {unit}" if goal is not None else ""
-    print(f"{name:58} {value:9.2f} {unit}{aim}", flush=True)
+    print(f"{name:58} {value:9.5g} {unit}{aim}", flush=True)
