@@ -14,6 +14,7 @@ from clip_ae.encoders.pixels import Array
 Encode = Callable[[Array], NDArray[np.float32]]
 # Share of the free memory that a batch may take, and the most snippets that still make a network faster.
 SHARE, MOST = 0.7, 64
+SHORTAGE = ("out of memory", "alloc_failed", "unable to find an engine")
 
 
 class Fitting:
@@ -37,7 +38,8 @@ class Fitting:
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
-                self._halve()
+            # Not above, where the error still holds what the batch took.
+            self._halve()
 
     def _padded(self, rows: Array) -> NDArray[np.float32]:
         padding = np.zeros((self.batch - len(rows), *rows.shape[1:]), rows.dtype)
@@ -52,17 +54,17 @@ class Fitting:
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    """cuDNN and cuBLAS have words of their own for it."""
-    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+    """The driver, cuBLAS and cuDNN have words of their own for it; the last one's are that it finds no way."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error).lower() for words in SHORTAGE)
 
 
 def largest_batch(encode: Encode, example: Array, device: str) -> int:
     """A power of two, from what batches of one and of two snippets take."""
     try:
-        # What only a first pass takes is no snippet's: translation, libraries' own memory, the drift's exact network.
-        encode(example[None])
         one, two = (_peak(encode, np.stack([example] * n), device) for n in (1, 2))
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
         return 1
     free, _ = torch.cuda.mem_get_info(device)
     fit = 1 + int(SHARE * (free - one) / max(two - one, 1))
@@ -71,6 +73,8 @@ def largest_batch(encode: Encode, example: Array, device: str) -> int:
 
 def _peak(encode: Encode, batch: Array, device: str) -> int:
     """Bytes that encoding a batch takes beyond what is there already."""
+    # What only a first pass of a shape takes is no snippet's: translation, libraries' own memory.
+    encode(batch)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

@@ -19,6 +19,8 @@ def compiled(forward: Forward, encoder: StreamEncoder) -> Forward:
     """The forward pass, translated where the config asks for it. Frozen: weights become constants, laid out to fit."""
     if not encoder.compile:
         return forward
+    # One network's batch sizes do not count against the next one's number of translations.
+    torch._dynamo.reset()
     # Without a GPU, torch keeps its stand-in for one in the first thread that translates, and dies of it where that
     # thread has ended. So this is the first: networks are built here and work in threads that end.
     with FakeTensorMode():

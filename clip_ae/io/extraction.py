@@ -101,7 +101,8 @@ class Extraction:
         with ThreadPoolExecutor(1) as executor:
             at_work: tuple[Batch, Future[NDArray[np.float32]]] | None = None
             for batch in self._batches(rows):
-                encoded = executor.submit(self._encode, batch)
+                stacked = np.stack([window.data for _, window in batch if window.data is not None])
+                encoded = executor.submit(self._encode, stacked)
                 if at_work:
                     _put(*at_work)
                 at_work = batch, encoded
@@ -118,7 +119,8 @@ class Extraction:
             if window.data is None:
                 continue
             batch.append((row, window))
-            if len(batch) == self.network.size(window.data):
+            # More than asked for, where the network has just found that less fits.
+            if len(batch) >= self.network.size(window.data):
                 yield batch
                 batch = []
         if batch:
@@ -134,9 +136,9 @@ class Extraction:
             rows[index].waiting += part.data is not None
             yield rows[index], part
 
-    def _encode(self, batch: Batch) -> NDArray[np.float32]:
+    def _encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         began = time.perf_counter()
-        encoded = self.network(np.stack([window.data for _, window in batch if window.data is not None]))
+        encoded = self.network(batch)
         self.busy += time.perf_counter() - began
         return encoded
 

@@ -56,6 +56,8 @@ class Feed:
     def __iter__(self) -> Iterator[Message]:
         for index in range(len(self.infos)):
             self.waiting.put(index)
+        for decoder in self.decoders:
+            decoder.begin()
         threads = [threading.Thread(target=self._work, args=(decoder,), daemon=True) for decoder in self.decoders]
         for thread in threads:
             thread.start()

@@ -1,38 +1,43 @@
 """Untrusted media is opened in a child process alone, which is killed when it hangs, dies or takes too much memory.
 
-Its answers are JSON and pixels in shared memory, never pickles: a decoder that a hostile file has taken over must not
-reach us.
+Its answers are JSON and pixels in shared memory, never pickles, and come whole or not at all: a decoder that a hostile
+file has taken over must neither reach us nor make us wait.
 """
 
 import json
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
-from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import read
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io import audio, probe, video
 from clip_ae.io.container import Unreadable
 from clip_ae.io.ring import Form, Ring
 
 GIB = 1 << 30
+T = TypeVar("T")
 # Seconds for the child to start; libraries may lie on a slow disk.
 START = 120.0
 PR_SET_PDEATHSIG = 1
 # We say this when we are done with a window.
 DONE = b"done"
+# Bytes of the longest message; what a file makes its decoder say is cut to as many characters.
+MESSAGE, WORDS = 1 << 16, 1000
 
 
 def decoders(count: int, watchdog: float, memory_gib: float) -> list["Decoder"]:
@@ -53,7 +58,7 @@ class Decoder:
         self.memory = int(memory_gib * GIB)
         self.process: SpawnProcess | None = None
         self.ended = False
-        self.pipe: Connection
+        self.pipe: socket.socket
         self.ring: Ring
 
     def __enter__(self) -> "Decoder":
@@ -64,7 +69,7 @@ class Decoder:
 
     def probe(self, path: Path, grid: Grid) -> probe.Facts:
         self._ask("probe", str(path), grid)
-        return probe.Facts(**self._answer()["facts"])
+        return self._answer(lambda answer: read(probe.Facts, answer["facts"]))
 
     def video(self, path: Path, info: VideoInfo, grid: Grid, short_side: int, lookahead: int = 0) -> Iterator[Window]:
         """io/video.windows, in the child. Where decord hangs or dies, another child goes on without it.
@@ -86,6 +91,10 @@ class Decoder:
     def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
         """io/audio.windows, in the child, with the same limit of life."""
         return self._windows("audio", Form((audio.SAMPLES,), "f4"), info.snippets, str(path), info, grid)
+
+    def begin(self) -> None:
+        """Forget that it was ended: it is to be asked again."""
+        self.ended = False
 
     def end(self) -> None:
         """From any thread: end the child, so that whoever waits for it learns that it is dead."""
@@ -113,10 +122,10 @@ class Decoder:
         broken_off = True
         try:
             for snippet in range(snippets):
-                coverage = float(self._answer()["coverage"])
+                coverage = self._answer(lambda answer: float(answer["coverage"]))
                 yield Window(snippet, slots[snippet % len(slots)], coverage)
-                self._talk(self.pipe.send_bytes, DONE)
-            self._answer()
+                self._talk(self.pipe.send, DONE)
+            self._answer(dict)
             broken_off = False
         except Unreadable:
             # The child has said so itself, or is dead already.
@@ -130,11 +139,12 @@ class Decoder:
     def _ask(self, *request: Any) -> None:
         if self.process is None:
             self._start()
-        self._talk(self.pipe.send, request)
+        self._talk(self.pipe.send, pickle.dumps(request))
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
+        # Messages keep their borders, so half of one is never waited for.
+        self.pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ring = Ring()
         arguments = (theirs, self.ring, os.getpid(), self.memory)
         process = context.Process(target=_serve, args=arguments, daemon=True)
@@ -143,25 +153,33 @@ class Decoder:
         self.process = process
         theirs.close()
         try:
-            self._answer(START)
+            self._answer(dict, START)
         except Unreadable as failure:
             if self.ended:
                 raise
             # No video's fault: a broken installation must not pass for a thousand broken videos.
             raise RuntimeError(f"no decoder can be started here: {failure}") from None
 
-    def _answer(self, patience: float | None = None) -> dict[str, Any]:
-        if not self.pipe.poll(self.watchdog if patience is None else patience):
+    def _answer(self, of: Callable[[dict[str, Any]], T], patience: float | None = None) -> T:
+        """What is asked `of` the next answer."""
+        self.pipe.settimeout(self.watchdog if patience is None else patience)
+        try:
+            answer = dict(json.loads(self._talk(_heard, self.pipe)))
+            if "failure" in answer:
+                raise Unreadable(str(answer["failure"]), str(answer["message"]))
+            return of(answer)
+        except TimeoutError:
             self.kill()
-            raise Unreadable("timeout", "the decoder gave no answer in time and was ended")
-        answer: dict[str, Any] = json.loads(self._talk(self.pipe.recv_bytes))
-        if "failure" in answer:
-            raise Unreadable(answer["failure"], answer["message"])
-        return answer
+            raise Unreadable("timeout", "the decoder gave no answer in time and was ended") from None
+        except (ValueError, KeyError, TypeError, RecursionError, UserError):
+            self.kill()
+            raise Unreadable("crash", "the decoder gave an answer that makes no sense and was ended") from None
 
     def _talk(self, act: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return act(*arguments)
+        except TimeoutError:
+            raise
         except (EOFError, OSError):
             raise Unreadable("crash", f"the decoder died{self._cause()}") from None
 
@@ -173,7 +191,15 @@ class Decoder:
         return f" of {signal.Signals(-code).name}" if code and code < 0 else ""
 
 
-def _serve(pipe: Connection, ring: Ring, parent: int, memory: int) -> None:
+def _heard(pipe: socket.socket) -> bytes:
+    """The next message."""
+    message = pipe.recv(MESSAGE)
+    if not message:
+        raise EOFError
+    return message
+
+
+def _serve(pipe: socket.socket, ring: Ring, parent: int, memory: int) -> None:
     """The child's life: one request after another until the pipe closes."""
     _tie_to(parent)
     _load_decoders()
@@ -181,7 +207,7 @@ def _serve(pipe: Connection, ring: Ring, parent: int, memory: int) -> None:
     _say(pipe)
     while True:
         try:
-            name, path, *rest = pipe.recv()
+            name, path, *rest = pickle.loads(_heard(pipe))  # noqa: S301 (our own words)
             SERVICES[name](pipe, ring, path, *rest)
         except (EOFError, BrokenPipeError):
             return
@@ -191,7 +217,7 @@ def _serve(pipe: Connection, ring: Ring, parent: int, memory: int) -> None:
             _say(pipe, failure="memory", message="decoding takes more memory than the limit")
         except Exception as error:
             # Whatever a decoder throws at a strange file costs that file alone.
-            words = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))
+            words = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:WORDS]
             _say(pipe, failure="decode", message=f"{type(error).__name__}: {words}")
 
 
@@ -226,37 +252,37 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _say(pipe: Connection, **answer: Any) -> None:
-    pipe.send_bytes(json.dumps(answer).encode())
+def _say(pipe: socket.socket, **answer: Any) -> None:
+    pipe.send(json.dumps(answer).encode())
 
 
-def _probe(pipe: Connection, ring: Ring, path: str, grid: Grid) -> None:
+def _probe(pipe: socket.socket, ring: Ring, path: str, grid: Grid) -> None:
     _say(pipe, facts=asdict(probe.probe(path, grid)))
 
 
-def _stream(read: Callable[..., Iterator[Window]]) -> Callable[..., None]:
+def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
     """Windows into the ring's slots, each used again once its window is done with."""
 
-    def serve(pipe: Connection, ring: Ring, path: str, form: Form, *rest: Any) -> None:
+    def serve(pipe: socket.socket, ring: Ring, path: str, form: Form, *rest: Any) -> None:
         slots = ring.slots(form)
         told = done = 0
 
         def place(snippet: int) -> NDArray[Any]:
             nonlocal done
             while snippet - done >= len(slots):
-                pipe.recv_bytes()
+                _heard(pipe)
                 done += 1
             slot: NDArray[Any] = slots[snippet % len(slots)]
             return slot
 
         try:
-            for window in read(path, *rest, place=place):
+            for window in windows(path, *rest, place=place):
                 _say(pipe, coverage=window.coverage)
                 told += 1
         finally:
             # The next thing to read must be a request.
             for _ in range(told - done):
-                pipe.recv_bytes()
+                _heard(pipe)
         _say(pipe)
 
     return serve

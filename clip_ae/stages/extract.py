@@ -12,8 +12,9 @@ from clip_ae.core.provenance import Record, make_record
 from clip_ae.core.specs import ExtractSpec
 from clip_ae.core.types import Encoder, Network, VideoInfo
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.drift import watched
-from clip_ae.encoders.fitting import Encode, Fitting
+from clip_ae.encoders.drift import Watched
+from clip_ae.encoders.fitting import Fitting
+from clip_ae.io import extraction
 from clip_ae.io.extraction import Extraction
 from clip_ae.io.guard import decoders
 from clip_ae.io.parquet import FAILURES, read_parquet_record, read_rows, write_rows
@@ -47,20 +48,19 @@ def run(
     say(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
 
 
-def opened(spec: ExtractSpec, networks: Sequence[Network], device: str, gpu_batch: int) -> tuple[Encoder, Fitting]:
+def opened(
+    spec: ExtractSpec, networks: Sequence[Network], device: str, gpu_batch: int
+) -> tuple[Encoder, extraction.Network]:
     """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
     _check(spec, networks)
     build = tables.load(tables.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
+    network = Fitting(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
     plain = replace(spec.encoder, precision="fp32", compile=False)
-    encode: Encode = encoder.encode
-    if plain != spec.encoder:
-        encode = watched(
-            encode,
-            lambda: build(encoder=plain, networks=networks, device=device).encode,
-            f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}",
-        )
-    return encoder, Fitting(encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
+    if plain == spec.encoder:
+        return encoder, network
+    name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
+    return encoder, Watched(network, lambda: build(encoder=plain, networks=networks, device=device).encode, name)
 
 
 def record_of(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[str, str]) -> Record:

@@ -11,17 +11,25 @@ ROWS = np.arange(14, dtype=np.float32).reshape(7, 2)
 GIB = 1 << 30
 
 
+SHORTAGES = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+]
+
+
 class Small:
     """A device whose memory holds so many snippets."""
 
-    def __init__(self, holds: int) -> None:
-        self.holds = holds
+    def __init__(self, holds: int, shortage: Exception = SHORTAGES[0]) -> None:
+        self.holds, self.shortage = holds, shortage
         self.sizes: list[int] = []
 
     def __call__(self, batch):
         self.sizes.append(len(batch))
         if len(batch) > self.holds:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise self.shortage
         return batch * 2
 
 
@@ -44,6 +52,21 @@ def test_halving_changes_no_row_and_lasts(holds, left, capsys):
     encode.sizes.clear()
     network(ROWS)
     assert set(encode.sizes) == {left}
+
+
+@pytest.mark.parametrize("shortage", SHORTAGES, ids=str)
+def test_every_word_for_a_shortage_is_known(memory, shortage):
+    network = Fitting(Small(3, shortage), 8, "cuda:0")
+    assert network(ROWS).tolist() == (ROWS * 2).tolist()
+    assert network.batch == 2
+    assert largest_batch(Small(1, shortage), ROWS[0], "cuda:0") == 1
+
+
+def test_another_error_is_no_shortage(memory):
+    broken = Small(0, RuntimeError("shapes do not fit"))
+    for act in (lambda: Fitting(broken, 8, "cuda:0")(ROWS), lambda: largest_batch(broken, ROWS[0], "cuda:0")):
+        with pytest.raises(RuntimeError, match="shapes do not fit"):
+            act()
 
 
 def test_out_of_memory_in_a_later_piece_starts_the_batch_again():
@@ -102,7 +125,7 @@ def test_the_batch_is_a_power_of_two_that_fits_what_is_free(memory, fixed, each,
 
 def test_what_only_the_first_pass_takes_is_no_snippet_s(memory):
     state, encode = memory
-    passes = iter([6 * GIB, 0, 0])
+    passes = iter([6 * GIB, 0, 6 * GIB, 0])
     state["takes"] = lambda snippets: next(passes) + GIB * snippets
     assert largest_batch(encode, ROWS[0], "cuda:0") == 4
 

@@ -88,6 +88,13 @@ def test_what_is_prepared_outlives_its_window(stream):
     assert np.array_equal(prepared, kept)
 
 
+def test_a_square_window_is_prepared_in_memory_of_its_own():
+    """Where the crop is the whole frame, there is nothing to cut off."""
+    encoder = load(STREAMS["rgb"]).build(RgbEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
+    raw = np.ones((16, 32, 32, 3), np.uint8)
+    assert not np.shares_memory(encoder.prepare(raw), raw)
+
+
 def test_neighbours_do_not_change_a_row(stream):
     _, encoder = stream
     one, two = encoder.encode(batch_of(encoder, 0, 1)), encoder.encode(batch_of(encoder, 0, 2))

@@ -99,6 +99,30 @@ def test_batches_cross_videos_and_rows_find_their_place(batch: int, decoders: in
     assert work.failures == []
 
 
+def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
+    """It is halved when five windows of the next one are there, more than it now takes."""
+    halved = threading.Event()
+
+    class Reader(Script):
+        def video(self, path: Path, info: VideoInfo, *rest: Any) -> Iterator[Window]:
+            for window in super().video(path, info, *rest):
+                yield window
+                assert window.snippet != 12 or halved.wait(20)
+
+    class Halved(Counted):
+        def __call__(self, batch: Any) -> Any:
+            while self.prepared < 13:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            self.batch = 2
+            halved.set()
+            return super().__call__(batch)
+
+    encoder = Halved(8)
+    list(extraction(encoder, [Reader()]).features(infos_of(40)))
+    assert [len(batch) for batch in encoder.batches] == [8, 6] + [2] * 13
+
+
 def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:
     """It need not wait for all the others."""
     encoder = Counted(2)

@@ -29,6 +29,9 @@ class Idle(Decoder):
         super().__init__()
         self.ended = threading.Event()
 
+    def begin(self) -> None:
+        pass
+
     def end(self) -> None:
         self.ended.set()
 
@@ -169,3 +172,18 @@ def test_real_decoders_that_hang_end_within_seconds(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
     assert multiprocessing.active_children() == []
     assert ended[-1] == (0, End())
+
+
+def test_readers_that_were_ended_are_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A start that fails is then no video's fault, as it was not the first time."""
+    path = write_video(tmp_path / "x.mp4")
+    info = VideoInfo("x", "x.mp4", **vars(probe(str(path), GRID)))
+
+    def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
+        return decoder.video(path, info, GRID, 32)
+
+    decoder = Decoder()
+    list(Feed([info], read, np.copy, [decoder]))
+    monkeypatch.setattr("clip_ae.io.guard.START", 0.0)
+    with pytest.raises(RuntimeError, match="no decoder can be started"):
+        list(Feed([info], read, np.copy, [decoder]))

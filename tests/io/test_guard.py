@@ -1,12 +1,15 @@
 import multiprocessing
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,7 +75,7 @@ def test_a_decoder_works_ahead_no_further_than_its_slots(tmp_path: Path) -> None
         windows = decoder.video(path, info, GRID, 32)
         first = next(windows)
         kept, memory = first.data.copy(), first.data
-        _settle(decoder.pipe.poll)
+        _settle(lambda: _has_word(decoder))
         time.sleep(0.3)
         np.testing.assert_array_equal(first.data, kept)
         later = [np.shares_memory(window.data, memory) for window in windows]
@@ -103,7 +106,7 @@ def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path,
             if len(found) == taken:
                 assert decoder.process is not None
                 first = decoder.process.pid
-                _settle(decoder.pipe.poll)
+                _settle(lambda: _has_word(decoder))
                 os.kill(first or 0, signal.SIGKILL)
         assert assert_same(found, video.windows(str(path), info, GRID, 64, 0)) == 10
         assert decoder.process is not None
@@ -200,7 +203,7 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
         "    decoder = Decoder()\n"
         "    decoder._ask('probe', sys.argv[1], Grid())\n"
         "    print(decoder.process.pid, flush=True)\n"
-        "    decoder._answer()\n"
+        "    decoder._answer(dict)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "hangs.mp4")], stdout=subprocess.PIPE, text=True
@@ -214,6 +217,31 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
     while _runs(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _runs(child)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"\xff{", b"[1]", b"{}", b'{"facts": {"duration": "long"}}', b'{"failure": "x"}', b'{"facts": ' + b"[" * 60000],
+)
+def test_a_child_that_talks_nonsense_is_ended(answer: bytes) -> None:
+    """As one that a hostile file has taken over may."""
+    done: list[str] = []
+    decoder = Decoder(watchdog=20)
+    decoder.pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    decoder.ring = SimpleNamespace(close=lambda: done.append("closed"))  # type: ignore[assignment]
+    decoder.process = SimpleNamespace(  # type: ignore[assignment]
+        kill=lambda: done.append("killed"), join=lambda *_: done.append("joined"), exitcode=None
+    )
+    theirs.send(answer)
+    with pytest.raises(Unreadable) as caught:
+        decoder.probe(Path("x.mp4"), GRID)
+    assert caught.value.kind == "crash"
+    assert done == ["killed", "joined", "closed"]
+    theirs.close()
+
+
+def _has_word(decoder: Decoder) -> bool:
+    return bool(select.select([decoder.pipe], [], [], 0)[0])
 
 
 def _settle(ready: Callable[[], object]) -> None:

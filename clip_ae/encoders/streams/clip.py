@@ -34,7 +34,7 @@ class Clip:
     lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return np.ascontiguousarray(centre_crop(evenly_placed(window, self.frames), self.short_side))
+        return centre_crop(evenly_placed(window, self.frames), self.short_side).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)

@@ -41,7 +41,7 @@ class FlowStream:
             return window.copy()
         flow = self.flow(torch.from_numpy(window)[None])[0].numpy()
         # Flow first, crop after: what enters the crop from outside has a flow too.
-        return np.ascontiguousarray(centre_crop(flow, self.crop))
+        return centre_crop(flow, self.crop).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self._features, batch, self.device)

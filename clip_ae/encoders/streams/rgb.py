@@ -31,7 +31,7 @@ class Rgb:
     lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return np.ascontiguousarray(centre_crop(window, self.crop))
+        return centre_crop(window, self.crop).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)
