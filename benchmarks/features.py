@@ -59,9 +59,11 @@ def main(path: Path | None = None) -> None:
 
 
 def drawn(path: Path, seconds: int, seed: int = 0) -> Path:
-    """480x360 at 25 frames a second, as small as videos of the field are."""
+    """480x360 at 25 frames a second, as small as videos of the field are, with sound that rises and falls."""
     frames = scenery(seconds, (480, 360), seed)
-    write_mp4(path, frames, (480, 360), Fraction(25), np.zeros((0, 0), np.float32), rate=16000)
+    t = np.arange(16000 * seconds) / 16000
+    sound = 0.3 * np.sin(2 * np.pi * 440 * t) * np.sin(t + seed)
+    write_mp4(path, frames, (480, 360), Fraction(25), np.float32(sound)[None], rate=16000)
     return path
 
 

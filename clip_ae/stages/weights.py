@@ -19,7 +19,6 @@ from clip_ae.core.specs import WeightsSpec
 from clip_ae.core.tables import NETWORKS, load
 from clip_ae.core.typed import plain
 from clip_ae.encoders.networks.fit import fit, tensors_of
-from clip_ae.encoders.networks.reads import reads
 from clip_ae.io.downloads import unreachable
 from clip_ae.io.integrity import check, file_digest
 from clip_ae.io.pickles import read_arrays
@@ -53,7 +52,7 @@ def run(
         "name": spec.name,
         "source": weights.source,
         weights.network: plain(options),
-        "reads": reads(weights),
+        "reads": network.reads(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
     }

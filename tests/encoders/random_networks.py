@@ -9,13 +9,16 @@ from clip_ae.core.types import Network
 from clip_ae.encoders.networks import i3d
 from clip_ae.encoders.networks.fit import tensors_of
 
+# Layers before ReLUs. Transformers' linear layers stay as their own code makes them.
+RECTIFIED = (nn.Conv2d, nn.Conv3d)
+
 
 def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
-    """He's initialisation, and BatchNorm with statistics, scales and shifts far from 0 and 1."""
+    """He's initialisation where ReLUs follow, and BatchNorm with statistics, scales and shifts far from 0 and 1."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for layer in network.modules():
-            if isinstance(layer, nn.Conv3d):
+            if isinstance(layer, RECTIFIED):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             elif isinstance(layer, nn.BatchNorm3d):
                 layer.running_mean.normal_(0, 0.3)  # type: ignore[union-attr]

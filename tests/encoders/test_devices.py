@@ -44,6 +44,12 @@ def test_a_leased_device_that_does_not_work_is_told(gpus, monkeypatch, device):
         devices.resolve(device)
 
 
+@pytest.mark.parametrize("device", ["cup", "cuda:1", "gpu"])
+def test_an_unknown_device_is_told(gpus, device):
+    with pytest.raises(UserError, match=f"device {device}: expected one of auto, cpu, cuda; CUDA_VISIBLE_DEVICES"):
+        devices.resolve(device)
+
+
 def test_cpu_insists(gpus):
     assert devices.resolve("cpu") == "cpu"
     assert gpus == []

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,18 @@ from clip_ae.core.config import (
     VggishOptions,
 )
 from clip_ae.core.tables import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import plain
-from clip_ae.core.types import Network
+from clip_ae.core.types import Network, VideoInfo
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.drift import drift
 from clip_ae.encoders.fitting import MOST, Fitting
 from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.io.extraction import Extraction
+from clip_ae.io.guard import Decoder
+from clip_ae.io.probe import probe
 from tests.encoders.random_networks import stirred
+from tests.media import write_video
 
 pytestmark = pytest.mark.gpu
 OPTIONS: dict[str, Any] = {
@@ -36,9 +42,9 @@ OPTIONS: dict[str, Any] = {
     "clip": (ClipEncoder(), ClipOptions("tiny")),
     "audio": (AudioEncoder(), VggishOptions(0.125)),
 }
-# Lowest cosine, largest difference as a share of the largest number. fp32 sums of convolutions may come from tensor
-# cores, whose TF32 has 10 bits; TV-L1 feeds a median of rounded numbers back into itself.
-BOUNDS = {"rgb": (0.9999, 0.01), "flow": (0.999, 0.05), "clip": (0.9999, 0.01), "audio": (0.9999, 0.01)}
+# Lowest cosine, largest difference as a share of the largest number, of features less their mean: with it they are
+# all alike. Ten bits instead of 24 are about 0.01; TV-L1 feeds a median of rounded numbers back into itself.
+BOUNDS = {"rgb": (0.9999, 0.002), "flow": (0.99, 0.1), "clip": (0.9999, 0.002), "audio": (0.9999, 0.002)}
 KINDS = {"rgb": "i3d", "flow": "i3d", "clip": "clip", "audio": "vggish"}
 
 
@@ -76,11 +82,15 @@ def batch_of(stream: Any, count: int = 3) -> Any:
     return np.stack([stream.prepare(window) for window in windows])
 
 
+def centred_drift(found: Any, exact: Any) -> tuple[float, float]:
+    return drift(found - exact.mean(axis=0), exact - exact.mean(axis=0))
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_gpu_gives_the_cpu_s_features(device: str, name: str) -> None:
     here, there = stream(name, "cpu"), stream(name, device)
     batch = batch_of(here)
-    cosine, difference = drift(there.encode(batch), here.encode(batch))
+    cosine, difference = centred_drift(there.encode(batch), here.encode(batch))
     print(f"{name}: cosine {cosine:.6f}, largest difference {difference:.2%}")
     least, most = BOUNDS[name]
     assert cosine > least
@@ -93,8 +103,8 @@ def test_a_gpu_gives_the_same_bytes_twice_and_bf16_the_same_direction(device: st
     batch = batch_of(there)
     exact = there.encode(batch)
     assert there.encode(batch).tobytes() == exact.tobytes()
-    cosine, difference = drift(fast.encode(batch), exact)
-    assert cosine > 0.999
+    cosine, difference = centred_drift(fast.encode(batch), exact)
+    assert cosine > 0.95
     assert difference > 0, "that was not bf16"
 
 
@@ -109,8 +119,9 @@ def test_flow_of_a_gpu_is_the_cpu_s(device: str, name: str) -> None:
     frames = torch.from_numpy(np.stack([smooth_video(stream("flow", "cpu"), seed) for seed in range(2)]))
     here, there = (load(FLOWS[name]).build(where, *networks) for where in ("cpu", device))
     difference = (there(frames.to(device)).cpu() - here(frames)).abs()
-    print(f"{name}: mean difference {difference.mean():.5f}, largest {difference.max():.3f} pixels a frame")
-    assert difference.mean() < 0.01
+    print(f"{name}: median difference {difference.median():.5f}, largest {difference.max():.3f} pixels a frame")
+    assert difference.median() < 0.01
+    assert difference.mean() < 0.05
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -120,8 +131,23 @@ def test_as_many_as_fit(device: str, name: str) -> None:
     network = Fitting(there.encode, 0, device)
     size = network.size(batch[0])
     assert 1 <= size <= MOST
-    cosine, _ = drift(network(batch), np.concatenate([there.encode(row[None]) for row in batch]))
+    cosine, _ = centred_drift(network(batch), np.concatenate([there.encode(row[None]) for row in batch]))
     assert cosine > BOUNDS[name][0]
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_the_line_gives_on_a_gpu_what_the_cpu_gives(device: str, compile: bool, tmp_path: Path) -> None:
+    """From the file on, the network in a thread of its own."""
+    path = write_video(tmp_path / "x.mp4", frames=160, size=(96, 64))
+    info = VideoInfo("x", "x.mp4", **vars(probe(str(path), Grid())))
+    found = []
+    for where, batch, changes in (("cpu", 2, {}), (device, 0, {"compile": compile})):
+        encoder = stream("rgb", where, **changes)
+        network = Fitting(encoder.encode, batch, where)
+        (video,) = Extraction("rgb", Grid(), encoder, network, tmp_path, [Decoder()]).features([info])
+        found.append(video.feature.astype(np.float32))
+    cosine, _ = centred_drift(found[1], found[0])
+    assert cosine > 0.999
 
 
 def test_half_of_what_is_too_much(device: str) -> None:

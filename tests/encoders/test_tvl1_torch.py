@@ -117,11 +117,20 @@ def test_grey_is_that_of_the_other_flows():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_a_gpu_finds_the_same():
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_gpu_finds_the_same(compile):
+    """The median feeds rounded numbers back, so last bits grow where there is no texture: no bound on the mean."""
     pairs = torch.cat(PAIRS)
-    found = tvl1_torch.flow(pairs.cuda()).cpu()
-    assert (found - tvl1_torch.flow(pairs)).norm(dim=-1).mean() < 0.02
+    found = tvl1_torch.build("cuda", compile=compile)(pairs.cuda()).cpu()
+    distance = (found - tvl1_torch.flow(pairs)).norm(dim=-1)
+    assert distance.median() < 0.01
+    assert distance.quantile(0.9) < 0.15
+
+
+@pytest.mark.gpu
+def test_neighbours_change_nothing_on_a_gpu():
+    alone = torch.cat([tvl1_torch.flow(pair.cuda()) for pair in PAIRS])
+    assert torch.equal(tvl1_torch.flow(torch.cat(PAIRS).cuda()), alone)
 
 
 @pytest.mark.real

@@ -77,6 +77,10 @@ def test_the_right_bytes_live_as_long_as_the_block(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_question_after_a_path_is_no_part_of_the_suffix(server, tmp_path):
+    assert content(f"{server}/eyes.ckpt?download=true", tmp_path) == CONTENT
+
+
 def test_a_file_url(tmp_path):
     (tmp_path / "eyes.ckpt").write_bytes(CONTENT)
     assert content((tmp_path / "eyes.ckpt").as_uri(), tmp_path / "beside") == CONTENT

@@ -16,12 +16,11 @@ from safetensors.numpy import save_file
 from clip_ae.core.config import ClipOptions, I3dOptions, VggishOptions, VggishPcaOptions, Weights
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.specs import WeightsSpec
-from clip_ae.encoders.inputs import rgb_input
+from clip_ae.encoders.inputs import RGB, rgb_input
 from clip_ae.encoders.networks import clip, i3d, vggish
 from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.networks.reads import OTHERS, RGB, reads
 from clip_ae.io.integrity import file_digest
-from clip_ae.io.weights import read_weights
+from clip_ae.io.weights import read_weights, read_weights_record
 from clip_ae.stages import weights
 
 OPTIONS = VggishOptions(1 / 64)
@@ -224,9 +223,17 @@ def test_what_is_read_is_said_as_it_is():
     x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16, 1)
     wanted = eval(RGB, {"x": x.double()})  # noqa: S307
     torch.testing.assert_close(rgb_input(x)[0, 0, 0], wanted[0, 0, ..., 0].float())
-    assert reads(Weights("there", i3d=I3dOptions())) == f"RGB, short side 256, centre crop 224, {RGB}"
-    assert reads(Weights("there", i3d=I3dOptions(2))).startswith("optical flow, short side 256, centre crop 224")
-    assert {"i3d", *OTHERS} == set(Weights.KINDS)
+    assert i3d.reads(I3dOptions()) == f"RGB, short side 256, centre crop 224, {RGB}"
+    assert i3d.reads(I3dOptions(2)).startswith("optical flow, short side 256, centre crop 224")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 something else", b"\x02\0\0\0\0\0\0\0{}"])
+@pytest.mark.parametrize("reader", [read_weights, read_weights_record])
+def test_another_file_is_refused_in_a_line(tmp_path, reader, content):
+    path = tmp_path / "eyes.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(RefusedInput, match=r"eyes.safetensors: not a weights file of this project .*; delete it"):
+        reader(path)
 
 
 def test_one_flipped_byte_anywhere_is_refused(published, tmp_path):

@@ -83,7 +83,7 @@ def grey_tensor(frames: Tensor) -> Tensor:
 
 
 def tvl1(pairs: Tensor, parameters: Parameters = Parameters(), steps: "Steps | None" = None) -> Tensor:
-    """Grey pairs [P, 2, H, W] to flows [P, 2, H, W]; a pair's flow does not depend on what is beside it."""
+    """Grey pairs [P, 2, H, W] to flows [P, 2, H, W]; on a CPU a pair's flow does not depend on what is beside it."""
     scales = pyramid(pairs, parameters)
     u = torch.zeros_like(scales[-1])
     for images in reversed(scales):

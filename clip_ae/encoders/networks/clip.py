@@ -21,6 +21,10 @@ TINY: dict[str, Any] = {
 Tokenizer = Callable[[list[str]], Tensor]
 
 
+def reads(options: ClipOptions) -> str:
+    return "RGB, centre crop, (x / 255 - mean) / std"
+
+
 def build(options: ClipOptions) -> nn.Module:
     """An image tower and a text tower, as open_clip lays them out."""
     import open_clip

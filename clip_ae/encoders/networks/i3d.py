@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.config import I3dOptions
 from clip_ae.core.errors import UserError
+from clip_ae.encoders.inputs import RGB
 from clip_ae.encoders.networks.fit import unwrapped
 from clip_ae.encoders.networks.i3d_names import from_flax, is_flax
 
@@ -140,6 +141,11 @@ class I3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.logits(self.features(x)[:, :, None, None, None])
         return logits.flatten(1)
+
+
+def reads(options: I3dOptions) -> str:
+    frames = f"short side {options.short_side}, centre crop {options.crop}"
+    return f"RGB, {frames}, {RGB}" if options.channels == 3 else f"optical flow, {frames}, x / bound in -1..1"
 
 
 def build(options: I3dOptions) -> I3d:

@@ -6,7 +6,12 @@ from typing import Any
 from torch import nn
 
 from clip_ae.core.config import RaftOptions
+from clip_ae.encoders.inputs import RGB
 from clip_ae.encoders.networks.fit import unwrapped
+
+
+def reads(options: RaftOptions) -> str:
+    return f"pairs of RGB frames, {RGB}"
 
 
 def build(options: RaftOptions) -> nn.Module:

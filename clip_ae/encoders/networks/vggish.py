@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config import VggishOptions
-from clip_ae.encoders.log_mel import BANDS, FRAMES
+from clip_ae.encoders.log_mel import BANDS, FRAMES, RATE
 from clip_ae.encoders.networks.fit import unwrapped
 
 # Output channels of the convolutions; 0 stands for a 2x2 max pooling.
@@ -59,6 +59,10 @@ class Vggish(nn.Module):
         assert self.classifier is not None
         logits: Tensor = self.classifier(F.relu(self.embed(x)))
         return logits
+
+
+def reads(options: VggishOptions) -> str:
+    return f"sound at {RATE} Hz, log-mel patches of {FRAMES} x {BANDS}"
 
 
 def build(options: VggishOptions) -> Vggish:

@@ -37,6 +37,10 @@ class VggishPca(nn.Module):
         return ((whitened.clamp(-BOUND, BOUND) + BOUND) * (255 / (2 * BOUND))).floor()
 
 
+def reads(options: VggishPcaOptions) -> str:
+    return "embeddings of VGGish"
+
+
 def build(options: VggishPcaOptions) -> VggishPca:
     return VggishPca(options.dim)
 
