@@ -31,7 +31,8 @@ def download(key: str, weights: Weights, path: Path) -> None:
 def unreachable(key: str, weights: Weights, what: str, reason: object, instead: str = "get the file") -> UserError:
     """Where the file is, how large, and what to do when this machine cannot reach it."""
     size = f" ({weights.size_mb} MB)" if weights.size_mb else ""
-    first = str(reason).partition("\n")[0]
+    # Libraries go on to guess and to advise.
+    first = str(reason).partition("\n")[0].partition(". ")[0]
     return UserError(
         f"{key}: cannot download {what}{size}: {first}; {instead} by other means and set {key}.source to its path"
     )

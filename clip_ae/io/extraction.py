@@ -17,6 +17,9 @@ from clip_ae.io.feeding import End, Feed, Prepared
 from clip_ae.io.guard import Decoder
 from clip_ae.io.times import snippet_times
 
+# Batches' worth of windows that may wait for others of their shape.
+WAITING = 2
+
 
 class Network(Protocol):
     """An encoder in batches of one shape."""
@@ -113,18 +116,20 @@ class Extraction:
         self.seconds += time.perf_counter() - began
 
     def _batches(self, rows: Sequence[Rows]) -> Iterator[Batch]:
-        batch: Batch = []
+        """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
+        gathered: dict[tuple[int, ...], Batch] = {}
         total = sum(r.info.snippets for r in rows)
         for row, window in track(self._windows(rows), self.stream, total, "snippets"):
             if window.data is None:
                 continue
-            batch.append((row, window))
+            gathered.setdefault(window.data.shape, []).append((row, window))
             # More than asked for, where the network has just found that less fits.
-            if len(batch) >= self.network.size(window.data):
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+            size = self.network.size(window.data)
+            if len(gathered[window.data.shape]) >= size:
+                yield gathered.pop(window.data.shape)
+            elif sum(map(len, gathered.values())) >= WAITING * size:
+                yield gathered.pop(max(gathered, key=lambda shape: len(gathered[shape])))
+        yield from gathered.values()
 
     def _windows(self, rows: Sequence[Rows]) -> Iterator[tuple[Rows, Prepared]]:
         """All windows with the rows they belong to; a video's end is written down in passing."""

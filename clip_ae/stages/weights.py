@@ -14,6 +14,7 @@ from numpy._core.multiarray import _reconstruct
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.progress import say
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import WeightsSpec
 from clip_ae.core.tables import NETWORKS, load
@@ -83,11 +84,11 @@ def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], besid
         raise UserError(f"{key}.source: {weights.source} is for a clip network")
     facts = network.published(weights.clip, weights.source.removeprefix(OPEN_CLIP))
     about |= {"mean": list(facts["mean"]), "std": list(facts["std"])}
+    where = f"https://huggingface.co/{facts['hf_hub']}" if facts.get("hf_hub") else facts["url"]
+    say(f"{key}: from {where}, or from where it was kept the last time")
     try:
         path = network.download(facts)
     except (OSError, RuntimeError) as error:
-        hub = facts.get("hf_hub")
-        where = f"https://huggingface.co/{hub}" if hub else facts["url"]
         raise unreachable(key, weights, where, error, "get its safetensors file") from None
     check(key, path, weights.integrity)
     yield path

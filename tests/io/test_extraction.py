@@ -14,7 +14,7 @@ import pytest
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io.container import Unreadable
-from clip_ae.io.extraction import Extraction
+from clip_ae.io.extraction import WAITING, Extraction
 from clip_ae.io.feeding import AHEAD
 from clip_ae.io.guard import Decoder
 from clip_ae.io.probe import probe
@@ -121,6 +121,27 @@ def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
     encoder = Halved(8)
     list(extraction(encoder, [Reader()]).features(infos_of(40)))
     assert [len(batch) for batch in encoder.batches] == [8, 6] + [2] * 13
+
+
+def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
+    """Seven videos of seven widths, side by side."""
+
+    class Wide(Counted):
+        def prepare(self, window: Any) -> Any:
+            return np.resize(super().prepare(window), int(window[0]) + 2)
+
+        def __call__(self, batch: Any) -> Any:
+            super().__call__(batch)
+            return np.array(batch)[:, :2]
+
+    encoder, widths = Wide(), 7
+    found = list(extraction(encoder, [Script() for _ in range(widths)]).features(infos_of(*[9] * widths)))
+    for index, video in enumerate(found):
+        assert video.feature.tolist() == [[index, k] for k in range(9)]
+    assert all(len(batch) <= BATCH for batch in encoder.batches)
+    assert sum(map(len, encoder.batches)) == 9 * widths
+    # Two batches' worth that wait for others, one at work; those that wait to be fetched; one in each reader's hands.
+    assert encoder.most <= (WAITING + 1) * BATCH + (AHEAD + 1) * widths
 
 
 def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:

@@ -232,6 +232,20 @@ def test_a_translated_network_tells_what_it_costs(
     assert name == f"{precision}, compiled,"
 
 
+def test_flow_in_the_network_s_thread_takes_videos_of_any_width(videos: Path) -> None:
+    """Whole frames travel there, so a batch is of one width."""
+    network = random_i3d(I3dOptions(2, 0.125, 40, 32))
+    weights = {"flow_imagenet": (dict(network.tensors), dict(network.about))}
+    (videos / "c.mp4").unlink()
+    write_video(videos / "wide.mp4", frames=40, size=(128, 48))
+    found = []
+    for batch in (1, 4):
+        flow = FlowEncoder(batch=batch, algorithm="tvl1_torch")
+        found.append(rows_of(real_run(videos, Encoders(flow=flow), weights, f"batch-{batch}")))
+    assert len(found[0]) == 7
+    assert cosines(*found).min() > 0.9999
+
+
 def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
     network, options = random_i3d(I3dOptions(2, 0.125, 40, 32)), RaftOptions("small")
     weights = {

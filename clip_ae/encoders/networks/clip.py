@@ -42,7 +42,7 @@ def build(options: ClipOptions) -> nn.Module:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """open_clip warns of random weights, which are about to be replaced."""
+    """open_clip warns of random weights, which are about to be replaced, and the hub of every try that failed."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -94,7 +94,8 @@ def download(facts: dict[str, Any]) -> Path:
     """The file behind `published`, in the download cache of open_clip or of the Hugging Face hub."""
     from open_clip.pretrained import download_pretrained
 
-    return Path(download_pretrained(facts))
+    with _quiet():
+        return Path(download_pretrained(facts))
 
 
 def _gelu(facts: Mapping[str, Any]) -> str:
