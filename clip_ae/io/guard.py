@@ -27,6 +27,7 @@ from clip_ae.core.typed import read
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io import audio, probe, video
 from clip_ae.io.container import Unreadable
+from clip_ae.io.readers import by_decord
 from clip_ae.io.ring import Form, Ring
 
 GIB = 1 << 30
@@ -72,7 +73,7 @@ class Decoder:
         return self._answer(lambda answer: read(probe.Facts, answer["facts"]))
 
     def video(self, path: Path, info: VideoInfo, grid: Grid, short_side: int, lookahead: int = 0) -> Iterator[Window]:
-        """io/video.windows, in the child. Where decord hangs or dies, another child goes on without it.
+        """io/video.windows, in the child. Where PyAV hangs or dies, another child goes on with decord, if that can.
 
         A window's frames lie in the ring: they are there until the next window is asked for.
         """
@@ -86,7 +87,10 @@ class Decoder:
         except Unreadable as failure:
             if failure.kind not in ("timeout", "crash"):
                 raise
-            yield from islice(self._windows("video_by_pyav", form, info.snippets, *request), done, None)
+            try:
+                yield from islice(self._windows("video_by_decord", form, info.snippets, *request), done, None)
+            except Unreadable:
+                raise failure from None
 
     def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
         """io/audio.windows, in the child, with the same limit of life."""
@@ -202,7 +206,7 @@ def _heard(pipe: socket.socket) -> bytes:
 def _serve(pipe: socket.socket, ring: Ring, parent: int, memory: int) -> None:
     """The child's life: one request after another until the pipe closes."""
     _tie_to(parent)
-    _load_decoders()
+    _load_av()
     _limit(memory)
     _say(pipe)
     while True:
@@ -231,16 +235,13 @@ def _tie_to(parent: int) -> None:
         os._exit(1)
 
 
-def _load_decoders() -> None:
-    # decord asks its own thread for the last frames so many times and then gives up: on a busy machine too soon, and
-    # the second reader's pixels differ. It may wait for as long as the watchdog lets it.
-    os.environ["DECORD_EOF_RETRY_MAX"] = "1000000000"
-    # av is silent as it comes. A level that is set makes FFmpeg's threads wait for the GIL whenever they have something
-    # to say, while the thread that holds it may be waiting for them.
-    import av  # noqa: F401
-    import decord
+def _load_av() -> None:
+    """Silent as it comes.
 
-    decord.logging.set_level(decord.logging.QUIET)
+    A level that is set makes FFmpeg's threads wait for the GIL whenever they have something to say, while the thread
+    that holds it may be waiting for them.
+    """
+    import av  # noqa: F401
 
 
 def _limit(memory: int) -> None:
@@ -298,6 +299,6 @@ def _sound(path: str, info: VideoInfo, grid: Grid, place: video.Place) -> Iterat
 SERVICES: dict[str, Callable[..., None]] = {
     "probe": _probe,
     "video": _stream(video.windows),
-    "video_by_pyav": _stream(partial(video.windows, readers=("pyav",))),
+    "video_by_decord": _stream(partial(video.windows, reader=by_decord)),
     "audio": _stream(_sound),
 }

@@ -24,11 +24,11 @@ from clip_ae.io.extraction import Extraction
 from clip_ae.io.guard import Decoder
 from clip_ae.io.parquet import read_rows
 from clip_ae.io.probe import probe
+from clip_ae.io.readers import Reader, by_decord, by_pyav
 from clip_ae.stages import probe as probe_stage
 from tests.media import cut_before, joined, read_counter, restamped, write_sound, write_video
 
 GRID = Grid()
-# At this short side most pictures are wide enough for decord.
 SHORT = 72
 # Seconds that a hanging decoder is given.
 WATCHDOG = 2.0
@@ -300,22 +300,16 @@ def test_a_file_without_permission_is_told(tmp_path: Path, decoder: Decoder) -> 
     assert caught.value.kind == "permission"
 
 
-def test_av1_is_what_the_second_reader_is_for(videos: Path) -> None:
-    path = videos / "av1.mp4"
-    info = VideoInfo(path.stem, path.name, **vars(probe(str(path), GRID)))
-    assert [w.coverage for w in video.windows(str(path), info, GRID, SHORT, 0, readers=("decord",))] == [0, 0, 0]
-
-
 def grey(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.full((size[1], size[0], 3), 200, np.uint8)
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv444p", "yuvj444p", "yuv420p10le"])
-@pytest.mark.parametrize("reader", ["decord", "pyav"])
-def test_any_range_and_depth_is_equally_bright(tmp_path: Path, pix_fmt: str, reader: str) -> None:
+@pytest.mark.parametrize("reader", [by_pyav, by_decord])
+def test_any_range_and_depth_is_equally_bright(tmp_path: Path, pix_fmt: str, reader: Reader) -> None:
     path = write_video(tmp_path / "x.mp4", frames=16, pix_fmt=pix_fmt, draw=grey)
     info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
-    [window] = video.windows(str(path), info, GRID, SHORT, 0, readers=(reader,))
+    [window] = video.windows(str(path), info, GRID, SHORT, 0, reader=reader)
     assert window.coverage == 1
     assert np.abs(window.data.astype(int) - 200).max() <= 4
 
@@ -328,6 +322,18 @@ def test_a_4k_picture_takes_little_more_memory_than_a_small_one(videos: Path) ->
             list(decoder.video(videos / name, info_of(decoder, videos / name), GRID, SHORT))
             taken.append(peak(decoder))
     assert taken[1] - taken[0] < 120
+
+
+def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    """As it would if frames were read ahead without limit: these 4000 are 89 MiB."""
+    taken = []
+    for frames in (400, 4000):
+        path = write_video(tmp_path / f"{frames}.mp4", frames=frames)
+        with Decoder() as decoder:
+            for _ in decoder.video(path, info_of(decoder, path), GRID, SHORT):
+                pass
+            taken.append(peak(decoder))
+    assert taken[1] - taken[0] < 15
 
 
 def peak(decoder: Decoder) -> int:

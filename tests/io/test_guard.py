@@ -113,6 +113,31 @@ def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path,
         assert decoder.process.pid != first
 
 
+def test_another_child_reads_by_decord(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "x.mp4", frames=320)
+    with Decoder() as decoder:
+        loaded = []
+        for _ in decoder.video(path, info_of(path), GRID, 64):
+            assert decoder.process is not None
+            loaded.append("decord" in Path(f"/proc/{decoder.process.pid}/maps").read_text())
+            if len(loaded) == 1:
+                os.kill(decoder.process.pid or 0, signal.SIGKILL)
+        assert loaded == [False] + [True] * 19
+
+
+def test_where_decord_cannot_help_the_first_failure_is_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "x.flv", frames=320)
+    with Decoder() as decoder:
+        windows = decoder.video(path, info_of(path), GRID, 64)
+        next(windows)
+        assert decoder.process is not None
+        os.kill(decoder.process.pid or 0, signal.SIGKILL)
+        with pytest.raises(Unreadable, match="SIGKILL") as caught:
+            list(windows)
+        assert caught.value.kind == "crash"
+        assert decoder.probe(path, GRID).frames == 320
+
+
 def test_sound_cut_short_by_a_death_is_a_crash(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=500, tone=[440])
     info = info_of(path)
@@ -265,6 +290,6 @@ def test_at_least_one_decoder_reads() -> None:
 
 def test_av_stays_silent_by_itself() -> None:
     """A log level that is set makes FFmpeg's threads wait for the GIL: on damaged files, now and then, for ever."""
-    code = "import av; from clip_ae.io.guard import _load_decoders; _load_decoders(); print(av.logging.get_level())"
+    code = "import av; from clip_ae.io.guard import _load_av; _load_av(); print(av.logging.get_level())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "None"

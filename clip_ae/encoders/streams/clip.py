@@ -19,7 +19,7 @@ from clip_ae.encoders.networks.fit import fit
 from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, Array, centre_crop, evenly_placed
 
 # Whose versions the features' record tells, beside torch's and av's.
-LIBRARIES = ("decord", "open_clip_torch")
+LIBRARIES = ("open_clip_torch",)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from clip_ae.encoders.networks.i3d_ready import ready
 from clip_ae.encoders.pixels import Array, centre_crop
 
 # Whose versions the features' record tells, beside torch's and av's.
-LIBRARIES = ("decord",)
+LIBRARIES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
