@@ -300,6 +300,12 @@ def test_a_file_without_permission_is_told(tmp_path: Path, decoder: Decoder) -> 
     assert caught.value.kind == "permission"
 
 
+def test_no_encoder_leaves_us_with_another_priority(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    CASES["av1.mp4"].make(tmp_path / "av1.mp4")
+    assert os.sched_getscheduler(0) == before
+
+
 def grey(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.full((size[1], size[0], 3), 200, np.uint8)
 
