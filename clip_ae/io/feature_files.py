@@ -53,8 +53,11 @@ class NpyFile:
     def holds(self, video_id: str, record: Record) -> bool:
         array, facts = self._paths(video_id)
         try:
-            return array.is_file() and json.loads(facts.read_text())["record"] == json.loads(record.to_json())
-        except (OSError, ValueError, KeyError, TypeError):
+            stated = json.loads(facts.read_text())
+            # Mapped, so that a file cut short is noticed and none is read.
+            whole = len(np.load(array, mmap_mode="r")) == len(stated["start"])
+            return whole and bool(stated["record"] == json.loads(record.to_json()))
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
 
     def write(self, video: VideoFeatures, dim: int, record: Record) -> None:

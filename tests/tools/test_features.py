@@ -1,6 +1,7 @@
 """`clip-ae features`: the whole line from files to files, on small networks with random weights."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,15 +87,18 @@ def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: P
         assert bool(files.npy) == (form == "npy")
 
 
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: truncated(path, 0.5), lambda path: truncated(path, 0)])
 @pytest.mark.parametrize("form", ["parquet", "npy"])
-def test_run_again_it_goes_on_where_it_stopped(project: Path, tmp_path: Path, form: str, capsys: Any) -> None:
+def test_run_again_it_goes_on_where_it_stopped(
+    project: Path, tmp_path: Path, form: str, harm: Callable[[Path], object], capsys: Any
+) -> None:
     run(project, tmp_path, format=form)
     first, second = (tmp_path / "rgb" / f"{i}.{form}" for i in ("a", "b c"))
     before = second.stat().st_mtime_ns
-    first.unlink()
+    harm(first)
     capsys.readouterr()
     run(project, tmp_path, format=form)
-    assert first.is_file()
+    assert len(read_shard(first)[0].feature if form == "parquet" else np.load(first)) == 5
     assert second.stat().st_mtime_ns == before
     told = capsys.readouterr().err
     assert "rgb: 5/5 snippets" in told
