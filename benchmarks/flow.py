@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.measure import ROOT, tell
-from clip_ae.core.config import Algorithm, FlowEncoder, I3dOptions
+from clip_ae.core.config import Algorithm, FlowEncoder, I3dOptions, RaftOptions
 from clip_ae.core.tables import FLOWS, load
 from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
+from clip_ae.encoders.networks import raft
+from clip_ae.encoders.networks.fit import tensors_of
 from clip_ae.encoders.streams import flow as stream
 from clip_ae.io import video
 from clip_ae.io.probe import probe
 from clip_ae.io.weights import read_weights
-from tests.encoders.random_networks import random_i3d
+from tests.encoders.random_networks import random_i3d, stirred
 
 MEDIA = ROOT.parent / "shared/media"
 TRAINED = ROOT / "results/weights/flow_imagenet.safetensors"
@@ -40,11 +43,21 @@ COPIES = 16
 
 def main() -> None:
     torch.set_num_threads(1)
+    raft_rate(generated(PAIRS))
     compare("generated", generated(PAIRS))
     videos = sorted(MEDIA.glob("*.mp4"))
     if videos:
         compare("real", torch.cat([real(path, PAIRS // len(videos)) for path in videos]))
         compare_features(videos)
+
+
+@torch.inference_mode()
+def raft_rate(pairs: Tensor) -> None:
+    """How fast, which random weights tell as well; how good would need the published ones."""
+    options = RaftOptions()
+    network = Network({"raft": plain(options)}, tensors_of(stirred(raft.build(options))))
+    seconds, _ = timed("raft", pairs, network)
+    tell("raft, random weights, generated frames", 1000 * seconds, "ms a pair")
 
 
 def compare(name: str, pairs: Tensor) -> None:
@@ -84,9 +97,9 @@ def snippets(path: Path, encoder: stream.FlowStream) -> Iterator[NDArray[np.uint
         yield window.data
 
 
-def timed(algorithm: str, pairs: Tensor) -> tuple[float, Tensor]:
+def timed(algorithm: str, pairs: Tensor, *networks: Network) -> tuple[float, Tensor]:
     """Seconds a pair, and the flows."""
-    flow = load(FLOWS[algorithm]).build(pairs.device.type)
+    flow = load(FLOWS[algorithm]).build(pairs.device.type, *networks)
     start = time.perf_counter()
     # On the host again: a GPU has then done its work.
     found = flow(pairs).cpu()
