@@ -26,6 +26,7 @@ from clip_ae.core.config import (
     StreamEncoder,
     VggishOptions,
 )  # fmt: skip
+from clip_ae.core.errors import UserError
 from clip_ae.core.tables import FLOWS, NETWORKS, STREAMS, load
 from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
@@ -161,4 +162,7 @@ def on_gpu(device: str, act: Callable[[], object], runs: int = 10) -> float:
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    try:
+        main([Path(name) for name in sys.argv[1:]])
+    except UserError as error:
+        sys.exit(str(error))
