@@ -16,7 +16,7 @@ from clip_ae.core.types import VideoInfo, Window
 from clip_ae.io import video
 from clip_ae.io.container import Unreadable
 from clip_ae.io.probe import probe
-from clip_ae.io.readers import by_decord
+from clip_ae.io.readers import Reader, by_decord, by_pyav
 from tests.media import counter_frame, read_counter, truncated, write_video
 
 GRID = Grid()
@@ -82,6 +82,16 @@ def test_decord_shows_the_same_or_says_that_it_cannot(tmp_path: Path, name: str)
     for one, other in zip(found, windows(path, reader=by_decord), strict=True):
         assert counters([one]) == counters([other])
         assert np.abs(one.data - other.data.astype(float)).mean() < 2
+
+
+@pytest.mark.parametrize("short_side", [64, 96])
+@pytest.mark.parametrize("reader", [by_pyav, by_decord])
+def test_frames_are_red_green_blue(tmp_path: Path, reader: Reader, short_side: int) -> None:
+    colour = (200, 120, 40)
+    path = write_video(tmp_path / "x.mp4", 16, draw=lambda _, size: np.full((*size[::-1], 3), colour, np.uint8))
+    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
+    [window] = video.windows(str(path), info, GRID, short_side, 0, reader=reader)
+    assert np.abs(window.data - np.array(colour)).max() <= 4
 
 
 @pytest.mark.parametrize("short_side", [16, 32, 48, 64])
