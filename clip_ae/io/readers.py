@@ -78,12 +78,12 @@ def by_decord(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame
 
 
 def _decord() -> Any:
-    import decord
-
-    decord.logging.set_level(decord.logging.QUIET)
     # It asks its own thread for the last frames so many times and then gives up: on a busy machine too soon. It may
     # wait for as long as the watchdog lets it.
     os.environ["DECORD_EOF_RETRY_MAX"] = "1000000000"
+    import decord
+
+    decord.logging.set_level(decord.logging.QUIET)
     return decord
 
 

@@ -105,10 +105,8 @@ def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path,
         for window in windows:
             found.append(Window(window.snippet, window.data.copy(), window.coverage))
             if len(found) == taken:
-                assert decoder.process is not None
-                first = decoder.process.pid
                 _settle(lambda: _has_word(decoder))
-                os.kill(first or 0, signal.SIGKILL)
+                first = _strike(decoder)
         assert assert_same(found, video.windows(str(path), info, GRID, 64, 0)) == 10
         assert decoder.process is not None
         assert decoder.process.pid != first
@@ -122,7 +120,7 @@ def test_another_child_reads_by_decord(tmp_path: Path) -> None:
             assert decoder.process is not None
             loaded.append("decord" in Path(f"/proc/{decoder.process.pid}/maps").read_text())
             if len(loaded) == 1:
-                os.kill(decoder.process.pid or 0, signal.SIGKILL)
+                _strike(decoder)
         # What the first had read ahead is shown before the second is asked.
         assert loaded == sorted(loaded)
         assert (loaded[0], loaded[-1]) == (False, True)
@@ -133,8 +131,7 @@ def test_where_decord_cannot_help_the_first_failure_is_told(tmp_path: Path) -> N
     with Decoder() as decoder:
         windows = decoder.video(path, info_of(path), GRID, 64)
         next(windows)
-        assert decoder.process is not None
-        os.kill(decoder.process.pid or 0, signal.SIGKILL)
+        _strike(decoder)
         with pytest.raises(Unreadable, match="SIGKILL") as caught:
             list(windows)
         assert caught.value.kind == "crash"
@@ -147,8 +144,7 @@ def test_sound_cut_short_by_a_death_is_a_crash(tmp_path: Path) -> None:
     with Decoder() as decoder:
         windows = decoder.audio(path, info, GRID)
         next(windows)
-        assert decoder.process is not None
-        os.kill(decoder.process.pid or 0, signal.SIGKILL)
+        _strike(decoder)
         with pytest.raises(Unreadable, match="SIGKILL") as caught:
             list(windows)
         assert caught.value.kind == "crash"
@@ -214,8 +210,7 @@ def test_a_decoder_leaves_nothing_behind(tmp_path: Path) -> None:
         with Decoder() as decoder:
             for window in decoder.video(path, info, GRID, 64):
                 if window.snippet == stop:
-                    assert decoder.process is not None
-                    os.kill(decoder.process.pid or 0, signal.SIGKILL)
+                    _strike(decoder)
         del window  # it lies in the ring
     # Tests beside this one have named memory of their own, for a moment.
     _settle(lambda: traces() == before)
@@ -270,6 +265,14 @@ def test_a_child_that_talks_nonsense_is_ended(answer: bytes) -> None:
     assert caught.value.kind == "crash"
     assert done == ["killed", "joined", "closed"]
     theirs.close()
+
+
+def _strike(decoder: Decoder) -> int:
+    """kill -9 of the child; who it was."""
+    assert decoder.process is not None
+    child = decoder.process.pid or 0
+    os.kill(child, signal.SIGKILL)
+    return child
 
 
 def _has_word(decoder: Decoder) -> bool:
