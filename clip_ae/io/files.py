@@ -6,6 +6,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from clip_ae.core.errors import UserError
+
 HOST = socket.gethostname()
 
 
@@ -21,6 +23,13 @@ def written(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before any work is done for it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"{option} {folder}: {there} is not a folder that you can write to; name another")
 
 
 def write_text(path: Path, text: str) -> None:

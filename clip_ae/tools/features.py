@@ -22,6 +22,7 @@ from clip_ae.io.config_file import read_config_file
 from clip_ae.io.container import Unreadable
 from clip_ae.io.extraction import Extraction
 from clip_ae.io.feature_files import FORMATS, FeatureFile
+from clip_ae.io.files import check_folder
 from clip_ae.io.guard import Decoder, decoders
 from clip_ae.io.weights import WeightsFile, read_weights, read_weights_record
 from clip_ae.stages import weights as weights_stage
@@ -52,6 +53,7 @@ def run(
     assert chosen.encoders is not None
     names = _names(streams, chosen.encoders)
     _known("--format", format, FORMATS)
+    check_folder("--out", out)
     paths = _listed(videos)
     set_threads(settings.math_threads)
     place = resolve(device)

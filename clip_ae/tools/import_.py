@@ -9,6 +9,7 @@ from clip_ae.core.progress import say
 from clip_ae.core.specs import CatalogSpec, ImportSpec, ProbeSpec
 from clip_ae.core.tables import STREAMS
 from clip_ae.core.timeline import Grid
+from clip_ae.io.files import check_folder
 from clip_ae.io.parquet import read_rows
 from clip_ae.stages import catalog, import_features, probe
 
@@ -26,6 +27,7 @@ def run(
     frames: Annotated[int, "frames in a snippet"] = 16,
     stride: Annotated[int, "frames from one snippet's start to the next"] = 16,
 ) -> None:
+    check_folder("--out", out)
     grid = Grid(fps, frames, stride)
     names = streams.split(",") if streams else _found(features)
     table, failures = out / "probe" / f"{ONLY}.parquet", out / "failures"

@@ -162,6 +162,13 @@ def test_mistakes_end_in_one_line(project: Path, tmp_path: Path, options: dict[s
         run(project, tmp_path, **options)
 
 
+def test_out_is_a_folder_or_a_mistake(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(UserError, match=rf"--out {out}: .*file is not a folder that you can write to"):
+            run(project, out)
+
+
 def test_two_videos_of_one_name_are_refused_and_one_named_twice_is_not(project: Path, tmp_path: Path) -> None:
     other = write_video(tmp_path / "a.mkv", frames=16)
     with pytest.raises(UserError, match=r"a\.mp4 and .*a\.mkv have one name"):

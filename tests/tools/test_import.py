@@ -61,6 +61,12 @@ def test_lengths_are_held_against_the_annotated_durations(arrays: Path, tmp_path
     assert "v1: catalog: length: is 25.0 s long, the annotations say 90.0 s" in capsys.readouterr().err
 
 
+def test_out_is_a_folder_or_a_mistake(arrays: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file is not a folder that you can write to"):
+        tool.run(arrays, out=tmp_path / "file")
+
+
 def test_a_folder_without_streams_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no folder called rgb, flow, clip, audio"):
         tool.run(tmp_path, out=tmp_path / "out")
