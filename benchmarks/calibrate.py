@@ -1,0 +1,86 @@
+"""What the simulated benchmark is like before anything learns on it: `python -m benchmarks.calibrate`.
+
+Round-0 clusters beside the classes, and plain statistics of the features. No localizer is run.
+"""
+
+import time
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from clip_ae.clustering import mean_pool, spectral
+from clip_ae.clustering.pooling import pool
+from clip_ae.clustering.quality import Quality, quality
+from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Annotation, Streams, VideoFeatures
+from clip_ae.scoring.evaluate import main_class
+from clip_ae.worlds.simulated import OPTICS, features
+from clip_ae.worlds.simulated_layout import instances, plan
+
+SEEDS = range(5)
+STREAMS = tuple(OPTICS)
+DESCRIPTORS = (("rgb", "flow"), *((name,) for name in STREAMS))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A stream, in figures: averages over its covered snippets, all pairs of neighbours, all videos."""
+
+    zeros: float
+    norm: float
+    neighbours: float
+    videos: float
+    within: float
+
+
+def main() -> None:
+    start = time.perf_counter()
+    worlds = [SimulatedWorld(seed=seed) for seed in SEEDS]
+    rows = [measure(world) for world in worlds]
+    print(f"{'round 0':10}" + "".join(f"{f.name:>12}" for f in fields(Quality)))
+    for streams in DESCRIPTORS:
+        tell("+".join(streams), [row[0][streams] for row in rows])
+    print(f"\n{'stream':10}" + "".join(f"{f.name:>12}" for f in fields(Statistics)))
+    for name in STREAMS:
+        tell(name, [row[1][name] for row in rows])
+    print(f"\nmean and (sd) over worlds of seeds {min(SEEDS)} to {max(SEEDS)}; {time.perf_counter() - start:.0f} s")
+
+
+def measure(world: SimulatedWorld) -> tuple[dict[tuple[str, ...], Quality], dict[str, Statistics]]:
+    videos = [video for video in plan(world) if video.subset == "training"]
+    streams = {name: {video.video_id: features(world, name, video, Grid()) for video in videos} for name in STREAMS}
+    classes = [main_class(Annotation(video.subset, instances(world, video))) for video in videos]
+    found = {names: clusters({n: streams[n] for n in names}, world, classes) for names in DESCRIPTORS}
+    return found, {name: statistics(list(streams[name].values())) for name in STREAMS}
+
+
+def clusters(streams: Streams, world: SimulatedWorld, classes: list[str]) -> Quality:
+    z = pool(*mean_pool.described(streams))
+    return quality(spectral.cluster(z, world.classes, seed=0).tolist(), classes)
+
+
+def statistics(videos: list[VideoFeatures]) -> Statistics:
+    heard = [v.feature[v.coverage > 0].astype(np.float64) for v in videos if (v.coverage > 0).any()]
+    rows = np.concatenate(heard)
+    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in heard]
+    means = np.stack([x.mean(axis=0) for x in heard])
+    around = sum(float(np.square(x - m).sum()) for x, m in zip(heard, means, strict=True)) / len(rows)
+    directions = np.stack([m / np.linalg.norm(m) for m in means])
+    return Statistics(
+        zeros=float((rows == 0).mean()),
+        norm=float(np.linalg.norm(rows, axis=1).mean()),
+        neighbours=float(np.concatenate([(u[1:] * u[:-1]).sum(axis=1) for u in units]).mean()),
+        videos=float((directions @ directions.T)[np.triu_indices(len(means), 1)].mean()),
+        within=around / (around + float(means.var(axis=0).sum())),
+    )
+
+
+def tell(name: str, rows: list[Quality] | list[Statistics]) -> None:
+    table = np.array([[getattr(row, f.name) for f in fields(row)] for row in rows])
+    cells = (f"{m:.3g} ({s:.2g})" for m, s in zip(table.mean(axis=0), table.std(axis=0), strict=True))
+    print(f"{name:10}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Features of the simulated benchmark: what four networks would make of a video's events.
+
+Events, scene, drift and noise add up in a latent space of fixed width; one isometry a stream carries the sum into the
+stream's features. So distances keep their ratios in a wider stream, and it is no easier.
+"""
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_ae.core.simulation import LATENT, SimulatedWorld
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import VideoFeatures
+from clip_ae.worlds.simulated_layout import Event, Floats, SimulatedVideo, Stream, generator
+
+# VGGish hears 0.96 s for each snippet of 0.64 s.
+AUDIO_OVERHANG = 0.16
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What a feature holds without any input (mean and sd over its dimensions), and the scale of the whole."""
+
+    mean: float
+    sd: float
+    scale: float
+
+
+# Norms at full width are those of real features, and so is the share of zeros in audio.
+OPTICS: dict[Stream, Optics] = {
+    "rgb": Optics(0.3, 0.2, 0.6),
+    "flow": Optics(0.25, 0.2, 0.44),
+    "clip": Optics(0.0, 0.4, 1.0),
+    "audio": Optics(0.0, 0.1, 1.4),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """How a stream sees: looks [classes, latent] of actions and usual scenes, the way to features [latent, dim]."""
+
+    actions: Floats
+    scenes: Floats
+    isometry: Floats
+    offset: Floats
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The snippets of a video, by their starts in seconds."""
+
+    times: Floats
+    grid: Grid
+
+    def overlap(self, start: Floats, stop: Floats, border: float = 0.0) -> Floats:
+        """[snippets, events]: share of each snippet, widened by a border, that lies within each event."""
+        low, high = self.times[:, None] - border, self.times[:, None] + self.grid.length + border
+        inside: Floats = np.minimum(high, stop) - np.maximum(low, start)
+        return np.clip(inside, 0, None) / (self.grid.length + 2 * border)
+
+
+def features(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, grid: Grid) -> VideoFeatures:
+    """One video's rows of one stream."""
+    times = np.array([grid.start(k) for k in range(grid.snippets(video.seconds))])
+    coverage = np.clip((video.seconds - times) / grid.length, 0, 1)
+    feature = _sense(_view(world, stream), stream, _latent(world, stream, video, Rows(times, grid)))
+    if stream == "audio" and video.mute:
+        coverage, feature = np.zeros_like(coverage), np.zeros_like(feature)
+    return VideoFeatures(
+        video.video_id, times, times + grid.length, coverage.astype(np.float32), feature.astype(np.float16)
+    )
+
+
+def part(start: Floats, stop: Floats, share: float, place: Floats) -> tuple[Floats, Floats]:
+    """A share of each extent: at the same place a larger share contains a smaller one."""
+    begin = start + place * (1 - share) * (stop - start)
+    return begin, begin + share * (stop - start)
+
+
+@functools.cache
+def _view(world: SimulatedWorld, stream: Stream) -> View:
+    rng = generator(world, stream)
+    dim = getattr(world, f"{stream}_dim")
+    confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
+    orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT)))[0].T
+    optics = OPTICS[stream]
+    return View(
+        actions=_related(world, confusion, rng),
+        scenes=_related(world, world.scene_confusion, rng),
+        isometry=optics.scale * math.sqrt(dim / LATENT) * orthonormal,
+        offset=optics.scale * rng.normal(optics.mean, optics.sd, dim),
+    )
+
+
+def _related(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> Floats:
+    """A unit vector a class; within a group they have the given cosine, on average."""
+    own = _directions(rng, world.classes)
+    groups = _directions(rng, world.classes)[np.arange(world.classes) // world.group_size]
+    return _unit(math.sqrt(cosine) * groups + math.sqrt(1 - cosine) * own)
+
+
+def _latent(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, rows: Rows) -> Floats:
+    """[snippets, latent]: the events, and what has nothing to do with them."""
+    view = _view(world, stream)
+    rng = generator(world, stream, video.subset, video.index)
+    own_scene, style = _directions(rng, 2)
+    drift = world.drift * _drift(world, rows, rng)
+    noise = world.noise * _directions(rng, len(rows.times))
+    total: Floats = world.nuisance * (_scene(world, stream, own_scene, view.scenes[video.main]) + drift + noise)
+    for events, strength in _events(world, stream, video):
+        looks = _looks(world, view, events, style, rng)
+        total = total + strength * _responses(world, stream, events, rows, rng) @ looks
+    return total
+
+
+def _events(world: SimulatedWorld, stream: Stream, video: SimulatedVideo) -> Iterator[tuple[tuple[Event, ...], float]]:
+    """What a stream notices, and how strongly."""
+    factor = world.clip_distractors if stream == "clip" else 1.0
+    seen = ((video.actions, 1.0), (video.distractors, factor * world.distractor_strength))
+    for events, strength in ((video.sounds, 1.0),) if stream == "audio" else seen:
+        if events:
+            yield events, strength
+
+
+def _looks(
+    world: SimulatedWorld, view: View, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
+) -> Floats:
+    """[events, latent]: the look of the event's classes, the video's style and the event's own."""
+    kinds = _unit(np.stack([view.actions[list(e.kinds)].mean(axis=0) for e in events]))
+    return kinds + world.variation * math.sqrt(0.5) * (style + _directions(rng, len(events)))
+
+
+def _responses(
+    world: SimulatedWorld, stream: Stream, events: tuple[Event, ...], rows: Rows, rng: np.random.Generator
+) -> Floats:
+    """[snippets, events]: how much of each event a snippet sees or hears."""
+    start, stop, place = np.array([(e.start, e.stop, e.place) for e in events]).T
+    if stream == "audio":
+        return rows.overlap(start, stop, AUDIO_OVERHANG)
+    if stream == "clip":
+        return rows.overlap(*part(start, stop, world.clip_extent, place), world.clip_border)
+    misplaced = np.clip(place + world.core_jitter * rng.normal(size=len(events)), 0, 1)
+    core = rows.overlap(*part(start, stop, world.core_share, misplaced))
+    return world.i3d_outer * rows.overlap(start, stop) + (1 - world.i3d_outer) * core
+
+
+def _scene(world: SimulatedWorld, stream: Stream, own: Floats, usual: Floats) -> Floats:
+    """Partly the usual scene of the video's class; but no class has a usual sound around it."""
+    factor = {"flow": world.flow_scene, "clip": world.clip_scene, "audio": world.audio_scene}.get(stream, 1.0)
+    share = 0.0 if stream == "audio" else world.scene_class
+    return world.scene * factor * (math.sqrt(share) * usual + math.sqrt(1 - share) * own)
+
+
+def _drift(world: SimulatedWorld, rows: Rows, rng: np.random.Generator) -> Floats:
+    """Slow change: an autoregression of order 1 over snippets, equally strong all along."""
+    memory = math.exp(-rows.grid.step / world.drift_seconds)
+    drift = _directions(rng, len(rows.times))
+    for row in range(1, len(drift)):
+        drift[row] = memory * drift[row - 1] + math.sqrt(1 - memory**2) * drift[row]
+    return drift
+
+
+def _sense(view: View, stream: Stream, latent: Floats) -> Floats:
+    """From latent to features: on the unit sphere for clip, after a ReLU for the others."""
+    raw: Floats = view.offset + latent @ view.isometry
+    return _unit(raw) if stream == "clip" else np.maximum(raw, 0)
+
+
+def _directions(rng: np.random.Generator, rows: int) -> Floats:
+    """Random vectors of mean square norm 1."""
+    return rng.normal(size=(rows, LATENT)) / math.sqrt(LATENT)
+
+
+def _unit(vectors: Floats) -> Floats:
+    norms: Floats = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / norms

@@ -1,0 +1,360 @@
+"""The simulated benchmark is as docs/simulation.md states: a layout like the real sets', streams as claimed."""
+
+import hashlib
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_ae.clustering import spectral
+from clip_ae.clustering.quality import quality
+from clip_ae.core.simulation import LATENT, SimulatedWorld, simulated_subsets
+from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import canonical
+from clip_ae.worlds import simulated
+from clip_ae.worlds.simulated import OPTICS, features, part
+from clip_ae.worlds.simulated_layout import Event, annotations, instances, plan, traits
+
+ROOT = Path(__file__).resolve().parents[2]
+GRID = Grid()
+SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
+# Nothing but events: what a feature then holds besides its offset is a response.
+CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
+ACTIVITYNET = SimulatedWorld(
+    train_videos=1000, test_videos=500, classes=100, twins=0, second_label=0.01,
+    instances=0.85, instances_spread=0.95, instance_seconds=29, instance_spread=1.36, instance_longest=220,
+    gap_seconds=8.2, gap_spread=1.0, margin_seconds=6.0, margin_spread=1.4, video_longest=300,
+)  # fmt: skip
+
+
+def split(world):
+    videos = plan(world)
+    return [[v for v in videos if v.subset == subset] for subset in ("training", "validation")]
+
+
+def facts(world, videos):
+    lengths = np.array([a.stop - a.start for v in videos for a in v.actions])
+    acting = np.array([sum(a.stop - a.start for a in v.actions) for v in videos])
+    return {
+        "annotated": np.mean([len(instances(world, v)) for v in videos]),
+        "counts": np.array([len(v.actions) for v in videos]),
+        "median": np.median(lengths),
+        "mean": lengths.mean(),
+        "seconds": np.mean([v.seconds for v in videos]),
+        "share": (acting / [v.seconds for v in videos]).mean(),
+        "labels": Counter(len({i.label for i in instances(world, v)}) for v in videos),
+    }
+
+
+def test_the_world_was_fixed_before_any_localizer_ran():
+    # docs/simulation.md states these digests: another world has to be calibrated and stated anew.
+    world = SimulatedWorld()
+    videos = plan(world)
+    stated = (ROOT / "docs/simulation.md").read_text()
+    for text in (canonical(world), canonical(annotations(world, videos))):
+        assert hashlib.sha256(text.encode()).hexdigest() in stated
+    # Features may differ in their last bits between processors.
+    found = {s: features(world, s, videos[0], GRID).feature.astype(float).std() for s in OPTICS}
+    assert found == pytest.approx({"rgb": 0.1621, "flow": 0.1164, "clip": 0.1247, "audio": 0.1995}, rel=2e-3)
+
+
+def test_round_0_clusters_are_about_as_pure_as_real_ones():
+    world = SimulatedWorld(test_videos=1)
+    videos = plan(world)[:-1]
+    pooled = []
+    for stream in ("rgb", "flow"):
+        means = np.stack([features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
+        pooled.append(means / np.linalg.norm(means, axis=1, keepdims=True))
+    clusters = spectral.cluster(np.concatenate(pooled, axis=1), world.classes, seed=0)
+    found = quality(clusters.tolist(), [str(v.main) for v in videos])
+    assert 0.4 < found.purity < 0.65
+    assert 15 <= found.covered <= 20
+
+
+@pytest.mark.parametrize("subset", [0, 1], ids=["training", "test"])
+def test_default_layout_is_like_thumos14(subset):
+    # Each world varies as a sample of 20 classes does; five of them together do not.
+    found = [facts(w, split(w)[subset]) for w in (SimulatedWorld(seed=s) for s in range(5))]
+    counts = np.concatenate([f["counts"] for f in found])
+    assert np.mean([f["annotated"] for f in found]) == pytest.approx(15.4, abs=1.6)
+    assert np.percentile(counts, [25, 50, 75, 90]) == pytest.approx([3.5, 8, 18.5, 35], rel=0.25)
+    assert (counts.min(), (counts == 1).mean()) == (1, pytest.approx(0.08, abs=0.04))
+    assert 90 < counts.max() < 220
+    assert np.mean([f["median"] for f in found]) == pytest.approx(3.2, abs=0.4)
+    assert np.mean([f["mean"] for f in found]) == pytest.approx(4.5, abs=0.5)
+    assert np.mean([f["seconds"] for f in found]) == pytest.approx(205, abs=25)
+    assert np.mean([f["share"] for f in found]) == pytest.approx(0.3, abs=0.03)
+    assert np.mean([f["labels"][2] for f in found]) == pytest.approx(27 if subset == 0 else 33, abs=10)
+    assert max(f["labels"][3] for f in found) <= 6
+
+
+def test_activitynet_knobs_give_few_and_long_instances():
+    for videos, size in zip(split(ACTIVITYNET), (1000, 500), strict=True):
+        found = facts(ACTIVITYNET, videos)
+        assert len(videos) == size
+        assert found["annotated"] == pytest.approx(1.48, abs=0.12)
+        assert (found["counts"] == 1).mean() == pytest.approx(0.76, abs=0.05)
+        assert found["median"] == pytest.approx(28, abs=4)
+        assert found["mean"] == pytest.approx(50, abs=5)
+        assert found["seconds"] == pytest.approx(115, abs=12)
+        assert found["share"] == pytest.approx(0.64, abs=0.07)
+        assert found["labels"][1] >= 0.99 * size
+        assert len({v.main for v in videos}) == 100
+
+
+def test_classes_are_unequal_but_none_is_rare():
+    for videos in split(SimulatedWorld()):
+        counts = Counter(v.main for v in videos)
+        assert len(counts) == 20
+        assert 5 <= min(counts.values()) <= 9
+        assert 12 <= max(counts.values()) <= 18
+
+
+def test_ids_and_annotations():
+    world = SimulatedWorld(train_videos=2, test_videos=1)
+    assert simulated_subsets(world) == {
+        "sim_train_0000": "training", "sim_train_0001": "training", "sim_test_0000": "validation",
+    }  # fmt: skip
+    videos = plan(world)
+    database = annotations(world, videos)["database"]
+    assert list(database) == [v.video_id for v in videos] == list(simulated_subsets(world))
+    entry = database["sim_test_0000"]
+    assert (entry["subset"], entry["duration"]) == ("validation", videos[2].seconds)
+    assert len(entry["annotations"]) == len(instances(world, videos[2]))
+
+
+def test_actions_do_not_meet_and_distractors_keep_out():
+    for video in plan(SimulatedWorld(train_videos=60, test_videos=1)):
+        edges = [0.0, *(e for a in video.actions for e in (a.start, a.stop)), video.seconds]
+        assert all(a <= b for a, b in pairwise(edges))
+        for d in video.distractors:
+            assert 0 <= d.start < d.stop <= video.seconds + 0.01
+            assert all(d.stop <= a.start + 0.01 or d.start >= a.stop - 0.01 for a in video.actions)
+
+
+def test_twin_class_shares_every_instance():
+    world = SimulatedWorld()
+    for video in plan(world):
+        named = Counter((i.label, i.start) for i in instances(world, video))
+        first = {start for label, start in named if label == "action-00"}
+        assert first <= {start for label, start in named if label == "action-01"}
+
+
+def test_distractors_are_as_frequent_as_asked():
+    videos = plan(SimulatedWorld())
+    background = sum(v.seconds - sum(a.stop - a.start for a in v.actions) for v in videos)
+    assert sum(len(v.distractors) for v in videos) / background * 60 == pytest.approx(3.0, rel=0.1)
+
+
+def test_a_video_depends_on_its_index_alone():
+    few, many = plan(SimulatedWorld(train_videos=3, test_videos=2)), plan(SimulatedWorld(train_videos=9, test_videos=4))
+    assert {v.video_id: v for v in few}.items() <= {v.video_id: v for v in many}.items()
+    small, large = SimulatedWorld(train_videos=3, **SMALL), SimulatedWorld(train_videos=9, **SMALL)
+    for stream in OPTICS:
+        one, two = (features(w, stream, few[1], GRID).feature for w in (small, large))
+        assert one.tobytes() == two.tobytes()
+        assert one.tobytes() != features(replace(small, seed=1), stream, few[1], GRID).feature.tobytes()
+    assert plan(SimulatedWorld(seed=1, train_videos=3))[1].actions != few[1].actions
+
+
+@pytest.mark.parametrize(
+    ("knob", "moved"),
+    [("clip_extent", "clip"), ("clip_confusion", "clip"), ("audio_misleading", "audio"), ("audio_helpful", "audio")],
+)
+def test_a_knob_of_one_stream_moves_no_other(knob, moved):
+    world = SimulatedWorld(train_videos=12, test_videos=1, **SMALL)
+    other = replace(world, **{knob: 0.5 * getattr(world, knob)})
+    changed = set()
+    for one, two in zip(plan(world), plan(other), strict=True):
+        assert (one.actions, one.distractors, one.seconds, one.mute) == (
+            two.actions, two.distractors, two.seconds, two.mute,
+        )  # fmt: skip
+        for stream in OPTICS:
+            a, b = (features(w, stream, v, GRID).feature for w, v in ((world, one), (other, two)))
+            changed |= {stream} if a.tobytes() != b.tobytes() else set()
+    assert changed == {moved}
+
+
+def response(world, stream, video):
+    """Each snippet's distance from rest, as a share of the largest one."""
+    at_rest = simulated._sense(simulated._view(world, stream), stream, np.zeros((1, LATENT)))
+    distance = np.linalg.norm(features(world, stream, video, GRID).feature - at_rest, axis=1)
+    return distance / distance.max()
+
+
+def snippets_inside(intervals, rows):
+    start = np.arange(rows) * GRID.step
+    return np.any([(start >= a) & (start + GRID.length <= b) for a, b in intervals], axis=0)
+
+
+def snippets_touching(intervals, rows):
+    start = np.arange(rows) * GRID.step
+    return np.any([(start < b) & (start + GRID.length > a) for a, b in intervals], axis=0)
+
+
+def long_video(world, want=lambda main: True):
+    """A video whose first action has room for a core and more."""
+    return next(v for v in plan(world) if want(v.main) and v.actions[0].stop - v.actions[0].start > 6)
+
+
+def regions(world, video, rows):
+    """Snippets wholly in cores, wholly in the rest of the extents, wholly away from actions."""
+    extents = [(a.start, a.stop) for a in video.actions]
+    cores = [part(a.start, a.stop, world.core_share, a.place) for a in video.actions]
+    outer = [piece for (a, b), (c, d) in zip(extents, cores, strict=True) for piece in ((a, c), (d, b))]
+    around = [(a - 2.0, b + 2.0) for a, b in extents]
+    return snippets_inside(cores, rows), snippets_inside(outer, rows), ~snippets_touching(around, rows)
+
+
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_i3d_streams_answer_to_the_core(stream):
+    video = long_video(CLEAR)
+    strength = response(CLEAR, stream, video)
+    core, outer, outside = regions(CLEAR, video, len(strength))
+    assert core.any()
+    assert outer.any()
+    assert strength[core].min() > 0.95
+    # A ReLU bends the ratio of responses, 0.25, a little.
+    assert 0.15 < strength[outer].mean() < 0.35
+    assert strength[outside].max() < 0.01
+    flat = response(replace(CLEAR, i3d_outer=1.0), stream, video)
+    assert flat[outer].min() > 0.95
+
+
+def test_i3d_streams_misplace_cores_each_in_its_own_way():
+    world = replace(CLEAR, core_jitter=0.15)
+    video = long_video(world)
+    rgb, flow = (response(world, s, video) > 0.6 for s in ("rgb", "flow"))
+    assert (rgb != flow).any()
+    assert np.mean(rgb == flow) > 0.8
+
+
+def test_clip_answers_to_the_extent_as_far_as_it_is_told():
+    video = long_video(CLEAR)
+    strength = response(CLEAR, "clip", video)
+    core, outer, outside = regions(CLEAR, video, len(strength))
+    # Half of what a snippet at a border sees lies outside.
+    assert strength[core].min() > 0.8
+    assert strength[outer].mean() > 0.75
+    assert strength[outside].max() < 0.01
+    narrow = response(replace(CLEAR, clip_extent=CLEAR.core_share), "clip", video)
+    assert narrow[core].mean() > 2 * narrow[outer].mean()
+
+
+def test_a_larger_part_contains_a_smaller():
+    for place in (0.0, 0.3, 1.0):
+        (a, b), (c, d) = part(2.0, 12.0, 0.45, place), part(2.0, 12.0, 0.8, place)
+        assert 2 <= c <= a < b <= d <= 12
+        assert (b - a, d - c) == (pytest.approx(4.5), pytest.approx(8))
+
+
+def test_related_classes_look_alike_to_clip_alone():
+    world = SimulatedWorld(classes=40, **SMALL)
+    same = (np.arange(40)[:, None] // 4 == np.arange(40) // 4) & ~np.eye(40, dtype=bool)
+    for stream, expected in (("rgb", 0.2), ("flow", 0.2), ("clip", 0.9), ("audio", 0.0)):
+        looks = simulated._view(world, stream).actions
+        assert (looks @ looks.T)[same].mean() == pytest.approx(expected, abs=0.08)
+        assert (looks @ looks.T)[~same & ~np.eye(40, dtype=bool)].mean() == pytest.approx(0, abs=0.05)
+
+
+def test_sound_is_helpful_misleading_or_absent_by_class():
+    found = traits(CLEAR)
+    assert (len(found.helpful), len(found.misleading)) == (10, 5)
+    assert not found.helpful & found.misleading
+    helped = long_video(CLEAR, lambda main: main in found.helpful)
+    strength = response(CLEAR, "audio", helped)
+    extents = snippets_inside([(a.start, a.stop) for a in helped.actions], len(strength))
+    outside = ~snippets_touching([(a.start - 1, a.stop + 1) for a in helped.actions], len(strength))
+    assert strength[extents].min() > 0.85
+    assert strength[outside].max() < 0.01
+    misled = [v for v in plan(CLEAR) if v.main in found.misleading]
+    assert misled
+    assert all(len(v.sounds) == len(v.actions) for v in misled if len({a.kinds for a in v.actions}) == 1)
+    hits = [any(s.start < a.stop and a.start < s.stop for a in v.actions) for v in misled for s in v.sounds]
+    assert 0.05 < np.mean(hits) < 0.8
+    silent = next(v for v in plan(CLEAR) if v.main not in found.helpful | found.misleading and len(v.actions) == 1)
+    assert silent.sounds == ()
+
+
+def test_mute_videos_are_covered_in_no_row_of_audio_alone():
+    world = SimulatedWorld(**SMALL)
+    videos = plan(world)
+    assert np.mean([v.mute for v in videos]) == pytest.approx(0.1, abs=0.04)
+    video = next(v for v in videos if v.mute)
+    for stream in OPTICS:
+        rows = features(world, stream, video, GRID)
+        assert len(rows.feature) == GRID.snippets(video.seconds)
+        if stream == "audio":
+            assert not rows.coverage.any()
+            assert not rows.feature.any()
+        else:
+            assert (rows.coverage[:-1] == 1).all()
+            assert 0.4 < rows.coverage[-1] <= 1
+            assert rows.feature.any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("stream", "low", "high"), [("rgb", 0.8, 0.95), ("flow", 0.75, 0.95), ("clip", 0.8, 0.95), ("audio", 0.5, 0.8)]
+)
+def test_features_have_the_form_of_real_ones(stream, low, high):
+    world = SimulatedWorld(train_videos=6, test_videos=1)
+    found = [features(world, stream, v, GRID).feature.astype(float) for v in plan(world) if not v.mute]
+    rows = np.concatenate(found)
+    assert rows.shape[1] == getattr(world, f"{stream}_dim")
+    if stream == "clip":
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=2e-3)
+    else:
+        assert rows.min() == 0
+        assert 0.1 < (rows == 0).mean() < 0.65
+    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in found]
+    assert low < np.concatenate([(u[1:] * u[:-1]).sum(axis=1) for u in units]).mean() < high
+
+
+def test_width_changes_neither_scale_nor_ratio():
+    def figures(dim):
+        world = SimulatedWorld(rgb_dim=dim, train_videos=16, test_videos=1)
+        found = [features(world, "rgb", v, GRID).feature.astype(float) for v in plan(world)]
+        within = np.mean([x.var(axis=0).sum() for x in found])
+        between = np.stack([x.mean(axis=0) for x in found]).var(axis=0).sum()
+        return np.square(np.concatenate(found)).mean(), within / dim, between / dim
+
+    assert figures(1024) == pytest.approx(figures(128), rel=0.15)
+
+
+def test_distractors_are_weaker_than_actions_and_clip_hardly_sees_them():
+    world = replace(CLEAR, i3d_outer=1.0)
+    action = Event((3,), 20.0, 30.0, 0.5)
+    blank = replace(
+        plan(world)[0], seconds=100.0, actions=(action,), distractors=(replace(action, start=60.0, stop=70.0),)
+    )
+    for stream, expected in (("rgb", 0.6), ("flow", 0.6), ("clip", 0.18)):
+        rows = simulated.Rows(GRID.step * np.arange(GRID.snippets(100.0)), GRID)
+        latent = np.linalg.norm(simulated._latent(world, stream, blank, rows), axis=1)
+        assert latent[rows.times > 50].max() / latent[rows.times < 40].max() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("stream", "scene"), [("rgb", 1.0), ("flow", 0.4), ("clip", 1.0), ("audio", 0.5)], ids=str)
+def test_strengths_are_root_mean_squares(stream, scene):
+    rows = simulated.Rows(GRID.step * np.arange(1000), GRID)
+    video = replace(plan(CLEAR)[0], actions=(), distractors=(), sounds=())
+    for name, expected in (("scene", scene), ("drift", 1.0), ("noise", 1.0)):
+        world = SimulatedWorld(**SMALL, **{"scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
+        videos = [replace(video, index=i, main=i) for i in range(20)]
+        latent = np.stack([simulated._latent(world, stream, v, rows) for v in videos])
+        assert np.sqrt(np.square(latent).sum(axis=2).mean()) == pytest.approx(expected, rel=0.12), name
+
+
+@pytest.mark.parametrize(("name", "change"), [("scene", 0.0), ("drift", 2 * (1 - np.exp(-0.064))), ("noise", 2.0)])
+def test_nuisances_change_at_their_own_pace(name, change):
+    """Squared difference of neighbours, in variances: 0 where nothing moves, 2 where all is new."""
+    quiet = SimulatedWorld(nuisance=0, **SMALL)
+    alone = replace(quiet, **{"nuisance": 1.0, "scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
+    empty = replace(plan(replace(quiet, train_videos=1))[0], seconds=800.0, actions=(), distractors=(), sounds=())
+    still, moved = (features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
+    assert np.ptp(still, axis=0).max() == 0
+    assert np.abs(moved - still).max() > 0.01
+    variance = moved.var(axis=0).mean()
+    assert np.square(np.diff(moved, axis=0)).mean() == pytest.approx(change * variance, rel=0.2, abs=1e-9)
