@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks.features import scenery
 from benchmarks.measure import BIN, ROOT, tell
-from clip_ae.core.config import load_config
+from clip_ae.core.checks import load_config
 from clip_ae.core.layout import WEIGHTS
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import WeightsSpec

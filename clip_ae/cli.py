@@ -26,7 +26,7 @@ from clip_ae.core.typed import assign, describe, read
 
 # In the order of the workflow.
 STAGES = (
-    "make_demo", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
+    "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "cluster", "train", "localize", "evaluate", "summarize", "report",
 )  # fmt: skip
 TOOLS = ("features", "import", "verify", "schema")

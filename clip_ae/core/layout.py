@@ -9,9 +9,10 @@ DATASET = "results/{dataset}"
 RUN = f"{DATASET}/runs/{{run}}/seed-{{seed}}"
 ROUND = f"{RUN}/round-{{round}}"
 
-DEMO_VIDEOS = f"{DATASET}/world/videos"
-DEMO_ANNOTATIONS = f"{DATASET}/world/annotations.json"
-DEMO_MANIFEST = f"{DATASET}/world/manifest.json"
+WORLD_VIDEOS = f"{DATASET}/world/videos"
+WORLD_FEATURES = f"{DATASET}/world/features"
+WORLD_ANNOTATIONS = f"{DATASET}/world/annotations.json"
+WORLD_MANIFEST = f"{DATASET}/world/manifest.json"
 PRETRAINED = "results/pretrained/{name}.safetensors"
 WEIGHTS = "results/weights/{name}.safetensors"
 PROBE = f"{DATASET}/probe/{{shard}}.parquet"
@@ -26,13 +27,13 @@ TRAINING = f"{ROUND}/training.jsonl"
 DETECTIONS = f"{RUN}/detections.json"
 CURVES = f"{RUN}/curves.parquet"
 MAP = f"{RUN}/map.json"
-SUMMARY = "results/{dataset}_{summary}.json"
+SUMMARY = "results/{dataset}_{summary}"
 REPORT = "results/{dataset}_report.html"
 
 # Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
 # record is its model's, and the demo's annotations and videos, whose record is their manifest's.
 OUTPUTS = (
-    ("make_demo", DEMO_MANIFEST),
+    ("make_demo", WORLD_MANIFEST),
     ("pretrain", PRETRAINED),
     ("weights", WEIGHTS),
     ("probe", PROBE),
@@ -58,7 +59,7 @@ CONSTRAINTS = {
     "shard": r"\d{4}-of-\d{4}",
     "seed": r"\d+",
     "round": r"\d+",
-    "summary": "map|detections",
+    "summary": r"map\.json|detections\.json|table\.md|table\.csv|ablation\.md",
 }
 
 

@@ -10,28 +10,28 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from clip_ae.core.config import (
-    Clustering,
     Config,
     Dataset,
     DemoWorld,
     Encoders,
     Evaluation,
     Localization,
-    Method,
-    Run,
     Schedule,
     Training,
     Weights,
 )
 from clip_ae.core.errors import UserError
+from clip_ae.core.methods import MAIN_STREAMS, Clustering, Method, Run, Supervision, Switches, UgctSwitches, completed
+from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.tables import (
     CLUSTERINGS,
     DESCRIPTORS,
     FLOWS,
-    HEADS,
+    METHODS,
     NETWORKS,
     PRETRAINERS,
     STREAMS,
+    head_module,
 )
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
@@ -49,6 +49,12 @@ class Spec:
 @dataclass(frozen=True)
 class MakeDemoSpec(Spec):
     world: DemoWorld = key(DemoWorld(), "the world to draw")
+
+
+@dataclass(frozen=True)
+class SimulateSpec(Spec):
+    world: SimulatedWorld = key(SimulatedWorld(), "the world to draw")
+    grid: Grid = key(Grid(), "the snippet grid")
 
 
 @dataclass(frozen=True)
@@ -125,38 +131,45 @@ class CatalogSpec(Spec):
 @dataclass(frozen=True)
 class ClusterSpec(Spec):
     classes: int = key(doc="number of clusters", minimum=2)
-    streams: tuple[str, ...] = key(("rgb", "flow"), "streams of the descriptor")
+    supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams of the descriptor")
     clustering: Clustering = key("spectral", "algorithm")
-    descriptor: Literal["mean", "attention"] = key("mean", "`mean` in round 0, `attention` later")
+    descriptor: Literal["mean", "attention", "fused"] = key("mean", "`mean` in round 0, another later")
     method: Method | None = key(None, "localizer whose attention pools the descriptor")
+    base: str | None = key(None, "head inside that localizer, where it is another's")
     train_subset: str = key("training", "subset to cluster")
     seed: int = key(0, "seed of the clustering")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        head = (HEADS[self.method].module,) if self.method else ()
-        return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *head)
+        localizer = _method_modules(self.method, self.base) if self.method else ()
+        return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *localizer)
 
 
-@dataclass(frozen=True)
-class TrainSpec(Spec):
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec(Switches, Spec):
     method: Method = key(doc="localizer")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
     classes: int = key(doc="number of clusters, which are the classes to learn", minimum=2)
+    supervision: Supervision = key("unsupervised", "what the labels are")
     losses: dict[str, float] = key({}, "weight of each loss")
     training: Training = key(Training(), "the training itself")
     train_subset: str = key("training", "subset to train on")
+    grid: Grid | None = key(None, "the snippet grid, where extents are told")
     seed: int = key(0, "seed of initialisation and sampling")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return (HEADS[self.method].module,)
+        return _method_modules(self.method, self.ugct.base if self.ugct else None)
 
 
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
     method: Method = key(doc="localizer")
+    base: str | None = key(None, "head inside it, where it is another's")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
     localization: Localization = key(Localization(), "from curves to segments")
     grid: Grid = key(Grid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
@@ -164,12 +177,18 @@ class LocalizeSpec(Spec):
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return (HEADS[self.method].module,)
+        return _method_modules(self.method, self.base)
+
+
+def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
+    entry = METHODS[method]
+    return (entry.learner, head_module(base or entry.head))
 
 
 @dataclass(frozen=True)
 class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
+    supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
     train_subset: str = key("training", "subset whose labels name the clusters")
     test_subset: str = key("validation", "subset to score")
 
@@ -178,7 +197,10 @@ class EvaluateSpec(Spec):
 class SummarizeSpec(Spec):
     dataset: str = key(doc="name of the dataset")
     run: str = key(doc="the headline run")
-    seeds: tuple[int, ...] = key(doc="its seeds")
+    seeds: tuple[int, ...] = key(doc="seeds of every run")
+    runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
+    simulated: bool = key(False, "the features are simulated, and every row says so")
 
 
 @dataclass(frozen=True)
@@ -206,6 +228,12 @@ def make_demo(config: Config, dataset: str) -> MakeDemoSpec:
     return MakeDemoSpec(world)
 
 
+def simulate(config: Config, dataset: str) -> SimulateSpec:
+    data = config.datasets[dataset]
+    assert data.simulate is not None
+    return SimulateSpec(data.simulate, data.grid)
+
+
 def pretrain(config: Config, name: str) -> PretrainSpec:
     weights, world = config.weights[name], config.pretrain
     schedule = getattr(world, weights.network)
@@ -218,7 +246,7 @@ def weights(config: Config, name: str) -> WeightsSpec:
 
 def probe(config: Config, dataset: str) -> ProbeSpec:
     data = config.datasets[dataset]
-    return ProbeSpec(data.grid, data.streams)
+    return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams)
 
 
 def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
@@ -230,7 +258,7 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
 
 def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
     data = config.datasets[dataset]
-    return ImportSpec(stream, data.grid, data.origin)
+    return ImportSpec(stream, data.grid, "simulated" if data.simulate else data.origin)
 
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:
@@ -240,14 +268,17 @@ def catalog(config: Config, dataset: str) -> CatalogSpec:
 
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
     data, settings = _pair(config, dataset, run)
+    later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
     return ClusterSpec(
         classes=data.classes,
-        streams=HEADS[settings.method].streams,
+        supervision=settings.supervision,
         clustering=settings.clustering,
-        descriptor="attention" if round else "mean",
+        descriptor=later if round else "mean",  # type: ignore[arg-type]
         method=settings.method if round else None,
+        base=_base(settings) if round else None,
         train_subset=data.train_subset,
-        seed=seed,
+        # Told labels are the same whatever the seed.
+        seed=seed if settings.supervision == "unsupervised" else 0,
         math_threads=config.math_threads,
     )
 
@@ -255,11 +286,15 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     data, settings = _pair(config, dataset, run)
     return TrainSpec(
+        **completed(settings),
         method=settings.method,
+        streams=settings.streams,
         classes=data.classes,
+        supervision=settings.supervision,
         losses=settings.losses,
         training=data.training,
         train_subset=data.train_subset,
+        grid=data.grid if settings.supervision == "full" else None,
         seed=seed,
         math_threads=config.math_threads,
     )
@@ -267,17 +302,33 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
 
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _pair(config, dataset, run)
-    return LocalizeSpec(settings.method, data.localization, data.grid, data.test_subset, config.math_threads)
+    return LocalizeSpec(
+        method=settings.method,
+        base=_base(settings),
+        streams=settings.streams,
+        localization=data.localization,
+        grid=data.grid,
+        test_subset=data.test_subset,
+        math_threads=config.math_threads,
+    )
 
 
-def evaluate(config: Config, dataset: str) -> EvaluateSpec:
+def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
+    data, settings = _pair(config, dataset, run)
+    return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
+
+
+def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    return EvaluateSpec(data.evaluation, data.train_subset, data.test_subset)
-
-
-def summarize(config: Config, dataset: str) -> SummarizeSpec:
-    data = config.datasets[dataset]
-    return SummarizeSpec(dataset, data.headline, data.seeds)
+    headline = SummarizeSpec(dataset, data.headline, data.seeds)
+    if summary in ("map.json", "detections.json"):
+        return headline
+    return replace(
+        headline,
+        runs={name: config.runs[name] for name in data.runs},
+        published=data.published,
+        simulated=data.simulate is not None,
+    )
 
 
 def report(config: Config, dataset: str) -> ReportSpec:
@@ -287,3 +338,8 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
     return config.datasets[dataset], config.runs[run]
+
+
+def _base(run: Run) -> str | None:
+    switches: UgctSwitches | None = completed(run)["ugct"]
+    return switches.base if switches else None

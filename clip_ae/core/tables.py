@@ -10,12 +10,15 @@ from types import ModuleType
 
 
 @dataclass(frozen=True)
-class Head:
-    """A localizer: its module, the streams it reads, the losses it weighs."""
+class Method:
+    """A localizer: what tables call it, its head, how it learns, the losses it weighs beside its head's."""
 
-    module: str
-    streams: tuple[str, ...]
-    losses: tuple[str, ...]
+    title: str
+    head: str
+    learner: str = "clip_ae.localizers.learner"
+    losses: tuple[str, ...] = ()
+    # Made from descriptions, as no code and no full text could be had: said wherever the method is named.
+    reconstructed: bool = False
 
 
 STREAMS = {
@@ -49,10 +52,36 @@ CLUSTERINGS = {
 DESCRIPTORS = {
     "mean": "clip_ae.clustering.mean_pool",
     "attention": "clip_ae.localizers.attention_pool",
+    "fused": "clip_ae.localizers.attention_pool",
 }
 HEADS = {
-    "stpn": Head("clip_ae.localizers.stpn", ("rgb", "flow"), ("classification", "sparsity")),
+    "stpn": ("classification", "sparsity"),
+    "wsal_bm": ("foreground", "background", "guide", "clustering"),
+    "tscn": ("foreground", "norm"),
+    "tcam": ("foreground", "separation", "triplet"),
+    "ugct": ("foreground", "background", "norm", "guide"),
+    "apsl_reconstructed": ("foreground", "norm", "contrast"),
+    "oracle": ("extent", "classification"),
 }
+# Heads that UGCT can wrap: two streams, an attention and class activations for each.
+BASES = ("ugct", "stpn", "wsal_bm", "tscn")
+PSEUDO = ("attention_pseudo", "class_pseudo")
+METHODS = {
+    "stpn": Method("STPN", "stpn"),
+    "wsal_bm": Method("WSAL-BM", "wsal_bm"),
+    "tscn": Method("TSCN", "tscn", "clip_ae.localizers.pseudo_truth", ("pseudo_truth",)),
+    "tcam": Method("TCAM", "tcam"),
+    "ugct": Method("UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO, reconstructed=True),
+    "clip_ae": Method(
+        "CLIP-AE", "ugct", "clip_ae.localizers.clip_ae", (*PSEUDO, "decor", "ins_dis"), reconstructed=True
+    ),
+    "apsl_reconstructed": Method("APSL", "apsl_reconstructed", reconstructed=True),
+    "oracle": Method("oracle", "oracle"),
+}
+
+
+def head_module(head: str) -> str:
+    return f"clip_ae.localizers.heads.{head}"
 
 
 def load(module: str) -> ModuleType:

@@ -86,6 +86,16 @@ class Annotation:
 
 
 @dataclass(frozen=True)
+class Label:
+    """A training video belongs to a class: a cluster, or a true class of it. Segments only where extents are told."""
+
+    video_id: str
+    cluster: int
+    label: str
+    segments: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Detection:
     """A scored segment. Unsupervised labels are `cluster-07`; classes appear in evaluate only."""
 

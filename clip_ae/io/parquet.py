@@ -29,7 +29,9 @@ _FACTS = _required(
 PROBE = pa.schema(_FACTS)
 VIDEOS = pa.schema([*_FACTS, pa.field("subset", pa.string(), nullable=False)])
 FAILURES = pa.schema(_required(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string()))
-LABELS = pa.schema(_required(video_id=pa.string(), cluster=pa.int32()))
+LABELS = pa.schema(
+    _required(video_id=pa.string(), cluster=pa.int32(), label=pa.string(), segments=pa.list_(pa.list_(pa.float64())))
+)
 CURVES = pa.schema(
     [*_required(video_id=pa.string(), snippet=pa.int32(), attention=pa.float32()),
      pa.field("activation", pa.map_(pa.string(), pa.float32()), nullable=False)]

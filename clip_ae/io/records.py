@@ -1,5 +1,6 @@
 """The record inside any output, whatever its format."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -10,15 +11,18 @@ from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.weights import read_weights_record
 
 HTML = re.compile(r'<script type="application/json" id="provenance">(.*?)</script>', re.DOTALL)
+MARKDOWN = re.compile(r"<!-- provenance (.*) -->")
 
 
 def read_record(path: Path) -> Record:
-    """The record of a parquet, safetensors, JSON or HTML output."""
+    """The record of a Parquet, safetensors, JSON, HTML, Markdown or CSV output."""
     readers = {
         ".parquet": read_parquet_record,
         ".safetensors": read_weights_record,
         ".json": read_json_record,
-        ".html": _html,
+        ".html": lambda page: _searched(HTML, page),
+        ".md": lambda page: _searched(MARKDOWN, page),
+        ".csv": _csv,
     }
     try:
         return readers[path.suffix](path)
@@ -26,7 +30,14 @@ def read_record(path: Path) -> Record:
         raise RefusedInput(f"{path}: holds no record of what made it ({error!r}); make it again") from None
 
 
-def _html(path: Path) -> Record:
-    found = HTML.search(path.read_text(encoding="utf-8"))
-    assert found is not None
+def _searched(pattern: re.Pattern[str], path: Path) -> Record:
+    found = pattern.search(path.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError("no provenance in the text")
     return Record.from_json(found[1])
+
+
+def _csv(path: Path) -> Record:
+    """A column of its own, filled in the first row."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return Record.from_json(next(csv.DictReader(file), {})["provenance"])

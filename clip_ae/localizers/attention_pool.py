@@ -1,29 +1,48 @@
 """Descriptor of later rounds: snippets count as much as the previous round's model attends to them.
 
-Each stream is pooled with its own attention, a_t / sum a, as in TCAM; there the attention is a softmax
-over time. Here it keeps the form in which the head pools videos itself (a sigmoid's value, normalised).
+Each stream is pooled with its own attention, a_t / sum a, as in TCAM; there the attention is a softmax over time. Here
+it keeps the form in which the head pools videos itself. What is pooled are the streams' features, as in TCAM, or
+(`fused`) what the model's front end makes of them, which L_self shapes for clustering.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from clip_ae.core.types import Streams
+from clip_ae.core.types import Streams, VideoFeatures
 from clip_ae.localizers.checkpoint import restore
-from clip_ae.localizers.inference import output
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.localizer import Output
 
 Weights = dict[str, dict[str, NDArray[np.float64]]]
 
 
-def weights(streams: Streams, tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Weights:
-    head = restore(tensors, known, device)
-    found: Weights = {name: {} for name in streams}
-    for video_id in next(iter(streams.values())):
-        for name, attention in output(head, streams, video_id, device).attention.items():
-            found[name][video_id] = _normalised(attention[0].cpu().numpy().astype(np.float64))
-    return found
+def described(
+    streams: Streams, tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str, *, fused: bool
+) -> tuple[Streams, Weights]:
+    """The I3D streams to pool and each snippet's weight, by stream and video id."""
+    localizer, library = restore(tensors, known, device), Library(streams, device)
+    weights: Weights = {}
+    features: dict[str, dict[str, VideoFeatures]] = {}
+    for video_id in library.ids:
+        for name, (attention, seen) in _seen(localizer, library, video_id).items():
+            video = streams[name][video_id]
+            weights.setdefault(name, {})[video_id] = _normalised(attention)
+            features.setdefault(name, {})[video_id] = replace(video, feature=seen) if fused else video
+    return features, weights
+
+
+@torch.inference_mode()
+def _seen(localizer: Any, library: Library, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    output: Output = localizer(library.whole(video_id))
+    return {
+        name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
+        for name, stream in output.streams.items()
+    }
 
 
 def _normalised(attention: NDArray[np.float64]) -> NDArray[np.float64]:

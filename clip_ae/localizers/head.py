@@ -1,22 +1,33 @@
-"""What every localizer offers: class activations, attention, losses, and how its streams are fused."""
+"""What every localizer is made of: a branch a stream gives attention and class activations, losses teach it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
-Tensors = Mapping[str, Tensor]
+from clip_ae.core.methods import Blueprint
+from clip_ae.localizers.batch import Tensors, Truth
 
 
 @dataclass(frozen=True)
-class HeadOutput:
-    """By stream: logits cas [B, T, C] and video [B, C]; attention [B, T] in [0, 1], 0 where masked."""
+class StreamOutput:
+    """One stream. K is the number of classes, and one more for background where the head has it.
 
-    cas: Tensors
-    attention: Tensors
-    video: Tensors
+    embedding [B, T, D]; logits: cas [B, T, K], foreground [B, K] of the attended snippets, background [B, K] of the
+    others; attention [B, T] in [0, 1], 0 where masked.
+    """
+
+    embedding: Tensor
+    cas: Tensor
+    attention: Tensor
+    foreground: Tensor
+    background: Tensor | None = None
+
+
+Outputs = Mapping[str, StreamOutput]
 
 
 @dataclass(frozen=True)
@@ -29,17 +40,52 @@ class Curves:
 
 
 class Head(nn.Module, ABC):
-    """A localizer's module offers a subclass by `build(dims, classes)`, dims by stream."""
+    """A head is one file in heads/ with a subclass that it offers as `build(blueprint)`."""
 
     # Weights of the losses where the config names none: those of the paper.
     loss_weights: ClassVar[Mapping[str, float]]
+    # Whether the last of K classes is background.
+    has_background: ClassVar[bool] = False
+
+    def __init__(self, blueprint: Blueprint, dims: Mapping[str, int]) -> None:
+        super().__init__()
+        outputs = blueprint.classes + self.has_background
+        self.branches = nn.ModuleDict({n: self.branch(dim, outputs, blueprint) for n, dim in dims.items()})
 
     @abstractmethod
-    def forward(self, features: Tensors, mask: Tensors) -> HeadOutput: ...
+    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> nn.Module:
+        """One stream's network: (x [B, T, dim] that is 0 where masked, mask [B, T]) -> StreamOutput.
+
+        Its `width` is the length of its embedding.
+        """
 
     @abstractmethod
-    def losses(self, output: HeadOutput, mask: Tensors, labels: Tensor) -> dict[str, Tensor]:
-        """The losses by name, unweighted; labels [B, C] in {0, 1}."""
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+        """One stream's losses by name, unweighted."""
 
-    @abstractmethod
-    def fuse(self, output: HeadOutput, rgb_weight: float) -> Curves: ...
+    def forward(self, features: Tensors, mask: Tensors) -> dict[str, StreamOutput]:
+        return {name: branch(features[name], mask[name]) for name, branch in self.branches.items()}
+
+    def losses(self, outputs: Outputs, mask: Tensors, truth: Truth) -> dict[str, Tensor]:
+        """Summed over the streams: they share nothing, so each trains as if alone."""
+        by_stream = [self.stream_losses(output, mask[name], truth) for name, output in outputs.items()]
+        return {name: torch.stack([losses[name] for losses in by_stream]).sum() for name in by_stream[0]}
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of the C classes, from logits [..., K]."""
+        share = logits.softmax(dim=-1)
+        return share[..., :-1] if self.has_background else share
+
+    def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
+        """One stream's."""
+        activation = self.probabilities(output.cas) * mask[..., None]
+        return Curves(output.attention, activation, self.probabilities(output.foreground))
+
+    def fuse(self, outputs: Outputs, mask: Tensors, rgb_weight: float) -> Curves:
+        """Weighted means over the streams."""
+        share = {"rgb": rgb_weight, "flow": 1 - rgb_weight}
+        found = [(share[name], self.curves(output, mask[name])) for name, output in outputs.items()]
+        attention, activation, scores = (
+            sum(w * getattr(c, field) for w, c in found) for field in ("attention", "activation", "scores")
+        )
+        return Curves(attention, activation, scores)

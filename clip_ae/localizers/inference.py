@@ -1,4 +1,4 @@
-"""A trained head's curves of one video, at native length: no sampling, no neighbours in the batch."""
+"""A trained localizer's curves of one video, at native length: no sampling, no neighbours in the batch."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.core.types import Streams
-from clip_ae.localizers.batch import whole
-from clip_ae.localizers.head import Head, HeadOutput
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.localizer import Localizer
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,8 @@ class VideoCurves:
 
 
 @torch.inference_mode()
-def output(head: Head, streams: Streams, video_id: str, device: str) -> HeadOutput:
-    batch = whole(streams, video_id).to(device)
-    result: HeadOutput = head(batch.features, batch.mask)
-    return result
-
-
-def curves(head: Head, streams: Streams, video_id: str, *, rgb_weight: float, device: str) -> VideoCurves:
-    fused = head.fuse(output(head, streams, video_id, device), rgb_weight)
+def curves(localizer: Localizer, library: Library, video_id: str, *, rgb_weight: float) -> VideoCurves:
+    batch = library.whole(video_id)
+    fused = localizer.fuse(localizer(batch), batch.mask, rgb_weight)
     arrays = (t[0].cpu().numpy().astype(np.float64) for t in (fused.attention, fused.activation, fused.scores))
     return VideoCurves(*arrays)

@@ -1,77 +1,117 @@
-"""The whole story of one round's training: fixed steps, no validation, the last step is the result."""
+"""The whole story of one round's training: fixed steps, no validation, the last step is the result.
+
+Everything drawn at random is a function of the seed and the step, so that a training that was killed goes on from its
+last checkpoint to the same bytes.
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clip_ae.core.config import Training
 from clip_ae.core.errors import UserError
-from clip_ae.core.tables import HEADS, load
-from clip_ae.core.types import Streams
-from clip_ae.localizers.batch import Batch, collate, sample, shuffled
-from clip_ae.localizers.head import Head
+from clip_ae.core.methods import Blueprint
+from clip_ae.core.tables import METHODS, load
+from clip_ae.localizers import localizer
+from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.localizers.features import Library, chosen, sample
+from clip_ae.localizers.learner import Learner
+from clip_ae.localizers.localizer import Output
+from clip_ae.localizers.truth import Truths
 
-# A line of the log: the step, and the mean of every loss since the last line.
-Line = dict[str, float]
+Arrays = dict[str, NDArray[Any]]
+# A line of the log: the step, the mean of every loss since the last line, and what the learner watches.
+Line = dict[str, Any]
 
 
-def create(method: str, dims: Mapping[str, int], classes: int, seed: int) -> Head:
-    """A freshly initialised head; the seed alone decides its weights."""
+def create(blueprint: Blueprint, steps: int, seed: int, precision: str = "fp32") -> Learner:
+    """A fresh learner; the seed alone decides its weights."""
     torch.manual_seed(seed)
-    head: Head = load(HEADS[method].module).build(dims, classes)
-    return head
+    built = localizer.build(blueprint, precision)
+    learner: Learner = load(METHODS[blueprint.method].learner).build(built, blueprint, steps)
+    return learner
 
 
-def train(
-    head: Head,
-    streams: Streams,
-    clusters: Mapping[str, int],
-    *,
-    classes: int,
-    settings: Training,
-    loss_weights: Mapping[str, float],
-    seed: int,
-    device: str,
-) -> Iterator[Line | None]:
-    """Train the head in place, one step an item; an item is a line of the log every `log_every` steps."""
-    weights = {**head.loss_weights, **loss_weights}
-    head.to(device).train()
-    optimizer = torch.optim.Adam(head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    since: list[dict[str, float]] = []
-    batches = _batches(streams, sorted(clusters), settings, seed)
-    for step, batch in zip(range(1, settings.steps + 1), batches, strict=False):
-        losses = _losses(head, batch.to(device), _one_hot(batch, clusters, classes).to(device))
-        losses["total"] = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-        since.append({name: loss.item() for name, loss in losses.items()})
-        _refuse_non_finite(since[-1], step, batch)
-        optimizer.zero_grad()
-        losses["total"].backward()
-        optimizer.step()
-        if step % settings.log_every == 0 or step == settings.steps:
-            yield {"step": step, **{name: float(np.mean([s[name] for s in since])) for name in losses}}
+@dataclass
+class Trainer:
+    """A learner, what it learns from, and how far it is."""
+
+    learner: Learner
+    library: Library
+    truths: Truths
+    settings: Training
+    loss_weights: Mapping[str, float]
+    seed: int
+    device: str
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self.learner.to(self.device).train()
+        self.loss_weights = {**self.learner.loss_weights, **self.loss_weights}
+        parameters = [p for p in self.learner.parameters() if p.requires_grad]
+        s = self.settings
+        self.optimizer = torch.optim.Adam(parameters, lr=s.learning_rate, weight_decay=s.weight_decay)
+
+    def run(self) -> Iterator[Line | None]:
+        """One step an item; an item is a line of the log every `log_every` steps, when nothing is left to remember."""
+        since: list[dict[str, float]] = []
+        while self.step < self.settings.steps:
+            self.step += 1
+            batch, output, losses = self._learn()
+            since.append({name: loss.item() for name, loss in losses.items()})
+            _refuse_non_finite(since[-1], self.step, batch)
+            if self.step % self.settings.log_every and self.step < self.settings.steps:
+                yield None
+                continue
+            means = {name: float(np.mean([s[name] for s in since])) for name in losses}
+            watched = self.learner.watched(output, batch)
             since = []
-        else:
-            yield None
+            yield {"step": self.step, **means, **({"watched": watched} if watched else {})}
 
+    def _learn(self) -> tuple[Batch, Output, dict[str, Tensor]]:
+        """One step: draw, forward, losses, backward, update."""
+        torch.manual_seed(self.seed * 1_000_003 + self.step)
+        batch, truth = self._draw()
+        output = self.learner.localizer(batch)
+        losses = self.learner.losses(output, batch, truth, self.step)
+        losses["total"] = torch.stack([self.loss_weights[name] * loss for name, loss in losses.items()]).sum()
+        self.optimizer.zero_grad()
+        losses["total"].backward()
+        self.optimizer.step()
+        self.learner.after_step(output, truth, self.step)
+        return batch, output, losses
 
-def _batches(streams: Streams, ids: list[str], settings: Training, seed: int) -> Iterator[Batch]:
-    rng = np.random.default_rng(seed)
-    videos = next(iter(streams.values()))
-    for chosen in shuffled(ids, settings.batch, rng):
-        rows = {i: sample(len(videos[i].feature), settings.snippets, rng) for i in chosen}
-        yield collate(streams, chosen, rows, settings.snippets)
+    def _draw(self) -> tuple[Batch, Truth]:
+        rng = np.random.default_rng([self.seed, 1, self.step])
+        ids = chosen(self.library.ids, self.settings.batch, self.step - 1, self.seed)
+        rows = {i: sample(self.library.lengths[i], self.settings.snippets, rng) for i in ids}
+        batch = self.library.batch(ids, rows)
+        return batch, self.truths.of(batch, rows)
 
+    def state(self) -> Arrays:
+        """All that the rest of a training depends on."""
+        tensors = {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
+        return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
-def _losses(head: Head, batch: Batch, labels: Tensor) -> dict[str, Tensor]:
-    return head.losses(head(batch.features, batch.mask), batch.mask, labels)
-
-
-def _one_hot(batch: Batch, clusters: Mapping[str, int], classes: int) -> Tensor:
-    labels = torch.zeros(len(batch.ids), classes)
-    labels[torch.arange(len(batch.ids)), torch.tensor([clusters[i] for i in batch.ids])] = 1.0
-    return labels
+    def resume(self, state: Mapping[str, NDArray[Any]], step: int) -> None:
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+        own = {n.removeprefix("learner."): t for n, t in tensors.items() if n.startswith("learner.")}
+        self.learner.load_state_dict(own)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, key = name.split(".")
+                moments.setdefault(int(number), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.step = step
 
 
 def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> None:

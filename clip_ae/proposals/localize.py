@@ -1,13 +1,13 @@
 """One video's detections, from its attention, its class activations and its class scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.config import Localization
 from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Detection, cluster_label
+from clip_ae.core.types import Detection
 from clip_ae.proposals.contrast import contrast
 from clip_ae.proposals.segments import Floats, runs_above, seconds, upsample
 from clip_ae.proposals.soft_nms import soft_nms
@@ -24,16 +24,23 @@ def localize(
     activation: Floats,
     scores: Floats,
     *,
+    labels: Sequence[str],
     settings: Localization,
     grid: Grid,
     end: float,
 ) -> Iterator[Detection]:
-    """attention [T], activation [T, C], scores [C]; the video ends at `end` seconds."""
+    """attention [T], activation [T, C], scores [C]; the video ends at `end` seconds.
+
+    Segments are cut from the weighted activation a_t p_t,c and, the same for every class, from attention alone; the
+    weighted activation scores them all.
+    """
+    attended = runs_above(upsample(attention, settings.upsampling), settings.attention_thresholds)
     for c in kept_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
-        runs = runs_above(curve, settings.thresholds)
+        shares = runs_above(curve, [share * curve.max() for share in settings.thresholds])
+        runs = np.unique(np.concatenate([attended, shares]), axis=0)
         segments = seconds(runs, settings.upsampling, end, grid)
         confidence = contrast(curve, runs, settings.outer) + settings.video_score * scores[c]
         order, decayed = soft_nms(segments, confidence, settings.nms_sigma, settings.minimum_score)
         for (start, stop), score in zip(segments[order].tolist(), decayed.tolist(), strict=True):
-            yield Detection(video_id, cluster_label(int(c)), score, start, stop)
+            yield Detection(video_id, labels[c], score, start, stop)

@@ -18,12 +18,10 @@ def upsample(curve: Floats, factor: int) -> Floats:
     return np.interp(points, np.arange(len(curve)), curve)
 
 
-def runs_above(curve: Floats, shares: Iterable[float]) -> Runs:
-    """The distinct runs that reach a share of the curve's maximum, over all shares."""
-    top = curve.max(initial=0.0)
-    if top <= 0:
-        return np.empty((0, 2), np.int64)
-    return np.unique(np.concatenate([_runs(curve >= share * top) for share in shares]), axis=0)
+def runs_above(curve: Floats, levels: Iterable[float]) -> Runs:
+    """The distinct runs that reach a level, over all levels; none at or below 0."""
+    found = [_runs(curve >= level) for level in levels if level > 0]
+    return np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
 
 
 def seconds(runs: Runs, factor: int, end: float, grid: Grid) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 
 from clip_ae.core.averages import averaged
 from clip_ae.core.config import Evaluation
-from clip_ae.core.types import Annotation, Detection, cluster_label
+from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.average_precision import Floats, Ints, Segments, average_precision, mean_over_classes
 from clip_ae.scoring.mapping import MAPPINGS, apply
 
@@ -18,10 +18,14 @@ CHANCE_SEED = 0
 
 @dataclass(frozen=True)
 class Problem:
-    """Everything by number: detections carry clusters, ground truth carries classes."""
+    """Everything by number: detections carry clusters, ground truth carries classes.
+
+    Where the run was told the classes, clusters are classes and need no mapping.
+    """
 
     classes: list[str]
     clusters: list[str]
+    told: bool
     videos: list[str]
     truth: Segments
     detections: Segments
@@ -31,30 +35,32 @@ class Problem:
 def pose(
     test: Mapping[str, Annotation],
     train: Mapping[str, Annotation],
-    clusters: Mapping[str, int],
+    labels: Sequence[Label],
     detections: Sequence[Detection],
+    *,
+    told: bool = False,
 ) -> Problem:
     """Detections on videos outside the test set, or of a cluster without videos, are left out."""
     classes = sorted({i.label for a in (*test.values(), *train.values()) for i in a.instances})
-    names = sorted({cluster_label(k) for k in clusters.values()})
+    names = sorted({label.label for label in labels})
     videos = sorted(test)
     place, row, column = _places(videos), _places(names), _places(classes)
     counts = np.zeros((len(names), len(classes)), np.int64)
-    for video_id, annotation in train.items():
-        for label in {i.label for i in annotation.instances}:
-            counts[row[cluster_label(clusters[video_id])], column[label]] += 1
+    for label in labels:
+        for name in {i.label for i in train[label.video_id].instances} if label.video_id in train else ():
+            counts[row[label.label], column[name]] += 1
     truth = [(place[v], column[i.label], i.start, i.stop, 1.0) for v in videos for i in test[v].instances]
     found = [
         (place[d.video_id], row[d.label], d.start, d.stop, d.score)
         for d in detections
         if d.video_id in place and d.label in row
     ]
-    return Problem(classes, names, videos, _segments(truth), _segments(found), counts)
+    return Problem(classes, names, told, videos, _segments(truth), _segments(found), counts)
 
 
 def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
     """The figures of map.json: the headline mapping's at the top, every mapping's below."""
-    weights = {name: rule(problem.counts) for name, rule in MAPPINGS.items()}
+    weights = {name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in MAPPINGS.items()}
     ap = {name: _ap(problem, problem.detections, w, settings) for name, w in weights.items()}
     return {
         **_means(problem, ap[settings.mapping], settings),
@@ -66,6 +72,10 @@ def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
         },
         "chance": {**_chance(problem, weights[settings.mapping], settings), "shuffles": settings.shuffles},
     }
+
+
+def _identity(problem: Problem) -> Floats:
+    return np.array([[float(own == name) for name in problem.classes] for own in problem.clusters])
 
 
 def main_class(annotation: Annotation) -> str:

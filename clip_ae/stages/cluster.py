@@ -1,17 +1,18 @@
-"""Cluster the training videos: their pseudo-labels for one round."""
+"""Cluster the training videos, one round's pseudo-labels; or, for runs that are told, take their true labels."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from clip_ae.clustering.labels import by_first_appearance
-from clip_ae.clustering.pooling import SnippetWeights, pool
+from clip_ae.clustering.pooling import pool
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import make_record
+from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import ClusterSpec
 from clip_ae.core.tables import CLUSTERINGS, DESCRIPTORS, load
-from clip_ae.core.types import Streams
-from clip_ae.io.annotations import ids_in
+from clip_ae.core.typed import canonical
+from clip_ae.core.types import Annotation, Label, Streams, cluster_label
+from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.labels import write_labels
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
@@ -25,26 +26,39 @@ def run(
     *,
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
-    out: Annotated[Path, "labels.parquet to write: video_id, cluster"],
-    annotations: Annotated[Path | None, "annotation file, read for subsets only; without it all videos train"] = None,
-    model: Annotated[Path | None, "the previous round's model, for the `attention` descriptor"] = None,
+    out: Annotated[Path, "labels.parquet to write: video_id, cluster, label, segments"],
+    annotations: Annotated[
+        Path | None, "annotation file, read for subsets only unless the run is told; without it all videos train"
+    ] = None,
+    model: Annotated[Path | None, "the previous round's model, for the later rounds' descriptors"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     ids = ids_in(annotations, spec.train_subset) if annotations else None
-    streams = _with_material(read_streams(features, spec.streams, shards, ids))
+    streams = _with_material(read_streams(features, _streams(spec, model), shards, ids))
     videos = list(streams[spec.streams[0]])
-    if len(videos) < spec.classes:
-        raise UserError(
-            f"{features}: {len(videos)} training videos cannot form {spec.classes} clusters; lower `classes`"
-        )
-    z = pool(streams, _weights(spec, streams, model, device))
-    clusters = by_first_appearance(load(CLUSTERINGS[spec.clustering]).cluster(z, spec.classes, spec.seed))
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in spec.streams}
+    inputs = {f"features/{name}": stream_id(features, name, shards) for name in streams}
+    if spec.supervision != "unsupervised":
+        labels = _told(spec, annotations, videos)
+        inputs["labels"] = digest(canonical(labels))
+    else:
+        if len(videos) < spec.classes:
+            raise UserError(
+                f"{features}: {len(videos)} training videos cannot form {spec.classes} clusters; lower `classes`"
+            )
+        z = _descriptors(spec, streams, model, device)
+        clusters = by_first_appearance(load(CLUSTERINGS[spec.clustering]).cluster(z, spec.classes, spec.seed))
+        labels = [Label(i, k, cluster_label(k)) for i, k in zip(videos, clusters.tolist(), strict=True)]
     if model:
         inputs["model"] = read_weights_record(model).id
     libraries = (*LIBRARIES, "torch") if model else LIBRARIES
-    record = make_record("cluster", spec, inputs, libraries)
-    write_labels(out, dict(zip(videos, clusters.tolist(), strict=True)), record)
+    write_labels(out, labels, make_record("cluster", spec, inputs, libraries))
+
+
+def _streams(spec: ClusterSpec, model: Path | None) -> tuple[str, ...]:
+    """What the descriptors are made of, and beside it what the model that attends reads."""
+    if (spec.descriptor == "mean") != (model is None):
+        raise UserError(f"--model: the `{spec.descriptor}` descriptor {'takes no' if model else 'needs a'} model")
+    return tuple(read_weights(model).about["blueprint"]["dims"]) if model else spec.streams
 
 
 def _with_material(streams: Streams) -> Streams:
@@ -53,15 +67,38 @@ def _with_material(streams: Streams) -> Streams:
     return {name: {i: v for i, v in videos.items() if i in some} for name, videos in streams.items()}
 
 
-def _weights(spec: ClusterSpec, streams: Streams, model: Path | None, device: str) -> SnippetWeights:
-    weights: Callable[..., SnippetWeights] = load(DESCRIPTORS[spec.descriptor]).weights
-    if (spec.descriptor == "attention") != (model is not None):
-        raise UserError(f"--model: the `{spec.descriptor}` descriptor {'takes no' if model else 'needs a'} model")
+def _descriptors(spec: ClusterSpec, streams: Streams, model: Path | None, device: str) -> Any:
+    described: Callable[..., Any] = load(DESCRIPTORS[spec.descriptor]).described
     if model is None:
-        return weights(streams)
+        return pool(*described(streams))
     # Round 0 needs no torch and should not wait for it.
     from clip_ae.encoders.devices import resolve, set_threads
 
     set_threads(spec.math_threads)
     file = read_weights(model)
-    return weights(streams, file.tensors, file.about, resolve(device))
+    return pool(*described(streams, file.tensors, file.about, resolve(device), fused=spec.descriptor == "fused"))
+
+
+def _told(spec: ClusterSpec, path: Path | None, videos: list[str]) -> list[Label]:
+    """The annotated classes of the training videos; their extents too under full supervision."""
+    if path is None:
+        raise UserError(f"--annotations: missing; `{spec.supervision}` supervision needs them")
+    database = read_annotations(path)
+    known = {i: database[i] for i in videos if database[i].instances}
+    names = sorted({instance.label for annotation in known.values() for instance in annotation.instances})
+    if len(names) != spec.classes:
+        raise UserError(
+            f"{path}: the training videos show {len(names)} classes, not {spec.classes}; "
+            "every class needs a training video: correct `classes` or the annotations"
+        )
+    full = spec.supervision == "full"
+    return [
+        Label(i, k, name, _extents(known[i], name) if full else ())
+        for i in known
+        for k, name in enumerate(names)
+        if _extents(known[i], name)
+    ]
+
+
+def _extents(annotation: Annotation, name: str) -> tuple[tuple[float, float], ...]:
+    return tuple((i.start, i.stop) for i in annotation.instances if i.label == name)

@@ -1,14 +1,15 @@
 """Score detections against annotations: the only stage in which class names appear."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.clustering.quality import quality
+from clip_ae.clustering.quality import Quality, quality
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import EvaluateSpec
-from clip_ae.core.types import Annotation
+from clip_ae.core.types import Annotation, Label
 from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.detections import read_detections, read_json_record, write_json
 from clip_ae.io.labels import read_labels
@@ -29,7 +30,7 @@ def run(
     spec: EvaluateSpec,
     *,
     detections: Annotated[Path, "detections.json, in ActivityNet's submission form"],
-    labels: Annotated[Path, "labels.parquet of the last round"],
+    labels: Annotated[tuple[Path, ...], "labels.parquet of every round, the last one last"],
     annotations: Annotated[Path, "annotation file in ActivityNet's form"],
     out: Annotated[Path, "map.json to write"],
 ) -> None:
@@ -37,24 +38,26 @@ def run(
     test = {i: database[i] for i in sorted(ids_in(annotations, spec.test_subset))}
     if not any(a.instances for a in test.values()):
         raise UserError(f"{annotations}: subset '{spec.test_subset}' has no annotated action to score against")
-    clusters = read_labels(labels)
-    train = _named(database, clusters, spec.train_subset)
+    rounds = [read_labels(path) for path in labels]
+    train = _known(database, rounds[-1], spec.train_subset)
     if not train:
         raise UserError(
-            f"{annotations}: no video of {labels.name} has an annotated action in subset '{spec.train_subset}', "
+            f"{annotations}: no video of {labels[-1].name} has an annotated action in subset '{spec.train_subset}', "
             "so no cluster can be named"
         )
     found = read_detections(detections)
-    problem = pose(test, train, clusters, found)
+    told = spec.supervision != "unsupervised"
+    problem = pose(test, train, rounds[-1], found, told=told)
     inputs = {
         "annotations": digest(annotations.read_text(encoding="utf-8")),
         "detections": read_json_record(detections).id,
-        "labels": read_parquet_record(labels).id,
+        **{f"labels/{k}": read_parquet_record(path).id for k, path in enumerate(labels)},
     }
     inside = [d for d in found if d.video_id in test]
     content = {
         **score(problem, spec.evaluation),
-        "clusters": asdict(quality([clusters[i] for i in train], [main_class(a) for a in train.values()])),
+        # Of every round's clusters; none where the classes were told.
+        "rounds": [] if told else [asdict(_quality(database, r, spec.train_subset)) for r in rounds],
         "counts": {
             "videos": len(test),
             "videos_with_detections": len({d.video_id for d in inside}),
@@ -70,7 +73,13 @@ def run(
     write_json(out, content)
 
 
-def _named(database: dict[str, Annotation], clusters: dict[str, int], subset: str) -> dict[str, Annotation]:
-    """The clustered training videos whose class is known."""
-    known = {i: database[i] for i in sorted(clusters) if i in database}
+def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> Quality:
+    known = _known(database, labels, subset)
+    clusters = {label.video_id: label.cluster for label in labels}
+    return quality([clusters[i] for i in known], [main_class(a) for a in known.values()])
+
+
+def _known(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> dict[str, Annotation]:
+    """The labelled training videos whose class is known."""
+    known = {i: database[i] for i in sorted({label.video_id for label in labels}) if i in database}
     return {i: a for i, a in known.items() if a.subset == subset and a.instances}

@@ -1,5 +1,6 @@
-"""Localize actions in the test videos: scored segments under cluster labels, and the curves behind them."""
+"""Localize actions in the test videos: scored segments under the model's labels, and the curves behind them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import LocalizeSpec
-from clip_ae.core.tables import HEADS
-from clip_ae.core.types import Streams, cluster_label
+from clip_ae.core.types import Streams
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.io.annotations import ids_in
 from clip_ae.io.detections import write_detections
@@ -18,7 +18,8 @@ from clip_ae.io.parquet import CURVES, write_tables
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import WeightsFile, read_weights
-from clip_ae.localizers.checkpoint import restore
+from clip_ae.localizers.checkpoint import blueprint_of, restore
+from clip_ae.localizers.features import Library
 from clip_ae.localizers.inference import VideoCurves
 from clip_ae.localizers.inference import curves as curves_of
 from clip_ae.proposals.localize import kept_classes, localize
@@ -36,33 +37,34 @@ def run(
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     set_threads(spec.math_threads)
-    names = HEADS[spec.method].streams
+    names = spec.streams
     file = read_weights(model)
     streams = read_streams(features, names, shards, ids_in(annotations, spec.test_subset) if annotations else None)
     _check(model, file, spec.method, streams)
-    where, settings = resolve(device), spec.localization
-    head = restore(file.tensors, file.about, where)
+    labels, settings, where = blueprint_of(file.about).labels, spec.localization, resolve(device)
+    localizer, library = restore(file.tensors, file.about, where), Library(streams, where)
     found = {
-        i: curves_of(head, streams, i, rgb_weight=settings.rgb_weight, device=where)
-        for i in track(streams[names[0]], "localize", unit="video")
+        i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
+        for i in track(library.ids, "localize", unit="video")
     }
+    ends = {i: video.end for i, video in streams[names[0]].items()}
     detections = [
         d
         for i, c in found.items()
         for d in localize(
-            i, c.attention, c.activation, c.scores, settings=settings, grid=spec.grid, end=streams[names[0]][i].end
+            i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, end=ends[i]
         )
     ]
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
     record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
-    tables = (_table(i, c, settings.class_threshold) for i, c in found.items())
+    tables = (_table(i, c, labels, settings.class_threshold) for i, c in found.items())
     write_tables(curves, CURVES, tables, record)
     write_detections(out, detections, record)
 
 
-def _table(video_id: str, found: VideoCurves, threshold: float) -> pa.Table:
+def _table(video_id: str, found: VideoCurves, names: Sequence[str], threshold: float) -> pa.Table:
     kept = kept_classes(found.scores, threshold)
-    labels = [cluster_label(int(c)) for c in kept]
+    labels = [names[c] for c in kept]
     rows = [
         {
             "video_id": video_id,
@@ -78,9 +80,10 @@ def _table(video_id: str, found: VideoCurves, threshold: float) -> pa.Table:
 
 
 def _check(model: Path, file: WeightsFile, method: str, streams: Streams) -> None:
-    if file.about.get("method") != method:
-        raise UserError(f"{model}: a model of {file.about.get('method')}, not of {method}; train again")
-    for name, dim in file.about["dims"].items():
+    blueprint = blueprint_of(file.about)
+    if blueprint.method != method:
+        raise UserError(f"{model}: a model of {blueprint.method}, not of {method}; train again")
+    for name, dim in blueprint.dims.items():
         found = next(iter(streams[name].values())).feature.shape[1]
         if found != dim:
             raise UserError(f"{model}: trained on {name} features of {dim} numbers, not {found}; train again")

@@ -68,8 +68,9 @@ def scores(scored: Mapping[int, dict[str, Any]]) -> list[str]:
     headline = {
         f"average mAP, tIoU {widest}, {len(results)} seeds": average,
         "chance: same segments, shuffled clusters": _percent(chance[columns.index(widest)]),
-        "purity of the last clusters": _percent(_mean(r["clusters"]["purity"] for r in results)),
     }
+    if results[0]["rounds"]:
+        headline["purity of the last clusters"] = _percent(_mean(r["rounds"][-1]["purity"] for r in results))
     classes = {name: _mean(_mean(r["per_class"][name].values()) for r in results) for name in results[0]["per_class"]}
     mappings = [
         [name, *(_percent(_mean(r["mapping"][name]["average"][c] for r in results)) for c in results[0]["average"])]
@@ -121,7 +122,7 @@ def training(folders: Mapping[int, Path], rounds: int) -> str:
     for seed, folder in folders.items():
         for path in (folder / f"round-{number}" / "training.jsonl" for number in range(rounds)):
             lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            losses = [name for name in lines[0] if name != "step"] if lines else []
+            losses = [name for name in lines[0] if name not in ("step", "watched")] if lines else []
             series = {name: [(line["step"], line[name]) for line in lines] for name in losses}
             pictures.append(figure(f"seed {seed}, {path.parent.name}", "loss over steps", charts.curves(series)))
     return section("Training", *pictures)

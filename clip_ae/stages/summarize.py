@@ -1,70 +1,71 @@
-"""Sum up the headline run: mean and sd over its seeds, or its first seed's detections."""
+"""Sum up a dataset: its headline run over seeds, or every run in a table beside published figures."""
 
 import json
-import statistics
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.config import MAPPINGS
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record, make_record
+from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.typed import plain
 from clip_ae.io.files import write_text
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
+from clip_ae.pages import markdown
+from clip_ae.scoring import ablation, tables
+from clip_ae.scoring.headline import headline_map
+from clip_ae.scoring.results import Scored, Sheet
 
-Tree = Any
+TABLES = ("table.md", "table.csv", "ablation.md")
+SUMMARIES = ("map.json", "detections.json", *TABLES)
 
 
 def run(
     spec: SummarizeSpec,
     *,
-    summary: Annotated[str, "map or detections"],
+    summary: Annotated[str, f"one of {', '.join(SUMMARIES)}"],
     runs: Annotated[Path, "folder of the dataset's runs"],
     videos: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
-    out: Annotated[Path, "JSON to write"],
+    out: Annotated[Path, "file to write"],
 ) -> None:
-    files = {"map": "map.json", "detections": "detections.json"}
-    if summary not in files:
-        raise UserError(f"--summary {summary}: expected map or detections")
-    seeds = spec.seeds if summary == "map" else spec.seeds[:1]
-    paths = [runs / spec.run / f"seed-{seed}" / files[summary] for seed in seeds]
-    inputs = {"videos": read_parquet_record(videos).id}
-    inputs |= {f"seed-{seed}": read_record(path).id for seed, path in zip(seeds, paths, strict=True)}
-    record = make_record("summarize", spec, inputs)
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    if summary == "map":
-        content = headline_map(spec, results, source_counts(videos, failures), record)
+    check(spec, summary)
+    seeds = spec.seeds[:1] if summary == "detections.json" else spec.seeds
+    shown = list(spec.runs) if summary in TABLES else [spec.run]
+    file = "detections.json" if summary == "detections.json" else "map.json"
+    paths = {(run, seed): runs / run / f"seed-{seed}" / file for run in shown for seed in seeds}
+    inputs = {f"{run}/seed-{seed}": read_record(path).id for (run, seed), path in paths.items()}
+    record = make_record("summarize", spec, {"videos": read_parquet_record(videos).id, **inputs})
+    results = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in paths.items()}
+    if summary in TABLES:
+        scored = [Scored(run, spec.runs[run], {seed: results[run, seed] for seed in seeds}) for run in shown]
+        text = tabulate(spec, summary, scored, record.to_json())
+    elif summary == "map.json":
+        text = _json(headline_map(spec, list(results.values()), source_counts(videos, failures), record))
     else:
-        content = {**results[0], "external_data": {"provenance": plain(record)}}
-    write_text(out, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        text = _json({**results[spec.run, seeds[0]], "external_data": {"provenance": plain(record)}})
+    write_text(out, text)
 
 
-def headline_map(spec: SummarizeSpec, results: list[Tree], sources: dict[str, int], record: Record) -> dict[str, Any]:
-    """results/{dataset}_map.json: fractions, mean over seeds."""
-    scores = {name: over_seeds([r[name] for r in results], statistics.fmean) for name in ("mAP", "average")}
-    return {
-        "dataset": spec.dataset,
-        "run": spec.run,
-        **scores,
-        "sd": {name: over_seeds([r[name] for r in results], _sd) for name in scores},
-        "chance": over_seeds([r["chance"] for r in results], statistics.fmean),
-        "per_class": over_seeds([r["per_class"] for r in results], statistics.fmean),
-        "mapping": {
-            "headline": results[0]["mapping"]["headline"],
-            **{name: over_seeds([_scores(r["mapping"][name]) for r in results], statistics.fmean) for name in MAPPINGS},
-        },
-        "counts": {**over_seeds([r["counts"] for r in results], statistics.fmean), **sources},
-        "seeds": {
-            str(seed): {**_scores(r), "chance": _scores(r["chance"]), "clusters": r["clusters"]}
-            for seed, r in zip(spec.seeds, results, strict=True)
-        },
-        "protocol": results[0]["protocol"],
-        "provenance": plain(record),
-    }
+def check(spec: SummarizeSpec, summary: str) -> None:
+    if summary not in SUMMARIES:
+        raise UserError(f"--summary {summary}: no such summary; known: {', '.join(SUMMARIES)}")
+    if summary in TABLES and spec.run not in spec.runs:
+        raise UserError(f"--cfg: runs: {summary} needs the settings of every run, {spec.run} among them")
+
+
+def tabulate(spec: SummarizeSpec, summary: str, runs: list[Scored], provenance: str) -> str:
+    """The text of one of TABLES."""
+    if summary == "table.csv":
+        return markdown.csv_text(*tables.spreadsheet(spec, runs, provenance))
+    of = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
+    lead = tables.captions(spec, runs)
+    if summary == "table.md":
+        return markdown.page(f"Results on {of}", lead, _sections(tables.sheets(spec, runs)), provenance)
+    lead = [*ablation.LEAD, *lead]
+    return markdown.page(f"Ablation on {of}", lead, _sections(ablation.sheets(spec, runs)), provenance)
 
 
 def source_counts(videos: Path, failures: Path) -> dict[str, int]:
@@ -74,21 +75,16 @@ def source_counts(videos: Path, failures: Path) -> dict[str, int]:
     return {**counts, "failures": len(read_rows(failures))}
 
 
-def over_seeds(trees: list[Tree], reduce: Any) -> Tree:
-    """Numbers at the same place of every tree, reduced to one; other leaves as in the first tree."""
-    first = trees[0]
-    if isinstance(first, dict):
-        keys = dict.fromkeys(key for tree in trees for key in tree)
-        return {key: over_seeds([tree[key] for tree in trees if key in tree], reduce) for key in keys}
-    if isinstance(first, int | float) and not isinstance(first, bool):
-        value = reduce(trees)
-        return int(value) if all(isinstance(t, int) for t in trees) and value == int(value) else value
-    return first
+def _sections(sheets: Iterable[Sheet]) -> list[str]:
+    return [
+        markdown.section(
+            sheet.heading,
+            markdown.table(sheet.header, sheet.rows, text=sheet.text) if sheet.rows else "",
+            markdown.bullets(sheet.notes),
+        )
+        for sheet in sheets
+    ]
 
 
-def _scores(result: Tree) -> dict[str, Tree]:
-    return {name: result[name] for name in ("mAP", "average")}
-
-
-def _sd(values: list[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

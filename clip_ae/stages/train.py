@@ -1,23 +1,30 @@
-"""Train the localizer on one round's pseudo-labels, from scratch."""
+"""Train the localizer on one round's labels, from scratch."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.errors import UserError
+from clip_ae.core.methods import Blueprint, Switches
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import TrainSpec
-from clip_ae.core.tables import HEADS
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Label, cluster_label
 from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.io.checkpoints import PAUSE, checkpoint
 from clip_ae.io.files import write_text
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import save_weights
-from clip_ae.localizers.checkpoint import about, arrays
-from clip_ae.localizers.training import create, train
+from clip_ae.localizers.checkpoint import arrays
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.training import Trainer, create
+from clip_ae.localizers.truth import Truths
 
 
 def run(
@@ -29,35 +36,50 @@ def run(
     out: Annotated[Path, "model.safetensors to write"],
     log: Annotated[Path, "training.jsonl to write: a line a logged step, with every loss"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
+    checkpoint_seconds: Annotated[float, "seconds between two checkpoints"] = PAUSE,
 ) -> None:
     set_threads(spec.math_threads)
-    names = HEADS[spec.method].streams
-    clusters = read_labels(labels)
-    streams = read_streams(features, names, shards, clusters)
-    _check(labels, clusters, set(streams[names[0]]), spec.classes)
-    dims = {name: next(iter(videos.values())).feature.shape[1] for name, videos in streams.items()}
-    head = create(spec.method, dims, spec.classes, spec.seed)
-    steps = train(
-        head,
-        streams,
-        clusters,
-        classes=spec.classes,
-        settings=spec.training,
-        loss_weights=spec.losses,
-        seed=spec.seed,
-        device=resolve(device),
+    told = read_labels(labels)
+    ids = {label.video_id for label in told}
+    streams = read_streams(features, spec.streams, shards, ids)
+    _check(labels, told, set(streams[spec.streams[0]]), spec.classes)
+    inputs = {f"features/{name}": stream_id(features, name, shards) for name in spec.streams}
+    record = make_record("train", spec, inputs | {"labels": read_parquet_record(labels).id}, ("numpy", "torch"))
+    where = resolve(device)
+    library = Library(streams, where)
+    blueprint = _blueprint(spec, {n: next(iter(v.values())).feature.shape[1] for n, v in streams.items()}, told)
+    learner = create(blueprint, spec.training.steps, spec.seed, spec.training.precision)
+    truths = Truths(told, library.ids, spec.classes, spec.grid)
+    trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
+    with checkpoint(out, record, checkpoint_seconds) as kept:
+        lines = kept.lines
+        if kept.state:
+            trainer.resume(kept.state, kept.step)
+        for line in track(trainer.run(), "train", spec.training.steps - kept.step, "step"):
+            lines += [json.dumps(line)] if line else []
+            if line and kept.due():
+                kept.save(trainer.step, trainer.state(), lines)
+        write_text(log, "".join(f"{line}\n" for line in lines))
+        save_weights(out, arrays(learner.trained), record, {"blueprint": plain(blueprint)})
+
+
+def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label]) -> Blueprint:
+    names = {label.cluster: label.label for label in told}
+    return Blueprint(
+        **{f.name: getattr(spec, f.name) for f in fields(Switches)},
+        method=spec.method,
+        dims=dims,
+        labels=tuple(names.get(k, cluster_label(k)) for k in range(spec.classes)),
+        width=spec.training.width,
+        dropout=spec.training.dropout,
+        videos=len({label.video_id for label in told}),
     )
-    lines = [json.dumps(line) for line in track(steps, "train", spec.training.steps, "step") if line]
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
-    inputs["labels"] = read_parquet_record(labels).id
-    write_text(log, "\n".join(lines) + "\n")
-    record = make_record("train", spec, inputs, ("numpy", "torch"))
-    save_weights(out, arrays(head), record, about(spec.method, dims, spec.classes))
 
 
-def _check(labels: Path, clusters: dict[str, int], found: set[str], classes: int) -> None:
-    lost = sorted(set(clusters) - found)
+def _check(labels: Path, told: Sequence[Label], found: set[str], classes: int) -> None:
+    lost = sorted({label.video_id for label in told} - found)
     if lost:
         raise UserError(f"{labels}: video '{lost[0]}' has no features ({len(lost)} such); cluster again")
-    if max(clusters.values()) >= classes:
-        raise UserError(f"{labels}: cluster {max(clusters.values())} does not fit {classes} classes; cluster again")
+    highest = max(label.cluster for label in told)
+    if highest >= classes:
+        raise UserError(f"{labels}: cluster {highest} does not fit {classes} classes; cluster again")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.config import Config, Encoders, load_config
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import Config, Encoders
 from clip_ae.core.errors import RefusedInput, UserError, nearest
 from clip_ae.core.layout import WEIGHTS
 from clip_ae.core.progress import say, track

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core import layout
-from clip_ae.core.config import Config, Dataset, load_config
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import Config, Dataset
 from clip_ae.core.errors import ClipAeError
 from clip_ae.core.names import parse_shard
 from clip_ae.core.provenance import Record, digest, join_ids, stage_code
@@ -20,6 +21,9 @@ from clip_ae.io import folder
 from clip_ae.io.annotations import read_facts
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.records import read_record
+
+# Stages whose outputs lie at the same place as another's: the record says which it was.
+SHARED = ("extract", "make_demo")
 
 
 def run(
@@ -77,7 +81,7 @@ def _reason(
     if record is None:
         return "holds no readable record of what made it"
     try:
-        spec = spec_for(config, record.stage if stage == "extract" else stage, wildcards)
+        spec = spec_for(config, record.stage if stage in SHARED else stage, wildcards)
     except (ClipAeError, KeyError, AttributeError, AssertionError, TypeError):
         return "is not in the config any more"
     changed = _differing(record.spec, plain(spec))
@@ -105,16 +109,16 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
     if not data.annotated:
         return digest(canonical({}))
-    path = Path(data.annotations or layout.DEMO_ANNOTATIONS.format(**wildcards))
+    path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
     return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_facts(path)))
 
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:
     shard = parse_shard(wildcards["shard"])
-    if data.features:
-        source = Path(data.features)
+    if data.features or data.simulate:
+        source = Path(data.features or layout.WORLD_FEATURES.format(**wildcards))
         return folder.digest(source, folder.list_features(source, data.stream_names).files_of(*shard), with_mtime=False)
-    source = Path(data.videos or layout.DEMO_VIDEOS.format(**wildcards))
+    source = Path(data.videos or layout.WORLD_VIDEOS.format(**wildcards))
     return folder.digest(source, folder.shard_files(folder.list_videos(source), *shard).values(), with_mtime=False)
 
 

@@ -15,7 +15,7 @@ def test_mean_over_real_snippets_a_unit_vector_a_stream():
     rgb = {"a": video("a", [[3, 0], [0, 4], [100, 100]], [1, 0.5, 0]), "b": video("b", [[0, 2]], [1])}
     flow = {"a": video("a", [[1, 0, 0]] * 3, [1, 1, 1]), "b": video("b", [[5, 5, 5]], [0])}
     streams = {"rgb": rgb, "flow": flow}
-    z = pool(streams, mean_pool.weights(streams))
+    z = pool(*mean_pool.described(streams))
     # b has no flow: that part stays 0 instead of nan.
     np.testing.assert_allclose(z, [[0.6, 0.8, 1, 0, 0], [0, 1, 0, 0, 0]])
 
@@ -26,6 +26,4 @@ def test_scale_of_a_stream_does_not_matter(factor):
     x = rng.integers(1, 9, (3, 4, 5))
     streams = {"rgb": {str(k): video(str(k), v, [1] * 4) for k, v in enumerate(x)}}
     scaled = {"rgb": {str(k): video(str(k), v * factor, [1] * 4) for k, v in enumerate(x)}}
-    np.testing.assert_allclose(
-        pool(streams, mean_pool.weights(streams)), pool(scaled, mean_pool.weights(scaled)), rtol=1e-12
-    )
+    np.testing.assert_allclose(pool(*mean_pool.described(streams)), pool(*mean_pool.described(scaled)), rtol=1e-12)

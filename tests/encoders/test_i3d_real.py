@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.config import I3dOptions, RgbEncoder, Weights, load_config
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import I3dOptions, RgbEncoder, Weights
 from clip_ae.core.errors import UserError
 from clip_ae.core.specs import WeightsSpec
 from clip_ae.core.timeline import Grid

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clip_ae.core.config import I3dOptions, Weights, load_config
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import I3dOptions, Weights
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.sources import fetched

@@ -22,8 +22,11 @@ def planted():
     return attention, activation, np.array([0.05, 0.8, 0.15])
 
 
+LABELS = ("cluster-00", "cluster-01", "cluster-02")
+
+
 def run(settings):
-    return list(localize("v", *planted(), settings=settings, grid=GRID, end=END))
+    return list(localize("v", *planted(), labels=LABELS, settings=settings, grid=GRID, end=END))
 
 
 def test_the_planted_action_comes_first():
@@ -46,6 +49,7 @@ def test_best_class_is_always_kept():
 CHANGES = {
     "class_threshold": 0.2,
     "thresholds": (0.5,),
+    "attention_thresholds": (0.06,),
     "upsampling": 2,
     "outer": 1.0,
     "video_score": 0.0,
@@ -66,5 +70,16 @@ def test_no_key_is_forgotten_here():
 
 def test_a_silent_video_has_no_detections():
     assert not list(
-        localize("v", np.zeros(3), np.ones((3, 2)), np.ones(2), settings=Localization(), grid=GRID, end=END)
+        localize(
+            "v", np.zeros(3), np.ones((3, 2)), np.ones(2), labels=LABELS, settings=Localization(), grid=GRID, end=END
+        )
     )
+
+
+def test_attention_cuts_the_same_segments_for_every_kept_class():
+    attention, activation, scores = planted()
+    only = Localization(thresholds=(1.0,), attention_thresholds=(0.5,), class_threshold=0.1, nms_sigma=1e9)
+    found = list(localize("v", attention, activation, scores, labels=LABELS, settings=only, grid=GRID, end=END))
+    by_label = {name: {(d.start, d.stop) for d in found if d.label == name} for name in LABELS}
+    assert by_label["cluster-01"] & by_label["cluster-02"]
+    assert not by_label["cluster-00"]

@@ -24,16 +24,15 @@ def test_linear_between_centres():
     np.testing.assert_allclose(upsample(np.array([0.0, 1.0]), 2), [0, 0.25, 0.75, 1])
 
 
-@given(CURVES, st.lists(st.floats(0.05, 1), min_size=1, max_size=4))
-def test_runs_are_maximal_and_above_their_share(curve, shares):
-    runs = runs_above(curve, shares)
-    if curve.max() == 0:
-        assert len(runs) == 0
+@given(CURVES, st.lists(st.floats(0, 1), max_size=4))
+def test_runs_are_maximal_and_reach_their_level(curve, levels):
+    runs = runs_above(curve, levels)
+    if max(levels, default=0) == 0 or curve.max() < min(levels):
+        assert runs.shape == (0, 2)
     for first, end in runs:
-        floor = curve[first:end].min()
-        fitting = [s for s in shares if s * curve.max() <= floor]
+        fitting = [level for level in levels if 0 < level <= curve[first:end].min()]
         border = max([*curve[max(first - 1, 0) : first], *curve[end : end + 1]], default=-1)
-        assert any(border < s * curve.max() for s in fitting)
+        assert any(border < level for level in fitting)
     assert len(np.unique(runs, axis=0)) == len(runs)
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from clip_ae.core.config import Evaluation
-from clip_ae.core.types import Annotation, Detection, Instance
+from clip_ae.core.types import Annotation, Detection, Instance, Label
 from clip_ae.scoring.evaluate import main_class, pose, score
 
 SETTINGS = Evaluation(tiou=(0.5, 0.7), averages=("0.5:0.7",), shuffles=10)
@@ -14,9 +14,9 @@ def world(videos=10):
     """Cluster k is class k; every test video has one instance, found exactly under its cluster."""
     train = {f"t{k}": Annotation("training", (Instance(c, 0, 1),)) for k, c in enumerate(CLASSES)}
     test = {f"v{n}": Annotation("validation", (Instance(CLASSES[n % 5], 3, 6),)) for n in range(videos)}
-    clusters = {f"t{k}": k for k in range(5)}
+    labels = [Label(f"t{k}", k, f"cluster-{k:02d}") for k in range(5)]
     found = [Detection(f"v{n}", f"cluster-{n % 5:02d}", 0.9, 3, 6) for n in range(videos)]
-    return test, train, clusters, found
+    return test, train, labels, found
 
 
 def test_perfect_detections_have_perfect_figures_far_from_chance():
@@ -30,9 +30,9 @@ def test_perfect_detections_have_perfect_figures_far_from_chance():
 
 
 def test_chance_is_what_detections_without_information_score():
-    test, train, clusters, _ = world(200)
+    test, train, labels, _ = world(200)
     found = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
-    result = score(pose(test, train, clusters, found), SETTINGS)
+    result = score(pose(test, train, labels, found), SETTINGS)
     assert result["chance"]["mAP"] == pytest.approx(result["mAP"])
     assert result["mAP"]["0.5"] == pytest.approx(0.2, abs=0.05)
 
@@ -43,26 +43,43 @@ def test_same_bytes_again():
 
 
 def test_9_detections_outside_the_subset_are_ignored():
-    test, train, clusters, found = world()
+    test, train, labels, found = world()
     stray = [Detection("t0", "cluster-00", 1.0, 3, 6), Detection("v0", "cluster-99", 1.0, 0, 1)]
-    assert score(pose(test, train, clusters, [*stray, *found]), SETTINGS) == score(
-        pose(test, train, clusters, found), SETTINGS
+    assert score(pose(test, train, labels, [*stray, *found]), SETTINGS) == score(
+        pose(test, train, labels, found), SETTINGS
     )
 
 
 def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
-    test, train, clusters, found = world()
+    test, train, labels, found = world()
     train["t4"] = Annotation("training", (Instance("a", 0, 1),))
-    result = score(pose(test, train, clusters, found), SETTINGS)
+    result = score(pose(test, train, labels, found), SETTINGS)
     assert result["per_class"]["e"]["0.5"] == 0.0
     assert result["mAP"]["0.5"] < 0.8
 
 
 def test_no_detections_are_zeros_never_nan():
-    test, train, clusters, _ = world()
-    result = score(pose(test, train, clusters, []), SETTINGS)
+    test, train, labels, _ = world()
+    result = score(pose(test, train, labels, []), SETTINGS)
     assert result["average"] == {"0.5:0.7": 0.0}
     json.dumps(result, allow_nan=False)
+
+
+def test_told_classes_are_themselves_though_another_always_comes_with_them():
+    test, train, _, _ = world()
+    train = {i: Annotation("training", (*a.instances, Instance("e", 0, 1))) for i, a in train.items()}
+    labels = [Label(f"t{k}", k, c) for k, c in enumerate(CLASSES)]
+    found = [Detection(f"v{n}", CLASSES[n % 5], 0.9, 3, 6) for n in range(10)]
+    result = score(pose(test, train, labels, found, told=True), SETTINGS)
+    assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
+    assert result["mapping"]["soft_majority"]["weights"]["a"] == {"a": 1.0}
+
+
+def test_a_video_of_two_classes_counts_for_both_in_its_cluster():
+    test, train, labels, found = world()
+    train["t0"] = Annotation("training", (Instance("a", 0, 1), Instance("b", 2, 3), Instance("b", 4, 5)))
+    result = score(pose(test, train, labels, found), SETTINGS)
+    assert result["mapping"]["contingency"]["cluster-00"] == {"a": 1, "b": 1}
 
 
 def test_main_class_has_most_instances_then_the_first_name():

@@ -1,25 +1,34 @@
-"""The headline file: mean and sd over seeds, in the promised form."""
+"""The headline file, in the promised form, and the tables as they lie on disk."""
 
+import csv
 import json
+import re
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clip_ae.core.checks import load_config
 from clip_ae.core.config import MAPPINGS
 from clip_ae.core.errors import UserError
+from clip_ae.core.methods import Run
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.typed import plain
+from clip_ae.core.specs import SummarizeSpec, spec_for
+from clip_ae.core.typed import canonical, plain
 from clip_ae.core.types import Detection, Failure, VideoInfo
+from clip_ae.io.config_file import read_config_file
 from clip_ae.io.detections import read_detections, write_detections
 from clip_ae.io.parquet import FAILURES, VIDEOS, write_rows
 from clip_ae.io.records import read_record
 from clip_ae.stages import summarize
 
+ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
 RECORD = Record("evaluate", {}, "code")
+HEADLINE = SummarizeSpec("x", "stpn", SEEDS)
+TABLE = replace(HEADLINE, runs={"stpn": Run(method="stpn"), "ugct": Run(method="ugct")}, published="thumos14")
 KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "seeds", "protocol", "provenance"}
 
 
@@ -31,7 +40,9 @@ def scored(value: float) -> dict[str, Any]:
         "per_class": {"jump": {"0.1": value, "0.5": value / 2}},
         "mapping": {"headline": "soft_majority", "contingency": {}, **rules},
         "chance": {"mAP": {"0.1": 0.1, "0.5": 0.0}, "average": {"0.1:0.5": 0.05}, "shuffles": 20},
-        "clusters": {"purity": value},
+        "rounds": [
+            {"purity": value, "nmi": 0, "ari": 0, "classes": 5, "covered": 4, "smallest": 1, "largest": 9},
+        ],
         "counts": {"videos": 2, "detections": round(10 * value)},
         "protocol": "words",
         "provenance": plain(RECORD),
@@ -47,47 +58,113 @@ def made(tmp_path: Path) -> Path:
     ]
     write_rows(tmp_path / "videos.parquet", VIDEOS, rows, RECORD)
     write_rows(tmp_path / "failures.parquet", FAILURES, [Failure("b", "probe", "empty", "m")], RECORD)
-    for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
-        folder = tmp_path / "runs/stpn" / f"seed-{seed}"
-        write_detections(folder / "detections.json", [Detection("a", "cluster-00", value, 0, 1)], RECORD)
-        (folder / "map.json").write_text(json.dumps(scored(value)))
+    for run, gain in (("stpn", 0), ("ugct", 0.1)):
+        for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
+            folder = tmp_path / "runs" / run / f"seed-{seed}"
+            write_detections(folder / "detections.json", [Detection("a", "cluster-00", value, 0, 1)], RECORD)
+            (folder / "map.json").write_text(json.dumps(scored(value + gain)))
     return tmp_path
 
 
-def run(made: Path, summary: str) -> dict[str, Any]:
-    out = made / f"x_{summary}.json"
+def write(made: Path, summary: str, spec: SummarizeSpec) -> Path:
+    out = made / f"x_{summary}"
     summarize.run(
-        SummarizeSpec("x", "stpn", SEEDS), summary=summary, runs=made / "runs", videos=made / "videos.parquet",
-        failures=made / "failures.parquet", out=out,
+        spec, summary=summary, runs=made / "runs", videos=made / "videos.parquet", failures=made / "failures.parquet",
+        out=out,
     )  # fmt: skip
-    content: dict[str, Any] = json.loads(out.read_text())
+    return out
+
+
+def run(made: Path, summary: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(write(made, summary, HEADLINE).read_text())
     return content
 
 
 def test_means_and_deviations_over_the_seeds(made: Path) -> None:
-    content = run(made, "map")
+    content = run(made, "map.json")
     assert content.keys() >= KEYS
     assert content["mAP"] == {"0.1": pytest.approx(0.5), "0.5": pytest.approx(0.25)}
     assert content["average"]["0.1:0.5"] == pytest.approx(0.375)
     assert content["sd"]["mAP"]["0.1"] == pytest.approx(statistics.stdev([0.4, 0.6]))
     assert content["per_class"]["jump"]["0.5"] == pytest.approx(0.25)
     assert content["mapping"]["hungarian"]["mAP"]["0.1"] == pytest.approx(0.5)
-    assert content["seeds"]["3"]["clusters"] == {"purity": 0.6}
+    assert content["seeds"]["3"]["rounds"][-1]["purity"] == 0.6
     assert (content["dataset"], content["run"], content["protocol"]) == ("x", "stpn", "words")
 
 
 def test_every_video_is_counted(made: Path) -> None:
-    counts = run(made, "map")["counts"]
+    counts = run(made, "map.json")["counts"]
     assert (counts["videos_ok"], counts["videos_failed"], counts["videos_missing"], counts["failures"]) == (1, 1, 1, 1)
     assert counts["detections"] == 5
 
 
 def test_detections_are_those_of_the_first_seed(made: Path) -> None:
-    run(made, "detections")
+    run(made, "detections.json")
     assert read_detections(made / "x_detections.json") == read_detections(made / "runs/stpn/seed-0/detections.json")
-    assert read_record(made / "x_detections.json").stage == "summarize"
+    record = read_record(made / "x_detections.json")
+    assert (record.stage, record.inputs.keys()) == ("summarize", {"videos", "stpn/seed-0"})
 
 
-def test_an_unknown_summary_is_named(made: Path) -> None:
-    with pytest.raises(UserError, match="expected map or detections"):
-        run(made, "table")
+def test_a_page_of_results_and_one_of_differences(made: Path) -> None:
+    results = write(made, "table.md", TABLE).read_text()
+    assert results.startswith("# Results on x\n")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in results.splitlines() if "| ours" in line]
+    assert [row[1:] for row in rows] == [
+        ["STPN", "stpn", "ours", "50.0 ± 14.1", "25.0 ± 7.1", "37.5 ± 10.6"],
+        ["UGCT (reconstructed)", "ugct", "ours", "60.0 ± 14.1", "30.0 ± 7.1", "45.0 ± 10.6"],
+    ]
+    differences = write(made, "ablation.md", TABLE).read_text()
+    assert differences.startswith("# Ablation on x\n")
+    assert re.search(r"\| +stpn +\| STPN +\| ours +\|.*\| +\+7\.5 \| +\[\+7\.5, \+7\.5\] \| +2 \|", differences)
+
+
+def test_simulated_stands_in_the_titles(made: Path) -> None:
+    for summary in ("table.md", "ablation.md"):
+        title = write(made, summary, replace(TABLE, simulated=True)).read_text().splitlines()[0]
+        assert title.endswith("on x (simulated)")
+
+
+def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
+    page = write(made, "table.md", TABLE).read_text()
+    found = re.findall(r"<!-- provenance (.*) -->", page)
+    with write(made, "table.csv", TABLE).open(newline="") as file:
+        sheet = list(csv.DictReader(file))
+    for text in (*found, sheet[0]["provenance"]):
+        record = Record.from_json(text)
+        assert record.stage == "summarize"
+        assert record.inputs.keys() == {"videos", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
+        assert record.spec == plain(TABLE)
+    assert len(found) == 1
+    assert [row["0.1"] for row in sheet if row["source"] == "ours"] == ["50", "60"]
+
+
+def test_another_run_makes_only_the_tables_again() -> None:
+    data = read_config_file(ROOT / "config.yaml")
+    data["runs"]["another"] = {"method": "tcam"}
+
+    def specs() -> dict[str, str]:
+        config = load_config(data)
+        return {
+            s: canonical(spec_for(config, "summarize", {"dataset": "demo", "summary": s})) for s in summarize.SUMMARIES
+        }
+
+    before = specs()
+    data["datasets"]["demo"]["runs"].append("another")
+    after = specs()
+    assert {s for s in before if before[s] != after[s]} == set(summarize.TABLES)
+
+
+def test_an_unknown_summary_is_named_with_those_known(made: Path) -> None:
+    with pytest.raises(UserError, match=r"--summary plot\.md: .*map\.json, .*table\.csv, ablation\.md"):
+        write(made, "plot.md", TABLE)
+
+
+def test_a_table_needs_the_settings_of_its_runs(made: Path) -> None:
+    with pytest.raises(UserError, match=r"runs: table\.md needs the settings of every run, stpn among them"):
+        write(made, "table.md", HEADLINE)
+
+
+def test_a_run_that_was_not_scored_is_named(made: Path) -> None:
+    (made / "runs/ugct/seed-3/map.json").unlink()
+    with pytest.raises(UserError, match=r"ugct/seed-3/map\.json: cannot be read"):
+        write(made, "table.md", TABLE)

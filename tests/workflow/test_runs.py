@@ -13,6 +13,8 @@ from tests.workflow.conftest import Project, bare_environment
 LEARN = {"cluster": 2, "train": 2}
 AFTER = {"localize": 1, "evaluate": 1, "summarize": 2, "report": 1}
 STREAM = {"extract": 2, "catalog": 1, "summarize": 2, "report": 1}
+# Clusters of round 0 are made from rgb and flow alone.
+BESIDE = {**STREAM, "cluster": 1, "train": 2, **AFTER}
 
 
 def test_everything_is_made(finished: Project) -> None:
@@ -59,10 +61,12 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
         ("datasets.demo.localization.outer", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
-        ("runs.stpn.clustering", "kmeans", {**LEARN, **AFTER}),
-        ("datasets.demo.encoders.clip.frames", 2, STREAM),
+        ("runs.stpn.clustering", "kmeans", {}),
+        ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
+        ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
+        ("datasets.demo.encoders.clip.frames", 2, BESIDE),
         ("datasets.demo.encoders.rgb.batch", 4, {**STREAM, **LEARN, **AFTER}),
-        ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **STREAM}),
+        ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
         ("datasets.demo.rounds", 1, AFTER),
         ("datasets.demo.seeds", [0, 1], {**LEARN, **AFTER}),
         ("datasets.demo.demo.seed", 1, {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
@@ -87,7 +91,7 @@ def test_swapped_values_run_again(tiny: Project) -> None:
 def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
     tiny.config = dict(reversed(tiny.config.items()))
     tiny.rewrite("config.yaml", lambda text: "# a comment\n" + text)
-    for module in ("stages/train.py", "stages/extract.py", "encoders/networks/i3d.py", "localizers/stpn.py"):
+    for module in ("stages/train.py", "stages/extract.py", "encoders/networks/i3d.py", "localizers/caf.py"):
         tiny.rewrite(f"clip_ae/{module}", lambda text: text.rstrip("\n") + "\n\n# a comment\n")
     assert tiny.planned() == {}
 
@@ -95,10 +99,13 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("encoders/streams/audio.py", STREAM),
+        ("encoders/streams/audio.py", BESIDE),
         ("encoders/flows/dis.py", {"pretrain": 1, "weights": 1, **STREAM, **LEARN, **AFTER}),
         ("encoders/flows/tvl1.py", {}),
-        ("localizers/stpn.py", {"cluster": 1, "train": 2, **AFTER}),
+        ("localizers/heads/ugct.py", {"cluster": 1, "train": 2, **AFTER}),
+        ("localizers/heads/stpn.py", {}),
+        ("localizers/caf.py", {"cluster": 1, "train": 2, **AFTER}),
+        ("losses/decor.py", {"cluster": 1, "train": 2, **AFTER}),
         ("clustering/spectral.py", {**LEARN, **AFTER}),
         ("clustering/kmeans.py", {}),
         ("scoring/mapping.py", {"evaluate": 1, "summarize": 1, "report": 1}),
@@ -115,7 +122,7 @@ def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
     tiny.change("track_code", False)
     # Snakemake sees another param once; from then on edits run nothing.
     assert tiny.run("--touch").returncode == 0
-    tiny.rewrite("clip_ae/localizers/stpn.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
+    tiny.rewrite("clip_ae/localizers/caf.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
     assert tiny.planned() == {}
 
 
@@ -125,7 +132,7 @@ def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) 
     tiny.change("datasets.demo.encoders.clip.frames", 2)
     done = tiny.run("verify")
     assert done.returncode != 0
-    stale = [line.split(":")[0] for line in done.stdout.splitlines() if ": " in line and line.startswith("results/")]
+    stale = [line.split(":")[0] for line in done.stdout.splitlines() if ": spec changed" in line]
     places = ("failures", "features")
     assert stale == [f"results/demo/{place}/clip/000{i}-of-0002.parquet" for place in places for i in (0, 1)]
     assert "spec changed: encoders.clip.frames" in done.stdout
@@ -142,9 +149,9 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     (command,) = {
         line[line.index("python -m") :]
         for line in (done.stdout + done.stderr).splitlines()
-        if "clip_ae cluster " in line and "--out results/demo/runs/stpn/seed-0/round-0/" in line
+        if "clip_ae cluster " in line and "--out results/demo/runs/clip_ae/seed-0/round-0/" in line
     }
-    out = "results/demo/runs/stpn/seed-0/round-0/labels.parquet"
+    out = "results/demo/runs/clip_ae/seed-0/round-0/labels.parquet"
     command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split("2>&1")[0]
     environment = bare_environment()
     environment["PATH"] = f"{Path(os.sys.executable).parent}:{environment['PATH']}"  # type: ignore[attr-defined]

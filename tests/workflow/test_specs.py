@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from clip_ae.core.config import Config, load_config
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import Config
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
@@ -28,10 +29,19 @@ EXPECTED: dict[str, set[str]] = {
     "weights.demo_rgb.*": {"pretrain", "weights"},
     "weights.demo_clip.*": {"pretrain", "weights"},
     "weights.demo_audio.*": {"pretrain", "weights"},
-    "runs.stpn.method": {"cluster", "train", "localize"},
-    "runs.stpn.clustering": {"cluster"},
-    "runs.stpn.losses.*": {"train"},
+    "runs.clip_ae.method": {"cluster", "train", "localize", "summarize"},
+    "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize"},
+    "runs.clip_ae.clustering": {"cluster", "summarize"},
+    "runs.clip_ae.descriptor": {"cluster", "summarize"},
+    "runs.clip_ae.caf.*": {"train", "summarize"},
+    "runs.clip_ae.ccp.*": {"train", "summarize"},
+    "runs.clip_ae.feed": {"train", "summarize"},
+    "runs.clip_ae.self_supervision.*": {"train", "summarize"},
+    "runs.clip_ae.ugct.base": {"cluster", "train", "localize", "summarize"},
+    "runs.clip_ae.ugct.*": {"train", "summarize"},
+    "runs.clip_ae.losses.*": {"train", "summarize"},
     "datasets.demo.demo.*": {"make_demo"},
+    "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "cluster", "train", "evaluate"},
     "datasets.demo.test_subset": {"catalog", "localize", "evaluate"},
@@ -46,7 +56,8 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.training.*": {"train"},
     "datasets.demo.localization.*": {"localize"},
     "datasets.demo.evaluation.*": {"evaluate"},
-    "datasets.demo.runs": OUTSIDE,  # which runs are asked for
+    "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
+    "datasets.demo.published": {"summarize"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
     "datasets.mine.features": OUTSIDE,
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
@@ -58,9 +69,12 @@ EXPECTED: dict[str, set[str]] = {
 OTHER: dict[str, Any] = {
     "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "mapping": "hungarian", "averages": ["0.1:0.4"],
     "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
-    "runs": ["stpn", "other"], "headline": "other", "thresholds": [0.5], "width": 0.5, "channels": None,
+    "runs": ["clip_ae"], "headline": "other", "thresholds": [0.5], "width": 0.5, "channels": None,
     "classes": 7, "rgb_weight": 0.4, "track_code": False, "source": "elsewhere.pt",
-    "streams": ["rgb", "flow", "audio"], "precision": "bf16",
+    "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
+    "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
+    "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
+    "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
 }  # fmt: skip
 
 
@@ -71,8 +85,9 @@ def base() -> dict[str, Any]:
         "features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn",
         "grid": {"fps": 25, "frames": 16, "stride": 16},
     }  # fmt: skip
-    data["runs"]["other"] = copy.deepcopy(data["runs"]["stpn"])
-    data["datasets"]["demo"]["runs"] = ["stpn", "other"]
+    data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
+    data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
+    data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "published": "thumos14"}
     return plain(load_config(data))
 
 
@@ -101,12 +116,18 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
-        for stage in ("catalog", "evaluate", "summarize", "report"):
+        for stage in ("catalog", "report"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
+        if data.simulate:
+            add(f"simulate {dataset}", "simulate", dataset=dataset)
+        for summary in ("map.json", "table.md"):
+            add(f"summarize {dataset} {summary}", "summarize", dataset=dataset, summary=summary)
+        run = data.headline
         for number in ("0", "1"):
-            add(f"cluster {dataset} {number}", "cluster", dataset=dataset, run="stpn", seed="0", round=number)
-        add(f"train {dataset}", "train", dataset=dataset, run="stpn", seed="0")
-        add(f"localize {dataset}", "localize", dataset=dataset, run="stpn")
+            add(f"cluster {dataset} {number}", "cluster", dataset=dataset, run=run, seed="0", round=number)
+        add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
+        add(f"localize {dataset}", "localize", dataset=dataset, run=run)
+        add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
     return found
 
 
@@ -128,26 +149,28 @@ def changed(base: dict[str, Any], leaf: str) -> set[str]:
 
 
 def other_value(name: str, value: Any) -> Any:
-    if name in OTHER:
+    # An encoder's width is a factor, a localizer's a number of features.
+    if name in OTHER and not (name == "width" and isinstance(value, int)):
         return OTHER[name]
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return value + 1
+        return value / 2 if isinstance(value, float) and 0 < value <= 1 else value + 1
     return value + "x"
 
 
 SKIPPED = {
-    "runs.stpn.method": "there is one method",
+    "runs.clip_ae.method": "its switches belong to it; stpn's modules are checked below",
+    "datasets.simulated.simulate.classes": "that of the dataset goes with it",
     "weights.demo_rgb.i3d.channels": "the stream fixes it",
     "datasets.demo.runs": "checked below",
 }
 
 
 def tracked_leaves(base: dict[str, Any]) -> list[str]:
-    roots = ("datasets.thumos14.", "datasets.activitynet12.", "runs.other.", "runs.stpn_published.", "weights.")
-    own = ("weights.demo_rgb.", "weights.demo_clip.", "weights.demo_audio.", "datasets.thumos14.videos",
-           "datasets.thumos14.annotations")  # fmt: skip
+    roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated.", "runs.", "weights.")
+    own = ("runs.clip_ae.", "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
+           "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
     mine = ("features", "streams", "grid")
     return [
         leaf
@@ -184,6 +207,19 @@ def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
     data["datasets"]["demo"]["encoders"]["clip"]["weights"] = "another"
     before, after = jobs(load_config(base)), jobs(load_config(data))
     assert {n for n in before if before[n] != after[n]} == {"extract clip demo"}
+
+
+def test_a_runs_modules_are_its_learner_and_its_head(base: dict[str, Any]) -> None:
+    def modules(run: str, stage: str = "train") -> tuple[str, ...]:
+        wildcards = {"dataset": "demo", "run": run, "seed": "0"}
+        return spec_for(load_config(base), stage, wildcards).modules
+
+    assert modules("stpn") == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.stpn")
+    assert modules("clip_ae") == ("clip_ae.localizers.clip_ae", "clip_ae.localizers.heads.ugct")
+    base = copy.deepcopy(base)
+    base["runs"]["ugct"]["ugct"]["base"] = "tscn"
+    for stage in ("train", "localize"):
+        assert modules("ugct", stage) == ("clip_ae.localizers.ugct", "clip_ae.localizers.heads.tscn")
 
 
 def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> None:

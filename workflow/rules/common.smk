@@ -6,10 +6,12 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import layout as at
-from clip_ae.core.config import load_config
+from clip_ae.core.checks import load_config
 from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
 from clip_ae.core.provenance import digest, stage_code
+from clip_ae.core.simulation import simulated_subsets
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
@@ -108,7 +110,7 @@ def streams(wildcards):
 @reported
 def files(wildcards):
     """Digest of the source files of one shard: raw videos are no inputs of Snakemake."""
-    if CONFIG.datasets[wildcards.dataset].demo:
+    if CONFIG.datasets[wildcards.dataset].generated:
         return "in the manifest"
     return files_digest(wildcards.dataset, wildcards.shard)
 
@@ -128,7 +130,7 @@ def source_file(wildcards):
 
 @reported
 def split(wildcards):
-    """Digest of every annotated id, its subset and its stated length; the demo's annotations are an input."""
+    """Digest of every annotated id, its subset and its stated length; a world's annotations are an input."""
     data = CONFIG.datasets[wildcards.dataset]
     return digest(
         canonical(read_facts(Path(data.annotations)) if data.annotations else {})
@@ -143,13 +145,21 @@ def train_ids(wildcards):
 
 
 @reported
+def told(wildcards):
+    """Digest of the annotations where the run is told what they say; clustering must not know them."""
+    if CONFIG.runs[wildcards.run].supervision == "unsupervised":
+        return "nothing"
+    return annotated(wildcards)
+
+
+@reported
 def test_ids(wildcards):
     return ids_digest(wildcards.dataset, CONFIG.datasets[wildcards.dataset].test_subset)
 
 
 @reported
 def annotated(wildcards):
-    """Digest of the annotations; the demo's are an input instead."""
+    """Digest of the annotations; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
     return (
         digest(Path(dataset.annotations).read_text(encoding="utf-8"))
@@ -178,7 +188,7 @@ def source_path(wildcards, resources):
 
 
 def source_option(wildcards, resources):
-    kind = "features" if CONFIG.datasets[wildcards.dataset].features else "videos"
+    kind = "features" if is_ready(wildcards.dataset) else "videos"
     return f"--{kind} {shlex.quote(str(source(wildcards.dataset)))}"
 
 
@@ -204,11 +214,11 @@ def previous_model_option(wildcards, resources):
 
 @reported
 def source_files(wildcards):
-    """The demo's manifest; other sources are checked here, before any job starts."""
+    """A world's manifest; other sources are checked here, before any job starts."""
     dataset = wildcards.dataset
-    if CONFIG.datasets[dataset].demo:
+    if CONFIG.datasets[dataset].generated:
         check_subsets(dataset)
-        return [at.DEMO_MANIFEST.format(dataset=dataset)]
+        return [at.WORLD_MANIFEST.format(dataset=dataset)]
     listed(dataset)
     check_subsets(dataset)
     return []
@@ -228,9 +238,14 @@ def check_subsets(dataset):
 
 
 def annotation_files(wildcards):
-    if CONFIG.datasets[wildcards.dataset].demo:
-        return [at.DEMO_ANNOTATIONS.format(dataset=wildcards.dataset)]
+    if CONFIG.datasets[wildcards.dataset].generated:
+        return [at.WORLD_ANNOTATIONS.format(dataset=wildcards.dataset)]
     return []
+
+
+def told_files(wildcards):
+    told = CONFIG.runs[wildcards.run].supervision != "unsupervised"
+    return annotation_files(wildcards) if told else []
 
 
 def networks_of(wildcards):
@@ -264,14 +279,24 @@ def failure_shards(wildcards):
     ]
 
 
+def shards_in(dataset, streams):
+    return [
+        at.FEATURES.format(dataset=dataset, stream=stream, shard=shard)
+        for stream in streams
+        for shard in shards_of(dataset)
+    ]
+
+
 def run_features(wildcards):
     """The shards of the streams that a run's method reads."""
-    streams = spec_for(CONFIG, "cluster", {**wildcards, "seed": 0, "round": 0}).streams
-    return [
-        at.FEATURES.format(dataset=wildcards.dataset, stream=stream, shard=shard)
-        for stream in streams
-        for shard in shards_of(wildcards.dataset)
-    ]
+    return shards_in(wildcards.dataset, CONFIG.runs[wildcards.run].streams)
+
+
+def cluster_features(wildcards):
+    """What descriptors are made of; from round 1 on the model that attends reads its other streams too."""
+    if int(wildcards.round):
+        return run_features(wildcards)
+    return shards_in(wildcards.dataset, MAIN_STREAMS)
 
 
 def previous_model(wildcards):
@@ -280,11 +305,23 @@ def previous_model(wildcards):
     return [at.MODEL.format(**{**wildcards, "round": number - 1})] if number else []
 
 
+def rounds_of(dataset, run):
+    """Told labels do not change from round to round."""
+    unsupervised = CONFIG.runs[run].supervision == "unsupervised"
+    return range(CONFIG.datasets[dataset].rounds if unsupervised else 1)
+
+
+def every_round(pattern):
+    def paths(wildcards):
+        numbers = rounds_of(wildcards.dataset, wildcards.run)
+        return [pattern.format(**wildcards, round=number) for number in numbers]
+
+    return paths
+
+
 def last_round(pattern):
     def path(wildcards):
-        return pattern.format(
-            **wildcards, round=CONFIG.datasets[wildcards.dataset].rounds - 1
-        )
+        return every_round(pattern)(wildcards)[-1]
 
     return path
 
@@ -304,15 +341,20 @@ def headline(pattern):
 
 @reported
 def summarized(wildcards):
-    dataset = CONFIG.datasets[wildcards.dataset]
-    if wildcards.summary == "detections":
+    dataset, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
+    if wildcards.summary == "detections.json":
         return headline(at.DETECTIONS)(wildcards)[:1]
     if not dataset.annotated:
         raise UserError(
-            f"results/{wildcards.dataset}_map.json: {wildcards.dataset} has no annotations, so it has no map; "
-            f"ask for results/{wildcards.dataset}_detections.json"
+            f"results/{name}_{wildcards.summary}: {name} has no annotations, so it has no scores; "
+            f"ask for results/{name}_detections.json"
         )
-    return headline(at.MAP)(wildcards)
+    runs = [dataset.headline] if wildcards.summary == "map.json" else dataset.runs
+    return [
+        at.MAP.format(dataset=name, run=run, seed=seed)
+        for run in runs
+        for seed in dataset.seeds
+    ]
 
 
 def report_maps(wildcards):
@@ -330,7 +372,7 @@ def report_training(wildcards):
             dataset=wildcards.dataset, run=dataset.headline, seed=seed, round=number
         )
         for seed in dataset.seeds
-        for number in range(dataset.rounds)
+        for number in rounds_of(wildcards.dataset, dataset.headline)
     ]
 
 
@@ -339,7 +381,14 @@ def report_training(wildcards):
 
 def source(dataset):
     data = CONFIG.datasets[dataset]
-    return Path(data.videos or data.features or at.DEMO_VIDEOS.format(dataset=dataset))
+    world = at.WORLD_FEATURES if data.simulate else at.WORLD_VIDEOS
+    return Path(data.videos or data.features or world.format(dataset=dataset))
+
+
+def is_ready(dataset):
+    """Whether features are there already, read or simulated."""
+    data = CONFIG.datasets[dataset]
+    return bool(data.features or data.simulate)
 
 
 @functools.cache
@@ -375,7 +424,7 @@ def by_shard(dataset, shards):
 
 
 def annotations_path(dataset):
-    return CONFIG.datasets[dataset].annotations or at.DEMO_ANNOTATIONS.format(
+    return CONFIG.datasets[dataset].annotations or at.WORLD_ANNOTATIONS.format(
         dataset=dataset
     )
 
@@ -386,6 +435,8 @@ def subsets(dataset):
     data = CONFIG.datasets[dataset]
     if data.demo:
         return demo_subsets(data.demo.train_videos, data.demo.test_videos)
+    if data.simulate:
+        return simulated_subsets(data.simulate)
     try:
         return read_subsets(Path(data.annotations)) if data.annotations else {}
     except UserError as error:
@@ -395,7 +446,7 @@ def subsets(dataset):
 def ids_digest(dataset, subset):
     """Digest of the ids of a subset that are there; of all ids where nothing is annotated."""
     data = CONFIG.datasets[dataset]
-    present = subsets(dataset).keys() if data.demo else known_ids(dataset)
+    present = subsets(dataset).keys() if data.generated else known_ids(dataset)
     chosen = [
         i for i in present if not data.annotated or subsets(dataset).get(i) == subset
     ]

@@ -40,7 +40,7 @@ rule import_features:
     benchmark:
         "results/{dataset}/benchmarks/import_features/{stream}/{shard}.tsv"
     wildcard_constraints:
-        dataset=names_of("features"),
+        dataset=names_of("features", "simulate"),
     conda:
         "../../envs/clip_ae.yaml"
     params:

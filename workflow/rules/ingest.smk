@@ -3,9 +3,9 @@
 
 rule make_demo:
     output:
-        videos=directory(at.DEMO_VIDEOS),
-        annotations=at.DEMO_ANNOTATIONS,
-        manifest=at.DEMO_MANIFEST,
+        videos=directory(at.WORLD_VIDEOS),
+        annotations=at.WORLD_ANNOTATIONS,
+        manifest=at.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/make_demo.log",
     benchmark:
@@ -22,6 +22,27 @@ rule make_demo:
     shell:
         "python -m clip_ae make_demo --cfg {params.cfg:q} --videos {output.videos} "
         "--annotations {output.annotations} --manifest {output.manifest} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule simulate:
+    output:
+        features=directory(at.WORLD_FEATURES),
+        annotations=at.WORLD_ANNOTATIONS,
+        manifest=at.WORLD_MANIFEST,
+    log:
+        "results/{dataset}/logs/simulate.log",
+    benchmark:
+        "results/{dataset}/benchmarks/simulate.tsv"
+    wildcard_constraints:
+        dataset=names_of("simulate"),
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("simulate"),
+        code=code("simulate"),
+    shell:
+        "python -m clip_ae simulate --cfg {params.cfg:q} --features {output.features} "
+        "--annotations {output.annotations} --manifest {output.manifest} 2>&1 | tee {log} >&2"
 
 
 rule probe:

@@ -1,9 +1,10 @@
-# Rounds of clustering and localization, for every seed: no label is read here.
+# Rounds of clustering and localization, for every seed: no label is read here, but by runs that are told.
 
 
 rule cluster:
     input:
-        run_features,
+        cluster_features,
+        told_files,
         model=previous_model,
     output:
         at.LABELS,
@@ -18,6 +19,7 @@ rule cluster:
         cfg=cfg("cluster"),
         code=code("cluster"),
         ids=train_ids,
+        told=told,
         shards=shards,
         annotations=annotations_option,
         model=previous_model_option,

@@ -32,7 +32,7 @@ rule evaluate:
     input:
         annotation_files,
         detections=at.DETECTIONS,
-        labels=last_round(at.LABELS),
+        labels=every_round(at.LABELS),
     output:
         at.MAP,
     log:

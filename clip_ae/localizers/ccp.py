@@ -1,0 +1,58 @@
+"""CCP, collaboration across views (CLIP-AE eq. 4-6), of one I3D stream (CBP) and CLIP (VLP).
+
+    M = [X_CBP; X_VLP]                      features side by side, [B, T, d_c + d_v]      (4)
+    Q = M W^Q,  K = M W^K,  V = X W^V       X is the view's own                           (5)
+    Z = softmax(Q K^T / sqrt d) V           for each view                                 (6)
+
+Side by side in channels is the only reading in which the shapes close: T x T attention on T values. The paper's W^Q and
+W^K carry no view's subscript; by default each view has its own here.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from clip_ae.core.methods import CcpSwitches
+from clip_ae.localizers.attend import attend, entropy
+
+
+@dataclass(frozen=True)
+class Views:
+    """Z of both views, [B, T, d]; 0 where there is no such snippet."""
+
+    cbp: Tensor
+    vlp: Tensor
+
+
+class View(nn.Module):
+    """W^V of one view, and its W^Q and W^K."""
+
+    def __init__(self, dim: int, joint: int, width: int, switches: CcpSwitches) -> None:
+        super().__init__()
+        self.query = nn.Linear(joint, width, bias=False)
+        self.key = nn.Linear(joint, width, bias=False)
+        self.value = nn.Linear(dim, width, bias=False)
+        self.residual = switches.residual
+
+    def forward(self, m: Tensor, x: Tensor, real: Tensor, rows: Tensor) -> Tensor:
+        value = self.value(x)
+        z = attend(self.query(m), self.key(m), value, real)
+        return (z + value if self.residual else z) * rows[..., None]
+
+
+class Ccp(nn.Module):
+    def __init__(self, cbp_dim: int, vlp_dim: int, width: int, switches: CcpSwitches) -> None:
+        super().__init__()
+        self.cbp = View(cbp_dim, cbp_dim + vlp_dim, width, switches)
+        self.vlp = View(vlp_dim, cbp_dim + vlp_dim, width, switches)
+        if switches.shared_qk:
+            self.vlp.query, self.vlp.key = self.cbp.query, self.cbp.key
+
+    def forward(self, cbp: Tensor, vlp: Tensor, seen: Tensor, viewed: Tensor) -> Views:
+        m = torch.cat([cbp, vlp], dim=-1)
+        return Views(self.cbp(m, cbp, seen, seen), self.vlp(m, vlp, viewed, seen))
+
+    def entropy(self, cbp: Tensor, vlp: Tensor, seen: Tensor) -> float:
+        m = torch.cat([cbp, vlp], dim=-1)
+        return entropy(self.cbp.query(m), self.cbp.key(m), seen, seen)

@@ -1,0 +1,96 @@
+"""CLIP-AE (Xia et al., 2025): UGCT behind CAF and CCP, with L_self (eq. 9) for what they make.
+
+    L = L_UGCT + lambda (L_de-cor + L_ins-dis)
+L_de-cor is CAF's, of the last stage's features of both modalities; L_ins-dis is CCP's, of both views' pooled features.
+Both are sums over the I3D streams, which have their own modules. A module that is off takes its loss with it: with both
+off this is UGCT itself.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.localizers.ccp import Views
+from clip_ae.localizers.learner import Learner
+from clip_ae.localizers.localizer import Localizer, Output
+from clip_ae.localizers.memory import Memory
+from clip_ae.localizers.ugct import Ugct
+from clip_ae.losses.decor import decor
+from clip_ae.losses.ins_dis import ins_dis
+
+PAIRED = {"within": {"cbp": "cbp", "vlp": "vlp"}, "cross": {"cbp": "vlp", "vlp": "cbp"}}
+
+
+class ClipAe(Ugct):
+    def __init__(self, localizer: Localizer, blueprint: Blueprint, steps: int) -> None:
+        super().__init__(localizer, blueprint, steps)
+        assert blueprint.self_supervision is not None
+        self.self_supervision = blueprint.self_supervision
+        self.caf = blueprint.caf is not None
+        size = blueprint.videos, blueprint.width, self.self_supervision.momentum
+        names = [f"{stream}_{view}" for stream in MAIN_STREAMS for view in ("cbp", "vlp")] if blueprint.ccp else []
+        memories = nn.ModuleDict({name: Memory(*size) for name in names})
+        self.memories: Mapping[str, Memory] = memories  # type: ignore[assignment]
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        own = {**({"decor": 1.0} if self.caf else {}), **({"ins_dis": 1.0} if self.memories else {})}
+        return {**super().loss_weights, **own}
+
+    def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
+        found = super().losses(output, batch, truth, step)
+        if self.caf:
+            found["decor"] = torch.stack(list(self._decor(output, batch))).sum()
+        if self.memories:
+            found["ins_dis"] = torch.stack(list(self._ins_dis(output, batch, truth))).sum()
+        return found
+
+    def after_step(self, output: Output, truth: Truth, step: int) -> None:
+        super().after_step(output, truth, step)
+        for name, z in self._pooled(output).items():
+            self.memories[name].update(truth.videos, z.detach())
+
+    @torch.no_grad()
+    def watched(self, output: Output, batch: Batch) -> dict[str, float]:
+        """How even attention is, and eq. 7 both ways: with the mean, which it then mostly measures, and without."""
+        found = self.localizer.watched(batch)
+        for name, seen in output.seen.items():
+            for way, centred in (("raw", False), ("centred", True)) if seen.fused else ():
+                assert seen.fused is not None
+                found[f"decor {way} {name}"] = float(decor(seen.fused.visual, batch.mask[name], centred=centred))
+        return found
+
+    def _decor(self, output: Output, batch: Batch) -> Iterator[Tensor]:
+        form, centred = self.self_supervision.decor, self.self_supervision.centred
+        for name, seen in output.seen.items():
+            assert seen.fused is not None
+            real = batch.mask[name]
+            heard = real & batch.mask["audio"].any(dim=1, keepdim=True)
+            yield decor(seen.fused.visual, real, form, centred=centred)
+            yield decor(seen.fused.audio, heard, form, centred=centred)
+
+    def _ins_dis(self, output: Output, batch: Batch, truth: Truth) -> Iterator[Tensor]:
+        pooled, pairs = self._pooled(output), PAIRED[self.self_supervision.pairing]
+        for name, z in pooled.items():
+            stream, view = name.split("_")
+            memory = self.memories[f"{stream}_{pairs[view]}"]
+            yield ins_dis(z, memory.bank.clone(), truth.videos, self.self_supervision.temperature)
+
+    def _pooled(self, output: Output) -> dict[str, Tensor]:
+        """z of every stream and view: the mean over its real snippets, on the unit sphere, [B, d]."""
+        return {
+            # The direction of the mean over time: snippets without material are 0, and length is taken away anyhow.
+            f"{stream}_{view}": F.normalize(getattr(seen.views, view).sum(dim=1), dim=-1)
+            for stream, seen in output.seen.items()
+            if isinstance(seen.views, Views)
+            for view in ("cbp", "vlp")
+        }
+
+
+def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Learner:
+    modules = blueprint.caf or blueprint.ccp
+    return ClipAe(localizer, blueprint, steps) if modules else Ugct(localizer, blueprint, steps)

@@ -1,0 +1,58 @@
+"""Not APSL itself (Inf. Sci. 630, 2023): made from little more than its title, with low confidence.
+
+TSCN's network on both streams side by side, x = [x_rgb; x_flow], and a contrast of actions and backgrounds between the
+videos of a cluster:
+    loss = CE + 0.1 norm + 0.05 contrast
+Snippets that are neither action nor background stay unlabelled.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.localizers.batch import Tensors, Truth
+from clip_ae.localizers.head import Curves, Head, Outputs, StreamOutput
+from clip_ae.localizers.heads.tscn import Branch
+from clip_ae.losses.contrast import contrast
+from clip_ae.losses.foreground import foreground
+from clip_ae.losses.norm import norm
+
+
+class ApslReconstructed(Head):
+    loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1, "contrast": 0.05}
+
+    def __init__(self, blueprint: Blueprint, dims: Mapping[str, int]) -> None:
+        super().__init__(blueprint, {"both": sum(dims.values())})
+
+    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+
+    def forward(self, features: Tensors, mask: Tensors) -> dict[str, StreamOutput]:
+        """One output under both names. A snippet counts where both streams have it."""
+        both = _both(mask)
+        x = torch.cat([features[name] for name in MAIN_STREAMS], dim=-1) * both[..., None]
+        return dict.fromkeys(MAIN_STREAMS, self.branches["both"](x, both))
+
+    def losses(self, outputs: Outputs, mask: Tensors, truth: Truth) -> dict[str, Tensor]:
+        return self.stream_losses(outputs["rgb"], _both(mask), truth)
+
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+        return {
+            "foreground": foreground(output.foreground, truth.labels),
+            "norm": norm(output.attention, mask),
+            "contrast": contrast(output.embedding, output.attention, truth.labels, mask),
+        }
+
+    def fuse(self, outputs: Outputs, mask: Tensors, rgb_weight: float) -> Curves:
+        return self.curves(outputs["rgb"], _both(mask))
+
+
+def _both(mask: Tensors) -> Tensor:
+    return mask["rgb"] & mask["flow"]
+
+
+def build(blueprint: Blueprint, dims: Mapping[str, int]) -> ApslReconstructed:
+    return ApslReconstructed(blueprint, dims)

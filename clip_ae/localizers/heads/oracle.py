@@ -1,0 +1,64 @@
+"""The upper bound: what features and proposals allow when the annotated extents themselves are learnt.
+
+Each stream, with features x:
+    E = Dropout(ReLU(Conv_k3 x)),  s = W E + b,  p = sigmoid(s)
+    a_t = max_c p_tc
+    v_c = sum_t p_tc s_tc / sum_t p_tc              video logit: each class attended where it acts
+    loss = extent BCE(p, extents) + classification BCE(sigmoid(v), y)
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.methods import Blueprint
+from clip_ae.localizers.batch import Truth
+from clip_ae.localizers.embedding import Embedding
+from clip_ae.localizers.head import Head, StreamOutput
+from clip_ae.losses.classification import classification
+from clip_ae.losses.extent import extent
+
+
+class Branch(nn.Module):
+    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.embedding = Embedding(dim, width, dropout)
+        self.classifier = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
+        embedding = self.embedding(x)
+        cas = self.classifier(embedding)
+        attention = cas.sigmoid().amax(dim=-1) * mask
+        return StreamOutput(embedding, cas, attention, attended(cas, mask))
+
+
+class Oracle(Head):
+    loss_weights: ClassVar[Mapping[str, float]] = {"extent": 1.0, "classification": 1.0}
+
+    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+        assert truth.extents is not None
+        return {
+            "extent": extent(output.cas, truth.extents, mask),
+            "classification": classification(output.foreground, truth.labels),
+        }
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+
+def attended(cas: Tensor, mask: Tensor) -> Tensor:
+    """v [B, C] of cas [B, T, C]; a softmax of log p is p / sum p even where every p is tiny."""
+    real = mask[..., None]
+    share = F.logsigmoid(cas).masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
+    return (share * cas).sum(dim=1)
+
+
+def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Oracle:
+    return Oracle(blueprint, dims)

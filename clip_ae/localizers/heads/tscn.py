@@ -1,0 +1,51 @@
+"""TSCN, two-stream consensus network (Zhai et al., ECCV 2020), before its refinements.
+
+Each stream, with features x:
+    E = Dropout(ReLU(Conv_k3 x)),  a = sigmoid(FC E),  s = W E + b    no background class
+    p = softmax(W (sum a E / sum a) + b)
+    loss = CE(p, y) + 0.1 norm
+Its pseudo ground truth is the learner's. The paper's sliding mean before W, over a length that is not known, is left
+out: E sees its neighbours already.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from clip_ae.core.methods import Blueprint
+from clip_ae.localizers.batch import Truth
+from clip_ae.localizers.embedding import Embedding
+from clip_ae.localizers.head import Head, StreamOutput
+from clip_ae.localizers.pooling import attention_pool
+from clip_ae.losses.foreground import foreground
+from clip_ae.losses.norm import norm
+
+
+class Branch(nn.Module):
+    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.embedding = Embedding(dim, width, dropout)
+        self.attention = nn.Linear(width, 1)
+        self.classifier = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
+        embedding = self.embedding(x)
+        attention = self.attention(embedding).squeeze(-1).sigmoid() * mask
+        pooled = attention_pool(embedding, attention)
+        return StreamOutput(embedding, self.classifier(embedding), attention, self.classifier(pooled))
+
+
+class Tscn(Head):
+    loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1}
+
+    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+        return {"foreground": foreground(output.foreground, truth.labels), "norm": norm(output.attention, mask)}
+
+
+def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Tscn:
+    return Tscn(blueprint, dims)

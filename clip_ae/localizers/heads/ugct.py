@@ -1,0 +1,60 @@
+"""The head that UGCT has here: TSCN's and WSAL-BM's family. Reconstructed, as no code of UGCT could be had.
+
+Each stream, with features x:
+    E = Dropout(ReLU(Conv_k3 x)),  A = sigmoid(Conv_k1 E),  S = Conv_k1 E   with a background class
+    f_fg = sum A E / sum A,  f_bg = sum (1 - A) E / sum (1 - A)
+    p_fg = softmax(W f_fg),  p_bg = softmax(W f_bg)                         W is S's own classifier
+    loss = CE(p_fg, y) + CE(p_bg, background) + norm + guide, weighted
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from clip_ae.core.methods import Blueprint
+from clip_ae.localizers.batch import Truth
+from clip_ae.localizers.embedding import Embedding
+from clip_ae.localizers.head import Head, StreamOutput
+from clip_ae.localizers.pooling import attention_pool
+from clip_ae.losses.background import background
+from clip_ae.losses.foreground import foreground
+from clip_ae.losses.guide import guide
+from clip_ae.losses.norm import norm
+
+
+class Branch(nn.Module):
+    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.embedding = Embedding(dim, width, dropout)
+        self.attention = nn.Linear(width, 1)
+        self.classifier = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
+        embedding = self.embedding(x)
+        attention = self.attention(embedding).squeeze(-1).sigmoid() * mask
+        fg, bg = attention_pool(embedding, attention), attention_pool(embedding, (1 - attention) * mask)
+        return StreamOutput(embedding, self.classifier(embedding), attention, self.classifier(fg), self.classifier(bg))
+
+
+class UgctHead(Head):
+    # As in WSAL-BM's and TSCN's code: UGCT's own weights are not known.
+    loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "background": 0.03, "norm": 0.1, "guide": 0.1}
+    has_background: ClassVar[bool] = True
+
+    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+        assert output.background is not None
+        return {
+            "foreground": foreground(output.foreground, truth.labels),
+            "background": background(output.background),
+            "norm": norm(output.attention, mask),
+            "guide": guide(output.attention, output.cas.softmax(dim=-1), truth.labels, mask),
+        }
+
+
+def build(blueprint: Blueprint, dims: Mapping[str, int]) -> UgctHead:
+    return UgctHead(blueprint, dims)

@@ -1,0 +1,48 @@
+"""How a localizer learns: here from its head's own losses alone. Methods that need more are learners of their own.
+
+A learner's module is named in core/tables and offers `build(localizer, blueprint, steps)`.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from clip_ae.core.methods import Blueprint
+from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.localizers.localizer import Localizer, Output
+
+
+class Learner(nn.Module):
+    """A localizer in training. All that a training must remember is in its state."""
+
+    def __init__(self, localizer: Localizer, steps: int) -> None:
+        super().__init__()
+        self.localizer = localizer
+        self.steps = steps
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Where the config names none."""
+        return self.localizer.head.loss_weights
+
+    @property
+    def trained(self) -> Localizer:
+        """What is kept when training ends."""
+        return self.localizer
+
+    def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
+        """Unweighted, by name."""
+        return self.localizer.head.losses(output.streams, batch.mask, truth)
+
+    def after_step(self, output: Output, truth: Truth, step: int) -> None:
+        """What changes by other means than gradients."""
+
+    @torch.no_grad()
+    def watched(self, output: Output, batch: Batch) -> dict[str, float]:
+        """Figures beside the losses that tell how training goes."""
+        return {}
+
+
+def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Learner:
+    return Learner(localizer, steps)

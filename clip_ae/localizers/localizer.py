@@ -1,0 +1,77 @@
+"""The network that finds actions: the front end, where there is one, and the head. It is what a model file holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.tables import METHODS, head_module, load
+from clip_ae.localizers.batch import Batch, Tensors
+from clip_ae.localizers.front_end import FrontEnd, Seen
+from clip_ae.localizers.head import Curves, Head, StreamOutput
+
+
+@dataclass(frozen=True)
+class Output:
+    """By I3D stream: the head's outputs, the features it saw, and what the front end made of them."""
+
+    streams: Mapping[str, StreamOutput]
+    features: Tensors
+    seen: Mapping[str, Seen]
+
+
+class Localizer(nn.Module):
+    def __init__(self, head: Head, front_end: FrontEnd | None, precision: str) -> None:
+        super().__init__()
+        self.head = head
+        self.front_end = front_end
+        self.precision = precision
+
+    def forward(self, batch: Batch) -> Output:
+        """Networks in the chosen precision; what they give is float32 again, for the losses."""
+        device = next(iter(batch.features.values())).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            output = self._outputs(_clean(batch))
+        return exact(output) if self.precision == "bf16" else output
+
+    def _outputs(self, batch: Batch) -> Output:
+        if self.front_end is None:
+            features: Tensors = {name: batch.features[name] for name in MAIN_STREAMS}
+            return Output(self.head(features, batch.mask), features, {})
+        seen = self.front_end(batch)
+        features = {name: s.features for name, s in seen.items()}
+        return Output(self.head(features, batch.mask), features, seen)
+
+    def watched(self, batch: Batch) -> dict[str, float]:
+        return self.front_end.entropies(_clean(batch)) if self.front_end else {}
+
+    def fuse(self, output: Output, mask: Mapping[str, Tensor], rgb_weight: float) -> Curves:
+        return self.head.fuse(output.streams, mask, rgb_weight)
+
+
+def build(blueprint: Blueprint, precision: str = "fp32") -> Localizer:
+    """The head is drawn first: with one seed it starts the same whatever modules stand before it."""
+    name = blueprint.ugct.base if blueprint.ugct else METHODS[blueprint.method].head
+    dims = {stream: blueprint.dims[stream] for stream in MAIN_STREAMS}
+    head: Head = load(head_module(name)).build(blueprint, dims)
+    return Localizer(head, FrontEnd(blueprint) if blueprint.caf or blueprint.ccp else None, precision)
+
+
+def _clean(batch: Batch) -> Batch:
+    """Padding may hold anything, even nan, which 0 * nan would let through."""
+    features = {name: x.masked_fill(~batch.mask[name][..., None], 0.0) for name, x in batch.features.items()}
+    return Batch(batch.ids, features, batch.mask)
+
+
+def exact(value: Any) -> Any:
+    """All tensors of nested outputs in float32."""
+    if isinstance(value, Tensor):
+        return value.float()
+    if isinstance(value, Mapping):
+        return {name: exact(item) for name, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: exact(getattr(value, f.name)) for f in fields(value)})
+    return value

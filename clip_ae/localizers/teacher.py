@@ -1,0 +1,33 @@
+"""A copy of a localizer that learns from its student's weights alone."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.localizer import Localizer, Output
+
+
+class Teacher(nn.Module):
+    def __init__(self, student: Localizer) -> None:
+        super().__init__()
+        self.localizer = copy.deepcopy(student).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, batch: Batch, *, dropout: bool = False) -> Output:
+        output: Output = self.localizer.train(dropout)(batch)
+        self.localizer.eval()
+        return output
+
+    @torch.no_grad()
+    def follow(self, student: Localizer, keep: float) -> None:
+        """w = keep w + (1 - keep) student's w; 0 makes it a copy."""
+        pairs = zip(self.localizer.parameters(), student.parameters(), strict=True)
+        for own, others in pairs:
+            own.lerp_(others, 1.0 - keep)
+
+
+def foreground_share(cas: Tensor) -> Tensor:
+    """How much a snippet is no background: 1 - p_background, [B, T] from logits [B, T, C + 1]."""
+    return 1.0 - cas.softmax(dim=-1)[..., -1]

@@ -1,0 +1,122 @@
+"""UGCT, uncertainty-guided collaborative training (Yang et al., CVPR 2021). Reconstructed: no code could be had.
+
+Each stream's student learns from the pseudo-labels of the other stream's teacher:
+    G = 1[A_teacher > 0.5] of the other stream
+    loss = base + w(t) mean_t [ exp(-U) (A - G)^2 + b U ],   w(t) = exp(-5 (1 - t / t_ramp)^2)
+U is a light branch's log-uncertainty, between 0 and 5, and dropped when training ends. Teachers follow their students
+by an exponential moving average; they localize, and their attention pools the next round's descriptors.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.methods import Blueprint, UgctSwitches
+from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.localizers.head import StreamOutput
+from clip_ae.localizers.learner import Learner
+from clip_ae.localizers.localizer import Localizer, Output
+from clip_ae.localizers.teacher import Teacher, foreground_share
+from clip_ae.losses import class_pseudo
+from clip_ae.losses.attention_pseudo import attention_pseudo
+
+OTHER = {"rgb": "flow", "flow": "rgb"}
+LIMIT = 5.0
+DROPOUT_PASSES = 4
+# The largest variance that numbers in [0, 1] can have.
+WIDEST = 0.25
+
+
+class Ugct(Learner):
+    def __init__(self, localizer: Localizer, blueprint: Blueprint, steps: int) -> None:
+        super().__init__(localizer, steps)
+        assert blueprint.ugct is not None
+        self.switches: UgctSwitches = blueprint.ugct
+        self.teacher = Teacher(localizer)
+        self.uncertainty = nn.ModuleDict()
+        if self.switches.uncertainty == "predicted":
+            for name, branch in localizer.head.branches.items():
+                layer = nn.Linear(cast(int, branch.width), 1, bias=False)
+                nn.init.normal_(layer.weight, std=1e-4)
+                self.uncertainty[name] = layer
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        classes = {} if self.switches.class_targets == "none" else {"class_pseudo": 1.0}
+        return {**super().loss_weights, "attention_pseudo": 1.0, **classes}
+
+    @property
+    def trained(self) -> Localizer:
+        return self.teacher.localizer
+
+    def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
+        pseudo = self._pseudo_losses(output, batch)
+        ramped = {name: self.ramp(step) * loss for name, loss in pseudo.items()}
+        return {**super().losses(output, batch, truth, step), **ramped}
+
+    def after_step(self, output: Output, truth: Truth, step: int) -> None:
+        self.teacher.follow(self.localizer, self.kept(step))
+
+    def ramp(self, step: int) -> float:
+        """w(t): pseudo-labels count little while teachers know little."""
+        left = 1.0 - min(1.0, step / (self.switches.ramp * self.steps))
+        return math.exp(-5.0 * left * left)
+
+    def kept(self, step: int) -> float:
+        """alpha: a copy during the warm-up, then an average over ever more steps. A short run never gets to 0.999."""
+        since = step - round(self.switches.warm_up * self.steps)
+        if since < 0:
+            return 0.0
+        return min(self.switches.ema, max(0.0, 1.0 - 10.0 / self.steps), 1.0 - 1.0 / (since + 1))
+
+    def _pseudo_losses(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        taught = self.teacher(batch).streams
+        sums: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
+        doubts = self._doubts(output, batch, taught)
+        for name, student in output.streams.items():
+            other, mask = taught[OTHER[name]], batch.mask[name] & batch.mask[OTHER[name]]
+            target = (other.attention > 0.5).float() if self.switches.targets == "hard" else other.attention
+            bound = self.switches.bound if self.switches.uncertainty == "predicted" else 0.0
+            sums["attention_pseudo"].append(attention_pseudo(student.attention, target, doubts[name], mask, bound))
+            if self.switches.class_targets != "none":
+                loss = getattr(class_pseudo, self.switches.class_targets)
+                sums["class_pseudo"].append(loss(student.cas, other.cas, doubts[name].detach(), mask))
+        return {name: torch.stack(losses).sum() for name, losses in sums.items() if losses}
+
+    def _doubts(self, output: Output, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
+        """U [B, T] of what each stream is taught."""
+        kind = self.switches.uncertainty
+        if kind == "predicted":
+            return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
+        if kind == "dropout":
+            passes = [self.teacher(batch, dropout=True).streams for _ in range(DROPOUT_PASSES)]
+            return {n: _spread([p[OTHER[n]].attention for p in passes]) for n in output.streams}
+        if kind == "heads":
+            return {n: self._disagreement(taught[OTHER[n]]) for n in output.streams}
+        return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
+
+    def _predicted(self, name: str, embedding: Tensor) -> Tensor:
+        # Unbounded below, U would run to -infinity wherever student and teacher agree; even down to -5 a pseudo-label
+        # would count 148 times, and a teacher that attends to everything could never be left. So U is not below 0.
+        return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=LIMIT)
+
+    def _disagreement(self, taught: StreamOutput) -> Tensor:
+        """KL divergence between attention and what the class activations say of the same snippet."""
+        attention = taught.attention.clamp(1e-4, 1 - 1e-4)
+        share = foreground_share(taught.cas) if self.localizer.head.has_background else taught.cas.sigmoid().amax(-1)
+        share = share.clamp(1e-4, 1 - 1e-4)
+        yes = attention * (attention / share).log()
+        return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=LIMIT)
+
+
+def _spread(values: list[Tensor]) -> Tensor:
+    """Variance, as a share of the widest."""
+    return torch.stack(values).var(dim=0, unbiased=False) / WIDEST
+
+
+def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Ugct:
+    return Ugct(localizer, blueprint, steps)

@@ -1,0 +1,13 @@
+"""A teacher's attention as pseudo-labels, less where they are uncertain (UGCT, CVPR 2021; reconstructed)."""
+
+from torch import Tensor
+
+from clip_ae.losses.means import masked_mean
+
+
+def attention_pseudo(attention: Tensor, target: Tensor, log_uncertainty: Tensor, mask: Tensor, bound: float) -> Tensor:
+    """mean_t [ exp(-U) (A - G)^2 + b U ]; all [B, T].
+
+    Without b, all would be uncertain. U itself must be bounded: where A equals G the loss falls with it for ever.
+    """
+    return masked_mean((-log_uncertainty).exp() * (attention - target).square() + bound * log_uncertainty, mask)

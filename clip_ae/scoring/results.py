@@ -1,0 +1,98 @@
+"""Scored runs of a dataset: their order, their names and their figures, as tables show them."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clip_ae.core.methods import Run
+from clip_ae.core.specs import SummarizeSpec
+from clip_ae.core.tables import METHODS
+from clip_ae.scoring.published import ORDER
+
+SUPERVISIONS = ("weak", "unsupervised", "full")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A run, its settings, and its map.json of every seed."""
+
+    name: str
+    settings: Run
+    results: Mapping[int, Any]
+
+    @property
+    def first(self) -> Any:
+        return next(iter(self.results.values()))
+
+    def percent(self, column: str) -> dict[int, float]:
+        """Of one tIoU or one average, by seed."""
+        return {seed: 100 * {**r["mAP"], **r["average"]}[column] for seed, r in self.results.items()}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table under a heading: its first `text` columns are words; notes stand below."""
+
+    heading: str
+    header: list[str]
+    rows: list[list[str]]
+    text: int
+    notes: tuple[str, ...] = ()
+
+
+def columns(run: Scored) -> list[str]:
+    return [*sorted(run.first["mAP"], key=float), *averages(run)]
+
+
+def averages(run: Scored) -> list[str]:
+    """As papers print them: the widest last."""
+
+    def width_and_start(text: str) -> tuple[float, float]:
+        low, high = map(float, text.split(":"))
+        return round(high - low, 6), low
+
+    return sorted(run.first["average"], key=width_and_start)
+
+
+def heading(column: str) -> str:
+    return f"avg {column}" if ":" in column else column
+
+
+def ordered(runs: Iterable[Scored]) -> list[Scored]:
+    """In the order of the table; of one method without modules first, then with CAF, with CCP, with both."""
+
+    def key(run: Scored) -> tuple[tuple[int, int], int, str]:
+        s = run.settings
+        return place(s.supervision, METHODS[s.method].title), bool(s.caf) + 2 * bool(s.ccp), run.name
+
+    return sorted(runs, key=key)
+
+
+def place(supervision: str, method: str) -> tuple[int, int]:
+    """By supervision, then by method in the paper's order."""
+    return SUPERVISIONS.index(supervision), ORDER.index(method) if method in ORDER else len(ORDER)
+
+
+def source(spec: SummarizeSpec) -> str:
+    return "ours, simulated" if spec.simulated else "ours"
+
+
+def title(run: Run) -> str:
+    """What a run is, with its modules; it says so where the method is a reconstruction."""
+    method = METHODS[run.method]
+    over = f" over {METHODS[run.ugct.base].title}" if run.ugct and run.ugct.base != method.head else ""
+    modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
+    shown = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
+    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstructed else ''}"
+
+
+def mean_sd(values: Iterable[float]) -> str:
+    """`mean ± sd`; the mean alone where nothing spreads."""
+    return " ± ".join(filter(None, mean_and_sd(list(values), ".1f"))) or "-"
+
+
+def mean_and_sd(values: Sequence[float], form: str) -> tuple[str, str]:
+    """Each is empty where there are too few values for it."""
+    mean = format(statistics.fmean(values), form) if values else ""
+    return mean, format(statistics.stdev(values), form) if len(values) > 1 else ""

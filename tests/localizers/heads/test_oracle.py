@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from clip_ae.localizers.heads.oracle import attended
+from tests.localizers.heads.small import check, convolution, every, linear, relu
+from tests.losses import plain
+
+
+def equations(w, x):
+    e = relu(convolution(w, "embedding.convolution", x))
+    s = linear(w, "classifier", e)
+    p = plain.sigmoid(s)
+    return {"embedding": e, "cas": s, "attention": p.max(axis=1), "foreground": (p * s).sum(axis=0) / p.sum(axis=0)}
+
+
+def losses(videos, labels, extents):
+    return {
+        "extent": plain.extent(every(videos, "cas"), extents),
+        "classification": plain.classification(every(videos, "foreground"), labels),
+    }
+
+
+def test_the_oracle_is_its_equations():
+    check("oracle", equations, losses)
+
+
+@pytest.mark.parametrize("level", [-500.0, 500.0])
+def test_video_logits_stand_extreme_activations(level):
+    cas, mask = torch.full((2, 3, 1), level, requires_grad=True), torch.tensor([[True, True, False], [False] * 3])
+    video = attended(cas, mask)
+    video.sum().backward()
+    assert video.tolist() == [[level], [0.0]]
+    assert cas.grad.isfinite().all()

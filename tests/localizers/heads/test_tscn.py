@@ -1,0 +1,24 @@
+from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
+from tests.losses import plain
+
+
+def equations(w, x):
+    e = relu(convolution(w, "embedding.convolution", x))
+    a = plain.sigmoid(linear(w, "attention", e))[:, 0]
+    return {
+        "embedding": e,
+        "cas": linear(w, "classifier", e),
+        "attention": a,
+        "foreground": linear(w, "classifier", pooled(e, a)),
+    }
+
+
+def losses(videos, labels, _):
+    return {
+        "foreground": plain.foreground(every(videos, "foreground"), labels),
+        "norm": plain.norm(every(videos, "attention")),
+    }
+
+
+def test_tscn_is_its_equations():
+    check("tscn", equations, losses)

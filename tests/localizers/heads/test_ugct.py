@@ -1,0 +1,28 @@
+from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
+from tests.losses import plain
+
+
+def equations(w, x):
+    e = relu(convolution(w, "embedding.convolution", x))
+    a = plain.sigmoid(linear(w, "attention", e))[:, 0]
+    return {
+        "embedding": e,
+        "cas": linear(w, "classifier", e),
+        "attention": a,
+        "foreground": linear(w, "classifier", pooled(e, a)),
+        "background": linear(w, "classifier", pooled(e, 1 - a)),
+    }
+
+
+def losses(videos, labels, _):
+    share = [plain.softmax(s) for s in every(videos, "cas")]
+    return {
+        "foreground": plain.foreground(every(videos, "foreground"), labels),
+        "background": plain.background(every(videos, "background")),
+        "norm": plain.norm(every(videos, "attention")),
+        "guide": plain.guide(every(videos, "attention"), share, labels),
+    }
+
+
+def test_ugct_is_its_equations():
+    check("ugct", equations, losses)

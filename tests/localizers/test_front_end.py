@@ -1,0 +1,70 @@
+import torch
+
+from clip_ae.core.methods import CafSwitches, CcpSwitches
+from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.front_end import FrontEnd
+from clip_ae.localizers.localizer import build
+from tests.localizers.planted import CLIP_AE, DIMS, blueprint
+
+B, T = 2, 5
+
+
+def batch():
+    g = torch.Generator().manual_seed(0)
+    features = {name: torch.randn(B, T, dim, generator=g) for name, dim in DIMS.items()}
+    mask = {name: torch.arange(T)[None] < torch.tensor([T, 3])[:, None] for name in DIMS}
+    return Batch(("a", "b"), features, mask)
+
+
+def front_end(**switches):
+    torch.manual_seed(0)
+    return FrontEnd(blueprint("clip_ae", **{**CLIP_AE, **switches}))
+
+
+def test_at_the_start_the_head_sees_the_features_themselves():
+    seen = front_end(caf=CafSwitches(), ccp=CcpSwitches())(batch())
+    for name in ("rgb", "flow"):
+        real = batch().mask[name]
+        assert torch.equal(seen[name].features[real], batch().features[name][real])
+        assert not seen[name].features[~real].any()
+
+
+def test_only_the_modules_that_are_on_exist():
+    caf, ccp = front_end(caf=CafSwitches()), front_end(ccp=CcpSwitches())
+    assert not [name for name, _ in caf.named_parameters() if "ccp" in name]
+    assert not [name for name, _ in ccp.named_parameters() if "caf" in name]
+    assert caf.streams["rgb"].projection.in_features == ccp.streams["rgb"].projection.in_features == 2 * 8
+    found = caf(batch())["rgb"]
+    assert found.fused is not None
+    assert found.views is None
+
+
+def test_audio_may_be_fed_to_rgb_alone():
+    both, rgb = front_end(caf=CafSwitches()), front_end(caf=CafSwitches(audio_to="rgb"))
+    assert both.streams["flow"].projection.in_features == 2 * 8
+    assert rgb.streams["flow"].projection.in_features == 8
+    assert rgb.streams["rgb"].projection.in_features == 2 * 8
+
+
+def test_layer_norm_is_the_other_way_to_feed():
+    made = front_end(feed="layer_norm", ccp=CcpSwitches())
+    part, seen = made.streams["rgb"], made(batch())["rgb"]
+    x = torch.cat([batch().features["rgb"], seen.views.cbp, seen.views.vlp], dim=-1)
+    expected = part.norm(part.projection(x))
+    real = batch().mask["rgb"]
+    torch.testing.assert_close(seen.features[real], expected[real])
+
+
+def test_streams_have_modules_of_their_own():
+    made = front_end(caf=CafSwitches(), ccp=CcpSwitches())
+    rgb, flow = (made.streams[name].caf.stages[0].correlation.weight for name in ("rgb", "flow"))
+    assert not torch.equal(rgb, flow)
+
+
+def test_a_head_starts_the_same_whatever_stands_before_it():
+    def head(**switches):
+        torch.manual_seed(3)
+        return build(blueprint("clip_ae", **CLIP_AE, **switches)).head.state_dict()
+
+    plain, full = head(), head(caf=CafSwitches(), ccp=CcpSwitches())
+    assert all(torch.equal(plain[name], full[name]) for name in plain)

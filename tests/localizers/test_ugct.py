@@ -1,0 +1,135 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from clip_ae.core.methods import UgctSwitches
+from clip_ae.core.tables import BASES
+from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.teacher import Teacher
+from clip_ae.localizers.training import create
+from tests.localizers.planted import DIMS, blueprint, planted, trained
+
+B, T, STEPS = 3, 7, 100
+
+
+def batch(padding=0.0):
+    g = torch.Generator().manual_seed(0)
+    mask = {name: torch.arange(T)[None] < torch.tensor([7, 4, 1])[:, None] for name in ("rgb", "flow")}
+    features = {n: torch.randn(B, T, DIMS[n], generator=g).masked_fill(~mask[n][..., None], padding) for n in mask}
+    return Batch(("a", "b", "c"), features, mask)
+
+
+def made(dropout=0.0, **switches):
+    return create(blueprint("ugct", dropout=dropout, ugct=UgctSwitches(**switches)), STEPS, 0)
+
+
+def pseudo(learner, at=batch):
+    learner.train()
+    return learner._pseudo_losses(learner.localizer(at()), at())
+
+
+def array(tensor):
+    return tensor.detach().double().numpy()
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+@pytest.mark.parametrize("targets", ["hard", "soft"])
+def test_pseudo_labels_are_the_other_streams_teachers(targets):
+    learner = made(targets=targets)
+    output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().mask["rgb"].numpy()
+    expected = 0.0
+    for name, other in (("rgb", "flow"), ("flow", "rgb")):
+        a, g = array(output.streams[name].attention), array(taught[other].attention)
+        g = (g > 0.5).astype(float) if targets == "hard" else g
+        u = softplus(array(output.streams[name].embedding) @ array(learner.uncertainty[name].weight)[0])
+        terms = np.exp(-u) * (a - g) ** 2 + 0.2 * u
+        expected += np.mean([terms[b][mask[b]].mean() for b in range(B)])
+    assert pseudo(learner)["attention_pseudo"].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["kl", "mse"])
+def test_class_pseudo_labels_are_a_switch(kind):
+    learner = made(class_targets=kind)
+    assert learner.loss_weights["class_pseudo"] == 1.0
+    assert pseudo(learner)["class_pseudo"].item() > 0
+    assert "class_pseudo" not in pseudo(made())
+    assert "class_pseudo" not in made().loss_weights
+
+
+def test_uncertainty_cannot_run_away():
+    learner = made()
+    for value in (-1e4, 1e4):
+        for layer in learner.uncertainty.values():
+            torch.nn.init.constant_(layer.weight, value)
+        loss = pseudo(learner)["attention_pseudo"].item()
+        assert -1e-6 <= loss <= 2 * (1 + 0.2 * 5)
+
+
+@pytest.mark.parametrize("kind", ["dropout", "heads", "none"])
+def test_other_readings_of_uncertainty(kind):
+    losses = []
+    for learner in (made(dropout=0.5, uncertainty=kind), made(dropout=0.5, uncertainty="none")):
+        assert not list(learner.uncertainty.parameters())
+        torch.manual_seed(0)
+        losses.append(pseudo(learner)["attention_pseudo"].item())
+    weighed, certain = losses
+    assert 0 < weighed <= certain
+    assert (weighed < certain) == (kind != "none")
+
+
+def test_the_ramp_rises_to_one():
+    learner = made(ramp=0.3)
+    assert learner.ramp(0) == pytest.approx(math.exp(-5))
+    assert learner.ramp(15) == pytest.approx(math.exp(-5 * 0.25))
+    assert learner.ramp(30) == learner.ramp(100) == 1.0
+
+
+def test_a_teacher_copies_then_follows_ever_more_slowly():
+    learner = made(warm_up=0.1)
+    assert [learner.kept(step) for step in (1, 9, 10)] == [0.0, 0.0, 0.0]
+    assert learner.kept(11) == pytest.approx(0.5)
+    assert learner.kept(100) == pytest.approx(0.9)
+    long = create(blueprint("ugct", ugct=UgctSwitches()), 100_000, 0)
+    assert long.kept(90_000) == 0.999
+    assert long.kept(8_000 + 99) == pytest.approx(0.99)
+
+
+def test_a_teacher_is_the_moving_average_of_its_student():
+    learner = made()
+    student = learner.localizer
+    teacher = Teacher(student)
+    before = [p.clone() for p in teacher.localizer.parameters()]
+    with torch.no_grad():
+        for p in student.parameters():
+            p.add_(1.0)
+    teacher.follow(student, 0.75)
+    for old, new in zip(before, teacher.localizer.parameters(), strict=True):
+        torch.testing.assert_close(new, old + 0.25)
+        assert not new.requires_grad
+
+
+def test_no_gradient_reaches_a_teacher_and_it_never_drops():
+    learner = made(dropout=0.9)
+    assert torch.equal(learner.teacher(batch()).streams["rgb"].cas, learner.teacher(batch()).streams["rgb"].cas)
+    pseudo(learner)["attention_pseudo"].backward()
+    assert all(p.grad is None for p in learner.teacher.parameters())
+
+
+def test_the_teacher_is_what_remains():
+    run, _ = trained(planted(), "ugct", ugct=UgctSwitches())
+    kept, student = run.learner.trained.state_dict(), run.learner.localizer.state_dict()
+    assert kept.keys() == student.keys()
+    assert not all(torch.equal(kept[n], student[n]) for n in kept)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_any_head_of_two_streams_can_be_its_base(base):
+    run, log = trained(planted(), "ugct", ugct=UgctSwitches(base=base))
+    assert np.isfinite(log[-1]["total"])
+    assert "attention_pseudo" in log[-1]
+    assert set(log[-1]) - {"step", "total", "attention_pseudo"} == set(run.learner.localizer.head.loss_weights)

@@ -1,0 +1,87 @@
+"""The paper's tables agree with themselves, but for what is listed here."""
+
+import itertools
+import statistics
+
+import pytest
+
+from clip_ae.core.averages import averaged
+from clip_ae.core.tables import METHODS
+from clip_ae.scoring.published import ABLATION, ACTIVITYNET12, NOTES, ORDER, PUBLISHED, THUMOS14, PublishedRow
+
+TIOU = THUMOS14[:7]
+# Averages that cannot be recomputed, as columns are blank.
+BLANK = {
+    *(("weak", "CASE", average) for average in THUMOS14[7:]),
+    *((supervision, "TCAM", average) for supervision in ("weak", "unsupervised") for average in ("0.1:0.5", "0.1:0.7")),
+}
+
+
+def figure(dataset: str, supervision: str, method: str, column: str) -> float:
+    found = [r.figures[column] for r in PUBLISHED[dataset] if (r.supervision, r.method) == (supervision, method)]
+    assert len(found) == 1
+    assert found[0] is not None
+    return found[0]
+
+
+def test_averages_are_those_of_their_columns() -> None:
+    skipped = set()
+    for row in PUBLISHED["thumos14"]:
+        for average in THUMOS14[7:]:
+            values = [row.figures[f"{t:g}"] for t in averaged(average, tuple(map(float, TIOU)))]
+            known = [v for v in values if v is not None]
+            if len(known) < len(values):
+                skipped.add((row.supervision, row.method, average))
+                continue
+            # Rounded once more than the columns.
+            assert row.figures[average] == pytest.approx(statistics.fmean(known), abs=0.0501), (row, average)
+    assert skipped == BLANK
+
+
+@pytest.mark.parametrize("row", [r for rows in (*PUBLISHED.values(), *ABLATION.values()) for r in rows])
+def test_a_higher_tiou_is_harder(row: PublishedRow) -> None:
+    known = [v for column, v in row.figures.items() if ":" not in column and v is not None]
+    assert all(a > b for a, b in itertools.pairwise(known))
+    averages = [v for column, v in row.figures.items() if ":" in column and v is not None]
+    assert averages
+    assert all(known[-1] < v < known[0] for v in averages)
+
+
+def test_every_row_has_every_column() -> None:
+    assert {d: len(rows) for d, rows in PUBLISHED.items()} == {"thumos14": 14, "activitynet12": 12}
+    assert all(tuple(r.figures) == THUMOS14 for r in PUBLISHED["thumos14"])
+    assert all(tuple(r.figures) == ACTIVITYNET12 for r in PUBLISHED["activitynet12"])
+
+
+def test_the_ablation_ends_in_table_2() -> None:
+    rows = {r.method: r.figures for r in ABLATION["activitynet12"]}
+    assert list(rows) == ["none", "CAF", "CCP", "CAF + CCP"]
+    for column in ACTIVITYNET12:
+        assert rows["none"][column] == figure("activitynet12", "unsupervised", "UGCT", column)
+        assert rows["CAF + CCP"][column] == figure("activitynet12", "unsupervised", "CLIP-AE", column)
+
+
+def test_the_gains_that_the_text_claims() -> None:
+    best = figure("thumos14", "unsupervised", "CLIP-AE", "0.1:0.7")
+    assert best - figure("thumos14", "unsupervised", "UGCT", "0.1:0.7") == pytest.approx(1.5)
+    assert best - figure("thumos14", "unsupervised", "APSL", "0.1:0.7") == pytest.approx(6.5)
+
+
+def test_what_the_notes_say_holds() -> None:
+    for column, value in (("0.1", 57.7), ("0.2", 52.4)):
+        for method in ("WSAL-BM*", "APSL"):
+            assert figure("thumos14", "unsupervised", method, column) == value
+    assert figure("thumos14", "weak", "CLIP-AE", "0.5") == 38.1
+    assert figure("thumos14", "weak", "ISSF", "0.5") == 41.8
+    weak = [r.figures["0.1:0.7"] or 0 for r in PUBLISHED["thumos14"] if r.supervision == "weak"]
+    assert max(weak) == figure("thumos14", "weak", "CLIP-AE", "0.1:0.7")
+    for column in ("0.75", "0.5:0.95"):
+        assert figure("activitynet12", "unsupervised", "TSCN", column) == 13.6
+    assert [r.method for r in PUBLISHED["thumos14"] if "*" in r.method] == ["STPN*", "WSAL-BM*", "TSCN*"]
+    assert NOTES.keys() == PUBLISHED.keys()
+
+
+def test_methods_have_the_paper_s_titles() -> None:
+    """Else our row would not stand beside the published one."""
+    assert {m.title for m in METHODS.values()} - {"oracle"} <= set(ORDER)
+    assert {r.title for rows in PUBLISHED.values() for r in rows} == set(ORDER)

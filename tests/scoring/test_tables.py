@@ -1,0 +1,205 @@
+"""What the results table and the ablation say, on made-up results."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from clip_ae.core.config import MAPPINGS
+from clip_ae.core.methods import CafSwitches, CcpSwitches, Run, UgctSwitches
+from clip_ae.core.specs import SummarizeSpec
+from clip_ae.scoring import ablation, tables
+from clip_ae.scoring.results import Scored, Sheet, averages, columns, mean_sd, title
+
+SEEDS = (0, 1, 2)
+CAF, CCP = CafSwitches(), CcpSwitches()
+RUNS = {
+    "stpn": Run(method="stpn"),
+    "ugct": Run(method="ugct"),
+    "ugct_weak": Run(method="ugct", supervision="weak"),
+    "both": Run(method="clip_ae", caf=CAF, ccp=CCP),
+    "caf": Run(method="clip_ae", caf=CAF),
+    "caf_alone": Run(method="clip_ae", caf=CAF, losses={"decor": 0.0}),
+    "ccp": Run(method="clip_ae", ccp=CCP, losses={"ins_dis": 0.5}),
+    "oracle": Run(method="oracle", supervision="full"),
+}
+SPEC = SummarizeSpec("x", "both", SEEDS, RUNS, "thumos14")
+
+
+def result(value: float, *, told: bool = False) -> dict[str, Any]:
+    scores = {"mAP": {"0.5": value, "0.1": 2 * value}, "average": {"0.1:0.7": value, "0.1:0.5": 1.5 * value}}
+    quality = {"purity": 0.5, "nmi": 0.25, "ari": 0.125, "classes": 20, "covered": 17, "smallest": 1, "largest": 34}
+    return {
+        **scores,
+        "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(MAPPINGS)}},
+        "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
+        "rounds": [] if told else [quality, {**quality, "purity": value}],
+        "protocol": "words",
+    }
+
+
+def result_of(scores: dict[str, Any], drop: int) -> dict[str, Any]:
+    return {"average": {c: v - drop / 10 for c, v in scores["average"].items()}}
+
+
+def scored(name: str, *values: float) -> Scored:
+    told = RUNS[name].supervision != "unsupervised"
+    return Scored(name, RUNS[name], {s: result(v, told=told) for s, v in zip(SEEDS, values, strict=False)})
+
+
+ALL = [
+    scored("stpn", 0.20, 0.21, 0.22),
+    scored("both", 0.34, 0.35, 0.36),
+    scored("caf", 0.31, 0.33, 0.35),
+    scored("caf_alone", 0.30, 0.30, 0.30),
+    scored("ccp", 0.31, 0.32, 0.33),
+    scored("ugct", 0.30, 0.31, 0.32),
+    scored("ugct_weak", 0.40, 0.40, 0.40),
+    scored("oracle", 0.60, 0.60, 0.60),
+]
+
+
+def by_name(sheet: Sheet, column: str = "run") -> dict[str, dict[str, str]]:
+    found = [dict(zip(sheet.header, row, strict=True)) for row in sheet.rows]
+    return {row[column]: row for row in found}
+
+
+def test_columns_rise_and_the_widest_average_is_last() -> None:
+    assert columns(ALL[0]) == ["0.1", "0.5", "0.1:0.5", "0.1:0.7"]
+    three = {"average": {"0.1:0.7": 0, "0.3:0.7": 0, "0.1:0.5": 0}}
+    assert averages(Scored("x", RUNS["stpn"], {0: three})) == ["0.1:0.5", "0.3:0.7", "0.1:0.7"]
+
+
+def test_figures_are_percent_with_their_spread() -> None:
+    row = by_name(tables.sheets(SPEC, ALL)[0])["both"]
+    assert row["avg 0.1:0.7"] == "35.0 ± 1.0"
+    assert row["0.1"] == "70.0 ± 2.0"
+    assert mean_sd([37.44]) == "37.4"
+    assert mean_sd([]) == "-"
+
+
+def test_published_rows_stand_before_ours_as_printed() -> None:
+    sheet = tables.sheets(SPEC, ALL)[0]
+    words = [tuple(row[:4]) for row in sheet.rows]
+    ugct = words.index(("unsupervised", "UGCT", "-", "published"))
+    assert words[ugct + 1] == ("unsupervised", "UGCT (reconstructed)", "ugct", "ours")
+    order = ["weak", "unsupervised", "full"]
+    assert [w[0] for w in words] == sorted((w[0] for w in words), key=order.index)
+    ours = [w[2] for w in words if w[3] == "ours"]
+    assert ours == ["ugct_weak", "stpn", "ugct", "caf", "caf_alone", "ccp", "both", "oracle"]
+    rows = {(row[0], row[1]): row[4:] for row in sheet.rows}
+    assert rows["unsupervised", "STPN*"] == ["50.1", "20.9", "37.9", "29.3"]
+    assert rows["unsupervised", "TCAM"] == ["-", "25.0", "-", "-"]
+    for words in ("57.7, 52.4", "best test mAP"):
+        assert any(words in note for note in sheet.notes)
+
+
+def test_without_published_figures_there_are_only_ours() -> None:
+    sheet = tables.sheets(replace(SPEC, published=None), ALL)[0]
+    assert {row[3] for row in sheet.rows} == {"ours"}
+    assert sheet.notes == ()
+
+
+def test_simulated_stands_in_every_row_of_ours_and_in_no_other() -> None:
+    simulated = replace(SPEC, simulated=True)
+    for row in tables.sheets(simulated, ALL)[0].rows:
+        assert row[3] == ("published" if row[2] == "-" else "ours, simulated")
+    assert all(row[2] == "ours, simulated" for s in ablation.sheets(simulated, ALL) for row in s.rows)
+    assert any("simulated" in line for line in tables.captions(simulated, ALL))
+    assert not any("simulated" in line for line in tables.captions(SPEC, ALL))
+
+
+def test_titles_show_modules_and_reconstructions() -> None:
+    assert title(RUNS["stpn"]) == "STPN"
+    assert title(RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
+    assert title(Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
+    assert title(Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
+
+
+def test_captions_say_what_is_scored_and_what_chance_gives() -> None:
+    text = "\n".join(tables.captions(SPEC, ALL))
+    assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
+    for words in ("seeds 0, 1, 2", "states it: words", "rule hungarian", "last round"):
+        assert words in text
+
+
+def test_clusters_of_unsupervised_runs_only() -> None:
+    _, last, rounds, mappings = tables.sheets(SPEC, ALL)
+    assert by_name(last)["both"] == {
+        "run": "both", "purity": "0.350", "NMI": "0.250", "ARI": "0.125", "classes covered": "17.0 of 20",
+        "smallest": "1.0", "largest": "34.0",
+    }  # fmt: skip
+    assert not {"ugct_weak", "oracle"} & by_name(last).keys()
+    assert [row[:2] for row in rounds.rows] == [["0", "0.500"], ["1", "0.350"]]
+    rules = [row for row in mappings.rows if row[0] == "both"]
+    assert [row[1] for row in rules] == list(MAPPINGS)
+    assert [row[-1] for row in rules] == ["35.0 ± 1.0", "25.0 ± 1.0", "15.0 ± 1.0"]
+
+
+def test_told_runs_alone_have_no_cluster_tables() -> None:
+    assert len(tables.sheets(replace(SPEC, run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
+
+
+def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
+    header, rows = tables.spreadsheet(SPEC, ALL, "record")
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["provenance"] for row in found] == ["record", *[""] * (len(rows) - 1)]
+    both = next(row for row in found if row["run"] == "both")
+    assert (float(both["0.1"]), float(both["0.1 sd"])) == (pytest.approx(70), pytest.approx(2))
+    printed = next(row for row in found if row["method"] == "STPN*")
+    assert (printed["0.1"], printed["0.1 sd"]) == ("50.1", "")
+
+
+def test_every_part_of_clip_ae_is_on_or_off() -> None:
+    rows = by_name(ablation.sheets(SPEC, ALL)[0])
+    switches = {
+        name: "".join("+" if row[part] == "on" else "." for part in ablation.PARTS) for name, row in rows.items()
+    }
+    assert switches == {"ugct": "....", "caf": "++..", "caf_alone": "+...", "ccp": "..++", "both": "++++"}
+
+
+def test_differences_are_paired_with_the_row_without_modules() -> None:
+    rows = by_name(ablation.sheets(SPEC, ALL)[0])
+    # Differences of caf: 1, 2, 3 points; 4.3027 / sqrt(3) = 2.48.
+    assert [rows["caf"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["+2.0", "[-0.5, +4.5]", "3"]
+    assert rows["both"]["95 % interval"] == "[+4.0, +4.0]"
+    assert [rows["ugct"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["-", "-", "-"]
+
+
+def test_rivals_are_what_ugct_is_compared_with() -> None:
+    rows = by_name(ablation.sheets(SPEC, ALL)[1])
+    assert rows.keys() == {"stpn"}
+    assert rows["stpn"]["ugct minus it"] == "+10.0"
+
+
+def test_one_seed_has_a_difference_but_no_interval() -> None:
+    one = [scored("ugct", 0.3), scored("both", 0.2996)]
+    row = by_name(ablation.sheets(SPEC, one)[0])["both"]
+    assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("+0.0", "-", "1")
+
+
+def test_without_a_row_without_modules_a_line_says_why() -> None:
+    (sheet,) = ablation.sheets(SPEC, [run for run in ALL if run.name != "ugct"])
+    assert sheet.header[-1] == "avg 0.1:0.7"
+    assert "no run without modules" in sheet.notes[0].lower()
+
+
+def test_the_baseline_is_ugct_s_own_head() -> None:
+    stpn = Scored("a", Run(method="ugct", ugct=UgctSwitches(base="stpn")), {0: result(0.1)})
+    bare = Scored("b", Run(method="clip_ae"), {0: result(0.1)})
+    assert ablation.baseline([stpn]) is None
+    assert ablation.baseline([stpn, bare]) is bare
+    assert ablation.baseline([bare, scored("ugct", 0.1)]) == scored("ugct", 0.1)
+
+
+def test_a_dataset_without_ours_says_so() -> None:
+    (sheet,) = ablation.sheets(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
+    assert sheet.rows == []
+    assert "No unsupervised run" in sheet.notes[0]
+
+
+def test_table_3_stands_where_the_paper_has_it() -> None:
+    assert [s.heading for s in ablation.sheets(SPEC, ALL) if "published" in s.heading] == []
+    last = ablation.sheets(replace(SPEC, published="activitynet12"), ALL)[-1]
+    assert any("best test mAP" in note for note in last.notes)
+    assert last.rows[-1] == ["CAF + CCP", "published", "45.3", "28.7", "6.7", "28.9"]

@@ -1,0 +1,99 @@
+"""The simulated benchmark's files: shards that can be read and are right, the same bytes again, nothing left over."""
+
+import hashlib
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from clip_ae.core.names import shard_names, shard_of
+from clip_ae.core.simulation import SIMULATED_SHARDS, SimulatedWorld, simulated_subsets
+from clip_ae.core.specs import SimulateSpec
+from clip_ae.core.timeline import Grid
+from clip_ae.io.annotations import ids_in, read_annotations
+from clip_ae.io.parquet import read_parquet_record
+from clip_ae.io.shards import read_stream
+from clip_ae.stages import simulate
+from clip_ae.worlds.simulated import OPTICS, features
+from clip_ae.worlds.simulated_layout import plan
+
+SPEC = SimulateSpec(
+    SimulatedWorld(seed=3, train_videos=7, test_videos=4, rgb_dim=48, flow_dim=40, clip_dim=32, audio_dim=36)
+)
+
+
+def make(folder, spec=SPEC):
+    simulate.run(spec, features=folder / "features", annotations=folder / "a.json", manifest=folder / "m.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
+    (folder / "features/rgb").mkdir(parents=True)
+    (folder / "features/rgb/0000-of-0002.parquet").write_bytes(b"of another cut")
+    return make(folder)
+
+
+def content(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_manifest_names_every_file_by_its_digest(made):
+    manifest = json.loads((made / "m.json").read_text())
+    files = content(made)
+    names = {f"{stream}/{shard}.parquet" for stream in OPTICS for shard in shard_names(SIMULATED_SHARDS)}
+    assert set(files) == {"a.json", "m.json", *(f"features/{name}" for name in names)}
+    assert manifest["features"] == {n: hashlib.sha256(files[f"features/{n}"]).hexdigest() for n in names}
+    assert manifest["annotations"] == hashlib.sha256(files["a.json"]).hexdigest()
+    assert manifest["provenance"]["stage"] == "simulate"
+    assert manifest["provenance"]["spec"]["world"]["seed"] == 3
+
+
+def test_annotations_are_read_by_the_project(made):
+    found = read_annotations(made / "a.json")
+    subsets = simulated_subsets(SPEC.world)
+    assert {i: a.subset for i, a in found.items()} == subsets
+    assert all(a.instances and a.duration and a.instances[-1].stop <= a.duration for a in found.values())
+    assert sorted(ids_in(made / "a.json", "training")) == [i for i, s in subsets.items() if s == "training"]
+
+
+@pytest.mark.parametrize("stream", OPTICS)
+def test_shards_hold_the_world_on_one_grid(made, stream):
+    videos = {v.video_id: v for v in plan(SPEC.world)}
+    found = read_stream(made / "features", stream, SIMULATED_SHARDS)
+    assert set(found) == set(videos)
+    for video_id, rows in found.items():
+        expected = features(SPEC.world, stream, videos[video_id], Grid())
+        for name in ("start", "stop", "coverage", "feature"):
+            np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))
+        assert rows.feature.dtype == np.float16
+        assert np.isfinite(rows.feature).all()
+
+
+def test_videos_lie_in_their_shards_with_a_record(made):
+    for index, name in enumerate(shard_names(SIMULATED_SHARDS)):
+        path = made / "features/clip" / f"{name}.parquet"
+        ids = set(pq.read_table(path, columns=["video_id"])["video_id"].to_pylist())
+        assert ids == {i for i in simulated_subsets(SPEC.world) if shard_of(i, SIMULATED_SHARDS) == index}
+        assert read_parquet_record(path).stage == "simulate"
+
+
+def test_same_bytes_again(made, tmp_path):
+    assert content(make(tmp_path)) == content(made)
+
+
+def test_another_grid_has_its_own_rows(tmp_path):
+    coarse = SimulateSpec(SPEC.world, Grid(fps=25.0, frames=64, stride=64))
+    found = read_stream(make(tmp_path, coarse) / "features", "rgb", SIMULATED_SHARDS)
+    for video in plan(SPEC.world):
+        assert len(found[video.video_id].feature) == coarse.grid.snippets(video.seconds)
+
+
+def test_a_run_that_fails_leaves_no_manifest(made, tmp_path, monkeypatch):
+    make(tmp_path)
+    monkeypatch.setattr(simulate, "write_shard", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make(tmp_path)
+    assert not (tmp_path / "m.json").exists()

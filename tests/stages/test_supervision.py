@@ -1,0 +1,248 @@
+"""Every method from features to mAP; runs that are told labels; streams that are missing; checkpoints."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config import Training
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.specs import EvaluateSpec
+from clip_ae.core.tables import METHODS
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import VideoFeatures
+from clip_ae.io import checkpoints
+from clip_ae.io.detections import read_detections
+from clip_ae.io.labels import read_labels
+from clip_ae.localizers.training import Trainer
+from clip_ae.stages import evaluate
+from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize, do_train, planted, write
+
+SHORT = Training(snippets=24, batch=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
+UGCT = {"method": "ugct", "ugct": UgctSwitches(), "losses": {}, "training": SHORT}
+ALL = (*STREAMS, "clip", "audio")
+BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "feed": "residual", "self_supervision": SelfSupervision()}
+CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "streams": ALL}
+
+
+def four_streams():
+    """As planted, with CLIP and audio streams that follow the action too."""
+    features, database = planted()
+    for name in ("clip", "audio"):
+        features[name] = [
+            VideoFeatures(v.video_id, v.start, v.stop, v.coverage.copy(), v.feature.copy()) for v in features["rgb"]
+        ]
+    return features, database
+
+
+@pytest.fixture(scope="module")
+def clustered(tmp_path_factory):
+    at = write(tmp_path_factory.mktemp("four"), *four_streams())
+    do_cluster(at)
+    return at
+
+
+def switches_of(method):
+    if method == "clip_ae":
+        return CLIP_AE
+    return {**UGCT, "method": method, "ugct": UgctSwitches() if method == "ugct" else None}
+
+
+def score(at, supervision="unsupervised", labels="labels.parquet"):
+    evaluate.run(
+        EvaluateSpec(supervision=supervision), detections=at / "detections.json", labels=(at / labels,),
+        annotations=at / "annotations.json", out=at / "map.json",
+    )  # fmt: skip
+    return json.loads((at / "map.json").read_text())
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "oracle"])
+def test_every_method_goes_from_features_to_map(clustered, method):
+    spec = switches_of(method)
+    do_train(clustered, **spec)
+    do_localize(clustered, method=method, streams=spec.get("streams", STREAMS))
+    result = score(clustered)
+    assert result["mAP"]["0.1"] > 0.2
+    later = do_cluster(clustered, "later.parquet", model=clustered / "model.safetensors", method=method)
+    assert set(later) == {f"v{n:02d}" for n in range(12)}
+
+
+def test_weak_supervision_learns_the_true_labels_by_name(tmp_path):
+    features, database = planted()
+    database["v00"]["annotations"].append({"label": "b", "segment": [0.0, 1.0]})
+    at = write(tmp_path, features, database)
+    do_cluster(at, supervision="weak")
+    labels = read_labels(at / "labels.parquet")
+    assert [(x.cluster, x.label, x.segments) for x in labels if x.video_id == "v00"] == [(0, "a", ()), (1, "b", ())]
+    do_train(at, supervision="weak", **UGCT)
+    do_localize(at, method="ugct")
+    assert {d.label for d in read_detections(at / "detections.json")} <= {"a", "b", "c"}
+    result = score(at, "weak")
+    assert result["rounds"] == []
+    assert result["mapping"]["hungarian"]["weights"]["a"] == {"a": 1.0}
+    assert result["mAP"]["0.1"] > 0.5
+
+
+def test_the_oracle_is_told_extents_and_finds_them(tmp_path):
+    features, database = planted()
+    at = write(tmp_path, features, database)
+    do_cluster(at, supervision="full")
+    [first] = [x for x in read_labels(at / "labels.parquet") if x.video_id == "v00"]
+    assert first.segments == (tuple(database["v00"]["annotations"][0]["segment"]),)
+    do_train(at, supervision="full", grid=Grid(), **{**UGCT, "method": "oracle", "ugct": None})
+    do_localize(at, method="oracle")
+    assert score(at, "full")["mAP"]["0.7"] > 0.9
+
+
+def test_a_class_without_a_training_video_is_an_error(tmp_path):
+    features, database = planted()
+    for n in range(12):
+        if n % CLASSES == 2:
+            database[f"v{n:02d}"]["annotations"][0]["label"] = "a"
+    at = write(tmp_path, features, database)
+    with pytest.raises(UserError, match="the training videos show 2 classes, not 3"):
+        do_cluster(at, supervision="weak")
+    do_cluster(at)
+    do_train(at)
+    do_localize(at)
+    assert score(at)["per_class"]["c"]["0.1"] == 0.0
+
+
+def test_weak_supervision_needs_annotations(clustered):
+    with pytest.raises(UserError, match="--annotations: missing; `weak` supervision needs them"):
+        do_cluster(clustered, "x.parquet", supervision="weak", annotated=False)
+
+
+def test_a_stream_that_some_videos_lack_counts_as_missing_there(tmp_path, capsys):
+    features, database = four_streams()
+    features["audio"] = features["audio"][3:]
+    for video in features["clip"]:
+        video.coverage[:] = 0 if video.video_id == "v05" else 1
+    at = write(tmp_path, features, database)
+    do_cluster(at)
+    do_train(at, **CLIP_AE)
+    assert "the audio stream lacks 3 videos, as 'v00'" in capsys.readouterr().err
+    found = do_localize(at, method="clip_ae", streams=ALL)
+    assert {d.video_id for d in found} == {f"v{n:02d}" for n in range(12, 18)}
+
+
+def test_a_stream_that_all_videos_lack_is_an_error(tmp_path):
+    features, database = four_streams()
+    features["audio"] = []
+    at = write(tmp_path, features, database)
+    do_cluster(at)
+    with pytest.raises(UserError, match="the audio stream has none of the 12 videos; extract it first"):
+        do_train(at, **CLIP_AE)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Let a training die in the middle of a step."""
+
+    def arrange(step):
+        learn = Trainer._learn
+
+        def dying(self):
+            if self.step == step:
+                raise Killed
+            return learn(self)
+
+        monkeypatch.setattr(Trainer, "_learn", dying)
+        return lambda: monkeypatch.setattr(Trainer, "_learn", learn)
+
+    return arrange
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, clustered, killed_at, capsys):
+    do_train(clustered, **CLIP_AE)
+    whole = [(clustered / name).read_bytes() for name in ("model.safetensors", "training.jsonl")]
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    revive = killed_at(50)
+    with pytest.raises(Killed):
+        do_train(at, pause=0.0, **CLIP_AE)
+    assert not (at / "model.safetensors").exists()
+    assert len(list(at.glob(".model.*.checkpoint"))) == 1
+    revive()
+    do_train(at, pause=0.0, **CLIP_AE)
+    assert "going on at step 40" in capsys.readouterr().err
+    assert [(at / name).read_bytes() for name in ("model.safetensors", "training.jsonl")] == whole
+    assert not [p for p in os.listdir(at) if p.startswith(".model")]
+
+
+def test_another_configs_checkpoint_is_never_taken(tmp_path, killed_at, capsys):
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    revive = killed_at(50)
+    with pytest.raises(Killed):
+        do_train(at, pause=0.0, **UGCT)
+    revive()
+    [old] = at.glob(".model.*.checkpoint")
+    do_train(at, pause=0.0, **UGCT, seed=1)
+    assert "going on" not in capsys.readouterr().err
+    assert not old.exists()
+
+
+def test_a_checkpoint_under_a_wrong_name_is_refused_by_its_digest(tmp_path, killed_at, monkeypatch):
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    revive = killed_at(50)
+    with pytest.raises(Killed):
+        do_train(at, pause=0.0, **UGCT)
+    [old] = at.glob(".model.*.checkpoint")
+    with pytest.raises(Killed):
+        do_train(at, pause=0.0, **UGCT, seed=1)
+    [other] = [p for p in at.glob(".model.*.checkpoint") if p != old]
+    old.replace(other)
+    revive()
+    with pytest.raises(RefusedInput, match="a checkpoint of another config or code"):
+        do_train(at, pause=0.0, **UGCT, seed=1)
+
+
+def test_beside_another_process_it_trains_without_a_checkpoint(tmp_path, clustered, capsys):
+    import fcntl
+
+    do_train(clustered, **UGCT)
+    expected = (clustered / "model.safetensors").read_bytes()
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    locks = []
+    opened = checkpoints.fcntl.flock
+
+    def held(file, how):
+        locks.append(file.name)
+        raise OSError
+
+    checkpoints.fcntl.flock = held
+    try:
+        do_train(at, pause=0.0, **UGCT)
+    finally:
+        checkpoints.fcntl.flock = opened
+    assert locks
+    assert fcntl.flock is opened
+    assert "another process is training this too" in capsys.readouterr().err
+    assert (at / "model.safetensors").read_bytes() == expected
+    assert not list(at.glob(".model.*.checkpoint"))
+
+
+def test_a_loss_that_explodes_stops_with_its_name(tmp_path):
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    wild = Training(snippets=24, batch=6, steps=60, learning_rate=1e30, log_every=20, width=8, dropout=0.0)
+    with pytest.raises(UserError, match=r"training step \d+: the \w+ loss is (nan|inf) on videos v"):
+        do_train(at, **{**UGCT, "training": wild})
+    assert not (at / "model.safetensors").exists()
+
+
+def test_attention_and_scale_are_logged(clustered):
+    do_train(clustered, **CLIP_AE)
+    lines = [json.loads(line) for line in (clustered / "training.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    assert lines[0]["watched"]["entropy rgb caf 1"] > 0.9
+    assert np.isfinite(lines[-1]["decor"])
