@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench schema
+.PHONY: demo test lint bench bench-methods schema
 .DELETE_ON_ERROR:
 
 # One run at a time. Jobs that a killed run left behind may still end beside the next: they write the same bytes.
@@ -25,6 +25,10 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
+
+# Every method on the simulated benchmark; make bench-methods HOW=--smoke takes ten minutes.
+bench-methods: .venv/installed-dev
+	$(BIN)/python -m benchmarks.methods $(HOW)
 
 schema: .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json

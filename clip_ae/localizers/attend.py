@@ -15,8 +15,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, real: Tensor, scale: f
     allowed = (real | ~some[:, None])[:, None, None]
     # Only with a dimension for heads and an additive mask is the fast kernel taken.
     mask = torch.zeros_like(allowed, dtype=queries.dtype).masked_fill(~allowed, -torch.inf)
-    one_head = (x[:, None] for x in (queries, keys, values))
-    mixed = F.scaled_dot_product_attention(*one_head, attn_mask=mask, scale=scale)[:, 0]
+    q, k, v = (x[:, None] for x in (queries, keys, values))
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[:, 0]
     return mixed.masked_fill(~some[:, None, None], 0.0)
 
 
