@@ -54,6 +54,53 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
 
 
+HEAD_TRIAL = """
+from clip_ae.core.checks import load_config
+from clip_ae.io.config_file import read_config_file
+from pathlib import Path
+import numpy as np
+from clip_ae.core.config import Training
+from clip_ae.core.methods import Blueprint
+from clip_ae.core.types import Label, VideoFeatures
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.inference import curves
+from clip_ae.localizers.training import Trainer, create
+from clip_ae.localizers.truth import Truths
+
+data = read_config_file(Path("config.yaml"))
+data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
+data["runs"]["taught"] = {"method": "ugct", "ugct": {"targets": "soft"}}
+load_config(data)
+times, rng = np.arange(6) * 0.64, np.random.default_rng(0)
+def video(name):
+    x = rng.normal(size=(6, 8)).astype(np.float16)
+    return VideoFeatures(name, times, times + 0.64, np.ones(6, np.float32), x)
+streams = {name: {i: video(i) for i in "ab"} for name in ("rgb", "flow")}
+plan = Blueprint(method="top1", dims={"rgb": 8, "flow": 8}, labels=("x", "y"), width=4, videos=2)
+library = Library(streams, "cpu")
+truths = Truths([Label("a", 0, "x"), Label("b", 1, "y")], library.ids, 2)
+settings = Training(snippets=6, batch=2, steps=3, log_every=3)
+trainer = Trainer(create(plan, 3, 0), library, truths, settings, {}, 0, "cpu")
+[line] = [line for line in trainer.run() if line]
+assert set(line) == {"step", "foreground", "total"}, line
+assert curves(trainer.learner.trained.eval(), library, "a", rgb_weight=0.5).activation.shape == (6, 2)
+"""
+
+
+def test_the_example_of_a_new_head_works(tmp_path: Path) -> None:
+    """One file and the two lines of docs/methods.md on a copy of the package, then a training and its curves."""
+    shutil.copytree(ROOT / "clip_ae", tmp_path / "clip_ae", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "config.yaml", tmp_path / "config.yaml")
+    head, lines = re.findall(r"```python\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.DOTALL)
+    (tmp_path / "clip_ae/localizers/heads/top1.py").write_text(head)
+    tables = tmp_path / "clip_ae/core/tables.py"
+    for name, entry in re.findall(r"^(\w+) = {\.\.\., (.*)}$", lines, re.MULTILINE):
+        source = tables.read_text()
+        assert source.count(f"{name} = {{\n") == 1
+        tables.write_text(source.replace(f"{name} = {{\n", f"{name} = {{\n    {entry},\n"))
+    subprocess.run([sys.executable, "-c", HEAD_TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+
+
 def insert(path: Path, before: str, text: str) -> None:
     source = path.read_text()
     assert source.count(before) == 1, before

@@ -48,15 +48,24 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.descriptor: `fused` needs caf or ccp; without them nothing is fused")
     if (run.method == "oracle") != (run.supervision == "full"):
         raise UserError(f"{where}.supervision: the oracle, and nothing else, learns from `full` supervision")
+    if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
+        raise UserError(f"{where}.supervision: a run that is told labels clusters nothing; drop its clustering keys")
+    if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base not in ("ugct", "tscn"):
+        raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base} has no dropout whose spread could tell anything")
     for loss in run.losses:
         _known(f"{where}.losses.{loss}", loss, losses_of(run))
 
 
 def losses_of(run: Run) -> tuple[str, ...]:
-    """The losses that a run can weigh: its head's and its learner's."""
-    method = METHODS[run.method]
-    head = run.ugct.base if run.ugct else method.head
-    return (*HEADS[head], *method.losses)
+    """The losses that a run has: its head's and its learner's, but those of switches that are off."""
+    method, taught = METHODS[run.method], run.ugct
+    head = taught.base if taught else method.head
+    off = {
+        "decor": run.caf is None,
+        "ins_dis": run.ccp is None,
+        "class_pseudo": taught is None or taught.class_targets == "none",
+    }
+    return (*HEADS[head], *(loss for loss in method.losses if not off.get(loss)))
 
 
 def _check_weights(where: str, weights: Weights) -> None:
@@ -95,6 +104,8 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
     for run in dataset.runs:
         _known(f"{where}.runs", run, config.runs)
+        if config.runs[run].supervision != "unsupervised" and not dataset.annotated:
+            raise UserError(f"{where}.runs: {run} is told labels, and this dataset has no annotations")
         for stream in config.runs[run].streams:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
@@ -152,6 +163,8 @@ def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Conf
 
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
     _check_rising(f"{where}.tiou", evaluation.tiou)
+    if not evaluation.averages:
+        raise UserError(f"{where}.averages: expected at least one LOW:HIGH")
     for text in evaluation.averages:
         if not averaged(text, evaluation.tiou):
             raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")

@@ -201,7 +201,7 @@ class Training:
     width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
     dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
     precision: Precision = key("fp32", "fp32, or bf16: autocast of the forward pass, for GPUs")
-    log_every: int = key(50, "steps between two lines of training.jsonl, and two checkpoints", minimum=1)
+    log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class UgctSwitches:
     )
     bound: float = key(0.2, "b: weight of the log-uncertainty itself", minimum=0)
     ramp: float = key(0.3, "share of the steps over which the pseudo-labels' weight rises", above=0, maximum=1)
-    ema: float = key(0.999, "share of itself that a teacher keeps at a step, at most", minimum=0, maximum=1)
+    ema: float = key(0.999, "share of itself that a teacher keeps a step; at most 1 - 10 / steps", minimum=0, maximum=1)
     warm_up: float = key(
         0.08, "share of the steps in which teachers are copies of their students", minimum=0, maximum=1
     )

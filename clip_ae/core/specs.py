@@ -333,7 +333,13 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
 
 def report(config: Config, dataset: str) -> ReportSpec:
     data = config.datasets[dataset]
-    return ReportSpec(dataset, data.headline, data.seeds, data.rounds, data.stream_names, data.grid)
+    rounds = rounds_of(config, dataset, data.headline)
+    return ReportSpec(dataset, data.headline, data.seeds, rounds, data.stream_names, data.grid)
+
+
+def rounds_of(config: Config, dataset: str, run: str) -> int:
+    """Told labels do not change from round to round."""
+    return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
 
 
 def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:

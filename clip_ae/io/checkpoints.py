@@ -1,8 +1,8 @@
 """A training's last state, beside its outputs, for when it is killed.
 
 Its name carries the digest of all that the training depends on, and so does what lies in it: another config's
-checkpoint is never picked up. Where another process trains the same, this one goes on without: both write the same
-bytes.
+checkpoint is never picked up. Where another process trains the very same, this one goes on without: on a CPU both write
+the same bytes.
 """
 
 import contextlib
@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from clip_ae.core.errors import RefusedInput
 from clip_ae.core.progress import say
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Record, digest
 from clip_ae.io.weights import Tensors, read_weights, save_weights
 
 # Seconds between two checkpoints: a large one takes seconds to write.
@@ -44,22 +45,38 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def checkpoint(beside: Path, record: Record, pause: float = PAUSE) -> Iterator[Checkpoint]:
-    """The checkpoint of the job that `record` describes; it goes when the block ends well."""
+def checkpoint(beside: Path, record: Record, device: str, pause: float = PAUSE) -> Iterator[Checkpoint]:
+    """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
     beside.parent.mkdir(parents=True, exist_ok=True)
-    path = beside.with_name(f".{beside.stem}.{record.id[:16]}.checkpoint")
-    lock = path.with_suffix(".lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say(f"{beside}: another process is training this too; going on without a checkpoint")
+    key = digest(f"{record.id} {device}")[:16]
+    with (beside.parent / f".{beside.stem}.lock").open("a+") as lock:
+        if not _held(lock, beside, key):
             yield Checkpoint(None, record, pause=pause)
             return
-        yield _found(path, record, pause)
+        yield _found(beside.with_name(f".{beside.stem}.{key}.checkpoint"), record, pause)
         for old in beside.parent.glob(f".{beside.stem}.*.checkpoint"):
             old.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
+        Path(lock.name).unlink(missing_ok=True)
+
+
+def _held(lock: TextIO, beside: Path, key: str) -> bool:
+    """Take the output's lock; False where another process makes the very same. Another config's is waited for.
+
+    Else a training that outlived its killed workflow would write its model over that of the config of today.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        if lock.read() == key:
+            say(f"{beside}: another process is training this too; going on without a checkpoint")
+            return False
+        say(f"{beside}: another process trains this with another config; waiting for it to end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(key)
+    lock.flush()
+    return True
 
 
 def _found(path: Path, record: Record, pause: float) -> Checkpoint:

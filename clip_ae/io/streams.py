@@ -28,19 +28,19 @@ def read_streams(features: Path, names: Collection[str], shards: int, ids: Colle
         if name in MAIN_STREAMS and len(videos) > len(shared):
             say(f"{len(videos) - len(shared)} videos of the {name} stream are left out: another stream lacks them")
         if name not in MAIN_STREAMS:
-            _fill(name, videos, [main[0][i] for i in shared])
+            _fill(features / name, videos, [main[0][i] for i in shared])
     for video_id in shared:
         _check(features, shards, {name: videos[video_id] for name, videos in found.items()})
     return {name: {i: videos[i] for i in shared} for name, videos in found.items()}
 
 
-def _fill(name: str, videos: dict[str, VideoFeatures], like: list[VideoFeatures]) -> None:
+def _fill(folder: Path, videos: dict[str, VideoFeatures], like: list[VideoFeatures]) -> None:
     """Rows of zeros, covered by nothing, for the videos that a stream lacks."""
     lacking = [video for video in like if video.video_id not in videos]
     if not videos and lacking:
-        raise UserError(f"the {name} stream has none of the {len(like)} videos; extract it first")
+        raise UserError(f"{folder}: has none of the {len(like)} videos; extract the {folder.name} stream first")
     if lacking:
-        say(f"the {name} stream lacks {len(lacking)} videos, as '{lacking[0].video_id}': they count as without {name}")
+        say(f"{folder}: lacks {len(lacking)} videos, as '{lacking[0].video_id}'; they count as without {folder.name}")
     dim = next(iter(videos.values())).feature.shape[1]
     for video in lacking:
         rows = len(video.feature)

@@ -11,7 +11,6 @@ they meet in eq. 3 because all streams share one grid.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,14 +18,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import CafSwitches
 from clip_ae.localizers.attend import attend, entropy
-
-
-@dataclass(frozen=True)
-class Fused:
-    """chi of both modalities, [B, L, d]; 0 where there is no such snippet."""
-
-    audio: Tensor
-    visual: Tensor
+from clip_ae.localizers.seen import Fused
 
 
 class Stage(nn.Module):

@@ -8,21 +8,12 @@ Side by side in channels is the only reading in which the shapes close: T x T at
 W^K carry no view's subscript; by default each view has its own here.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from clip_ae.core.methods import CcpSwitches
 from clip_ae.localizers.attend import attend, entropy
-
-
-@dataclass(frozen=True)
-class Views:
-    """Z of both views, [B, T, d]; 0 where there is no such snippet."""
-
-    cbp: Tensor
-    vlp: Tensor
+from clip_ae.localizers.seen import Views
 
 
 class View(nn.Module):

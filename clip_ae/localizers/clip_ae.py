@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch, Truth
-from clip_ae.localizers.ccp import Views
+from clip_ae.localizers.front_end import FrontEnd
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, Output
 from clip_ae.localizers.memory import Memory
@@ -29,6 +29,7 @@ class ClipAe(Ugct):
     def __init__(self, localizer: Localizer, blueprint: Blueprint, steps: int) -> None:
         super().__init__(localizer, blueprint, steps)
         assert blueprint.self_supervision is not None
+        assert isinstance(localizer.front_end, FrontEnd)
         self.self_supervision = blueprint.self_supervision
         self.caf = blueprint.caf is not None
         size = blueprint.videos, blueprint.width, self.self_supervision.momentum
@@ -44,7 +45,8 @@ class ClipAe(Ugct):
     def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
         found = super().losses(output, batch, truth, step)
         if self.caf:
-            found["decor"] = torch.stack(list(self._decor(output, batch))).sum()
+            form, centred = self.self_supervision.decor, self.self_supervision.centred
+            found["decor"] = torch.stack(list(self._decor(output, batch, form, centred))).sum()
         if self.memories:
             found["ins_dis"] = torch.stack(list(self._ins_dis(output, batch, truth))).sum()
         return found
@@ -58,14 +60,11 @@ class ClipAe(Ugct):
     def watched(self, output: Output, batch: Batch) -> dict[str, float]:
         """How even attention is, and eq. 7 both ways: with the mean, which it then mostly measures, and without."""
         found = self.localizer.watched(batch)
-        for name, seen in output.seen.items():
-            for way, centred in (("raw", False), ("centred", True)) if seen.fused else ():
-                assert seen.fused is not None
-                found[f"decor {way} {name}"] = float(decor(seen.fused.visual, batch.mask[name], centred=centred))
+        for way, centred in (("raw", False), ("centred", True)) if self.caf else ():
+            found[f"decor {way}"] = float(torch.stack(list(self._decor(output, batch, "mean", centred))).sum())
         return found
 
-    def _decor(self, output: Output, batch: Batch) -> Iterator[Tensor]:
-        form, centred = self.self_supervision.decor, self.self_supervision.centred
+    def _decor(self, output: Output, batch: Batch, form: str, centred: bool) -> Iterator[Tensor]:
         for name, seen in output.seen.items():
             assert seen.fused is not None
             real = batch.mask[name]
@@ -78,7 +77,7 @@ class ClipAe(Ugct):
         for name, z in pooled.items():
             stream, view = name.split("_")
             memory = self.memories[f"{stream}_{pairs[view]}"]
-            yield ins_dis(z, memory.bank.clone(), truth.videos, self.self_supervision.temperature)
+            yield ins_dis(z, memory.bank, truth.videos, self.self_supervision.temperature)
 
     def _pooled(self, output: Output) -> dict[str, Tensor]:
         """z of every stream and view: the mean over its real snippets, on the unit sphere, [B, d]."""
@@ -86,7 +85,7 @@ class ClipAe(Ugct):
             # The direction of the mean over time: snippets without material are 0, and length is taken away anyhow.
             f"{stream}_{view}": F.normalize(getattr(seen.views, view).sum(dim=1), dim=-1)
             for stream, seen in output.seen.items()
-            if isinstance(seen.views, Views)
+            if seen.views is not None
             for view in ("cbp", "vlp")
         }
 

@@ -3,7 +3,7 @@
 Half precision as in the shards: THUMOS14's 413 videos take less than half a GB.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -56,18 +56,14 @@ def sample(length: int, snippets: int, rng: np.random.Generator) -> Rows:
 
 
 def chosen(ids: Sequence[str], size: int, step: int, seed: int) -> list[str]:
-    """The videos of a step: one random order of all after another, cut into equal parts.
+    """The videos of a step, none twice: a pass is a random order of all, cut into whole batches; what is left waits.
 
     A function of the step alone, so that a training that was killed goes on as if it had not been.
     """
-    order = _endless(ids, range(step * size // len(ids), ((step + 1) * size - 1) // len(ids) + 1), seed)
-    skipped = step * size % len(ids)
-    return list(order)[skipped : skipped + size]
-
-
-def _endless(ids: Sequence[str], passes: range, seed: int) -> Iterator[str]:
-    for number in passes:
-        yield from (ids[k] for k in np.random.default_rng([seed, 0, number]).permutation(len(ids)))
+    size = min(size, len(ids))
+    number, place = divmod(step, len(ids) // size)
+    order = np.random.default_rng([seed, 0, number]).permutation(len(ids))
+    return [ids[k] for k in order[place * size : (place + 1) * size]]
 
 
 def _features(videos: Iterable[VideoFeatures]) -> Tensor:

@@ -7,24 +7,15 @@ other reading, F = LN(P([X; ...])). Each stream has its own modules.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from clip_ae.core.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch
-from clip_ae.localizers.caf import Caf, Fused
-from clip_ae.localizers.ccp import Ccp, Views
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Of one stream: F, and what its modules made."""
-
-    features: Tensor
-    fused: Fused | None
-    views: Views | None
+from clip_ae.localizers.caf import Caf
+from clip_ae.localizers.ccp import Ccp
+from clip_ae.localizers.seen import Seen
 
 
 class StreamFrontEnd(nn.Module):
@@ -79,3 +70,7 @@ class FrontEnd(nn.Module):
             for name, stream in self.streams.items()
             for part, value in stream.entropies(batch.features[name], batch, batch.mask[name]).items()
         }
+
+
+def build(blueprint: Blueprint) -> FrontEnd:
+    return FrontEnd(blueprint)

@@ -40,7 +40,7 @@ class Curves:
 
 
 class Head(nn.Module, ABC):
-    """A head is one file in heads/ with a subclass that it offers as `build(blueprint)`."""
+    """A head is one file in heads/ with a subclass that it offers as `build(blueprint, dims)`."""
 
     # Weights of the losses where the config names none: those of the paper.
     loss_weights: ClassVar[Mapping[str, float]]

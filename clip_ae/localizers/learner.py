@@ -32,7 +32,7 @@ class Learner(nn.Module):
         return self.localizer
 
     def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
-        """Unweighted, by name."""
+        """By name, without the config's weights."""
         return self.localizer.head.losses(output.streams, batch.mask, truth)
 
     def after_step(self, output: Output, truth: Truth, step: int) -> None:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from clip_ae.core.methods import MAIN_STREAMS, Blueprint
-from clip_ae.core.tables import METHODS, head_module, load
+from clip_ae.core.tables import FRONT_END, METHODS, head_module, load
 from clip_ae.localizers.batch import Batch, Tensors
-from clip_ae.localizers.front_end import FrontEnd, Seen
 from clip_ae.localizers.head import Curves, Head, StreamOutput
+from clip_ae.localizers.seen import Before, Seen
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Output:
 
 
 class Localizer(nn.Module):
-    def __init__(self, head: Head, front_end: FrontEnd | None, precision: str) -> None:
+    def __init__(self, head: Head, front_end: Before | None, precision: str) -> None:
         super().__init__()
         self.head = head
         self.front_end = front_end
@@ -57,7 +57,9 @@ def build(blueprint: Blueprint, precision: str = "fp32") -> Localizer:
     name = blueprint.ugct.base if blueprint.ugct else METHODS[blueprint.method].head
     dims = {stream: blueprint.dims[stream] for stream in MAIN_STREAMS}
     head: Head = load(head_module(name)).build(blueprint, dims)
-    return Localizer(head, FrontEnd(blueprint) if blueprint.caf or blueprint.ccp else None, precision)
+    # By name, so that an edit to a module re-runs no method without it.
+    front_end = load(FRONT_END).build(blueprint) if blueprint.caf or blueprint.ccp else None
+    return Localizer(head, front_end, precision)
 
 
 def _clean(batch: Batch) -> Batch:

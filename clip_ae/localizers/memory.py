@@ -18,8 +18,5 @@ class Memory(nn.Module):
 
     @torch.no_grad()
     def update(self, videos: Tensor, z: Tensor) -> None:
-        """m = norm(momentum m + (1 - momentum) z); a video that is twice in a batch counts with its mean."""
-        count = torch.zeros_like(self.bank[:, :1]).index_add_(0, videos, torch.ones_like(self.bank[videos, :1]))
-        mean = torch.zeros_like(self.bank).index_add_(0, videos, z.to(self.bank.dtype)) / count.clamp(min=1)
-        moved = F.normalize(self.momentum * self.bank + (1 - self.momentum) * mean, dim=1)
-        self.bank.copy_(torch.where(count > 0, moved, self.bank))
+        """m = norm(momentum m + (1 - momentum) z); no video is twice in a batch."""
+        self.bank[videos] = F.normalize(self.momentum * self.bank[videos] + (1 - self.momentum) * z, dim=1)

@@ -34,7 +34,9 @@ def localize(
     Segments are cut from the weighted activation a_t p_t,c and, the same for every class, from attention alone; the
     weighted activation scores them all.
     """
-    attended = runs_above(upsample(attention, settings.upsampling), settings.attention_thresholds)
+    # An attention that is the same everywhere has no segments, and would always offer the whole video.
+    levels = settings.attention_thresholds if len(np.unique(attention[attention > 0])) > 1 else ()
+    attended = runs_above(upsample(attention, settings.upsampling), levels)
     for c in kept_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
         shares = runs_above(curve, [share * curve.max() for share in settings.thresholds])

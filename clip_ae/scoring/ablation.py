@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clip_ae.core.methods import Run
+from clip_ae.core.methods import Run, completed
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.tables import METHODS
 from clip_ae.scoring.paired import CONFIDENCE, paired
@@ -13,7 +13,8 @@ OURS = ("ugct", "clip_ae")
 WORDS = ["run", "method", "source"]
 PARTS = ["CAF", "L_de-cor", "CCP", "L_ins-dis"]
 LEAD = (
-    "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT.",
+    "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT. Runs that differ in "
+    "anything else (UGCT's switches, other losses' weights, clustering, descriptor) stand in the results table alone.",
     "Differences are taken seed by seed. Their interval is Student's t: it speaks of other seeds, not of other videos, "
     "and makes no allowance for the number of comparisons.",
 )
@@ -25,7 +26,7 @@ def sheets(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[Sheet]:
     ours = [run for run in told_nothing if run.settings.method in OURS]
     rivals = [run for run in told_nothing if run.settings.method not in OURS]
     base = baseline(ours)
-    found = [_parts(spec, ours, base)]
+    found = [_parts(spec, [run for run in ours if base is None or comparable(run, base)], base)]
     if base and rivals:
         found.append(_rivals(spec, base, rivals))
     return [*found, *_published(spec)]
@@ -35,6 +36,16 @@ def baseline(runs: Sequence[Scored]) -> Scored | None:
     """The `none` row: UGCT itself, or CLIP-AE without modules."""
     bare = [r for r in runs if not (r.settings.caf or r.settings.ccp) and _head(r.settings) == METHODS["ugct"].head]
     return min(bare, key=lambda run: (OURS.index(run.settings.method), run.name), default=None)
+
+
+def comparable(run: Scored, base: Scored) -> bool:
+    """Whether nothing but modules and the weights of their losses sets a run apart from the row without them."""
+    mine, bare = (completed(r.settings) for r in (run, base))
+    own = {k: v for k, v in run.settings.losses.items() if k not in ("decor", "ins_dis")}
+    theirs = {k: v for k, v in base.settings.losses.items() if k not in ("decor", "ins_dis")}
+    same = ("clustering", "descriptor")
+    settings = (getattr(run.settings, name) == getattr(base.settings, name) for name in same)
+    return mine["ugct"] == bare["ugct"] and own == theirs and all(settings)
 
 
 def parts(run: Run) -> tuple[bool, bool, bool, bool]:

@@ -46,8 +46,13 @@ def captions(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[str]:
         "last training step of the last round, never the best by test mAP.",
         f"Chance level of {spec.run}, average over tIoU {widest}: {chance:.1f}.",
     ]
-    if any(METHODS[run.settings.method].reconstructed for run in runs):
-        lines.append("Reconstructed: made from descriptions, as neither code nor full text could be had.")
+    lines.append(
+        "All our rows share the dataset's schedule, proposals and suppression; a rival's own paper may have others."
+    )
+    named = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstructed for run in runs}
+    reasons = "; ".join(f"{method} {reason}" for method, reason in named.items() if reason)
+    if reasons:
+        lines.append(f"Reconstructed, as not all of text and code could be had: {reasons}.")
     if spec.simulated:
         lines.append("Our rows are of simulated features: compare them with each other, not with published ones.")
     return lines

@@ -1,6 +1,6 @@
 """Cluster the training videos, one round's pseudo-labels; or, for runs that are told, take their true labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +11,12 @@ from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import ClusterSpec
 from clip_ae.core.tables import CLUSTERINGS, DESCRIPTORS, load
 from clip_ae.core.typed import canonical
-from clip_ae.core.types import Annotation, Label, Streams, cluster_label
+from clip_ae.core.types import Label, Streams, cluster_label
 from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.labels import write_labels
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
+from clip_ae.io.told import told_of
 from clip_ae.io.weights import read_weights, read_weights_record
 
 LIBRARIES = ("numpy", "scikit-learn", "scipy")
@@ -34,7 +35,7 @@ def run(
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     ids = ids_in(annotations, spec.train_subset) if annotations else None
-    streams = _with_material(read_streams(features, _streams(spec, model), shards, ids))
+    streams = _with_material(read_streams(features, _streams(spec, model), shards, ids), spec.streams)
     videos = list(streams[spec.streams[0]])
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in streams}
     if spec.supervision != "unsupervised":
@@ -61,9 +62,9 @@ def _streams(spec: ClusterSpec, model: Path | None) -> tuple[str, ...]:
     return tuple(read_weights(model).about["blueprint"]["dims"]) if model else spec.streams
 
 
-def _with_material(streams: Streams) -> Streams:
+def _with_material(streams: Streams, pooled: Collection[str]) -> Streams:
     """Without the videos of which nothing could be read: alike in being empty, they would form a cluster."""
-    some = {i for videos in streams.values() for i, video in videos.items() if (video.coverage > 0).any()}
+    some = {i for name in pooled for i, video in streams[name].items() if (video.coverage > 0).any()}
     return {name: {i: v for i, v in videos.items() if i in some} for name, videos in streams.items()}
 
 
@@ -83,22 +84,12 @@ def _told(spec: ClusterSpec, path: Path | None, videos: list[str]) -> list[Label
     """The annotated classes of the training videos; their extents too under full supervision."""
     if path is None:
         raise UserError(f"--annotations: missing; `{spec.supervision}` supervision needs them")
-    database = read_annotations(path)
-    known = {i: database[i] for i in videos if database[i].instances}
-    names = sorted({instance.label for annotation in known.values() for instance in annotation.instances})
+    told = told_of(read_annotations(path), spec.train_subset, spec.supervision)
+    known = {i: told[i] for i in videos if told[i]}
+    names = sorted({name for classes in known.values() for name in classes})
     if len(names) != spec.classes:
         raise UserError(
             f"{path}: the training videos show {len(names)} classes, not {spec.classes}; "
             "every class needs a training video: correct `classes` or the annotations"
         )
-    full = spec.supervision == "full"
-    return [
-        Label(i, k, name, _extents(known[i], name) if full else ())
-        for i in known
-        for k, name in enumerate(names)
-        if _extents(known[i], name)
-    ]
-
-
-def _extents(annotation: Annotation, name: str) -> tuple[tuple[float, float], ...]:
-    return tuple((i.start, i.stop) for i in annotation.instances if i.label == name)
+    return [Label(i, k, name, known[i][name]) for i in known for k, name in enumerate(names) if name in known[i]]

@@ -51,7 +51,7 @@ def run(
     learner = create(blueprint, spec.training.steps, spec.seed, spec.training.precision)
     truths = Truths(told, library.ids, spec.classes, spec.grid)
     trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
-    with checkpoint(out, record, checkpoint_seconds) as kept:
+    with checkpoint(out, record, where.split(":")[0], checkpoint_seconds) as kept:
         lines = kept.lines
         if kept.state:
             trainer.resume(kept.state, kept.step)

@@ -76,8 +76,17 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.trainng", {}, "datasets.demo.trainng: unknown key; did you mean 'training'?"),
         ("datasets.demo.training.steps", 0, "datasets.demo.training.steps: 0 must be at least 1"),
         ("datasets.demo.videos", "x", "expected exactly one of demo, simulate, videos, features; got demo, videos"),
-        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae, stpn"),
+        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae, stpn_demo"),
         ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
+        ("datasets.demo.evaluation.averages", [], "datasets.demo.evaluation.averages: expected at least one"),
+        ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
+        ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
+        ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a run that is told labels clusters"),
+        (
+            "runs.ugct.ugct",
+            {"base": "stpn", "uncertainty": "dropout"},
+            "runs.ugct.ugct.uncertainty: stpn has no dropout",
+        ),
         ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
@@ -107,9 +116,9 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.weights", {}, "datasets.weights.classes: missing"),
         ("runs.stpn.method", "stpm", "runs.stpn.method: \"stpm\" is not allowed; did you mean 'stpn'?"),
         (
-            "runs.stpn.losses.sparsty",
+            "runs.stpn_demo.losses.sparsty",
             1.0,
-            "runs.stpn.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
+            "runs.stpn_demo.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
         ),
         (
             "weights.demo_rgb.clip",
@@ -139,7 +148,7 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
         ("datasets.demo.localization.thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
         ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
-        ("runs.stpn.losses.sparsity", -5.0, "runs.stpn.losses.sparsity: -5.0 must be at least 0"),
+        ("runs.stpn_demo.losses.sparsity", -5.0, "runs.stpn_demo.losses.sparsity: -5.0 must be at least 0"),
         ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
         ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
     ],
@@ -166,6 +175,9 @@ def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
         load_config(data)
     mine["streams"] = ["rgb", "flow"]
     assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
+    mine |= {"runs": ["ugct_weak"], "headline": "ugct_weak"}
+    with pytest.raises(UserError, match="ugct_weak is told labels, and this dataset has no annotations"):
+        load_config(data)
 
 
 def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:

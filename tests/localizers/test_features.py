@@ -50,13 +50,19 @@ def test_padding_and_snippets_without_coverage_are_masked():
     assert library.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
 
 
-@given(st.integers(1, 7), st.integers(1, 10), st.integers(0, 3))
-def test_batches_go_through_all_videos_before_any_again(videos, size, seed):
+@given(st.integers(1, 9), st.integers(1, 10), st.integers(0, 3))
+def test_a_pass_shows_no_video_twice_and_leaves_out_less_than_a_batch(videos, size, seed):
     ids = [str(k) for k in range(videos)]
-    drawn = [i for step in range(videos) for i in chosen(ids, size, step, seed)]
-    assert all(drawn.count(i) == size for i in ids)
-    for start in range(0, len(drawn), videos):
-        assert sorted(drawn[start : start + videos]) == sorted(ids)
+    size = min(size, videos)
+    steps = videos // size
+    for first in (0, steps, 5 * steps):
+        drawn = [i for step in range(first, first + steps) for i in chosen(ids, size, step, seed)]
+        assert len(drawn) == len(set(drawn)) == steps * size > videos - size
+    assert {i for step in range(60) for i in chosen(ids, size, step, seed)} == set(ids)
+
+
+def test_more_videos_a_step_than_there_are_is_all_of_them():
+    assert sorted(chosen(["a", "b", "c"], 16, 7, 0)) == ["a", "b", "c"]
 
 
 def test_a_steps_videos_do_not_depend_on_the_steps_before():

@@ -24,14 +24,6 @@ def test_an_update_moves_the_videos_rows_and_no_other():
     assert torch.equal(memory.bank[[0, 2, 4]], before[[0, 2, 4]])
 
 
-def test_a_video_twice_in_a_batch_counts_once_with_its_mean():
-    twice, once = made(), made()
-    z = F.normalize(torch.randn(2, 8), dim=1)
-    twice.update(torch.tensor([2, 2]), z)
-    once.update(torch.tensor([2]), z.mean(dim=0, keepdim=True))
-    torch.testing.assert_close(twice.bank, once.bank)
-
-
 def test_momentum_is_the_share_that_is_kept():
     memory, z = made(1.0), torch.randn(1, 8)
     before = memory.bank.clone()

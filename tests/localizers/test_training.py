@@ -172,6 +172,6 @@ def test_weights_of_the_config_replace_those_of_the_paper():
 
 def test_attention_and_scale_are_watched():
     _, log = trained(planted(), "clip_ae", **BOTH)
-    assert {"entropy rgb caf 1", "entropy flow caf 2", "entropy rgb ccp", "decor raw rgb"} <= set(log[0]["watched"])
+    assert {"entropy rgb caf 1", "entropy flow caf 2", "entropy rgb ccp", "decor raw"} <= set(log[0]["watched"])
     assert all(0 <= v <= 1 + 1e-6 for n, v in log[0]["watched"].items() if n.startswith("entropy"))
     assert "watched" not in trained(planted(), "clip_ae", **CLIP_AE)[1][0]

@@ -83,3 +83,14 @@ def test_attention_cuts_the_same_segments_for_every_kept_class():
     by_label = {name: {(d.start, d.stop) for d in found if d.label == name} for name in LABELS}
     assert by_label["cluster-01"] & by_label["cluster-02"]
     assert not by_label["cluster-00"]
+
+
+def test_an_attention_that_is_everywhere_the_same_cuts_nothing():
+    """It would offer the whole video, which nothing surrounds and so nothing contradicts."""
+    _, activation, scores = planted()
+    settings = Localization(thresholds=(0.9,), attention_thresholds=(0.1, 0.5))
+    even = np.ones(T)
+    even[:2] = 0
+    found = list(localize("v", even, activation, scores, labels=LABELS, settings=settings, grid=GRID, end=END))
+    assert found
+    assert max(d.stop - d.start for d in found) < 10 * GRID.step

@@ -1,7 +1,9 @@
 """Every method from features to mAP; runs that are told labels; streams that are missing; checkpoints."""
 
+import fcntl
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -123,7 +125,7 @@ def test_a_stream_that_some_videos_lack_counts_as_missing_there(tmp_path, capsys
     at = write(tmp_path, features, database)
     do_cluster(at)
     do_train(at, **CLIP_AE)
-    assert "the audio stream lacks 3 videos, as 'v00'" in capsys.readouterr().err
+    assert "features/audio: lacks 3 videos, as 'v00'" in capsys.readouterr().err
     found = do_localize(at, method="clip_ae", streams=ALL)
     assert {d.video_id for d in found} == {f"v{n:02d}" for n in range(12, 18)}
 
@@ -133,7 +135,7 @@ def test_a_stream_that_all_videos_lack_is_an_error(tmp_path):
     features["audio"] = []
     at = write(tmp_path, features, database)
     do_cluster(at)
-    with pytest.raises(UserError, match="the audio stream has none of the 12 videos; extract it first"):
+    with pytest.raises(UserError, match=r"features/audio: has none of the 12 videos; extract the audio stream first"):
         do_train(at, **CLIP_AE)
 
 
@@ -205,30 +207,64 @@ def test_a_checkpoint_under_a_wrong_name_is_refused_by_its_digest(tmp_path, kill
         do_train(at, pause=0.0, **UGCT, seed=1)
 
 
-def test_beside_another_process_it_trains_without_a_checkpoint(tmp_path, clustered, capsys):
-    import fcntl
+@pytest.fixture
+def rival(tmp_path):
+    """Another process that holds the lock of a training of some config, as long as the test wants."""
 
+    def arrange(at, key):
+        lock = (at / ".model.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(key)
+        lock.flush()
+        return lock
+
+    return arrange
+
+
+def test_beside_a_process_of_the_same_config_it_trains_without_a_checkpoint(
+    tmp_path, clustered, rival, capsys, monkeypatch
+):
     do_train(clustered, **UGCT)
     expected = (clustered / "model.safetensors").read_bytes()
     at = write(tmp_path, *four_streams())
     do_cluster(at)
-    locks = []
-    opened = checkpoints.fcntl.flock
-
-    def held(file, how):
-        locks.append(file.name)
-        raise OSError
-
-    checkpoints.fcntl.flock = held
-    try:
+    monkeypatch.setattr(checkpoints, "digest", lambda text: "x" * 64)
+    with rival(at, "x" * 16):
         do_train(at, pause=0.0, **UGCT)
-    finally:
-        checkpoints.fcntl.flock = opened
-    assert locks
-    assert fcntl.flock is opened
     assert "another process is training this too" in capsys.readouterr().err
     assert (at / "model.safetensors").read_bytes() == expected
     assert not list(at.glob(".model.*.checkpoint"))
+
+
+def test_another_configs_process_is_waited_for(tmp_path, rival, capsys):
+    """One that outlived its killed workflow would otherwise write its model over the new one."""
+    at = write(tmp_path, *four_streams())
+    do_cluster(at)
+    lock = rival(at, "of an older config")
+    ended = []
+
+    def end():
+        ended.append(not (at / "model.safetensors").exists())
+        lock.close()
+
+    timer = threading.Timer(1.0, end)
+    timer.start()
+    do_train(at, **UGCT)
+    timer.join()
+    assert ended == [True]
+    assert "waiting for it to end" in capsys.readouterr().err
+
+
+def test_a_video_with_sound_alone_is_in_no_round(tmp_path):
+    features, database = four_streams()
+    for name in STREAMS:
+        video = features[name][1]
+        video.coverage[:], video.feature[:] = 0, 0
+    at = write(tmp_path, features, database)
+    assert "v01" not in do_cluster(at)
+    do_train(at, **CLIP_AE)
+    again = do_cluster(at, "later.parquet", model=at / "model.safetensors", method="clip_ae")
+    assert set(again) == {label.video_id for label in read_labels(at / "labels.parquet")}
 
 
 def test_a_loss_that_explodes_stops_with_its_name(tmp_path):

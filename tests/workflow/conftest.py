@@ -156,7 +156,7 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
     mine = {key: value for key, value in demo.items() if key != "demo"}
     mine |= {"videos": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
-    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn"], "headline": "stpn"})
+    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_demo"], "headline": "stpn_demo"})
     done = project.run("results/mine_map.json", "results/mine_report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     return project

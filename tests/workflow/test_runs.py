@@ -61,7 +61,7 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
         ("datasets.demo.localization.outer", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
-        ("runs.stpn.clustering", "kmeans", {}),
+        ("runs.stpn_demo.clustering", "kmeans", {}),
         ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
         ("datasets.demo.encoders.clip.frames", 2, BESIDE),
@@ -157,3 +157,18 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     environment["PATH"] = f"{Path(os.sys.executable).parent}:{environment['PATH']}"  # type: ignore[attr-defined]
     subprocess.run(["bash", "-c", command], cwd=finished.folder, env=environment, check=True)
     assert (tmp_path / "labels.parquet").read_bytes() == (finished.folder / out).read_bytes()
+
+
+def test_a_told_run_has_one_round_its_page_and_its_row(tiny: Project) -> None:
+    tiny.change("datasets.demo.runs", ["clip_ae", "stpn_weak"])
+    tiny.change("runs.stpn_weak", {"method": "stpn", "supervision": "weak"})
+    tiny.change("datasets.demo.headline", "stpn_weak")
+    done = tiny.run("results/demo_report.html", "results/demo_table.md", "results/demo_ablation.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tiny.folder / "results/demo/runs/stpn_weak/seed-0"
+    assert [p.name for p in sorted(folder.glob("round-*"))] == ["round-0"]
+    assert json.loads((folder / "map.json").read_text())["rounds"] == []
+    table = (tiny.folder / "results/demo_table.md").read_text()
+    assert "| weak " in table
+    assert "| unsupervised " in table
+    assert "0 out of date" in tiny.run("verify").stdout

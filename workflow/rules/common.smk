@@ -12,10 +12,11 @@ from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
 from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.simulation import simulated_subsets
-from clip_ae.core.specs import spec_for
+from clip_ae.core.specs import rounds_of, spec_for
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_facts, read_subsets
+from clip_ae.io.annotations import read_annotations, read_facts, read_subsets
+from clip_ae.io.told import told_of
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -146,10 +147,13 @@ def train_ids(wildcards):
 
 @reported
 def told(wildcards):
-    """Digest of the annotations where the run is told what they say; clustering must not know them."""
-    if CONFIG.runs[wildcards.run].supervision == "unsupervised":
+    """Digest of what a run is told of the training videos; clustering must know nothing. A world's are an input."""
+    supervision = CONFIG.runs[wildcards.run].supervision
+    data = CONFIG.datasets[wildcards.dataset]
+    if supervision == "unsupervised" or not data.annotations:
         return "nothing"
-    return annotated(wildcards)
+    known = read_annotations(Path(data.annotations))
+    return digest(canonical(told_of(known, data.train_subset, supervision)))
 
 
 @reported
@@ -305,16 +309,10 @@ def previous_model(wildcards):
     return [at.MODEL.format(**{**wildcards, "round": number - 1})] if number else []
 
 
-def rounds_of(dataset, run):
-    """Told labels do not change from round to round."""
-    unsupervised = CONFIG.runs[run].supervision == "unsupervised"
-    return range(CONFIG.datasets[dataset].rounds if unsupervised else 1)
-
-
 def every_round(pattern):
     def paths(wildcards):
-        numbers = rounds_of(wildcards.dataset, wildcards.run)
-        return [pattern.format(**wildcards, round=number) for number in numbers]
+        rounds = rounds_of(CONFIG, wildcards.dataset, wildcards.run)
+        return [pattern.format(**wildcards, round=number) for number in range(rounds)]
 
     return paths
 
@@ -372,7 +370,7 @@ def report_training(wildcards):
             dataset=wildcards.dataset, run=dataset.headline, seed=seed, round=number
         )
         for seed in dataset.seeds
-        for number in rounds_of(wildcards.dataset, dataset.headline)
+        for number in range(rounds_of(CONFIG, wildcards.dataset, dataset.headline))
     ]
 
 

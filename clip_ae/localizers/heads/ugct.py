@@ -39,7 +39,7 @@ class Branch(nn.Module):
 
 
 class UgctHead(Head):
-    # As in WSAL-BM's and TSCN's code: UGCT's own weights are not known.
+    # DGAM's for WSAL-BM's losses, TSCN's for its own: UGCT's are not known.
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "background": 0.03, "norm": 0.1, "guide": 0.1}
     has_background: ClassVar[bool] = True
 

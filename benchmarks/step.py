@@ -1,0 +1,86 @@
+"""One training step at the paper's size (T = 750, 16 videos, d = 1024): seconds, memory, the share of its data.
+
+python -m benchmarks.step [METHOD...]     on a GPU where there is one, fp32 and bf16
+"""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.measure import tell
+from clip_ae.core.config import Training
+from clip_ae.core.methods import Blueprint, CafSwitches, CcpSwitches, Run, completed
+from clip_ae.core.types import Label, VideoFeatures, cluster_label
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.training import Trainer, create
+from clip_ae.localizers.truth import Truths
+
+DIMS = {"rgb": 1024, "flow": 1024, "clip": 512, "audio": 128}
+CLASSES, THREADS = 20, 2
+# THUMOS14 has 200 training videos of 3.6 minutes on average; a step's cost does not hang on their number.
+VIDEOS, SNIPPETS = 32, 750
+SETTINGS = Training(steps=1000, log_every=1000)
+
+
+def main(methods: list[str]) -> None:
+    set_threads(THREADS)
+    device = resolve("auto")
+    on_gpu = device.startswith("cuda")
+    print(f"{torch.cuda.get_device_name(device) if on_gpu else f'CPU, {THREADS} threads'}, torch {torch.__version__}")
+    for method in methods or ["stpn", "ugct", "clip_ae"]:
+        for precision in ("fp32", "bf16") if on_gpu else ("fp32",):
+            measure(method, precision, device, steps=20 if on_gpu else 2)
+
+
+def measure(method: str, precision: str, device: str, steps: int) -> None:
+    modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()} if method == "clip_ae" else {}
+    run = Run(method=method, **modules)
+    library = Library(dict(made(run.streams)), device)
+    labels = [Label(i, k % CLASSES, cluster_label(k % CLASSES)) for k, i in enumerate(library.ids)]
+    names = tuple(cluster_label(k) for k in range(CLASSES))
+    dims = {name: DIMS[name] for name in run.streams}
+    plan = Blueprint(method=method, dims=dims, labels=names, videos=VIDEOS, **completed(run))
+    learner = create(plan, SETTINGS.steps, 0, precision)
+    settings = replace(SETTINGS, precision=precision)
+    trainer = Trainer(learner, library, Truths(labels, library.ids, CLASSES), settings, {}, 0, device)
+    taken = list(timed(trainer.run(), 1 + steps))[1:]
+    drawn = statistics.median(timed(iter(trainer._draw, None), 5))
+    tell(f"{method}, {precision}: a step", statistics.median(taken), "s")
+    tell("   drawing its batch", 100 * drawn / statistics.median(taken), "% of it")
+    tell("   peak memory", peak(device), "GB")
+    tell("   parameters", sum(p.numel() for p in learner.localizer.parameters()) / 1e6, "million")
+
+
+def made(streams: tuple[str, ...]) -> Iterator[tuple[str, dict[str, VideoFeatures]]]:
+    rng, times = np.random.default_rng(0), np.arange(SNIPPETS) * 0.64
+    for name in streams:
+        rows = (rng.random((SNIPPETS, DIMS[name]), np.float32).astype(np.float16) for _ in range(VIDEOS))
+        covered = np.ones(SNIPPETS, np.float32)
+        yield name, {f"v{k}": VideoFeatures(f"v{k}", times, times + 0.64, covered, x) for k, x in enumerate(rows)}
+
+
+def timed(items: Iterator[Any], count: int) -> Iterator[float]:
+    for _ in range(count):
+        start = time.perf_counter()
+        next(items)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        yield time.perf_counter() - start
+
+
+def peak(device: str) -> float:
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,22 @@
+"""What a run that is told labels gets to know: of the training videos alone, and no more than its supervision allows.
+
+Standard library only, as the workflow digests it every time it is parsed.
+"""
+
+from collections.abc import Mapping
+
+from clip_ae.core.types import Annotation
+
+# A video's classes, and where in it each acts; nowhere under weak supervision.
+Told = dict[str, dict[str, tuple[tuple[float, float], ...]]]
+
+
+def told_of(database: Mapping[str, Annotation], subset: str, supervision: str) -> Told:
+    return {i: _classes(a, supervision == "full") for i, a in sorted(database.items()) if a.subset == subset}
+
+
+def _classes(annotation: Annotation, full: bool) -> dict[str, tuple[tuple[float, float], ...]]:
+    return {
+        name: tuple((i.start, i.stop) for i in annotation.instances if full and i.label == name)
+        for name in sorted({i.label for i in annotation.instances})
+    }

@@ -1,0 +1,44 @@
+"""What stands before a head makes of the I3D streams."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from clip_ae.localizers.batch import Batch
+
+
+@dataclass(frozen=True)
+class Fused:
+    """CAF's chi of both modalities, [B, L, d]; 0 where there is no such snippet."""
+
+    audio: Tensor
+    visual: Tensor
+
+
+@dataclass(frozen=True)
+class Views:
+    """CCP's Z of both views, [B, T, d]; 0 where there is no such snippet."""
+
+    cbp: Tensor
+    vlp: Tensor
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one stream: the features F that its head sees, and what the modules that are on made."""
+
+    features: Tensor
+    fused: Fused | None
+    views: Views | None
+
+
+class Before(Protocol):
+    """A front end."""
+
+    def __call__(self, batch: Batch) -> Mapping[str, Seen]: ...
+
+    def entropies(self, batch: Batch) -> dict[str, float]:
+        """How even its attention maps are; 1 points nowhere."""
+        ...
