@@ -22,6 +22,8 @@ TINY: dict[str, Any] = {
     "demo": {"seed": 0, "train_videos": 6, "test_videos": 3, "seconds_min": 4, "seconds_max": 6},
     "rounds": 2,
     "seeds": [0],
+    "runs": ["clip_ae", "stpn_demo"],
+    "headline": "clip_ae",
     "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
 }
 

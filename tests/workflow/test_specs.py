@@ -87,7 +87,7 @@ def base() -> dict[str, Any]:
     }  # fmt: skip
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
-    data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "published": "thumos14"}
+    data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "headline": "clip_ae", "published": "thumos14"}
     return plain(load_config(data))
 
 

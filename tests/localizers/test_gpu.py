@@ -1,0 +1,63 @@
+"""On a GPU: trainings that start where the CPU's do, in both precisions, and go on after a cut. `pytest -m gpu`."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clip_ae.core.tables import METHODS
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.inference import curves
+from clip_ae.localizers.training import Trainer, create
+from clip_ae.localizers.truth import Truths
+from tests.localizers.planted import BOTH, CLASSES, SETTINGS, UGCT, blueprint, labels_of, needed, planted
+
+pytestmark = pytest.mark.gpu
+# Without dropout, whose draws differ between devices.
+STILL = replace(SETTINGS, dropout=0.0)
+
+
+def made(method, device, settings=STILL, **switches):
+    streams = {name: video for name, video in planted().items() if name in needed(switches)}
+    library = Library(streams, device)
+    learner = create(blueprint(method, **switches), settings.steps, 0, settings.precision)
+    truths = Truths(labels_of(streams), library.ids, CLASSES)
+    return Trainer(learner, library, truths, settings, {}, 0, device)
+
+
+@pytest.fixture(scope="module")
+def device():
+    set_threads(1)
+    return resolve("cuda")
+
+
+def switches_of(method):
+    return {"clip_ae": BOTH, "ugct": UGCT}.get(method, {})
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "oracle"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
+    settings = replace(STILL, steps=10, log_every=1)
+    here, there = made(method, "cpu", settings, **switches_of(method)), made(
+        method, device, replace(settings, precision=precision), **switches_of(method)
+    )  # fmt: skip
+    pairs = list(zip(here.run(), there.run(), strict=True))
+    assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
+    assert all(np.isfinite(line["total"]) for _, line in pairs)
+    video = there.library.ids[0]
+    assert np.isfinite(curves(there.learner.trained.eval(), there.library, video, rgb_weight=0.5).activation).all()
+
+
+@pytest.mark.parametrize(("method", "switches"), [("clip_ae", BOTH), ("tcam", {})])
+def test_a_training_that_was_cut_goes_on_close_to_where_it_would_have_been(device, method, switches):
+    whole, cut, later = (made(method, device, **switches) for _ in range(3))
+    lines = [line for line in whole.run() if line]
+    for line in cut.run():
+        if line and cut.step == 40:
+            later.resume(cut.state(), 40)
+            break
+    last = [line for line in later.run() if line][-1]
+    assert last["step"] == lines[-1]["step"]
+    assert last["total"] == pytest.approx(lines[-1]["total"], rel=0.05)
