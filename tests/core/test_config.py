@@ -76,7 +76,7 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.trainng", {}, "datasets.demo.trainng: unknown key; did you mean 'training'?"),
         ("datasets.demo.training.steps", 0, "datasets.demo.training.steps: 0 must be at least 1"),
         ("datasets.demo.videos", "x", "expected exactly one of demo, simulate, videos, features; got demo, videos"),
-        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae, clip_ae_weak, stpn_demo"),
+        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae"),
         ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
         ("datasets.demo.evaluation.averages", [], "datasets.demo.evaluation.averages: expected at least one"),
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),

@@ -30,7 +30,7 @@ EXPECTED: dict[str, set[str]] = {
     "weights.demo_clip.*": {"pretrain", "weights"},
     "weights.demo_audio.*": {"pretrain", "weights"},
     "runs.clip_ae.method": {"cluster", "train", "localize", "summarize"},
-    "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize"},
+    "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},  # told runs have one round
     "runs.clip_ae.clustering": {"cluster", "summarize"},
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
