@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clip_ae.core.config import load_config
+from clip_ae.core.checks import load_config
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection
 from clip_ae.io.annotations import read_annotations
@@ -29,10 +29,11 @@ text { fill: #667085; font: 11px system-ui, sans-serif } .axis { stroke: #e3e5e8
 
 
 def main(video_id: str) -> None:
-    world = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].demo
+    demo = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"]
+    world = demo.demo
     assert world is not None
     video = next(plan for plan in untrimmed.plan(world) if plan.video_id == video_id)
-    run = DEMO / "runs/stpn/seed-0"
+    run = DEMO / "runs" / demo.headline / f"seed-{demo.seeds[0]}"
     names = cluster_names(run / "map.json")
     truth = read_annotations(DEMO / "world/annotations.json")[video_id].instances
     found = [d for d in read_detections(run / "detections.json") if d.video_id == video_id]

@@ -1,11 +1,15 @@
 """The docs say what is so: the example of a new encoder is carried out, the drawn time convention drawn anew."""
 
+import ast
 import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,6 +109,22 @@ def insert(path: Path, before: str, text: str) -> None:
     source = path.read_text()
     assert source.count(before) == 1, before
     path.write_text(source.replace(before, text + before))
+
+
+SCRIPTS = sorted([*(ROOT / "docs").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.name)
+def test_what_a_script_imports_from_the_package_is_there(path: Path) -> None:
+    """Nothing else runs the scripts that draw pictures and measure."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clip_ae"):
+            module = importlib.import_module(node.module or "")
+            assert not [a.name for a in node.names if not hasattr(module, a.name) and not submodule(module, a.name)]
+
+
+def submodule(module: ModuleType, name: str) -> bool:
+    return importlib.util.find_spec(f"{module.__name__}.{name}") is not None
 
 
 def test_time_is_drawn_as_the_grid_has_it(tmp_path: Path) -> None:
