@@ -50,7 +50,7 @@ def captions(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[str]:
         "All our rows share the dataset's schedule, proposals and suppression; a rival's own paper may have others."
     )
     named = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstructed for run in runs}
-    reasons = "; ".join(f"{method} {reason}" for method, reason in named.items() if reason)
+    reasons = "; ".join(f"{method}, {reason}" for method, reason in named.items() if reason)
     if reasons:
         lines.append(f"Reconstructed, as not all of text and code could be had: {reasons}.")
     if spec.simulated:

@@ -16,7 +16,7 @@ from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.labels import write_labels
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
-from clip_ae.io.told import told_of
+from clip_ae.io.told import Told, told_of
 from clip_ae.io.weights import read_weights, read_weights_record
 
 LIBRARIES = ("numpy", "scikit-learn", "scipy")
@@ -39,8 +39,9 @@ def run(
     videos = list(streams[spec.streams[0]])
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in streams}
     if spec.supervision != "unsupervised":
-        labels = _told(spec, annotations, videos)
-        inputs["labels"] = digest(canonical(labels))
+        told = _told(spec, annotations)
+        inputs["told"] = digest(canonical(told))
+        labels = _labels(spec, annotations, {i: told[i] for i in videos if told[i]})
     else:
         if len(videos) < spec.classes:
             raise UserError(
@@ -80,12 +81,14 @@ def _descriptors(spec: ClusterSpec, streams: Streams, model: Path | None, device
     return pool(*described(streams, file.tensors, file.about, resolve(device), fused=spec.descriptor == "fused"))
 
 
-def _told(spec: ClusterSpec, path: Path | None, videos: list[str]) -> list[Label]:
-    """The annotated classes of the training videos; their extents too under full supervision."""
+def _told(spec: ClusterSpec, path: Path | None) -> Told:
     if path is None:
         raise UserError(f"--annotations: missing; `{spec.supervision}` supervision needs them")
-    told = told_of(read_annotations(path), spec.train_subset, spec.supervision)
-    known = {i: told[i] for i in videos if told[i]}
+    return told_of(read_annotations(path), spec.train_subset, spec.supervision)
+
+
+def _labels(spec: ClusterSpec, path: Path | None, known: Told) -> list[Label]:
+    """Classes by name in place of clusters, for the videos that have any."""
     names = sorted({name for classes in known.values() for name in classes})
     if len(names) != spec.classes:
         raise UserError(

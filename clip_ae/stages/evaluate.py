@@ -22,7 +22,7 @@ PROTOCOL = (
     "all-point interpolated AP; mean over the classes that occur in the test subset. "
     "Clusters get class names from the training videos' annotations, here and nowhere else. "
     "Chance: each test video's clusters renamed by a random permutation, segments and scores kept; "
-    "mean over the shuffles. All figures are fractions."
+    "mean over the shuffles."
 )
 
 

@@ -18,9 +18,10 @@ from clip_ae.core.provenance import Record, digest, join_ids, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_facts
+from clip_ae.io.annotations import read_annotations, read_facts
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.records import read_record
+from clip_ae.io.told import told_of
 
 # Stages whose outputs lie at the same place as another's: the record says which it was.
 SHARED = ("extract", "make_demo")
@@ -99,6 +100,8 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
     try:
         if data and role in ("annotations", "subsets"):
             return {_annotated(data, role, wildcards)}
+        if data and role == "told":
+            return {_told(config, data, wildcards)}
         if data and role == "files":
             return {_files(data, wildcards)}
     except (ClipAeError, OSError):
@@ -111,6 +114,12 @@ def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
         return digest(canonical({}))
     path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
     return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_facts(path)))
+
+
+def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
+    path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
+    supervision = config.runs[wildcards["run"]].supervision
+    return digest(canonical(told_of(read_annotations(path), data.train_subset, supervision)))
 
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:

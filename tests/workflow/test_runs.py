@@ -163,7 +163,8 @@ def test_a_told_run_has_one_round_its_page_and_its_row(tiny: Project) -> None:
     tiny.change("datasets.demo.runs", ["clip_ae", "stpn_weak"])
     tiny.change("runs.stpn_weak", {"method": "stpn", "supervision": "weak"})
     tiny.change("datasets.demo.headline", "stpn_weak")
-    done = tiny.run("results/demo_report.html", "results/demo_table.md", "results/demo_ablation.md")
+    outputs = [f"results/demo_{name}" for name in ("report.html", "table.md", "ablation.md", "map.json")]
+    done = tiny.run(*outputs, "results/demo_detections.json")
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tiny.folder / "results/demo/runs/stpn_weak/seed-0"
     assert [p.name for p in sorted(folder.glob("round-*"))] == ["round-0"]
