@@ -20,11 +20,6 @@ STPN = Training(snippets=20, batch=4, steps=150, learning_rate=2e-2, log_every=5
 SPARSE = {"sparsity": 3e-2}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def result():
     streams = planted()
