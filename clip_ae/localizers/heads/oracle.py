@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from clip_ae.core.methods import Blueprint
 from clip_ae.localizers.batch import Truth
 from clip_ae.localizers.embedding import Embedding
-from clip_ae.localizers.head import Head, StreamOutput
+from clip_ae.localizers.head import Curves, Head, StreamOutput
 from clip_ae.losses.classification import classification
 from clip_ae.losses.extent import extent
 
@@ -51,6 +51,11 @@ class Oracle(Head):
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
+
+    def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
+        """Its activations were taught extents themselves: attention, the largest of them, would only square them."""
+        found = super().curves(output, mask)
+        return Curves(mask.to(found.activation.dtype), found.activation, found.scores)
 
 
 def attended(cas: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clip_ae.localizers.heads.oracle import attended
-from tests.localizers.heads.small import check, convolution, every, linear, relu
+from tests.localizers.heads.small import ORDINARY, check, every, localizer, task
 from tests.losses import plain
 
 
@@ -31,3 +31,11 @@ def test_video_logits_stand_extreme_activations(level):
     video.sum().backward()
     assert video.tolist() == [[level], [0.0]]
     assert cas.grad.isfinite().all()
+
+
+def test_its_curves_are_its_activations_alone():
+    built, found = localizer("oracle"), task(ORDINARY)
+    output, mask = built(found.batch).streams["rgb"], found.batch.mask["rgb"]
+    curves = built.head.curves(output, mask)
+    assert curves.attention.tolist() == mask.tolist()
+    torch.testing.assert_close(curves.activation, output.cas.sigmoid() * mask[..., None])
