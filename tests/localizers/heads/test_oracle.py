@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from clip_ae.localizers.heads.oracle import attended
-from tests.localizers.heads.small import ORDINARY, check, every, localizer, task
+from tests.localizers.heads.small import ORDINARY, check, convolution, every, linear, localizer, relu, task
 from tests.losses import plain
 
 
