@@ -1,6 +1,7 @@
 """Tests marked `gpu` need a GPU: without one they skip, and fail where CLIP_AE_EXPECT_GPU=1 says that there is one."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,3 +15,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CLIP_AE_EXPECT_GPU") == "1":
             pytest.fail("CLIP_AE_EXPECT_GPU=1, but torch finds no GPU here", pytrace=False)
         pytest.skip("needs a GPU")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Layers of a few numbers are up to fifty times slower on two threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -70,6 +70,11 @@ def read_weights_record(path: Path) -> Record:
     return _header(path)[0]
 
 
+def read_weights_about(path: Path) -> dict[str, Any]:
+    """What is known of the weights, without reading or checking them."""
+    return _header(path)[1]
+
+
 def _header(path: Path) -> tuple[Record, dict[str, Any]]:
     """The record and what is known of the weights, read from the metadata without the tensors."""
     try:

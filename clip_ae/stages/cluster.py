@@ -17,7 +17,7 @@ from clip_ae.io.labels import write_labels
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.told import Told, told_of
-from clip_ae.io.weights import read_weights, read_weights_record
+from clip_ae.io.weights import read_weights, read_weights_about, read_weights_record
 
 LIBRARIES = ("numpy", "scikit-learn", "scipy")
 
@@ -60,7 +60,7 @@ def _streams(spec: ClusterSpec, model: Path | None) -> tuple[str, ...]:
     """What the descriptors are made of, and beside it what the model that attends reads."""
     if (spec.descriptor == "mean") != (model is None):
         raise UserError(f"--model: the `{spec.descriptor}` descriptor {'takes no' if model else 'needs a'} model")
-    return tuple(read_weights(model).about["blueprint"]["dims"]) if model else spec.streams
+    return tuple(read_weights_about(model)["blueprint"]["dims"]) if model else spec.streams
 
 
 def _with_material(streams: Streams, pooled: Collection[str]) -> Streams:

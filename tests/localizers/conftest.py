@@ -1,11 +1,6 @@
 import pytest
-import torch
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Layers this small are up to fifty times slower on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(autouse=True, scope="module")
+def _small_layers(one_thread: None) -> None:
+    """Every test here trains or runs layers of a few numbers."""

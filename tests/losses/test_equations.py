@@ -23,6 +23,8 @@ from clip_ae.losses.sparsity import sparsity
 from clip_ae.losses.triplet import triplet
 from tests.losses import plain
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # The fourth video has no material; the third, one snippet. The last of 4 classes has no video.
 LENGTHS, SPAN = (9, 4, 1, 0, 23), 28
 LABELS = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0]], float)
@@ -98,15 +100,6 @@ def prepared(name, **more):
     call = (lambda *t: loss(*t, mask=inputs.mask)) if "m" in takes else loss
     learnt = [t.requires_grad_() for k, t in zip(kinds, tensors, strict=True) if k in LEARNT]
     return call, tensors, partial(equation, *arrays), learnt
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Tensors this small are many times slower on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def gradients(value, learnt):
