@@ -76,7 +76,7 @@ def smoke() -> None:
 
 
 def paper() -> None:
-    """As METHODS of the field have it: I3D's and CLIP's true widths, T = 750, 6,000 steps, bf16."""
+    """As published: I3D's and CLIP's true widths, T = 750, 6,000 steps, bf16."""
     config = shipped()
     data = dataset()
     data["simulate"] |= {"rgb_dim": 1024, "flow_dim": 1024, "clip_dim": 512, "audio_dim": 128}
