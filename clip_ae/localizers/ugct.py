@@ -94,7 +94,7 @@ class Ugct(Learner):
             return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
         if kind == "dropout":
             passes = [self.teacher(batch, dropout=True).streams for _ in range(DROPOUT_PASSES)]
-            return {n: _spread([p[OTHER[n]].attention for p in passes]) for n in output.streams}
+            return {n: _spread([self._share(p[OTHER[n]]) for p in passes]) for n in output.streams}
         if kind == "heads":
             return {n: self._disagreement(taught[OTHER[n]]) for n in output.streams}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
@@ -106,11 +106,13 @@ class Ugct(Learner):
 
     def _disagreement(self, taught: StreamOutput) -> Tensor:
         """KL divergence between attention and what the class activations say of the same snippet."""
-        attention = taught.attention.clamp(1e-4, 1 - 1e-4)
-        share = foreground_share(taught.cas) if self.localizer.head.has_background else taught.cas.sigmoid().amax(-1)
-        share = share.clamp(1e-4, 1 - 1e-4)
+        attention, share = (x.clamp(1e-4, 1 - 1e-4) for x in (taught.attention, self._share(taught)))
         yes = attention * (attention / share).log()
         return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=LIMIT)
+
+    def _share(self, taught: StreamOutput) -> Tensor:
+        """How much of a snippet is action by its class activations, [B, T]."""
+        return foreground_share(taught.cas) if self.localizer.head.has_background else taught.cas.sigmoid().amax(-1)
 
 
 def _spread(values: list[Tensor]) -> Tensor:

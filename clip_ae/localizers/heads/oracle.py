@@ -1,7 +1,7 @@
 """The upper bound: what features and proposals allow when the annotated extents themselves are learnt.
 
 Each stream, with features x:
-    E = Dropout(ReLU(Conv_k3 x)),  s = W E + b,  p = sigmoid(s)
+    E = ReLU(Conv_k3 x),  s = W Dropout(E) + b,  p = sigmoid(s)
     a_t = max_c p_tc
     v_c = sum_t p_tc s_tc / sum_t p_tc              video logit: each class attended where it acts
     loss = extent BCE(p, extents) + classification BCE(sigmoid(v), y)
@@ -26,12 +26,12 @@ class Branch(nn.Module):
     def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
-        self.embedding = Embedding(dim, width, dropout)
+        self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
         self.classifier = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
-        cas = self.classifier(embedding)
+        cas = self.classifier(self.dropout(embedding))
         attention = cas.sigmoid().amax(dim=-1) * mask
         return StreamOutput(embedding, cas, attention, attended(cas, mask))
 

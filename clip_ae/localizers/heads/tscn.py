@@ -1,8 +1,8 @@
 """TSCN, two-stream consensus network (Zhai et al., ECCV 2020), before its refinements.
 
 Each stream, with features x:
-    E = Dropout(ReLU(Conv_k3 x)),  a = sigmoid(FC E),  s = W E + b    no background class
-    p = softmax(W (sum a E / sum a) + b)
+    E = ReLU(Conv_k3 x),  a = sigmoid(FC E),  D = Dropout(E),  s = W D + b    no background class
+    p = softmax(W (sum a D / sum a) + b)
     loss = CE(p, y) + 0.1 norm
 Its pseudo ground truth is the learner's. The paper's sliding mean before W, over a length that is not known, is left
 out: E sees its neighbours already.
@@ -26,15 +26,16 @@ class Branch(nn.Module):
     def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
-        self.embedding = Embedding(dim, width, dropout)
+        self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
         self.attention = nn.Linear(width, 1)
         self.classifier = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
         attention = self.attention(embedding).squeeze(-1).sigmoid() * mask
-        pooled = attention_pool(embedding, attention)
-        return StreamOutput(embedding, self.classifier(embedding), attention, self.classifier(pooled))
+        dropped = self.dropout(embedding)
+        pooled = attention_pool(dropped, attention)
+        return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(pooled))
 
 
 class Tscn(Head):

@@ -1,8 +1,8 @@
 """The head that UGCT has here: TSCN's and WSAL-BM's family. Reconstructed, as no code of UGCT could be had.
 
 Each stream, with features x:
-    E = Dropout(ReLU(Conv_k3 x)),  A = sigmoid(Conv_k1 E),  S = Conv_k1 E   with a background class
-    f_fg = sum A E / sum A,  f_bg = sum (1 - A) E / sum (1 - A)
+    E = ReLU(Conv_k3 x),  A = sigmoid(Conv_k1 E),  D = Dropout(E),  S = Conv_k1 D   with a background class
+    f_fg = sum A D / sum A,  f_bg = sum (1 - A) D / sum (1 - A)
     p_fg = softmax(W f_fg),  p_bg = softmax(W f_bg)                         W is S's own classifier
     loss = CE(p_fg, y) + CE(p_bg, background) + norm + guide, weighted
 """
@@ -27,15 +27,16 @@ class Branch(nn.Module):
     def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
-        self.embedding = Embedding(dim, width, dropout)
+        self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
         self.attention = nn.Linear(width, 1)
         self.classifier = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
         attention = self.attention(embedding).squeeze(-1).sigmoid() * mask
-        fg, bg = attention_pool(embedding, attention), attention_pool(embedding, (1 - attention) * mask)
-        return StreamOutput(embedding, self.classifier(embedding), attention, self.classifier(fg), self.classifier(bg))
+        dropped = self.dropout(embedding)
+        fg, bg = attention_pool(dropped, attention), attention_pool(dropped, (1 - attention) * mask)
+        return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(fg), self.classifier(bg))
 
 
 class UgctHead(Head):

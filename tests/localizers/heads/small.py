@@ -41,10 +41,11 @@ def _longer(x, longest):
     return torch.cat([x, x.new_zeros(len(x), longest, x.shape[2])], dim=1)[:, :longest]
 
 
-def localizer(method, precision="fp32"):
+def localizer(method, precision="fp32", dropout=0.0):
     """Nothing in it starts at exactly 0."""
     torch.manual_seed(0)
-    built = build(Blueprint(method=method, dims=DIMS, labels=tuple("abcd"), width=8, dropout=0.0), precision).eval()
+    plan = Blueprint(method=method, dims=DIMS, labels=tuple("abcd"), width=8, dropout=dropout)
+    built = build(plan, precision).eval()
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))

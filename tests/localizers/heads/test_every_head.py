@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from clip_ae.core.tables import HEADS
+from clip_ae.localizers.batch import Batch
 from tests.localizers.heads.small import LENGTHS, C, localizer, task
 
 pytestmark = pytest.mark.parametrize("head", HEADS)
@@ -102,6 +103,17 @@ def test_nothing_and_one_snippet_are_finite(head, rows):
     found = task(rows)
     for values in learnt(localizer(head), found):
         assert all(value.isfinite().all() for value in values.values() if value is not None)
+
+
+def test_dropout_makes_no_snippet_be_attended_more_than_its_like(head):
+    """A loss that asks attention to differ would be content with that, and nothing of it be left without dropout."""
+    if head == "oracle":
+        pytest.skip("what attends there is what is classified, and no loss asks for differences")
+    alike = {name: x[:, :1].expand(-1, 24, -1) for name, x in task([4], gap=False).batch.features.items()}
+    batch = Batch(("4",), alike, {name: torch.ones(1, 24, dtype=torch.bool) for name in alike})
+    for stream in localizer(head, dropout=0.5).train()(batch).streams.values():
+        inner = stream.attention[0, 5:-5]
+        torch.testing.assert_close(inner, inner[:1].expand_as(inner))
 
 
 def test_what_has_no_material_is_not_attended(head):
