@@ -55,7 +55,9 @@ class UgctSwitches:
     """Uncertainty-guided collaborative training (reconstructed)."""
 
     base: Base = key("ugct", "head that students and teachers have")
-    targets: Literal["hard", "soft"] = key("hard", "the teacher's attention cut at 0.5, or as it is")
+    targets: Literal["mean", "half", "soft"] = key(
+        "mean", "the teacher's attention cut at its mean in the video, cut at 0.5, or as it is"
+    )
     class_targets: Literal["none", "kl", "mse"] = key("none", "the teacher's class activations as targets too")
     uncertainty: Literal["predicted", "dropout", "heads", "none"] = key(
         "predicted", "by a branch; by the spread of dropout passes; by how far attention and activation differ; off"
@@ -72,10 +74,11 @@ class UgctSwitches:
 class Switches:
     """What shapes a method; a module that is absent here is absent from the network."""
 
-    caf: CafSwitches | None = key(None, "clip_ae: audio-visual fusion; {} turns it on with its defaults")
-    ccp: CcpSwitches | None = key(None, "clip_ae: collaboration of CLIP and I3D; {} turns it on with its defaults")
-    feed: Literal["residual", "layer_norm"] | None = key(
-        None, "clip_ae: what the head sees, X + P(modules), the default, or LN(P(X, modules))"
+    caf: CafSwitches | None = key(None, "audio-visual fusion; {} turns it on with its defaults")
+    ccp: CcpSwitches | None = key(None, "collaboration of CLIP and I3D; {} turns it on with its defaults")
+    feed: Literal["centred", "residual", "layer_norm"] | None = key(
+        None,
+        "what the head sees: X + P(modules less their mean over time), the default; X + P(modules); LN(P(X, modules))",
     )
     self_supervision: SelfSupervision | None = key(None, "clip_ae: forms of its two losses")
     ugct: UgctSwitches | None = key(None, "ugct and clip_ae: teachers and uncertainty")
@@ -121,13 +124,13 @@ class Blueprint(Switches):
 
 # Switches that only some methods have, and what they are there where the config says nothing.
 BELONG: dict[str, tuple[str, ...]] = {
-    "caf": ("clip_ae",),
-    "ccp": ("clip_ae",),
-    "feed": ("clip_ae",),
+    "caf": ("clip_ae", "oracle"),
+    "ccp": ("clip_ae", "oracle"),
+    "feed": ("clip_ae", "oracle"),
     "self_supervision": ("clip_ae",),
     "ugct": ("ugct", "clip_ae"),
 }
-DEFAULTS: dict[str, Any] = {"feed": "residual", "self_supervision": SelfSupervision(), "ugct": UgctSwitches()}
+DEFAULTS: dict[str, Any] = {"feed": "centred", "self_supervision": SelfSupervision(), "ugct": UgctSwitches()}
 
 
 def completed(run: Run) -> dict[str, Any]:

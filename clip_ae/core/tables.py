@@ -85,7 +85,7 @@ METHODS = {
         (*PSEUDO, "decor", "ins_dis"),
         reconstructed="equations from its paper, all else open; its baseline is the reconstructed UGCT",
     ),
-    "apsl_reconstructed": Method("APSL", "apsl_reconstructed", reconstructed="from its idea alone, not to be quoted"),
+    "apsl_reconstructed": Method("after APSL", "apsl_reconstructed", reconstructed="from the idea of a paper alone"),
     "oracle": Method("oracle", "oracle"),
 }
 

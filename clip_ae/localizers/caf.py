@@ -62,20 +62,22 @@ class Caf(nn.Module):
     def entropies(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[float]:
         """How even each stage's map over the audio is."""
         fused = list(self._stages(audio, visual, heard, seen))
-        for stage, inputs in zip(self.stages, fused, strict=False):
-            a, _, queries = stage.asked(inputs.audio, inputs.visual)
-            yield entropy(queries, a, seen, heard, scale=1.0)
+        for t, stage in enumerate(self.stages):
+            a, _, queries = stage.asked(fused[t].audio, fused[t].visual)
+            sounding = heard.any(dim=1, keepdim=True) & seen if t else heard
+            yield entropy(queries, a, seen, sounding, scale=1.0)
 
     def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[Fused]:
         """The inputs of each stage in turn, and the last one's output."""
-        # A video is silent where it has no sound at all; a gap in the sound is filled by what is mixed there.
-        silent = ~heard.any(dim=1)[:, None, None]
+        # A video is silent where it has no sound at all; a gap in the sound is filled by what is mixed there, so from
+        # then on there is sound wherever there is a picture.
+        sounding = heard.any(dim=1, keepdim=True) & seen
         a, v = self.audio(audio) * heard[..., None], self.visual(visual) * seen[..., None]
         yield Fused(a, v)
         sum_a, sum_v = a, v
         for t, stage in enumerate(self.stages):
-            mixed_a, mixed_v = stage(a, v, heard, seen)
-            a = torch.tanh(self.norms[2 * t](sum_a + mixed_a)).masked_fill(silent, 0.0) * seen[..., None]
+            mixed_a, mixed_v = stage(a, v, sounding if t else heard, seen)
+            a = torch.tanh(self.norms[2 * t](sum_a + mixed_a)) * sounding[..., None]
             v = torch.tanh(self.norms[2 * t + 1](sum_v + mixed_v)) * seen[..., None]
             sum_a, sum_v = sum_a + a, sum_v + v
             yield Fused(a, v)

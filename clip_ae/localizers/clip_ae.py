@@ -58,8 +58,8 @@ class ClipAe(Ugct):
 
     @torch.no_grad()
     def watched(self, output: Output, batch: Batch) -> dict[str, float]:
-        """How even attention is, and eq. 7 both ways: with the mean, which it then mostly measures, and without."""
-        found = self.localizer.watched(batch)
+        """How even the modules' maps are too, and eq. 7 with the mean, which it then mostly measures, and without."""
+        found = {**super().watched(output, batch), **self.localizer.watched(batch)}
         for way, centred in (("raw", False), ("centred", True)) if self.caf else ():
             found[f"decor {way}"] = float(torch.stack(list(self._decor(output, batch, "mean", centred))).sum())
         return found

@@ -1,9 +1,11 @@
 """What the head sees in place of an I3D stream X: the paper does not say how CAF's and CCP's features get there.
 
-    F = X + P([chi_v; chi_a; Z_CBP; Z_VLP])      of the modules that are on; P starts at 0
+    M = [chi_v; chi_a; Z_CBP; Z_VLP]      of the modules that are on
+    F = X + P(M - mean_t M)               P starts at 0
 
-So training starts from the baseline, and with both modules off there is no front end at all. `feed: layer_norm` is the
-other reading, F = LN(P([X; ...])). Each stream has its own modules.
+So training starts from the baseline, and with both modules off there is no front end at all. The mean over a video's
+snippets is left out as it says nothing of where, but names the video: through it a head would learn its labels by heart
+(`feed: residual` leaves it in). `feed: layer_norm` is F = LN(P([X; M])). Each stream has its own modules.
 """
 
 from collections.abc import Mapping
@@ -26,6 +28,7 @@ class StreamFrontEnd(nn.Module):
         self.ccp = Ccp(dims[name], dims["clip"], width, ccp) if ccp else None
         self.fed_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
         parts = (1 + self.fed_audio if caf else 0) + (2 if ccp else 0)
+        self.centred = blueprint.feed == "centred"
         self.norm = nn.LayerNorm(dims[name]) if blueprint.feed == "layer_norm" else None
         self.projection = nn.Linear(parts * width + (dims[name] if self.norm else 0), dims[name])
         if not self.norm:
@@ -38,11 +41,15 @@ class StreamFrontEnd(nn.Module):
         parts = [fused.visual] if fused else []
         parts += [fused.audio] if fused and self.fed_audio else []
         parts += [views.cbp, views.vlp] if views else []
-        if self.norm:
-            features = self.norm(self.projection(torch.cat([x, *parts], dim=-1)))
-        else:
-            features = x + self.projection(torch.cat(parts, dim=-1))
+        features = self._fed(x, torch.cat(parts, dim=-1), seen)
         return Seen(features * seen[..., None], fused, views)
+
+    def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
+        if self.norm:
+            normed: Tensor = self.norm(self.projection(torch.cat([x, made], dim=-1)))
+            return normed
+        fed: Tensor = self.projection(made - _mean(made, seen) if self.centred else made)
+        return x + fed
 
     def entropies(self, x: Tensor, batch: Batch, seen: Tensor) -> dict[str, float]:
         """How even each attention map is; 1 points nowhere."""
@@ -53,6 +60,11 @@ class StreamFrontEnd(nn.Module):
         if self.ccp:
             found["ccp"] = self.ccp.entropy(x, batch.features["clip"], seen)
         return found
+
+
+def _mean(made: Tensor, seen: Tensor) -> Tensor:
+    """[B, 1, D] over real snippets; the others are 0."""
+    return made.sum(dim=1, keepdim=True) / seen.sum(dim=1)[:, None, None].clamp(min=1)
 
 
 class FrontEnd(nn.Module):

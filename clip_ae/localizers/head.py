@@ -30,6 +30,11 @@ class StreamOutput:
 Outputs = Mapping[str, StreamOutput]
 
 
+def attend(logits: Tensor, mask: Tensor) -> Tensor:
+    """sigmoid of logits [B, T, 1], 0 where masked: [B, T]. In bf16 it would be 1 from 7 on, and learn no more."""
+    return torch.sigmoid(logits.float() if logits.dtype == torch.bfloat16 else logits).squeeze(-1) * mask
+
+
 @dataclass(frozen=True)
 class Curves:
     """Streams fused, all in [0, 1]: attention [B, T], class activation [B, T, C], video scores [B, C]."""

@@ -40,8 +40,13 @@ class Learner(nn.Module):
 
     @torch.no_grad()
     def watched(self, output: Output, batch: Batch) -> dict[str, float]:
-        """Figures beside the losses that tell how training goes."""
-        return {}
+        """Figures beside the losses that tell how training goes: attention that spreads no more has collapsed."""
+        found = {}
+        for name, stream in output.streams.items():
+            values = [a[real] for a, real in zip(stream.attention, batch.mask[name], strict=True) if real.any()]
+            found[f"attention {name}"] = float(torch.stack([a.mean() for a in values]).mean())
+            found[f"spread {name}"] = float(torch.stack([a.std(unbiased=False) for a in values]).mean())
+        return found
 
 
 def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Learner:

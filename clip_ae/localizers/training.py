@@ -29,6 +29,11 @@ Arrays = dict[str, NDArray[Any]]
 Line = dict[str, Any]
 
 
+# What shapes attention maps and uncertainty has gradients far below its decay. Adam makes full steps of whatever is
+# left, so decay would flatten every map.
+UNDECAYED = {"query", "key", "correlation", "scale", "uncertainty"}
+
+
 def create(blueprint: Blueprint, steps: int, seed: int, precision: str = "fp32") -> Learner:
     """A fresh learner; the seed alone decides its weights."""
     torch.manual_seed(seed)
@@ -53,9 +58,8 @@ class Trainer:
     def __post_init__(self) -> None:
         self.learner.to(self.device).train()
         self.loss_weights = {**self.learner.loss_weights, **self.loss_weights}
-        parameters = [p for p in self.learner.parameters() if p.requires_grad]
-        s = self.settings
-        self.optimizer = torch.optim.Adam(parameters, lr=s.learning_rate, weight_decay=s.weight_decay)
+        groups = _groups(self.learner, self.settings.weight_decay)
+        self.optimizer = torch.optim.Adam(groups, lr=self.settings.learning_rate)
 
     def run(self) -> Iterator[Line | None]:
         """One step an item; an item is a line of the log every `log_every` steps, when nothing is left to remember."""
@@ -114,6 +118,14 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.step = step
+
+
+def _groups(learner: Learner, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters that learn, with their decay."""
+    learning = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
+    kept = [p for n, p in learning if UNDECAYED.isdisjoint(n.split("."))]
+    free = [p for n, p in learning if not UNDECAYED.isdisjoint(n.split("."))]
+    return [{"params": kept, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 
 def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> None:

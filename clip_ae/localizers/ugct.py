@@ -1,10 +1,13 @@
 """UGCT, uncertainty-guided collaborative training (Yang et al., CVPR 2021). Reconstructed: no code could be had.
 
 Each stream's student learns from the pseudo-labels of the other stream's teacher:
-    G = 1[A_teacher > 0.5] of the other stream
+    G = 1[A_teacher > mean_t A_teacher] of the other stream
     loss = base + w(t) mean_t [ exp(-U) (A - G)^2 + b U ],   w(t) = exp(-5 (1 - t / t_ramp)^2)
 U is a light branch's log-uncertainty, between 0 and 5, and dropped when training ends. Teachers follow their students
 by an exponential moving average; they localize, and their attention pools the next round's descriptors.
+
+Cut at 0.5 (`targets: half`) G soon is one value everywhere, by chance 0 or 1: a teacher whose attention lies on one
+side of it teaches the other stream to lie there too.
 """
 
 import math
@@ -79,13 +82,20 @@ class Ugct(Learner):
         doubts = self._doubts(output, batch, taught)
         for name, student in output.streams.items():
             other, mask = taught[OTHER[name]], batch.mask[name] & batch.mask[OTHER[name]]
-            target = (other.attention > 0.5).float() if self.switches.targets == "hard" else other.attention
+            target = self._target(other.attention, mask)
             bound = self.switches.bound if self.switches.uncertainty == "predicted" else 0.0
             sums["attention_pseudo"].append(attention_pseudo(student.attention, target, doubts[name], mask, bound))
             if self.switches.class_targets != "none":
                 loss = getattr(class_pseudo, self.switches.class_targets)
                 sums["class_pseudo"].append(loss(student.cas, other.cas, doubts[name].detach(), mask))
         return {name: torch.stack(losses).sum() for name, losses in sums.items() if losses}
+
+    def _target(self, attention: Tensor, mask: Tensor) -> Tensor:
+        """G [B, T]."""
+        if self.switches.targets == "soft":
+            return attention
+        share = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return (attention > (share if self.switches.targets == "mean" else 0.5)).float()
 
     def _doubts(self, output: Output, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
         """U [B, T] of what each stream is taught."""

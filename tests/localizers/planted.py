@@ -13,7 +13,7 @@ DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)
 SETTINGS = Training(snippets=20, batch=4, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.2)
 UGCT = {"ugct": UgctSwitches()}
-CLIP_AE = {**UGCT, "feed": "residual", "self_supervision": SelfSupervision()}
+CLIP_AE = {**UGCT, "feed": "centred", "self_supervision": SelfSupervision()}
 BOTH = {**CLIP_AE, "caf": CafSwitches(), "ccp": CcpSwitches()}
 
 

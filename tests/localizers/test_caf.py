@@ -92,6 +92,19 @@ def test_a_masked_snippet_is_never_attended_and_gives_nothing():
     assert not found.visual[0, 5:].any()
 
 
+def test_a_gap_in_the_sound_is_filled_and_then_heard():
+    """Stage 1 mixes what was heard; its features lie wherever there is a picture, and stage 2 mixes those."""
+    caf, (audio, visual, heard, seen) = made(), inputs()
+    heard[0, 4:], seen[0, 1] = False, False
+    a, v = caf.audio(audio) * heard[..., None], caf.visual(visual) * seen[..., None]
+    mixed_a, mixed_v = caf.stages[0](a, v, heard, seen)
+    a1, v1 = torch.tanh(a + mixed_a) * seen[..., None], torch.tanh(v + mixed_v) * seen[..., None]
+    mixed_a, mixed_v = caf.stages[1](a1, v1, seen, seen)
+    fused = caf(audio, visual, heard, seen)
+    torch.testing.assert_close(fused.audio, torch.tanh(a + a1 + mixed_a) * seen[..., None])
+    torch.testing.assert_close(fused.visual, torch.tanh(v + v1 + mixed_v) * seen[..., None])
+
+
 def test_without_sound_nothing_is_heard_and_the_picture_passes():
     caf, (audio, visual, heard, seen) = made(), inputs()
     heard[0] = False

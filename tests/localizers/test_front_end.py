@@ -46,6 +46,31 @@ def test_audio_may_be_fed_to_rgb_alone():
     assert rgb.streams["rgb"].projection.in_features == 2 * 8
 
 
+def moved(feed):
+    """A front end whose P is not zero, what it is fed, and what comes out."""
+    made = front_end(feed=feed, caf=CafSwitches(), ccp=CcpSwitches())
+    part = made.streams["rgb"]
+    torch.nn.init.normal_(part.projection.weight)
+    seen = made(batch())["rgb"]
+    parts = torch.cat([seen.fused.visual, seen.fused.audio, seen.views.cbp, seen.views.vlp], dim=-1)
+    return part, parts, seen.features
+
+
+def test_what_is_fed_says_nothing_that_holds_for_the_whole_video():
+    part, parts, features = moved("centred")
+    for b, length in enumerate((T, 3)):
+        own = parts[b, :length]
+        expected = batch().features["rgb"][b, :length] + part.projection(own - own.mean(dim=0))
+        torch.testing.assert_close(features[b, :length], expected)
+        assert not features[b, length:].any()
+
+
+def test_residual_feeds_all_of_it():
+    part, parts, features = moved("residual")
+    real = batch().mask["rgb"]
+    torch.testing.assert_close(features[real], (batch().features["rgb"] + part.projection(parts))[real])
+
+
 def test_layer_norm_is_the_other_way_to_feed():
     made = front_end(feed="layer_norm", ccp=CcpSwitches())
     part, seen = made.streams["rgb"], made(batch())["rgb"]

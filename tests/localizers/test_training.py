@@ -37,7 +37,7 @@ def known(plan: Blueprint):
 def test_losses_fall_and_are_logged_by_name(result):
     *_, log = result
     assert [line["step"] for line in log] == [50, 100, 150]
-    assert set(log[0]) == {"step", "classification", "sparsity", "total"}
+    assert set(log[0]) == {"step", "classification", "sparsity", "total", "watched"}
     assert log[-1]["classification"] < 0.5 * log[0]["classification"]
     assert log[-1]["total"] == pytest.approx(log[-1]["classification"] + 3e-2 * log[-1]["sparsity"])
 
@@ -82,6 +82,30 @@ def test_a_training_that_was_cut_goes_on_to_the_same_bytes(method, switches):
     lines += [line for line in later.run() if line]
     assert same(later.state(), whole.state())
     assert lines == log
+
+
+def test_decay_leaves_attention_maps_alone():
+    """Adam makes full steps of whatever gradient there is: decay alone would make maps even."""
+    made = trainer(planted(), "clip_ae", **BOTH)
+    names = {id(p): n for n, p in made.learner.named_parameters()}
+    decay = {names[id(p)]: g["weight_decay"] for g in made.optimizer.param_groups for p in g["params"]}
+    free = {n.split(".")[-2 if n.endswith("weight") else -1] for n, value in decay.items() if not value}
+    assert free == {"query", "key", "correlation", "scale", "rgb", "flow"}
+    assert sum(map(bool, decay.values())) > len(decay) / 2
+    assert len(decay) == sum(p.requires_grad for p in made.learner.parameters())
+
+
+def test_the_log_tells_whether_attention_has_collapsed():
+    streams = planted()
+    made, log = trained(streams, "ugct", **UGCT)
+    watched = log[-1]["watched"]
+    assert set(watched) == {"attention rgb", "attention flow", "spread rgb", "spread flow"}
+    for branch in made.learner.localizer.head.branches.values():
+        torch.nn.init.zeros_(branch.attention.weight)
+    batch, _ = made._draw()
+    flat = made.learner.watched(made.learner.localizer(batch), batch)
+    assert flat["spread rgb"] < 1e-6 < watched["spread rgb"]
+    assert flat["attention rgb"] == pytest.approx(torch.sigmoid(branch.attention.bias).item(), abs=0.2)
 
 
 def test_bf16_trains_and_stays_near_fp32():
@@ -169,4 +193,4 @@ def test_attention_and_scale_are_watched():
     _, log = trained(planted(), "clip_ae", **BOTH)
     assert {"entropy rgb caf 1", "entropy flow caf 2", "entropy rgb ccp", "decor raw"} <= set(log[0]["watched"])
     assert all(0 <= v <= 1 + 1e-6 for n, v in log[0]["watched"].items() if n.startswith("entropy"))
-    assert "watched" not in trained(planted(), "clip_ae", **CLIP_AE)[1][0]
+    assert not [n for n in trained(planted(), "clip_ae", **CLIP_AE)[1][0]["watched"] if n.startswith("entropy")]

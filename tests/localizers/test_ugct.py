@@ -38,14 +38,16 @@ def softplus(x):
     return np.log1p(np.exp(x))
 
 
-@pytest.mark.parametrize("targets", ["hard", "soft"])
+@pytest.mark.parametrize("targets", ["mean", "half", "soft"])
 def test_pseudo_labels_are_the_other_streams_teachers(targets):
     learner = made(targets=targets)
     output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().mask["rgb"].numpy()
     expected = 0.0
     for name, other in (("rgb", "flow"), ("flow", "rgb")):
         a, g = array(output.streams[name].attention), array(taught[other].attention)
-        g = (g > 0.5).astype(float) if targets == "hard" else g
+        if targets != "soft":
+            share = [[row[real].mean()] for row, real in zip(g, mask, strict=True)]
+            g = (g > (0.5 if targets == "half" else np.array(share))).astype(float)
         u = softplus(array(output.streams[name].embedding) @ array(learner.uncertainty[name].weight)[0])
         terms = np.exp(-u) * (a - g) ** 2 + 0.2 * u
         expected += np.mean([terms[b][mask[b]].mean() for b in range(B)])
@@ -132,4 +134,6 @@ def test_any_head_of_two_streams_can_be_its_base(base):
     run, log = trained(planted(), "ugct", ugct=UgctSwitches(base=base))
     assert np.isfinite(log[-1]["total"])
     assert "attention_pseudo" in log[-1]
-    assert set(log[-1]) - {"step", "total", "attention_pseudo"} == set(run.learner.localizer.head.loss_weights)
+    assert set(log[-1]) - {"step", "total", "watched", "attention_pseudo"} == set(
+        run.learner.localizer.head.loss_weights
+    )

@@ -84,4 +84,4 @@ def test_what_the_notes_say_holds() -> None:
 def test_methods_have_the_paper_s_titles() -> None:
     """Else our row would not stand beside the published one."""
     assert {m.title for m in METHODS.values()} - {"oracle"} <= set(ORDER)
-    assert {r.title for rows in PUBLISHED.values() for r in rows} == set(ORDER)
+    assert {r.title for rows in PUBLISHED.values() for r in rows} == set(ORDER) - {"after APSL"}

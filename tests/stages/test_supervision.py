@@ -25,7 +25,7 @@ from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize
 SHORT = Training(snippets=24, batch=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
 UGCT = {"method": "ugct", "ugct": UgctSwitches(), "losses": {}, "training": SHORT}
 ALL = (*STREAMS, "clip", "audio")
-BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "feed": "residual", "self_supervision": SelfSupervision()}
+BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "feed": "centred", "self_supervision": SelfSupervision()}
 CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "streams": ALL}
 
 

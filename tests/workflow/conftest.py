@@ -22,7 +22,7 @@ TINY: dict[str, Any] = {
     "demo": {"seed": 0, "train_videos": 6, "test_videos": 3, "seconds_min": 4, "seconds_max": 6},
     "rounds": 2,
     "seeds": [0],
-    "runs": ["clip_ae", "stpn_demo"],
+    "runs": ["clip_ae", "stpn_sparse"],
     "headline": "clip_ae",
     "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
 }
@@ -158,7 +158,7 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
     mine = {key: value for key, value in demo.items() if key != "demo"}
     mine |= {"videos": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
-    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_demo"], "headline": "stpn_demo"})
+    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_sparse"], "headline": "stpn_sparse"})
     done = project.run("results/mine_map.json", "results/mine_report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     return project

@@ -109,7 +109,7 @@ def test_fewer_videos_than_clusters(mine: Project) -> None:
     mine.change("datasets.mine.classes", 50)
     done = mine.run("results/mine_map.json")
     assert done.returncode == 1
-    log = (mine.folder / "results/mine/logs/cluster/stpn_demo/seed-0/round-0.log").read_text()
+    log = (mine.folder / "results/mine/logs/cluster/stpn_sparse/seed-0/round-0.log").read_text()
     line = log.splitlines()[-1]
     assert line.startswith("clip-ae: ")
     assert "50" in line

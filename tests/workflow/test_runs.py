@@ -61,7 +61,7 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
         ("datasets.demo.localization.outer", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
-        ("runs.stpn_demo.clustering", "kmeans", {}),
+        ("runs.stpn_sparse.clustering", "kmeans", {}),
         ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
         ("datasets.demo.encoders.clip.frames", 2, BESIDE),

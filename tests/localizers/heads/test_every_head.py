@@ -161,6 +161,20 @@ def test_a_few_steps_lower_the_loss(head):
     assert totals[-1] < totals[0] - 0.2
 
 
+def test_half_precision_does_not_end_attention(head):
+    """bf16's sigmoid is exactly 1 from 7 on."""
+    if head in {"oracle", "tcam"}:
+        pytest.skip("no sigmoid of an attention's own")
+    built, found = localizer(head, "bf16"), task()
+    for branch in built.head.branches.values():
+        last = branch.attention[-1] if isinstance(branch.attention, torch.nn.Sequential) else branch.attention
+        torch.nn.init.constant_(last.bias, 8.0)
+        last.weight.data.mul_(1e-3)
+    single = {name: x.float() for name, x in found.batch.features.items()}
+    output = built(Batch(found.batch.ids, single, found.batch.mask))
+    assert (output.streams["rgb"].attention < 1).all()
+
+
 def test_half_precision_ends_at_the_outputs(head):
     found = task()
     half, full = localizer(head, "bf16"), localizer(head)
