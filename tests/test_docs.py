@@ -86,7 +86,7 @@ truths = Truths([Label("a", 0, "x"), Label("b", 1, "y")], library.ids, 2)
 settings = Training(snippets=6, batch=2, steps=3, log_every=3)
 trainer = Trainer(create(plan, 3, 0), library, truths, settings, {}, 0, "cpu")
 [line] = [line for line in trainer.run() if line]
-assert set(line) == {"step", "foreground", "total"}, line
+assert set(line) == {"step", "foreground", "total", "watched"}, line
 assert curves(trainer.learner.trained.eval(), library, "a", rgb_weight=0.5).activation.shape == (6, 2)
 """
 
