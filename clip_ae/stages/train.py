@@ -1,14 +1,14 @@
 """Train the localizer on one round's labels, from scratch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.methods import Blueprint, Switches
-from clip_ae.core.progress import track
+from clip_ae.core.methods import MAIN_STREAMS, Blueprint, Switches
+from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import TrainSpec
 from clip_ae.core.typed import plain
@@ -25,6 +25,9 @@ from clip_ae.localizers.checkpoint import arrays
 from clip_ae.localizers.features import Library
 from clip_ae.localizers.training import Trainer, create
 from clip_ae.localizers.truth import Truths
+
+# Attention whose standard deviation within a video is no larger share of its mean has no more to say.
+FLAT = 0.01
 
 
 def run(
@@ -59,8 +62,15 @@ def run(
             lines += [json.dumps(line)] if line else []
             if line and kept.due():
                 kept.save(trainer.step, trainer.state(), lines)
+        for name in collapsed(json.loads(lines[-1])["watched"]):
+            say(f"train: attention of {name} is the same all over a video; class activations alone cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
         save_weights(out, arrays(learner.trained), record, {"blueprint": plain(blueprint)})
+
+
+def collapsed(watched: Mapping[str, float]) -> list[str]:
+    """Streams whose attention tells no snippet from another."""
+    return [name for name in MAIN_STREAMS if watched[f"spread {name}"] <= FLAT * watched[f"attention {name}"]]
 
 
 def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label]) -> Blueprint:

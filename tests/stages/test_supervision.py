@@ -19,7 +19,7 @@ from clip_ae.io import checkpoints
 from clip_ae.io.detections import read_detections
 from clip_ae.io.labels import read_labels
 from clip_ae.localizers.training import Trainer
-from clip_ae.stages import evaluate
+from clip_ae.stages import evaluate, train
 from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize, do_train, planted, write
 
 SHORT = Training(snippets=24, batch=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
@@ -282,3 +282,16 @@ def test_attention_and_scale_are_logged(clustered):
     assert [line["step"] for line in lines] == [20, 40, 60]
     assert lines[0]["watched"]["entropy rgb caf 1"] > 0.9
     assert np.isfinite(lines[-1]["decor"])
+
+
+@pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
+def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
+    monkeypatch.setattr(train, "FLAT", flat)
+    do_train(clustered, **UGCT)
+    assert capsys.readouterr().err.count("is the same all over a video") == told
+
+
+def test_a_stream_has_collapsed_where_attention_hardly_differs():
+    watched = {"attention rgb": 0.999, "spread rgb": 1e-4, "attention flow": 0.02, "spread flow": 0.01}
+    assert train.collapsed(watched) == ["rgb"]
+    assert train.collapsed({**watched, "attention flow": 0.0, "spread flow": 0.0}) == ["rgb", "flow"]
