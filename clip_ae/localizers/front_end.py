@@ -1,11 +1,11 @@
 """What the head sees in place of an I3D stream X: the paper does not say how CAF's and CCP's features get there.
 
     M = [chi_v; chi_a; Z_CBP; Z_VLP]      of the modules that are on
-    F = X + P(M - mean_t M)               P starts at 0
+    F = X + P(D(M - mean_t M))            P starts at 0; D drops dimensions of M, each in the whole video
 
 So training starts from the baseline, and with both modules off there is no front end at all. The mean over a video's
 snippets is left out as it says nothing of where, but names the video: through it a head would learn its labels by heart
-(`feed: residual` leaves it in). `feed: layer_norm` is F = LN(P([X; M])). Each stream has its own modules.
+(`feed: residual` leaves it in). `feed: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own modules.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,8 @@ class StreamFrontEnd(nn.Module):
         self.centred = blueprint.feed == "centred"
         self.norm = nn.LayerNorm(dims[name]) if blueprint.feed == "layer_norm" else None
         self.projection = nn.Linear(parts * width + (dims[name] if self.norm else 0), dims[name])
+        # By snippet it would make snippets differ by chance, and attention take them for different.
+        self.dropout = nn.Dropout1d(blueprint.dropout)
         if not self.norm:
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
@@ -46,10 +48,14 @@ class StreamFrontEnd(nn.Module):
 
     def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
         if self.norm:
-            normed: Tensor = self.norm(self.projection(torch.cat([x, made], dim=-1)))
+            normed: Tensor = self.norm(self.projection(torch.cat([x, self._dropped(made)], dim=-1)))
             return normed
-        fed: Tensor = self.projection(made - _mean(made, seen) if self.centred else made)
+        fed: Tensor = self.projection(self._dropped(made - _mean(made, seen) if self.centred else made))
         return x + fed
+
+    def _dropped(self, made: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout(made.transpose(1, 2))
+        return dropped.transpose(1, 2)
 
     def entropies(self, x: Tensor, batch: Batch, seen: Tensor) -> dict[str, float]:
         """How even each attention map is; 1 points nowhere."""

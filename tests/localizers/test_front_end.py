@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from clip_ae.core.methods import CafSwitches, CcpSwitches
@@ -46,9 +47,9 @@ def test_audio_may_be_fed_to_rgb_alone():
     assert rgb.streams["rgb"].projection.in_features == 2 * 8
 
 
-def moved(feed):
+def moved(feed, dropout=0.0):
     """A front end whose P is not zero, what it is fed, and what comes out."""
-    made = front_end(feed=feed, caf=CafSwitches(), ccp=CcpSwitches())
+    made = front_end(feed=feed, caf=CafSwitches(), ccp=CcpSwitches(), dropout=dropout)
     part = made.streams["rgb"]
     torch.nn.init.normal_(part.projection.weight)
     seen = made(batch())["rgb"]
@@ -69,6 +70,19 @@ def test_residual_feeds_all_of_it():
     part, parts, features = moved("residual")
     real = batch().mask["rgb"]
     torch.testing.assert_close(features[real], (batch().features["rgb"] + part.projection(parts))[real])
+
+
+@pytest.mark.parametrize("feed", ["centred", "residual", "layer_norm"])
+def test_dropout_takes_a_dimension_from_the_whole_video(feed):
+    part, *_ = moved(feed, dropout=0.5)
+    kept = part.train()._dropped(torch.ones(2, T, 40))
+    assert torch.equal(kept, kept[:, :1].expand_as(kept))
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+    assert not torch.equal(kept[0], kept[1])
+    x, seen = torch.zeros(2, T, DIMS["rgb"]), torch.ones(2, T, dtype=torch.bool)
+    made = torch.randn(2, T, part.projection.in_features - (DIMS["rgb"] if part.norm else 0))
+    assert not torch.equal(part._fed(x, made, seen), part._fed(x, made, seen))
+    assert torch.equal(part.eval()._fed(x, made, seen), part._fed(x, made, seen))
 
 
 def test_layer_norm_is_the_other_way_to_feed():
