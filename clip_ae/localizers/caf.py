@@ -64,14 +64,11 @@ class Caf(nn.Module):
         fused = list(self._stages(audio, visual, heard, seen))
         for t, stage in enumerate(self.stages):
             a, _, queries = stage.asked(fused[t].audio, fused[t].visual)
-            sounding = heard.any(dim=1, keepdim=True) & seen if t else heard
-            yield entropy(queries, a, seen, sounding, scale=1.0)
+            yield entropy(queries, a, seen, _sounding(heard, seen) if t else heard, scale=1.0)
 
     def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[Fused]:
         """The inputs of each stage in turn, and the last one's output."""
-        # A video is silent where it has no sound at all; a gap in the sound is filled by what is mixed there, so from
-        # then on there is sound wherever there is a picture.
-        sounding = heard.any(dim=1, keepdim=True) & seen
+        sounding = _sounding(heard, seen)
         a, v = self.audio(audio) * heard[..., None], self.visual(visual) * seen[..., None]
         yield Fused(a, v)
         sum_a, sum_v = a, v
@@ -81,3 +78,11 @@ class Caf(nn.Module):
             v = torch.tanh(self.norms[2 * t + 1](sum_v + mixed_v)) * seen[..., None]
             sum_a, sum_v = sum_a + a, sum_v + v
             yield Fused(a, v)
+
+
+def _sounding(heard: Tensor, seen: Tensor) -> Tensor:
+    """Where there is sound after the first stage, [B, T]: it fills gaps wherever there is a picture.
+
+    A video is silent where it has no sound at all.
+    """
+    return heard.any(dim=1, keepdim=True) & seen

@@ -43,7 +43,9 @@ class Learner(nn.Module):
         """Figures beside the losses that tell how training goes: attention that spreads no more has collapsed."""
         found = {}
         for name, stream in output.streams.items():
-            values = [a[real] for a, real in zip(stream.attention, batch.mask[name], strict=True) if real.any()]
+            rows = zip(stream.attention, batch.mask[name], strict=True)
+            # A batch may lack a stream altogether.
+            values = [a[real] for a, real in rows if real.any()] or [stream.attention.new_zeros(1)]
             found[f"attention {name}"] = float(torch.stack([a.mean() for a in values]).mean())
             found[f"spread {name}"] = float(torch.stack([a.std(unbiased=False) for a in values]).mean())
         return found

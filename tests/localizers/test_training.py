@@ -108,6 +108,16 @@ def test_the_log_tells_whether_attention_has_collapsed():
     assert flat["attention rgb"] == pytest.approx(torch.sigmoid(branch.attention.bias).item(), abs=0.2)
 
 
+def test_a_batch_without_a_stream_is_watched_too():
+    made = trainer(planted(), "ugct", **UGCT)
+    made.step = 1
+    batch, _ = made._draw()
+    batch.mask["flow"][:] = False
+    watched = made.learner.watched(made.learner.localizer(batch), batch)
+    assert watched["attention flow"] == watched["spread flow"] == 0.0
+    assert watched["attention rgb"] > 0
+
+
 def test_bf16_trains_and_stays_near_fp32():
     streams = planted()
     (_, exact), (rough, log) = (
