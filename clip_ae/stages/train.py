@@ -21,6 +21,7 @@ from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import save_weights
+from clip_ae.localizers.board import board
 from clip_ae.localizers.checkpoint import arrays
 from clip_ae.localizers.features import Library
 from clip_ae.localizers.training import Trainer, create
@@ -39,6 +40,7 @@ def run(
     out: Annotated[Path, "model.safetensors to write"],
     log: Annotated[Path, "training.jsonl to write: a line a logged step, with every loss"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
+    tensorboard: Annotated[Path | None, "folder for TensorBoard's event files, written while training"] = None,
     checkpoint_seconds: Annotated[float, "seconds between two checkpoints"] = PAUSE,
 ) -> None:
     set_threads(spec.math_threads)
@@ -54,13 +56,17 @@ def run(
     learner = create(blueprint, spec.training.steps, spec.seed, spec.training.precision)
     truths = Truths(told, library.ids, spec.classes, spec.grid)
     trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
-    with checkpoint(out, record, where.split(":")[0], checkpoint_seconds) as kept:
+    kind = where.split(":")[0]
+    with checkpoint(out, record, kind, checkpoint_seconds) as kept, board(tensorboard, kept.step) as show:
         lines = kept.lines
         if kept.state:
             trainer.resume(kept.state, kept.step)
         for line in track(trainer.run(), "train", spec.training.steps - kept.step, "step"):
-            lines += [json.dumps(line)] if line else []
-            if line and kept.due():
+            if line is None:
+                continue
+            lines.append(json.dumps(line))
+            show(line)
+            if kept.due():
                 kept.save(trainer.step, trainer.state(), lines)
         for name in collapsed(json.loads(lines[-1])["watched"]):
             say(f"train: attention of {name} is the same all over a video; class activations alone cut segments")

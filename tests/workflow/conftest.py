@@ -29,10 +29,11 @@ TINY: dict[str, Any] = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share their projects, so they run in one process where `make test` uses several."""
+    """Tests that share a project run in one process where `make test` uses several: no other waits for it."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            shares = "finished" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("finished" if shares else item.path.stem))
 
 
 class Project:

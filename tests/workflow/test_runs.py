@@ -58,6 +58,7 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
     [
         ("runtime.watchdog", 30.0, {}),
         ("runtime.workers", 1, {}),
+        ("runtime.tensorboard", True, {}),
         ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
         ("datasets.demo.localization.outer", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
@@ -163,12 +164,14 @@ def test_a_told_run_has_one_round_its_page_and_its_row(tiny: Project) -> None:
     tiny.change("datasets.demo.runs", ["clip_ae", "stpn_weak"])
     tiny.change("runs.stpn_weak", {"method": "stpn", "supervision": "weak"})
     tiny.change("datasets.demo.headline", "stpn_weak")
+    tiny.change("runtime.tensorboard", True)
     outputs = [f"results/demo_{name}" for name in ("report.html", "table.md", "ablation.md", "map.json")]
     done = tiny.run(*outputs, "results/demo_detections.json")
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tiny.folder / "results/demo/runs/stpn_weak/seed-0"
     assert [p.name for p in sorted(folder.glob("round-*"))] == ["round-0"]
     assert json.loads((folder / "map.json").read_text())["rounds"] == []
+    assert list((tiny.folder / "results/demo/tensorboard/stpn_weak/seed-0/round-0").glob("events.*"))
     table = (tiny.folder / "results/demo_table.md").read_text()
     assert "| weak " in table
     assert "| unsupervised " in table

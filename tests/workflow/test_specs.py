@@ -168,7 +168,7 @@ SKIPPED = {
 
 
 def tracked_leaves(base: dict[str, Any]) -> list[str]:
-    roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated.", "runs.", "weights.")
+    roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated", "runs.", "weights.")
     own = ("runs.clip_ae.", "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
            "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
     mine = ("features", "streams", "grid")

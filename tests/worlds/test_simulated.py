@@ -11,9 +11,11 @@ import pytest
 
 from clip_ae.clustering import spectral
 from clip_ae.clustering.quality import quality
+from clip_ae.core.checks import load_config
 from clip_ae.core.simulation import LATENT, SimulatedWorld, simulated_subsets
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import canonical
+from clip_ae.io.config_file import read_config_file
 from clip_ae.worlds import simulated
 from clip_ae.worlds.simulated import OPTICS, features, part
 from clip_ae.worlds.simulated_layout import Event, annotations, instances, plan, traits
@@ -23,11 +25,7 @@ GRID = Grid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
 # Nothing but events: what a feature then holds besides its offset is a response.
 CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
-ACTIVITYNET = SimulatedWorld(
-    train_videos=1000, test_videos=500, classes=100, twins=0, second_label=0.01,
-    instances=0.85, instances_spread=0.95, instance_seconds=29, instance_spread=1.36, instance_longest=220,
-    gap_seconds=8.2, gap_spread=1.0, margin_seconds=6.0, margin_spread=1.4, video_longest=300,
-)  # fmt: skip
+SHIPPED = load_config(read_config_file(ROOT / "config.yaml")).datasets
 
 
 def split(world):
@@ -92,8 +90,10 @@ def test_default_layout_is_like_thumos14(subset):
 
 
 def test_activitynet_knobs_give_few_and_long_instances():
-    for videos, size in zip(split(ACTIVITYNET), (1000, 500), strict=True):
-        found = facts(ACTIVITYNET, videos)
+    world = SHIPPED["simulated_activitynet"].simulate
+    assert world
+    for videos, size in zip(split(world), (1000, 500), strict=True):
+        found = facts(world, videos)
         assert len(videos) == size
         assert found["annotated"] == pytest.approx(1.48, abs=0.12)
         assert (found["counts"] == 1).mean() == pytest.approx(0.76, abs=0.05)

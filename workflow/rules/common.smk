@@ -205,6 +205,12 @@ def annotations_option(wildcards, resources):
     )
 
 
+def tensorboard_option(wildcards, resources):
+    """Where a training can be watched; no output, as no result depends on it."""
+    folder = at.TENSORBOARD.format(**wildcards)
+    return f"--tensorboard {folder}" if CONFIG.runtime.tensorboard else ""
+
+
 def pretrained_option(wildcards, resources):
     return " ".join(f"--pretrained {path}" for path in pretrained(wildcards))
 

@@ -50,7 +50,8 @@ rule train:
         ids=train_ids,
         shards=shards,
         knobs=knobs("device"),
+        tensorboard=tensorboard_option,
     shell:
         "python -m clip_ae train --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.knobs} "
-        "2>&1 | tee {log} >&2"
+        "{params.tensorboard} 2>&1 | tee {log} >&2"
