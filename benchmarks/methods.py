@@ -32,6 +32,7 @@ KNOBS: tuple[Tree, ...] = (
     {"clip_confusion": 0.5},
     {"audio_helpful": 0.0},
     {"audio_misleading": 0.5},
+    {"audio_helpful": 1.0, "audio_misleading": 0.0, "audio_missing": 0.0},
     {"i3d_outer": 0.6},
     {"seed": 1},
 )
