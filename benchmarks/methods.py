@@ -41,6 +41,7 @@ SWEPT_RUNS = ("ugct", "caf", "ccp", "clip_ae")
 READINGS: Mapping[str, Tree] = {
     "caf-stages-1": {"caf": {"stages": 1}},
     "caf-scale-20": {"caf": {"scale": 20.0}},
+    "caf-layer-norm": {"caf": {"layer_norm": True}},
     "caf-normalized-values": {"caf": {"normalized_values": True}},
     "caf-audio-to-rgb": {"caf": {"audio_to": "rgb"}},
     "ccp-shared-qk": {"ccp": {"shared_qk": True}},
