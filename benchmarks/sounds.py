@@ -1,4 +1,4 @@
-"""What a class's sound does to its score: AP on the simulated benchmark by kind of sound, mean over seeds, tIoU 0.1:0.7.
+"""What a class's sound does to its score: average AP on the simulated benchmark by kind of sound, mean over seeds.
 
 python -m benchmarks.sounds [RESULTS]     of every run whose map.json is in results/simulated/runs
 """

@@ -35,7 +35,7 @@ def quality(clusters: Sequence[int], classes: Sequence[str]) -> Quality:
         purity=float(counts.max(axis=1).sum() / sizes.sum()),
         nmi=float(normalized_mutual_info_score(classes, clusters)),
         ari=float(adjusted_rand_score(classes, clusters)),
-        # Classes that are the most frequent of some cluster: all others score 0 under a majority mapping.
+        # Classes that are the most frequent of some cluster: all others score 0 under hard majority.
         covered=int((counts == counts.max(axis=1, keepdims=True)).any(axis=0).sum()),
         smallest=int(sizes.min()),
         largest=int(sizes.max()),

@@ -52,6 +52,8 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.supervision: a run that is told labels clusters nothing; drop its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base not in ("ugct", "tscn"):
         raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base} has no dropout whose spread could tell anything")
+    if run.ugct and run.ugct.class_targets != "none" and run.ugct.base == "stpn":
+        raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
     for loss in run.losses:
         _known(f"{where}.losses.{loss}", loss, losses_of(run))
 

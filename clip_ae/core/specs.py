@@ -21,12 +21,23 @@ from clip_ae.core.config import (
     Weights,
 )
 from clip_ae.core.errors import UserError
-from clip_ae.core.methods import MAIN_STREAMS, Clustering, Method, Run, Supervision, Switches, UgctSwitches, completed
+from clip_ae.core.methods import (
+    BELONG,
+    MAIN_STREAMS,
+    Clustering,
+    Method,
+    Run,
+    Supervision,
+    Switches,
+    UgctSwitches,
+    completed,
+)
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.tables import (
     CLUSTERINGS,
     DESCRIPTORS,
     FLOWS,
+    FRONT_END,
     METHODS,
     NETWORKS,
     PRETRAINERS,
@@ -182,7 +193,8 @@ class LocalizeSpec(Spec):
 
 def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
     entry = METHODS[method]
-    return (entry.learner, head_module(base or entry.head))
+    front_end = (FRONT_END,) if method in BELONG["caf"] else ()
+    return (entry.learner, head_module(base or entry.head), *front_end)
 
 
 @dataclass(frozen=True)

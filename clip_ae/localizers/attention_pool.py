@@ -29,15 +29,16 @@ def described(
     weights: Weights = {}
     features: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in library.ids:
-        for name, (attention, seen) in _seen(localizer, library, video_id).items():
+        for name, (attention, used) in _attended(localizer, library, video_id).items():
             video = streams[name][video_id]
             weights.setdefault(name, {})[video_id] = _normalised(attention)
-            features.setdefault(name, {})[video_id] = replace(video, feature=seen) if fused else video
+            features.setdefault(name, {})[video_id] = replace(video, feature=used) if fused else video
     return features, weights
 
 
 @torch.inference_mode()
-def _seen(localizer: Any, library: Library, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+def _attended(localizer: Any, library: Library, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Of every stream its attention, and the features that its head saw."""
     output: Output = localizer(library.whole(video_id))
     return {
         name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import CafSwitches
 from clip_ae.localizers.attend import attend, entropy
-from clip_ae.localizers.seen import Fused
+from clip_ae.localizers.made import Fused
 
 
 class Stage(nn.Module):

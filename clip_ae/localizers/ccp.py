@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import CcpSwitches
 from clip_ae.localizers.attend import attend, entropy
-from clip_ae.localizers.seen import Views
+from clip_ae.localizers.made import Views
 
 
 class View(nn.Module):

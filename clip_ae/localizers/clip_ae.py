@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch, Truth
-from clip_ae.localizers.front_end import FrontEnd
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, Output
 from clip_ae.localizers.memory import Memory
@@ -29,7 +28,6 @@ class ClipAe(Ugct):
     def __init__(self, localizer: Localizer, blueprint: Blueprint, steps: int) -> None:
         super().__init__(localizer, blueprint, steps)
         assert blueprint.self_supervision is not None
-        assert isinstance(localizer.front_end, FrontEnd)
         self.self_supervision = blueprint.self_supervision
         self.caf = blueprint.caf is not None
         size = blueprint.videos, blueprint.width, self.self_supervision.momentum
@@ -65,12 +63,12 @@ class ClipAe(Ugct):
         return found
 
     def _decor(self, output: Output, batch: Batch, form: str, centred: bool) -> Iterator[Tensor]:
-        for name, seen in output.seen.items():
-            assert seen.fused is not None
+        for name, made in output.made.items():
+            assert made.fused is not None
             real = batch.mask[name]
             heard = real & batch.mask["audio"].any(dim=1, keepdim=True)
-            yield decor(seen.fused.visual, real, form, centred=centred)
-            yield decor(seen.fused.audio, heard, form, centred=centred)
+            yield decor(made.fused.visual, real, form, centred=centred)
+            yield decor(made.fused.audio, heard, form, centred=centred)
 
     def _ins_dis(self, output: Output, batch: Batch, truth: Truth) -> Iterator[Tensor]:
         pooled, pairs = self._pooled(output), PAIRED[self.self_supervision.pairing]
@@ -83,9 +81,9 @@ class ClipAe(Ugct):
         """z of every stream and view: the mean over its real snippets, on the unit sphere, [B, d]."""
         return {
             # The direction of the mean over time: snippets without material are 0, and length is taken away anyhow.
-            f"{stream}_{view}": F.normalize(getattr(seen.views, view).sum(dim=1), dim=-1)
-            for stream, seen in output.seen.items()
-            if seen.views is not None
+            f"{stream}_{view}": F.normalize(getattr(made.views, view).sum(dim=1), dim=-1)
+            for stream, made in output.made.items()
+            if made.views is not None
             for view in ("cbp", "vlp")
         }
 

@@ -8,7 +8,7 @@ snippets is left out as it says nothing of where, but names the video: through i
 (`feed: residual` leaves it in). `feed: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own modules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from clip_ae.core.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.caf import Caf
 from clip_ae.localizers.ccp import Ccp
-from clip_ae.localizers.seen import Seen
+from clip_ae.localizers.made import Made
 
 
 class StreamFrontEnd(nn.Module):
@@ -26,6 +26,7 @@ class StreamFrontEnd(nn.Module):
         dims, width, caf, ccp = blueprint.dims, blueprint.width, blueprint.caf, blueprint.ccp
         self.caf = Caf(dims["audio"], dims[name], width, caf) if caf else None
         self.ccp = Ccp(dims[name], dims["clip"], width, ccp) if ccp else None
+        self.name = name
         self.fed_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
         parts = (1 + self.fed_audio if caf else 0) + (2 if ccp else 0)
         self.centred = blueprint.feed == "centred"
@@ -37,14 +38,14 @@ class StreamFrontEnd(nn.Module):
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
 
-    def forward(self, x: Tensor, batch: Batch, seen: Tensor) -> Seen:
+    def forward(self, x: Tensor, batch: Batch, seen: Tensor) -> Made:
         fused = self.caf(batch.features["audio"], x, batch.mask["audio"], seen) if self.caf else None
         views = self.ccp(x, batch.features["clip"], seen, batch.mask["clip"]) if self.ccp else None
         parts = [fused.visual] if fused else []
         parts += [fused.audio] if fused and self.fed_audio else []
         parts += [views.cbp, views.vlp] if views else []
         features = self._fed(x, torch.cat(parts, dim=-1), seen)
-        return Seen(features * seen[..., None], fused, views)
+        return Made(features * seen[..., None], fused, views)
 
     def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
         if self.norm:
@@ -57,15 +58,15 @@ class StreamFrontEnd(nn.Module):
         dropped: Tensor = self.dropout(made.transpose(1, 2))
         return dropped.transpose(1, 2)
 
-    def entropies(self, x: Tensor, batch: Batch, seen: Tensor) -> dict[str, float]:
-        """How even each attention map is; 1 points nowhere."""
-        found = {}
+    def watched(self, x: Tensor, batch: Batch, seen: Tensor) -> Iterator[tuple[str, float]]:
+        """How even each attention map is, and CAF's scales."""
         if self.caf:
             values = self.caf.entropies(batch.features["audio"], x, batch.mask["audio"], seen)
-            found = {f"caf {stage}": value for stage, value in enumerate(values, start=1)}
+            for number, (stage, value) in enumerate(zip(self.caf.stages, values, strict=True), start=1):
+                yield f"entropy {self.name} caf {number}", value
+                yield f"scale {self.name} caf {number}", float(stage.scale)
         if self.ccp:
-            found["ccp"] = self.ccp.entropy(x, batch.features["clip"], seen)
-        return found
+            yield f"entropy {self.name} ccp", self.ccp.entropy(x, batch.features["clip"], seen)
 
 
 def _mean(made: Tensor, seen: Tensor) -> Tensor:
@@ -79,15 +80,12 @@ class FrontEnd(nn.Module):
         streams = nn.ModuleDict({name: StreamFrontEnd(name, blueprint) for name in MAIN_STREAMS})
         self.streams: Mapping[str, StreamFrontEnd] = streams  # type: ignore[assignment]
 
-    def forward(self, batch: Batch) -> Mapping[str, Seen]:
+    def forward(self, batch: Batch) -> Mapping[str, Made]:
         return {name: stream(batch.features[name], batch, batch.mask[name]) for name, stream in self.streams.items()}
 
-    def entropies(self, batch: Batch) -> dict[str, float]:
-        return {
-            f"entropy {name} {part}": value
-            for name, stream in self.streams.items()
-            for part, value in stream.entropies(batch.features[name], batch, batch.mask[name]).items()
-        }
+    def watched(self, batch: Batch) -> dict[str, float]:
+        streams = self.streams.items()
+        return dict(pair for n, stream in streams for pair in stream.watched(batch.features[n], batch, batch.mask[n]))
 
 
 def build(blueprint: Blueprint) -> FrontEnd:

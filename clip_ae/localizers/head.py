@@ -30,7 +30,7 @@ class StreamOutput:
 Outputs = Mapping[str, StreamOutput]
 
 
-def attend(logits: Tensor, mask: Tensor) -> Tensor:
+def attention_of(logits: Tensor, mask: Tensor) -> Tensor:
     """sigmoid of logits [B, T, 1], 0 where masked: [B, T]. In bf16 it would be 1 from 7 on, and learn no more."""
     return torch.sigmoid(logits.float() if logits.dtype == torch.bfloat16 else logits).squeeze(-1) * mask
 
@@ -80,6 +80,11 @@ class Head(nn.Module, ABC):
         """Of the C classes, from logits [..., K]."""
         share = logits.softmax(dim=-1)
         return share[..., :-1] if self.has_background else share
+
+    def foreground_share(self, cas: Tensor) -> Tensor:
+        """How much a snippet is action, [B, T]: all but background, or as much as of its likeliest class."""
+        share = self.probabilities(cas)
+        return share.sum(dim=-1) if self.has_background else share.amax(dim=-1)
 
     def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
         """One stream's."""

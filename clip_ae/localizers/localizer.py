@@ -11,7 +11,7 @@ from clip_ae.core.methods import MAIN_STREAMS, Blueprint
 from clip_ae.core.tables import FRONT_END, METHODS, head_module, load
 from clip_ae.localizers.batch import Batch, Tensors
 from clip_ae.localizers.head import Curves, Head, StreamOutput
-from clip_ae.localizers.seen import Before, Seen
+from clip_ae.localizers.made import Before, Made
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Output:
 
     streams: Mapping[str, StreamOutput]
     features: Tensors
-    seen: Mapping[str, Seen]
+    made: Mapping[str, Made]
 
 
 class Localizer(nn.Module):
@@ -41,12 +41,12 @@ class Localizer(nn.Module):
         if self.front_end is None:
             features: Tensors = {name: batch.features[name] for name in MAIN_STREAMS}
             return Output(self.head(features, batch.mask), features, {})
-        seen = self.front_end(batch)
-        features = {name: s.features for name, s in seen.items()}
-        return Output(self.head(features, batch.mask), features, seen)
+        made = self.front_end(batch)
+        features = {name: m.features for name, m in made.items()}
+        return Output(self.head(features, batch.mask), features, made)
 
     def watched(self, batch: Batch) -> dict[str, float]:
-        return self.front_end.entropies(_clean(batch)) if self.front_end else {}
+        return self.front_end.watched(_clean(batch)) if self.front_end else {}
 
     def fuse(self, output: Output, mask: Mapping[str, Tensor], rgb_weight: float) -> Curves:
         return self.head.fuse(output.streams, mask, rgb_weight)
@@ -57,7 +57,7 @@ def build(blueprint: Blueprint, precision: str = "fp32") -> Localizer:
     name = blueprint.ugct.base if blueprint.ugct else METHODS[blueprint.method].head
     dims = {stream: blueprint.dims[stream] for stream in MAIN_STREAMS}
     head: Head = load(head_module(name)).build(blueprint, dims)
-    # By name, so that an edit to a module re-runs no method without it.
+    # By name, so that an edit to a module re-runs no method that cannot have it.
     front_end = load(FRONT_END).build(blueprint) if blueprint.caf or blueprint.ccp else None
     return Localizer(head, front_end, precision)
 

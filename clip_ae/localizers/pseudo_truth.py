@@ -32,7 +32,8 @@ class PseudoTruth(Learner):
 
     def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
         found = super().losses(output, batch, truth, step)
-        return {**found, "pseudo_truth": self._loss(output, batch) * (step > self.length)}
+        none_yet = output.streams["rgb"].attention.new_zeros(())
+        return {**found, "pseudo_truth": self._loss(output, batch) if step > self.length else none_yet}
 
     def after_step(self, output: Output, truth: Truth, step: int) -> None:
         if step % self.length == 0:

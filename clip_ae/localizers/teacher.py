@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.localizer import Localizer, Output
@@ -26,8 +26,3 @@ class Teacher(nn.Module):
         pairs = zip(self.localizer.parameters(), student.parameters(), strict=True)
         for own, others in pairs:
             own.lerp_(others, 1.0 - keep)
-
-
-def foreground_share(cas: Tensor) -> Tensor:
-    """How much a snippet is no background: 1 - p_background, [B, T] from logits [B, T, C + 1]."""
-    return 1.0 - cas.softmax(dim=-1)[..., -1]

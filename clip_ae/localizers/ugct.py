@@ -23,7 +23,7 @@ from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.head import StreamOutput
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, Output
-from clip_ae.localizers.teacher import Teacher, foreground_share
+from clip_ae.localizers.teacher import Teacher
 from clip_ae.losses import class_pseudo
 from clip_ae.losses.attention_pseudo import attention_pseudo
 
@@ -99,14 +99,15 @@ class Ugct(Learner):
 
     def _doubts(self, output: Output, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
         """U [B, T] of what each stream is taught."""
-        kind = self.switches.uncertainty
+        kind, head = self.switches.uncertainty, self.localizer.head
         if kind == "predicted":
             return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
         if kind == "dropout":
             passes = [self.teacher(batch, dropout=True).streams for _ in range(DROPOUT_PASSES)]
-            return {n: _spread([self._share(p[OTHER[n]]) for p in passes]) for n in output.streams}
+            return {n: _spread([head.foreground_share(p[OTHER[n]].cas) for p in passes]) for n in output.streams}
         if kind == "heads":
-            return {n: self._disagreement(taught[OTHER[n]]) for n in output.streams}
+            others = {n: taught[OTHER[n]] for n in output.streams}
+            return {n: _disagreement(o.attention, head.foreground_share(o.cas)) for n, o in others.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
     def _predicted(self, name: str, embedding: Tensor) -> Tensor:
@@ -114,15 +115,12 @@ class Ugct(Learner):
         # would count 148 times, and a teacher that attends to everything could never be left. So U is not below 0.
         return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=LIMIT)
 
-    def _disagreement(self, taught: StreamOutput) -> Tensor:
-        """KL divergence between attention and what the class activations say of the same snippet."""
-        attention, share = (x.clamp(1e-4, 1 - 1e-4) for x in (taught.attention, self._share(taught)))
-        yes = attention * (attention / share).log()
-        return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=LIMIT)
 
-    def _share(self, taught: StreamOutput) -> Tensor:
-        """How much of a snippet is action by its class activations, [B, T]."""
-        return foreground_share(taught.cas) if self.localizer.head.has_background else taught.cas.sigmoid().amax(-1)
+def _disagreement(attention: Tensor, share: Tensor) -> Tensor:
+    """KL divergence between attention and what the class activations say of the same snippets."""
+    attention, share = (x.clamp(1e-4, 1 - 1e-4) for x in (attention, share))
+    yes = attention * (attention / share).log()
+    return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=LIMIT)
 
 
 def _spread(values: list[Tensor]) -> Tensor:

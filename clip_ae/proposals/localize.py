@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.core.attention import flat
 from clip_ae.core.config import Localization
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection
@@ -16,6 +17,12 @@ from clip_ae.proposals.soft_nms import soft_nms
 def kept_classes(scores: Floats, threshold: float) -> NDArray[np.int64]:
     """Classes whose video score exceeds the threshold; the best one always."""
     return np.union1d(np.flatnonzero(scores > threshold), np.argmax(scores))
+
+
+def _levels(attention: Floats, settings: Localization) -> tuple[float, ...]:
+    """None where attention is the same everywhere: it has no segments, and would always offer the whole video."""
+    real = attention[attention > 0]
+    return () if not len(real) or flat(real.mean(), real.std()) else settings.attention_thresholds
 
 
 def localize(
@@ -34,9 +41,7 @@ def localize(
     Segments are cut from the weighted activation a_t p_t,c and, the same for every class, from attention alone; the
     weighted activation scores them all.
     """
-    # An attention that is the same everywhere has no segments, and would always offer the whole video.
-    levels = settings.attention_thresholds if len(np.unique(attention[attention > 0])) > 1 else ()
-    attended = runs_above(upsample(attention, settings.upsampling), levels)
+    attended = runs_above(upsample(attention, settings.upsampling), _levels(attention, settings))
     for c in kept_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
         shares = runs_above(curve, [share * curve.max() for share in settings.thresholds])

@@ -1,10 +1,10 @@
 """What each part of CLIP-AE brings: the paper's Table 3 with its two losses apart, as paired differences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from clip_ae.core.methods import Run, completed
 from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.tables import METHODS
 from clip_ae.scoring.paired import CONFIDENCE, paired
 from clip_ae.scoring.published import ABLATION, ACTIVITYNET12, SELECTION
 from clip_ae.scoring.results import Scored, Sheet, averages, heading, mean_sd, ordered, source, title
@@ -12,9 +12,20 @@ from clip_ae.scoring.results import Scored, Sheet, averages, heading, mean_sd, o
 OURS = ("ugct", "clip_ae")
 WORDS = ["run", "method", "source"]
 PARTS = ["CAF", "L_de-cor", "CCP", "L_ins-dis"]
+# What one run may have and another not, as flags of PARTS.
+STEPS = {
+    (True, False, False, False): "CAF alone",
+    (True, True, False, False): "CAF and L_de-cor",
+    (False, True, False, False): "L_de-cor",
+    (False, False, True, False): "CCP alone",
+    (False, False, True, True): "CCP and L_ins-dis",
+    (False, False, False, True): "L_ins-dis",
+    (False, True, False, True): "L_de-cor and L_ins-dis",
+}
 LEAD = (
-    "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT. Runs that differ in "
-    "anything else (UGCT's switches, other losses' weights, clustering, descriptor) stand in the results table alone.",
+    "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT. Runs that differ "
+    "from the headline run in anything else (switches, other losses' weights, clustering, descriptor) stand in the "
+    "results table alone; where the headline is a rival, the first of ours takes its place.",
     "Differences are taken seed by seed. Their interval is Student's t: it speaks of other seeds, not of other videos, "
     "and makes no allowance for the number of comparisons.",
 )
@@ -23,39 +34,42 @@ LEAD = (
 def sheets(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[Sheet]:
     """Ours with and without each part, the rivals, and the paper's own ablation."""
     told_nothing = [run for run in ordered(runs) if run.settings.supervision == "unsupervised"]
-    ours = [run for run in told_nothing if run.settings.method in OURS]
-    rivals = [run for run in told_nothing if run.settings.method not in OURS]
+    ours = comparable([run for run in told_nothing if run.settings.method in OURS], spec.run)
     base = baseline(ours)
-    found = [_parts(spec, [run for run in ours if base is None or comparable(run, base)], base)]
+    found = [_parts(spec, ours, base), *_steps(spec, ours, base)]
+    same = [run for run in told_nothing if base and run.settings.clustering == base.settings.clustering]
+    rivals = [run for run in same if run.settings.method not in OURS]
     if base and rivals:
         found.append(_rivals(spec, base, rivals))
     return [*found, *_published(spec)]
 
 
+def comparable(runs: Sequence[Scored], headline: str) -> list[Scored]:
+    """Those that nothing but modules and the weights of their losses sets apart from the headline run, or the first."""
+    found = [_besides_parts(run.settings) for run in sorted(runs, key=lambda run: run.name != headline)]
+    # What the headline run does not have, the first run that has it decides.
+    wanted = {n: next((s[n] for s in found if s[n] is not None), None) for n in (found[0] if found else ())}
+    return [run for run in runs if all(v in (None, wanted[n]) for n, v in _besides_parts(run.settings).items())]
+
+
+def _besides_parts(run: Run) -> Mapping[str, Any]:
+    """All that sets runs apart besides their parts; None where a run has no such thing."""
+    losses = {name: weight for name, weight in run.losses.items() if name not in ("decor", "ins_dis")}
+    found = {**completed(run), "descriptor": run.descriptor, "clustering": run.clustering, "losses": losses}
+    idle = () if run.caf or run.ccp else ("feed", "self_supervision", "descriptor")
+    return {name: None if name in idle else value for name, value in found.items()}
+
+
 def baseline(runs: Sequence[Scored]) -> Scored | None:
     """The `none` row: UGCT itself, or CLIP-AE without modules."""
-    bare = [r for r in runs if not (r.settings.caf or r.settings.ccp) and _head(r.settings) == METHODS["ugct"].head]
+    bare = [run for run in runs if not (run.settings.caf or run.settings.ccp)]
     return min(bare, key=lambda run: (OURS.index(run.settings.method), run.name), default=None)
-
-
-def comparable(run: Scored, base: Scored) -> bool:
-    """Whether nothing but modules and the weights of their losses sets a run apart from the row without them."""
-    mine, bare = (completed(r.settings) for r in (run, base))
-    own = {k: v for k, v in run.settings.losses.items() if k not in ("decor", "ins_dis")}
-    theirs = {k: v for k, v in base.settings.losses.items() if k not in ("decor", "ins_dis")}
-    same = ("clustering", "descriptor")
-    settings = (getattr(run.settings, name) == getattr(base.settings, name) for name in same)
-    return mine["ugct"] == bare["ugct"] and own == theirs and all(settings)
 
 
 def parts(run: Run) -> tuple[bool, bool, bool, bool]:
     """CAF, L_de-cor, CCP, L_ins-dis: on or off."""
     caf, ccp = run.caf is not None, run.ccp is not None
     return caf, caf and run.losses.get("decor", 1.0) != 0, ccp, ccp and run.losses.get("ins_dis", 1.0) != 0
-
-
-def _head(run: Run) -> str:
-    return run.ugct.base if run.ugct else METHODS[run.method].head
 
 
 def _parts(spec: SummarizeSpec, runs: Sequence[Scored], base: Scored | None) -> Sheet:
@@ -72,6 +86,26 @@ def _parts(spec: SummarizeSpec, runs: Sequence[Scored], base: Scored | None) -> 
     differences = [["-"] * 3 if run is base else _difference(run, base) for run in runs]
     body = [[*row, *difference] for row, difference in zip(rows, differences, strict=True)]
     return Sheet(name, [*header, *_heads(f"minus {base.name}")], body, words, (_note(base),))
+
+
+def _steps(spec: SummarizeSpec, runs: Sequence[Scored], base: Scored | None) -> Iterator[Sheet]:
+    """Every pair of runs that one step sets apart, but for those with the row without modules, which stand above."""
+    pairs = ((more, less, _added(more.settings, less.settings)) for more in runs for less in runs if less is not base)
+    rows = [
+        [STEPS[step], more.name, source(spec), less.name, *_difference(more, less)]
+        for more, less, step in pairs
+        if step in STEPS
+    ]
+    header = ["part", "with it", "source", "without it", *_heads("with minus without")]
+    if rows:
+        note = f"Percentage points of {heading(averages(runs[0])[-1])}."
+        yield Sheet("What a part adds to the others", header, rows, 4, (note,))
+
+
+def _added(more: Run, less: Run) -> tuple[bool, ...] | None:
+    """The parts that one has and the other not; None where the other has some of its own."""
+    pairs = list(zip(parts(more), parts(less), strict=True))
+    return None if any(b and not a for a, b in pairs) else tuple(a != b for a, b in pairs)
 
 
 def _rivals(spec: SummarizeSpec, base: Scored, rivals: Sequence[Scored]) -> Sheet:
@@ -100,8 +134,8 @@ def _difference(first: Scored, second: Scored) -> list[str]:
 
 
 def _signed(value: float) -> str:
-    # Adding 0 turns -0.0 into 0.0.
-    return f"{round(value, 1) + 0.0:+.1f}"
+    # Adding 0 turns -0.0 into 0.0. Two decimals: an interval's end near 0 keeps its sign.
+    return f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _words(spec: SummarizeSpec, run: Scored) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.attention import flat
 from clip_ae.core.errors import UserError
 from clip_ae.core.methods import MAIN_STREAMS, Blueprint, Switches
 from clip_ae.core.progress import say, track
@@ -26,9 +27,6 @@ from clip_ae.localizers.checkpoint import arrays
 from clip_ae.localizers.features import Library
 from clip_ae.localizers.training import Trainer, create
 from clip_ae.localizers.truth import Truths
-
-# Attention whose standard deviation within a video is no larger share of its mean has no more to say.
-FLAT = 0.01
 
 
 def run(
@@ -76,7 +74,7 @@ def run(
 
 def collapsed(watched: Mapping[str, float]) -> list[str]:
     """Streams whose attention tells no snippet from another."""
-    return [name for name in MAIN_STREAMS if watched[f"spread {name}"] <= FLAT * watched[f"attention {name}"]]
+    return [name for name in MAIN_STREAMS if flat(watched[f"attention {name}"], watched[f"spread {name}"])]
 
 
 def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label]) -> Blueprint:

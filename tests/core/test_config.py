@@ -101,6 +101,7 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
         ("runs.ugct.supervision", "full", "runs.ugct.supervision: the oracle, and nothing else"),
+        ("runs.ugct.ugct", {"base": "stpn", "class_targets": "kl"}, "class_targets: both forms are of classes that"),
         ("runs.oracle.supervision", "weak", "runs.oracle.supervision: the oracle, and nothing else"),
         ("runs.clip_ae.caf.stages", 5, "runs.clip_ae.caf.stages: 5 must be at most 4"),
         ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),

@@ -63,7 +63,7 @@ def test_each_view_is_told_apart_by_the_bank_that_the_pairing_names(pairing):
     for stream in ("rgb", "flow"):
         for view, other in (("cbp", "vlp"), ("vlp", "cbp")):
             real = batch.mask[stream][..., None]
-            mean = (getattr(output.seen[stream].views, view) * real).sum(dim=1) / real.sum(dim=1)
+            mean = (getattr(output.made[stream].views, view) * real).sum(dim=1) / real.sum(dim=1)
             z = torch.nn.functional.normalize(mean, dim=-1)
             bank = learner.memories[f"{stream}_{view if pairing == 'within' else other}"].bank
             expected += ins_dis(z, bank, truth.videos, 1.0).item()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from clip_ae.core.tables import METHODS
 from clip_ae.encoders.devices import resolve, set_threads
@@ -32,6 +33,11 @@ def device():
     return resolve("cuda")
 
 
+def gradient(trainer):
+    """Of the step just taken, as one vector."""
+    return torch.cat([p.grad.flatten().cpu() for p in trainer.learner.parameters() if p.grad is not None])
+
+
 def switches_of(method):
     return {"clip_ae": BOTH, "ugct": UGCT}.get(method, {})
 
@@ -43,7 +49,11 @@ def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
     here, there = made(method, "cpu", settings, **switches_of(method)), made(
         method, device, replace(settings, precision=precision), **switches_of(method)
     )  # fmt: skip
-    pairs = list(zip(here.run(), there.run(), strict=True))
+    runs = here.run(), there.run()
+    pairs = [tuple(map(next, runs))]
+    directions = [torch.nn.functional.normalize(gradient(t), dim=0) for t in (here, there)]
+    assert float(directions[0] @ directions[1]) > (0.9999 if precision == "fp32" else 0.99)
+    pairs += zip(*runs, strict=True)
     assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
     assert all(np.isfinite(line["total"]) for _, line in pairs)
     video = there.library.ids[0]

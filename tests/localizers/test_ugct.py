@@ -9,7 +9,7 @@ from clip_ae.core.tables import BASES
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.teacher import Teacher
 from clip_ae.localizers.training import create
-from tests.localizers.planted import DIMS, blueprint, planted, trained
+from tests.localizers.planted import CLASSES, DIMS, blueprint, planted, trained
 
 B, T, STEPS = 3, 7, 100
 
@@ -17,6 +17,8 @@ B, T, STEPS = 3, 7, 100
 def batch(padding=0.0):
     g = torch.Generator().manual_seed(0)
     mask = {name: torch.arange(T)[None] < torch.tensor([7, 4, 1])[:, None] for name in ("rgb", "flow")}
+    # Flow lacks a snippet that rgb has: what its teacher says there is nothing.
+    mask["flow"][0, 2] = False
     features = {n: torch.randn(B, T, DIMS[n], generator=g).masked_fill(~mask[n][..., None], padding) for n in mask}
     return Batch(("a", "b", "c"), features, mask)
 
@@ -41,7 +43,7 @@ def softplus(x):
 @pytest.mark.parametrize("targets", ["mean", "half", "soft"])
 def test_pseudo_labels_are_the_other_streams_teachers(targets):
     learner = made(targets=targets)
-    output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().mask["rgb"].numpy()
+    output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().mask["flow"].numpy()
     expected = 0.0
     for name, other in (("rgb", "flow"), ("flow", "rgb")):
         a, g = array(output.streams[name].attention), array(taught[other].attention)
@@ -52,6 +54,43 @@ def test_pseudo_labels_are_the_other_streams_teachers(targets):
         terms = np.exp(-u) * (a - g) ** 2 + 0.2 * u
         expected += np.mean([terms[b][mask[b]].mean() for b in range(B)])
     assert pseudo(learner)["attention_pseudo"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_classes_learn_does_not_raise_the_doubt():
+    """U is paid for in the attention loss alone: through the class loss it would be free."""
+    learner = made(class_targets="kl")
+    pseudo(learner)["class_pseudo"].backward()
+    assert all(p.grad is None for p in learner.uncertainty.parameters())
+    assert learner.localizer.head.branches["rgb"].classifier.weight.grad.any()
+
+
+@pytest.mark.parametrize("kind", ["dropout", "heads"])
+def test_the_doubt_is_about_the_other_streams_teacher(kind):
+    """Where rgb's teacher says the same in every pass and by both heads, flow has nothing to doubt."""
+    learner = made(dropout=0.5, uncertainty=kind)
+    sure = learner.teacher.localizer.head.branches["rgb"]
+    for layer in (sure.attention, sure.classifier):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    # As sure that there is action, half and half, as attention is.
+    with torch.no_grad():
+        sure.classifier.bias[-1] = math.log(CLASSES)
+    learner.train()
+    torch.manual_seed(0)
+    doubts = learner._doubts(learner.localizer(batch()), batch(), learner.teacher(batch()).streams)
+    real = batch().mask["flow"]
+    assert doubts["flow"][real].abs().max() < 1e-6 < doubts["rgb"][real].max()
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_share_of_foreground_is_made_of_the_heads_own_probabilities(base):
+    head = create(blueprint("ugct", ugct=UgctSwitches(base=base)), STEPS, 0).localizer.head
+    cas = torch.randn(2, 5, CLASSES + head.has_background)
+    share = head.foreground_share(cas)
+    expected = 1 - cas.softmax(-1)[..., -1] if head.has_background else head.probabilities(cas).amax(-1)
+    torch.testing.assert_close(share, expected)
+    if base != "stpn":
+        torch.testing.assert_close(head.foreground_share(cas + 8), share)
 
 
 @pytest.mark.parametrize("kind", ["kl", "mse"])

@@ -168,3 +168,9 @@ def test_smoothing_keeps_shares_adding_up_to_one():
     inputs = Inputs()
     shares, _ = inputs.draw("p")
     torch.testing.assert_close(smooth(shares, inputs.mask).sum(dim=-1)[inputs.mask], torch.ones(37).double())
+
+
+def test_more_classes_do_not_make_the_true_one_weigh_less():
+    few, many = (torch.full((2, classes), -20.0) for classes in (2, 200))
+    loss = [classification(x, torch.eye(2, x.shape[1])).item() for x in (few, many)]
+    assert abs(loss[0] - loss[1]) < 1e-3

@@ -85,11 +85,12 @@ def test_attention_cuts_the_same_segments_for_every_kept_class():
     assert not by_label["cluster-00"]
 
 
-def test_an_attention_that_is_everywhere_the_same_cuts_nothing():
+@pytest.mark.parametrize("spread", [0.0, 1e-4])
+def test_an_attention_that_is_everywhere_the_same_cuts_nothing(spread):
     """It would offer the whole video, which nothing surrounds and so nothing contradicts."""
     _, activation, scores = planted()
     settings = Localization(thresholds=(0.9,), attention_thresholds=(0.1, 0.5))
-    even = np.ones(T)
+    even = 0.9 + spread * np.random.default_rng(0).normal(size=T)
     even[:2] = 0
     found = list(localize("v", even, activation, scores, labels=LABELS, settings=settings, grid=GRID, end=END))
     assert found

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clip_ae.core.config import MAPPINGS
-from clip_ae.core.methods import CafSwitches, CcpSwitches, Run, UgctSwitches
+from clip_ae.core.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.results import Scored, Sheet, averages, columns, mean_sd, title
@@ -161,35 +161,70 @@ def test_every_part_of_clip_ae_is_on_or_off() -> None:
 def test_differences_are_paired_with_the_row_without_modules() -> None:
     rows = by_name(ablation.sheets(SPEC, ALL)[0])
     # Differences of caf: 1, 2, 3 points; 4.3027 / sqrt(3) = 2.48.
-    assert [rows["caf"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["+2.0", "[-0.5, +4.5]", "3"]
-    assert rows["both"]["95 % interval"] == "[+4.0, +4.0]"
+    assert [rows["caf"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["+2.00", "[-0.48, +4.48]", "3"]
+    assert rows["both"]["95 % interval"] == "[+4.00, +4.00]"
     assert [rows["ugct"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["-", "-", "-"]
 
 
 def test_rivals_are_what_ugct_is_compared_with() -> None:
-    rows = by_name(ablation.sheets(SPEC, ALL)[1])
+    kmeans = Scored("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
+    rows = by_name(ablation.sheets(SPEC, [*ALL, kmeans])[2])
     assert rows.keys() == {"stpn"}
-    assert rows["stpn"]["ugct minus it"] == "+10.0"
+    assert rows["stpn"]["ugct minus it"] == "+10.00"
 
 
 def test_one_seed_has_a_difference_but_no_interval() -> None:
     one = [scored("ugct", 0.3), scored("both", 0.2996)]
     row = by_name(ablation.sheets(SPEC, one)[0])["both"]
-    assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("+0.0", "-", "1")
+    assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("-0.04", "-", "1")
 
 
 def test_without_a_row_without_modules_a_line_says_why() -> None:
-    (sheet,) = ablation.sheets(SPEC, [run for run in ALL if run.name != "ugct"])
+    sheet, _ = ablation.sheets(SPEC, [run for run in ALL if run.name != "ugct"])
     assert sheet.header[-1] == "avg 0.1:0.7"
     assert "no run without modules" in sheet.notes[0].lower()
 
 
-def test_the_baseline_is_ugct_s_own_head() -> None:
-    stpn = Scored("a", Run(method="ugct", ugct=UgctSwitches(base="stpn")), {0: result(0.1)})
-    bare = Scored("b", Run(method="clip_ae"), {0: result(0.1)})
-    assert ablation.baseline([stpn]) is None
-    assert ablation.baseline([stpn, bare]) is bare
+def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
+    bare = Scored("a", Run(method="clip_ae"), {0: result(0.1)})
+    assert ablation.baseline([bare, scored("caf", 0.1)]) is bare
     assert ablation.baseline([bare, scored("ugct", 0.1)]) == scored("ugct", 0.1)
+    assert ablation.baseline([scored("caf", 0.1)]) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Run(method="ugct", ugct=UgctSwitches(targets="half")),
+        Run(method="ugct", clustering="kmeans"),
+        Run(method="ugct", losses={"norm": 0.2}),
+        Run(method="clip_ae", caf=CafSwitches(stages=4)),
+        Run(method="clip_ae", caf=CAF, ccp=CCP, feed="residual"),
+        Run(method="clip_ae", caf=CAF, ccp=CCP, descriptor="fused"),
+        Run(method="clip_ae", ccp=CCP, self_supervision=SelfSupervision(decor="literal")),
+    ],
+    ids=lambda run: repr(run)[:70],
+)
+def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
+    runs = [Scored("a_variant", other, {0: result(0.1)}), *ALL]
+    assert "a_variant" not in {name for s in ablation.sheets(SPEC, runs) for row in s.rows for name in row}
+    # Where the variant is the headline, it is what the others are compared with, or nothing is.
+    headline = replace(SPEC, run="a_variant")
+    assert "a_variant" in by_name(ablation.sheets(headline, runs)[0])
+
+
+def test_what_a_part_adds_to_the_others() -> None:
+    no_self = Run(method="clip_ae", caf=CAF, ccp=CCP, losses={"decor": 0.0, "ins_dis": 0.0})
+    runs = [*ALL, Scored("no_self", no_self, {s: result(0.3) for s in SEEDS})]
+    sheet = ablation.sheets(SPEC, runs)[1]
+    found = {(row[0], row[1], row[3]): row[4] for row in sheet.rows}
+    assert found == {
+        ("L_de-cor", "caf", "caf_alone"): "+3.00",
+        ("CCP alone", "no_self", "caf_alone"): "+0.00",
+        ("CCP and L_ins-dis", "both", "caf"): "+2.00",
+        ("CAF and L_de-cor", "both", "ccp"): "+3.00",
+        ("L_de-cor and L_ins-dis", "both", "no_self"): "+5.00",
+    }
 
 
 def test_a_dataset_without_ours_says_so() -> None:

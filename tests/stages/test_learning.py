@@ -1,12 +1,13 @@
 """cluster, train, localize, evaluate on tiny planted shards: the whole path from features to mAP."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.config import Evaluation, Training
+from clip_ae.core.config import Evaluation, Localization, Training
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.provenance import Record
@@ -177,6 +178,17 @@ def test_annotated_times_never_reach_learning(done, tmp_path):
         assert (at / name).read_bytes() == (done / name).read_bytes(), name
     with pytest.raises(UserError, match="subset 'validation' has no annotated action"):
         do_evaluate(at)
+
+
+def test_each_stream_counts_as_much_as_the_config_says(done, tmp_path):
+    shutil.copytree(done, tmp_path / "it")
+    found = {}
+    for weight in (0.0, 0.25, 1.0):
+        do_localize(tmp_path / "it", localization=Localization(rgb_weight=weight))
+        rows = read_rows(tmp_path / "it" / "curves.parquet")
+        found[weight] = np.array([row["attention"] for row in rows])
+    np.testing.assert_allclose(found[0.25], 0.25 * found[1.0] + 0.75 * found[0.0], atol=1e-7)
+    assert np.abs(found[1.0] - found[0.0]).max() > 1e-3
 
 
 def test_later_rounds_pool_by_attention(done):

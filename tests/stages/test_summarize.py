@@ -115,7 +115,7 @@ def test_a_page_of_results_and_one_of_differences(made: Path) -> None:
     ]
     differences = write(made, "ablation.md", TABLE).read_text()
     assert differences.startswith("# Ablation on x\n")
-    assert re.search(r"\| +stpn +\| STPN +\| ours +\|.*\| +\+7\.5 \| +\[\+7\.5, \+7\.5\] \| +2 \|", differences)
+    assert re.search(r"\| +stpn +\| STPN +\| ours +\|.*\| +\+7\.50 \| +\[\+7\.50, \+7\.50\] \| +2 \|", differences)
 
 
 def test_simulated_stands_in_the_titles(made: Path) -> None:

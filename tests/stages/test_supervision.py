@@ -281,12 +281,13 @@ def test_attention_and_scale_are_logged(clustered):
     lines = [json.loads(line) for line in (clustered / "training.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [20, 40, 60]
     assert lines[0]["watched"]["entropy rgb caf 1"] > 0.9
+    assert 0.7 < lines[0]["watched"]["scale flow caf 2"] < 1.3
     assert np.isfinite(lines[-1]["decor"])
 
 
 @pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
 def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
-    monkeypatch.setattr(train, "FLAT", flat)
+    monkeypatch.setattr("clip_ae.core.attention.FLAT", flat)
     do_train(clustered, **UGCT)
     assert capsys.readouterr().err.count("is the same all over a video") == told
 

@@ -209,13 +209,16 @@ def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
     assert {n for n in before if before[n] != after[n]} == {"extract clip demo"}
 
 
-def test_a_runs_modules_are_its_learner_and_its_head(base: dict[str, Any]) -> None:
+def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(base: dict[str, Any]) -> None:
     def modules(run: str, stage: str = "train") -> tuple[str, ...]:
         wildcards = {"dataset": "demo", "run": run, "seed": "0"}
         return spec_for(load_config(base), stage, wildcards).modules
 
     assert modules("stpn") == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.stpn")
-    assert modules("clip_ae") == ("clip_ae.localizers.clip_ae", "clip_ae.localizers.heads.ugct")
+    front_end = "clip_ae.localizers.front_end"
+    assert modules("clip_ae") == ("clip_ae.localizers.clip_ae", "clip_ae.localizers.heads.ugct", front_end)
+    for stage in ("train", "localize"):
+        assert modules("oracle", stage) == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.oracle", front_end)
     base = copy.deepcopy(base)
     base["runs"]["ugct"]["ugct"]["base"] = "tscn"
     for stage in ("train", "localize"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import Blueprint
 from clip_ae.localizers.batch import Truth
-from clip_ae.localizers.head import Head, StreamOutput, attend
+from clip_ae.localizers.head import Head, StreamOutput, attention_of
 from clip_ae.losses.classification import classification
 from clip_ae.losses.sparsity import sparsity
 
@@ -32,7 +32,7 @@ class Branch(nn.Module):
         self.classifier = nn.Linear(dim, classes, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
-        attention = attend(self.attention(x), mask)
+        attention = attention_of(self.attention(x), mask)
         pooled = (attention[..., None] * x).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         return StreamOutput(x, self.classifier(x), attention, self.classifier(pooled))
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from clip_ae.core.methods import Blueprint
 from clip_ae.localizers.batch import Truth
 from clip_ae.localizers.embedding import Embedding
-from clip_ae.localizers.head import Head, StreamOutput, attend
+from clip_ae.localizers.head import Head, StreamOutput, attention_of
 from clip_ae.localizers.pooling import attention_pool
 from clip_ae.losses.foreground import foreground
 from clip_ae.losses.norm import norm
@@ -32,7 +32,7 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
-        attention = attend(self.attention(embedding), mask)
+        attention = attention_of(self.attention(embedding), mask)
         dropped = self.dropout(embedding)
         pooled = attention_pool(dropped, attention)
         return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(pooled))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.methods import Blueprint
 from clip_ae.localizers.batch import Truth
-from clip_ae.localizers.head import Head, StreamOutput, attend
+from clip_ae.localizers.head import Head, StreamOutput, attention_of
 from clip_ae.localizers.pooling import attention_pool
 from clip_ae.losses.background import background
 from clip_ae.losses.clustering import clustering
@@ -43,7 +43,7 @@ class Branch(nn.Module):
         self.sides = nn.Linear(dim, 2, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> WsalBmOutput:
-        attention = attend(self.attention(x), mask)
+        attention = attention_of(self.attention(x), mask)
         pooled = [attention_pool(x, a) for a in (attention, (1 - attention) * mask)]
         fg, bg = (self.classifier(f) for f in pooled)
         sides = self.sides(torch.stack(pooled, dim=1))

@@ -26,7 +26,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Made:
     """Of one stream: the features F that its head sees, and what the modules that are on made."""
 
     features: Tensor
@@ -37,8 +37,8 @@ class Seen:
 class Before(Protocol):
     """A front end."""
 
-    def __call__(self, batch: Batch) -> Mapping[str, Seen]: ...
+    def __call__(self, batch: Batch) -> Mapping[str, Made]: ...
 
-    def entropies(self, batch: Batch) -> dict[str, float]:
-        """How even its attention maps are; 1 points nowhere."""
+    def watched(self, batch: Batch) -> dict[str, float]:
+        """How even its attention maps are, where 1 points nowhere, and what sharpens them."""
         ...
