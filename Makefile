@@ -14,7 +14,7 @@ demo: .venv/installed
 	@echo "scores: results/demo_map.json   page: results/demo_report.html"
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --max-worker-restart 0
+	$(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

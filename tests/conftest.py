@@ -2,8 +2,23 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests share their fixtures, so one process runs them; those of the workflow share a finished project."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "workflow" if file.startswith("tests/workflow/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Our own, as the groups of pytest-xdist 3.8 do nothing under pytest 9.2, which no longer reads `_nodeid`."""
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

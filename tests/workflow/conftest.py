@@ -1,7 +1,6 @@
 """A whole project in a folder of its own, small enough to run in a test."""
 
 import copy
-import fcntl
 import os
 import re
 import shutil
@@ -26,14 +25,6 @@ TINY: dict[str, Any] = {
     "headline": "clip_ae",
     "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a project run in one process where `make test` uses several: no other waits for it."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            shares = "finished" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("finished" if shares else item.path.stem))
 
 
 class Project:
@@ -132,18 +123,10 @@ def make_tiny(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny demo, run to its end once for all processes; tests that change it take `tiny` instead."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
-    shared.mkdir(exist_ok=True)
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (shared / "done").exists():
-            return Project(shared / "project")
-        project = make_tiny(shared / "project")
-        done = project.run()
-        assert done.returncode == 0, done.stdout + done.stderr
-        (shared / "done").touch()
+    """The tiny demo, run to its end once; tests that change it take `tiny` instead."""
+    project = make_tiny(tmp_path_factory.mktemp("finished") / "project")
+    done = project.run()
+    assert done.returncode == 0, done.stdout + done.stderr
     return project
 
 
