@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any, get_args
 
 import pytest
+
+from clip_ae.core.methods import Blueprint, CafSwitches, CcpSwitches, Method, Run, completed
+from clip_ae.localizers.training import create
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,8 +66,10 @@ HEAD_TRIAL = """
 from clip_ae.core.checks import load_config
 from clip_ae.io.config_file import read_config_file
 from pathlib import Path
+import jsonschema
 import numpy as np
-from clip_ae.core.config import Training
+from clip_ae.core.config import Config, Training
+from clip_ae.core.typed import schema
 from clip_ae.core.methods import Blueprint
 from clip_ae.core.types import Label, VideoFeatures
 from clip_ae.localizers.features import Library
@@ -75,6 +81,7 @@ data = read_config_file(Path("config.yaml"))
 data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
 data["runs"]["taught"] = {"method": "ugct", "ugct": {"targets": "soft"}}
 load_config(data)
+jsonschema.validate(data, schema(Config))
 times, rng = np.arange(6) * 0.64, np.random.default_rng(0)
 def video(name):
     x = rng.normal(size=(6, 8)).astype(np.float16)
@@ -134,3 +141,16 @@ def test_time_is_drawn_as_the_grid_has_it(tmp_path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.drawn() == (ROOT / "docs/time.svg").read_text()
+
+
+def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+ [\d.]+(?:, \w+ [\d.]+)*) \|$", (ROOT / "docs/methods.md").read_text(), re.M)
+    stated = {name: {k: float(v) for k, v in re.findall(r"(\w+) ([\d.]+)", words)} for name, words in rows}
+    modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()}
+    dims = {"rgb": 4, "flow": 4, "clip": 4, "audio": 4}
+    found = {}
+    for method in get_args(Method):
+        run = Run(method=method, **(modules if method == "clip_ae" else {}))
+        plan = Blueprint(method=method, dims=dims, labels=("x", "y"), width=4, videos=2, **completed(run))
+        found[method] = dict(create(plan, 3, 0).loss_weights)
+    assert stated == found

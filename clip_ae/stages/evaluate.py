@@ -1,4 +1,4 @@
-"""Score detections against annotations: the only stage in which class names appear."""
+"""Score detections against annotations: only here do clusters get the names of classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

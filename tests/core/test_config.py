@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def json_keys(node: Any) -> Any:
 def test_the_commented_examples_are_right() -> None:
     """Both `mine` examples work once their marks are taken away."""
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
-    examples = text[text.index("  # mine:") :].replace("  # ", "  ").replace("  #\n", "\n")
+    examples = re.sub(r"^  # ?", "  ", text[text.index("  # mine:") :], flags=re.MULTILINE)
     first, _, second = examples.partition("  Features that you have")
     head = text[: text.index("  # A folder of your own")]
     for example in (first, "  mine:" + second.partition("  mine:")[2]):
