@@ -9,11 +9,10 @@ from xdist.scheduler import LoadFileScheduling
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests share their fixtures, so one process runs them; those of the workflow share a finished project."""
+    """A file's tests share their fixtures, so one process runs them; kills take what runs have finished."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return "workflow" if file.startswith("tests/workflow/") else file
+        return str(super()._split_scope(nodeid)).replace("workflow/test_kill.py", "workflow/test_runs.py")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:

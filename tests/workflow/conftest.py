@@ -1,6 +1,7 @@
 """A whole project in a folder of its own, small enough to run in a test."""
 
 import copy
+import fcntl
 import os
 import re
 import shutil
@@ -123,10 +124,18 @@ def make_tiny(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny demo, run to its end once; tests that change it take `tiny` instead."""
-    project = make_tiny(tmp_path_factory.mktemp("finished") / "project")
-    done = project.run()
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The tiny demo, run to its end once for all processes; tests that change it take `tiny` instead."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (shared / "done").exists():
+            return Project(shared / "project")
+        project = make_tiny(shared / "project")
+        done = project.run()
+        assert done.returncode == 0, done.stdout + done.stderr
+        (shared / "done").touch()
     return project
 
 
