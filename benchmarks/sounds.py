@@ -1,38 +1,98 @@
-"""What a class's sound does to its score: average AP on the simulated benchmark by kind of sound, mean over seeds.
+"""What sound does on the simulated benchmark, for videos of each kind of sound: scores, and where attention goes.
 
-python -m benchmarks.sounds [RESULTS]     of every run whose map.json is in results/simulated/runs
+python -m benchmarks.sounds [RESULTS]     every run in RESULTS/simulated/runs, means over seeds and test videos
+
+AP: mean over the kind's classes and tIoU. Follows: how likely attention is higher within actions (within sounds) than
+outside, 50 % by chance.
 """
 
 import json
 import statistics
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.measure import ROOT, tell
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
 from clip_ae.core.checks import load_config
+from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.timeline import Grid
 from clip_ae.io.config_file import read_config_file
-from clip_ae.worlds.simulated_layout import labels, traits
+from clip_ae.io.parquet import read_rows
+from clip_ae.worlds.simulated_layout import Event, SimulatedVideo, labels, plan, traits
+
+KINDS = ("marks extents", "at any time", "none")
 
 
 def main(results: Path) -> None:
-    kinds = dict(kinds_of_sound())
-    for run in sorted(results.glob(f"{BASE}/runs/*")):
-        maps = [json.loads(path.read_text()) for path in sorted(run.glob("seed-*/map.json"))]
-        for kind in dict.fromkeys(kinds.values()) if maps else ():
-            found = [statistics.fmean(m["per_class"][c].values()) for m in maps for c in kinds if kinds[c] == kind]
-            tell(f"{run.name}, sound {kind}", 100 * statistics.fmean(found), "%")
+    data = load_config(read_config_file(ROOT / "config.yaml")).datasets[BASE]
+    assert data.simulate
+    videos = {v.video_id: v for v in plan(data.simulate) if not v.mute}
+    print(f"{'run':20} {'sound':14} {'AP':>6} {'follows actions':>16} {'follows sounds':>15}")
+    for run in sorted(path for path in results.glob(f"{BASE}/runs/*") if list(path.glob("seed-*/map.json"))):
+        ap, (actions, sounds) = precision(data.simulate, run), followed(data.simulate, videos, run, data.grid)
+        for kind in KINDS:
+            figures = f"{ap[kind]:6.1f} {actions[kind]:16.0f} {sounds[kind]:15.0f}"
+            print(f"{run.name:20} {kind:14} {figures}", flush=True)
 
 
-def kinds_of_sound() -> Iterator[tuple[str, str]]:
-    """Every class, and whether its sound marks its extent, comes at any time, or is none."""
-    world = load_config(read_config_file(ROOT / "config.yaml")).datasets[BASE].simulate
-    assert world
-    marking, misleading = traits(world).helpful, traits(world).misleading
-    for kind in range(world.classes):
-        sound = "marks extents" if kind in marking else "at any time" if kind in misleading else "is none"
-        yield labels(world, kind)[0], sound
+def kind_of(world: SimulatedWorld, action: int) -> str:
+    if action in traits(world).helpful:
+        return KINDS[0]
+    return KINDS[1] if action in traits(world).misleading else KINDS[2]
+
+
+def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
+    found = defaultdict(list)
+    for path in run.glob("seed-*/map.json"):
+        by_class = json.loads(path.read_text())["per_class"]
+        for action in range(world.classes):
+            found[kind_of(world, action)] += by_class[labels(world, action)[0]].values()
+    return percent(found)
+
+
+def followed(
+    world: SimulatedWorld, videos: Mapping[str, SimulatedVideo], run: Path, grid: Grid
+) -> list[dict[str, float]]:
+    """Of actions, then of sounds."""
+    found: dict[str, dict[str, list[float]]] = {"actions": defaultdict(list), "sounds": defaultdict(list)}
+    for video_id, attention in (pair for path in run.glob("seed-*/curves.parquet") for pair in curves(path)):
+        if (video := videos.get(video_id)) is None:
+            continue
+        for name, by_kind in found.items():
+            inside = within(getattr(video, name), len(attention), grid)
+            if inside.any() and not inside.all():
+                by_kind[kind_of(world, video.main)].append(likely_higher(attention, inside))
+    return [percent(by_kind) for by_kind in found.values()]
+
+
+def curves(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    by_video = defaultdict(list)
+    for row in read_rows(path):
+        by_video[row["video_id"]].append((row["snippet"], row["attention"]))
+    for video_id, pairs in by_video.items():
+        yield video_id, np.array([attention for _, attention in sorted(pairs)])
+
+
+def within(events: Sequence[Event], snippets: int, grid: Grid) -> NDArray[np.bool_]:
+    centres = grid.centre(0) + grid.step * np.arange(snippets)
+    return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
+
+
+def likely_higher(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve."""
+    from scipy.stats import mannwhitneyu
+
+    pairs = inside.sum() * (~inside).sum()
+    return float(mannwhitneyu(values[inside], values[~inside]).statistic / pairs)
+
+
+def percent(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {kind: 100 * statistics.fmean(found[kind]) if found.get(kind) else np.nan for kind in KINDS}
 
 
 if __name__ == "__main__":
