@@ -1,7 +1,7 @@
 """Every method on the simulated benchmark: `make bench-methods`. The results are files of the workflow, and resume.
 
 python -m benchmarks.methods              all runs of `simulated`, all seeds and rounds, on the CPU
-python -m benchmarks.methods --smoke      the same in ten minutes: one seed, one round, four runs, fewer steps
+python -m benchmarks.methods --smoke      the same in four minutes: one seed, one round, four runs, fewer steps
 python -m benchmarks.methods --sweep      one knob of the world, or one reading of the paper, at a time
 python -m benchmarks.methods --paper      features, T, d and steps as published, for a GPU
 """
