@@ -1,6 +1,6 @@
 """What sound does on the simulated benchmark, for videos of each kind of sound: scores, and where attention goes.
 
-python -m benchmarks.sounds [RESULTS]     every run in RESULTS/simulated/runs, means over seeds and test videos
+python -m benchmarks.sounds [FOLDER]     every run of results/simulated, or another, means over seeds and test videos
 
 AP: mean over the kind's classes and tIoU. Follows: how likely attention is higher within actions (within sounds) than
 outside, 50 % by chance.
@@ -18,23 +18,22 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
-from clip_ae.core.checks import load_config
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
-from clip_ae.io.config_file import read_config_file
 from clip_ae.io.parquet import read_rows
 from clip_ae.worlds.simulated_layout import Event, SimulatedVideo, labels, plan, traits
 
-KINDS = ("marks extents", "at any time", "none")
+ALL, SILENT = "all", "no audio"
+KINDS = ("marks extents", "at any time", "none", SILENT, ALL)
 
 
-def main(results: Path) -> None:
-    data = load_config(read_config_file(ROOT / "config.yaml")).datasets[BASE]
-    assert data.simulate
-    videos = {v.video_id: v for v in plan(data.simulate) if not v.mute}
+def main(dataset: Path) -> None:
+    spec = json.loads((dataset / "world/manifest.json").read_text())["provenance"]["spec"]
+    world, grid = SimulatedWorld(**spec["world"]), Grid(**spec["grid"])
+    videos = {v.video_id: v for v in plan(world)}
     print(f"{'run':20} {'sound':14} {'AP':>6} {'follows actions':>16} {'follows sounds':>15}")
-    for run in sorted(path for path in results.glob(f"{BASE}/runs/*") if list(path.glob("seed-*/map.json"))):
-        ap, (actions, sounds) = precision(data.simulate, run), followed(data.simulate, videos, run, data.grid)
+    for run in sorted(path for path in dataset.glob("runs/*") if list(path.glob("seed-*/map.json"))):
+        ap, (actions, sounds) = precision(world, run), followed(world, videos, run, grid)
         for kind in KINDS:
             figures = f"{ap[kind]:6.1f} {actions[kind]:16.0f} {sounds[kind]:15.0f}"
             print(f"{run.name:20} {kind:14} {figures}", flush=True)
@@ -47,11 +46,12 @@ def kind_of(world: SimulatedWorld, action: int) -> str:
 
 
 def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
-    found = defaultdict(list)
+    found: dict[str, list[float]] = defaultdict(list)
     for path in run.glob("seed-*/map.json"):
         by_class = json.loads(path.read_text())["per_class"]
         for action in range(world.classes):
-            found[kind_of(world, action)] += by_class[labels(world, action)[0]].values()
+            for kind in (kind_of(world, action), ALL):
+                found[kind] += by_class[labels(world, action)[0]].values()
     return percent(found)
 
 
@@ -61,12 +61,12 @@ def followed(
     """Of actions, then of sounds."""
     found: dict[str, dict[str, list[float]]] = {"actions": defaultdict(list), "sounds": defaultdict(list)}
     for video_id, attention in (pair for path in run.glob("seed-*/curves.parquet") for pair in curves(path)):
-        if (video := videos.get(video_id)) is None:
-            continue
+        video = videos[video_id]
         for name, by_kind in found.items():
             inside = within(getattr(video, name), len(attention), grid)
-            if inside.any() and not inside.all():
-                by_kind[kind_of(world, video.main)].append(likely_higher(attention, inside))
+            if inside.any() and not inside.all() and not (video.mute and name == "sounds"):
+                for kind in (SILENT if video.mute else kind_of(world, video.main), ALL):
+                    by_kind[kind].append(likely_higher(attention, inside))
     return [percent(by_kind) for by_kind in found.values()]
 
 
@@ -96,4 +96,4 @@ def percent(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results")
+    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / BASE)
