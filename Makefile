@@ -26,7 +26,7 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
-# Every method on the simulated benchmark; make bench-methods four hours on two cores; HOW=--smoke takes four minutes.
+# Every method on the simulated benchmark: four hours on two cores; HOW=--smoke takes four minutes.
 bench-methods: .venv/installed-dev
 	$(BIN)/python -m benchmarks.methods $(HOW)
 
