@@ -63,7 +63,8 @@ class UgctSwitches:
         "predicted", "by a branch; by the spread of dropout passes; by how far attention and activation differ; off"
     )
     bound: float = key(0.2, "b: weight of the log-uncertainty itself", minimum=0)
-    ramp: float = key(0.3, "share of the steps over which the pseudo-labels' weight rises", above=0, maximum=1)
+    ramp: float = key(0.3, "share of the steps over which the weight of pseudo-labels rises", above=0, maximum=1)
+    ramped_norm: bool = key(True, "the base's norm loss comes in with the pseudo-labels, not from the first step on")
     ema: float = key(0.999, "share of itself that a teacher keeps a step; at most 1 - 10 / steps", minimum=0, maximum=1)
     warm_up: float = key(
         0.08, "share of the steps in which teachers are copies of their students", minimum=0, maximum=1

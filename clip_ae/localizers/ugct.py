@@ -8,6 +8,9 @@ by an exponential moving average; they localize, and their attention pools the n
 
 Cut at 0.5 (`targets: half`) G soon is one value everywhere, by chance 0 or 1: a teacher whose attention lies on one
 side of it teaches the other stream to lie there too.
+
+The base's norm loss has w(t) as well (`ramped_norm`). From the first step on it would settle attention on whatever
+varies most within a video, before any class is known: behind CAF that is whether there is sound.
 """
 
 import math
@@ -53,19 +56,23 @@ class Ugct(Learner):
         return {**super().loss_weights, "attention_pseudo": 1.0, **classes}
 
     @property
+    def late(self) -> set[str]:
+        """Losses of what attention should be, whose weight is w(t)."""
+        return {"attention_pseudo", "class_pseudo", *(("norm",) if self.switches.ramped_norm else ())}
+
+    @property
     def trained(self) -> Localizer:
         return self.teacher.localizer
 
     def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
-        pseudo = self._pseudo_losses(output, batch)
-        ramped = {name: self.ramp(step) * loss for name, loss in pseudo.items()}
-        return {**super().losses(output, batch, truth, step), **ramped}
+        found = {**super().losses(output, batch, truth, step), **self._pseudo_losses(output, batch)}
+        return {name: self.ramp(step) * loss if name in self.late else loss for name, loss in found.items()}
 
     def after_step(self, output: Output, truth: Truth, step: int) -> None:
         self.teacher.follow(self.localizer, self.kept(step))
 
     def ramp(self, step: int) -> float:
-        """w(t): pseudo-labels count little while teachers know little."""
+        """w(t): little is asked of attention while little is known of the classes."""
         left = 1.0 - min(1.0, step / (self.switches.ramp * self.steps))
         return math.exp(-5.0 * left * left)
 

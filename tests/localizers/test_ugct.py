@@ -6,7 +6,7 @@ import torch
 
 from clip_ae.core.methods import UgctSwitches
 from clip_ae.core.tables import BASES
-from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.teacher import Teacher
 from clip_ae.localizers.training import create
 from tests.localizers.planted import CLASSES, DIMS, blueprint, planted, trained
@@ -128,6 +128,17 @@ def test_the_ramp_rises_to_one():
     assert learner.ramp(0) == pytest.approx(math.exp(-5))
     assert learner.ramp(15) == pytest.approx(math.exp(-5 * 0.25))
     assert learner.ramp(30) == learner.ramp(100) == 1.0
+
+
+@pytest.mark.parametrize("ramped", [True, False])
+def test_attention_is_asked_to_differ_when_pseudo_labels_come_in_or_at_once(ramped):
+    learner = made(ramp=0.3, ramped_norm=ramped)
+    output, truth = learner.localizer(batch()), Truth(torch.eye(CLASSES)[:B], torch.arange(B))
+    early, late = (learner.losses(output, batch(), truth, step) for step in (15, 30))
+    weights = {name: (early[name] / late[name]).item() for name in late}
+    slow = {"attention_pseudo", *(["norm"] if ramped else [])}
+    assert {name for name, weight in weights.items() if weight != pytest.approx(1)} == slow
+    assert all(weights[name] == pytest.approx(math.exp(-5 * 0.25)) for name in slow)
 
 
 def test_a_teacher_copies_then_follows_ever_more_slowly():
