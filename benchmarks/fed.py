@@ -1,0 +1,131 @@
+"""What CAF and CCP feed the head on the simulated benchmark, and what attention does without each part of it.
+
+python -m benchmarks.fed [FOLDER [RUN...]]     runs of results/simulated, or another, means over seeds, last rounds
+
+Fed: root mean square over snippets of P(part), beside that of the stream's own features; all less their mean over the
+video. Follows: how likely attention is higher within actions than outside, 50 % by chance; with everything, and with
+P's columns of the part at 0.
+"""
+
+import copy
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import ROOT
+from benchmarks.methods import BASE
+from benchmarks.sounds import likely_higher, within
+from clip_ae.core.methods import MAIN_STREAMS
+from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.timeline import Grid
+from clip_ae.io.streams import read_streams
+from clip_ae.io.weights import read_weights
+from clip_ae.localizers.checkpoint import restore
+from clip_ae.localizers.features import Library
+from clip_ae.localizers.front_end import FrontEnd, StreamFrontEnd
+from clip_ae.localizers.inference import curves
+from clip_ae.localizers.localizer import Localizer
+from clip_ae.worlds.simulated_layout import SimulatedVideo, plan
+
+VIDEOS = 60
+NONE = slice(0, 0)
+
+
+def main(dataset: Path, runs: list[str]) -> None:
+    spec = json.loads((dataset / "world/manifest.json").read_text())["provenance"]["spec"]
+    world, grid = SimulatedWorld(**spec["world"]), Grid(**spec["grid"])
+    videos = {v.video_id: v for v in plan(world) if v.subset == "validation"}
+    torch.set_num_threads(1)
+    print(f"{'run':20} {'without':10} {'follows actions':>16} {'fed beside rgb':>15} {'fed beside flow':>16}")
+    for run in runs or sorted(path.name for path in (dataset / "runs").iterdir()):
+        found = [measured(model, dataset, videos, grid) for model in models(dataset / "runs" / run)]
+        for part in found[0] if found else ():
+            follows, *fed = (statistics.fmean(values) for values in zip(*(seed[part] for seed in found), strict=True))
+            shown = "".join(f"{share:16.2f}" for share in fed)
+            print(f"{run:20} {part:10} {100 * follows:16.1f} {shown}", flush=True)
+
+
+def models(run: Path) -> Iterator[Path]:
+    """The last round's, of every seed; those of methods without a front end are passed over."""
+    for seed in sorted(run.glob("seed-*")):
+        *_, last = sorted(seed.glob("round-*/model.safetensors"))
+        blueprint = read_weights(last).about["blueprint"]
+        if blueprint.get("caf") or blueprint.get("ccp"):
+            yield last
+
+
+def measured(
+    model: Path, dataset: Path, videos: Mapping[str, SimulatedVideo], grid: Grid
+) -> dict[str, tuple[float, ...]]:
+    """By part: how well attention follows actions without it, and how much it feeds each stream."""
+    file = read_weights(model)
+    localizer = restore(file.tensors, file.about, "cpu")
+    shards = len(list((dataset / "features/rgb").glob("*.parquet")))
+    streams = read_streams(dataset / "features", tuple(file.about["blueprint"]["dims"]), shards, set(videos))
+    library = Library(streams, "cpu")
+    found: dict[str, tuple[float, ...]] = {"nothing": (followed(localizer, library, videos, grid),)}
+    for part in columns(localizer, "rgb"):
+        fed = (statistics.fmean(shares(localizer, library, part, name)) for name in MAIN_STREAMS)
+        found[part] = (followed(without(localizer, part), library, videos, grid), *fed)
+    return found
+
+
+def front_end(localizer: Localizer, stream: str) -> StreamFrontEnd:
+    assert isinstance(localizer.front_end, FrontEnd)
+    return localizer.front_end.streams[stream]
+
+
+def columns(localizer: Localizer, stream: str) -> dict[str, slice]:
+    """P's columns of each part, in the order in which the front end puts them side by side."""
+    front = front_end(localizer, stream)
+    names = ["chi_v"] * bool(front.caf) + ["chi_a"] * front.fed_audio + ["Z_CBP", "Z_VLP"] * bool(front.ccp)
+    width = front.projection.in_features // len(names)
+    return {name: slice(k * width, (k + 1) * width) for k, name in enumerate(names)}
+
+
+def without(localizer: Localizer, part: str) -> Localizer:
+    changed = copy.deepcopy(localizer)
+    for name in MAIN_STREAMS:
+        front_end(changed, name).projection.weight.data[:, columns(changed, name).get(part, NONE)] = 0.0
+    return changed
+
+
+@torch.inference_mode()
+def shares(localizer: Localizer, library: Library, part: str, stream: str) -> Iterator[float]:
+    """What a part feeds beside the stream's features, a video at a time."""
+    front = front_end(localizer, stream)
+    place = columns(localizer, stream).get(part, NONE)
+    weight = front.projection.weight[:, place]
+    for video in library.ids[:VIDEOS]:
+        batch = library.whole(video)
+        x, seen = batch.features[stream], batch.mask[stream]
+        caught: list[Tensor] = []
+        hook = front.projection.register_forward_pre_hook(lambda _, inputs, kept=caught: kept.append(inputs[0]))
+        front(x, batch, seen)
+        hook.remove()
+        yield spread(caught[0][..., place] @ weight.T) / spread(x)
+
+
+def spread(x: Tensor) -> float:
+    """Root mean square of [1, T, D], less the mean over T."""
+    return float((x - x.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+def followed(localizer: Localizer, library: Library, videos: Mapping[str, SimulatedVideo], grid: Grid) -> float:
+    found = []
+    for video in library.ids[:VIDEOS]:
+        attention = curves(localizer, library, video, rgb_weight=0.5).attention
+        inside = within(videos[video].actions, len(attention), grid)
+        if inside.any() and not inside.all():
+            found.append(likely_higher(attention, inside))
+    return statistics.fmean(found)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / BASE
+    main(folder, sys.argv[2:])
