@@ -1,6 +1,6 @@
 """`make bench`: every figure that docs/results.md keeps, measured anew. One line a figure.
 
-python -m benchmarks            what needs no installation: minutes; .features and .flow are parts of it
+python -m benchmarks            what needs no installation: minutes; .features, .flow and .scoring are parts of it
 python -m benchmarks --long     an hour of 1080p through the line: half an hour
 python -m benchmarks --cold     a fresh clone, installed and run: needs the package registry
 python -m benchmarks.methods    every method on the simulated benchmark (`make bench-methods`): up to three hours
@@ -12,11 +12,12 @@ python -m benchmarks.gpu        what needs a GPU; .step and .methods --paper use
 
 import sys
 
-from benchmarks import cold, features, flow, long, workflow
+from benchmarks import cold, features, flow, long, scoring, workflow
 
 if __name__ == "__main__":
     words = sys.argv[1:]
     workflow.main()
+    scoring.main()
     features.main()
     flow.main()
     if "--long" in words:

@@ -22,7 +22,7 @@ from clip_ae.core.errors import ClipAeError, UserError, nearest
 from clip_ae.core.provenance import source_of
 from clip_ae.core.specs import Spec
 from clip_ae.core.tables import load
-from clip_ae.core.typed import assign, describe, read
+from clip_ae.core.typed import assign, leaves, put, read
 
 # In the order of the workflow.
 STAGES = (
@@ -132,14 +132,31 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
 
 
 def _add_spec(parser: Parser, spec: type[Spec]) -> None:
+    for leaf in leaves(spec):
+        if leaf.flag is None:
+            continue
+        shown = "" if leaf.default is None else f" (default: {_words(leaf.default)})"
+        rest: dict[str, Any] = {"nargs": "+"} if leaf.several else {}
+        parser.add_argument(
+            leaf.flag,
+            dest=leaf.path,
+            type=leaf.kind,
+            metavar=leaf.kind.__name__.upper(),
+            help=f"{leaf.doc}{shown}".replace("%", "%%"),
+            **rest,
+        )
     parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of the spec, as in grid.fps=10"
     )
     parser.epilog = "spec (--cfg, --set):\n" + "\n".join(
-        f"  {name:36} {doc}{'' if default is None else f' (default: {default})'}"
-        for name, doc, default in describe(spec)
+        f"  {leaf.path:36} {leaf.doc}{'' if leaf.default is None else f' (default: {leaf.default})'}"
+        for leaf in leaves(spec)
     )
+
+
+def _words(default: Any) -> str:
+    return " ".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
 def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +166,9 @@ def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, An
             data = _json(options.pop("cfg"), "--cfg")
             for assignment in options.pop("set"):
                 assign(data, assignment)
+            for leaf in leaves(hints[name]):
+                if leaf.flag and (value := options.pop(leaf.path)) is not None:
+                    put(data, leaf.path, value)
             options[name] = read(hints[name], data, "--cfg")
     return options
 

@@ -1,10 +1,23 @@
 """Ranges of tIoU, as tables of the field average over them."""
 
+from clip_ae.core.errors import UserError
 
-def averaged(text: str, tiou: tuple[float, ...]) -> tuple[float, ...]:
-    """The thresholds inside a LOW:HIGH range whose ends are thresholds themselves; else none."""
+Tious = tuple[float, ...]
+
+
+def ranges(texts: tuple[str, ...], tiou: Tious, where: str = "evaluation") -> dict[str, Tious]:
+    """The thresholds in each LOW:HIGH range, whose ends are thresholds themselves; without any range, all of them."""
+    if not tiou or list(tiou) != sorted(set(tiou)):
+        raise UserError(f"{where}.tiou: expected rising numbers, got {list(tiou)}")
+    return {text: _inside(text, tiou, where) for text in texts or (f"{tiou[0]}:{tiou[-1]}",)}
+
+
+def _inside(text: str, tiou: Tious, where: str) -> Tious:
     try:
         low, high = (float(end) for end in text.split(":"))
+        found = tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
     except ValueError:
-        return ()
-    return tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
+        found = ()
+    if not found:
+        raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
+    return found

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from clip_ae.core.averages import averaged
+from clip_ae.core.averages import ranges
 from clip_ae.core.config import (
     PIP,
     SDIST,
@@ -18,6 +18,7 @@ from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
+from clip_ae.core.video_lists import VIDEO_LISTS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Folders of results/ that are no dataset.
@@ -164,12 +165,9 @@ def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Conf
 
 
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
-    _check_rising(f"{where}.tiou", evaluation.tiou)
-    if not evaluation.averages:
-        raise UserError(f"{where}.averages: expected at least one LOW:HIGH")
-    for text in evaluation.averages:
-        if not averaged(text, evaluation.tiou):
-            raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
+    ranges(evaluation.averages, evaluation.tiou, where)
+    if evaluation.videos is not None:
+        _known(f"{where}.videos", evaluation.videos, VIDEO_LISTS)
 
 
 def _check_rising(where: str, values: tuple[float, ...]) -> None:

@@ -21,6 +21,7 @@ Precision = Literal["fp32", "bf16"]
 Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
 MAPPINGS: tuple[str, ...] = get_args(MappingRule)
+ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,22 @@ class Localization:
 class Evaluation:
     """How detections are scored."""
 
-    tiou: tuple[float, ...] = key((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1)
-    averages: tuple[str, ...] = key(("0.1:0.5", "0.3:0.7", "0.1:0.7"), "ranges of tIoU whose mean is reported")
+    tiou: tuple[float, ...] = key(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1, flag="--tiou"
+    )
+    averages: tuple[str, ...] = key((), "ranges LOW:HIGH of tIoU whose mean is reported; none: one over all")
+    protocol: ProtocolName = key(
+        "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
+    )
+    videos: str | None = key(
+        None, "213, 212, 211 or 210 of THUMOS14's test videos; a command also takes a file of ids", flag="--videos"
+    )
+    round_to_grid: float | None = key(
+        None, "s; ends of segments are moved to multiples of it, which inflates mAP", above=0, flag="--round-to-grid"
+    )
+    bootstrap: int = key(
+        1000, "draws of videos behind every mAP's interval; 0: no intervals", minimum=0, flag="--bootstrap"
+    )
     mapping: MappingRule = key("soft_majority", "clusters to classes for the headline; all three are always printed")
     shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
 

@@ -202,7 +202,7 @@ class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
     supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
     train_subset: str = key("training", "subset whose labels name the clusters")
-    test_subset: str = key("validation", "subset to score")
+    test_subset: str = key("validation", "subset to score", flag="--subset")
 
 
 @dataclass(frozen=True)

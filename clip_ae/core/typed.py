@@ -27,10 +27,11 @@ def key(
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
+    flag: str | None = None,
 ) -> Any:
-    """A config key: its default, its meaning with unit, and its limits."""
+    """A config key: its default, its meaning with unit, its limits, and the option of a command that sets it."""
     limits = {"minimum": minimum, "exclusiveMinimum": above, "maximum": maximum}
-    metadata = {"doc": doc, "limits": {k: v for k, v in limits.items() if v is not None}}
+    metadata = {"doc": doc, "limits": {k: v for k, v in limits.items() if v is not None}, "flag": flag}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -58,13 +59,18 @@ def assign(data: dict[str, Any], assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     if not equals:
         raise UserError(f"--set {assignment}: expected KEY=VALUE")
+    try:
+        put(data, path, json.loads(text))
+    except json.JSONDecodeError:
+        put(data, path, text)
+
+
+def put(data: dict[str, Any], path: str, value: Any) -> None:
+    """Into nested plain data, at a.b.c."""
     *parents, leaf = path.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
-    try:
-        data[leaf] = json.loads(text)
-    except json.JSONDecodeError:
-        data[leaf] = text
+    data[leaf] = value
 
 
 def plain(value: Any) -> Any:
@@ -185,13 +191,27 @@ def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
     return {"type": name, **limits}
 
 
-def describe(cls: type, prefix: str = "") -> Iterator[tuple[str, str, Any]]:
-    """(key, meaning, default) of every leaf; a required key's default is None."""
+@dataclasses.dataclass(frozen=True)
+class Leaf:
+    """A key of a spec, by its path; a required key's default is None. Several: its value is a list of `kind`."""
+
+    path: str
+    doc: str
+    default: Any
+    kind: type
+    several: bool
+    flag: str | None
+
+
+def leaves(cls: type, prefix: str = "") -> Iterator[Leaf]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name = join(prefix, field.name)
         hint = _not_none(hints[field.name]) if get_origin(hints[field.name]) is types.UnionType else hints[field.name]
         if dataclasses.is_dataclass(hint):
-            yield from describe(hint, name)  # type: ignore[arg-type]
-        else:
-            yield name, field.metadata.get("doc", ""), _default(field)
+            yield from leaves(hint, name)  # type: ignore[arg-type]
+            continue
+        several = get_origin(hint) is tuple
+        one = get_args(hint)[0] if several else hint
+        kind = one if isinstance(one, type) else str
+        yield Leaf(name, field.metadata.get("doc", ""), _default(field), kind, several, field.metadata.get("flag"))

@@ -78,11 +78,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One video's line in an ActivityNet-form file."""
+    """What is known of one video: its actions, and spans that annotators marked as no clear action of any class."""
 
     subset: str
     instances: tuple[Instance, ...]
     duration: float | None = None
+    ambiguous: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

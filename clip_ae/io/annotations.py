@@ -1,4 +1,4 @@
-"""Annotation files in ActivityNet's form, read strictly: what is wrong is named by file and video.
+"""Annotations in ActivityNet's form, or the THUMOS14 kit's, read strictly: what is wrong is named by file and video.
 
 Standard library only, because the workflow reads subsets every time it is parsed.
 """
@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.provenance import digest
 from clip_ae.core.types import Annotation, Instance
+from clip_ae.io.json_pairs import unique
+from clip_ae.io.thumos_kit import read_kit
+
+# THUMOS14's word for spans that are no clear action: never a class.
+AMBIGUOUS = "Ambiguous"
 
 
 def read_annotations(path: Path) -> dict[str, Annotation]:
@@ -30,6 +36,11 @@ def read_facts(path: Path) -> dict[str, tuple[str, float | None]]:
     }
 
 
+def source_digest(path: Path) -> str:
+    """Of all that a file, or a folder of the THUMOS14 kit, says."""
+    return digest(json.dumps(read_kit(path)) if path.is_dir() else path.read_text(encoding="utf-8"))
+
+
 def ids_in(path: Path, subset: str) -> set[str]:
     """The videos of one subset; a subset that the file does not have is named beside those it has."""
     subsets = read_subsets(path)
@@ -40,9 +51,13 @@ def ids_in(path: Path, subset: str) -> set[str]:
 
 
 def _database(path: Path) -> dict[str, Any]:
-    """The videos of {"database": {id: ...}}, or of the database itself."""
+    """The videos of {"database": {id: ...}}, of the database itself, or of a folder of the THUMOS14 kit's files."""
+    if path.is_dir():
+        return read_kit(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot read the annotations ({error.strerror}); check the path") from None
     except (ValueError, RecursionError) as error:
@@ -61,10 +76,12 @@ def _annotation(where: str, entry: Any) -> Annotation:
     listed = entry.get("annotations", [])
     if not isinstance(listed, list):
         raise UserError(f'{where}: "annotations" is no list')
+    spans = [_instance(f"{where}, annotation {i}", item) for i, item in enumerate(listed)]
     return Annotation(
         subset=subset,
-        instances=tuple(_instance(f"{where}, annotation {i}", item) for i, item in enumerate(listed)),
+        instances=tuple(i for i in spans if i.label != AMBIGUOUS),
         duration=_duration(where, entry),
+        ambiguous=tuple((i.start, i.stop) for i in spans if i.label == AMBIGUOUS),
     )
 
 

@@ -1,4 +1,4 @@
-"""Detections in ActivityNet's submission form, and the records of JSON outputs."""
+"""Detections in ActivityNet's submission form or as a table, and the records of JSON outputs."""
 
 import json
 import math
@@ -12,6 +12,8 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.types import Detection
 from clip_ae.io.files import write_text
+from clip_ae.io.json_pairs import unique
+from clip_ae.io.parquet import read_rows
 
 VERSION = "VERSION 1.3"
 DECIMALS = 6
@@ -26,6 +28,10 @@ def write_detections(path: Path, detections: Iterable[Detection], record: Record
 
 
 def read_detections(path: Path) -> list[Detection]:
+    """A submission, or a Parquet table of video_id, label, score, start and stop."""
+    if path.suffix == ".parquet":
+        rows = enumerate(read_rows(path))
+        return [_row(f"{path}: row {i}", row) for i, row in rows]
     results = read_json(path).get("results")
     if not isinstance(results, dict):
         raise UserError(f'{path}: no "results"; expected ActivityNet\'s submission form')
@@ -44,7 +50,9 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (ValueError, RecursionError) as error:
@@ -66,6 +74,14 @@ def read_json_record(path: Path) -> Record:
 
 def _rounded(d: Detection) -> Detection:
     return Detection(d.video_id, d.label, *(round(float(v), DECIMALS) for v in (d.score, d.start, d.stop)))
+
+
+def _row(where: str, row: dict[str, Any]) -> Detection:
+    try:
+        item = {**row, "segment": (row["start"], row["stop"])}
+        return _detection(where, str(row["video_id"]), item)
+    except KeyError as error:
+        raise UserError(f"{where}: no column {error}; expected video_id, label, score, start, stop") from None
 
 
 def _detection(where: str, video_id: str, item: Any) -> Detection:

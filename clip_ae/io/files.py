@@ -37,6 +37,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_lines(path: Path) -> list[str]:
+    """Lines that say something, without the spaces around."""
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
 def _sweep(path: Path) -> None:
     """Remove what killed processes of this machine left beside the file."""
     prefix = f".{path.stem}.{HOST}."

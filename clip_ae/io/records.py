@@ -1,10 +1,11 @@
 """The record inside any output, whatever its format."""
 
 import csv
+import hashlib
 import re
 from pathlib import Path
 
-from clip_ae.core.errors import RefusedInput
+from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Record
 from clip_ae.io.detections import read_json_record
 from clip_ae.io.parquet import read_parquet_record
@@ -28,6 +29,14 @@ def read_record(path: Path) -> Record:
         return readers[path.suffix](path)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise RefusedInput(f"{path}: holds no record of what made it ({error!r}); make it again") from None
+
+
+def read_record_id(path: Path) -> str:
+    """What stands for a file in the records of what is made from it: its own record's id, or a digest of its bytes."""
+    try:
+        return read_record(path).id
+    except ClipAeError:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _searched(pattern: re.Pattern[str], path: Path) -> Record:

@@ -1,46 +1,66 @@
-"""Average precision of temporal detections, with ActivityNet's rules, in seconds."""
+"""Average precision of temporal detections, in seconds, under any protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clip_ae.core.overlap import tiou
+from clip_ae.scoring.matching import touching
+from clip_ae.scoring.protocols import PROTOCOLS, Protocol
+from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-# A tIoU that equals the threshold up to rounding reaches it.
-TOLERANCE = 1e-9
+NONE = Segments(*(np.zeros(0, np.int64),) * 2, *(np.zeros(0),) * 3)
 
 
 @dataclass(frozen=True)
-class Segments:
-    """Segments as columns: a video's and a label's index, seconds, and a score (1 for ground truth)."""
+class Judged:
+    """Detections by falling score; hit and counted [thresholds, detections]. Some are neither true nor false."""
 
-    video: Ints
-    label: Ints
-    start: Floats
-    stop: Floats
-    score: Floats
-
-    def __len__(self) -> int:
-        return len(self.video)
-
-    def take(self, index: NDArray[np.generic]) -> "Segments":
-        return Segments(*(column[index] for column in (self.video, self.label, self.start, self.stop, self.score)))
+    truth: Segments
+    ranked: Segments
+    hit: Bools
+    counted: Bools
+    protocol: Protocol
 
 
-def average_precision(truth: Segments, detections: Segments, thresholds: Sequence[float], classes: int) -> Floats:
-    """AP [thresholds, classes]; a class without ground truth has 0, and is not to be averaged."""
-    truth = truth.take(np.lexsort((truth.stop, truth.start, truth.video, truth.label)))
-    d = detections
-    # Equal scores are ordered by video and time, so that no order of the file shows.
-    ranked = d.take(np.lexsort((d.stop, d.start, d.video, -d.score)))
-    positives = np.bincount(truth.label, minlength=classes)
-    pairs = _pairs(truth, ranked)
-    hits = (_hits(pairs, threshold, len(truth), len(ranked)) for threshold in thresholds)
-    return np.stack([_interpolated(hit, ranked.label, positives) for hit in hits])
+def judge(
+    truth: Segments,
+    detections: Segments,
+    thresholds: Sequence[float],
+    protocol: str = "activitynet",
+    ambiguous: Segments = NONE,
+) -> Judged:
+    ranked, how = detections.ranked(), PROTOCOLS[protocol]
+    hit = how.match(truth, ranked, thresholds)
+    forgiven = how.forgives & touching(ambiguous, ranked)
+    return Judged(truth, ranked, hit, hit | ~forgiven, how)
+
+
+def average_precision(judged: Judged, classes: int, drawn: Ints | None = None) -> Floats:
+    """AP [thresholds, classes]; a class without ground truth has 0, and is not to be averaged.
+
+    With drawn [replicates, videos], how often each video counts, AP [replicates, thresholds, classes].
+    """
+    if drawn is None:
+        videos = 1 + max(judged.truth.video.max(initial=0), judged.ranked.video.max(initial=0))
+        only: Floats = average_precision(judged, classes, np.ones((1, videos), np.int64))[0]
+        return only
+    positives = positives_of(judged.truth, classes, drawn)
+    ap = np.zeros((len(drawn), len(judged.hit), classes))
+    for label, rows in _by_label(judged.ranked.label):
+        weight = drawn[:, judged.ranked.video[rows]]
+        of_all = np.cumsum(weight, axis=1)
+        for t, (hit, counted) in enumerate(zip(judged.hit[:, rows], judged.counted[:, rows], strict=True)):
+            ranks = of_all if counted.all() else np.cumsum(weight * counted, axis=1)
+            ap[:, t, label] = _area(judged.protocol, weight, ranks, np.flatnonzero(hit), positives[:, label, None])
+    return ap
+
+
+def positives_of(truth: Segments, classes: int, drawn: Ints) -> Ints:
+    """Ground truths [replicates, classes]."""
+    by_video = np.zeros((drawn.shape[1], classes), np.int64)
+    np.add.at(by_video, (truth.video, truth.label), 1)
+    return drawn @ by_video
 
 
 def mean_over_classes(ap: Floats, truth: Segments) -> Floats:
@@ -49,58 +69,16 @@ def mean_over_classes(ap: Floats, truth: Segments) -> Floats:
     return mean
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Overlapping (detection, ground truth) of one video and class: by rank of the detection, then falling tIoU."""
-
-    detection: Ints
-    truth: Ints
-    tiou: Floats
-
-
-def _pairs(truth: Segments, ranked: Segments) -> _Pairs:
-    videos = 1 + max(truth.video.max(initial=0), ranked.video.max(initial=0))
-    group, wanted = truth.label * videos + truth.video, ranked.label * videos + ranked.video
-    first = np.searchsorted(group, wanted, "left")
-    count = np.searchsorted(group, wanted, "right") - first
-    detection = np.repeat(np.arange(len(ranked)), count)
-    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    other = np.repeat(first, count) + within
-    overlap = tiou(ranked.start[detection], ranked.stop[detection], truth.start[other], truth.stop[other])
-    order = np.lexsort((-overlap, detection))
-    order = order[overlap[order] > 0]
-    return _Pairs(detection[order], other[order], overlap[order])
+def _area(protocol: Protocol, weight: Ints, ranks: Ints, hits: Ints, positives: Ints) -> Floats:
+    """One class at one threshold, for every row of weights. Of a video's copies the last one counts."""
+    true = np.cumsum(weight[:, hits], axis=1)
+    # Before the first video that was drawn there is nothing, not even a rank.
+    precision, some = true / np.maximum(ranks[:, hits], 1), np.maximum(positives, 1)
+    return protocol.area(precision, true / some, weight[:, hits] / some)
 
 
-def _hits(pairs: _Pairs, threshold: float, truths: int, detections: int) -> NDArray[np.bool_]:
-    """Which detections are true: by falling score, each takes the free ground truth that it overlaps most.
-
-    That is the stable matching in which every ground truth prefers the higher score. So all may ask at
-    once, and whoever is refused asks for its next best (Gale and Shapley 1962): the same result in a few rounds.
-    """
-    enough = pairs.tiou >= threshold - TOLERANCE
-    asking, asked = pairs.detection[enough], pairs.truth[enough]
-    holder = np.full(truths, detections)
-    place = np.flatnonzero(np.diff(asking, prepend=-1))
-    last = np.append(place[1:], len(asking)) - 1
-    while len(place):
-        np.minimum.at(holder, asked[place], asking[place])
-        # Those who hold their choice stay there: they may still be ousted by a higher score.
-        refused = holder[asked[place]] != asking[place]
-        if not refused.any():
-            break
-        place = place + refused
-        place, last = place[place <= last], last[place <= last]
-    hit = np.zeros(detections + 1, np.bool_)
-    hit[holder] = True
-    return hit[:detections]
-
-
-def _interpolated(hit: NDArray[np.bool_], label: Ints, positives: Ints) -> Floats:
-    """VOC's all-point area. Recall rises at hits only, by 1 / positives; precision there is the best from there on."""
-    ap = np.zeros(len(positives))
-    for c in np.unique(label[hit]):
-        rank = 1 + np.flatnonzero(hit[label == c])
-        precision = np.arange(1, len(rank) + 1) / rank
-        ap[c] = np.maximum.accumulate(precision[::-1]).sum() / positives[c]
-    return ap
+def _by_label(label: Ints) -> Iterator[tuple[int, Ints]]:
+    """Rows of each label that occurs, in their order."""
+    order = np.argsort(label, kind="stable")
+    values, first = np.unique(label[order], return_index=True)
+    yield from zip(values.tolist(), np.split(order, first[1:]), strict=False)

@@ -1,26 +1,31 @@
-"""From detections under cluster labels to mAP under every mapping, beside what chance would give."""
+"""From detections to mAP: under every mapping of clusters to classes, with intervals, beside what chance would give."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from clip_ae.core.averages import averaged
+from clip_ae.core.averages import ranges
 from clip_ae.core.config import Evaluation
+from clip_ae.core.provenance import digest
+from clip_ae.core.typed import canonical
 from clip_ae.core.types import Annotation, Detection, Label
-from clip_ae.scoring.average_precision import Floats, Ints, Segments, average_precision, mean_over_classes
+from clip_ae.scoring.average_precision import Judged, average_precision, judge, mean_over_classes
+from clip_ae.scoring.bootstrap import interval, replicated
 from clip_ae.scoring.mapping import MAPPINGS, apply
+from clip_ae.scoring.segments import Floats, Ints, Segments, segments
 
 CHANCE_SEED = 0
+DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Problem:
     """Everything by number: detections carry clusters, ground truth carries classes.
 
-    Where the run was told the classes, clusters are classes and need no mapping.
+    Where the run was told the classes, clusters are classes and need no mapping. Ambiguous segments have no class.
     """
 
     classes: list[str]
@@ -29,6 +34,7 @@ class Problem:
     videos: list[str]
     truth: Segments
     detections: Segments
+    ambiguous: Segments
     counts: Ints
 
 
@@ -40,9 +46,12 @@ def pose(
     *,
     told: bool = False,
 ) -> Problem:
-    """Detections on videos outside the test set, or of a cluster without videos, are left out."""
+    """Detections on videos outside the test set, or of a cluster without videos, are left out.
+
+    Without labels to name clusters, detections carry classes.
+    """
     classes = sorted({i.label for a in (*test.values(), *train.values()) for i in a.instances})
-    names = sorted({label.label for label in labels})
+    names = sorted({label.label for label in labels}) or classes
     videos = sorted(test)
     place, row, column = _places(videos), _places(names), _places(classes)
     counts = np.zeros((len(names), len(classes)), np.int64)
@@ -55,23 +64,88 @@ def pose(
         for d in detections
         if d.video_id in place and d.label in row
     ]
-    return Problem(classes, names, told, videos, _segments(truth), _segments(found), counts)
+    unclear = [(place[v], 0, *span, 1.0) for v in videos for span in test[v].ambiguous]
+    return Problem(
+        classes, names, told or not labels, videos, segments(truth), segments(found), segments(unclear), counts
+    )
 
 
 def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
-    """The figures of map.json: the headline mapping's at the top, every mapping's below."""
+    """The figures of map.json that need no clusters."""
+    problem = _on_grid(problem, settings.round_to_grid)
+    return _scored(problem, _judged(problem, problem.detections, _identity(problem), settings), settings)
+
+
+def score_clusters(problem: Problem, settings: Evaluation) -> dict[str, Any]:
+    """All figures of map.json: the headline mapping's at the top, every mapping's below."""
+    problem = _on_grid(problem, settings.round_to_grid)
     weights = {name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in MAPPINGS.items()}
-    ap = {name: _ap(problem, problem.detections, w, settings) for name, w in weights.items()}
+    judged = {name: _judged(problem, problem.detections, w, settings) for name, w in weights.items()}
     return {
-        **_means(problem, ap[settings.mapping], settings),
-        "per_class": _per_class(problem, ap[settings.mapping], settings),
+        **_scored(problem, judged[settings.mapping], settings),
         "mapping": {
             "headline": settings.mapping,
             "contingency": _table(problem, problem.counts),
-            **{n: {**_means(problem, ap[n], settings), "weights": _table(problem, weights[n])} for n in MAPPINGS},
+            **{n: _mapped(problem, judged[n], weights[n], settings) for n in MAPPINGS},
         },
         "chance": {**_chance(problem, weights[settings.mapping], settings), "shuffles": settings.shuffles},
     }
+
+
+def _scored(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str, Any]:
+    ap = average_precision(judged, len(problem.classes))
+    return {
+        **_means(ap, problem.truth, settings),
+        "per_class": _per_class(problem, ap, settings),
+        **(_bootstrapped(problem, judged, settings) if settings.bootstrap else {}),
+    }
+
+
+def _mapped(problem: Problem, judged: Judged, weights: Floats, settings: Evaluation) -> dict[str, Any]:
+    """One mapping's scores, and into how many detections it turned those that there are."""
+    ap = average_precision(judged, len(problem.classes))
+    return {
+        **_means(ap, problem.truth, settings),
+        "weights": _table(problem, weights),
+        "detections": len(judged.ranked),
+    }
+
+
+def _bootstrapped(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str, Any]:
+    """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
+    means = replicated(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
+    by_tiou = dict(zip(settings.tiou, means.T, strict=True))
+    draws = {
+        "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
+        "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
+    }
+    return {
+        "interval": {name: {c: list(interval(v)) for c, v in columns.items()} for name, columns in draws.items()},
+        "bootstrap": {
+            "truth": _truth_digest(problem),
+            **{
+                name: {c: np.round(v, DECIMALS).tolist() for c, v in columns.items()} for name, columns in draws.items()
+            },
+        },
+    }
+
+
+def _truth_digest(problem: Problem) -> str:
+    """What is scored against: replicates of two files can be paired where it is the same."""
+    t = problem.truth
+    rows = sorted(zip(t.video.tolist(), t.label.tolist(), t.start.tolist(), t.stop.tolist(), strict=True))
+    return digest(canonical([problem.videos, problem.classes, rows]))
+
+
+def _on_grid(problem: Problem, seconds: float | None) -> Problem:
+    """Ends of ground truth and detections at the nearest multiples, as some codes of the field score."""
+    if seconds is None:
+        return problem
+    truth, detections, ambiguous = (
+        replace(s, start=np.round(s.start / seconds) * seconds, stop=np.round(s.stop / seconds) * seconds)
+        for s in (problem.truth, problem.detections, problem.ambiguous)
+    )
+    return replace(problem, truth=truth, detections=detections, ambiguous=ambiguous)
 
 
 def _identity(problem: Problem) -> Floats:
@@ -84,8 +158,9 @@ def main_class(annotation: Annotation) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _ap(problem: Problem, detections: Segments, weights: Floats, settings: Evaluation) -> Floats:
-    return average_precision(problem.truth, apply(weights, detections), settings.tiou, len(problem.classes))
+def _judged(problem: Problem, detections: Segments, weights: Floats, settings: Evaluation) -> Judged:
+    mapped = apply(weights, detections)
+    return judge(problem.truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
 
 
 def _chance(problem: Problem, weights: Floats, settings: Evaluation) -> dict[str, Any]:
@@ -99,18 +174,21 @@ def _chance(problem: Problem, weights: Floats, settings: Evaluation) -> dict[str
     total = np.zeros((len(settings.tiou), len(problem.classes)))
     for _ in range(settings.shuffles):
         label = rng.permuted(names, axis=1)[d.video, d.label]
-        total += _ap(problem, Segments(d.video, label, d.start, d.stop, d.score), weights, settings)
-    return _means(problem, total / settings.shuffles, settings)
+        shuffled = Segments(d.video, label, d.start, d.stop, d.score)
+        total += average_precision(_judged(problem, shuffled, weights, settings), len(problem.classes))
+    return _means(total / settings.shuffles, problem.truth, settings)
 
 
-def _means(problem: Problem, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
-    by_tiou = dict(zip(settings.tiou, mean_over_classes(ap, problem.truth).tolist(), strict=True))
+def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:
+    by_tiou = dict(zip(settings.tiou, mean_over_classes(ap, truth).tolist(), strict=True))
     return {
         "mAP": {f"{t:g}": value for t, value in by_tiou.items()},
-        "average": {
-            text: float(np.mean([by_tiou[t] for t in averaged(text, settings.tiou)])) for text in settings.averages
-        },
+        "average": {name: float(np.mean([by_tiou[t] for t in inside])) for name, inside in _ranges(settings).items()},
     }
+
+
+def _ranges(settings: Evaluation) -> dict[str, tuple[float, ...]]:
+    return ranges(settings.averages, settings.tiou)
 
 
 def _per_class(problem: Problem, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
@@ -131,8 +209,3 @@ def _table(problem: Problem, values: Ints | Floats) -> dict[str, dict[str, float
 
 def _places(names: Sequence[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
-
-
-def _segments(rows: Sequence[tuple[int, int, float, float, float]]) -> Segments:
-    video, label, start, stop, score = np.asarray(rows, np.float64).reshape(-1, 5).T
-    return Segments(video.astype(np.int64), label.astype(np.int64), start, stop, score)

@@ -6,7 +6,7 @@ counts [clusters, classes] are training videos. A class that no cluster stands f
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.scoring.average_precision import Floats, Ints, Segments
+from clip_ae.scoring.segments import Floats, Ints, Segments
 
 
 def soft_majority(counts: Ints) -> Floats:

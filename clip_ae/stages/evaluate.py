@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.clustering.quality import Quality, quality
-from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import digest, make_record
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import EvaluateSpec
-from clip_ae.core.types import Annotation, Label
-from clip_ae.io.annotations import ids_in, read_annotations
-from clip_ae.io.detections import read_detections, read_json_record, write_json
+from clip_ae.core.types import Annotation, Detection, Label
+from clip_ae.core.video_lists import VIDEO_LISTS, listed
+from clip_ae.io.annotations import ids_in, read_annotations, source_digest
+from clip_ae.io.detections import read_detections, write_json
+from clip_ae.io.files import read_lines
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
-from clip_ae.scoring.evaluate import main_class, pose, score
+from clip_ae.io.records import read_record_id
+from clip_ae.pages.terminal import score_table
+from clip_ae.scoring.evaluate import main_class, pose, score, score_clusters
+from clip_ae.scoring.protocols import PROTOCOLS
 
-PROTOCOL = (
-    "ActivityNet detection in seconds, neither detections nor ground truth rounded: by falling score each detection "
-    "takes the free ground truth of its video and class with the highest tIoU, if that reaches the threshold; "
-    "all-point interpolated AP; mean over the classes that occur in the test subset. "
+IN_SECONDS = "in seconds, neither detections nor ground truth rounded"
+NAMED = (
     "Clusters get class names from the training videos' annotations, here and nowhere else. "
     "Chance: each test video's clusters renamed by a random permutation, segments and scores kept; "
     "mean over the shuffles."
@@ -29,48 +32,101 @@ PROTOCOL = (
 def run(
     spec: EvaluateSpec,
     *,
-    detections: Annotated[Path, "detections.json, in ActivityNet's submission form"],
-    labels: Annotated[tuple[Path, ...], "labels.parquet of every round, the last one last"],
-    annotations: Annotated[Path, "annotation file in ActivityNet's form"],
+    detections: Annotated[Path, "detections in ActivityNet's submission form, or a Parquet table of them"],
+    ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
     out: Annotated[Path, "map.json to write"],
+    labels: Annotated[
+        tuple[Path, ...], "labels.parquet of every round, the last one last, where detections carry clusters"
+    ] = (),
 ) -> None:
-    database = read_annotations(annotations)
-    test = {i: database[i] for i in sorted(ids_in(annotations, spec.test_subset))}
+    database = read_annotations(ground_truth)
+    test = {i: database[i] for i in _scored_ids(spec, ground_truth)}
     if not any(a.instances for a in test.values()):
-        raise UserError(f"{annotations}: subset '{spec.test_subset}' has no annotated action to score against")
+        raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to score against")
     rounds = [read_labels(path) for path in labels]
-    train = _known(database, rounds[-1], spec.train_subset)
-    if not train:
+    train = _known(database, rounds[-1], spec.train_subset) if rounds else _others(database, test)
+    if rounds and not train:
         raise UserError(
-            f"{annotations}: no video of {labels[-1].name} has an annotated action in subset '{spec.train_subset}', "
+            f"{ground_truth}: no video of {labels[-1].name} has an annotated action in subset '{spec.train_subset}', "
             "so no cluster can be named"
         )
     found = read_detections(detections)
+    if not rounds:
+        _refuse_unknown_labels(detections, found, database)
     told = spec.supervision != "unsupervised"
-    problem = pose(test, train, rounds[-1], found, told=told)
+    problem = pose(test, train, rounds[-1] if rounds else [], found, told=told)
     inputs = {
-        "annotations": digest(annotations.read_text(encoding="utf-8")),
-        "detections": read_json_record(detections).id,
+        "annotations": source_digest(ground_truth),
+        "detections": read_record_id(detections),
         **{f"labels/{k}": read_parquet_record(path).id for k, path in enumerate(labels)},
     }
-    inside = [d for d in found if d.video_id in test]
     content = {
-        **score(problem, spec.evaluation),
+        **(score_clusters if rounds else score)(problem, spec.evaluation),
         # Of every round's clusters; none where the classes were told.
         "rounds": [] if told else [asdict(_quality(database, r, spec.train_subset)) for r in rounds],
-        "counts": {
-            "videos": len(test),
-            "videos_with_detections": len({d.video_id for d in inside}),
-            "instances": len(problem.truth),
-            "classes": len({i.label for a in test.values() for i in a.instances}),
-            "detections": len(problem.detections),
-            "detections_outside_subset": len(found) - len(inside),
-            "detections_without_cluster": len(inside) - len(problem.detections),
-        },
-        "protocol": PROTOCOL,
+        "counts": _counts(test, found, len(problem.detections)),
+        "protocol": _protocol(spec, clustered=bool(rounds)),
         "provenance": asdict(make_record("evaluate", spec, inputs, ("numpy", "scikit-learn", "scipy"))),
     }
     write_json(out, content)
+    print(score_table(content))
+
+
+def _scored_ids(spec: EvaluateSpec, ground_truth: Path) -> list[str]:
+    """The videos of the subset, or those of them that `videos` names."""
+    ids, name = sorted(ids_in(ground_truth, spec.test_subset)), spec.evaluation.videos
+    if name is None:
+        return ids
+    if name in VIDEO_LISTS or not Path(name).is_file():
+        return listed(name, ids, f"{ground_truth}, subset '{spec.test_subset}'")
+    wanted = set(read_lines(Path(name)))
+    for lost in sorted(wanted - set(ids)):
+        raise UserError(f"{name}: video '{lost}' is not in subset '{spec.test_subset}' of {ground_truth}")
+    if not wanted:
+        raise UserError(f"{name}: names no video; expected an id a line")
+    return sorted(wanted)
+
+
+def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: int) -> dict[str, int]:
+    """What was scored, and what of the detections is odd: it is scored as it is, or left out where that is said."""
+    inside = [d for d in found if d.video_id in test]
+    lengths = {i: a.duration for i, a in test.items() if a.duration is not None}
+    return {
+        "videos": len(test),
+        "videos_with_detections": len({d.video_id for d in inside}),
+        "instances": sum(len(a.instances) for a in test.values()),
+        "classes": len({i.label for a in test.values() for i in a.instances}),
+        "ambiguous": sum(len(a.ambiguous) for a in test.values()),
+        "detections": scored,
+        "detections_outside_subset": len(found) - len(inside),
+        "detections_without_cluster": len(inside) - scored,
+        "detections_before_start": sum(d.start < 0 for d in inside),
+        "detections_beyond_end": sum(d.stop > lengths.get(d.video_id, d.stop) for d in inside),
+        "detections_without_length": sum(d.start == d.stop for d in inside),
+    }
+
+
+def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
+    settings = spec.evaluation
+    rounded = settings.round_to_grid
+    times = IN_SECONDS if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
+    chosen = f" Of the subset, {settings.videos} alone." if settings.videos else ""
+    return (
+        f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].words}; mean over the classes that "
+        f"occur in the test subset.{chosen}{f' {NAMED}' if clustered else ''}"
+    )
+
+
+def _others(database: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:
+    """Videos that are not scored: their classes are known ones."""
+    return {i: a for i, a in database.items() if i not in test}
+
+
+def _refuse_unknown_labels(path: Path, found: Sequence[Detection], database: Mapping[str, Annotation]) -> None:
+    known = {i.label for a in database.values() for i in a.instances}
+    for label in sorted({d.label for d in found} - known):
+        hint = "; for clusters give --labels" if label.startswith("cluster-") else nearest(label, known)
+        raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
 
 
 def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> Quality:

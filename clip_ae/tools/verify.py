@@ -18,7 +18,7 @@ from clip_ae.core.provenance import Record, digest, join_ids, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_annotations, read_facts
+from clip_ae.io.annotations import read_annotations, read_facts, source_digest
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.records import read_record
 from clip_ae.io.told import told_of
@@ -113,7 +113,7 @@ def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
     if not data.annotated:
         return digest(canonical({}))
     path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
-    return digest(path.read_text(encoding="utf-8") if role == "annotations" else canonical(read_facts(path)))
+    return source_digest(path) if role == "annotations" else digest(canonical(read_facts(path)))
 
 
 def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from clip_ae.core.averages import averaged
+from clip_ae.core.averages import ranges
 from clip_ae.core.checks import load_config
 from clip_ae.core.config import Config
 from clip_ae.core.errors import UserError
 from clip_ae.core.names import demo_subsets
-from clip_ae.core.typed import describe
+from clip_ae.core.typed import leaves
 from clip_ae.io.config_file import read_config_file
 from clip_ae.tools import schema
 
@@ -46,7 +46,7 @@ def test_every_key_stands_in_config_yaml() -> None:
     text = (ROOT / "config.yaml").read_text(encoding="utf-8") + (ROOT / "docs/simulation.md").read_text().replace(
         "`", ":"
     )
-    keys = {name.split(".")[-1] for name, _, _ in describe(Config)} | set(json_keys(json.loads(schema.text())))
+    keys = {leaf.path.split(".")[-1] for leaf in leaves(Config)} | set(json_keys(json.loads(schema.text())))
     assert not [k for k in keys if f"{k}:" not in text]
 
 
@@ -79,7 +79,16 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.videos", "x", "expected exactly one of demo, simulate, videos, features; got demo, videos"),
         ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae"),
         ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
-        ("datasets.demo.evaluation.averages", [], "datasets.demo.evaluation.averages: expected at least one"),
+        (
+            "datasets.demo.evaluation.averages",
+            ["0.1:0.65"],
+            "datasets.demo.evaluation.averages: '0.1:0.65' must be LOW",
+        ),
+        (
+            "datasets.demo.evaluation.videos",
+            "200",
+            "datasets.demo.evaluation.videos: '200' is not defined; did you mean",
+        ),
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
         ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
         ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a run that is told labels clusters"),
@@ -194,7 +203,12 @@ def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
 
 
 def test_averages_hold_the_thresholds_between_their_ends() -> None:
-    assert averaged("0.3:0.5", (0.1, 0.3, 0.4, 0.5, 0.7)) == (0.3, 0.4, 0.5)
+    tiou = (0.1, 0.3, 0.4, 0.5, 0.7)
+    assert ranges(("0.3:0.5",), tiou) == {"0.3:0.5": (0.3, 0.4, 0.5)}
+    assert ranges((), tiou) == {"0.1:0.7": tiou}
+    for text in ("0.3:0.6", "0.5:0.3", "0.3", "low:high"):
+        with pytest.raises(UserError, match="both ends in tiou"):
+            ranges((text,), tiou)
 
 
 def test_demo_ids_are_known_before_anything_is_drawn() -> None:

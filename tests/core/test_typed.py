@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.typed import canonical, describe, key, plain, read, schema
+from clip_ae.core.typed import canonical, key, leaves, plain, read, schema
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def test_canonical_ignores_order_and_absent_options() -> None:
     assert "maybe" not in plain(Outer(1))
 
 
-def test_describe_lists_every_leaf() -> None:
-    leaves = {name: default for name, _, default in describe(Outer)}
-    assert leaves == {
+def test_leaves_lists_every_leaf() -> None:
+    found = {leaf.path: leaf.default for leaf in leaves(Outer)}
+    assert found == {
         "count": None, "inner.rate": 0.5, "inner.kind": "a", "many": [1.0], "named": {}, "maybe": None, "flag": True,
     }  # fmt: skip

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clip_ae.scoring.average_precision import Segments, average_precision
+from clip_ae.scoring.average_precision import average_precision, judge
 from clip_ae.scoring.mapping import MAPPINGS, apply, hard_majority, hungarian, soft_majority
+from clip_ae.scoring.segments import Segments
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 6))
 
@@ -48,4 +49,4 @@ def test_11_two_clusters_of_one_class_make_duplicates_and_weights_scale_scores()
     assert mapped.score.tolist() == [0.9, 0.45, 0.8]
     truth = Segments(np.array([0, 1]), np.array([0, 0]), np.array([0.0, 5]), np.array([1.0, 6]), np.ones(2))
     # Of the two copies one is false: recall stays at a half.
-    assert average_precision(truth, mapped, (0.5,), 2).tolist() == [[0.5, 0.0]]
+    assert average_precision(judge(truth, mapped, (0.5,)), 2).tolist() == [[0.5, 0.0]]

@@ -93,7 +93,7 @@ def do_localize(at, annotated=True, **spec):
 def do_evaluate(at, **spec):
     evaluate.run(
         EvaluateSpec(Evaluation(shuffles=5), **spec), detections=at / "detections.json",
-        labels=(at / "labels.parquet",), annotations=at / "annotations.json", out=at / "map.json",
+        labels=(at / "labels.parquet",), ground_truth=at / "annotations.json", out=at / "map.json",
     )  # fmt: skip
     return json.loads((at / "map.json").read_text())
 
@@ -115,7 +115,8 @@ def test_planted_actions_are_found_from_features_alone(done):
     assert result["mAP"]["0.5"] > result["chance"]["mAP"]["0.5"] + 0.3
     assert result["counts"] | {"detections": 0} == {
         "videos": 6, "videos_with_detections": 6, "instances": 6, "classes": 3, "detections": 0,
-        "detections_outside_subset": 0, "detections_without_cluster": 0,
+        "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
+        "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0,
     }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def switches_of(method):
 def score(at, supervision="unsupervised", labels="labels.parquet"):
     evaluate.run(
         EvaluateSpec(supervision=supervision), detections=at / "detections.json", labels=(at / labels,),
-        annotations=at / "annotations.json", out=at / "map.json",
+        ground_truth=at / "annotations.json", out=at / "map.json",
     )  # fmt: skip
     return json.loads((at / "map.json").read_text())
 

@@ -74,7 +74,7 @@ OTHER: dict[str, Any] = {
     "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
     "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
     "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
-    "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
+    "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
 }  # fmt: skip
 
 

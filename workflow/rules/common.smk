@@ -15,7 +15,8 @@ from clip_ae.core.simulation import simulated_subsets
 from clip_ae.core.specs import rounds_of, spec_for
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
-from clip_ae.io.annotations import read_annotations, read_facts, read_subsets
+from clip_ae.io.annotations import read_annotations, read_facts
+from clip_ae.io.annotations import read_subsets, source_digest
 from clip_ae.io.told import told_of
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
@@ -166,7 +167,7 @@ def annotated(wildcards):
     """Digest of the annotations; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
     return (
-        digest(Path(dataset.annotations).read_text(encoding="utf-8"))
+        source_digest(Path(dataset.annotations))
         if dataset.annotations
         else "none"
     )
@@ -203,6 +204,10 @@ def annotations_option(wildcards, resources):
         if dataset.annotated
         else ""
     )
+
+
+def ground_truth_option(wildcards, resources):
+    return f"--ground-truth {shlex.quote(annotations_path(wildcards.dataset))}"
 
 
 def tensorboard_option(wildcards, resources):

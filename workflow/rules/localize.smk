@@ -45,7 +45,7 @@ rule evaluate:
         cfg=cfg("evaluate"),
         code=code("evaluate"),
         annotated=annotated,
-        annotations=annotations_option,
+        ground_truth=ground_truth_option,
     shell:
         "python -m clip_ae evaluate --cfg {params.cfg:q} --detections {input.detections} --labels {input.labels} "
-        "--out {output} {params.annotations} 2>&1 | tee {log} >&2"
+        "--out {output} {params.ground_truth} 2>&1 | tee {log} >&2"

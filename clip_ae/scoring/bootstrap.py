@@ -1,0 +1,65 @@
+"""How far a score hangs on which videos the test set has: it is taken again on videos drawn with replacement.
+
+Replicate k draws the same videos in every file that scores the same list of videos, so replicates of two detectors
+can be paired.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_ae.scoring.average_precision import Judged, average_precision, positives_of
+from clip_ae.scoring.segments import Floats, Ints
+
+SEED = 0
+CONFIDENCE = 0.95
+# Weights in memory at once.
+CHUNK = 10_000_000
+
+
+def drawn(replicates: int, videos: int) -> Ints:
+    """How often each video is drawn [replicates, videos]."""
+    rng = np.random.default_rng(SEED)
+    return rng.multinomial(videos, np.full(videos, 1 / videos), size=replicates)
+
+
+def replicated(judged: Judged, classes: int, replicates: int, videos: int) -> Floats:
+    """mAP [replicates, thresholds], each over the classes that its videos show."""
+    times = drawn(replicates, videos)
+    present = positives_of(judged.truth, classes, times) > 0
+    most = max(1, int(np.bincount(judged.ranked.label).max(initial=0)))
+    parts = np.array_split(times, max(1, -(-replicates * most // CHUNK)))
+    ap = np.concatenate([average_precision(judged, classes, part) for part in parts])
+    # A draw without any ground truth is possible with few videos; it scores 0 classes, and no mean.
+    found: Floats = (ap * present[:, None]).sum(axis=2) / np.maximum(present.sum(axis=1), 1)[:, None]
+    return found[present.any(axis=1)]
+
+
+def interval(values: Floats | Sequence[float]) -> tuple[float, float]:
+    """The middle 95 % of replicates."""
+    low, high = np.quantile(np.asarray(values), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """First less second: the difference of the scores, its interval, and the share of draws in which it is above 0."""
+
+    difference: float
+    interval: tuple[float, float]
+    ahead: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        low, high = self.interval
+        return low > 0 or high < 0
+
+
+def compared(
+    column: str, first: Mapping[str, float], second: Mapping[str, float], draws: tuple[Sequence[float], Sequence[float]]
+) -> Compared:
+    """Of one column, with the replicates of both in the same order."""
+    difference = np.asarray(draws[0]) - np.asarray(draws[1])
+    return Compared(first[column] - second[column], interval(difference), float(np.mean(difference > 0)))

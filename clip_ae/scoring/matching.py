@@ -1,0 +1,98 @@
+"""Which detections are true: a detection and a ground truth of its video and class belong together, one to one.
+
+Both rules are stable matchings (Gale and Shapley 1962) in which all of one side agree whom they prefer. So all may ask
+at once, and whoever is refused asks for its next best: the result of asking one after the other, in a few rounds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_ae.core.overlap import tiou
+from clip_ae.scoring.segments import Bools, Ints, Segments
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Overlapping detections (by rank) and ground truths of one video and class."""
+
+    detection: Ints
+    truth: Ints
+    tiou: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+    def take(self, index: np.ndarray[tuple[int], np.dtype[np.generic]]) -> "Pairs":
+        return Pairs(self.detection[index], self.truth[index], self.tiou[index])
+
+
+def activitynet(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
+    """[thresholds, detections]: by falling score each detection takes the free ground truth that it overlaps most.
+
+    An overlap that equals the threshold reaches it.
+    """
+    # Of equal overlaps the earlier ground truth is taken, whatever the file's order.
+    truth = truth.take(np.lexsort((truth.stop, truth.start, truth.video, truth.label)))
+    pairs = overlapping(truth, ranked)
+    pairs = pairs.take(pairs.tiou >= min(thresholds))
+    pairs = pairs.take(np.lexsort((pairs.truth, -pairs.tiou, pairs.detection)))
+    hits = np.zeros((len(thresholds), len(ranked)), np.bool_)
+    for hit, threshold in zip(hits, thresholds, strict=True):
+        enough = pairs.take(pairs.tiou >= threshold)
+        holders = served(enough.detection, enough.truth, len(truth), nobody=len(ranked))
+        hit[holders[holders < len(ranked)]] = True
+    return hits
+
+
+def thumos14(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
+    """[thresholds, detections]: in the file's order each ground truth takes the free detection that overlaps it most.
+
+    The detection's score plays no part, and its overlap must exceed the threshold (the challenge's own kit).
+    """
+    truth = truth.take(np.lexsort((truth.video, truth.label)))
+    pairs = overlapping(truth, ranked)
+    pairs = pairs.take(np.lexsort((pairs.detection, -pairs.tiou, pairs.truth)))
+    enough = (pairs.take(pairs.tiou > threshold) for threshold in thresholds)
+    return np.stack([served(e.truth, e.detection, len(ranked), nobody=len(truth)) < len(truth) for e in enough])
+
+
+def overlapping(truth: Segments, ranked: Segments) -> Pairs:
+    """All pairs with a shared moment; the ground truth must be in order of label, then video."""
+    videos = 1 + max(truth.video.max(initial=0), ranked.video.max(initial=0))
+    labels = 1 + max(truth.label.max(initial=0), ranked.label.max(initial=0))
+    held = np.bincount(truth.label * videos + truth.video, minlength=labels * videos)
+    wanted = ranked.label * videos + ranked.video
+    first, count = (np.cumsum(held) - held)[wanted], held[wanted]
+    detection = np.repeat(np.arange(len(ranked)), count)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    other = np.repeat(first, count) + within
+    overlap = tiou(ranked.start[detection], ranked.stop[detection], truth.start[other], truth.stop[other])
+    shared = overlap > 0
+    return Pairs(detection[shared], other[shared], overlap[shared])
+
+
+def touching(some: Segments, ranked: Segments) -> Bools:
+    """Which detections share a moment with some segment of their video, whatever its label."""
+    alike = (Segments(s.video, np.zeros_like(s.label), s.start, s.stop, s.score) for s in (some, ranked))
+    others, detections = alike
+    found = np.zeros(len(ranked), np.bool_)
+    found[overlapping(others.take(np.argsort(others.video, kind="stable")), detections).detection] = True
+    return found
+
+
+def served(asking: Ints, asked: Ints, places: int, *, nobody: int) -> Ints:
+    """Who gets each place: the lowest number goes first, each to the first free place of its own list.
+
+    asking is sorted; asked has each one's places, the best first. A place that nobody gets has the number `nobody`.
+    """
+    holder = np.full(places, nobody)
+    place = np.flatnonzero(np.diff(asking, prepend=-1))
+    last = np.append(place[1:], len(asking)) - 1
+    while len(place):
+        np.minimum.at(holder, asked[place], asking[place])
+        # Those who hold their choice stay there: they may still be ousted by a lower number.
+        refused = holder[asked[place]] != asking[place]
+        if not refused.any():
+            break
+        place = place + refused
+        place, last = place[place <= last], last[place <= last]
+    return holder

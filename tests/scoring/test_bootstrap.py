@@ -1,0 +1,85 @@
+"""Drawing videos with replacement is what it says: the same as scoring copies of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clip_ae.scoring.average_precision import average_precision, judge
+from clip_ae.scoring.bootstrap import compared, drawn, interval, replicated
+from clip_ae.scoring.segments import segments
+
+VIDEOS, CLASSES, THRESHOLDS = 4, 2, (0.3, 0.6)
+ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
+
+
+def world(truth, detections):
+    truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
+    return truth, [(v, c, a, a + n, s / 9) for (v, c, a, n), s in detections]
+
+
+def copied(rows, times):
+    """Every video as often as it was drawn, each copy a video of its own."""
+    return [(v + VIDEOS * k, *rest) for v, *rest in rows for k in range(times[v])]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(ROW, min_size=1, max_size=8),
+    st.lists(st.tuples(ROW, st.integers(0, 9)), max_size=15, unique_by=lambda d: d[1]),
+    st.lists(st.integers(0, 3), min_size=VIDEOS, max_size=VIDEOS),
+)
+def test_a_draw_scores_what_copies_of_its_videos_score(truth, detections, times):
+    truth, detections = world(truth, detections)
+    weighed = average_precision(judge(segments(truth), segments(detections), THRESHOLDS), CLASSES, np.array([times]))
+    plain = judge(segments(copied(truth, times)), segments(copied(detections, times)), THRESHOLDS)
+    np.testing.assert_allclose(weighed[0], average_precision(plain, CLASSES), atol=1e-12)
+
+
+def test_draws_are_the_same_every_time_and_of_the_right_size():
+    assert np.array_equal(drawn(50, 7), drawn(50, 7))
+    assert (drawn(50, 7).sum(axis=1) == 7).all()
+
+
+def test_a_mean_is_over_the_classes_that_a_draw_shows():
+    """A perfect detector is perfect in every draw, even where a class's only video was not drawn."""
+    truth = [(v, c, 0, 5, 1.0) for v, c in enumerate([0, 0, 0, 1])]
+    means = replicated(judge(segments(truth), segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
+    assert means.shape == (200, 2)
+    assert (means == 1).all()
+
+
+def test_draws_without_any_ground_truth_are_left_out():
+    truth = [(0, 0, 0, 5, 1.0)]
+    means = replicated(judge(segments(truth), segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
+    assert 0 < len(means) < 200
+    assert (means == 1).all()
+
+
+def test_an_interval_covers_what_the_mean_varies_by():
+    """Against the spread of fresh test sets from the same source."""
+    rng = np.random.default_rng(0)
+
+    def sample(videos=60):
+        truth = [(v, 0, 0, 5, 1.0) for v in range(videos)]
+        found = [
+            (v, 0, 0 if rng.random() < 0.6 else 8, 5 if rng.random() < 2 else 9, rng.random()) for v in range(videos)
+        ]
+        return segments(truth), segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in found])
+
+    fresh = [average_precision(judge(*sample(), (0.5,)), 1)[0, 0] for _ in range(200)]
+    low, high = interval(replicated(judge(*sample(), (0.5,)), 1, 500, 60)[:, 0])
+    width = np.quantile(fresh, 0.975) - np.quantile(fresh, 0.025)
+    assert high - low == pytest.approx(width, rel=0.35)
+
+
+def test_what_two_share_cancels_in_their_difference():
+    rng = np.random.default_rng(0)
+    common = rng.normal(0.5, 0.1, 500)
+    found = compared("0.5", {"0.5": 0.55}, {"0.5": 0.5}, (common + 0.05, common))
+    assert found.difference == pytest.approx(0.05)
+    assert found.certain
+    assert found.ahead == 1.0
+    unsure = compared("0.5", {"0.5": 0.55}, {"0.5": 0.5}, (rng.normal(0.55, 0.1, 500), common))
+    assert not unsure.certain
+    assert 0.5 < unsure.ahead < 0.9

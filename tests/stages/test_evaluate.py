@@ -1,0 +1,214 @@
+"""`clip-ae evaluate` on anyone's detections: forms of files, protocols, and what is wrong with them in one line."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.core.video_lists import VIDEO_LISTS
+
+TRUTH = {
+    "a": [("run", 1.0, 3.0), ("jump", 5.0, 9.0)],
+    "b": [("run", 0.0, 4.0), ("Ambiguous", 10.0, 12.0)],
+    "c": [("jump", 2.0, 6.0)],
+}
+FOUND = {
+    "a": [("run", 0.9, 1.0, 3.0), ("jump", 0.8, 5.0, 9.0)],
+    "b": [("run", 0.7, 0.0, 4.0)],
+    "c": [("jump", 0.6, 2, 6)],
+}
+
+
+def truth(tmp_path, videos=TRUTH, text=False, **more):
+    kind = str if text else float
+    database = {
+        i: {
+            "subset": "test",
+            "annotations": [{"label": name, "segment": [kind(a), kind(b)]} for name, a, b in listed],
+            **more,
+        }
+        for i, listed in videos.items()
+    }
+    database["t"] = {"subset": "train", "annotations": [{"label": "swim", "segment": [0, 1]}]}
+    return written(tmp_path / "gt.json", {"database": database})
+
+
+def submitted(tmp_path, videos=FOUND):
+    results = {
+        i: [{"label": name, "score": s, "segment": [a, b]} for name, s, a, b in listed] for i, listed in videos.items()
+    }
+    return written(tmp_path / "det.json", {"results": results})
+
+
+def written(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def evaluate(tmp_path, gt, det, *words):
+    out = tmp_path / "map.json"
+    code = main(["evaluate", "--ground-truth", str(gt), "--detections", str(det), "--out", str(out), *words])
+    return code, json.loads(out.read_text()) if code == 0 else None
+
+
+def scored(tmp_path, gt, det, *words):
+    code, result = evaluate(tmp_path, gt, det, "--subset", "test", "--bootstrap", "20", *words)
+    assert code == 0
+    return result
+
+
+def refused(tmp_path, capsys, gt, det, *words):
+    code, _ = evaluate(tmp_path, gt, det, "--subset", "test", *words)
+    assert code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_flags_set_the_keys_of_the_spec_and_a_table_is_printed(tmp_path, capsys):
+    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path), "--tiou", "0.5", "0.75")
+    assert result["mAP"] == {"0.5": 1.0, "0.75": 1.0}
+    assert result["average"] == {"0.5:0.75": 1.0}
+    assert result["interval"]["average"] == {"0.5:0.75": [1.0, 1.0]}
+    assert result["provenance"]["spec"]["evaluation"]["tiou"] == [0.5, 0.75]
+    assert "mapping" not in result
+    assert result["rounds"] == []
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["tIoU", "0.5", "0.75", "avg", "0.5:0.75"]
+    assert lines[1].split() == ["mAP,", "%", "100.0", "100.0", "100.0"]
+    assert lines[-1] == "3 videos, 4 instances of 2 classes; 4 detections in 3 videos"
+
+
+def test_segments_as_text_are_numbers(tmp_path):
+    assert scored(tmp_path, truth(tmp_path, text=True), submitted(tmp_path))["mAP"]["0.7"] == 1.0
+
+
+def test_a_table_of_detections_scores_as_the_submission(tmp_path):
+    rows = [
+        {"video_id": i, "label": name, "score": s, "start": a, "stop": float(b)}
+        for i, listed in FOUND.items() for name, s, a, b in listed
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "det.parquet")
+    gt = truth(tmp_path)
+    result, other = scored(tmp_path, gt, tmp_path / "det.parquet"), scored(tmp_path, gt, submitted(tmp_path))
+    assert {k: v for k, v in result.items() if k != "provenance"} == {
+        k: v for k, v in other.items() if k != "provenance"
+    }
+
+
+def test_the_kits_text_files_are_a_ground_truth(tmp_path):
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    for name in ("run", "jump", "Ambiguous"):
+        rows = [f"{i}  {a} {b}" for i, listed in TRUTH.items() for label, a, b in listed if label == name]
+        written(folder / f"{name}_test.txt", "\n".join(rows) + "\n")
+    written(folder / "swim_val.txt", "t 0 1\n")
+    result, other = (scored(tmp_path, gt, submitted(tmp_path)) for gt in (folder, truth(tmp_path)))
+    assert result["per_class"] == other["per_class"]
+    assert result["counts"] == other["counts"]
+    assert result["counts"]["ambiguous"] == 1
+
+
+def test_protocols_by_name(tmp_path):
+    det = submitted(tmp_path, {**FOUND, "b": [("run", 0.95, 11.0, 12.5), ("run", 0.7, 0.0, 4.0)]})
+    by_name = {
+        name: scored(tmp_path, truth(tmp_path), det, "--protocol", name)["per_class"]["run"]["0.5"]
+        for name in ("activitynet", "non-interpolated", "thumos14-2015")
+    }
+    assert by_name["activitynet"] == pytest.approx(2 / 3)
+    assert by_name["non-interpolated"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert by_name["thumos14-2015"] == 1.0
+
+
+def test_rounding_is_told(tmp_path):
+    det = submitted(tmp_path, {"a": [("run", 0.9, 1.2, 2.6)]})
+    plain, rounded = (
+        scored(tmp_path, truth(tmp_path), det, "--tiou", "0.8", *words) for words in ((), ("--round-to-grid", "1"))
+    )
+    assert plain["per_class"]["run"]["0.8"] == 0.0
+    assert rounded["per_class"]["run"]["0.8"] == 0.5
+    assert "multiples of 1 s, which inflates mAP" in rounded["protocol"]
+    assert "neither" in plain["protocol"]
+
+
+def test_a_list_of_videos(tmp_path, capsys):
+    ids = sorted({f"video_test_{n:07d}" for n in range(1400, 1611)} | VIDEO_LISTS["210"])
+    gt = truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids})
+    det = submitted(tmp_path, {ids[0]: [("run", 0.9, 0.0, 4.0)]})
+    counts = {name: scored(tmp_path, gt, det, "--videos", name)["counts"]["videos"] for name in VIDEO_LISTS}
+    assert counts == {"213": 213, "212": 212, "211": 211, "210": 210}
+    own = written(tmp_path / "mine.txt", "\n".join(ids[:5]))
+    assert scored(tmp_path, gt, det, "--videos", str(own))["counts"]["videos"] == 5
+    written(own, "nowhere\n")
+    assert "'nowhere' is not in subset 'test'" in refused(tmp_path, capsys, gt, det, "--videos", str(own))
+    assert "no such list, and no file; did you mean '210'?" in refused(tmp_path, capsys, gt, det, "--videos", "209")
+    fewer = truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids[:50]})
+    assert "the list 212 leaves" in refused(tmp_path, capsys, fewer, det, "--videos", "212")
+
+
+def test_odd_detections_are_counted_and_told(tmp_path, capsys):
+    odd = {"a": [("run", 0.9, -1.0, 3.0), ("run", 0.8, 1.0, 99.0), ("run", 0.7, 2.0, 2.0)], "t": [("run", 0.9, 0, 1)]}
+    result = scored(tmp_path, truth(tmp_path, duration=20.0), submitted(tmp_path, odd))
+    names = ("outside_subset", "before_start", "beyond_end", "without_length")
+    assert {name: result["counts"][f"detections_{name}"] for name in names} == dict.fromkeys(names, 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert "1 detections of videos that are not scored, left out" in lines
+    assert "1 detections end after their video" in lines
+
+
+def test_no_detections_are_zeros_and_said(tmp_path, capsys):
+    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path, {}))
+    assert set(result["mAP"].values()) == {0.0}
+    assert "no detection was scored: every AP is 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"a": [("runn", 0.9, 0, 1)]}, "label 'runn' is no class of the ground truth; did you mean 'run'?"),
+        ({"a": [("cluster-03", 0.9, 0, 1)]}, "for clusters give --labels"),
+        ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: expected a text label and finite numbers"),
+        ({"a": [("run", 0.9, 0, float("inf"))]}, "finite numbers"),
+        ({"a": [("run", 0.9, 3, 1)]}, "ends at 1 s, before its start at 3 s"),
+    ],
+)
+def test_detections_that_cannot_be_scored(tmp_path, capsys, found, words):
+    assert words in refused(tmp_path, capsys, truth(tmp_path), submitted(tmp_path, found))
+
+
+def test_a_class_of_other_subsets_alone_is_known(tmp_path):
+    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path, {"a": [("swim", 0.9, 0, 1)]}))
+    assert set(result["per_class"]) == {"run", "jump"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"database": {"a": {"subset": "test"}, "a": {"subset": "test"}}}', "the key 'a' stands 2 times"),
+        ('{"database": {"a": {"subset": "test", "annotations": []}}}', "no annotated action to score against"),
+        ('{"database": {"a": {"subset": "x", "annotations": []}}}', "no video is of subset 'test'; known: x"),
+        ('{"database": {"a": {"subset": "test", "annotations": [{"label": "r", "segment": [3, 1]}]}}}', "before its"),
+        (
+            '{"database": {"a": {"subset": "test", "annotations": [{"label": "r", "segment": ["x", 1]}]}}}',
+            "not a number",
+        ),
+    ],
+)
+def test_ground_truth_that_cannot_be_used(tmp_path, capsys, content, words):
+    gt = written(tmp_path / "gt.json", content)
+    assert words in refused(tmp_path, capsys, gt, submitted(tmp_path))
+
+
+def test_a_submission_that_names_a_video_twice(tmp_path, capsys):
+    det = written(tmp_path / "det.json", '{"results": {"a": [], "a": []}}')
+    assert "the key 'a' stands 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
+
+
+def test_a_folder_without_the_kits_files(tmp_path, capsys):
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    assert "no file CLASS_val.txt or CLASS_test.txt" in refused(tmp_path, capsys, folder, submitted(tmp_path))
+    written(folder / "run_test.txt", "a 1.0\n")
+    line = refused(tmp_path, capsys, folder, submitted(tmp_path))
+    assert "run_test.txt, line 1: expected a video, a start and an end, got 'a 1.0'" in line
