@@ -29,7 +29,7 @@ STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "cluster", "train", "localize", "evaluate", "summarize", "report",
 )  # fmt: skip
-TOOLS = ("features", "import", "verify", "schema")
+TOOLS = ("features", "import", "show", "compare", "verify", "schema")
 INTERRUPTED = 130
 
 

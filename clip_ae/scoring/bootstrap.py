@@ -4,7 +4,7 @@ Replicate k draws the same videos in every file that scores the same list of vid
 can be paired.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +36,19 @@ def replicated(judged: Judged, classes: int, replicates: int, videos: int) -> Fl
     return found[present.any(axis=1)]
 
 
-def interval(values: Floats | Sequence[float]) -> tuple[float, float]:
-    """The middle 95 % of replicates."""
-    low, high = np.quantile(np.asarray(values), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+def interval(values: Floats | Sequence[float], estimate: float) -> tuple[float, float]:
+    """95 % by Efron's bias-corrected percentiles.
+
+    mAP of drawn videos is higher than that of all by the classes and hard videos that a draw lacks; so the percentiles
+    taken are not the 2.5th and 97.5th but those that lie as far from the estimate as these should from the median.
+    """
+    from scipy.special import ndtr, ndtri
+
+    draws = np.asarray(values)
+    below = np.mean(draws < estimate) + np.mean(draws == estimate) / 2
+    shift = 2 * ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
+    reach = ndtri((1 + CONFIDENCE) / 2)
+    low, high = np.quantile(draws, ndtr([shift - reach, shift + reach]))
     return float(low), float(high)
 
 
@@ -57,9 +67,7 @@ class Compared:
         return low > 0 or high < 0
 
 
-def compared(
-    column: str, first: Mapping[str, float], second: Mapping[str, float], draws: tuple[Sequence[float], Sequence[float]]
-) -> Compared:
-    """Of one column, with the replicates of both in the same order."""
-    difference = np.asarray(draws[0]) - np.asarray(draws[1])
-    return Compared(first[column] - second[column], interval(difference), float(np.mean(difference > 0)))
+def compared(first: float, second: float, first_draws: Sequence[float], second_draws: Sequence[float]) -> Compared:
+    """Two scores, with the replicates of both in the same order."""
+    draws, difference = np.asarray(first_draws) - np.asarray(second_draws), first - second
+    return Compared(difference, interval(draws, difference), float(np.mean(draws > 0)))

@@ -18,7 +18,6 @@ from clip_ae.scoring.mapping import MAPPINGS, apply
 from clip_ae.scoring.segments import Floats, Ints, Segments, segments
 
 CHANCE_SEED = 0
-DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,11 @@ def score_clusters(problem: Problem, settings: Evaluation) -> dict[str, Any]:
 
 def _scored(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str, Any]:
     ap = average_precision(judged, len(problem.classes))
+    means = _means(ap, problem.truth, settings)
     return {
-        **_means(ap, problem.truth, settings),
+        **means,
         "per_class": _per_class(problem, ap, settings),
-        **(_bootstrapped(problem, judged, settings) if settings.bootstrap else {}),
+        **(_bootstrapped(problem, judged, settings, means) if settings.bootstrap else {}),
     }
 
 
@@ -111,20 +111,26 @@ def _mapped(problem: Problem, judged: Judged, weights: Floats, settings: Evaluat
     }
 
 
-def _bootstrapped(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str, Any]:
+def _bootstrapped(
+    problem: Problem, judged: Judged, settings: Evaluation, means: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
     """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
-    means = replicated(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
-    by_tiou = dict(zip(settings.tiou, means.T, strict=True))
+    replicates = replicated(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
+    by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
     draws = {
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
     }
     return {
-        "interval": {name: {c: list(interval(v)) for c, v in columns.items()} for name, columns in draws.items()},
+        "interval": {
+            name: {c: list(interval(v, means[name][c])) for c, v in columns.items()} for name, columns in draws.items()
+        },
         "bootstrap": {
             "truth": _truth_digest(problem),
+            # As text: a number a line would bury the rest of the file.
             **{
-                name: {c: np.round(v, DECIMALS).tolist() for c, v in columns.items()} for name, columns in draws.items()
+                name: {c: " ".join(f"{x:.5f}" for x in v) for c, v in columns.items()}
+                for name, columns in draws.items()
             },
         },
     }

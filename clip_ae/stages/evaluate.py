@@ -17,7 +17,7 @@ from clip_ae.io.files import read_lines
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.records import read_record_id
-from clip_ae.pages.terminal import score_table
+from clip_ae.pages.score_text import score_table
 from clip_ae.scoring.evaluate import main_class, pose, score, score_clusters
 from clip_ae.scoring.protocols import PROTOCOLS
 

@@ -68,18 +68,30 @@ def test_an_interval_covers_what_the_mean_varies_by():
         return segments(truth), segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in found])
 
     fresh = [average_precision(judge(*sample(), (0.5,)), 1)[0, 0] for _ in range(200)]
-    low, high = interval(replicated(judge(*sample(), (0.5,)), 1, 500, 60)[:, 0])
+    judged = judge(*sample(), (0.5,))
+    low, high = interval(replicated(judged, 1, 500, 60)[:, 0], average_precision(judged, 1)[0, 0])
     width = np.quantile(fresh, 0.975) - np.quantile(fresh, 0.025)
     assert high - low == pytest.approx(width, rel=0.35)
+
+
+def test_draws_that_are_too_high_on_average_do_not_lift_the_interval():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.0, 1.0, 20_000)
+    np.testing.assert_allclose(interval(draws, 0.0), (-1.96, 1.96), atol=0.08)
+    # The estimate is the draws' 16th percentile, so the interval is as far below the draws as it is.
+    low, high = interval(draws, -1.0)
+    assert low == pytest.approx(draws.min(), abs=0.5)
+    assert high == pytest.approx(-2 + 1.96, abs=0.08)
+    assert interval([1.0, 1.0, 1.0], 1.0) == (1.0, 1.0)
 
 
 def test_what_two_share_cancels_in_their_difference():
     rng = np.random.default_rng(0)
     common = rng.normal(0.5, 0.1, 500)
-    found = compared("0.5", {"0.5": 0.55}, {"0.5": 0.5}, (common + 0.05, common))
+    found = compared(0.55, 0.5, common + 0.05, common)
     assert found.difference == pytest.approx(0.05)
     assert found.certain
     assert found.ahead == 1.0
-    unsure = compared("0.5", {"0.5": 0.55}, {"0.5": 0.5}, (rng.normal(0.55, 0.1, 500), common))
+    unsure = compared(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
     assert not unsure.certain
     assert 0.5 < unsure.ahead < 0.9

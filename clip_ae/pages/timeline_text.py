@@ -1,0 +1,52 @@
+"""One video's actions in time, as lines of text."""
+
+from collections.abc import Sequence
+
+from clip_ae.core.types import Detection, Instance
+
+TRUTH = "█"
+# By score as a share of the video's best.
+SHADES = "░▒▓█"
+STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
+# Characters between two marks of the axis.
+APART = 12
+
+
+def timeline(duration: float, truth: Sequence[Instance], found: Sequence[Detection], width: int) -> list[str]:
+    """An axis in seconds, a line for each annotated class, and a line for each detection, the best first."""
+    names = [f"{name} (annotated)" for name in _labels(truth)] + [f"{d.label} {d.score:.2f}" for d in found]
+    left = max(map(len, names), default=0) + 2
+    across = max(20, width - left - 1)
+    best = max((d.score for d in found), default=1.0) or 1.0
+    rows = [_bars([(i.start, i.stop) for i in truth if i.label == name], duration, across) for name in _labels(truth)]
+    rows += [_bars([(d.start, d.stop)], duration, across, _shade(d.score / best)) for d in found]
+    lines = [f"{name:<{left}}{row}".rstrip() for name, row in zip(names, rows, strict=True)]
+    return [" " * left + _axis(duration, across), *lines]
+
+
+def _labels(truth: Sequence[Instance]) -> list[str]:
+    return sorted({i.label for i in truth})
+
+
+def _shade(share: float) -> str:
+    return SHADES[min(len(SHADES) - 1, int(max(0.0, share) * len(SHADES)))]
+
+
+def _bars(spans: Sequence[tuple[float, float]], duration: float, across: int, mark: str = TRUTH) -> str:
+    """However short a span is, it has one character."""
+    row = [" "] * across
+    for start, stop in spans:
+        first = min(across - 1, max(0, int(start / duration * across)))
+        last = min(across, max(first + 1, round(stop / duration * across)))
+        row[first:last] = mark * (last - first)
+    return "".join(row)
+
+
+def _axis(duration: float, across: int) -> str:
+    step = next((s for s in STEPS if s / duration * across >= APART), STEPS[-1])
+    row = ""
+    for second in range(0, int(duration) + 1, step):
+        row = row.ljust(int(second / duration * across))
+        if len(row) == int(second / duration * across):
+            row += f"|{second} s"
+    return row

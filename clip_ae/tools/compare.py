@@ -1,0 +1,66 @@
+"""Say whether one result beats another on the same ground truth: a paired bootstrap over its videos."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from clip_ae.core.errors import UserError
+from clip_ae.io.detections import read_json
+from clip_ae.pages.text_table import aligned, percent
+from clip_ae.scoring.bootstrap import CONFIDENCE, Compared, compared
+
+HEAD = ["tIoU", "first, %", "second, %", "first - second", f"{100 * CONFIDENCE:.0f} % from", "to", "first is ahead in"]
+
+
+def run(
+    first: Annotated[Path, "map.json of one result"],
+    second: Annotated[Path, "map.json of another, scored by the same protocol against the same ground truth"],
+) -> None:
+    one, other = _scored(first), _scored(second)
+    _check_comparable(first, one, second, other)
+    found = [(kind, name) for kind in ("mAP", "average") for name in one[kind]]
+    results = {pair: _compared(one, other, *pair) for pair in found}
+    rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
+    print("\n".join(aligned([HEAD, *rows])))
+    _, name = widest = found[-1]
+    print(_verdict(first, second, name, results[widest]))
+
+
+def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
+    low, high = (f"{100 * end:+.1f}" for end in result.interval)
+    span = f"(average over {name}: {100 * result.difference:+.1f} points, 95 % from {low} to {high})"
+    if not result.certain:
+        return f"undecided: these videos do not tell {first} from {second} {span}"
+    better, worse = (first, second) if result.difference > 0 else (second, first)
+    return f"{better} beats {worse} {span}"
+
+
+def _compared(one: Any, other: Any, kind: str, name: str) -> Compared:
+    draws = ([float(x) for x in result["bootstrap"][kind][name].split()] for result in (one, other))
+    return compared(one[kind][name], other[kind][name], *draws)
+
+
+def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
+    signed = [f"{100 * value:+.1f}" for value in (result.difference, *result.interval)]
+    shown = f"avg {name}" if ":" in name else name
+    return [shown, percent(first), percent(second), *signed, f"{100 * result.ahead:.0f} % of draws"]
+
+
+def _scored(path: Path) -> Any:
+    result = read_json(path)
+    if "mAP" not in result or "provenance" not in result:
+        raise UserError(f"{path}: no map.json of `clip-ae evaluate`")
+    if "bootstrap" not in result:
+        raise UserError(f"{path}: has no draws of videos; score it again with --bootstrap 1000")
+    return result
+
+
+def _check_comparable(first: Path, one: Any, second: Path, other: Any) -> None:
+    if one["bootstrap"]["truth"] != other["bootstrap"]["truth"]:
+        raise UserError(f"{first} and {second}: scored against different ground truth, or different videos of it")
+    for key in ("protocol", "tiou", "averages", "bootstrap"):
+        values = [result["provenance"]["spec"]["evaluation"].get(key) for result in (one, other)]
+        if values[0] != values[1]:
+            raise UserError(
+                f"{first} and {second}: scored with {key} {json.dumps(values[0])} and {json.dumps(values[1])}"
+            )

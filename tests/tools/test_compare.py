@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+
+from clip_ae.cli import main
+
+
+def truth(tmp_path, videos=40):
+    database = {
+        f"v{n:02d}": {"subset": "validation", "annotations": [{"label": "ab"[n % 2], "segment": [2.0, 6.0]}]}
+        for n in range(videos)
+    }
+    path = tmp_path / f"gt{videos}.json"
+    path.write_text(json.dumps({"database": database}))
+    return path
+
+
+def scored(tmp_path, name, right, videos=40, *words):
+    """A map.json of a detector that finds a share of the instances."""
+    rng = np.random.default_rng(1)
+    results = {
+        f"v{n:02d}": [
+            {"label": "ab"[n % 2], "score": rng.random(), "segment": [2.0, 6.0] if rng.random() < right else [9, 12]}
+        ]
+        for n in range(videos)
+    }
+    det, out = tmp_path / f"{name}.det.json", tmp_path / f"{name}.json"
+    det.write_text(json.dumps({"results": results}))
+    command = ["evaluate", "--ground-truth", truth(tmp_path, videos), "--detections", det, "--out", out, *words]
+    assert main([str(word) for word in command]) == 0
+    return out
+
+
+def compare(capsys, first, second):
+    capsys.readouterr()
+    code = main(["compare", str(first), str(second)])
+    return code, capsys.readouterr()
+
+
+def test_who_is_clearly_better_beats_in_either_order(tmp_path, capsys):
+    good, bad = scored(tmp_path, "good", 0.9), scored(tmp_path, "bad", 0.4)
+    for pair in ((good, bad), (bad, good)):
+        code, said = compare(capsys, *pair)
+        assert code == 0
+        *table, verdict = said.out.splitlines()
+        assert verdict.startswith(f"{good} beats {bad} (average over 0.1:0.7: {'+' if pair[0] == good else '-'}")
+        assert len(table) == 1 + 7 + 1
+        assert table[1].split()[:1] == ["0.1"]
+
+
+def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
+    one = scored(tmp_path, "one", 0.7)
+    assert "undecided" in compare(capsys, one, scored(tmp_path, "other", 0.75))[1].out
+    assert "undecided" in compare(capsys, one, one)[1].out
+
+
+@pytest.mark.parametrize(
+    ("videos", "words", "said"),
+    [
+        (39, (), "different ground truth, or different videos"),
+        (40, ("--protocol", "non-interpolated"), 'protocol "activitynet" and "non-interpolated"'),
+        (40, ("--bootstrap", "10"), "bootstrap 1000 and 10"),
+        (40, ("--bootstrap", "0"), "has no draws of videos; score it again with --bootstrap 1000"),
+    ],
+)
+def test_unlike_results_are_not_compared(tmp_path, capsys, videos, words, said):
+    one, other = scored(tmp_path, "one", 0.7), scored(tmp_path, "other", 0.7, videos, *words)
+    code, output = compare(capsys, one, other)
+    assert code == 2
+    assert said in output.err
+
+
+def test_another_file_is_no_result(tmp_path, capsys):
+    code, output = compare(capsys, truth(tmp_path), truth(tmp_path))
+    assert code == 2
+    assert "no map.json of `clip-ae evaluate`" in output.err

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.core.types import Detection, Instance
+from clip_ae.pages.timeline_text import timeline
+
+
+def drawn(capsys, *words):
+    assert main(["show", *map(str, words)]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def files(tmp_path):
+    found = [{"label": "run", "score": s, "segment": [a, b]} for s, a, b in ((0.2, 0, 5), (0.8, 10, 20), (0.4, 5, 6))]
+    (tmp_path / "det.json").write_text(json.dumps({"results": {"v": found, "w": found[:1]}}))
+    entry = {"subset": "test", "duration": 40.0, "annotations": [{"label": "run", "segment": [10, 20]}]}
+    (tmp_path / "gt.json").write_text(json.dumps({"database": {"v": entry}}))
+    return tmp_path
+
+
+def test_the_best_first_beside_what_is_annotated(files, capsys):
+    head, axis, truth, *rows = drawn(
+        capsys, files / "det.json", "v", "--ground-truth", files / "gt.json", "--width", 80, "--top", 2
+    )
+    assert head == "v, 40.0 s, 2 of 3 detections"
+    assert axis.split() == ["|0", "s", "|10", "s", "|20", "s", "|30", "s", "|40", "s"]
+    assert [row.split()[:2] for row in rows] == [["run", "0.80"], ["run", "0.40"]]
+    assert truth.index("█") == rows[0].index("█") == axis.index("|10")
+    assert truth.count("█") == rows[0].count("█") == axis.index("|20") - axis.index("|10")
+    assert set(rows[1].split()[2]) == {"▓"}
+
+
+def test_without_ground_truth_the_line_ends_with_the_last_detection(files, capsys):
+    head, *_ = drawn(capsys, files / "det.json", "v")
+    assert head == "v, 20.0 s, 3 of 3 detections"
+
+
+def test_a_video_that_is_not_there(files, capsys):
+    assert main(["show", str(files / "det.json"), "x"]) == 2
+    assert capsys.readouterr().err.endswith("det.json: no video 'x'; known: v, w\n")
+
+
+@pytest.mark.parametrize("width", [10, 60, 200])
+@pytest.mark.parametrize("duration", [0.5, 61.0, 20_000.0])
+def test_however_long_or_wide_every_span_is_seen_and_nothing_sticks_out(width, duration):
+    found = [Detection("v", "run", 0.5, 0, duration / 1e4), Detection("v", "run", 0.5, duration, duration + 9)]
+    axis, *rows = timeline(duration, [Instance("run", 0, duration)], found, width)
+    left = len("run (annotated)") + 2
+    assert axis.strip().startswith("|0 s")
+    assert all("█" in row and len(row) <= max(width, left + 20) for row in rows)
+
+
+def test_scores_of_zero_are_drawn_faintly():
+    _, row = timeline(10, [], [Detection("v", "run", 0.0, 0, 5)], 60)
+    assert "░" in row
