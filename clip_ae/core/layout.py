@@ -29,6 +29,7 @@ DETECTIONS = f"{RUN}/detections.json"
 CURVES = f"{RUN}/curves.parquet"
 MAP = f"{RUN}/map.json"
 SUMMARY = "results/{dataset}_{summary}"
+DIAGNOSIS = "results/{dataset}_diagnosis.json"
 REPORT = "results/{dataset}_report.html"
 
 # Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
@@ -48,6 +49,7 @@ OUTPUTS = (
     ("localize", DETECTIONS),
     ("localize", CURVES),
     ("evaluate", MAP),
+    ("diagnose", DIAGNOSIS),
     ("summarize", SUMMARY),
     ("report", REPORT),
 )

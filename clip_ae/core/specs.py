@@ -206,6 +206,13 @@ class EvaluateSpec(Spec):
 
 
 @dataclass(frozen=True)
+class DiagnoseSpec(Spec):
+    tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
+    videos: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
+    test_subset: str = key("validation", "subset to look at", flag="--subset")
+
+
+@dataclass(frozen=True)
 class SummarizeSpec(Spec):
     dataset: str = key(doc="name of the dataset")
     run: str = key(doc="the headline run")
@@ -328,6 +335,11 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
     data, settings = _pair(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
+
+
+def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
+    data = config.datasets[dataset]
+    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.videos, data.test_subset)
 
 
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:

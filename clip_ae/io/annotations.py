@@ -11,6 +11,8 @@ from typing import Any
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.provenance import digest
 from clip_ae.core.types import Annotation, Instance
+from clip_ae.core.video_lists import VIDEO_LISTS, listed
+from clip_ae.io.files import read_lines
 from clip_ae.io.json_pairs import unique
 from clip_ae.io.thumos_kit import read_kit
 
@@ -48,6 +50,21 @@ def ids_in(path: Path, subset: str) -> set[str]:
     if not ids:
         raise UserError(f"{path}: no video is of subset '{subset}'{nearest(subset, set(subsets.values()))}")
     return ids
+
+
+def scored_ids(path: Path, subset: str, videos: str | None) -> list[str]:
+    """The videos of a subset, or those of them that a list of THUMOS14's, or a file with an id a line, names."""
+    ids = sorted(ids_in(path, subset))
+    if videos is None:
+        return ids
+    if videos in VIDEO_LISTS or not Path(videos).is_file():
+        return listed(videos, ids, f"{path}, subset '{subset}'")
+    wanted = set(read_lines(Path(videos)))
+    for lost in sorted(wanted - set(ids)):
+        raise UserError(f"{videos}: video '{lost}' is not in subset '{subset}' of {path}")
+    if not wanted:
+        raise UserError(f"{videos}: names no video; expected an id a line")
+    return sorted(wanted)
 
 
 def _database(path: Path) -> dict[str, Any]:

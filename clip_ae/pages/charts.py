@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from clip_ae.core.error_kinds import KINDS
 from clip_ae.core.types import Detection, Instance
 
 # Okabe and Ito's palette, without black.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+# What is right is green, what is nothing is grey.
+OF_KINDS = dict(zip(KINDS, ("#009e73", "#f0e442", "#d55e00", "#56b4e9", "#cc79a7", "#98a2b3"), strict=True))
 WIDTH = 880
 LEFT = 76
 LANE = 14
@@ -83,7 +86,27 @@ def bars(values: Mapping[str, float]) -> str:
         rows.append(f'<text x="{left - 8}" y="{top + 12}" text-anchor="end">{escape(name[:28])}</text>')
         rows.append(f'<rect class="bar" x="{left}" y="{top}" width="{length:.1f}" height="16" rx="3"/>')
         rows.append(f'<text x="{left + length + 6:.1f}" y="{top + 12}">{100 * value:.1f}</text>')
-    return _svg("".join(rows), 8 + len(values) * 22, "average precision a class")
+    return _svg("".join(rows), 8 + len(values) * 22, "bars of percentages")
+
+
+def stacked(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -> str:
+    """Shares that add up to 1 as bars side by side in the order of fills, a row each."""
+    left, across = 80, WIDTH - 90
+    parts, x = [], float(left)
+    for name, fill in fills.items():
+        parts.append(f'<rect x="{x:.1f}" y="4" width="11" height="11" rx="2" fill="{fill}"/>')
+        parts.append(f'<text x="{x + 16:.1f}" y="14">{escape(name)}</text>')
+        x += 34 + 6.6 * len(name)
+    for i, (row, shares) in enumerate(rows.items()):
+        top, x = 26 + i * 22, float(left)
+        parts.append(f'<text x="{left - 8}" y="{top + 12}" text-anchor="end">{escape(row)}</text>')
+        for name in fills:
+            length = shares[name] * across
+            words = f"<title>{escape(name)}: {100 * shares[name]:.1f} %</title>"
+            place = f'x="{x:.1f}" y="{top}" width="{length:.1f}" height="16"'
+            parts.append(f'<rect {place} fill="{fills[name]}">{words}</rect>')
+            x += length
+    return _svg("".join(parts), 30 + len(rows) * 22, "kinds of detections among the best")
 
 
 def _svg(content: str, height: float, title: str) -> str:

@@ -47,7 +47,7 @@ def average_precision(judged: Judged, classes: int, drawn: Ints | None = None) -
         return only
     positives = positives_of(judged.truth, classes, drawn)
     ap = np.zeros((len(drawn), len(judged.hit), classes))
-    for label, rows in _by_label(judged.ranked.label):
+    for label, rows in by_label(judged.ranked.label):
         weight = drawn[:, judged.ranked.video[rows]]
         of_all = np.cumsum(weight, axis=1)
         for t, (hit, counted) in enumerate(zip(judged.hit[:, rows], judged.counted[:, rows], strict=True)):
@@ -77,7 +77,7 @@ def _area(protocol: Protocol, weight: Ints, ranks: Ints, hits: Ints, positives: 
     return protocol.area(precision, true / some, weight[:, hits] / some)
 
 
-def _by_label(label: Ints) -> Iterator[tuple[int, Ints]]:
+def by_label(label: Ints) -> Iterator[tuple[int, Ints]]:
     """Rows of each label that occurs, in their order."""
     order = np.argsort(label, kind="stable")
     values, first = np.unique(label[order], return_index=True)

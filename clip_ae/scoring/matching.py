@@ -30,17 +30,24 @@ def activitynet(truth: Segments, ranked: Segments, thresholds: Sequence[float]) 
 
     An overlap that equals the threshold reaches it.
     """
-    # Of equal overlaps the earlier ground truth is taken, whatever the file's order.
-    truth = truth.take(np.lexsort((truth.stop, truth.start, truth.video, truth.label)))
-    pairs = overlapping(truth, ranked)
-    pairs = pairs.take(pairs.tiou >= min(thresholds))
-    pairs = pairs.take(np.lexsort((pairs.truth, -pairs.tiou, pairs.detection)))
     hits = np.zeros((len(thresholds), len(ranked)), np.bool_)
-    for hit, threshold in zip(hits, thresholds, strict=True):
-        enough = pairs.take(pairs.tiou >= threshold)
-        holders = served(enough.detection, enough.truth, len(truth), nobody=len(ranked))
+    for hit, holders in zip(hits, holding(truth, ranked, thresholds), strict=True):
         hit[holders[holders < len(ranked)]] = True
     return hits
+
+
+def holding(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Ints:
+    """[thresholds, ground truths]: the rank of the detection that has each; the number of detections where none has."""
+    # Of equal overlaps the earlier ground truth is taken, whatever the file's order.
+    order = np.lexsort((truth.stop, truth.start, truth.video, truth.label))
+    pairs = overlapping(truth.take(order), ranked)
+    pairs = pairs.take(pairs.tiou >= min(thresholds))
+    pairs = pairs.take(np.lexsort((pairs.truth, -pairs.tiou, pairs.detection)))
+    holders = np.empty((len(thresholds), len(truth)), np.int64)
+    for row, threshold in zip(holders, thresholds, strict=True):
+        enough = pairs.take(pairs.tiou >= threshold)
+        row[order] = served(enough.detection, enough.truth, len(truth), nobody=len(ranked))
+    return holders
 
 
 def thumos14(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:

@@ -10,10 +10,8 @@ from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Detection, Label
-from clip_ae.core.video_lists import VIDEO_LISTS, listed
-from clip_ae.io.annotations import ids_in, read_annotations, source_digest
+from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
 from clip_ae.io.detections import read_detections, write_json
-from clip_ae.io.files import read_lines
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.records import read_record_id
@@ -40,7 +38,7 @@ def run(
     ] = (),
 ) -> None:
     database = read_annotations(ground_truth)
-    test = {i: database[i] for i in _scored_ids(spec, ground_truth)}
+    test = {i: database[i] for i in scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos)}
     if not any(a.instances for a in test.values()):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to score against")
     rounds = [read_labels(path) for path in labels]
@@ -70,21 +68,6 @@ def run(
     }
     write_json(out, content)
     print(score_table(content))
-
-
-def _scored_ids(spec: EvaluateSpec, ground_truth: Path) -> list[str]:
-    """The videos of the subset, or those of them that `videos` names."""
-    ids, name = sorted(ids_in(ground_truth, spec.test_subset)), spec.evaluation.videos
-    if name is None:
-        return ids
-    if name in VIDEO_LISTS or not Path(name).is_file():
-        return listed(name, ids, f"{ground_truth}, subset '{spec.test_subset}'")
-    wanted = set(read_lines(Path(name)))
-    for lost in sorted(wanted - set(ids)):
-        raise UserError(f"{name}: video '{lost}' is not in subset '{spec.test_subset}' of {ground_truth}")
-    if not wanted:
-        raise UserError(f"{name}: names no video; expected an id a line")
-    return sorted(wanted)
 
 
 def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: int) -> dict[str, int]:

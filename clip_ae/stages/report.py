@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config import MAPPINGS
+from clip_ae.core.error_kinds import KINDS
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import ReportSpec
 from clip_ae.core.timeline import Grid
@@ -17,6 +18,7 @@ from clip_ae.io.files import write_text
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
 from clip_ae.pages import charts
+from clip_ae.pages.diagnosis_text import UNITS, multiples, share, span
 from clip_ae.pages.page import card, figure, figures, legend, page, paragraph, section, table
 
 # A page stays light: as many timelines, and as many detections in each.
@@ -32,6 +34,7 @@ def run(
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "HTML page to write"],
     annotations: Annotated[Path | None, "annotations, where there are any"] = None,
+    diagnosis: Annotated[Path | None, "diagnosis.json, where there are annotations"] = None,
 ) -> None:
     folders = {seed: runs / spec.run / f"seed-{seed}" for seed in spec.seeds}
     scored = {seed: _load(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
@@ -43,6 +46,7 @@ def run(
     }
     sections = [
         *(scores(scored) if scored else []),
+        *([errors(_load(diagnosis))] if diagnosis else []),
         timelines(spec.grid, first, catalog, truth, _names(scored.get(spec.seeds[0]))),
         training(folders, spec.rounds),
         sources(catalog, failed),
@@ -82,6 +86,25 @@ def scores(scored: Mapping[int, dict[str, Any]]) -> list[str]:
         section("Average precision a class, %", card(charts.bars(classes))),
         section("Clusters to classes, %", table(["mapping", *results[0]["average"]], mappings)),
     ]
+
+
+def errors(found: dict[str, Any]) -> str:
+    """What the best detections are, what each kind of error costs, and which actions are missed."""
+    at = found["tiou"]
+    rows = {f"best {k}": {name: share(found["kinds"][k], name) for name in KINDS} for k in multiples(found)}
+    costs = {name: found["cost"][name]["average"] for name in KINDS if name in found["cost"]}
+    traits = [
+        (span(name, group), str(group["actions"]), _percent(group["missed"]), _percent(group["sensitivity"]))
+        for name in UNITS
+        for group in found["traits"][name]
+    ]
+    kinds = f"of the best detections, at tIoU {at:g}; G is the number of a class's actions"
+    return section(
+        "What is wrong, first seed",
+        figure("Kinds of detections", kinds, charts.stacked(rows, charts.OF_KINDS)),
+        figure("What each kind costs", "points of mAP, mean over tIoU, without it", charts.bars(costs)),
+        table(["actions by trait", "actions", f"missed at {at:g}, %", "normalised mAP, %"], traits),
+    )
 
 
 def timelines(

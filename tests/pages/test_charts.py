@@ -1,5 +1,6 @@
 """Pictures are well-formed SVG, hold what they should, and escape every word."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -57,3 +58,13 @@ def test_every_word_is_escaped() -> None:
     text = page(EVIL, EVIL, [legend({EVIL: "red"}), table([EVIL], [[EVIL]])], '{"a":"</script>"}')
     assert "<script>alert" not in text
     assert text.count("</script>") == 1
+
+
+def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row():
+    fills = {"b": "#000000", "a": "#ffffff"}
+    bars = re.findall(
+        r'<rect x="([\d.]+)" y="26" width="([\d.]+)"', charts.stacked({"row": {"a": 0.25, "b": 0.75}}, fills)
+    )
+    (first, wide), (second, narrow) = [(float(x), float(w)) for x, w in bars]
+    assert second == pytest.approx(first + wide, abs=0.11)
+    assert wide == pytest.approx(3 * narrow, abs=0.3)

@@ -13,7 +13,7 @@ from clip_ae.core.names import shard_name, shard_of
 from tests.workflow.conftest import Project
 
 TARGETS = ("results/mine_map.json", "results/mine_report.html")
-FOLLOWS = {"cluster": 1, "train": 1, "localize": 1, "evaluate": 1, "summarize": 1, "report": 1}
+FOLLOWS = {"cluster": 1, "train": 1, "localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
 ONE_SHARD = {"probe": 1, "extract": 2, "catalog": 1, **FOLLOWS}
 
 
@@ -71,7 +71,7 @@ def test_a_test_annotation_corrected(mine: Project) -> None:
         database[test_id]["annotations"][0]["segment"][1] += 0.1
 
     annotate(mine, edit)
-    assert mine.planned(*TARGETS) == {"evaluate": 1, "summarize": 1, "report": 1}
+    assert mine.planned(*TARGETS) == {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
 
 
 def test_a_training_video_withdrawn(mine: Project) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.workflow.conftest import Project, bare_environment
 
 LEARN = {"cluster": 2, "train": 2}
-AFTER = {"localize": 1, "evaluate": 1, "summarize": 2, "report": 1}
-STREAM = {"extract": 2, "catalog": 1, "summarize": 2, "report": 1}
+AFTER = {"localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 2, "report": 1}
+STREAM = {"extract": 2, "catalog": 1, "diagnose": 1, "summarize": 2, "report": 1}
 # Clusters of round 0 are made from rgb and flow alone.
 BESIDE = {**STREAM, "cluster": 1, "train": 2, **AFTER}
 
@@ -59,7 +59,7 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("runtime.watchdog", 30.0, {}),
         ("runtime.workers", 1, {}),
         ("runtime.tensorboard", True, {}),
-        ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "summarize": 1, "report": 1}),
+        ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
         ("datasets.demo.localization.outer", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.stpn_sparse.clustering", "kmeans", {}),
@@ -109,7 +109,7 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
         ("losses/decor.py", {"cluster": 1, "train": 2, **AFTER}),
         ("clustering/spectral.py", {**LEARN, **AFTER}),
         ("clustering/kmeans.py", {}),
-        ("scoring/mapping.py", {"evaluate": 1, "summarize": 1, "report": 1}),
+        ("scoring/mapping.py", {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
         ("pages/charts.py", {"report": 1}),
         ("cli.py", {}),
     ],

@@ -44,7 +44,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "cluster", "train", "evaluate"},
-    "datasets.demo.test_subset": {"catalog", "localize", "evaluate"},
+    "datasets.demo.test_subset": {"catalog", "localize", "evaluate", "diagnose"},
     "datasets.demo.grid.*": {"probe", "extract", "localize", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.encoders.rgb.*": {"extract rgb"},
@@ -55,6 +55,8 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
     "datasets.demo.localization.*": {"localize"},
+    "datasets.demo.evaluation.tiou": {"evaluate", "diagnose"},
+    "datasets.demo.evaluation.videos": {"evaluate", "diagnose"},
     "datasets.demo.evaluation.*": {"evaluate"},
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
     "datasets.demo.published": {"summarize"},  # a table's
@@ -116,7 +118,7 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
-        for stage in ("catalog", "report"):
+        for stage in ("catalog", "diagnose", "report"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
         if data.simulate:
             add(f"simulate {dataset}", "simulate", dataset=dataset)

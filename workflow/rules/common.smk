@@ -166,11 +166,7 @@ def test_ids(wildcards):
 def annotated(wildcards):
     """Digest of the annotations; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
-    return (
-        source_digest(Path(dataset.annotations))
-        if dataset.annotations
-        else "none"
-    )
+    return source_digest(Path(dataset.annotations)) if dataset.annotations else "none"
 
 
 # --- params that Snakemake does not compare: they take `resources` ----------------------------
@@ -204,6 +200,11 @@ def annotations_option(wildcards, resources):
         if dataset.annotated
         else ""
     )
+
+
+def diagnosis_option(wildcards, resources):
+    path = at.DIAGNOSIS.format(dataset=wildcards.dataset)
+    return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].annotated else ""
 
 
 def ground_truth_option(wildcards, resources):
@@ -366,12 +367,23 @@ def summarized(wildcards):
     ]
 
 
-def report_maps(wildcards):
-    return (
-        headline(at.MAP)(wildcards)
-        if CONFIG.datasets[wildcards.dataset].annotated
-        else []
-    )
+def headline_first(pattern):
+    """An artefact of the headline run, of its first seed."""
+
+    def path(wildcards):
+        return headline(pattern)(wildcards)[0]
+
+    return path
+
+
+def report_scores(wildcards):
+    """What there is to say where annotations are."""
+    if not CONFIG.datasets[wildcards.dataset].annotated:
+        return []
+    return [
+        *headline(at.MAP)(wildcards),
+        at.DIAGNOSIS.format(dataset=wildcards.dataset),
+    ]
 
 
 def report_training(wildcards):

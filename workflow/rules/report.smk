@@ -22,10 +22,34 @@ rule summarize:
         "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} 2>&1 | tee {log} >&2"
 
 
+rule diagnose:
+    input:
+        annotation_files,
+        detections=headline_first(at.DETECTIONS),
+        scores=headline_first(at.MAP),
+        videos=at.VIDEOS,
+    output:
+        at.DIAGNOSIS,
+    log:
+        "results/{dataset}/logs/diagnose.log",
+    benchmark:
+        "results/{dataset}/benchmarks/diagnose.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("diagnose"),
+        code=code("diagnose"),
+        annotated=annotated,
+        ground_truth=ground_truth_option,
+    shell:
+        "python -m clip_ae diagnose --cfg {params.cfg:q} --detections {input.detections} --scores {input.scores} "
+        "--catalog {input.videos} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
+
+
 rule report:
     input:
         annotation_files,
-        report_maps,
+        report_scores,
         report_training,
         headline(at.DETECTIONS),
         headline(at.CURVES),
@@ -44,9 +68,10 @@ rule report:
         code=code("report"),
         annotated=annotated,
         annotations=annotations_option,
+        diagnosis=diagnosis_option,
     shell:
         "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
-        "--failures {input.failures} --out {output} {params.annotations} 2>&1 | tee {log} >&2"
+        "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} 2>&1 | tee {log} >&2"
 
 
 rule verify:

@@ -1,0 +1,49 @@
+"""A diagnosis as a few lines of text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clip_ae.core.error_kinds import KINDS
+from clip_ae.pages.text_table import aligned, percent
+
+SHOWN = ("1G", "3G", "10G")
+UNITS = {"length": " s", "coverage": " of the video", "instances": " of its class in the video"}
+
+
+def diagnosis_table(found: Mapping[str, Any]) -> str:
+    """Kinds among the best detections and what each costs; missed actions and sensitivity by trait."""
+    at = found["tiou"]
+    kinds = [
+        [name, *(percent(share(found["kinds"][k], name)) for k in SHOWN), _cost(found["cost"], name)] for name in KINDS
+    ]
+    head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN), "mAP it costs"]
+    traits = [
+        [span(name, group), str(group["actions"]), percent(group["missed"]), percent(group["sensitivity"])]
+        for name in UNITS
+        for group in found["traits"][name]
+    ]
+    lost = f"{percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
+    return "\n".join(
+        [*aligned([head, *kinds]), "", lost, *aligned([["", "actions", "missed, %", "mAP_N, %"], *traits])]
+    )
+
+
+def multiples(found: Mapping[str, Any]) -> list[str]:
+    """1G to 10G, in order."""
+    return sorted(found["kinds"], key=lambda name: int(name.removesuffix("G")))
+
+
+def share(counts: Mapping[str, int], name: str) -> float:
+    total = sum(counts.values())
+    return counts[name] / total if total else 0.0
+
+
+def _cost(costs: Mapping[str, Mapping[str, float]], name: str) -> str:
+    return f"{100 * costs[name]['average']:+.1f}" if name in costs else ""
+
+
+def span(name: str, group: Mapping[str, float]) -> str:
+    """A group of actions in words."""
+    low, high = group["from"], group["to"]
+    values = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return f"{name} {values}{UNITS[name]}"

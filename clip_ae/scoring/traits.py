@@ -1,0 +1,84 @@
+"""Which actions are missed, and which are found well: by length, by share of the video, by how many a video has.
+
+After DETAD (Alwassel et al., ECCV 2018); its groups are edges chosen for two datasets, ours are fifths of any.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_ae.scoring.area import interpolated
+from clip_ae.scoring.average_precision import Judged, by_label
+from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
+
+FIFTHS = (0.2, 0.4, 0.6, 0.8)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Ground truths alike in a trait: the smallest and the largest value among them."""
+
+    low: float
+    high: float
+    members: Bools
+
+
+def traits(truth: Segments, durations: Floats) -> dict[str, Floats]:
+    """A value for each ground truth; nan where a video's length is not known."""
+    length = truth.stop - truth.start
+    return {
+        "length": length,
+        "coverage": length / durations[truth.video],
+        "instances": _alike(truth).astype(np.float64),
+    }
+
+
+def groups(values: Floats) -> list[Group]:
+    """Fifths of the known values, fewer where many are equal."""
+    known = np.isfinite(values)
+    if not known.any():
+        return []
+    edges = np.unique(np.quantile(values[known], FIFTHS))
+    place = np.where(known, np.searchsorted(edges, values, "left"), -1)
+    found = (place == k for k in range(len(edges) + 1))
+    return [Group(float(values[m].min()), float(values[m].max()), m) for m in found if m.any()]
+
+
+def sensitivities(judged: Judged, holders: Ints, some: Sequence[Group]) -> list[float]:
+    """Of each group, the mean over thresholds and classes of AP for its actions alone.
+
+    Detections that have other actions count neither way. Precision is normalised (Hoiem et al. 2012), as if every
+    group had the same number of actions: R N / (R N + F) at recall R after F false ones, N a class's mean number.
+    holders [thresholds, ground truths] are `matching.holding`'s.
+    """
+    rows = dict(by_label(judged.ranked.label))
+    number = len(judged.truth) / len(np.unique(judged.truth.label))
+    return [_sensitivity(judged, holders, group.members, rows, number) for group in some]
+
+
+def _sensitivity(judged: Judged, holders: Ints, members: Bools, rows: Mapping[int, Ints], number: float) -> float:
+    nothing = np.zeros(0, np.int64)
+    found = []
+    for label in np.unique(judged.truth.label[members]).tolist():
+        mine = judged.truth.label == label
+        for row in holders:
+            wanted, others = row[mine & members], row[mine & ~members]
+            found.append(_normalised(rows.get(label, nothing), wanted, others, number))
+    return float(np.mean(found))
+
+
+def _normalised(ranks: Ints, wanted: Ints, others: Ints, number: float) -> float:
+    """One class at one threshold: its detections' ranks, and the ranks that have the group's actions and others."""
+    hit = np.isin(ranks, wanted)
+    false = np.cumsum(~hit & ~np.isin(ranks, others))[hit]
+    recall = np.arange(1, len(false) + 1) / len(wanted)
+    precision = recall * number / (recall * number + false)
+    return float(interpolated(precision, recall, np.full(len(false), 1 / len(wanted))))
+
+
+def _alike(truth: Segments) -> Ints:
+    """How many actions of its class each one's video has."""
+    _, which, counts = np.unique(np.stack([truth.video, truth.label]), axis=1, return_inverse=True, return_counts=True)
+    number: Ints = counts[which.reshape(-1)]
+    return number

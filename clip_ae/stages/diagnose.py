@@ -1,0 +1,69 @@
+"""Say why a score is what it is: kinds of false detections and their cost, what is missed, what is found well."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import DiagnoseSpec
+from clip_ae.core.types import Annotation, Detection
+from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.io.detections import read_detections, read_json, write_json
+from clip_ae.io.parquet import read_rows
+from clip_ae.io.records import read_record_id
+from clip_ae.pages.diagnosis_text import diagnosis_table
+from clip_ae.scoring.average_precision import judge
+from clip_ae.scoring.diagnosis import AT, diagnosis
+from clip_ae.scoring.evaluate import pose
+from clip_ae.scoring.segments import Floats
+
+
+def run(
+    spec: DiagnoseSpec,
+    *,
+    detections: Annotated[Path, "detections in ActivityNet's submission form, or a Parquet table of them"],
+    ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
+    out: Annotated[Path, "diagnosis.json to write"],
+    scores: Annotated[Path | None, "map.json of the same detections, where they carry clusters: it names them"] = None,
+    catalog: Annotated[Path | None, "videos.parquet, for lengths that the ground truth does not state"] = None,
+) -> None:
+    database = read_annotations(ground_truth)
+    ids = scored_ids(ground_truth, spec.test_subset, spec.videos)
+    test = {i: database[i] for i in ids}
+    found = read_detections(detections)
+    if scores:
+        found = _named(found, read_json(scores))
+    problem = pose(test, {i: a for i, a in database.items() if i not in test}, [], found)
+    if not len(problem.truth):
+        raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to look at")
+    tiou = tuple(sorted({AT, *spec.tiou}))
+    content = diagnosis(
+        judge(problem.truth, problem.detections, tiou), tiou, len(problem.classes), _durations(test, catalog)
+    )
+    inputs = {
+        "annotations": source_digest(ground_truth),
+        "detections": read_record_id(detections),
+        **({"scores": read_record_id(scores)} if scores else {}),
+        **({"videos": read_record_id(catalog)} if catalog else {}),
+    }
+    write_json(out, {**content, "provenance": asdict(make_record("diagnose", spec, inputs, ("numpy",)))})
+    print(diagnosis_table(content))
+
+
+def _named(found: list[Detection], scored: Mapping[str, Any]) -> list[Detection]:
+    """Under class names, once for every class that the headline mapping gives a cluster."""
+    if "mapping" not in scored:
+        return found
+    weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
+    pairs = ((d, name, w) for d in found for name, w in weights.get(d.label, {}).items())
+    return [Detection(d.video_id, name, d.score * w, d.start, d.stop) for d, name, w in pairs]
+
+
+def _durations(test: Mapping[str, Annotation], catalog: Path | None) -> Floats:
+    """Of every test video in order of its id; nan where nobody knows."""
+    probed = {row["video_id"]: row["duration"] or np.nan for row in read_rows(catalog)} if catalog else {}
+    return np.array([test[i].duration or probed.get(i, np.nan) for i in sorted(test)])

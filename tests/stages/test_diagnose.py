@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from clip_ae.cli import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    database = {
+        f"v{n}": {
+            "subset": "test",
+            "duration": 20.0,
+            "annotations": [{"label": "ab"[n % 2], "segment": [2.0, 6.0 + n]}],
+        }
+        for n in range(6)
+    }
+    (tmp_path / "gt.json").write_text(json.dumps({"database": database}))
+    return tmp_path
+
+
+def submitted(tmp_path, rows):
+    results = {}
+    for video, label, score, start, stop in rows:
+        results.setdefault(video, []).append({"label": label, "score": score, "segment": [start, stop]})
+    (tmp_path / "det.json").write_text(json.dumps({"results": results}))
+
+
+def diagnosed(tmp_path, *words):
+    command = ["diagnose", "--ground-truth", tmp_path / "gt.json", "--detections", tmp_path / "det.json"]
+    assert main([str(w) for w in [*command, "--subset", "test", "--out", tmp_path / "d.json", *words]]) == 0
+    return json.loads((tmp_path / "d.json").read_text())
+
+
+def test_the_figures_and_the_table_of_anyones_detections(files, capsys):
+    submitted(files, [(f"v{n}", "ab"[n % 2], 0.9, 2.0, 6.0 + n) for n in range(4)] + [("v4", "b", 0.95, 2.0, 10.0)])
+    found = diagnosed(files)
+    assert found["kinds"]["1G"] == {
+        "true": 4, "double": 0, "wrong label": 1, "localization": 0, "confusion": 0, "background": 0,
+    }  # fmt: skip
+    assert found["missed"] == pytest.approx(2 / 6)
+    assert found["cost"]["wrong label"]["average"] > 0
+    assert found["cost"]["double"]["average"] == 0
+    assert sum(group["actions"] for group in found["traits"]["length"]) == 6
+    assert found["traits"]["coverage"][0]["from"] == 0.2
+    table = capsys.readouterr().out
+    assert "33.3 % of the actions are missed at tIoU 0.5" in table
+    assert table.splitlines()[1].split() == ["true", "80.0", "80.0", "80.0"]
+
+
+def test_clusters_get_the_names_that_their_scores_gave_them(files):
+    submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
+    weights = {"cluster-00": {"a": 1.0, "b": 0.5}}
+    (files / "map.json").write_text(
+        json.dumps({"mapping": {"headline": "soft_majority", "soft_majority": {"weights": weights}}})
+    )
+    found = diagnosed(files, "--scores", files / "map.json")
+    # Once as `a`, where it is true, once as `b`.
+    assert found["kinds"]["10G"]["true"] == 1
+    assert found["kinds"]["10G"]["wrong label"] == 1
+
+
+def test_without_a_video_length_coverage_has_no_groups(files):
+    database = json.loads((files / "gt.json").read_text())["database"]
+    for entry in database.values():
+        del entry["duration"]
+    (files / "gt.json").write_text(json.dumps({"database": database}))
+    submitted(files, [])
+    found = diagnosed(files, "--tiou", "0.3", "0.7")
+    assert found["traits"]["coverage"] == []
+    assert found["missed"] == 1.0
+    assert set(found["cost"]["background"]) == {"0.3", "0.5", "0.7", "average"}
