@@ -49,7 +49,7 @@ def average_precision(judged: Judged, classes: int, drawn: Ints | None = None) -
     ap = np.zeros((len(drawn), len(judged.hit), classes))
     for label, rows in by_label(judged.ranked.label):
         weight = drawn[:, judged.ranked.video[rows]]
-        of_all = np.cumsum(weight, axis=1)
+        of_all = np.cumsum(weight, axis=1, dtype=weight.dtype)
         for t, (hit, counted) in enumerate(zip(judged.hit[:, rows], judged.counted[:, rows], strict=True)):
             ranks = of_all if counted.all() else np.cumsum(weight * counted, axis=1)
             ap[:, t, label] = _area(judged.protocol, weight, ranks, np.flatnonzero(hit), positives[:, label, None])

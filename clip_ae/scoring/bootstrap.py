@@ -21,7 +21,7 @@ CHUNK = 10_000_000
 def drawn(replicates: int, videos: int) -> Ints:
     """How often each video is drawn [replicates, videos]."""
     rng = np.random.default_rng(SEED)
-    return rng.multinomial(videos, np.full(videos, 1 / videos), size=replicates)
+    return rng.multinomial(videos, np.full(videos, 1 / videos), size=replicates).astype(np.int32)
 
 
 def replicated(judged: Judged, classes: int, replicates: int, videos: int) -> Floats:
@@ -36,19 +36,20 @@ def replicated(judged: Judged, classes: int, replicates: int, videos: int) -> Fl
     return found[present.any(axis=1)]
 
 
-def interval(values: Floats | Sequence[float], estimate: float) -> tuple[float, float]:
-    """95 % by Efron's bias-corrected percentiles.
+def about(estimate: float, draws: Floats | Sequence[float]) -> Floats:
+    """Draws moved so that their mean is the estimate.
 
-    mAP of drawn videos is higher than that of all by the classes and hard videos that a draw lacks; so the percentiles
-    taken are not the 2.5th and 97.5th but those that lie as far from the estimate as these should from the median.
+    A draw has a third fewer different videos, and interpolated precision of fewer is higher: mAP of draws lies above
+    that of all videos, with many classes by more than it spreads. Only their spread is of use.
     """
-    from scipy.special import ndtr, ndtri
+    values = np.asarray(draws)
+    moved: Floats = values - values.mean() + estimate
+    return moved
 
-    draws = np.asarray(values)
-    below = np.mean(draws < estimate) + np.mean(draws == estimate) / 2
-    shift = 2 * ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
-    reach = ndtri((1 + CONFIDENCE) / 2)
-    low, high = np.quantile(draws, ndtr([shift - reach, shift + reach]))
+
+def interval(estimate: float, draws: Floats | Sequence[float]) -> tuple[float, float]:
+    """The middle 95 % of the draws, about the estimate."""
+    low, high = np.quantile(about(estimate, draws), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
@@ -70,4 +71,4 @@ class Compared:
 def compared(first: float, second: float, first_draws: Sequence[float], second_draws: Sequence[float]) -> Compared:
     """Two scores, with the replicates of both in the same order."""
     draws, difference = np.asarray(first_draws) - np.asarray(second_draws), first - second
-    return Compared(difference, interval(draws, difference), float(np.mean(draws > 0)))
+    return Compared(difference, interval(difference, draws), float(np.mean(about(difference, draws) > 0)))

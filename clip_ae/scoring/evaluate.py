@@ -123,7 +123,8 @@ def _bootstrapped(
     }
     return {
         "interval": {
-            name: {c: list(interval(v, means[name][c])) for c, v in columns.items()} for name, columns in draws.items()
+            name: {c: np.clip(interval(means[name][c], v), 0, 1).tolist() for c, v in columns.items()}
+            for name, columns in draws.items()
         },
         "bootstrap": {
             "truth": _truth_digest(problem),

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 
 from clip_ae.cli import main
@@ -16,14 +15,11 @@ def truth(tmp_path, videos=40):
     return path
 
 
-def scored(tmp_path, name, right, videos=40, *words):
-    """A map.json of a detector that finds a share of the instances."""
-    rng = np.random.default_rng(1)
+def scored(tmp_path, name, right, videos=40, *words, offset=0):
+    """A map.json of a detector that finds so many instances of every ten; offset says which."""
+    found = {n: [2.0, 6.0] if (7 * n + offset) % 10 < right else [9.0, 12.0] for n in range(videos)}
     results = {
-        f"v{n:02d}": [
-            {"label": "ab"[n % 2], "score": rng.random(), "segment": [2.0, 6.0] if rng.random() < right else [9, 12]}
-        ]
-        for n in range(videos)
+        f"v{n:02d}": [{"label": "ab"[n % 2], "score": 1 - n / 100, "segment": segment}] for n, segment in found.items()
     }
     det, out = tmp_path / f"{name}.det.json", tmp_path / f"{name}.json"
     det.write_text(json.dumps({"results": results}))
@@ -39,7 +35,7 @@ def compare(capsys, first, second):
 
 
 def test_who_is_clearly_better_beats_in_either_order(tmp_path, capsys):
-    good, bad = scored(tmp_path, "good", 0.9), scored(tmp_path, "bad", 0.4)
+    good, bad = scored(tmp_path, "good", 9), scored(tmp_path, "bad", 4)
     for pair in ((good, bad), (bad, good)):
         code, said = compare(capsys, *pair)
         assert code == 0
@@ -50,8 +46,8 @@ def test_who_is_clearly_better_beats_in_either_order(tmp_path, capsys):
 
 
 def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
-    one = scored(tmp_path, "one", 0.7)
-    assert "undecided" in compare(capsys, one, scored(tmp_path, "other", 0.75))[1].out
+    one = scored(tmp_path, "one", 7)
+    assert "undecided" in compare(capsys, one, scored(tmp_path, "other", 7, offset=5))[1].out
     assert "undecided" in compare(capsys, one, one)[1].out
 
 
@@ -65,7 +61,7 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
     ],
 )
 def test_unlike_results_are_not_compared(tmp_path, capsys, videos, words, said):
-    one, other = scored(tmp_path, "one", 0.7), scored(tmp_path, "other", 0.7, videos, *words)
+    one, other = scored(tmp_path, "one", 7), scored(tmp_path, "other", 7, videos, *words)
     code, output = compare(capsys, one, other)
     assert code == 2
     assert said in output.err
