@@ -69,7 +69,8 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("datasets.demo.encoders.rgb.batch", 4, {**STREAM, **LEARN, **AFTER}),
         ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
         ("datasets.demo.rounds", 1, AFTER),
-        ("datasets.demo.seeds", [0, 1], {**LEARN, **AFTER}),
+        # What is wrong is looked at in the first seed, which stays.
+        ("datasets.demo.seeds", [0, 1], {k: n for k, n in {**LEARN, **AFTER}.items() if k != "diagnose"}),
         ("datasets.demo.demo.seed", 1, {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
         ("datasets.demo.grid.stride", 8, {"probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
     ],
