@@ -68,7 +68,7 @@ class Compared:
         return low > 0 or high < 0
 
 
-def compared(first: float, second: float, first_draws: Sequence[float], second_draws: Sequence[float]) -> Compared:
+def compared(first: float, second: float, first_draws: Floats, second_draws: Floats) -> Compared:
     """Two scores, with the replicates of both in the same order."""
-    draws, difference = np.asarray(first_draws) - np.asarray(second_draws), first - second
+    draws, difference = first_draws - second_draws, first - second
     return Compared(difference, interval(difference, draws), float(np.mean(about(difference, draws) > 0)))

@@ -13,7 +13,8 @@ from clip_ae.core.provenance import digest
 from clip_ae.core.typed import canonical
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.average_precision import Judged, average_precision, judge, mean_over_classes
-from clip_ae.scoring.bootstrap import interval, replicated
+from clip_ae.scoring.bootstrap import replicated
+from clip_ae.scoring.draws import Scores, told
 from clip_ae.scoring.mapping import MAPPINGS, apply
 from clip_ae.scoring.segments import Floats, Ints, Segments, segments
 
@@ -111,9 +112,7 @@ def _mapped(problem: Problem, judged: Judged, weights: Floats, settings: Evaluat
     }
 
 
-def _bootstrapped(
-    problem: Problem, judged: Judged, settings: Evaluation, means: Mapping[str, Mapping[str, float]]
-) -> dict[str, Any]:
+def _bootstrapped(problem: Problem, judged: Judged, settings: Evaluation, means: Scores) -> dict[str, Any]:
     """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
     replicates = replicated(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
     by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
@@ -121,20 +120,7 @@ def _bootstrapped(
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
     }
-    return {
-        "interval": {
-            name: {c: np.clip(interval(means[name][c], v), 0, 1).tolist() for c, v in columns.items()}
-            for name, columns in draws.items()
-        },
-        "bootstrap": {
-            "truth": _truth_digest(problem),
-            # As text: a number a line would bury the rest of the file.
-            **{
-                name: {c: " ".join(f"{x:.5f}" for x in v) for c, v in columns.items()}
-                for name, columns in draws.items()
-            },
-        },
-    }
+    return told(means, draws, truth=_truth_digest(problem), protocol=settings.protocol)
 
 
 def _truth_digest(problem: Problem) -> str:

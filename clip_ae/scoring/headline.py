@@ -7,6 +7,7 @@ from clip_ae.core.config import MAPPINGS
 from clip_ae.core.provenance import Record
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.typed import plain
+from clip_ae.scoring import draws
 
 Tree = Any
 
@@ -18,6 +19,7 @@ def headline_map(spec: SummarizeSpec, results: list[Tree], sources: dict[str, in
         "dataset": spec.dataset,
         "run": spec.run,
         **scores,
+        **draws.over_seeds(scores, results),
         "sd": {name: over_seeds([r[name] for r in results], _sd) for name in scores},
         "chance": over_seeds([r["chance"] for r in results], statistics.fmean),
         "per_class": over_seeds([r["per_class"] for r in results], statistics.fmean),

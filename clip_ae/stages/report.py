@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from clip_ae.io.records import read_record
 from clip_ae.pages import charts
 from clip_ae.pages.diagnosis_text import UNITS, multiples, share, span
 from clip_ae.pages.page import card, figure, figures, legend, page, paragraph, section, table
+from clip_ae.scoring import draws
 
 # A page stays light: as many timelines, and as many detections in each.
 TIMELINES = 60
@@ -69,8 +70,10 @@ def scores(scored: Mapping[int, dict[str, Any]]) -> list[str]:
     widest = max(results[0]["average"], key=_width)
     spread = statistics.stdev([r["average"][widest] for r in results]) if len(results) > 1 else 0.0
     average = f"{_percent(mean[columns.index(widest)])} ± {_percent(spread)}"
+    between = draws.over_seeds(_means(results), results)
     headline = {
         f"average mAP, tIoU {widest}, {len(results)} seeds": average,
+        **({"95 % on other videos": _span(between["interval"]["average"][widest])} if between else {}),
         "chance: same segments, shuffled clusters": _percent(chance[columns.index(widest)]),
     }
     if results[0]["rounds"]:
@@ -167,6 +170,14 @@ def _names(scored: dict[str, Any] | None) -> dict[str, str]:
         return {}
     weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
     return {cluster: max(classes, key=classes.get) for cluster, classes in weights.items() if classes}
+
+
+def _means(results: Sequence[Any]) -> dict[str, dict[str, float]]:
+    return {kind: {c: _mean(r[kind][c] for r in results) for c in results[0][kind]} for kind in draws.KINDS}
+
+
+def _span(ends: Sequence[float]) -> str:
+    return " to ".join(_percent(end) for end in ends)
 
 
 def _width(text: str) -> float:

@@ -1,29 +1,28 @@
 """Say whether one result beats another on the same ground truth: a paired bootstrap over its videos."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import UserError
 from clip_ae.io.detections import read_json
 from clip_ae.pages.text_table import aligned, percent
+from clip_ae.scoring import draws
 from clip_ae.scoring.bootstrap import CONFIDENCE, Compared, compared
 
 HEAD = ["tIoU", "first, %", "second, %", "first - second", f"{100 * CONFIDENCE:.0f} % from", "to", "first is ahead in"]
 
 
 def run(
-    first: Annotated[Path, "map.json of one result"],
+    first: Annotated[Path, "map.json of one result, or of a headline run over its seeds"],
     second: Annotated[Path, "map.json of another, scored by the same protocol against the same ground truth"],
 ) -> None:
     one, other = _scored(first), _scored(second)
-    _check_comparable(first, one, second, other)
-    found = [(kind, name) for kind in ("mAP", "average") for name in one[kind]]
+    _check_alike(first, one, second, other)
+    found = [(kind, name) for kind in draws.KINDS for name in one[kind]]
     results = {pair: _compared(one, other, *pair) for pair in found}
     rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
     print("\n".join(aligned([HEAD, *rows])))
-    _, name = widest = found[-1]
-    print(_verdict(first, second, name, results[widest]))
+    print(_verdict(first, second, found[-1][1], results[found[-1]]))
 
 
 def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
@@ -36,8 +35,7 @@ def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
 
 
 def _compared(one: Any, other: Any, kind: str, name: str) -> Compared:
-    draws = ([float(x) for x in result["bootstrap"][kind][name].split()] for result in (one, other))
-    return compared(one[kind][name], other[kind][name], *draws)
+    return compared(one[kind][name], other[kind][name], *(draws.read(result)[kind][name] for result in (one, other)))
 
 
 def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
@@ -48,19 +46,24 @@ def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
 
 def _scored(path: Path) -> Any:
     result = read_json(path)
-    if "mAP" not in result or "provenance" not in result:
+    if "mAP" not in result:
         raise UserError(f"{path}: no map.json of `clip-ae evaluate`")
     if "bootstrap" not in result:
         raise UserError(f"{path}: has no draws of videos; score it again with --bootstrap 1000")
     return result
 
 
-def _check_comparable(first: Path, one: Any, second: Path, other: Any) -> None:
+def _check_alike(first: Path, one: Any, second: Path, other: Any) -> None:
     if one["bootstrap"]["truth"] != other["bootstrap"]["truth"]:
         raise UserError(f"{first} and {second}: scored against different ground truth, or different videos of it")
-    for key in ("protocol", "tiou", "averages", "bootstrap"):
-        values = [result["provenance"]["spec"]["evaluation"].get(key) for result in (one, other)]
-        if values[0] != values[1]:
-            raise UserError(
-                f"{first} and {second}: scored with {key} {json.dumps(values[0])} and {json.dumps(values[1])}"
-            )
+    for a, b in zip(_how(one), _how(other), strict=True):
+        if a != b:
+            raise UserError(f"{first} and {second}: scored {a} and {b}; score them alike")
+
+
+def _how(result: Any) -> list[str]:
+    return [
+        f"by the protocol {result['bootstrap']['protocol']}",
+        f"at tIoU {', '.join([*result['mAP'], *result['average']])}",
+        f"with {len(next(iter(draws.read(result)['mAP'].values())))} draws",
+    ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clip_ae.core.checks import load_config
@@ -22,6 +23,7 @@ from clip_ae.io.config_file import read_config_file
 from clip_ae.io.detections import read_detections, write_detections
 from clip_ae.io.parquet import FAILURES, VIDEOS, write_rows
 from clip_ae.io.records import read_record
+from clip_ae.scoring.draws import told
 from clip_ae.stages import summarize
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +92,22 @@ def test_means_and_deviations_over_the_seeds(made: Path) -> None:
     assert content["mapping"]["hungarian"]["mAP"]["0.1"] == pytest.approx(0.5)
     assert content["seeds"]["3"]["rounds"][-1]["purity"] == 0.6
     assert (content["dataset"], content["run"], content["protocol"]) == ("x", "stpn", "words")
+
+
+def test_the_interval_is_of_the_mean_over_seeds(made: Path) -> None:
+    assert "interval" not in run(made, "map.json")
+    shared = np.random.default_rng(0).normal(0, 0.05, 1000)
+    for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
+        result = scored(value)
+        names = {kind: result[kind] for kind in ("mAP", "average")}
+        draws = {kind: dict.fromkeys(columns, 0.3 + shared) for kind, columns in names.items()}
+        result |= told(names, draws, truth="truth", protocol="activitynet")
+        (made / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
+    content = run(made, "map.json")
+    # About the mean, and as wide as what the seeds share: they see the same videos in each draw.
+    low, high = np.quantile(shared - shared.mean(), [0.025, 0.975])
+    assert content["interval"]["mAP"]["0.1"] == pytest.approx([0.5 + low, 0.5 + high], abs=1e-4)
+    assert content["bootstrap"]["truth"] == "truth"
 
 
 def test_every_video_is_counted(made: Path) -> None:

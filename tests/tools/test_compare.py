@@ -55,8 +55,13 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
     ("videos", "words", "said"),
     [
         (39, (), "different ground truth, or different videos"),
-        (40, ("--protocol", "non-interpolated"), 'protocol "activitynet" and "non-interpolated"'),
-        (40, ("--bootstrap", "10"), "bootstrap 1000 and 10"),
+        (
+            40,
+            ("--protocol", "non-interpolated"),
+            "scored by the protocol activitynet and by the protocol non-interpolated",
+        ),
+        (40, ("--tiou", "0.5"), "scored at tIoU 0.1, 0.2"),
+        (40, ("--bootstrap", "10"), "scored with 1000 draws and with 10 draws; score them alike"),
         (40, ("--bootstrap", "0"), "has no draws of videos; score it again with --bootstrap 1000"),
     ],
 )

@@ -1,0 +1,48 @@
+"""The draws behind intervals, as map.json keeps them: for every mAP and average a text of as many numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clip_ae.scoring.bootstrap import interval
+from clip_ae.scoring.segments import Floats
+
+# By mAP or average, then by tIoU or range.
+Scores = Mapping[str, Mapping[str, float]]
+Draws = Mapping[str, Mapping[str, Floats]]
+KINDS = ("mAP", "average")
+
+
+def told(scores: Scores, draws: Draws, *, truth: str, protocol: str) -> dict[str, Any]:
+    """`interval` and `bootstrap` of map.json. Draws of two files pair where truth and protocol are the same."""
+    return {
+        "interval": {kind: {c: _within(scores[kind][c], v) for c, v in draws[kind].items()} for kind in KINDS},
+        "bootstrap": {
+            "truth": truth,
+            "protocol": protocol,
+            # A number a line would bury the rest of the file.
+            **{kind: {c: " ".join(f"{x:.5f}" for x in v) for c, v in draws[kind].items()} for kind in KINDS},
+        },
+    }
+
+
+def read(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
+    return {
+        kind: {c: np.array([float(x) for x in text.split()]) for c, text in result["bootstrap"][kind].items()}
+        for kind in KINDS
+    }
+
+
+def over_seeds(scores: Scores, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the mean over seeds: in each draw all seeds see the same videos. Nothing where a seed has no draws."""
+    if not all("bootstrap" in result for result in results):
+        return {}
+    found = [read(result) for result in results]
+    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in scores[kind]} for kind in KINDS}
+    return told(scores, draws, **{name: results[0]["bootstrap"][name] for name in ("truth", "protocol")})
+
+
+def _within(score: float, draws: Floats) -> list[float]:
+    ends: list[float] = np.clip(interval(score, draws), 0, 1).tolist()
+    return ends
