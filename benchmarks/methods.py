@@ -50,6 +50,7 @@ READINGS: Mapping[str, Tree] = {
     "ccp-residual": {"ccp": {"residual": True}},
     "feed-residual": {"feed": "residual"},
     "feed-layer-norm": {"feed": "layer_norm"},
+    "norm-at-once": {"ugct": {"ramped_norm": False}},
     "targets-half": {"ugct": {"targets": "half"}},
     "decor-literal": {"self_supervision": {"decor": "literal"}},
     "decor-softmax": {"self_supervision": {"decor": "softmax"}},

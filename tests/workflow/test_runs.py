@@ -41,6 +41,14 @@ def test_everything_is_made(finished: Project) -> None:
         assert len(list((results / "demo/features" / stream).glob("*.parquet"))) == 2
 
 
+def test_snakemakes_own_report_has_the_results_with_their_captions(finished: Project, tmp_path: Path) -> None:
+    done = finished.run("--report", str(tmp_path / "page.html"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "Scores, what is wrong, timelines and training curves of demo" in page
+    assert "Why the headline run of demo scores what it scores" in page
+
+
 def test_again_there_is_nothing_to_do(finished: Project) -> None:
     done = finished.run()
     assert done.returncode == 0

@@ -7,7 +7,12 @@ rule summarize:
         failures=at.FAILURES,
         seeds=summarized,
     output:
-        at.SUMMARY,
+        report(
+            at.SUMMARY,
+            caption="../report/summary.rst",
+            category="Results",
+            labels={"dataset": "{dataset}", "what": "{summary}"},
+        ),
     log:
         "results/{dataset}/logs/summarize/{summary}.log",
     benchmark:
@@ -29,7 +34,12 @@ rule diagnose:
         scores=headline_first(at.MAP),
         videos=at.VIDEOS,
     output:
-        at.DIAGNOSIS,
+        report(
+            at.DIAGNOSIS,
+            caption="../report/diagnosis.rst",
+            category="Results",
+            labels={"dataset": "{dataset}", "what": "diagnosis.json"},
+        ),
     log:
         "results/{dataset}/logs/diagnose.log",
     benchmark:
@@ -56,7 +66,12 @@ rule report:
         videos=at.VIDEOS,
         failures=at.FAILURES,
     output:
-        report(at.REPORT, caption="../report/report.rst", category="Results"),
+        report(
+            at.REPORT,
+            caption="../report/report.rst",
+            category="Results",
+            labels={"dataset": "{dataset}", "what": "report.html"},
+        ),
     log:
         "results/{dataset}/logs/report.log",
     benchmark:
