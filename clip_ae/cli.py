@@ -18,7 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from clip_ae.core.errors import ClipAeError, UserError, nearest
+from clip_ae.core.errors import ClipAeError, UserError, nearest, printable
 from clip_ae.core.provenance import source_of
 from clip_ae.core.specs import Spec
 from clip_ae.core.tables import load
@@ -40,10 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A cluster or Snakemake ends jobs by SIGTERM: leave through the same doors as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except ClipAeError as error:
-        print(f"clip-ae: {error}", file=sys.stderr)
+        print(f"clip-ae: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read has seen enough. What is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
     except KeyboardInterrupt:
         print("clip-ae: interrupted; nothing half-written is left behind", file=sys.stderr)
         return INTERRUPTED

@@ -1,5 +1,7 @@
 """Ranges of tIoU, as tables of the field average over them."""
 
+from collections.abc import Iterable
+
 from clip_ae.core.errors import UserError
 
 Tious = tuple[float, ...]
@@ -7,8 +9,8 @@ Tious = tuple[float, ...]
 
 def ranges(texts: tuple[str, ...], tiou: Tious, where: str = "evaluation") -> dict[str, Tious]:
     """The thresholds in each LOW:HIGH range, whose ends are thresholds themselves; without any range, all of them."""
-    if not tiou or list(tiou) != sorted(set(tiou)):
-        raise UserError(f"{where}.tiou: expected rising numbers, got {list(tiou)}")
+    if not tiou or list(tiou) != sorted(set(tiou)) or len({f"{t:g}" for t in tiou}) < len(tiou):
+        raise UserError(f"{where}.tiou: expected rising numbers of six digits at most, got {list(tiou)}")
     return {text: _inside(text, tiou, where) for text in texts or (f"{tiou[0]}:{tiou[-1]}",)}
 
 
@@ -21,3 +23,13 @@ def _inside(text: str, tiou: Tious, where: str) -> Tious:
     if not found:
         raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
     return found
+
+
+def by_width(names: Iterable[str]) -> list[str]:
+    """LOW:HIGH ranges as papers print them: the widest last."""
+
+    def width_and_start(name: str) -> tuple[float, float]:
+        low, high = map(float, name.split(":"))
+        return round(high - low, 6), low
+
+    return sorted(names, key=width_and_start)

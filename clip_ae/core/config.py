@@ -244,10 +244,17 @@ class Evaluation:
         None, "213, 212, 211 or 210 of THUMOS14's test videos; a command also takes a file of ids", flag="--videos"
     )
     round_to_grid: float | None = key(
-        None, "s; ends of segments are moved to multiples of it, which inflates mAP", above=0, flag="--round-to-grid"
+        None,
+        "s; ends of segments are moved to multiples of it, which mostly inflates mAP",
+        minimum=0.001,
+        flag="--round-to-grid",
     )
     bootstrap: int = key(
-        1000, "draws of videos behind every mAP's interval; 0: no intervals", minimum=0, flag="--bootstrap"
+        1000,
+        "draws of videos behind every mAP's interval; 0: no intervals",
+        minimum=0,
+        maximum=100_000,
+        flag="--bootstrap",
     )
     mapping: MappingRule = key("soft_majority", "clusters to classes for the headline; all three are always printed")
     shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# Names in a message.
+SHOWN = 20
+
 
 class ClipAeError(Exception):
     """Base of the errors that end in one line instead of a traceback."""
@@ -26,4 +29,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' for a misspelt word, or the known words when nothing is near."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names[:SHOWN])}{more}"
+
+
+def printable(text: str) -> str:
+    """In one line, and without what would steer a terminal: names in files may hold anything."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -4,7 +4,6 @@ Standard library only, because the workflow reads subsets every time it is parse
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.provenance import digest
 from clip_ae.core.types import Annotation, Instance
 from clip_ae.core.video_lists import VIDEO_LISTS, listed
-from clip_ae.io.files import read_lines
-from clip_ae.io.json_pairs import unique
+from clip_ae.io.json_values import load, name, number, read_text, segment
 from clip_ae.io.thumos_kit import read_kit
 
 # THUMOS14's word for spans that are no clear action: never a class.
@@ -40,7 +38,7 @@ def read_facts(path: Path) -> dict[str, tuple[str, float | None]]:
 
 def source_digest(path: Path) -> str:
     """Of all that a file, or a folder of the THUMOS14 kit, says."""
-    return digest(json.dumps(read_kit(path)) if path.is_dir() else path.read_text(encoding="utf-8"))
+    return digest(json.dumps(read_kit(path)) if path.is_dir() else read_text(path, "annotations"))
 
 
 def ids_in(path: Path, subset: str) -> set[str]:
@@ -59,7 +57,7 @@ def scored_ids(path: Path, subset: str, videos: str | None) -> list[str]:
         return ids
     if videos in VIDEO_LISTS or not Path(videos).is_file():
         return listed(videos, ids, f"{path}, subset '{subset}'")
-    wanted = set(read_lines(Path(videos)))
+    wanted = {line.strip() for line in read_text(Path(videos), "list of videos").splitlines()} - {""}
     for lost in sorted(wanted - set(ids)):
         raise UserError(f"{videos}: video '{lost}' is not in subset '{subset}' of {path}")
     if not wanted:
@@ -71,14 +69,7 @@ def _database(path: Path) -> dict[str, Any]:
     """The videos of {"database": {id: ...}}, of the database itself, or of a folder of the THUMOS14 kit's files."""
     if path.is_dir():
         return read_kit(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the annotations ({error.strerror}); check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a JSON file ({error})") from None
+    data = load(path, "annotations")
     if isinstance(data, dict) and "database" in data:
         data = data["database"]
     elif not isinstance(data, dict) or not all(isinstance(v, dict) and "subset" in v for v in data.values()):
@@ -111,30 +102,9 @@ def _subset(where: str, entry: Any) -> str:
 
 def _duration(where: str, entry: dict[str, Any]) -> float | None:
     duration = entry.get("duration")
-    return None if duration is None else _seconds(f"{where}: duration", duration)
+    return None if duration is None else number(f"{where}: duration", duration)
 
 
 def _instance(where: str, item: Any) -> Instance:
-    label = item.get("label") if isinstance(item, dict) else None
-    if not isinstance(label, str) or not label:
-        raise UserError(f'{where}: has no "label"')
-    segment = item.get("segment")
-    if not isinstance(segment, list) or len(segment) != 2:
-        raise UserError(f"{where}: segment {json.dumps(segment)} is not [start, end]")
-    start, stop = (_seconds(f"{where}: segment", value) for value in segment)
-    if stop < start:
-        raise UserError(f"{where}: segment ends at {stop:g} s, before its start at {start:g} s")
-    return Instance(label, start, stop)
-
-
-def _seconds(where: str, value: Any) -> float:
-    """A finite number; some releases write numbers as text."""
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        seconds = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UserError(f"{where}: {json.dumps(value)} is not a number of seconds") from None
-    if not math.isfinite(seconds):
-        raise UserError(f"{where}: {value} is not a finite number of seconds")
-    return seconds
+    held = item if isinstance(item, dict) else {}
+    return Instance(name(where, "label", held.get("label")), *segment(where, held.get("segment")))

@@ -1,7 +1,6 @@
 """Detections in ActivityNet's submission form or as a table, and the records of JSON outputs."""
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,11 +11,12 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.types import Detection
 from clip_ae.io.files import write_text
-from clip_ae.io.json_pairs import unique
+from clip_ae.io.json_values import load, name, number, segment
 from clip_ae.io.parquet import read_rows
 
 VERSION = "VERSION 1.3"
 DECIMALS = 6
+COLUMNS = ("video_id", "label", "score", "start", "stop")
 
 
 def write_detections(path: Path, detections: Iterable[Detection], record: Record) -> None:
@@ -30,8 +30,7 @@ def write_detections(path: Path, detections: Iterable[Detection], record: Record
 def read_detections(path: Path) -> list[Detection]:
     """A submission, or a Parquet table of video_id, label, score, start and stop."""
     if path.suffix == ".parquet":
-        rows = enumerate(read_rows(path))
-        return [_row(f"{path}: row {i}", row) for i, row in rows]
+        return _table(path)
     results = read_json(path).get("results")
     if not isinstance(results, dict):
         raise UserError(f'{path}: no "results"; expected ActivityNet\'s submission form')
@@ -49,14 +48,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a JSON file ({error})") from None
+    content = load(path, "file")
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected keys and values")
     return content
@@ -76,22 +68,19 @@ def _rounded(d: Detection) -> Detection:
     return Detection(d.video_id, d.label, *(round(float(v), DECIMALS) for v in (d.score, d.start, d.stop)))
 
 
-def _row(where: str, row: dict[str, Any]) -> Detection:
-    try:
-        item = {**row, "segment": (row["start"], row["stop"])}
-        return _detection(where, str(row["video_id"]), item)
-    except KeyError as error:
-        raise UserError(f"{where}: no column {error}; expected video_id, label, score, start, stop") from None
+def _table(path: Path) -> list[Detection]:
+    rows = read_rows(path)
+    lost = [column for column in COLUMNS if rows and column not in rows[0]]
+    if lost:
+        raise UserError(f"{path}: no column {', '.join(lost)}; expected {', '.join(COLUMNS)}")
+    return [
+        _detection(f"{path}: row {i}", row["video_id"], {**row, "segment": (row["start"], row["stop"])})
+        for i, row in enumerate(rows)
+    ]
 
 
-def _detection(where: str, video_id: str, item: Any) -> Detection:
-    try:
-        start, stop = item["segment"]
-        label, numbers = item["label"], [float(v) for v in (item["score"], start, stop)]
-    except (TypeError, KeyError, ValueError, OverflowError):
-        raise UserError(f"{where}: expected a label, a score and a segment [start, stop]") from None
-    if not isinstance(label, str) or not all(map(math.isfinite, numbers)):
-        raise UserError(f"{where}: expected a text label and finite numbers")
-    if numbers[2] < numbers[1]:
-        raise UserError(f"{where}: ends at {stop} s, before its start at {start} s")
-    return Detection(video_id, label, *numbers)
+def _detection(where: str, video_id: Any, item: Any) -> Detection:
+    held = item if isinstance(item, dict) else {}
+    score = number(f"{where}: score", held.get("score"))
+    start, stop = segment(where, held.get("segment"))
+    return Detection(name(where, "video_id", video_id), name(where, "label", held.get("label")), score, start, stop)

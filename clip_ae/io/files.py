@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clip_ae.core.errors import UserError
@@ -37,9 +37,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_lines(path: Path) -> list[str]:
-    """Lines that say something, without the spaces around."""
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def check_out(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse, before any work, an output that cannot be written or that is one of the inputs."""
+    check_folder("--out", out.parent)
+    if out.is_dir():
+        raise UserError(f"--out {out}: is a folder; name a file")
+    if out.exists() and any(path is not None and path.exists() and out.samefile(path) for path in inputs):
+        raise UserError(f"--out {out}: is one of the inputs; name another file")
 
 
 def _sweep(path: Path) -> None:

@@ -66,7 +66,9 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; make it first, or check the path") from None
-    except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (IsADirectoryError, PermissionError) as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         words = (str(error).splitlines() or ["empty"])[0]
         raise RefusedInput(f"{path}: not a table of this project ({words}); delete it to make it again") from None
 

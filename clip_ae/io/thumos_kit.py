@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
+from clip_ae.io.json_values import read_text
 
 NAME = re.compile(r"(?P<label>.+)_(?P<subset>val|test)\.txt")
 SUBSETS = {"val": "validation", "test": "test"}
@@ -13,11 +14,13 @@ SUBSETS = {"val": "validation", "test": "test"}
 
 def read_kit(folder: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
-    files = [(match, path) for path in sorted(folder.iterdir()) if (match := NAME.fullmatch(path.name))]
     database: dict[str, Any] = {}
-    for match, path in files:
+    for match, path in _files(folder):
+        subset = SUBSETS[match["subset"]]
         for video_id, segment in _instances(path):
-            entry = database.setdefault(video_id, {"subset": SUBSETS[match["subset"]], "annotations": []})
+            entry = database.setdefault(video_id, {"subset": subset, "annotations": []})
+            if entry["subset"] != subset:
+                raise UserError(f"{path}: video '{video_id}' is of subset {entry['subset']} in another file")
             entry["annotations"].append({"label": match["label"], "segment": segment})
     if not database:
         raise UserError(
@@ -26,8 +29,15 @@ def read_kit(folder: Path) -> dict[str, Any]:
     return database
 
 
+def _files(folder: Path) -> list[tuple[re.Match[str], Path]]:
+    try:
+        return [(match, path) for path in sorted(folder.iterdir()) if (match := NAME.fullmatch(path.name))]
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror}); check the path") from None
+
+
 def _instances(path: Path) -> Iterator[tuple[str, list[float]]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "annotations").splitlines(), start=1):
         words = line.split()
         if not words:
             continue

@@ -3,21 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clip_ae.core.averages import by_width
 from clip_ae.pages.text_table import aligned, percent
 
 # Counts that are told only where there are any.
 ODD = {
-    "detections_outside_subset": "of videos that are not scored, left out",
-    "detections_without_cluster": "of no known cluster, left out",
-    "detections_before_start": "begin before 0 s",
-    "detections_beyond_end": "end after their video",
-    "detections_without_length": "have no length",
+    "instances_without_length": "instances have no length and cannot be found",
+    "detections_outside_subset": "detections of videos that are not scored, left out",
+    "detections_without_cluster": "detections of no known cluster, left out",
+    "detections_before_start": "detections begin before 0 s",
+    "detections_beyond_end": "detections end after their video",
+    "detections_without_length": "detections have no length",
 }
 
 
 def score_table(result: Mapping[str, Any]) -> str:
     """mAP a tIoU and a range, with its interval, and what was scored."""
-    columns = [("mAP", t) for t in sorted(result["mAP"], key=float)] + [("average", r) for r in result["average"]]
+    columns = [("mAP", t) for t in sorted(result["mAP"], key=float)] + [
+        ("average", r) for r in by_width(result["average"])
+    ]
     head = [name if kind == "mAP" else f"avg {name}" for kind, name in columns]
     rows = [["tIoU", *head], ["mAP, %", *(percent(result[kind][name]) for kind, name in columns)]]
     if "interval" in result:
@@ -33,4 +37,4 @@ def _told(counts: Mapping[str, int]) -> list[str]:
     ]
     if not counts["detections"]:
         lines.append("no detection was scored: every AP is 0")
-    return [*lines, *(f"{counts[name]} detections {words}" for name, words in ODD.items() if counts[name])]
+    return [*lines, *(f"{counts[name]} {words}" for name, words in ODD.items() if counts[name])]

@@ -1,7 +1,9 @@
 """One video's actions in time, as lines of text."""
 
+import math
 from collections.abc import Sequence
 
+from clip_ae.core.errors import printable
 from clip_ae.core.types import Detection, Instance
 
 TRUTH = "█"
@@ -15,9 +17,10 @@ APART = 12
 def timeline(duration: float, truth: Sequence[Instance], found: Sequence[Detection], width: int) -> list[str]:
     """An axis in seconds, a line for each annotated class, and a line for each detection, the best first."""
     names = [f"{name} (annotated)" for name in _labels(truth)] + [f"{d.label} {d.score:.2f}" for d in found]
+    names = [printable(name) for name in names]
     left = max(map(len, names), default=0) + 2
     across = max(20, width - left - 1)
-    best = max((d.score for d in found), default=1.0) or 1.0
+    best = max((d.score for d in found if d.score > 0), default=1.0)
     rows = [_bars([(i.start, i.stop) for i in truth if i.label == name], duration, across) for name in _labels(truth)]
     rows += [_bars([(d.start, d.stop)], duration, across, _shade(d.score / best)) for d in found]
     lines = [f"{name:<{left}}{row}".rstrip() for name, row in zip(names, rows, strict=True)]
@@ -43,7 +46,7 @@ def _bars(spans: Sequence[tuple[float, float]], duration: float, across: int, ma
 
 
 def _axis(duration: float, across: int) -> str:
-    step = next((s for s in STEPS if s / duration * across >= APART), STEPS[-1])
+    step = next((s for s in STEPS if s / duration * across >= APART), math.ceil(duration / across * APART))
     row = ""
     for second in range(0, int(duration) + 1, step):
         row = row.ljust(int(second / duration * across))

@@ -4,7 +4,6 @@ Replicate k draws the same videos in every file that scores the same list of vid
 can be paired.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,21 +35,19 @@ def replicated(judged: Judged, classes: int, replicates: int, videos: int) -> Fl
     return found[present.any(axis=1)]
 
 
-def about(estimate: float, draws: Floats | Sequence[float]) -> Floats:
-    """Draws moved so that their mean is the estimate.
+def interval(estimate: float, draws: Floats) -> tuple[float, float]:
+    """The middle 95 % of the draws, moved so that their mean is the estimate.
 
     A draw has a third fewer different videos, and interpolated precision of fewer is higher: mAP of draws lies above
     that of all videos, with many classes by more than it spreads. Only their spread is of use.
     """
-    values = np.asarray(draws)
-    moved: Floats = values - values.mean() + estimate
-    return moved
-
-
-def interval(estimate: float, draws: Floats | Sequence[float]) -> tuple[float, float]:
-    """The middle 95 % of the draws, about the estimate."""
-    low, high = np.quantile(about(estimate, draws), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = middle(draws) - draws.mean() + estimate
     return float(low), float(high)
+
+
+def middle(draws: Floats) -> Floats:
+    ends: Floats = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return ends
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,10 @@ class Compared:
 
 
 def compared(first: float, second: float, first_draws: Floats, second_draws: Floats) -> Compared:
-    """Two scores, with the replicates of both in the same order."""
-    draws, difference = first_draws - second_draws, first - second
-    return Compared(difference, interval(difference, draws), float(np.mean(about(difference, draws) > 0)))
+    """Two scores, with the replicates of both in the same order.
+
+    What lifts one's draws lifts the other's, so differences are taken as they are: most may be exactly 0.
+    """
+    difference = first_draws - second_draws
+    low, high = middle(difference).tolist()
+    return Compared(first - second, (low, high), float(np.mean(difference > 0)))

@@ -3,40 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from clip_ae.scoring.average_precision import Judged
+from clip_ae.scoring.average_precision import Judged, judge
 from clip_ae.scoring.errors import MULTIPLES, at_multiples, costs, kinds
+from clip_ae.scoring.evaluate import Problem
 from clip_ae.scoring.matching import holding
-from clip_ae.scoring.segments import Floats
+from clip_ae.scoring.segments import Bools, Floats, Ints
 from clip_ae.scoring.traits import Group, groups, sensitivities, traits
 
-# The tIoU at which kinds are counted and actions missed; their cost and sensitivities are means over all.
+# Where kinds are counted and actions missed. Costs and sensitivities are means over the thresholds asked for.
 AT = 0.5
 
 
-def diagnosis(judged: Judged, thresholds: Sequence[float], classes: int, durations: Floats) -> dict[str, Any]:
-    """The figures of diagnosis.json. thresholds, AT among them, are judged's; durations [videos] are nan if unknown."""
-    kind, at = kinds(judged, thresholds), list(thresholds).index(AT)
-    cost = costs(judged, kind, classes)
+def diagnosis(problem: Problem, thresholds: Sequence[float], durations: Floats) -> dict[str, Any]:
+    """The figures of diagnosis.json; durations [videos] are nan where unknown."""
+    at, judged = (judge(problem.truth, problem.detections, t) for t in ((AT,), thresholds))
+    cost = costs(judged, kinds(judged, thresholds), len(problem.classes))
+    lost = holding(at.truth, at.ranked, (AT,))[0] == len(at.ranked)
     holders = holding(judged.truth, judged.ranked, thresholds)
     return {
         "tiou": AT,
-        "kinds": {f"{k}G": counts for k, counts in zip(MULTIPLES, at_multiples(judged, kind[at]), strict=True)},
+        "kinds": {f"{k}G": counts for k, counts in zip(MULTIPLES, at_multiples(at, kinds(at, (AT,))[0]), strict=True)},
         "cost": {
             name: {**{f"{t:g}": float(v) for t, v in zip(thresholds, gain, strict=True)}, "average": float(gain.mean())}
             for name, gain in cost.items()
         },
-        "missed": float(np.mean(holders[at] == len(judged.ranked))),
+        "missed": float(lost.mean()),
         "traits": {
-            name: _groups(judged, holders, at, groups(values))
+            name: _groups(judged, holders, lost, groups(values))
             for name, values in traits(judged.truth, durations).items()
         },
     }
 
 
-def _groups(judged: Judged, holders: np.ndarray[Any, Any], at: int, some: Sequence[Group]) -> list[Mapping[str, float]]:
-    lost = holders[at] == len(judged.ranked)
+def _groups(judged: Judged, holders: Ints, lost: Bools, some: Sequence[Group]) -> list[Mapping[str, float]]:
     return [
         {
             "from": group.low,

@@ -15,14 +15,19 @@ KINDS = ("mAP", "average")
 
 
 def told(scores: Scores, draws: Draws, *, truth: str, protocol: str) -> dict[str, Any]:
-    """`interval` and `bootstrap` of map.json. Draws of two files pair where truth and protocol are the same."""
+    """`interval` and `bootstrap` of map.json, where any draw shows ground truth.
+
+    Draws of two files pair where truth and protocol are the same.
+    """
+    if not all(len(values) for columns in draws.values() for values in columns.values()):
+        return {}
     return {
         "interval": {kind: {c: _within(scores[kind][c], v) for c, v in draws[kind].items()} for kind in KINDS},
         "bootstrap": {
             "truth": truth,
             "protocol": protocol,
             # A number a line would bury the rest of the file.
-            **{kind: {c: " ".join(f"{x:.5f}" for x in v) for c, v in draws[kind].items()} for kind in KINDS},
+            **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in KINDS},
         },
     }
 

@@ -1,14 +1,16 @@
 """From detections to mAP: under every mapping of clusters to classes, with intervals, beside what chance would give."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clip_ae.core.averages import ranges
 from clip_ae.core.config import Evaluation
+from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.provenance import digest
 from clip_ae.core.typed import canonical
 from clip_ae.core.types import Annotation, Detection, Label
@@ -50,7 +52,7 @@ def pose(
 
     Without labels to name clusters, detections carry classes.
     """
-    classes = sorted({i.label for a in (*test.values(), *train.values()) for i in a.instances})
+    classes = sorted(labels_of([*test.values(), *train.values()]))
     names = sorted({label.label for label in labels}) or classes
     videos = sorted(test)
     place, row, column = _places(videos), _places(names), _places(classes)
@@ -70,15 +72,31 @@ def pose(
     )
 
 
+def labels_of(annotations: Iterable[Annotation]) -> set[str]:
+    return {i.label for a in annotations for i in a.instances}
+
+
+def refuse_unknown_labels(path: Path, found: Sequence[Detection], known: Iterable[str]) -> None:
+    """Where detections carry classes, each must be one that some video of the ground truth shows."""
+    classes = set(known)
+    for label in sorted({d.label for d in found} - classes):
+        hint = (
+            "; clusters need names: evaluate takes --labels, diagnose --scores"
+            if label.startswith("cluster-")
+            else nearest(label, classes)
+        )
+        raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
+
+
 def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
     """The figures of map.json that need no clusters."""
-    problem = _on_grid(problem, settings.round_to_grid)
+    problem = on_grid(problem, settings.round_to_grid)
     return _scored(problem, _judged(problem, problem.detections, _identity(problem), settings), settings)
 
 
 def score_clusters(problem: Problem, settings: Evaluation) -> dict[str, Any]:
     """All figures of map.json: the headline mapping's at the top, every mapping's below."""
-    problem = _on_grid(problem, settings.round_to_grid)
+    problem = on_grid(problem, settings.round_to_grid)
     weights = {name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in MAPPINGS.items()}
     judged = {name: _judged(problem, problem.detections, w, settings) for name, w in weights.items()}
     return {
@@ -120,17 +138,20 @@ def _bootstrapped(problem: Problem, judged: Judged, settings: Evaluation, means:
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
     }
-    return told(means, draws, truth=_truth_digest(problem), protocol=settings.protocol)
+    rounded = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
+    return told(means, draws, truth=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}")
 
 
 def _truth_digest(problem: Problem) -> str:
     """What is scored against: replicates of two files can be paired where it is the same."""
-    t = problem.truth
-    rows = sorted(zip(t.video.tolist(), t.label.tolist(), t.start.tolist(), t.stop.tolist(), strict=True))
-    return digest(canonical([problem.videos, problem.classes, rows]))
+    return digest(canonical([problem.videos, problem.classes, _rows(problem.truth), _rows(problem.ambiguous)]))
 
 
-def _on_grid(problem: Problem, seconds: float | None) -> Problem:
+def _rows(some: Segments) -> list[tuple[Any, ...]]:
+    return sorted(zip(*(column.tolist() for column in (some.video, some.label, some.start, some.stop)), strict=True))
+
+
+def on_grid(problem: Problem, seconds: float | None) -> Problem:
     """Ends of ground truth and detections at the nearest multiples, as some codes of the field score."""
     if seconds is None:
         return problem

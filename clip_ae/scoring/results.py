@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clip_ae.core.averages import by_width
 from clip_ae.core.methods import Run
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.tables import METHODS
@@ -46,13 +47,7 @@ def columns(run: Scored) -> list[str]:
 
 
 def averages(run: Scored) -> list[str]:
-    """As papers print them: the widest last."""
-
-    def width_and_start(text: str) -> tuple[float, float]:
-        low, high = map(float, text.split(":"))
-        return round(high - low, 6), low
-
-    return sorted(run.first["average"], key=width_and_start)
+    return by_width(run.first["average"])
 
 
 def heading(column: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from clip_ae.core.specs import DiagnoseSpec
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
 from clip_ae.io.detections import read_detections, read_json, write_json
+from clip_ae.io.files import check_out
 from clip_ae.io.parquet import read_rows
 from clip_ae.io.records import read_record_id
 from clip_ae.pages.diagnosis_text import diagnosis_table
-from clip_ae.scoring.average_precision import judge
-from clip_ae.scoring.diagnosis import AT, diagnosis
-from clip_ae.scoring.evaluate import pose
+from clip_ae.scoring.diagnosis import diagnosis
+from clip_ae.scoring.evaluate import labels_of, pose, refuse_unknown_labels
 from clip_ae.scoring.segments import Floats
+
+Weights = Mapping[str, Mapping[str, float]]
 
 
 def run(
@@ -34,16 +36,15 @@ def run(
     database = read_annotations(ground_truth)
     ids = scored_ids(ground_truth, spec.test_subset, spec.videos)
     test = {i: database[i] for i in ids}
+    check_out(out, (detections, ground_truth, scores, catalog))
     found = read_detections(detections)
     if scores:
-        found = _named(found, read_json(scores))
+        found = _named(found, _weights(scores))
+    refuse_unknown_labels(detections, found, labels_of(database.values()))
     problem = pose(test, {i: a for i, a in database.items() if i not in test}, [], found)
     if not len(problem.truth):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to look at")
-    tiou = tuple(sorted({AT, *spec.tiou}))
-    content = diagnosis(
-        judge(problem.truth, problem.detections, tiou), tiou, len(problem.classes), _durations(test, catalog)
-    )
+    content = diagnosis(problem, spec.tiou, _durations(test, catalog))
     inputs = {
         "annotations": source_digest(ground_truth),
         "detections": read_record_id(detections),
@@ -54,11 +55,17 @@ def run(
     print(diagnosis_table(content))
 
 
-def _named(found: list[Detection], scored: Mapping[str, Any]) -> list[Detection]:
-    """Under class names, once for every class that the headline mapping gives a cluster."""
-    if "mapping" not in scored:
-        return found
-    weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
+def _weights(path: Path) -> Weights:
+    """What each cluster stands for, by the headline mapping of a run's own map.json."""
+    mapping = read_json(path).get("mapping", {})
+    weights = mapping.get(mapping.get("headline"), {}).get("weights")
+    if not isinstance(weights, dict):
+        raise UserError(f"{path}: names no clusters; give the map.json beside the detections, of a run of clusters")
+    return weights
+
+
+def _named(found: list[Detection], weights: Weights) -> list[Detection]:
+    """Under class names, once for every class that a cluster stands for; none where it stands for none."""
     pairs = ((d, name, w) for d in found for name, w in weights.get(d.label, {}).items())
     return [Detection(d.video_id, name, d.score * w, d.start, d.stop) for d, name, w in pairs]
 

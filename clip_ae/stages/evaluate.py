@@ -5,19 +5,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
 from clip_ae.clustering.quality import Quality, quality
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.provenance import make_record
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
 from clip_ae.io.detections import read_detections, write_json
+from clip_ae.io.files import check_out
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.records import read_record_id
 from clip_ae.pages.score_text import score_table
-from clip_ae.scoring.evaluate import main_class, pose, score, score_clusters
+from clip_ae.scoring.evaluate import (
+    labels_of,
+    main_class,
+    on_grid,
+    pose,
+    refuse_unknown_labels,
+    score,
+    score_clusters,
+)
 from clip_ae.scoring.protocols import PROTOCOLS
+from clip_ae.scoring.segments import Segments
 
 IN_SECONDS = "in seconds, neither detections nor ground truth rounded"
 NAMED = (
@@ -37,6 +49,7 @@ def run(
         tuple[Path, ...], "labels.parquet of every round, the last one last, where detections carry clusters"
     ] = (),
 ) -> None:
+    check_out(out, (detections, ground_truth, *labels))
     database = read_annotations(ground_truth)
     test = {i: database[i] for i in scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos)}
     if not any(a.instances for a in test.values()):
@@ -50,19 +63,20 @@ def run(
         )
     found = read_detections(detections)
     if not rounds:
-        _refuse_unknown_labels(detections, found, database)
+        refuse_unknown_labels(detections, found, labels_of(database.values()))
     told = spec.supervision != "unsupervised"
     problem = pose(test, train, rounds[-1] if rounds else [], found, told=told)
     inputs = {
         "annotations": source_digest(ground_truth),
         "detections": read_record_id(detections),
+        **({"videos": digest(",".join(sorted(test)))} if spec.evaluation.videos else {}),
         **{f"labels/{k}": read_parquet_record(path).id for k, path in enumerate(labels)},
     }
     content = {
         **(score_clusters if rounds else score)(problem, spec.evaluation),
         # Of every round's clusters; none where the classes were told.
         "rounds": [] if told else [asdict(_quality(database, r, spec.train_subset)) for r in rounds],
-        "counts": _counts(test, found, len(problem.detections)),
+        "counts": _counts(test, found, len(problem.detections), on_grid(problem, spec.evaluation.round_to_grid).truth),
         "protocol": _protocol(spec, clustered=bool(rounds)),
         "provenance": asdict(make_record("evaluate", spec, inputs, ("numpy", "scikit-learn", "scipy"))),
     }
@@ -70,7 +84,7 @@ def run(
     print(score_table(content))
 
 
-def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: int) -> dict[str, int]:
+def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: int, truth: Segments) -> dict[str, int]:
     """What was scored, and what of the detections is odd: it is scored as it is, or left out where that is said."""
     inside = [d for d in found if d.video_id in test]
     lengths = {i: a.duration for i, a in test.items() if a.duration is not None}
@@ -80,6 +94,7 @@ def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: 
         "instances": sum(len(a.instances) for a in test.values()),
         "classes": len({i.label for a in test.values() for i in a.instances}),
         "ambiguous": sum(len(a.ambiguous) for a in test.values()),
+        "instances_without_length": int(np.sum(truth.start == truth.stop)),
         "detections": scored,
         "detections_outside_subset": len(found) - len(inside),
         "detections_without_cluster": len(inside) - scored,
@@ -103,13 +118,6 @@ def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
 def _others(database: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:
     """Videos that are not scored: their classes are known ones."""
     return {i: a for i, a in database.items() if i not in test}
-
-
-def _refuse_unknown_labels(path: Path, found: Sequence[Detection], database: Mapping[str, Annotation]) -> None:
-    known = {i.label for a in database.values() for i in a.instances}
-    for label in sorted({d.label for d in found} - known):
-        hint = "; for clusters give --labels" if label.startswith("cluster-") else nearest(label, known)
-        raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
 
 
 def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> Quality:

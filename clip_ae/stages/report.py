@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.averages import by_width
 from clip_ae.core.config import MAPPINGS
 from clip_ae.core.error_kinds import KINDS
 from clip_ae.core.provenance import make_record
@@ -67,7 +68,7 @@ def scores(scored: Mapping[int, dict[str, Any]]) -> list[str]:
     chance = [_mean(c[column] for c in chances) for column in columns]
     shown = [*rows, ("mean", mean)]
     body = [[name, *(_percent(v) for v in values)] for name, values in [*shown, ("chance", chance)]]
-    widest = max(results[0]["average"], key=_width)
+    *_, widest = by_width(results[0]["average"])
     spread = statistics.stdev([r["average"][widest] for r in results]) if len(results) > 1 else 0.0
     average = f"{_percent(mean[columns.index(widest)])} ± {_percent(spread)}"
     between = draws.over_seeds(_means(results), results)
@@ -178,12 +179,6 @@ def _means(results: Sequence[Any]) -> dict[str, dict[str, float]]:
 
 def _span(ends: Sequence[float]) -> str:
     return " to ".join(_percent(end) for end in ends)
-
-
-def _width(text: str) -> float:
-    """Of a LOW:HIGH range."""
-    low, high = map(float, text.split(":"))
-    return high - low
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.averages import by_width
 from clip_ae.core.errors import UserError
 from clip_ae.io.detections import read_json
 from clip_ae.pages.text_table import aligned, percent
 from clip_ae.scoring import draws
 from clip_ae.scoring.bootstrap import CONFIDENCE, Compared, compared
 
+# Fewer draws tell nothing of the ends of an interval.
+ENOUGH = 100
 HEAD = ["tIoU", "first, %", "second, %", "first - second", f"{100 * CONFIDENCE:.0f} % from", "to", "first is ahead in"]
 
 
@@ -18,7 +21,7 @@ def run(
 ) -> None:
     one, other = _scored(first), _scored(second)
     _check_alike(first, one, second, other)
-    found = [(kind, name) for kind in draws.KINDS for name in one[kind]]
+    found = [("mAP", t) for t in sorted(one["mAP"], key=float)] + [("average", r) for r in by_width(one["average"])]
     results = {pair: _compared(one, other, *pair) for pair in found}
     rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
     print("\n".join(aligned([HEAD, *rows])))
@@ -48,8 +51,8 @@ def _scored(path: Path) -> Any:
     result = read_json(path)
     if "mAP" not in result:
         raise UserError(f"{path}: no map.json of `clip-ae evaluate`")
-    if "bootstrap" not in result:
-        raise UserError(f"{path}: has no draws of videos; score it again with --bootstrap 1000")
+    if "bootstrap" not in result or _number_of_draws(result) < ENOUGH:
+        raise UserError(f"{path}: has fewer than {ENOUGH} draws of videos; score it again with --bootstrap 1000")
     return result
 
 
@@ -65,5 +68,9 @@ def _how(result: Any) -> list[str]:
     return [
         f"by the protocol {result['bootstrap']['protocol']}",
         f"at tIoU {', '.join([*result['mAP'], *result['average']])}",
-        f"with {len(next(iter(draws.read(result)['mAP'].values())))} draws",
+        f"with {_number_of_draws(result)} draws",
     ]
+
+
+def _number_of_draws(result: Any) -> int:
+    return len(next(iter(draws.read(result)["mAP"].values())))

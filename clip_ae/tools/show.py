@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError, nearest, printable
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.io.annotations import read_annotations
 from clip_ae.io.detections import read_detections
 from clip_ae.pages.timeline_text import timeline
+
+WIDEST = 1000
+SHORTEST = 0.1
 
 
 def run(
@@ -20,16 +23,18 @@ def run(
     top: Annotated[int, "detections to draw, the best first"] = 15,
     width: Annotated[int, "characters across; 0: as wide as the terminal"] = 0,
 ) -> None:
+    if top < 1 or not 0 <= width <= WIDEST:
+        raise UserError(f"--top {top} --width {width}: expected at least 1, and 0 to {WIDEST} characters")
     found = read_detections(detections)
     mine = sorted((d for d in found if d.video_id == video_id), key=lambda d: (-d.score, d.start))
     known = read_annotations(ground_truth) if ground_truth else {}
     if not mine and video_id not in known:
         ids = {d.video_id for d in found} | set(known)
-        raise UserError(f"{detections}: no video '{video_id}'{nearest(video_id, ids) if len(ids) < 50 else ''}")
+        raise UserError(f"{detections}: no video '{video_id}'{nearest(video_id, ids)}")
     annotation = known.get(video_id, Annotation("", ()))
     shown = mine[:top]
     duration = _duration(annotation, mine)
-    print(f"{video_id}, {duration:.1f} s, {len(shown)} of {len(mine)} detections")
+    print(f"{printable(video_id)}, {duration:.1f} s, {len(shown)} of {len(mine)} detections")
     columns = width or shutil.get_terminal_size().columns
     print("\n".join(timeline(duration, annotation.instances, shown, columns)))
 
@@ -37,4 +42,4 @@ def run(
 def _duration(annotation: Annotation, found: Sequence[Detection]) -> float:
     """As annotated, or as far as anything reaches."""
     ends = [i.stop for i in annotation.instances] + [d.stop for d in found]
-    return annotation.duration or max(ends, default=0.0) or 1.0
+    return max(annotation.duration or max(ends, default=0.0), SHORTEST)

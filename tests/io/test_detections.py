@@ -43,7 +43,7 @@ def test_submission_form_best_first_with_its_record(tmp_path):
     [
         ({}, 'no "results"'),
         ({"results": {"v": {}}}, "'v': detections are no list"),
-        ({"results": {"v": [{"label": "c", "score": 1}]}}, "'v', detection 0: expected a label"),
+        ({"results": {"v": [{"label": "c", "score": 1}]}}, "'v', detection 0: segment null is not"),
         ({"results": {"v": [{"label": "c", "score": 1, "segment": [2, 1]}]}}, "before its start"),
         ({"results": {"v": [{"label": "c", "score": float("inf"), "segment": [0, 1]}]}}, "finite"),
     ],

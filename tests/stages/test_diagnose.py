@@ -69,4 +69,15 @@ def test_without_a_video_length_coverage_has_no_groups(files):
     found = diagnosed(files, "--tiou", "0.3", "0.7")
     assert found["traits"]["coverage"] == []
     assert found["missed"] == 1.0
-    assert set(found["cost"]["background"]) == {"0.3", "0.5", "0.7", "average"}
+    assert set(found["cost"]["background"]) == {"0.3", "0.7", "average"}
+
+
+def test_labels_that_nobody_knows_and_scores_that_name_nothing(files, capsys):
+    submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
+    words = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
+    words = [str(word) for word in [*words, "--out", files / "d.json"]]
+    assert main(words) == 2
+    assert "clusters need names: evaluate takes --labels, diagnose --scores" in capsys.readouterr().err
+    (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
+    assert main([*words, "--scores", str(files / "map.json")]) == 2
+    assert "map.json: names no clusters" in capsys.readouterr().err

@@ -167,9 +167,12 @@ def test_no_detections_are_zeros_and_said(tmp_path, capsys):
     ("found", "words"),
     [
         ({"a": [("runn", 0.9, 0, 1)]}, "label 'runn' is no class of the ground truth; did you mean 'run'?"),
-        ({"a": [("cluster-03", 0.9, 0, 1)]}, "for clusters give --labels"),
-        ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: expected a text label and finite numbers"),
-        ({"a": [("run", 0.9, 0, float("inf"))]}, "finite numbers"),
+        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need names: evaluate takes --labels"),
+        ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: score: nan is not a finite number"),
+        ({"a": [("run", 0.9, 0, float("inf"))]}, "segment: inf is not a finite number"),
+        ({"a": [("run", True, 0, 1)]}, "score: true is not a number"),
+        ({"a": [("run", "1_0", 0, 1)]}, 'score: "1_0" is not a number'),
+        ({"a": [(None, 0.9, 0, 1)]}, 'has no "label"'),
         ({"a": [("run", 0.9, 3, 1)]}, "ends at 1 s, before its start at 3 s"),
     ],
 )
@@ -212,3 +215,75 @@ def test_a_folder_without_the_kits_files(tmp_path, capsys):
     written(folder / "run_test.txt", "a 1.0\n")
     line = refused(tmp_path, capsys, folder, submitted(tmp_path))
     assert "run_test.txt, line 1: expected a video, a start and an end, got 'a 1.0'" in line
+
+
+def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path):
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    (folder / "run_test.txt").write_bytes(b"\xef\xbb\xbfa 1.0 3.0\n")
+    result = scored(tmp_path, folder, submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]}))
+    assert result["mAP"]["0.5"] == 1.0
+
+
+def test_a_video_of_two_subsets_is_refused(tmp_path, capsys):
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    written(folder / "run_test.txt", "a 1 3\n")
+    written(folder / "jump_val.txt", "a 5 9\n")
+    line = refused(tmp_path, capsys, folder, submitted(tmp_path))
+    assert "video 'a' is of subset validation in another file" in line
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"[]", b'{"database": []}'])
+def test_files_that_are_no_ground_truth(tmp_path, capsys, content):
+    (tmp_path / "gt.json").write_bytes(content)
+    assert "gt.json: " in refused(tmp_path, capsys, tmp_path / "gt.json", submitted(tmp_path))
+
+
+def test_a_table_with_too_few_columns_or_without_an_id(tmp_path, capsys):
+    row = {"video_id": None, "label": "run", "score": 0.5, "start": 0.0, "stop": 1.0}
+    pq.write_table(pa.Table.from_pylist([{"video_id": "a", "score": 0.5}]), tmp_path / "few.parquet")
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "null.parquet")
+    gt = truth(tmp_path)
+    assert "no column label, start, stop; expected" in refused(tmp_path, capsys, gt, tmp_path / "few.parquet")
+    assert 'row 0: has no "video_id"' in refused(tmp_path, capsys, gt, tmp_path / "null.parquet")
+
+
+def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path, capsys):
+    gt, det = truth(tmp_path), submitted(tmp_path)
+    before = gt.read_bytes()
+    words = {str(gt): "is one of the inputs", str(tmp_path): "is a folder", str(gt / "x.json"): "is not a folder"}
+    for out, said in words.items():
+        assert main(["evaluate", "--ground-truth", str(gt), "--detections", str(det), "--out", out]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert gt.read_bytes() == before
+
+
+def test_instances_without_length_are_told(tmp_path, capsys):
+    gt = truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
+    det = submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
+    assert scored(tmp_path, gt, det)["counts"]["instances_without_length"] == 1
+    assert "1 instances have no length and cannot be found" in capsys.readouterr().out
+    rounded = scored(tmp_path, gt, det, "--round-to-grid", "1")
+    assert rounded["counts"]["instances_without_length"] == 2
+
+
+def test_draws_pair_only_where_all_that_was_scored_against_is_the_same(tmp_path):
+    det, inputs, digests = submitted(tmp_path), [], []
+    fewer = {**TRUTH, "b": TRUTH["b"][:1]}
+    list_of_all = written(tmp_path / "all.txt", "a\nb\nc\n")
+    for videos, words in ((TRUTH, ()), (fewer, ()), (TRUTH, ("--videos", str(list_of_all)))):
+        result = scored(tmp_path, truth(tmp_path, videos), det, *words)
+        digests.append(result["bootstrap"]["truth"])
+        inputs.append(result["provenance"]["inputs"])
+    assert digests[0] == digests[2] != digests[1]
+    assert "videos" in inputs[2]
+    assert "videos" not in inputs[0]
+    rounded = scored(tmp_path, truth(tmp_path), det, "--round-to-grid", "1")
+    assert rounded["bootstrap"]["protocol"] == "activitynet, rounded to 1 s"
+
+
+def test_names_with_line_breaks_make_one_line(tmp_path, capsys):
+    line = refused(tmp_path, capsys, truth(tmp_path), submitted(tmp_path, {"a": [("ru\nn\x1b[2J", 0.9, 0, 1)]}))
+    assert "\x1b" not in line

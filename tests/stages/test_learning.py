@@ -116,7 +116,7 @@ def test_planted_actions_are_found_from_features_alone(done):
     assert result["counts"] | {"detections": 0} == {
         "videos": 6, "videos_with_detections": 6, "instances": 6, "classes": 3, "detections": 0,
         "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
-        "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0,
+        "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0, "instances_without_length": 0,
     }  # fmt: skip
 
 

@@ -184,5 +184,5 @@ def test_a_table_needs_the_settings_of_its_runs(made: Path) -> None:
 
 def test_a_run_that_was_not_scored_is_named(made: Path) -> None:
     (made / "runs/ugct/seed-3/map.json").unlink()
-    with pytest.raises(UserError, match=r"ugct/seed-3/map\.json: cannot be read"):
+    with pytest.raises(UserError, match=r"ugct/seed-3/map\.json: cannot read the file"):
         write(made, "table.md", TABLE)

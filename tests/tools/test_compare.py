@@ -61,8 +61,8 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
             "scored by the protocol activitynet and by the protocol non-interpolated",
         ),
         (40, ("--tiou", "0.5"), "scored at tIoU 0.1, 0.2"),
-        (40, ("--bootstrap", "10"), "scored with 1000 draws and with 10 draws; score them alike"),
-        (40, ("--bootstrap", "0"), "has no draws of videos; score it again with --bootstrap 1000"),
+        (40, ("--bootstrap", "500"), "scored with 1000 draws and with 500 draws; score them alike"),
+        (40, ("--bootstrap", "0"), "fewer than 100 draws of videos; score it again with --bootstrap 1000"),
     ],
 )
 def test_unlike_results_are_not_compared(tmp_path, capsys, videos, words, said):
@@ -76,3 +76,9 @@ def test_another_file_is_no_result(tmp_path, capsys):
     code, output = compare(capsys, truth(tmp_path), truth(tmp_path))
     assert code == 2
     assert "no map.json of `clip-ae evaluate`" in output.err
+
+
+def test_the_verdict_is_on_the_widest_average(tmp_path, capsys):
+    words = ("--set", 'evaluation.averages=["0.1:0.7", "0.3:0.5"]')
+    one, other = scored(tmp_path, "one", 9, 40, *words), scored(tmp_path, "other", 4, 40, *words)
+    assert "average over 0.1:0.7" in compare(capsys, one, other)[1].out

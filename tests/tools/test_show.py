@@ -1,10 +1,16 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from clip_ae.cli import main
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages.timeline_text import timeline
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def drawn(capsys, *words):
@@ -56,3 +62,25 @@ def test_however_long_or_wide_every_span_is_seen_and_nothing_sticks_out(width, d
 def test_scores_of_zero_are_drawn_faintly():
     _, row = timeline(10, [], [Detection("v", "run", 0.0, 0, 5)], 60)
     assert "░" in row
+
+
+def test_an_end_beyond_all_time_is_drawn_at_once():
+    axis, _ = timeline(1e12, [], [Detection("v", "run", 0.5, 0, 1e12)], 80)
+    assert axis.startswith(" ")
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(files):
+    many = [{"label": "run", "score": 0.5, "segment": [k, k + 1]} for k in range(20_000)]
+    (files / "many.json").write_text(json.dumps({"results": {"v": many}}))
+    command = f"{sys.executable} -m clip_ae show many.json v --top 20000 | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=files, capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    assert done.stdout.startswith("v, 20000.0 s")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("--top", "0"), ("--width", "-5"), ("--width", "100000")])
+def test_sizes_that_cannot_be(files, capsys, words):
+    assert main(["show", str(files / "det.json"), "v", *words]) == 2
+    assert "expected at least 1, and 0 to 1000 characters" in capsys.readouterr().err
