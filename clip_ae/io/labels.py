@@ -7,7 +7,7 @@ from pathlib import Path
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.core.types import Label
-from clip_ae.io.parquet import LABELS, read_rows, write_rows
+from clip_ae.io.parquet import LABELS, read_rows, readable, write_rows
 
 
 def write_labels(path: Path, labels: Iterable[Label], record: Record) -> None:
@@ -17,4 +17,5 @@ def write_labels(path: Path, labels: Iterable[Label], record: Record) -> None:
 def read_labels(path: Path) -> list[Label]:
     if not path.is_file():
         raise UserError(f"{path}: no such labels; cluster the training videos first")
-    return [Label(**{**row, "segments": tuple(map(tuple, row["segments"]))}) for row in read_rows(path)]
+    with readable(path):
+        return [Label(**{**row, "segments": tuple(map(tuple, row["segments"]))}) for row in read_rows(path)]

@@ -14,7 +14,7 @@ from clip_ae.core.types import Annotation, Detection
 from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
 from clip_ae.io.detections import read_detections, read_json, write_json
 from clip_ae.io.files import check_out
-from clip_ae.io.parquet import read_rows
+from clip_ae.io.parquet import read_rows, readable
 from clip_ae.io.records import read_record_id
 from clip_ae.pages.diagnosis_text import diagnosis_table
 from clip_ae.scoring.diagnosis import diagnosis
@@ -72,5 +72,8 @@ def _named(found: list[Detection], weights: Weights) -> list[Detection]:
 
 def _durations(test: Mapping[str, Annotation], catalog: Path | None) -> Floats:
     """Of every test video in order of its id; nan where nobody knows."""
-    probed = {row["video_id"]: row["duration"] or np.nan for row in read_rows(catalog)} if catalog else {}
+    probed: dict[str, float] = {}
+    if catalog:
+        with readable(catalog):
+            probed = {row["video_id"]: float(row["duration"]) or np.nan for row in read_rows(catalog)}
     return np.array([test[i].duration or probed.get(i, np.nan) for i in sorted(test)])

@@ -49,9 +49,14 @@ def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
 
 def _scored(path: Path) -> Any:
     result = read_json(path)
-    if "mAP" not in result:
+    try:
+        known = draws.read(result) if "bootstrap" in result else {kind: {} for kind in draws.KINDS}
+        whole = all(known[kind].keys() in (set(), result[kind].keys()) for kind in draws.KINDS)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        whole = False
+    if not whole:
         raise UserError(f"{path}: no map.json of `clip-ae evaluate`")
-    if "bootstrap" not in result or _number_of_draws(result) < ENOUGH:
+    if min((len(values) for values in known["mAP"].values()), default=0) < ENOUGH:
         raise UserError(f"{path}: has fewer than {ENOUGH} draws of videos; score it again with --bootstrap 1000")
     return result
 

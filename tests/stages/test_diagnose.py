@@ -1,5 +1,7 @@
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clip_ae.cli import main
@@ -81,3 +83,12 @@ def test_labels_that_nobody_knows_and_scores_that_name_nothing(files, capsys):
     (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
     assert main([*words, "--scores", str(files / "map.json")]) == 2
     assert "map.json: names no clusters" in capsys.readouterr().err
+
+
+def test_a_catalog_without_lengths_is_refused_in_a_line(files, capsys):
+    submitted(files, [("v0", "a", 0.8, 2.0, 6.0)])
+    pq.write_table(pa.Table.from_pylist([{"video_id": "v0", "length": 3.0}]), files / "videos.parquet")
+    words = ["--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
+    words += ["--out", files / "d.json", "--catalog", files / "videos.parquet"]
+    assert main(["diagnose", *map(str, words)]) == 3
+    assert "videos.parquet: not a table of this project" in capsys.readouterr().err

@@ -82,3 +82,15 @@ def test_the_verdict_is_on_the_widest_average(tmp_path, capsys):
     words = ("--set", 'evaluation.averages=["0.1:0.7", "0.3:0.5"]')
     one, other = scored(tmp_path, "one", 9, 40, *words), scored(tmp_path, "other", 4, 40, *words)
     assert "average over 0.1:0.7" in compare(capsys, one, other)[1].out
+
+
+@pytest.mark.parametrize(
+    "damage", [{"bootstrap": {}}, {"bootstrap": {"mAP": {"0.1": "x"}, "average": {}}}, {"average": {}}]
+)
+def test_a_damaged_result_is_none(tmp_path, capsys, damage):
+    one = scored(tmp_path, "one", 7)
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({**json.loads(one.read_text()), **damage}))
+    code, said = compare(capsys, one, broken)
+    assert code == 2
+    assert "broken.json: no map.json of `clip-ae evaluate`" in said.err
