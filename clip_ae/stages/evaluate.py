@@ -5,13 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-
 from clip_ae.clustering.quality import Quality, quality
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import EvaluateSpec
-from clip_ae.core.types import Annotation, Detection, Label
+from clip_ae.core.types import Annotation, Label
 from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
 from clip_ae.io.detections import read_detections, write_json
 from clip_ae.io.files import check_out
@@ -19,6 +17,7 @@ from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.records import read_record_id
 from clip_ae.pages.score_text import score_table
+from clip_ae.scoring.counts import counts
 from clip_ae.scoring.evaluate import (
     labels_of,
     main_class,
@@ -29,7 +28,6 @@ from clip_ae.scoring.evaluate import (
     score_clusters,
 )
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.scoring.segments import Segments
 
 IN_SECONDS = "in seconds, neither detections nor ground truth rounded"
 NAMED = (
@@ -76,32 +74,12 @@ def run(
         **(score_clusters if rounds else score)(problem, spec.evaluation),
         # Of every round's clusters; none where the classes were told.
         "rounds": [] if told else [asdict(_quality(database, r, spec.train_subset)) for r in rounds],
-        "counts": _counts(test, found, len(problem.detections), on_grid(problem, spec.evaluation.round_to_grid).truth),
+        "counts": counts(test, found, on_grid(problem, spec.evaluation.round_to_grid)),
         "protocol": _protocol(spec, clustered=bool(rounds)),
         "provenance": asdict(make_record("evaluate", spec, inputs, ("numpy", "scikit-learn", "scipy"))),
     }
     write_json(out, content)
     print(score_table(content))
-
-
-def _counts(test: Mapping[str, Annotation], found: Sequence[Detection], scored: int, truth: Segments) -> dict[str, int]:
-    """What was scored, and what of the detections is odd: it is scored as it is, or left out where that is said."""
-    inside = [d for d in found if d.video_id in test]
-    lengths = {i: a.duration for i, a in test.items() if a.duration is not None}
-    return {
-        "videos": len(test),
-        "videos_with_detections": len({d.video_id for d in inside}),
-        "instances": sum(len(a.instances) for a in test.values()),
-        "classes": len({i.label for a in test.values() for i in a.instances}),
-        "ambiguous": sum(len(a.ambiguous) for a in test.values()),
-        "instances_without_length": int(np.sum(truth.start == truth.stop)),
-        "detections": scored,
-        "detections_outside_subset": len(found) - len(inside),
-        "detections_without_cluster": len(inside) - scored,
-        "detections_before_start": sum(d.start < 0 for d in inside),
-        "detections_beyond_end": sum(d.stop > lengths.get(d.video_id, d.stop) for d in inside),
-        "detections_without_length": sum(d.start == d.stop for d in inside),
-    }
 
 
 def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
