@@ -1,6 +1,7 @@
 """Ranges of tIoU, as tables of the field average over them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from clip_ae.core.errors import UserError
 
@@ -33,3 +34,11 @@ def by_width(names: Iterable[str]) -> list[str]:
         return round(high - low, 6), low
 
     return sorted(names, key=width_and_start)
+
+
+def columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a map.json has scores of: every tIoU under mAP, then every range under average."""
+    return [
+        *(("mAP", t) for t in sorted(result["mAP"], key=float)),
+        *(("average", r) for r in by_width(result["average"])),
+    ]

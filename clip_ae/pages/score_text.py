@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clip_ae.core.averages import by_width
+from clip_ae.core.averages import columns
 from clip_ae.pages.text_table import aligned, percent
 
 # Counts that are told only where there are any.
@@ -19,14 +19,12 @@ ODD = {
 
 def score_table(result: Mapping[str, Any]) -> str:
     """mAP a tIoU and a range, with its interval, and what was scored."""
-    columns = [("mAP", t) for t in sorted(result["mAP"], key=float)] + [
-        ("average", r) for r in by_width(result["average"])
-    ]
-    head = [name if kind == "mAP" else f"avg {name}" for kind, name in columns]
-    rows = [["tIoU", *head], ["mAP, %", *(percent(result[kind][name]) for kind, name in columns)]]
+    found = columns(result)
+    head = [name if kind == "mAP" else f"avg {name}" for kind, name in found]
+    rows = [["tIoU", *head], ["mAP, %", *(percent(result[kind][name]) for kind, name in found)]]
     if "interval" in result:
         for words, end in (("95 % from", 0), ("to", 1)):
-            rows.append([words, *(percent(result["interval"][kind][name][end]) for kind, name in columns)])
+            rows.append([words, *(percent(result["interval"][kind][name][end]) for kind, name in found)])
     return "\n".join([*aligned(rows), *_told(result["counts"])])
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.averages import by_width
+from clip_ae.core.averages import columns
 from clip_ae.core.errors import UserError
 from clip_ae.io.detections import read_json
 from clip_ae.pages.text_table import aligned, percent
@@ -21,8 +21,8 @@ def run(
 ) -> None:
     one, other = _scored(first), _scored(second)
     _check_alike(first, one, second, other)
-    found = [("mAP", t) for t in sorted(one["mAP"], key=float)] + [("average", r) for r in by_width(one["average"])]
-    results = {pair: _compared(one, other, *pair) for pair in found}
+    found, ours, theirs = columns(one), draws.read(one), draws.read(other)
+    results = {(k, c): compared(one[k][c], other[k][c], ours[k][c], theirs[k][c]) for k, c in found}
     rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
     print("\n".join(aligned([HEAD, *rows])))
     print(_verdict(first, second, found[-1][1], results[found[-1]]))
@@ -35,10 +35,6 @@ def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
         return f"undecided: these videos do not tell {first} from {second} {span}"
     better, worse = (first, second) if result.difference > 0 else (second, first)
     return f"{better} beats {worse} {span}"
-
-
-def _compared(one: Any, other: Any, kind: str, name: str) -> Compared:
-    return compared(one[kind][name], other[kind][name], *(draws.read(result)[kind][name] for result in (one, other)))
 
 
 def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
