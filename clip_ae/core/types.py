@@ -42,13 +42,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class VideoFeatures:
-    """One video's rows of one stream: row k covers start[k] ... stop[k] seconds."""
+    """One video's rows of one stream: row k covers start[k] ... stop[k] seconds.
+
+    loudness, where sound was heard: dB of full scale a row, nan where nothing was.
+    """
 
     video_id: str
     start: NDArray[np.float64]
     stop: NDArray[np.float64]
     coverage: NDArray[np.float32]
     feature: NDArray[np.float16]
+    loudness: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.feature)
@@ -111,13 +115,15 @@ class Detection:
 class Window:
     """The raw material of one snippet: uint8 frames [n, H, W, 3], or float32 samples [n] of sound.
 
-    coverage is the share that was really decoded; the rest repeats the last frame, or is silence.
+    coverage is the share that was really decoded; the rest repeats the last frame, or is silence. Sound has a
+    loudness as well, in dB of full scale.
     A reader may put the next window into the same memory.
     """
 
     snippet: int
     data: NDArray[Any]
     coverage: float
+    loudness: float | None = None
 
 
 @dataclass(frozen=True)

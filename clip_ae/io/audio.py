@@ -3,6 +3,7 @@
 PyAV alone: decord's mono is 1.41 times too loud for stereo sources and takes no timestamps into account.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from clip_ae.io.container import decoded, opened, scan, timestamp
 RATE = 16_000
 # What VGGish hears: its 96 windows of 400 samples, one every 160, span 95 * 160 + 400.
 SAMPLES = 15_600
+# dB of full scale: the last bit of 16.
+SILENCE = -96.0
 # Timestamps of compressed sound jitter by less than this many seconds; a larger step is a gap.
 JITTER = 0.04
 # The filter behind the published features, resampy's `kaiser_best`: 64 zero crossings to either side of its sinc
@@ -39,8 +42,15 @@ def windows(path: str, info: VideoInfo, grid: Grid) -> Iterator[Window]:
             held.append(piece)
         held = [piece for piece in held if piece[0] + len(piece[1]) > low]
         sound, heard = _assembled(held, low, high)
-        coverage = float(heard[start - low : stop - low].mean())
-        yield Window(snippet, sound[begin - low : begin - low + SAMPLES], coverage)
+        own, own_heard = sound[start - low : stop - low], heard[start - low : stop - low]
+        data = sound[begin - low : begin - low + SAMPLES]
+        yield Window(snippet, data, float(own_heard.mean()), loudness(own[own_heard]))
+
+
+def loudness(sound: Samples) -> float:
+    """dB of full scale, which a square wave reaches; not below SILENCE."""
+    power = float(np.mean(sound**2, dtype=np.float64)) if len(sound) else 0.0
+    return max(SILENCE, 10 * math.log10(power)) if power else SILENCE
 
 
 def _assembled(pieces: list[tuple[int, Samples]], low: int, high: int) -> tuple[Samples, NDArray[np.bool_]]:

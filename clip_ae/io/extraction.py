@@ -38,6 +38,7 @@ class Rows:
         self.info = info
         self.feature = np.zeros((info.snippets, dim), np.float16)
         self.coverage = np.zeros(info.snippets, np.float32)
+        self.loudness = np.full(info.snippets, np.nan, np.float32)
         self.not_finite: list[int] = []
         self.decoded = 0.0
         # Windows that wait for their batch.
@@ -54,12 +55,15 @@ class Rows:
         self.waiting -= 1
         if np.isfinite(half).all():
             self.feature[window.snippet], self.coverage[window.snippet] = half, window.coverage
+            if window.loudness is not None:
+                self.loudness[window.snippet] = window.loudness
         else:
             self.not_finite.append(window.snippet)
 
     def features(self, grid: Grid) -> VideoFeatures:
         start, stop = snippet_times(grid, self.info.snippets)
-        return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature)
+        loudness = None if np.isnan(self.loudness).all() else self.loudness
+        return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature, loudness)
 
     def failures(self, stream: str, sees: bool) -> Iterator[Failure]:
         """What went wrong, in words; `sees` tells pictures from sound."""

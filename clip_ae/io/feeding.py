@@ -27,6 +27,7 @@ class Prepared:
     snippet: int
     coverage: float
     data: NDArray[Any] | None
+    loudness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Feed:
         try:
             for window in self.read(decoder, info):
                 data = self.prepare(window.data) if window.coverage > 0 else None
-                yield Prepared(window.snippet, window.coverage, data)
+                yield Prepared(window.snippet, window.coverage, data, window.loudness)
         except Unreadable as failure:
             yield End(failure)
         else:

@@ -126,8 +126,8 @@ class Decoder:
         broken_off = True
         try:
             for snippet in range(snippets):
-                coverage = self._answer(lambda answer: float(answer["coverage"]))
-                yield Window(snippet, slots[snippet % len(slots)], coverage)
+                coverage, loudness = self._answer(_facts)
+                yield Window(snippet, slots[snippet % len(slots)], coverage, loudness)
                 self._talk(self.pipe.send, DONE)
             self._answer(dict)
             broken_off = False
@@ -193,6 +193,12 @@ class Decoder:
         code = self.process.exitcode
         self.kill()
         return f" of {signal.Signals(-code).name}" if code and code < 0 else ""
+
+
+def _facts(answer: dict[str, Any]) -> tuple[float, float | None]:
+    """A window's coverage, and its loudness where it is sound."""
+    loudness = answer["loudness"]
+    return float(answer["coverage"]), None if loudness is None else float(loudness)
 
 
 def _heard(pipe: socket.socket) -> bytes:
@@ -278,7 +284,7 @@ def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
 
         try:
             for window in windows(path, *rest, place=place):
-                _say(pipe, coverage=window.coverage)
+                _say(pipe, coverage=window.coverage, loudness=window.loudness)
                 told += 1
         finally:
             # The next thing to read must be a request.

@@ -13,8 +13,11 @@ from clip_ae.core.provenance import Record, join_ids
 from clip_ae.core.types import VideoFeatures
 from clip_ae.io.parquet import VIDEO_ID, read_parquet_record, readable, write_tables
 
+SOUND = "audio"
+LOUDNESS = pa.field("loudness", pa.float32())
 
-def schema(dim: int) -> pa.Schema:
+
+def schema(stream: str, dim: int) -> pa.Schema:
     return pa.schema(
         [
             VIDEO_ID,
@@ -22,13 +25,14 @@ def schema(dim: int) -> pa.Schema:
             pa.field("start", pa.float64(), nullable=False),
             pa.field("stop", pa.float64(), nullable=False),
             pa.field("coverage", pa.float32(), nullable=False),
+            *([LOUDNESS] if stream == SOUND else []),
             pa.field("feature", pa.fixed_shape_tensor(pa.float16(), [dim]), nullable=False),
         ]
     )
 
 
 def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], record: Record) -> None:
-    columns = schema(dim)
+    columns = schema(stream, dim)
     tables = (_table(video, columns) for video in videos)
     write_tables(path, columns, tables, record, metadata={"stream": stream})
 
@@ -61,6 +65,19 @@ def read_stream(
     return {v.video_id: v for v in sorted(found, key=lambda v: v.video_id)}
 
 
+def read_loudness(path: Path) -> dict[str, list[float | None]]:
+    """Of a shard's videos whose sound was heard, dB of full scale a snippet; a shard from elsewhere may not know it."""
+    with readable(path):
+        names = [name for name in (VIDEO_ID.name, LOUDNESS.name) if name in pq.read_schema(path).names]
+        table = pq.read_table(path, columns=names)
+    if LOUDNESS.name not in names:
+        return {}
+    found: dict[str, list[float | None]] = {}
+    for video_id, value in zip(*(table[name].to_pylist() for name in names), strict=True):
+        found.setdefault(video_id, []).append(value)
+    return {i: values for i, values in found.items() if any(v is not None for v in values)}
+
+
 def stream_id(features: Path, stream: str, shards: int) -> str:
     """One id for all the records of a stream's shards."""
     return join_ids(read_parquet_record(p).id for p in shard_paths(features, stream, shards))
@@ -77,9 +94,16 @@ def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
         pa.array(video.start.astype(np.float64)),
         pa.array(video.stop.astype(np.float64)),
         pa.array(video.coverage.astype(np.float32)),
+        *([_loudness(video)] if LOUDNESS in columns else []),
         pa.ExtensionArray.from_storage(columns.field("feature").type, storage),
     ]
     return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _loudness(video: VideoFeatures) -> pa.Array:
+    """Null where nothing was heard."""
+    unknown = np.full(len(video.start), np.nan, np.float32)
+    return pa.array(unknown if video.loudness is None else video.loudness, LOUDNESS.type, from_pandas=True)
 
 
 def _video(table: pa.Table) -> VideoFeatures:
@@ -91,4 +115,5 @@ def _video(table: pa.Table) -> VideoFeatures:
         stop=table["stop"].to_numpy(),
         coverage=table["coverage"].to_numpy(),
         feature=feature.to_numpy_ndarray(),
+        loudness=table[LOUDNESS.name].to_numpy() if LOUDNESS.name in table.column_names else None,
     )

@@ -1,6 +1,7 @@
 """Bring one stream of ready features into a shard: npy files, or shards of our own form cut another way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -49,8 +50,9 @@ def _videos(source: Ready, stream: str, rows: list[dict[str, int]], failed: list
 
 
 def _cut(video: VideoFeatures, rows: int) -> VideoFeatures:
+    loudness = None if video.loudness is None else video.loudness[:rows]
     return VideoFeatures(
-        video.video_id, video.start[:rows], video.stop[:rows], video.coverage[:rows], video.feature[:rows]
+        video.video_id, video.start[:rows], video.stop[:rows], video.coverage[:rows], video.feature[:rows], loudness
     )
 
 
@@ -59,4 +61,4 @@ def _finite(video: VideoFeatures) -> tuple[VideoFeatures, list[int]]:
     finite = np.asarray(np.isfinite(video.feature).all(axis=1))
     coverage = np.where(finite, video.coverage, 0).astype(np.float32)
     feature = np.where(finite[:, None], video.feature, 0).astype(np.float16)
-    return VideoFeatures(video.video_id, video.start, video.stop, coverage, feature), np.flatnonzero(~finite).tolist()
+    return replace(video, coverage=coverage, feature=feature), np.flatnonzero(~finite).tolist()

@@ -154,3 +154,18 @@ def test_a_truncated_file_has_the_sound_of_its_first_part(tmp_path: Path) -> Non
     assert len(coverage) == 16
     assert coverage[0] > 0.9
     assert coverage[-1] == 0
+
+
+def test_loudness_is_that_of_the_snippet_alone(tmp_path: Path) -> None:
+    """A tone of half the full scale has a mean square of 1/8; the window reaches past it into silence."""
+    found = windows(write_video(tmp_path / "x.mkv", frames=80, tone=[440], sound_codec="pcm_s16le"))
+    assert [w.loudness for w in found] == pytest.approx([10 * np.log10(0.125)] * 5, abs=0.02)
+    silent = windows(write_video(tmp_path / "s.mkv", frames=80, tone=[0], sound_codec="pcm_s16le"))
+    assert [w.loudness for w in silent] == [audio.SILENCE] * 5
+
+
+def test_loudness_of_a_snippet_that_is_heard_in_part_is_that_of_the_part(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "x.mkv", frames=100, start=2.5, tone=[1000], sound_start=3.5, sound_codec="pcm_s16le")
+    found = windows(path)
+    assert 0 < found[1].coverage < 1
+    assert found[1].loudness == pytest.approx(10 * np.log10(0.125), abs=0.05)

@@ -27,14 +27,14 @@ BATCH = 4
 class Script(Decoder):
     """No child: a video of so many windows, each with its video's number and its own."""
 
-    def __init__(self, coverage: float = 1.0, pause: float = 0.0) -> None:
+    def __init__(self, coverage: float = 1.0, pause: float = 0.0, loudness: float | None = None) -> None:
         super().__init__()
-        self.coverage, self.pause = coverage, pause
+        self.coverage, self.pause, self.loudness = coverage, pause, loudness
 
     def video(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
         for snippet in range(info.snippets):
             time.sleep(self.pause)
-            yield Window(snippet, np.array([int(info.video_id), snippet]), self.coverage)
+            yield Window(snippet, np.array([int(info.video_id), snippet]), self.coverage, self.loudness)
 
     def audio(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
         return self.video(path, info)
@@ -206,6 +206,13 @@ def test_what_nothing_covers_never_reaches_the_network() -> None:
 def test_what_is_covered_in_part_says_so() -> None:
     (video,) = extraction(Counted(), [Script(coverage=0.75)]).features(infos_of(2))
     assert video.coverage.tolist() == [0.75, 0.75]
+    assert video.loudness is None
+
+
+def test_a_row_keeps_the_loudness_of_its_window() -> None:
+    (video,) = extraction(Counted(), [Script(loudness=-12.5)]).features(infos_of(2))
+    assert video.loudness is not None
+    assert video.loudness.tolist() == [-12.5, -12.5]
 
 
 @dataclass

@@ -36,7 +36,7 @@ def assert_same(found: Iterable[Window], wanted: Iterable[Window]) -> int:
     """One by one, as the ring's slots are used again; how many there are."""
     count = 0
     for one, other in zip(found, wanted, strict=True):
-        assert (one.snippet, one.coverage) == (other.snippet, other.coverage)
+        assert (one.snippet, one.coverage, one.loudness) == (other.snippet, other.coverage, other.loudness)
         np.testing.assert_array_equal(one.data, other.data)
         count += 1
     return count

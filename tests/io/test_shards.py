@@ -1,5 +1,6 @@
 """A shard is read back as it was written, by us and by the readers that people have."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -49,6 +50,23 @@ def test_round_trip(shard: Path) -> None:
             np.testing.assert_array_equal(getattr(got, field), getattr(expected, field))
             assert getattr(got, field).dtype == getattr(expected, field).dtype
     assert [v.video_id for v in shards.read_shard(shard, {"c"})] == ["c"]
+
+
+def test_sound_has_a_loudness_where_it_was_heard(tmp_path: Path) -> None:
+    path = tmp_path / "audio" / "0000-of-0001.parquet"
+    level = np.array([-20, np.nan, -96], np.float32)
+    videos = [replace(video("a", 3), loudness=level), video("b", 2)]
+    shards.write_shard(path, "audio", 8, videos, RECORD)
+    assert pq.read_schema(path).names == ["video_id", "snippet", "start", "stop", "coverage", "loudness", "feature"]
+    assert shards.read_loudness(path) == {"a": [-20.0, None, -96.0]}
+    loud, silent = shards.read_shard(path)
+    np.testing.assert_array_equal(loud.loudness, level)
+    assert silent.loudness is not None
+    assert np.isnan(silent.loudness).all()
+
+
+def test_a_shard_from_elsewhere_knows_no_loudness(shard: Path) -> None:
+    assert shards.read_loudness(shard) == {}
 
 
 def test_the_contract_of_columns_and_encoding(shard: Path) -> None:
