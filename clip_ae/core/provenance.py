@@ -68,7 +68,7 @@ def join_ids(ids: Iterable[str]) -> str:
 
 
 def code_digest(modules: Iterable[str]) -> str:
-    """sha256 over the syntax trees of the modules and of all they import inside the package."""
+    """sha256 over the syntax trees of the modules and of all they import inside the package, and what lies beside."""
     lines = (f"{m} {_module_digest(m)}" for m in sorted(closure(modules)))
     return digest("\n".join(lines))
 
@@ -121,7 +121,16 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 @functools.cache
 def _module_digest(module: str) -> str:
-    return digest(serialize(_tree(module)))
+    return digest("\n".join([serialize(_tree(module)), *_beside(module)]))
+
+
+def _beside(module: str) -> Iterator[str]:
+    """A page's script and style: the modules of their folder read them."""
+    path = source_of(module)
+    assert path is not None, module
+    for other in sorted(path.parent.iterdir()):
+        if other.suffix in (".js", ".css"):
+            yield f"{other.name} {digest(other.read_text(encoding='utf-8'))}"
 
 
 def serialize(node: Any) -> str:

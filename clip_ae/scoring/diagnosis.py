@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from clip_ae.scoring.average_precision import Judged, judge
+from clip_ae.scoring.by_video import by_video
 from clip_ae.scoring.errors import MULTIPLES, at_multiples, costs, kinds
 from clip_ae.scoring.evaluate import Problem
 from clip_ae.scoring.matching import holding
@@ -20,6 +23,7 @@ def diagnosis(problem: Problem, thresholds: Sequence[float], durations: Floats) 
     cost = costs(judged, kinds(judged, thresholds), len(problem.classes))
     lost = holding(at.truth, at.ranked, (AT,))[0] == len(at.ranked)
     holders = holding(judged.truth, judged.ranked, thresholds)
+    own = by_video(judged, len(problem.classes), len(problem.videos))
     return {
         "tiou": AT,
         "kinds": {f"{k}G": counts for k, counts in zip(MULTIPLES, at_multiples(at, kinds(at, (AT,))[0]), strict=True)},
@@ -32,6 +36,7 @@ def diagnosis(problem: Problem, thresholds: Sequence[float], durations: Floats) 
             name: _groups(judged, holders, lost, groups(values))
             for name, values in traits(judged.truth, durations).items()
         },
+        "videos": {i: float(ap) for i, ap in zip(problem.videos, own, strict=True) if not np.isnan(ap)},
     }
 
 

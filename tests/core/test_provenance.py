@@ -70,6 +70,16 @@ def _digest() -> str:
     return code_digest(["clip_ae.stages.one"])
 
 
+def test_a_pages_script_belongs_to_the_modules_of_its_folder(package: Path) -> None:
+    before = _digest()
+    (package / "stages" / "page.js").write_text("let x = 1;\n")
+    (package / "stages" / "notes.txt.swp").write_bytes(b"\xff")
+    with_script = _digest()
+    assert with_script != before
+    (package / "stages" / "page.js").write_text("let x = 2;\n")
+    assert _digest() not in (before, with_script)
+
+
 def test_an_edited_helper_moves_the_digest_of_its_users_only(package: Path) -> None:
     before = _digest()
     (package / "other.py").write_text("x = 2\n")

@@ -45,6 +45,7 @@ def test_the_figures_and_the_table_of_anyones_detections(files, capsys):
     assert found["cost"]["double"]["average"] == 0
     assert sum(group["actions"] for group in found["traits"]["length"]) == 6
     assert found["traits"]["coverage"][0]["from"] == 0.2
+    assert found["videos"] == {"v0": 1.0, "v1": 1.0, "v2": 1.0, "v3": 1.0, "v4": 0.0, "v5": 0.0}
     table = capsys.readouterr().out
     assert "33.3 % of the actions are missed at tIoU 0.5" in table
     assert table.splitlines()[1].split() == ["true", "80.0", "80.0", "80.0"]

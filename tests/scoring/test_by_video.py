@@ -1,0 +1,41 @@
+"""A video's own AP is what scoring it alone would give."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clip_ae.scoring.average_precision import average_precision, judge, mean_over_classes
+from clip_ae.scoring.by_video import by_video
+from clip_ae.scoring.segments import segments
+
+THRESHOLDS, CLASSES, VIDEOS = (0.3, 0.5), 3, 4
+ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
+
+
+def alone(truth, detections, video):
+    truth, detections = ([row for row in rows if row[0] == video] for rows in (truth, detections))
+    if not truth:
+        return np.nan
+    truth = segments(truth)
+    ap = average_precision(judge(truth, segments(detections), THRESHOLDS), CLASSES)
+    return mean_over_classes(ap, truth).mean()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(ROW, min_size=1, max_size=8),
+    st.lists(st.tuples(ROW, st.integers(0, 30)), max_size=20, unique_by=lambda d: d[1]),
+)
+def test_every_video_as_if_it_were_scored_alone(truth, found):
+    truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
+    detections = [(v, c, a, a + n, s / 30) for (v, c, a, n), s in found]
+    judged = judge(segments(truth), segments(detections), THRESHOLDS)
+    expected = [alone(truth, detections, v) for v in range(VIDEOS)]
+    np.testing.assert_allclose(by_video(judged, CLASSES, VIDEOS), expected, atol=1e-12)
+
+
+def test_a_false_detection_of_another_video_costs_nothing_here():
+    truth = [(0, 0, 0, 10, 1.0), (1, 0, 0, 10, 1.0)]
+    judged = judge(segments(truth), segments([(1, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.5), (1, 0, 0, 10, 0.4)]), (0.5,))
+    assert by_video(judged, 1, 2).tolist() == pytest.approx([1.0, 0.5])
