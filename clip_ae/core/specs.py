@@ -229,6 +229,9 @@ class ReportSpec(Spec):
     seeds: tuple[int, ...] = key(doc="its seeds")
     rounds: int = key(doc="rounds whose training is shown", minimum=1)
     streams: tuple[str, ...] = key(doc="the dataset's streams")
+    method: Method = key(doc="the headline run's localizer")
+    supervision: Supervision = key("unsupervised", "what it was told")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     grid: Grid = key(Grid(), "the snippet grid")
 
 
@@ -357,8 +360,18 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
 
 def report(config: Config, dataset: str) -> ReportSpec:
     data = config.datasets[dataset]
-    rounds = rounds_of(config, dataset, data.headline)
-    return ReportSpec(dataset, data.headline, data.seeds, rounds, data.stream_names, data.grid)
+    settings = config.runs[data.headline]
+    return ReportSpec(
+        dataset,
+        data.headline,
+        data.seeds,
+        rounds_of(config, dataset, data.headline),
+        data.stream_names,
+        settings.method,
+        settings.supervision,
+        data.published,
+        data.grid,
+    )
 
 
 def rounds_of(config: Config, dataset: str, run: str) -> int:

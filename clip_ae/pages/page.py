@@ -1,29 +1,35 @@
-"""One self-contained HTML page: it opens from disk, with no network and no script."""
+"""One self-contained HTML page: it opens from disk, with no network."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from clip_ae.pages.style import STYLE
+from clip_ae.pages.browser.files import script, style
 
 
-def page(title: str, lead: str, sections: Iterable[str], provenance: str) -> str:
-    # The record is JSON inside a script element: only "</" could end it early.
-    safe = provenance.replace("</", "<\\/")
+def page(title: str, lead: str, sections: Mapping[str, str], data: str, provenance: str) -> str:
+    """Sections by heading; data is the JSON that the script draws, and stands last, so that words appear first."""
+    links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in sections)
+    content = "".join(
+        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
+        for name, content in sections.items()
+    )
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><main>"
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{"".join(sections)}</main>'
-        f'<script type="application/json" id="provenance">{safe}</script></body></html>\n'
+        f"<style>{style()}</style></head><body>"
+        f'<nav aria-label="sections">{links}<button id="theme" type="button" hidden>Dark</button></nav><main>'
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
+        f"{_json('provenance', provenance)}{_json('data', data)}"
+        f'<script type="module">{script()}</script></body></html>\n'
     )
 
 
-def section(heading: str, *content: str) -> str:
-    return f"<h2>{escape(heading)}</h2>{''.join(content)}"
-
-
 def card(content: str) -> str:
-    return f'<section class="card">{content}</section>'
+    return f'<div class="card">{content}</div>'
+
+
+def heading(text: str) -> str:
+    return f"<h3>{escape(text)}</h3>"
 
 
 def figures(values: Mapping[str, str]) -> str:
@@ -35,19 +41,38 @@ def figures(values: Mapping[str, str]) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
     """A table that scrolls sideways by itself; `text` columns wrap."""
     kind = ' class="text"' if text else ""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return card(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr><th scope="row"{kind}>{escape(first)}</th>'
+        + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in rows
+    )
+    return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", "table")
+
+
+def scrolling(content: str, words: str) -> str:
+    """What may be wider than the page scrolls by itself, and by keyboard too."""
+    return card(f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(words)}">{content}</div>')
 
 
 def figure(name: str, note: str, picture: str) -> str:
     return f"<figure><figcaption><b>{escape(name)}</b><small>{escape(note)}</small></figcaption>{picture}</figure>"
 
 
-def legend(colour: Mapping[str, str]) -> str:
-    marks = (f'<span><i style="background:{fill}"></i>{escape(name)}</span>' for name, fill in colour.items())
-    return f'<p class="legend">{"".join(marks)}</p>'
+def folded(name: str, content: str) -> str:
+    return f"<details><summary>{escape(name)}</summary>{content}</details>"
 
 
 def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
+
+
+def _anchor(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower())
+
+
+def _json(name: str, text: str) -> str:
+    # JSON inside a script element: only "</" and "<!--" could end or hide it early.
+    safe = text.replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{safe}</script>'

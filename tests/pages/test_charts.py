@@ -1,70 +1,73 @@
-"""Pictures are well-formed SVG, hold what they should, and escape every word."""
+"""Charts are well-formed, hold what they should, and escape every word."""
 
 import re
 from xml.etree import ElementTree
 
 import pytest
 
-from clip_ae.core.types import Detection, Instance
 from clip_ae.pages import charts
-from clip_ae.pages.page import legend, page, table
 
 EVIL = '<script>alert("x")</script>&'
 
 
-def parse(svg: str) -> list[ElementTree.Element]:
-    return list(ElementTree.fromstring(svg).iter())
+def parse(html: str) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(f"<div>{html}</div>").iter())
 
 
-def rects(svg: str) -> list[dict[str, str]]:
-    return [e.attrib for e in parse(svg) if e.tag == "rect"]
+def points(html: str, kind: str) -> list[list[tuple[float, ...]]]:
+    found = [e.attrib["points"] for e in parse(html) if e.tag == kind and "," in e.attrib["points"]]
+    lines = [[tuple(map(float, p.split(","))) for p in text.split()] for text in found]
+    return [line for line in lines if line != [(0, 4), (24, 4)]]
 
 
-def test_a_timeline_places_segments_in_proportion() -> None:
-    found = [Detection("v", "jump", 0.8, 0, 10), Detection("v", "run", 0.4, 10, 20)]
-    svg = charts.timeline(20, [Instance("jump", 5, 15)], found, [(0, 0.0), (20, 1.0)], {"jump": "red"})
-    truth, first, second = rects(svg)
-    width = float(first["width"])
-    assert float(truth["width"]) == pytest.approx(width, abs=0.2)
-    assert float(second["x"]) == pytest.approx(float(first["x"]) + width, abs=0.2)
-    assert float(first["fill-opacity"]) == 1.0
-    assert float(second["fill-opacity"]) < 0.7
-    assert (truth["fill"], second["fill"]) == ("red", "gray")
+def test_curves_fill_their_place_and_have_a_mark_each() -> None:
+    html = charts.curves({"total": [(1, 2.0), (11, 1.0)], "sparsity": [(1, 0.0), (6, 0.5), (11, 1)]}, "losses")
+    total, sparsity = points(html, "polyline")
+    assert total == [(0, 0), (100, 50)]
+    assert sparsity == [(0, 100), (50, 75), (100, 50)]
+    texts = [e.text for e in parse(html) if e.tag == "span"]
+    assert texts[:4] == ["2", "0", "1", "11"]
+    assert [e[0].tail for e in parse(html) if e.tag == "span" and len(e)] == ["total", "sparsity"]
+    assert 'aria-label="losses"' in html
 
 
-def test_overlapping_detections_get_lanes_of_their_own() -> None:
-    found = [Detection("v", "a", 1, 0, 5), Detection("v", "a", 1, 4, 9), Detection("v", "a", 1, 5, 8)]
-    svg = charts.timeline(10, [], found, [], {})
-    assert [r["y"] for r in rects(svg)] == ["4", "18", "4"]
+def test_a_band_lies_around_its_line() -> None:
+    html = charts.curves({"mAP": [(0, 5.0), (1, 5.0)]}, "mAP", band=[(0, 4.0, 10.0), (1, 5.0, 6.0)])
+    assert points(html, "polygon") == [[(0, 0), (100, 40), (100, 50), (0, 60)]]
 
 
-def test_nothing_found_and_nothing_annotated_is_a_picture_too() -> None:
-    assert "attention" in charts.timeline(0, [], [], [], {})
-    assert charts.curves({}) == ""
+def test_lines_differ_in_colour_or_in_dashes() -> None:
+    html = charts.curves({f"loss {k}": [(0, k), (1, k)] for k in range(13)}, "losses")
+    styles = [e.attrib["style"] for e in parse(html) if e.tag == "polyline"]
+    assert len(set(styles)) == 13
+
+
+def test_one_point_and_none_are_pictures_too() -> None:
+    parse(charts.curves({"a": [(3, 0.0)]}, "one"))
+    assert charts.curves({}, "none") == ""
     parse(charts.bars({}))
 
 
-def test_curves_name_every_line_at_its_end() -> None:
-    svg = charts.curves({"total": [(1, 2.0), (10, 1.0)], "sparsity": [(1, 0.5), (10, 0.99)]})
-    names = {e.text: float(e.attrib["y"]) for e in parse(svg) if e.tag == "text" and e.text in ("total", "sparsity")}
-    assert abs(names["total"] - names["sparsity"]) >= 12
-
-
 def test_every_word_is_escaped() -> None:
-    svg = charts.timeline(5, [Instance(EVIL, 0, 1)], [Detection(EVIL, EVIL, 1, 0, 1)], [], {EVIL: "red"})
-    parse(svg)
-    parse(charts.bars({EVIL: 0.5}))
-    parse(charts.curves({EVIL: [(0, 1.0), (1, 2.0)]}))
-    text = page(EVIL, EVIL, [legend({EVIL: "red"}), table([EVIL], [[EVIL]])], '{"a":"</script>"}')
-    assert "<script>alert" not in text
-    assert text.count("</script>") == 1
+    for html in (
+        charts.bars({EVIL: 0.5}),
+        charts.curves({EVIL: [(0, 1.0), (1, 2.0)]}, EVIL),
+        charts.stacked({EVIL: {EVIL: 1.0}}, {EVIL: "red"}),
+        charts.legend({EVIL: "red"}),
+    ):
+        parse(html)
+        assert "<script" not in html
 
 
-def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row():
-    fills = {"b": "#000000", "a": "#ffffff"}
-    bars = re.findall(
-        r'<rect x="([\d.]+)" y="26" width="([\d.]+)"', charts.stacked({"row": {"a": 0.25, "b": 0.75}}, fills)
-    )
-    (first, wide), (second, narrow) = [(float(x), float(w)) for x, w in bars]
-    assert second == pytest.approx(first + wide, abs=0.11)
-    assert wide == pytest.approx(3 * narrow, abs=0.3)
+def test_bars_are_as_long_as_their_share_and_never_longer_than_the_place() -> None:
+    widths = re.findall(r"width:([\d.]+)%", charts.bars({"a": 0.25, "b": 1.5, "c": -0.1}))
+    assert widths == ["25.00", "100.00", "0.00"]
+
+
+def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row() -> None:
+    fills = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
+    html = charts.stacked({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, fills)
+    widths = [(float(w), fill) for w, fill in re.findall(r"width:([\d.]+)%;background:(#\w+)", html)]
+    assert widths == [(75.0, "#000000"), (25.0, "#ffffff")]
+    assert sum(w for w, _ in widths) == pytest.approx(100)
+    assert 'aria-label="b 75.0 %, a 25.0 %"' in html

@@ -59,7 +59,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.evaluation.videos": {"evaluate", "diagnose"},
     "datasets.demo.evaluation.*": {"evaluate"},
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
-    "datasets.demo.published": {"summarize"},  # a table's
+    "datasets.demo.published": {"summarize", "report"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
     "datasets.mine.features": OUTSIDE,
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for

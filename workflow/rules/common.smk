@@ -207,6 +207,17 @@ def diagnosis_option(wildcards, resources):
     return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].annotated else ""
 
 
+def sound_option(wildcards, resources):
+    return " ".join(f"--sound {path}" for path in report_sound(wildcards))
+
+
+def report_source_option(wildcards, resources):
+    """Where the page finds the videos to play them; a page that cannot asks its reader."""
+    if is_ready(wildcards.dataset):
+        return ""
+    return f"--source {shlex.quote(str(source(wildcards.dataset)))}"
+
+
 def ground_truth_option(wildcards, resources):
     return f"--ground-truth {shlex.quote(annotations_path(wildcards.dataset))}"
 
@@ -384,6 +395,14 @@ def report_scores(wildcards):
         *headline(at.MAP)(wildcards),
         at.DIAGNOSIS.format(dataset=wildcards.dataset),
     ]
+
+
+def report_sound(wildcards):
+    """How loud the videos are, where the headline run listens anyway."""
+    listens = (
+        "audio" in CONFIG.runs[CONFIG.datasets[wildcards.dataset].headline].streams
+    )
+    return shards_in(wildcards.dataset, ["audio"]) if listens else []
 
 
 def report_training(wildcards):

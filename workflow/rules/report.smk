@@ -64,6 +64,7 @@ rule report:
         headline(at.DETECTIONS),
         headline(at.CURVES),
         videos=at.VIDEOS,
+        sound=report_sound,
         failures=at.FAILURES,
     output:
         report(
@@ -84,9 +85,12 @@ rule report:
         annotated=annotated,
         annotations=annotations_option,
         diagnosis=diagnosis_option,
+        sound=sound_option,
+        source=report_source_option,
     shell:
         "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
-        "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} 2>&1 | tee {log} >&2"
+        "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.sound} "
+        "{params.source} 2>&1 | tee {log} >&2"
 
 
 rule verify:

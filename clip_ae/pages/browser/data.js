@@ -1,0 +1,45 @@
+// The videos that lie in the page; pages/report/videos.py says in which form.
+const page = JSON.parse(document.getElementById("data").textContent);
+
+const className = (label) => page.labels[label][0];
+const clusterName = (label) => page.labels[label][1];
+const colourOf = (name) => page.colours[name];
+const seconds = (value) => `${value.toFixed(value < 100 ? 1 : 0)} s`;
+
+function unpack(curve) {
+  return Array.from(atob(curve), (letter) => letter.charCodeAt(0) / 255);
+}
+
+// The curves of a video by what they are: [{name, lane, values}, ...]; lane is the row that they share.
+function curvesOf(video) {
+  const loudness = video.loudness ? [{ name: "loudness", lane: "loudness", values: unpack(video.loudness) }] : [];
+  const activation = Object.entries(video.activation).map(([label, values]) => (
+    { name: className(Number(label)), lane: "activation", values: unpack(values) }
+  ));
+  return [{ name: "attention", lane: "attention", values: unpack(video.attention) }, ...activation, ...loudness];
+}
+
+// What a timeline shows of a video: annotated actions, and detections from a score on, of one class or of all.
+function actionsOf(video, threshold, only) {
+  const truth = video.truth.map(([label, start, stop]) => ({ truth: true, label, start, stop }));
+  const found = video.found.map(([label, score, start, stop]) => ({ truth: false, label, score, start, stop }));
+  return [...truth, ...found]
+    .map((action) => ({ ...action, name: className(action.label) }))
+    .filter((action) => (action.truth || action.score >= threshold) && (!only || action.name === only));
+}
+
+function wordsAt(second, video, curves) {
+  const k = Math.round((second - video.first) / video.step);
+  const values = curves.filter(({ lane }) => lane !== "loudness").map(({ name, values }) => {
+    const value = values[Math.min(Math.max(0, k), values.length - 1)] ?? 0;
+    return `${name} ${value.toFixed(2)}`;
+  });
+  return [seconds(second), ...values].join(" · ");
+}
+
+function wordsOf(action) {
+  const cluster = clusterName(action.label);
+  const kind = action.truth ? "annotated" : `found with ${action.score}`;
+  const named = cluster ? `${action.name} (${cluster})` : action.name;
+  return `${named}, ${kind}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
+}

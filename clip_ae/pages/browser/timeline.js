@@ -1,0 +1,112 @@
+// One video on a line of time: actions by class, curves, seconds.
+const LANE = 14;
+const BAR = 11;
+const GAP = 5;
+const RIGHT = 10;
+const HEIGHTS = { attention: 26, activation: 26, loudness: 18 };
+// More classes than colours: lines of one video differ in this as well.
+const DASHES = ["none", "6 3", "2 2"];
+const STEPS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
+
+function svg(name, attributes, parent) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  parent?.append(element);
+  return element;
+}
+
+// An <svg> as wide as it will stand; `picture.actions` are what its bars show, in order, `picture.scale` its axis.
+function timeline(video, actions, width) {
+  const left = width < 560 ? 92 : 150;
+  const across = width - left - RIGHT;
+  const scale = { left, perSecond: across / Math.max(video.seconds, 0.001) };
+  const picture = svg("svg", { width, role: "group", "aria-label": `actions in ${video.id}` });
+  Object.assign(picture, { actions: [], curves: curvesOf(video), scale });
+  let top = 2;
+  for (const row of rowsOf(actions)) {
+    caption(picture, row.name, left, top + BAR - 1);
+    for (const lane of [row.truth, ...row.found].filter((lane) => lane.length)) {
+      for (const action of lane) bar(picture, video, action, top);
+      top += LANE;
+    }
+    top += GAP;
+  }
+  for (const [lane, height] of Object.entries(HEIGHTS)) {
+    const lines = picture.curves.filter((line) => line.lane === lane);
+    if (!lines.length) continue;
+    caption(picture, lane, left, top + height / 2 + 4);
+    lines.forEach((line, k) => curve(picture, video, line, top, DASHES[k % DASHES.length]));
+    top += height + GAP;
+  }
+  axis(picture, video, width, top);
+  picture.setAttribute("height", top + 20);
+  picture.cursor = svg("line", { class: "cursor", y1: 0, y2: top, visibility: "hidden" }, picture);
+  picture.playhead = svg("line", { class: "playhead", y1: 0, y2: top, visibility: "hidden" }, picture);
+  return picture;
+}
+
+function caption(picture, words, left, y) {
+  const room = Math.floor((left - 8) / 6.2);
+  const text = svg("text", { x: left - 8, y, "text-anchor": "end" }, picture);
+  text.textContent = words.length > room ? `${words.slice(0, room - 1)}…` : words;
+  if (words.length > room) svg("title", {}, text).textContent = words;
+}
+
+function bar(picture, video, action, top) {
+  const { left, perSecond } = picture.scale;
+  const best = video.found.length ? video.found[0][1] : 1;
+  const rect = svg("rect", {
+    class: action.truth ? "bar truth" : "bar found",
+    x: left + action.start * perSecond,
+    y: top,
+    width: Math.max(2, (action.stop - action.start) * perSecond),
+    height: BAR,
+    rx: 2,
+    fill: colourOf(action.name),
+    ...(action.truth ? {} : { stroke: colourOf(action.name) }),
+    "fill-opacity": action.truth ? 1 : 0.2 + 0.8 * Math.max(0, action.score / (best || 1)),
+    role: "button",
+    tabindex: picture.actions.length ? -1 : 0,
+    "aria-label": wordsOf(action),
+    "data-action": picture.actions.length,
+  }, picture);
+  picture.actions.push(action);
+  return rect;
+}
+
+function curve(picture, video, { lane, name, values }, top, dashes) {
+  const { left, perSecond } = picture.scale;
+  const height = HEIGHTS[lane];
+  const x = (k) => left + Math.min(video.first + k * video.step, video.seconds) * perSecond;
+  const points = values.map((value, k) => `${x(k).toFixed(1)},${(top + height * (1 - value)).toFixed(1)}`).join(" ");
+  if (lane === "activation") {
+    svg("polyline", { class: "line", stroke: colourOf(name), "stroke-dasharray": dashes, points }, picture);
+  } else {
+    const floor = `${x(values.length - 1).toFixed(1)},${top + height} ${x(0).toFixed(1)},${top + height}`;
+    svg("polygon", { class: lane, points: `${points} ${floor}` }, picture);
+  }
+}
+
+// As many round marks as there is room for.
+function axis(picture, video, width, top) {
+  const { left, perSecond } = picture.scale;
+  svg("line", { class: "axis", x1: left, x2: width - RIGHT, y1: top, y2: top }, picture);
+  const step = STEPS.find((s) => s * perSecond >= 56) ?? STEPS.at(-1);
+  for (let second = 0; second <= video.seconds; second += step) {
+    const x = left + second * perSecond;
+    const anchor = x > width - 30 ? "end" : "middle";
+    svg("text", { x: Math.min(x, width - 2), y: top + 14, "text-anchor": anchor }, picture).textContent = `${second} s`;
+  }
+}
+
+function secondAt(picture, clientX) {
+  const { left, perSecond } = picture.scale;
+  return (clientX - picture.getBoundingClientRect().left - left) / perSecond;
+}
+
+function mark(line, scale, second) {
+  const x = scale.left + second * scale.perSecond;
+  line.setAttribute("x1", x);
+  line.setAttribute("x2", x);
+  line.setAttribute("visibility", "visible");
+}

@@ -1,0 +1,148 @@
+// The list: a card a video. A timeline is drawn when its card comes near the window, and again when the choice changes.
+const cards = new Map();
+const near = new Set();
+
+function element(name, attributes, ...content) {
+  const made = Object.assign(document.createElement(name), attributes);
+  made.append(...content);
+  return made;
+}
+
+function factsOf(video) {
+  const found = video.found.length < video.all ? `best ${video.found.length} of ${video.all}` : `${video.all}`;
+  const ap = video.ap === null ? [] : [`AP ${(100 * video.ap).toFixed(1)}`];
+  const annotated = page.videos.some((other) => other.truth.length) ? [`${video.truth.length} annotated`] : [];
+  return [seconds(video.seconds), ...ap, ...annotated, `${found} found`].join(" · ");
+}
+
+function cardOf(video) {
+  const name = element("h3", {}, video.id);
+  const facts = element("small", {}, factsOf(video));
+  const button = element("button", { type: "button", className: "play" }, "Play");
+  button.setAttribute("aria-label", `play ${video.id}`);
+  const place = element("div", { className: "timeline" });
+  const card = element("article", {}, element("header", {}, name, facts, ...(video.file ? [button] : [])), place);
+  Object.assign(card, { video, place });
+  return card;
+}
+
+function draw(card) {
+  const focused = card.place.contains(document.activeElement) ? document.activeElement.dataset.action : null;
+  const width = Math.floor(card.place.clientWidth);
+  if (!width) return;
+  card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
+  card.place.replaceChildren(card.picture);
+  if (playing.video === card.video) playing.picture = card.picture;
+  if (focused !== null) card.picture.querySelector(".bar")?.focus();
+}
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) near.delete(target);
+    else if (near.add(target) && target.stale) redraw(target);
+  }
+}, { rootMargin: "600px" });
+
+function redraw(card) {
+  card.stale = false;
+  draw(card);
+}
+
+let waiting = false;
+function redrawSoon() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    for (const card of cards.values()) card.stale = true;
+    for (const card of near) redraw(card);
+  });
+}
+
+function choose() {
+  list.replaceChildren(...chosenVideos().map((video) => cards.get(video)));
+  describeChoice();
+  redrawSoon();
+}
+
+function cardAround(target) {
+  return target.closest?.("article");
+}
+
+function act(card, second) {
+  if (!card.video.file) return;
+  play(card.video, second, card.picture);
+  // On a phone the film takes the lower half of the window.
+  if (player.clientWidth > innerWidth / 2) card.scrollIntoView({ block: "start" });
+}
+
+list.addEventListener("click", (event) => {
+  const card = cardAround(event.target);
+  if (!card) return;
+  const action = card.picture?.actions[event.target.dataset.action];
+  if (action) act(card, action.start);
+  else if (event.target.closest(".play")) act(card, 0);
+  else if (event.target.closest("svg") && secondAt(card.picture, event.clientX) >= 0) {
+    act(card, secondAt(card.picture, event.clientX));
+  }
+});
+
+// Arrows go from action to action, in time; Enter and space play.
+list.addEventListener("keydown", (event) => {
+  const card = cardAround(event.target);
+  const action = card?.picture?.actions[event.target.dataset.action];
+  if (!action) return;
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step) {
+    const order = card.picture.actions.toSorted((a, b) => a.start - b.start || a.stop - b.stop);
+    const next = order[order.indexOf(action) + step];
+    if (next) card.picture.querySelector(`[data-action="${card.picture.actions.indexOf(next)}"]`).focus();
+    event.preventDefault();
+  } else if (event.key === "Enter" || event.key === " ") {
+    act(card, action.start);
+    event.preventDefault();
+  } else if (event.key === "Escape") stop();
+});
+
+list.addEventListener("focusin", ({ target }) => {
+  const action = cardAround(target)?.picture?.actions[target.dataset.action];
+  if (!action) return;
+  cardAround(target).picture.querySelector('[tabindex="0"]')?.setAttribute("tabindex", -1);
+  target.setAttribute("tabindex", 0);
+  if (target.matches(":focus-visible")) tell(wordsOf(action), target.getBoundingClientRect());
+});
+list.addEventListener("focusout", hush);
+
+list.addEventListener("pointermove", (event) => {
+  const card = cardAround(event.target);
+  const picture = event.target.closest("svg") && card?.picture;
+  if (!picture) return hush();
+  const second = Math.min(secondAt(picture, event.clientX), card.video.seconds);
+  if (second < 0) return hush();
+  mark(picture.cursor, picture.scale, second);
+  const action = picture.actions[event.target.dataset.action];
+  const { clientX: x, clientY } = event;
+  const words = action ? wordsOf(action) : wordsAt(second, card.video, picture.curves);
+  tell(words, { x: x + 10, top: clientY - 4, bottom: clientY + 12 });
+});
+list.addEventListener("pointerout", (event) => {
+  if (event.relatedTarget && list.contains(event.relatedTarget) && event.relatedTarget.closest("svg")) return;
+  hush();
+  cardAround(event.target)?.picture?.cursor.setAttribute("visibility", "hidden");
+});
+
+for (const video of page.videos) {
+  const card = cardOf(video);
+  cards.set(video, card);
+  watcher.observe(card);
+}
+score.addEventListener("input", () => {
+  describeChoice();
+  redrawSoon();
+});
+search.addEventListener("input", choose);
+only.addEventListener("change", choose);
+order.addEventListener("change", choose);
+controls.addEventListener("submit", (event) => event.preventDefault());
+addEventListener("resize", redrawSoon);
+choose();

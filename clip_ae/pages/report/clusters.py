@@ -1,0 +1,71 @@
+"""Which cluster became which class, and how good clusters were in every round."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from clip_ae.core.averages import by_width
+from clip_ae.core.config import MAPPINGS
+from clip_ae.pages.page import heading, paragraph, scrolling, table
+from clip_ae.pages.report.scores import Results, mean_of, percent
+
+
+def clusters(results: Results) -> str:
+    """The matrix is the first seed's, as clusters of different seeds have nothing to do with each other."""
+    first = next(iter(results.values()))
+    ranges = by_width(first["average"])
+    mappings = [
+        [name, *(percent(mean_of(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
+        for name in MAPPINGS
+    ]
+    return "".join(
+        [
+            paragraph("How many training videos of each class lie in each cluster, first seed, last round."),
+            matrix(first["mapping"]["contingency"]),
+            heading("Every round, mean over the seeds"),
+            table(["round", "purity, %", "NMI", "ARI", "classes covered", "smallest", "largest"], _rounds(results)),
+            heading("mAP by the rule that names clusters, %"),
+            table(["rule", *ranges], mappings),
+        ]
+    )
+
+
+def matrix(contingency: Mapping[str, Mapping[str, float]]) -> str:
+    """Rows in the order of the classes that they mostly are, so that good clusters lie on a diagonal."""
+    classes = sorted({name for row in contingency.values() for name in row})
+    most = max((count for row in contingency.values() for count in row.values()), default=1)
+
+    def main(cluster: str) -> tuple[int, str]:
+        row = contingency[cluster]
+        return (classes.index(max(row, key=lambda name: row[name])) if row else len(classes), cluster)
+
+    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in classes)
+    body = "".join(
+        f'<tr><th scope="row">{escape(cluster)}</th>{_cells(contingency[cluster], classes, most)}</tr>'
+        for cluster in sorted(contingency, key=main)
+    )
+    content = f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return scrolling(content, "clusters and classes")
+
+
+def _cells(row: Mapping[str, float], classes: Sequence[str], most: float) -> str:
+    return "".join(
+        f'<td style="--share:{row[c] / most:.2f}">{row[c]:g}</td>' if c in row else "<td></td>" for c in classes
+    )
+
+
+def _rounds(results: Results) -> list[list[str]]:
+    def mean(number: int, name: str) -> float:
+        return mean_of(r["rounds"][number][name] for r in results.values())
+
+    first: Sequence[Any] = next(iter(results.values()))["rounds"]
+    return [
+        [
+            str(k),
+            percent(mean(k, "purity")),
+            *(f"{mean(k, name):.3f}" for name in ("nmi", "ari")),
+            f"{mean(k, 'covered'):.1f} of {mean(k, 'classes'):g}",
+            *(f"{mean(k, name):.1f}" for name in ("smallest", "largest")),
+        ]
+        for k in range(len(first))
+    ]

@@ -1,0 +1,122 @@
+"""Headline numbers with intervals, beside the published ones; mAP over tIoU; AP a class."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from clip_ae.core.averages import by_width, columns
+from clip_ae.pages import charts
+from clip_ae.pages.page import card, figure, figures, heading, table
+
+# A map.json of every seed.
+Results = Mapping[int, Mapping[str, Any]]
+# Ends of an interval by kind of score and column, as map.json has them.
+Interval = Mapping[str, Mapping[str, Sequence[float]]]
+# In percent by column, as a paper prints it; None where it has a blank.
+Published = Mapping[str, float | None]
+
+
+def scores(results: Results, interval: Interval | None, published: Mapping[str, Published]) -> str:
+    """The published rows are of the same method, under their names."""
+    listed = list(results.values())
+    mean = means(listed)
+    return "".join(
+        [
+            figures(_headline(listed, mean, interval, published)),
+            heading("Mean average precision, %"),
+            table(["tIoU", *_names(listed[0])], _rows(results, mean, interval, published)),
+            figure("mAP over tIoU", _words(interval), _over_tiou(listed[0], mean, interval, published)),
+            heading("Average precision a class, %"),
+            card(charts.bars(_classes(listed))),
+        ]
+    )
+
+
+def means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of every mAP and average, over the seeds."""
+    return {kind: {c: mean_of(r[kind][c] for r in results) for c in results[0][kind]} for kind in ("mAP", "average")}
+
+
+def mean_of(values: Iterable[float | None]) -> float:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _headline(
+    results: Sequence[Mapping[str, Any]],
+    mean: Mapping[str, Mapping[str, float]],
+    interval: Interval | None,
+    published: Mapping[str, Published],
+) -> dict[str, str]:
+    *_, widest = by_width(results[0]["average"])
+    seeds = [r["average"][widest] for r in results]
+    spread = f" ± {percent(statistics.stdev(seeds))}" if len(seeds) > 1 else ""
+    chance = mean_of(r["chance"]["average"][widest] for r in results)
+    shown = {f"average mAP, tIoU {widest}, {len(seeds)} seeds": f"{percent(mean['average'][widest])}{spread}"}
+    if interval:
+        shown["95 % on other videos"] = _span(interval["average"][widest])
+    shown |= {f"{name}, published": f"{row[widest]:.1f}" for name, row in published.items() if row.get(widest)}
+    shown["chance: same segments, shuffled clusters"] = percent(chance)
+    if results[0]["rounds"]:
+        shown["purity of the last clusters"] = percent(mean_of(r["rounds"][-1]["purity"] for r in results))
+    return shown
+
+
+def _rows(
+    results: Results,
+    mean: Mapping[str, Mapping[str, float]],
+    interval: Interval | None,
+    published: Mapping[str, Published],
+) -> list[list[str]]:
+    first = next(iter(results.values()))
+    found = columns(first)
+    chance = {kind: {c: mean_of(r["chance"][kind][c] for r in results.values()) for c in first[kind]} for kind in mean}
+    return [
+        *([f"seed {seed}", *(percent(r[kind][c]) for kind, c in found)] for seed, r in results.items()),
+        ["mean", *(percent(mean[kind][c]) for kind, c in found)],
+        *([["95 %", *(_span(interval[kind][c]) for kind, c in found)]] if interval else []),
+        *([f"{name}, published", *(_printed(row.get(c)) for _, c in found)] for name, row in published.items()),
+        ["chance", *(percent(chance[kind][c]) for kind, c in found)],
+    ]
+
+
+def _over_tiou(
+    first: Mapping[str, Any],
+    mean: Mapping[str, Mapping[str, float]],
+    interval: Interval | None,
+    published: Mapping[str, Published],
+) -> str:
+    tiou = sorted(first["mAP"], key=float)
+    lines = {"mean of the seeds": [(float(t), 100 * mean["mAP"][t]) for t in tiou]}
+    for name, row in published.items():
+        printed = [(float(t), value) for t in tiou if (value := row.get(t)) is not None]
+        lines |= {f"{name}, published": printed} if printed else {}
+    band = [(float(t), *(100 * end for end in interval["mAP"][t])) for t in tiou] if interval else []
+    words = ", ".join(f"{y:.1f} at {x:g}" for x, y in lines["mean of the seeds"])
+    return charts.curves(lines, f"mAP over tIoU: {words}", band=[(x, low, high) for x, low, high in band])
+
+
+def _words(interval: Interval | None) -> str:
+    return f"in %{'; the band is 95 % on other videos' if interval else ''}"
+
+
+def _classes(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = results[0]["per_class"]
+    found = {name: mean_of(mean_of(r["per_class"][name].values()) for r in results) for name in names}
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _names(result: Mapping[str, Any]) -> list[str]:
+    return [c for _, c in columns(result)]
+
+
+def _span(ends: Sequence[float]) -> str:
+    return " to ".join(percent(end) for end in ends)
+
+
+def _printed(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

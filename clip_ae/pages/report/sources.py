@@ -1,0 +1,24 @@
+"""How many videos there were, every one that gave trouble, and what made the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clip_ae.core.provenance import Record
+from clip_ae.pages.page import figures, folded, heading, table
+
+STATUSES = ("ok", "partial", "failed", "missing")
+
+
+def sources(catalog: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]], record: Record) -> str:
+    statuses = [row["status"] for row in catalog]
+    counts = {f"videos {status}": str(statuses.count(status)) for status in STATUSES}
+    missing = [(r["video_id"], "catalog", "missing", r["reason"]) for r in catalog if r["status"] == "missing"]
+    rows = [(r["video_id"], r["stage"], r["kind"], r["message"]) for r in failed]
+    trouble = table(["video", "stage", "kind", "message"], [*rows, *missing], text=True) if rows or missing else ""
+    return "".join([figures(counts), trouble, heading("What made this page"), _origin(record)])
+
+
+def _origin(record: Record) -> str:
+    """In full it stands in the page as JSON."""
+    rows = [("code", record.code), *record.inputs.items(), *record.versions.items()]
+    return folded("digests of code and inputs", table(["what", "digest or version"], rows, text=True))

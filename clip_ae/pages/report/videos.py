@@ -1,0 +1,133 @@
+"""What the page's script draws: every video's actions and curves, in few bytes.
+
+{"labels": [[class, cluster or null], ...], "colours": {class: colour},
+ "videos": [{"id", "file" (from the page, or null), "seconds", "ap" (or null), "all" (detections that there are),
+             "truth": [[label, start, stop], ...], "found": [[label, score, start, stop], ...], the best first,
+             "first", "step": seconds of a curve's first point, and from one to the next,
+             "attention": curve, "activation": {label: curve}, "loudness": curve or null}, ...]}
+
+A label is a place in the list of labels. A curve is base64 of a byte a point, 255 for 1.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection, Instance
+from clip_ae.pages import charts
+
+# The page stays below 8 MB however many videos there are: so many detections and points of curves in all, ...
+DETECTIONS, POINTS = 100_000, 2_500_000
+# ... and never more of one video than its picture can show.
+DETECTIONS_EACH, POINTS_EACH, ACTIVATIONS_EACH = 200, 600, 3
+# A room's noise, in dB of full scale, is where loudness begins.
+QUIET = -60.0
+Label = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One video, as it is known. Detections have their own labels, clusters where classes were not told."""
+
+    video_id: str
+    seconds: float
+    attention: Sequence[float]
+    activation: Mapping[str, Sequence[float]]
+    found: Sequence[Detection] = ()
+    truth: Sequence[Instance] = ()
+    loudness: Sequence[float | None] | None = None
+    ap: float | None = None
+    file: str | None = None
+
+
+def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid) -> str:
+    """The JSON text; names are the classes of clusters, where there are any."""
+    labels = _labels(videos, names)
+    place = {label: i for i, label in enumerate(labels)}
+    keep = min(DETECTIONS_EACH, max(1, DETECTIONS // max(1, len(videos))))
+    points = min(POINTS_EACH, max(20, POINTS // (max(1, len(videos)) * (2 + ACTIVATIONS_EACH))))
+
+    def of(label: str) -> int:
+        return place[_named(label, names)]
+
+    packed = [
+        {
+            **_curves(v, grid, points, of),
+            "id": v.video_id,
+            "file": v.file,
+            "seconds": round(v.seconds, 2),
+            "ap": None if v.ap is None else round(v.ap, 4),
+            "all": len(v.found),
+            "truth": [[place[i.label, None], round(i.start, 2), round(i.stop, 2)] for i in v.truth],
+            "found": [
+                [of(d.label), float(f"{d.score:.4g}"), round(d.start, 2), round(d.stop, 2)]
+                for d in sorted(v.found, key=lambda d: -d.score)[:keep]
+            ],
+        }
+        for v in videos
+    ]
+    colours = charts.colours(sorted({name for name, _ in labels}))
+    content = {"labels": labels, "colours": colours, "videos": packed}
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def timelines(shown: Sequence[Shown]) -> str:
+    """The controls and the places that the script fills."""
+    orders = {"name": "name", "longest": "longest first"}
+    if any(v.ap is not None for v in shown):
+        orders |= {"worst": "worst first (AP)", "best": "best first (AP)"}
+    order = "".join(f'<option value="{value}">{words}</option>' for value, words in orders.items())
+    marks = '<span><i class="truth"></i>annotated</span>' if any(v.truth for v in shown) else ""
+    return (
+        "<noscript><p>Timelines are drawn by the page's script, which is switched off here.</p></noscript>"
+        '<form class="controls" id="controls" hidden>'
+        '<label>video <input id="search" type="search" placeholder="part of its name"></label>'
+        '<label>class <select id="class"><option value="">all</option></select></label>'
+        f'<label>order <select id="order">{order}</select></label>'
+        '<label class="wide">score <input id="score" type="range" min="0" max="1000" value="0"></label>'
+        '<output id="told" for="search class order score" aria-live="polite"></output></form>'
+        f'<p class="legend">{marks}<span><i class="found"></i>found, the fainter the lower its score</span></p>'
+        '<div id="list"></div>'
+        '<aside id="player" aria-label="video" hidden><header><b></b><button type="button">Close</button></header>'
+        '<video controls playsinline preload="metadata"></video><p class="note" role="status"></p>'
+        '<label hidden>folder of the videos <input type="file" webkitdirectory multiple></label></aside>'
+        '<div id="hint" role="status" hidden></div>'
+    )
+
+
+def _labels(videos: Sequence[Shown], names: Mapping[str, str]) -> list[Label]:
+    """Annotated classes, then what detections and curves carry."""
+    classes: list[Label] = [(name, None) for name in sorted({i.label for v in videos for i in v.truth})]
+    carried = {label for v in videos for label in (*(d.label for d in v.found), *v.activation)}
+    return list(dict.fromkeys([*classes, *(_named(label, names) for label in sorted(carried))]))
+
+
+def _named(label: str, names: Mapping[str, str]) -> Label:
+    return (names[label], label) if label in names else (label, None)
+
+
+def _curves(video: Shown, grid: Grid, points: int, of: Any) -> dict[str, Any]:
+    """At most so many points: of neighbours the highest, as peaks are what detections are made of."""
+    chunk = max(1, math.ceil(len(video.attention) / points))
+    strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:ACTIVATIONS_EACH]
+    return {
+        "first": round(grid.centre((chunk - 1) / 2), 4),
+        "step": round(chunk * grid.step, 4),
+        "attention": curve(video.attention, chunk),
+        "activation": {of(name): curve(video.activation[name], chunk) for name in strongest},
+        "loudness": curve([_level(v) for v in video.loudness], chunk) if video.loudness else None,
+    }
+
+
+def curve(values: Sequence[float], chunk: int = 1) -> str:
+    """Values in 0 ... 1, a byte for each chunk of them."""
+    highest = (max(values[k : k + chunk]) for k in range(0, len(values), chunk))
+    return base64.b64encode(bytes(round(255 * min(1.0, max(0.0, v))) for v in highest)).decode()
+
+
+def _level(loudness: float | None) -> float:
+    return 0.0 if loudness is None else 1 - max(loudness, QUIET) / QUIET

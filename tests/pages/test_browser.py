@@ -1,0 +1,276 @@
+"""The page in a real browser: what it draws, and what a mouse, a finger and a keyboard do there."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection, Instance
+from clip_ae.pages.page import page
+from clip_ae.pages.report.videos import Shown, data, timelines
+from tests.media import write_video
+from tests.pages.browser import chromium, prefer, resize
+
+GRID = Grid()
+EVIL = '</script><b id="evil">&'
+NAMES = {"cluster-00": "jump", "cluster-01": "run"}
+
+
+def shown(name: str, ap: float, start: float, file: str | None = None, rows: int = 12) -> Shown:
+    """A video of 8 s: an annotated jump, a jump and two runs found, the last one weak."""
+    found = [
+        Detection(name, "cluster-00", 0.9, start, start + 2),
+        Detection(name, "cluster-01", 0.5, start + 0.5, start + 1),
+        Detection(name, "cluster-01", 0.01, start + 2.5, start + 3),
+    ]
+    curve = [k / rows for k in range(rows)]
+    truth = [Instance("jump", start, start + 2)]
+    return Shown(name, 8.0, curve, {"cluster-00": curve}, found, truth, [-20.0] * rows, ap, file)
+
+
+VIDEOS = [shown("b", 0.9, 1.0, "here/b.mp4"), shown("a", 0.1, 4.0, "gone/a.mp4"), shown(EVIL, 0.5, 2.0)]
+
+
+def write(path: Path, videos: list[Shown]) -> str:
+    sections = {"Scores": "<p>Some words.</p>", "Videos": timelines(videos)}
+    path.write_text(page("Actions", "of a test", sections, data(videos, NAMES, GRID), "{}"))
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("page")
+    for name in ("here", "elsewhere"):
+        (root / name).mkdir()
+    write_video(root / "here/b.mp4", frames=200, codec="libx264")
+    shutil.copy(root / "here/b.mp4", root / "elsewhere/a.mp4")
+    write(root / "page.html", VIDEOS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
+    """The page, fresh; whatever a test does there, no error may stand in the console."""
+    prefer(chrome, "light")
+    resize(chrome, 1280, 900)
+    chrome.get((folder / "page.html").as_uri())
+    chrome.get_log("browser")
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    yield chrome
+    errors = [line for line in chrome.get_log("browser") if "gone/a.mp4" not in line["message"]]
+    assert errors == []
+
+
+def wait(browser: Chrome, what: Any) -> Any:
+    return WebDriverWait(browser, 10, poll_frequency=0.05).until(what)
+
+
+def one(where: Chrome | WebElement, selector: str) -> WebElement:
+    return where.find_element(By.CSS_SELECTOR, selector)
+
+
+def cards(browser: Chrome) -> list[str]:
+    return [card.text for card in browser.find_elements(By.CSS_SELECTOR, "article h3")]
+
+
+def card(browser: Chrome, name: str) -> WebElement:
+    return next(c for c in browser.find_elements(By.TAG_NAME, "article") if one(c, "h3").text == name)
+
+
+def bars(browser: Chrome, kind: str) -> int:
+    return len(browser.find_elements(By.CSS_SELECTOR, f".bar.{kind}"))
+
+
+def slide(browser: Chrome, value: int) -> None:
+    script = "const s = arguments[0]; s.value = arguments[1]; s.dispatchEvent(new Event('input', {bubbles: true}));"
+    browser.execute_script(script, one(browser, "#score"), value)
+
+
+def second(browser: Chrome) -> float:
+    return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
+
+
+def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert asked == []
+    assert one(browser, "nav").text.split() == ["Scores", "Videos", "Dark"]
+
+
+def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
+    truth, best, *_ = one(browser, "article").find_elements(By.CSS_SELECTOR, ".bar")
+    assert one(browser, "article h3").text == EVIL
+    for bar in (truth, best):
+        assert bar.get_attribute("width") == truth.get_attribute("width")
+    assert truth.get_attribute("aria-label") == "jump, annotated, 2.0 to 4.0 s"
+    assert best.get_attribute("aria-label") == "jump (cluster-00), found with 0.9, 2.0 to 4.0 s"
+    width = float(one(browser, "article svg").get_attribute("width") or 0)
+    assert float(truth.get_attribute("width") or 0) == pytest.approx((width - 160) * 2 / 8, rel=0.01)
+
+
+def test_names_are_words_and_never_code(browser: Chrome) -> None:
+    assert EVIL in cards(browser)
+    assert not browser.find_elements(By.ID, "evil")
+
+
+def test_the_slider_hides_weak_detections_and_never_what_is_annotated(browser: Chrome) -> None:
+    slide(browser, 0)
+    wait(browser, lambda b: bars(b, "found") == 9)
+    assert "9 of 9 detections, score 0.01 or more" in one(browser, "#told").text
+    slide(browser, 500)
+    wait(browser, lambda b: bars(b, "found") == 6)
+    assert one(browser, "#score").get_attribute("aria-valuetext") == "0.5 or more"
+    slide(browser, 1000)
+    wait(browser, lambda b: bars(b, "found") == 3)
+    assert bars(browser, "truth") == 3
+
+
+def test_a_class_alone(browser: Chrome) -> None:
+    slide(browser, 0)
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (0, 6))
+    Select(one(browser, "#class")).select_by_visible_text("jump")
+    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (3, 3))
+
+
+def test_search_and_orders(browser: Chrome) -> None:
+    assert cards(browser) == [EVIL, "a", "b"]
+    for order, expected in (("worst", ["a", EVIL, "b"]), ("best", ["b", EVIL, "a"])):
+        Select(one(browser, "#order")).select_by_value(order)
+        assert cards(browser) == expected
+    one(browser, "#search").send_keys("SCRIPT")
+    assert cards(browser) == [EVIL]
+    one(browser, "#search").send_keys(Keys.ENTER)
+    assert cards(browser) == [EVIL], "Enter must not load the page anew"
+    assert one(browser, "#told").text.startswith("1 of 3 videos")
+
+
+def test_a_click_on_an_action_seeks_and_the_playhead_follows(browser: Chrome) -> None:
+    one(card(browser, "b"), ".bar.truth").click()
+    wait(browser, lambda b: 1.0 <= second(b) < 2.5)
+    assert one(browser, "#player b").text == "b"
+    wait(browser, lambda b: second(b) > 1.2)
+    one(browser, "#player").find_element(By.TAG_NAME, "video").click()
+    head = one(card(browser, "b"), ".playhead")
+    assert head.get_attribute("visibility") == "visible"
+    picture = one(card(browser, "b"), "svg")
+    width = float(picture.get_attribute("width") or 0)
+    moved = wait(browser, lambda b: float(head.get_attribute("x1") or 0) > 150 + (width - 160) / 8)
+    assert moved
+    one(browser, "#player button").click()
+    assert not one(browser, "#player").is_displayed()
+
+
+def test_a_click_between_actions_seeks_to_its_time(browser: Chrome) -> None:
+    picture = one(card(browser, "b"), "svg")
+    width, height = picture.size["width"], picture.size["height"]
+    x = 150 + (width - 160) * 5 / 8
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", picture)
+    ActionChains(browser).move_to_element_with_offset(picture, x - width / 2, height / 2 - 30).click().perform()
+    wait(browser, lambda b: 4.8 <= second(b) < 6.5)
+
+
+def test_a_video_that_is_not_there_can_be_chosen(browser: Chrome, folder: Path) -> None:
+    one(card(browser, "a"), ".play").click()
+    wait(browser, lambda b: "a.mp4 is not where it was" in one(b, "#player .note").text)
+    chooser = one(browser, "#player input")
+    assert chooser.is_displayed()
+    chooser.send_keys(str(folder / "elsewhere"))
+    wait(browser, lambda b: b.execute_script("return document.querySelector('#player video').readyState") > 0)
+    assert one(browser, "#player .note").text == ""
+
+
+def test_without_a_file_there_is_nothing_to_play(browser: Chrome) -> None:
+    assert not card(browser, EVIL).find_elements(By.CSS_SELECTOR, ".play")
+    one(card(browser, EVIL), ".bar").click()
+    assert not one(browser, "#player").is_displayed()
+
+
+def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> None:
+    slide(browser, 0)
+    wait(browser, lambda b: bars(b, "found") == 9)
+    one(card(browser, "b"), ".play").send_keys(Keys.TAB)
+
+    def label() -> str:
+        return str(browser.switch_to.active_element.get_attribute("aria-label"))
+
+    assert label() == "jump, annotated, 1.0 to 3.0 s"
+    assert one(browser, "#hint").text == label()
+    for expected in (
+        "jump (cluster-00), found",
+        "run (cluster-01), found with 0.5",
+        "run (cluster-01), found with 0.01",
+    ):
+        ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+        assert label().startswith(expected)
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    wait(browser, lambda b: 3.5 <= second(b) < 5)
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert not one(browser, "#player").is_displayed()
+    ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
+    assert label().startswith("run (cluster-01), found with 0.5")
+
+
+def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
+    picture = one(card(browser, "b"), "svg")
+    ActionChains(browser).move_to_element(one(picture, ".bar.found")).perform()
+    assert one(browser, "#hint").text == "jump (cluster-00), found with 0.9, 1.0 to 3.0 s"
+    ActionChains(browser).move_to_element(one(picture, ".attention")).perform()
+    words = one(browser, "#hint").text.split(" · ")
+    assert words[0].endswith(" s")
+    assert [w.split()[0] for w in words[1:]] == ["attention", "jump"]
+    ActionChains(browser).move_to_element(one(browser, "h1")).perform()
+    assert not one(browser, "#hint").is_displayed()
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_theme_is_the_systems_until_the_button_is_pressed(browser: Chrome, system: str) -> None:
+    def lightness() -> float:
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in colour[4:-1].split(",")) / 765
+
+    prefer(browser, system)
+    other = {"light": "Dark", "dark": "Light"}[system]
+    assert (lightness() > 0.5) == (system == "light")
+    wait(browser, lambda b: one(b, "#theme").text == other)
+    one(browser, "#theme").click()
+    assert (lightness() > 0.5) == (system == "dark")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
+    resize(browser, width, 800, phone=width < 500)
+    wait(browser, lambda b: int(one(b, "article svg").get_attribute("width") or 0) < width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:
+    resize(chrome, 1280, 900)
+    chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    assert len(cards(chrome)) == 200
+    assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) < 40
+    last = chrome.find_elements(By.TAG_NAME, "article")[-1]
+    chrome.execute_script("arguments[0].scrollIntoView()", last)
+    wait(chrome, lambda b: last.find_elements(By.TAG_NAME, "svg"))
+
+
+def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
+    chrome.get(write(tmp_path / "none.html", []))
+    assert one(chrome, "#told").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
+    chrome.get(write(tmp_path / "bare.html", [Shown("v", 0.0, [], {})]))
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    assert chrome.get_log("browser") == []

@@ -1,0 +1,62 @@
+"""A page is whole HTML, whatever names it holds."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+from clip_ae.pages.page import card, figure, figures, folded, page, table
+
+EVIL = '</script><!--<script>alert("x")//&'
+VOID = {"meta", "input", "br", "link", "img"}
+
+
+class Balance(HTMLParser):
+    """Open elements; scripts as the browser sees them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append((dict(attrs), ""))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = attributes, text + data
+
+
+def test_names_end_no_element_and_json_comes_back() -> None:
+    parts = [
+        table([EVIL], [[EVIL, EVIL]]),
+        figures({EVIL: EVIL}),
+        figure(EVIL, EVIL, card("x")),
+        folded(EVIL, "y"),
+    ]
+    text = page(EVIL, EVIL, {EVIL: "".join(parts)}, json.dumps({"id": EVIL}), json.dumps({"stage": EVIL}))
+    seen = Balance()
+    seen.feed(text)
+    assert seen.open == []
+    provenance, data, script = seen.scripts
+    assert json.loads(provenance[1]) == {"stage": EVIL}
+    assert json.loads(data[1]) == {"id": EVIL}
+    assert script[0] == {"type": "module"}
+
+
+def test_links_lead_to_sections() -> None:
+    text = page("t", "l", {"Scores": "", "What is wrong": ""}, "{}", "{}")
+    links = re.findall(r'<a href="#([^"]+)">', text)
+    assert links == re.findall(r'<section id="([^"]+)">', text) == ["scores", "what-is-wrong"]
+
+
+def test_it_reaches_for_nothing_outside() -> None:
+    text = page("t", "l", {}, "{}", "{}")
+    assert not re.findall(r'(?:src|href)="(?!#)', text)
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -1,0 +1,148 @@
+"""Sections of the report, and what its script is given to draw."""
+
+import base64
+import json
+import re
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection, Instance
+from clip_ae.pages.report.clusters import matrix
+from clip_ae.pages.report.scores import scores
+from clip_ae.pages.report.training import training
+from clip_ae.pages.report.videos import Shown, curve, data, timelines
+
+GRID = Grid()
+
+
+def packed(videos: list[Shown], names: dict[str, str] | None = None) -> Any:
+    return json.loads(data(videos, names or {}, GRID))
+
+
+def bytes_of(text: str) -> list[int]:
+    return list(base64.b64decode(text))
+
+
+@given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=50), st.integers(1, 7))
+def test_a_curve_keeps_peaks_to_a_byte(values: list[float], chunk: int) -> None:
+    found = bytes_of(curve(values, chunk))
+    expected = [max(values[k : k + chunk]) for k in range(0, len(values), chunk)]
+    np.testing.assert_allclose(np.array(found) / 255, np.clip(expected, 0, 1), atol=0.5 / 255 + 1e-9)
+
+
+def test_labels_are_classes_and_clusters_by_their_class() -> None:
+    found = [Detection("v", "cluster-01", 0.25, 1, 2), Detection("v", "cluster-00", 0.123456, 3, 4.5678)]
+    video = Shown("v", 10.0, [0.5], {"cluster-00": [1.0]}, found, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4")
+    content = packed([video], {"cluster-00": "jump", "cluster-01": "run"})
+    assert content["labels"] == [["jump", None], ["jump", "cluster-00"], ["run", "cluster-01"]]
+    assert list(content["colours"]) == ["jump", "run"]
+    (one,) = content["videos"]
+    assert one["truth"] == [[0, 3, 4]]
+    assert one["found"] == [[2, 0.25, 1, 2], [1, 0.1235, 3, 4.57]]
+    assert one["activation"] == {"1": curve([1.0])}
+    assert (one["id"], one["seconds"], one["ap"], one["file"]) == ("v", 10.0, 0.5, "x/v.mp4")
+
+
+def test_without_names_a_cluster_stands_for_itself() -> None:
+    content = packed([Shown("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
+    assert content["labels"] == [["cluster-07", None]]
+
+
+def test_points_have_the_time_of_their_snippets() -> None:
+    (short,) = packed([Shown("v", 1.0, [0.1, 0.9], {})])["videos"]
+    assert (short["first"], short["step"]) == (0.32, 0.64)
+    (long,) = packed([Shown("v", 800.0, [0.0] * 1201, {})])["videos"]
+    assert (long["first"], long["step"]) == (0.32 + 0.64, 3 * 0.64)
+    assert len(bytes_of(long["attention"])) == 401
+
+
+def test_loudness_lies_between_a_quiet_room_and_full_scale() -> None:
+    (video,) = packed([Shown("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
+    assert bytes_of(video["loudness"]) == [255, 128, 0, 0]
+    assert packed([Shown("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
+
+
+def test_the_strongest_detections_are_kept_and_all_are_counted() -> None:
+    found = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
+    (video,) = packed([Shown("v", 1.0, [0.0], {}, found)])["videos"]
+    assert video["all"] == 700
+    assert [score for _, score, *_ in video["found"]] == [k / 1000 for k in range(699, 499, -1)]
+
+
+def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() -> None:
+    curves = np.random.default_rng(0).random((4, 900)).tolist()
+    found = [Detection("v", f"cluster-{k % 20:02d}", 1 / (k + 1.7), k / 3, k / 2.7) for k in range(250)]
+    activation = {f"cluster-{k:02d}": curves[k] for k in range(3)}
+    truth = [Instance("class", k * 7.31, k * 7.31 + 5.17) for k in range(15)]
+    for number in (500, 5000):
+        videos = [
+            Shown(f"video_{k:07d}", 576, curves[3], activation, found, truth, [-20.0] * 900) for k in range(number)
+        ]
+        assert len(data(videos, {}, GRID).encode()) < 8e6
+
+
+def test_orders_by_ap_are_offered_where_there_is_an_ap() -> None:
+    assert 'value="worst"' not in timelines([Shown("v", 1.0, [0.0], {})])
+    assert 'value="worst"' in timelines([Shown("v", 1.0, [0.0], {}, ap=0.0)])
+
+
+def result(value: float) -> dict[str, Any]:
+    figures = {"mAP": {"0.3": value, "0.5": value / 2}, "average": {"0.3:0.5": 0.75 * value}}
+    return {
+        **figures,
+        "chance": {**{k: {c: v / 10 for c, v in f.items()} for k, f in figures.items()}, "shuffles": 3},
+        "per_class": {"jump": {"0.3": value, "0.5": value}, "run": {"0.3": 0.9, "0.5": 0.9}},
+        "rounds": [{"purity": 0.5}, {"purity": value}],
+    }
+
+
+def cells(html: str) -> dict[str, list[str]]:
+    rows = re.findall(r'<tr><th scope="row">([^<]*)</th>((?:<td>[^<]*</td>)*)</tr>', html)
+    return {name: re.findall(r"<td>([^<]*)</td>", rest) for name, rest in rows if "<td>" in rest}
+
+
+def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> None:
+    interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
+    html = scores({0: result(0.4), 7: result(0.6)}, interval, {"UGCT": {"0.3": 51.7, "0.3:0.5": 40.0}})
+    rows = cells(html)
+    assert rows["seed 7"] == ["60.0", "30.0", "45.0"]
+    assert rows["mean"] == ["50.0", "25.0", "37.5"]
+    assert rows["95 %"] == ["40.0 to 60.0", "20.0 to 30.0", "30.0 to 45.0"]
+    assert rows["UGCT, published"] == ["51.7", "", "40.0"]
+    assert rows["chance"] == ["5.0", "2.5", "3.8"]
+    heads = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))
+    assert heads == {
+        "37.5 ± 10.6": "average mAP, tIoU 0.3:0.5, 2 seeds",
+        "30.0 to 45.0": "95 % on other videos",
+        "40.0": "UGCT, published",
+        "3.8": "chance: same segments, shuffled clusters",
+        "50.0": "purity of the last clusters",
+    }
+    assert html.index(">run<") < html.index(">jump<"), "the best class comes first"
+
+
+def test_one_seed_without_draws_and_without_a_published_row() -> None:
+    html = scores({3: result(0.4)}, None, {})
+    assert set(cells(html)) == {"seed 3", "mean", "chance"}
+    assert "±" not in html
+    assert "band" not in html
+
+
+def test_clusters_stand_in_the_order_of_their_classes() -> None:
+    html = matrix({"cluster-00": {"run": 4, "jump": 1}, "cluster-01": {}, "cluster-02": {"jump": 2}})
+    assert re.findall(r'<th scope="row">([^<]*)<', html) == ["cluster-02", "cluster-00", "cluster-01"]
+    assert re.findall(r"--share:([\d.]+)", html) == ["0.50", "0.25", "1.00"]
+    assert "cluster" in matrix({"cluster-00": {}})
+
+
+def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:
+    log = [{"step": 1, "watched": {"x": 1}, "total": 2.0}, {"step": 9, "watched": {}, "total": 1.0}]
+    html = training({0: [log, log], 1: [log, []]})
+    assert html.count("<figure>") == 4
+    assert html.count("<details>") == 1
+    assert "total from 2 to 1" in html
+    assert "watched" not in html
