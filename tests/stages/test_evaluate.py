@@ -53,6 +53,20 @@ def evaluate(tmp_path, gt, det, *words):
     return code, json.loads(out.read_text()) if code == 0 else None
 
 
+@pytest.mark.slow
+def test_a_hundred_megabytes(tmp_path):
+    """A million detections, as some methods submit them: read, scored, and none lost."""
+    videos = {f"v{k:04d}": [("run", 1.0, 3.0)] for k in range(1000)}
+    one = '{{"label": "run", "score": {:.9f}, "segment": [{:.9f}, {:.9f}], "more": "{}"}}'
+    listed = ",".join(one.format(1 - k / 1001, 1 + k, 3 + k, "x" * 20) for k in range(1000))
+    path = tmp_path / "det.json"
+    path.write_text('{"results": {' + ",".join(f'"{i}": [{listed}]' for i in videos) + "}}")
+    assert path.stat().st_size > 1e8
+    result = scored(tmp_path, truth(tmp_path, videos), path)
+    assert result["counts"]["detections"] == 1_000_000
+    assert result["mAP"]["0.5"] == pytest.approx(1.0)
+
+
 def scored(tmp_path, gt, det, *words):
     code, result = evaluate(tmp_path, gt, det, "--subset", "test", "--bootstrap", "20", *words)
     assert code == 0

@@ -1,5 +1,6 @@
 """The whole workflow on a tiny world: what runs, what runs again, what survives."""
 
+import base64
 import json
 import os
 import shutil
@@ -47,6 +48,19 @@ def test_snakemakes_own_report_has_the_results_with_their_captions(finished: Pro
     page = (tmp_path / "page.html").read_text()
     assert "Scores, what is wrong, timelines and training curves of demo" in page
     assert "Why the headline run of demo scores what it scores" in page
+
+
+def test_the_page_knows_where_its_videos_are_how_loud_and_how_well_found(finished: Project) -> None:
+    results = finished.folder / "results"
+    text = (results / "demo_report.html").read_text()
+    drawn = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    own = json.loads((results / "demo_diagnosis.json").read_text())["videos"]
+    assert {v["id"] for v in drawn["videos"]} == own.keys()
+    for video in drawn["videos"]:
+        assert (results / video["file"]).is_file()
+        assert video["ap"] == pytest.approx(own[video["id"]], abs=1e-4)
+        assert len(base64.b64decode(video["loudness"])) == len(base64.b64decode(video["attention"])) > 10
+        assert any(base64.b64decode(video["loudness"]))
 
 
 def test_again_there_is_nothing_to_do(finished: Project) -> None:
