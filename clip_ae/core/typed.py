@@ -68,9 +68,11 @@ def assign(data: dict[str, Any], assignment: str) -> None:
 def put(data: dict[str, Any], path: str, value: Any) -> None:
     """Into nested plain data, at a.b.c."""
     *parents, leaf = path.split(".")
-    for parent in parents:
-        data = data.setdefault(parent, {})
-    data[leaf] = value
+    for name in (*parents, leaf):
+        if not isinstance(data, dict):
+            raise UserError(f"{path}: no key '{name}' can be set where there is {json.dumps(data)}")
+        holder, data = data, data.setdefault(name, {})
+    holder[leaf] = value
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jsonschema
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.typed import canonical, key, leaves, plain, read, schema
+from clip_ae.core.typed import assign, canonical, key, leaves, plain, read, schema
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,9 @@ def test_leaves_lists_every_leaf() -> None:
     assert found == {
         "count": None, "inner.rate": 0.5, "inner.kind": "a", "many": [1.0], "named": {}, "maybe": None, "flag": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "assignment"), [([], "a=1"), ({"a": 5}, "a.b=1"), ({"a": [1]}, "a.b.c=1")])
+def test_a_key_below_what_has_none_is_a_users_mistake(data: Any, assignment: str) -> None:
+    with pytest.raises(UserError, match="no key '[a-c]' can be set where there is"):
+        assign(data, assignment)
