@@ -96,5 +96,5 @@ def test_leaves_lists_every_leaf() -> None:
 
 @pytest.mark.parametrize(("data", "assignment"), [([], "a=1"), ({"a": 5}, "a.b=1"), ({"a": [1]}, "a.b.c=1")])
 def test_a_key_below_what_has_none_is_a_users_mistake(data: Any, assignment: str) -> None:
-    with pytest.raises(UserError, match="no key '[a-c]' can be set where there is"):
+    with pytest.raises(UserError, match=r"no key '[a-c]' can be set where there is"):
         assign(data, assignment)
