@@ -42,10 +42,12 @@ def test_conda_has_the_same_pins() -> None:
 
 
 def test_what_the_code_imports_is_declared() -> None:
-    """Every direct dependency is imported by us, or (None) comes with another: jsonschema with snakemake, ..."""
+    """Every direct dependency is imported by us, or (None) comes with another: jsonschema with snakemake, whose
+    reports want pygments, ..."""
     names = {
         "av": "av", "decord": "decord", "jsonschema": None, "numpy": "numpy", "open-clip-torch": "open_clip",
-        "opencv-contrib-python-headless": "cv2", "pyarrow": "pyarrow", "pyyaml": "yaml", "safetensors": "safetensors",
+        "opencv-contrib-python-headless": "cv2", "pyarrow": "pyarrow", "pygments": None, "pyyaml": "yaml",
+        "safetensors": "safetensors",
         "scikit-learn": "sklearn", "scipy": "scipy", "snakemake": None, "torch": "torch", "torchaudio": None,
         "torchvision": None, "tqdm": "tqdm", "threadpoolctl": "threadpoolctl",
     }  # fmt: skip

@@ -398,11 +398,9 @@ def report_scores(wildcards):
 
 
 def report_sound(wildcards):
-    """How loud the videos are, where the headline run listens anyway."""
-    listens = (
-        "audio" in CONFIG.runs[CONFIG.datasets[wildcards.dataset].headline].streams
-    )
-    return shards_in(wildcards.dataset, ["audio"]) if listens else []
+    """How loud the videos are, where the dataset has sound."""
+    heard = "audio" in CONFIG.datasets[wildcards.dataset].stream_names
+    return shards_in(wildcards.dataset, ["audio"]) if heard else []
 
 
 def report_training(wildcards):
