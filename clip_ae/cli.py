@@ -102,6 +102,10 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+# An option given twice adds to itself: the first values must not vanish without a word.
+SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
+
+
 def _parser(command: str, run: Callable[..., Any]) -> Parser:
     """Options from run()'s signature: Annotated[type, help], a default makes it optional; words before the star."""
     parser = Parser(
@@ -120,8 +124,8 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
         required = default is inspect.Parameter.empty
         shown = "" if required or default in (None, "", ()) else f" (default: {default})"
         plain, several = _plain_type(kind), typing.get_origin(kind) is tuple
-        rest: dict[str, Any] = {"nargs": "+"} if several else {}
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            rest: dict[str, Any] = {"nargs": "+"} if several else {}
             parser.add_argument(name, type=plain, metavar=name.upper(), help=words.replace("%", "%%"), **rest)
             continue
         parser.add_argument(
@@ -129,10 +133,10 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
             dest=name,
             type=plain,
             required=required,
-            default=None if required else default,
+            default=None if required else [*default] if several else default,
             metavar=plain.__name__.upper(),
             help=f"{words}{shown}".replace("%", "%%"),
-            **rest,
+            **(SEVERAL if several else {}),
         )
     return parser
 
@@ -142,14 +146,13 @@ def _add_spec(parser: Parser, spec: type[Spec]) -> None:
         if leaf.flag is None:
             continue
         shown = "" if leaf.default is None else f" (default: {_words(leaf.default)})"
-        rest: dict[str, Any] = {"nargs": "+"} if leaf.several else {}
         parser.add_argument(
             leaf.flag,
             dest=leaf.path,
             type=leaf.kind,
             metavar=leaf.kind.__name__.upper(),
             help=f"{leaf.doc}{shown}".replace("%", "%%"),
-            **rest,
+            **(SEVERAL if leaf.several else {}),
         )
     parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
     parser.add_argument(

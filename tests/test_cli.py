@@ -63,11 +63,13 @@ def test_parameters_before_the_star_are_words_and_tuples_take_several() -> None:
     assert cli.main(["schema", "a b", "c", "--count", "4", "--weights", "x", "y"]) == 0
     assert cli.main(["schema", "d", "--weights", "z"]) == 0
     assert cli.main(["schema", "--count", "5", "e"]) == 0
+    assert cli.main(["schema", "f", "--weights", "x", "--weights", "y", "z"]) == 0
     found = list(CALLS)
     assert found == [
         {"words": [Path("a b"), Path("c")], "weights": [Path("x"), Path("y")], "count": 4},
         {"words": [Path("d")], "weights": [Path("z")], "count": 3},
         {"words": [Path("e")], "weights": [], "count": 5},
+        {"words": [Path("f")], "weights": [Path("x"), Path("y"), Path("z")], "count": 3},
     ]
 
 

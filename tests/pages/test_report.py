@@ -111,7 +111,8 @@ def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> No
     rows = cells(html)
     assert rows["seed 7"] == ["60.0", "30.0", "45.0"]
     assert rows["mean"] == ["50.0", "25.0", "37.5"]
-    assert rows["95 %"] == ["40.0 to 60.0", "20.0 to 30.0", "30.0 to 45.0"]
+    assert rows["95 % from"] == ["40.0", "20.0", "30.0"]
+    assert rows["to"] == ["60.0", "30.0", "45.0"]
     assert rows["UGCT, published"] == ["51.7", "", "40.0"]
     assert rows["chance"] == ["5.0", "2.5", "3.8"]
     heads = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))

@@ -208,7 +208,8 @@ def diagnosis_option(wildcards, resources):
 
 
 def sound_option(wildcards, resources):
-    return " ".join(f"--sound {path}" for path in report_sound(wildcards))
+    paths = report_sound(wildcards)
+    return f"--sound {' '.join(paths)}" if paths else ""
 
 
 def report_source_option(wildcards, resources):

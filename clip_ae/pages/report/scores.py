@@ -78,10 +78,18 @@ def _rows(
     return [
         *([f"seed {seed}", *(percent(r[kind][c]) for kind, c in found)] for seed, r in results.items()),
         ["mean", *(percent(mean[kind][c]) for kind, c in found)],
-        *([["95 %", *(_span(interval[kind][c]) for kind, c in found)]] if interval else []),
+        *_ends(interval, found),
         *([f"{name}, published", *(_printed(row.get(c)) for _, c in found)] for name, row in published.items()),
         ["chance", *(percent(chance[kind][c]) for kind, c in found)],
     ]
+
+
+def _ends(interval: Interval | None, found: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """In two rows, as both ends in one would make columns wide."""
+    if interval is None:
+        return []
+    words = ("95 % from", "to")
+    return [[word, *(percent(interval[kind][c][end]) for kind, c in found)] for end, word in enumerate(words)]
 
 
 def _over_tiou(
