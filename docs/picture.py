@@ -9,7 +9,7 @@ from tests.pages.browser import chromium, resize
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "results/demo_report.html"
-WIDTH, HEIGHT, SECOND = 1000, 640, 3.0
+WIDTH, HEIGHT = 1180, 660
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         browser.find_element(By.CSS_SELECTOR, ".bar.found").click()
         browser.execute_script("document.querySelector('#player video').pause()")
         wait.until(lambda b: b.execute_script("return document.querySelector('#player video').readyState") > 2)
-        browser.execute_script("document.querySelector('#hint').hidden = true")
+        browser.execute_script("document.querySelectorAll('#hint, .cursor').forEach(e => e.style.display = 'none')")
         browser.save_screenshot(str(ROOT / "docs/page.png"))
 
 
