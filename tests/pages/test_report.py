@@ -52,6 +52,13 @@ def test_without_names_a_cluster_stands_for_itself() -> None:
     assert content["labels"] == [["cluster-07", None]]
 
 
+def test_a_class_that_was_told_is_one_label() -> None:
+    video = Shown("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
+    content = packed([video], {"jump": "jump"})
+    assert content["labels"] == [["jump", None]]
+    assert content["videos"][0]["found"] == [[0, 0.5, 0, 1]]
+
+
 def test_points_have_the_time_of_their_snippets() -> None:
     (short,) = packed([Shown("v", 1.0, [0.1, 0.9], {})])["videos"]
     assert (short["first"], short["step"]) == (0.32, 0.64)

@@ -20,7 +20,7 @@ from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages import charts
 
-# The page stays below 8 MB however many videos there are: so many detections and points of curves in all, ...
+# The page stays below 8 MB up to 5,000 videos, ActivityNet's: so many detections and points of curves in all, ...
 DETECTIONS, POINTS = 100_000, 2_500_000
 # ... and never more of one video than its picture can show.
 DETECTIONS_EACH, POINTS_EACH, ACTIVATIONS_EACH = 200, 600, 3
@@ -107,7 +107,9 @@ def _labels(videos: Sequence[Shown], names: Mapping[str, str]) -> list[Label]:
 
 
 def _named(label: str, names: Mapping[str, str]) -> Label:
-    return (names[label], label) if label in names else (label, None)
+    """A class that was told is named by itself."""
+    name = names.get(label, label)
+    return (name, None if name == label else label)
 
 
 def _curves(video: Shown, grid: Grid, points: int, of: Any) -> dict[str, Any]:
