@@ -11,6 +11,7 @@ const fileName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
 function play(video, second, picture) {
   const same = playing.video === video && film.readyState > 0;
+  hidePlayhead();
   Object.assign(playing, { video, second, picture });
   player.hidden = false;
   player.querySelector("b").textContent = video.id;
@@ -35,6 +36,10 @@ function seek() {
 function stop() {
   film.pause();
   player.hidden = true;
+  hidePlayhead();
+}
+
+function hidePlayhead() {
   playing.picture?.playhead.setAttribute("visibility", "hidden");
 }
 
