@@ -7,7 +7,7 @@ from clip_ae.core.error_kinds import KINDS
 
 # Okabe and Ito's palette, without black, and without yellow, which a white page swallows.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-# What is right is green, what is nothing is grey.
+# What is right is green, what is nothing is grey. In whole bars, beside others, yellow is seen.
 OF_KINDS = dict(zip(KINDS, ("#009e73", "#f0e442", "#d55e00", "#56b4e9", "#cc79a7", "#98a2b3"), strict=True))
 Line = Sequence[tuple[float, float]]
 
@@ -37,8 +37,8 @@ def stacked(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -
             for name, share, fill in parts
         )
         lines.append(
-            f'<tr><th scope="row">{escape(row)}</th><td class="stack" role="img" aria-label="{escape(words)}">'
-            f"{''.join(marks)}</td></tr>"
+            f'<tr><th scope="row">{escape(row)}</th><td class="stack"><div role="img" aria-label="{escape(words)}">'
+            f"{''.join(marks)}</div></td></tr>"
         )
     return f'{legend(fills)}<table class="bars">{"".join(lines)}</table>'
 

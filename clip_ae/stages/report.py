@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.provenance import Record, make_record
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Record, join_ids, make_record
 from clip_ae.core.specs import ReportSpec
 from clip_ae.core.tables import METHODS
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.io.annotations import read_annotations
-from clip_ae.io.detections import read_detections
+from clip_ae.io.annotations import read_annotations, source_digest
+from clip_ae.io.detections import read_detections, read_json
 from clip_ae.io.files import write_text
-from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.io.parquet import read_rows
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import read_loudness
 from clip_ae.pages.page import page
@@ -41,8 +42,8 @@ def run(
     source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
 ) -> None:
     folders = {seed: runs / spec.run / f"seed-{seed}" for seed in spec.seeds}
-    results = {seed: _load(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
-    found = _load(diagnosis) if diagnosis else {}
+    results = {seed: read_json(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
+    found = read_json(diagnosis) if diagnosis else {}
     catalog, first = read_rows(videos), spec.seeds[0]
     shown = _shown(
         folders[first],
@@ -52,7 +53,7 @@ def run(
         found.get("videos", {}),
         Path(os.path.relpath(source, out.parent)) if source else None,
     )
-    record = _record(spec, folders, videos)
+    record = _record(spec, folders, videos, annotations, diagnosis, sound)
     sections = {
         **({"Scores": _scores(spec, results)} if results else {}),
         **({"Clusters": clusters(results)} if results and results[first]["rounds"] else {}),
@@ -66,9 +67,23 @@ def run(
     write_text(out, page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 
 
-def _record(spec: ReportSpec, folders: Mapping[int, Path], videos: Path) -> Record:
-    inputs = {f"seed-{seed}": read_record(folder / "detections.json").id for seed, folder in folders.items()}
-    return make_record("report", spec, {"videos": read_parquet_record(videos).id, **inputs})
+def _record(
+    spec: ReportSpec,
+    folders: Mapping[int, Path],
+    videos: Path,
+    annotations: Path | None,
+    diagnosis: Path | None,
+    sound: Sequence[Path],
+) -> Record:
+    names = ("detections", "map") if annotations else ("detections",)
+    inputs = {
+        "videos": read_record(videos).id,
+        **{f"{name}-{s}": read_record(folder / f"{name}.json").id for s, folder in folders.items() for name in names},
+        **({"annotations": source_digest(annotations)} if annotations else {}),
+        **({"diagnosis": read_record(diagnosis).id} if diagnosis else {}),
+        **({"features/audio": join_ids(read_record(path).id for path in sound)} if sound else {}),
+    }
+    return make_record("report", spec, inputs)
 
 
 def _scores(spec: ReportSpec, results: Results) -> str:
@@ -99,6 +114,8 @@ def _shown(
     for row in read_rows(folder / "curves.parquet"):
         curves[row["video_id"]].append(row)
     known = {row["video_id"]: row for row in catalog}
+    if unknown := sorted(curves.keys() - known.keys()):
+        raise UserError(f"{folder}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos")
     return [
         Shown(
             video_id,
@@ -124,8 +141,3 @@ def _names(scored: Mapping[str, Any]) -> dict[str, str]:
     """The class that each cluster mostly is, under the headline mapping."""
     weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
     return {cluster: max(classes, key=classes.get) for cluster, classes in weights.items() if classes}
-
-
-def _load(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

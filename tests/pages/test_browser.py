@@ -67,8 +67,8 @@ def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
     """The page, fresh; whatever a test does there, no error may stand in the console."""
     prefer(chrome, "light")
     resize(chrome, 1280, 900)
-    chrome.get((folder / "page.html").as_uri())
     chrome.get_log("browser")
+    chrome.get((folder / "page.html").as_uri())
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     yield chrome
     errors = [line for line in chrome.get_log("browser") if "gone/a.mp4" not in line["message"]]
@@ -144,6 +144,10 @@ def test_a_class_alone(browser: Chrome) -> None:
     wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (0, 6))
     Select(one(browser, "#class")).select_by_visible_text("jump")
     wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (3, 3))
+    assert one(browser, "#told").text == "3 of 3 videos; 3 of 3 detections, score 0.01 or more"
+    one(browser, "#search").send_keys("b")
+    slide(browser, 1000)
+    assert one(browser, "#told").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
 def test_search_and_orders(browser: Chrome) -> None:
@@ -228,6 +232,43 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     assert label().startswith("run (cluster-01), found with 0.5")
 
 
+def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
+    one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
+    wait(browser, lambda b: one(b, "#player").is_displayed())
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert not one(browser, "#player").is_displayed()
+
+
+def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
+    """Closed before its file is there, as on a slow disk."""
+    one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
+    browser.execute_script("document.querySelector('#player button').click()")
+    wait(browser, lambda b: b.execute_script("return document.querySelector('#player video').readyState") > 0)
+    film = one(browser, "#player").find_element(By.TAG_NAME, "video")
+    browser.execute_script("arguments[0].dispatchEvent(new Event('loadedmetadata'))", film)
+    assert browser.execute_script("return arguments[0].paused", film)
+
+
+def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
+    slide(browser, 0)
+    wait(browser, lambda b: bars(b, "found") == 9)
+    one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
+    before = browser.switch_to.active_element.get_attribute("aria-label")
+    width = one(card(browser, "b"), "svg").get_attribute("width")
+    resize(browser, 900, 900)
+    wait(browser, lambda b: one(card(b, "b"), "svg").get_attribute("width") != width)
+    assert browser.switch_to.active_element.get_attribute("aria-label") == before
+    assert str(before).startswith("run")
+
+
+def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
+    odd = Shown("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
+    chrome.get(write(tmp_path / "odd.html", [odd]))
+    Select(one(chrome, "#class")).select_by_index(1)
+    assert one(chrome, "#told").text.startswith("1 of 1 videos")
+
+
 def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
     picture = one(card(browser, "b"), "svg")
     ActionChains(browser).move_to_element(one(picture, ".bar.found")).perform()
@@ -235,7 +276,7 @@ def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
     ActionChains(browser).move_to_element(one(picture, ".attention")).perform()
     words = one(browser, "#hint").text.split(" · ")
     assert words[0].endswith(" s")
-    assert [w.split()[0] for w in words[1:]] == ["attention", "jump"]
+    assert [w.rsplit(" ", 1)[0] for w in words[1:]] == ["attention", "jump (cluster-00)"]
     ActionChains(browser).move_to_element(one(browser, "h1")).perform()
     assert not one(browser, "#hint").is_displayed()
 

@@ -9,9 +9,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_ae.core.config import MAPPINGS
+from clip_ae.core.error_kinds import KINDS
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.report.clusters import matrix
+from clip_ae.pages.report.clusters import clusters, matrix
+from clip_ae.pages.report.errors import errors
 from clip_ae.pages.report.scores import scores
 from clip_ae.pages.report.training import training
 from clip_ae.pages.report.videos import Shown, curve, data, timelines
@@ -145,6 +148,32 @@ def test_clusters_stand_in_the_order_of_their_classes() -> None:
     assert re.findall(r'<th scope="row">([^<]*)<', html) == ["cluster-02", "cluster-00", "cluster-01"]
     assert re.findall(r"--share:([\d.]+)", html) == ["0.50", "0.25", "1.00"]
     assert "cluster" in matrix({"cluster-00": {}})
+
+
+def test_rounds_and_rules_are_means_over_the_seeds() -> None:
+    def seed(purity: float) -> dict[str, Any]:
+        quality = {"purity": purity, "nmi": 0.5, "ari": 0.25, "covered": 2, "classes": 3, "smallest": 1, "largest": 4}
+        rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in MAPPINGS}
+        return {"average": {"0.1:0.7": 0.5}, "rounds": [quality], "mapping": {"contingency": {"c": {"a": 1}}, **rules}}
+
+    rows = cells(clusters({0: seed(0.5), 1: seed(0.7)}))
+    assert rows["0"] == ["60.0", "0.500", "0.250", "2.0 of 3", "1.0", "4.0"]
+    assert {name: rows[name] for name in MAPPINGS} == {name: ["30.0"] for name in MAPPINGS}
+
+
+def test_errors_by_kind_cost_and_trait() -> None:
+    group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "sensitivity": 0.4}
+    found = {
+        "tiou": 0.5,
+        "kinds": {"10G": dict.fromkeys(KINDS, 1), "1G": {**dict.fromkeys(KINDS, 0), "true": 2}},
+        "cost": {"background": {"average": 0.123}},
+        "traits": {"length": [group], "coverage": [], "instances": []},
+    }
+    html = errors(found)
+    assert html.index("best 1G") < html.index("best 10G")
+    assert 'aria-label="true 100.0 %"' in html
+    assert "12.3" in html
+    assert cells(html)["length 1 to 2.5 s"] == ["7", "25.0", "40.0"]
 
 
 def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:

@@ -2,7 +2,6 @@
 const controls = document.getElementById("controls");
 const { search, score, order } = controls.elements;
 const only = controls.elements.class;
-const list = document.getElementById("list");
 const told = document.getElementById("told");
 const scores = Float64Array.from(page.videos.flatMap((video) => video.found.map((found) => found[1]))).sort();
 // Where the slider begins: as many detections a video as a picture shows well.
@@ -24,22 +23,26 @@ function hidden() {
 
 const threshold = () => scores[hidden()] ?? 0;
 
+const ofClass = ([label]) => !only.value || className(label) === only.value;
+
 function chosenVideos() {
   const part = search.value.trim().toLowerCase();
-  const shows = (video) => [...video.truth, ...video.found].some(([label]) => className(label) === only.value);
   return page.videos
-    .filter((video) => video.id.toLowerCase().includes(part) && (!only.value || shows(video)))
+    .filter((video) => video.id.toLowerCase().includes(part))
+    .filter((video) => !only.value || [...video.truth, ...video.found].some(ofClass))
     .sort(ORDERS[order.value]);
 }
 
-function describeChoice() {
-  const shown = scores.length - hidden();
-  score.setAttribute("aria-valuetext", `${threshold()} or more`);
+function describeChoice(videos) {
+  const from = threshold();
+  const found = videos.flatMap((video) => video.found.filter(ofClass));
+  const shown = found.filter(([, value]) => value >= from);
+  score.setAttribute("aria-valuetext", `${from} or more`);
   told.textContent =
-    `${list.childElementCount} of ${page.videos.length} videos; ` +
-    `${shown} of ${scores.length} detections, score ${threshold()} or more`;
+    `${videos.length} of ${page.videos.length} videos; ` +
+    `${shown.length} of ${found.length} detections, score ${from} or more`;
 }
 
-for (const name of Object.keys(page.colours)) only.add(new Option(name));
+for (const name of Object.keys(page.colours)) only.add(new Option(name, name));
 score.value = Math.round(score.max * Math.max(0, 1 - (AT_FIRST * page.videos.length) / Math.max(1, scores.length)));
 controls.hidden = false;

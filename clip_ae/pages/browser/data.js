@@ -10,11 +10,17 @@ function unpack(curve) {
   return Array.from(atob(curve), (letter) => letter.charCodeAt(0) / 255);
 }
 
-// The curves of a video by what they are: [{name, lane, values}, ...]; lane is the row that they share.
+// A class, and the cluster that it was found under.
+function labelName(label) {
+  const cluster = clusterName(label);
+  return cluster ? `${className(label)} (${cluster})` : className(label);
+}
+
+// The curves of a video by what they are: [{name, lane, stroke, values}, ...]; lane is the row that they share.
 function curvesOf(video) {
   const loudness = video.loudness ? [{ name: "loudness", lane: "loudness", values: unpack(video.loudness) }] : [];
   const activation = Object.entries(video.activation).map(([label, values]) => (
-    { name: className(Number(label)), lane: "activation", values: unpack(values) }
+    { name: labelName(label), lane: "activation", stroke: colourOf(className(label)), values: unpack(values) }
   ));
   return [{ name: "attention", lane: "attention", values: unpack(video.attention) }, ...activation, ...loudness];
 }
@@ -38,8 +44,6 @@ function wordsAt(second, video, curves) {
 }
 
 function wordsOf(action) {
-  const cluster = clusterName(action.label);
   const kind = action.truth ? "annotated" : `found with ${action.score}`;
-  const named = cluster ? `${action.name} (${cluster})` : action.name;
-  return `${named}, ${kind}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
+  return `${labelName(action.label)}, ${kind}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
 }

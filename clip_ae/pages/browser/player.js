@@ -6,6 +6,7 @@ const chooser = player.querySelector("label");
 // Files of a folder that a person has chosen, by name.
 const chosen = new Map();
 const playing = { video: null, second: 0, picture: null };
+let frame = 0;
 
 const fileName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
@@ -28,6 +29,8 @@ function load() {
 }
 
 function seek() {
+  // Closed before the file was ready.
+  if (player.hidden) return;
   film.currentTime = Math.min(Math.max(0, playing.second), film.duration || Infinity);
   // A browser may want a click on the video itself first; then the frame stands there, which will do.
   film.play().catch(() => {});
@@ -44,9 +47,10 @@ function hidePlayhead() {
 }
 
 function follow() {
+  cancelAnimationFrame(frame);
   if (player.hidden) return;
   if (playing.picture?.isConnected) mark(playing.picture.playhead, playing.picture.scale, film.currentTime);
-  if (!film.paused) requestAnimationFrame(follow);
+  if (!film.paused) frame = requestAnimationFrame(follow);
 }
 
 film.addEventListener("loadedmetadata", seek);
@@ -62,6 +66,6 @@ chooser.querySelector("input").addEventListener("change", (event) => {
   load();
 });
 player.querySelector("button").addEventListener("click", stop);
-player.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") stop();
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !player.hidden) stop();
 });

@@ -55,7 +55,7 @@ function caption(picture, words, left, y) {
 function bar(picture, video, action, top) {
   const { left, perSecond } = picture.scale;
   const best = video.found.length ? video.found[0][1] : 1;
-  const rect = svg("rect", {
+  svg("rect", {
     class: action.truth ? "bar truth" : "bar found",
     x: left + action.start * perSecond,
     y: top,
@@ -65,22 +65,22 @@ function bar(picture, video, action, top) {
     fill: colourOf(action.name),
     ...(action.truth ? {} : { stroke: colourOf(action.name) }),
     "fill-opacity": action.truth ? 1 : 0.2 + 0.8 * Math.max(0, action.score / (best || 1)),
-    role: "button",
+    role: video.file ? "button" : "img",
     tabindex: picture.actions.length ? -1 : 0,
     "aria-label": wordsOf(action),
     "data-action": picture.actions.length,
   }, picture);
   picture.actions.push(action);
-  return rect;
 }
 
-function curve(picture, video, { lane, name, values }, top, dashes) {
+function curve(picture, video, { lane, name, stroke, values }, top, dashes) {
   const { left, perSecond } = picture.scale;
   const height = HEIGHTS[lane];
   const x = (k) => left + Math.min(video.first + k * video.step, video.seconds) * perSecond;
   const points = values.map((value, k) => `${x(k).toFixed(1)},${(top + height * (1 - value)).toFixed(1)}`).join(" ");
   if (lane === "activation") {
-    svg("polyline", { class: "line", stroke: colourOf(name), "stroke-dasharray": dashes, points }, picture);
+    const drawn = svg("polyline", { class: "line", stroke, "stroke-dasharray": dashes, points }, picture);
+    svg("title", {}, drawn).textContent = name;
   } else {
     const floor = `${x(values.length - 1).toFixed(1)},${top + height} ${x(0).toFixed(1)},${top + height}`;
     svg("polygon", { class: lane, points: `${points} ${floor}` }, picture);

@@ -1,6 +1,9 @@
 // The list: a card a video. A timeline is drawn when its card comes near the window, and again when the choice changes.
+const list = document.getElementById("list");
 const cards = new Map();
 const near = new Set();
+// Those that the controls leave, in order.
+let videos = [];
 
 function element(name, attributes, ...content) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -32,8 +35,11 @@ function draw(card) {
   if (!width) return;
   card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
   card.place.replaceChildren(card.picture);
-  if (playing.video === card.video) playing.picture = card.picture;
-  if (focused !== null) card.picture.querySelector(".bar")?.focus();
+  if (playing.video === card.video) {
+    playing.picture = card.picture;
+    follow();
+  }
+  if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
 }
 
 const watcher = new IntersectionObserver((entries) => {
@@ -60,8 +66,9 @@ function redrawSoon() {
 }
 
 function choose() {
-  list.replaceChildren(...chosenVideos().map((video) => cards.get(video)));
-  describeChoice();
+  videos = chosenVideos();
+  list.replaceChildren(...videos.map((video) => cards.get(video)));
+  describeChoice(videos);
   redrawSoon();
 }
 
@@ -101,7 +108,7 @@ list.addEventListener("keydown", (event) => {
   } else if (event.key === "Enter" || event.key === " ") {
     act(card, action.start);
     event.preventDefault();
-  } else if (event.key === "Escape") stop();
+  }
 });
 
 list.addEventListener("focusin", ({ target }) => {
@@ -126,9 +133,10 @@ list.addEventListener("pointermove", (event) => {
   tell(words, { x: x + 10, top: clientY - 4, bottom: clientY + 12 });
 });
 list.addEventListener("pointerout", (event) => {
-  if (event.relatedTarget && list.contains(event.relatedTarget) && event.relatedTarget.closest("svg")) return;
+  const picture = cardAround(event.target)?.picture;
+  if (picture?.contains(event.relatedTarget)) return;
   hush();
-  cardAround(event.target)?.picture?.cursor.setAttribute("visibility", "hidden");
+  picture?.cursor.setAttribute("visibility", "hidden");
 });
 
 for (const video of page.videos) {
@@ -137,7 +145,7 @@ for (const video of page.videos) {
   watcher.observe(card);
 }
 score.addEventListener("input", () => {
-  describeChoice();
+  describeChoice(videos);
   redrawSoon();
 });
 search.addEventListener("input", choose);

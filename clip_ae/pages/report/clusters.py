@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from statistics import fmean
 from typing import Any
 
 from clip_ae.core.averages import by_width
 from clip_ae.core.config import MAPPINGS
 from clip_ae.pages.page import heading, paragraph, scrolling, table
-from clip_ae.pages.report.scores import Results, mean_of, percent
+from clip_ae.pages.report.scores import Results
+from clip_ae.pages.text_table import percent
 
 
 def clusters(results: Results) -> str:
@@ -15,7 +17,7 @@ def clusters(results: Results) -> str:
     first = next(iter(results.values()))
     ranges = by_width(first["average"])
     mappings = [
-        [name, *(percent(mean_of(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
+        [name, *(percent(fmean(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
         for name in MAPPINGS
     ]
     return "".join(
@@ -56,7 +58,7 @@ def _cells(row: Mapping[str, float], classes: Sequence[str], most: float) -> str
 
 def _rounds(results: Results) -> list[list[str]]:
     def mean(number: int, name: str) -> float:
-        return mean_of(r["rounds"][number][name] for r in results.values())
+        return fmean(r["rounds"][number][name] for r in results.values())
 
     first: Sequence[Any] = next(iter(results.values()))["rounds"]
     return [

@@ -7,7 +7,7 @@ from clip_ae.core.error_kinds import KINDS
 from clip_ae.pages import charts
 from clip_ae.pages.diagnosis_text import UNITS, multiples, share, span
 from clip_ae.pages.page import figure, heading, table
-from clip_ae.pages.report.scores import percent
+from clip_ae.pages.text_table import percent
 
 
 def errors(found: Mapping[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """Headline numbers with intervals, beside the published ones; mAP over tIoU; AP a class."""
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from clip_ae.core.averages import by_width, columns
 from clip_ae.pages import charts
 from clip_ae.pages.page import card, figure, figures, heading, table
+from clip_ae.pages.text_table import percent
 
 # A map.json of every seed.
 Results = Mapping[int, Mapping[str, Any]]
@@ -34,16 +35,7 @@ def scores(results: Results, interval: Interval | None, published: Mapping[str, 
 
 def means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Of every mAP and average, over the seeds."""
-    return {kind: {c: mean_of(r[kind][c] for r in results) for c in results[0][kind]} for kind in ("mAP", "average")}
-
-
-def mean_of(values: Iterable[float | None]) -> float:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else 0.0
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+    return {kind: {c: fmean(r[kind][c] for r in results) for c in results[0][kind]} for kind in ("mAP", "average")}
 
 
 def _headline(
@@ -54,15 +46,16 @@ def _headline(
 ) -> dict[str, str]:
     *_, widest = by_width(results[0]["average"])
     seeds = [r["average"][widest] for r in results]
-    spread = f" ± {percent(statistics.stdev(seeds))}" if len(seeds) > 1 else ""
-    chance = mean_of(r["chance"]["average"][widest] for r in results)
-    shown = {f"average mAP, tIoU {widest}, {len(seeds)} seeds": f"{percent(mean['average'][widest])}{spread}"}
+    spread = f" ± {percent(stdev(seeds))}" if len(seeds) > 1 else ""
+    chance = fmean(r["chance"]["average"][widest] for r in results)
+    of = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
+    shown = {f"average mAP, tIoU {widest}, {of}": f"{percent(mean['average'][widest])}{spread}"}
     if interval:
         shown["95 % on other videos"] = _span(interval["average"][widest])
     shown |= {f"{name}, published": f"{row[widest]:.1f}" for name, row in published.items() if row.get(widest)}
     shown["chance: same segments, shuffled clusters"] = percent(chance)
     if results[0]["rounds"]:
-        shown["purity of the last clusters"] = percent(mean_of(r["rounds"][-1]["purity"] for r in results))
+        shown["purity of the last clusters"] = percent(fmean(r["rounds"][-1]["purity"] for r in results))
     return shown
 
 
@@ -74,7 +67,7 @@ def _rows(
 ) -> list[list[str]]:
     first = next(iter(results.values()))
     found = columns(first)
-    chance = {kind: {c: mean_of(r["chance"][kind][c] for r in results.values()) for c in first[kind]} for kind in mean}
+    chance = {kind: {c: fmean(r["chance"][kind][c] for r in results.values()) for c in first[kind]} for kind in mean}
     return [
         *([f"seed {seed}", *(percent(r[kind][c]) for kind, c in found)] for seed, r in results.items()),
         ["mean", *(percent(mean[kind][c]) for kind, c in found)],
@@ -103,9 +96,10 @@ def _over_tiou(
     for name, row in published.items():
         printed = [(float(t), value) for t in tiou if (value := row.get(t)) is not None]
         lines |= {f"{name}, published": printed} if printed else {}
-    band = [(float(t), *(100 * end for end in interval["mAP"][t])) for t in tiou] if interval else []
+    ends = interval["mAP"] if interval else {}
+    band = [(float(t), 100 * ends[t][0], 100 * ends[t][1]) for t in tiou if t in ends]
     words = ", ".join(f"{y:.1f} at {x:g}" for x, y in lines["mean of the seeds"])
-    return charts.curves(lines, f"mAP over tIoU: {words}", band=[(x, low, high) for x, low, high in band])
+    return charts.curves(lines, f"mAP over tIoU: {words}", band=band)
 
 
 def _words(interval: Interval | None) -> str:
@@ -114,7 +108,7 @@ def _words(interval: Interval | None) -> str:
 
 def _classes(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     names = results[0]["per_class"]
-    found = {name: mean_of(mean_of(r["per_class"][name].values()) for r in results) for name in names}
+    found = {name: fmean(fmean(r["per_class"][name].values()) for r in results) for name in names}
     return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

@@ -12,7 +12,7 @@ A label is a place in the list of labels. A curve is base64 of a byte a point, 2
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ def timelines(shown: Sequence[Shown]) -> str:
         '<aside id="player" aria-label="video" hidden><header><b></b><button type="button">Close</button></header>'
         '<video controls playsinline preload="metadata"></video><p class="note" role="status"></p>'
         '<label hidden>folder of the videos <input type="file" webkitdirectory multiple></label></aside>'
-        '<div id="hint" role="status" hidden></div>'
+        '<div id="hint" aria-hidden="true" hidden></div>'
     )
 
 
@@ -112,7 +112,7 @@ def _named(label: str, names: Mapping[str, str]) -> Label:
     return (name, None if name == label else label)
 
 
-def _curves(video: Shown, grid: Grid, points: int, of: Any) -> dict[str, Any]:
+def _curves(video: Shown, grid: Grid, points: int, of: Callable[[str], int]) -> dict[str, Any]:
     """At most so many points: of neighbours the highest, as peaks are what detections are made of."""
     chunk = max(1, math.ceil(len(video.attention) / points))
     strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:ACTIVATIONS_EACH]
