@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -76,7 +77,8 @@ def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
 
 
 def wait(browser: Chrome, what: Any) -> Any:
-    return WebDriverWait(browser, 10, poll_frequency=0.05).until(what)
+    """A redraw may replace what was just found: then it is looked for again."""
+    return WebDriverWait(browser, 20, 0.05, [StaleElementReferenceException]).until(what)
 
 
 def one(where: Chrome | WebElement, selector: str) -> WebElement:
