@@ -1,0 +1,66 @@
+"""The report stage on files that do not belong together, and on what a dataset without annotations has."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.core.provenance import Record
+from clip_ae.core.types import Detection, Failure, VideoInfo
+from clip_ae.io.detections import write_detections
+from clip_ae.io.parquet import CURVES, FAILURES, VIDEOS, write_rows
+
+RECORD = Record("made by hand", {}, "c0de")
+SPEC = {"dataset": "mine", "run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    seed = tmp_path / "runs/stpn/seed-0"
+    write_detections(seed / "detections.json", [Detection("v", "cluster-00", 0.5, 0.1, 0.9)], RECORD)
+    rows = [{"video_id": "v", "snippet": k, "attention": 0.5, "activation": {"cluster-00": 0.25}} for k in range(3)]
+    write_rows(seed / "curves.parquet", CURVES, rows, RECORD)
+    (seed / "round-0").mkdir()
+    (seed / "round-0/training.jsonl").write_text('{"step": 1, "total": 2.0}\n{"step": 2, "total": 1.0}\n')
+    catalog(tmp_path, "v")
+    write_rows(tmp_path / "failures.parquet", FAILURES, [Failure("w", "probe", "decode", "<broken>")], RECORD)
+    return tmp_path
+
+
+def catalog(folder: Path, video_id: str) -> None:
+    row = {**vars(VideoInfo(video_id, f"sub/{video_id} ü.mp4", 1.9)), "subset": ""}
+    write_rows(folder / "videos.parquet", VIDEOS, [row], RECORD)
+
+
+def report(folder: Path, *words: object) -> int:
+    options = {"runs": "runs", "videos": "videos.parquet", "failures": "failures.parquet", "out": "out/page.html"}
+    named = [word for name, path in options.items() for word in (f"--{name}", folder / path)]
+    return main([str(word) for word in ("report", "--cfg", json.dumps(SPEC), *named, *words)])
+
+
+def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failures(folder: Path) -> None:
+    assert report(folder, "--source", folder / "videos") == 0
+    page = (folder / "out/page.html").read_text()
+    assert [name for name in ("Scores", "Clusters", "Errors", "Videos", "Training") if f"<h2>{name}</h2>" in page] == [
+        "Videos",
+        "Training",
+    ]
+    assert "&lt;broken&gt;" in page
+    drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert drawn["labels"] == [["cluster-00", None]]
+    (video,) = drawn["videos"]
+    assert video["file"] == "../videos/sub/v ü.mp4"
+    assert (video["ap"], video["loudness"], video["truth"]) == (None, None, [])
+
+
+def test_a_video_that_the_catalog_does_not_know(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    catalog(folder, "other")
+    assert report(folder) == 2
+    assert "video 'v' is not in videos.parquet" in capsys.readouterr().err
+
+
+def test_a_diagnosis_cut_short(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "diagnosis.json").write_text('{"videos": {')
+    assert report(folder, "--diagnosis", folder / "diagnosis.json") == 2
+    assert "not a JSON file" in capsys.readouterr().err
