@@ -115,8 +115,7 @@ def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
 def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
     truth, best, *_ = one(browser, "article").find_elements(By.CSS_SELECTOR, ".bar")
     assert one(browser, "article h3").text == EVIL
-    for bar in (truth, best):
-        assert bar.get_attribute("width") == truth.get_attribute("width")
+    assert best.get_attribute("width") == truth.get_attribute("width")
     assert truth.get_attribute("aria-label") == "jump, annotated, 2.0 to 4.0 s"
     assert best.get_attribute("aria-label") == "jump (cluster-00), found with 0.9, 2.0 to 4.0 s"
     width = float(one(browser, "article svg").get_attribute("width") or 0)
@@ -269,6 +268,12 @@ def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -
     chrome.get(write(tmp_path / "odd.html", [odd]))
     Select(one(chrome, "#class")).select_by_index(1)
     assert one(chrome, "#told").text.startswith("1 of 1 videos")
+
+
+def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
+    video = Shown("v", 8.0, [0.5] * 12, {"cluster-09": [0.5] * 12}, [], [Instance("jump", 1, 2)])
+    chrome.get(write(tmp_path / "classes.html", [video]))
+    assert [option.text for option in Select(one(chrome, "#class")).options] == ["all", "jump"]
 
 
 def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:

@@ -43,6 +43,7 @@ function describeChoice(videos) {
     `${shown.length} of ${found.length} detections, score ${from} or more`;
 }
 
-for (const name of Object.keys(page.colours)) only.add(new Option(name, name));
+const present = new Set(page.videos.flatMap((video) => [...video.truth, ...video.found].map(([label]) => className(label))));
+for (const name of Object.keys(page.colours)) if (present.has(name)) only.add(new Option(name, name));
 score.value = Math.round(score.max * Math.max(0, 1 - (AT_FIRST * page.videos.length) / Math.max(1, scores.length)));
 controls.hidden = false;

@@ -11,10 +11,12 @@ function element(name, attributes, ...content) {
   return made;
 }
 
+const anyAnnotated = page.videos.some((video) => video.truth.length);
+
 function factsOf(video) {
   const found = video.found.length < video.all ? `best ${video.found.length} of ${video.all}` : `${video.all}`;
   const ap = video.ap === null ? [] : [`AP ${(100 * video.ap).toFixed(1)}`];
-  const annotated = page.videos.some((other) => other.truth.length) ? [`${video.truth.length} annotated`] : [];
+  const annotated = anyAnnotated ? [`${video.truth.length} annotated`] : [];
   return [seconds(video.seconds), ...ap, ...annotated, `${found} found`].join(" · ");
 }
 
@@ -120,12 +122,17 @@ list.addEventListener("focusin", ({ target }) => {
 });
 list.addEventListener("focusout", hush);
 
+function leave(picture) {
+  hush();
+  picture?.cursor.setAttribute("visibility", "hidden");
+}
+
 list.addEventListener("pointermove", (event) => {
   const card = cardAround(event.target);
   const picture = event.target.closest("svg") && card?.picture;
   if (!picture) return hush();
   const second = Math.min(secondAt(picture, event.clientX), card.video.seconds);
-  if (second < 0) return hush();
+  if (second < 0) return leave(picture);
   mark(picture.cursor, picture.scale, second);
   const action = picture.actions[event.target.dataset.action];
   const { clientX: x, clientY } = event;
@@ -135,8 +142,7 @@ list.addEventListener("pointermove", (event) => {
 list.addEventListener("pointerout", (event) => {
   const picture = cardAround(event.target)?.picture;
   if (picture?.contains(event.relatedTarget)) return;
-  hush();
-  picture?.cursor.setAttribute("visibility", "hidden");
+  leave(picture);
 });
 
 for (const video of page.videos) {

@@ -12,9 +12,8 @@ STATUSES = ("ok", "partial", "failed", "missing")
 def sources(catalog: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]], record: Record) -> str:
     statuses = [row["status"] for row in catalog]
     counts = {f"videos {status}": str(statuses.count(status)) for status in STATUSES}
-    missing = [(r["video_id"], "catalog", "missing", r["reason"]) for r in catalog if r["status"] == "missing"]
     rows = [(r["video_id"], r["stage"], r["kind"], r["message"]) for r in failed]
-    trouble = table(["video", "stage", "kind", "message"], [*rows, *missing], text=True) if rows or missing else ""
+    trouble = table(["video", "stage", "kind", "message"], rows, text=True) if rows else ""
     return "".join([figures(counts), trouble, heading("What made this page"), _origin(record)])
 
 
