@@ -29,7 +29,7 @@ STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "cluster", "train", "localize", "evaluate", "diagnose", "summarize", "report",
 )  # fmt: skip
-TOOLS = ("features", "import", "show", "compare", "verify", "schema")
+TOOLS = ("annotations", "features", "import", "show", "compare", "verify", "schema")
 INTERRUPTED = 130
 
 
@@ -129,7 +129,7 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
             parser.add_argument(name, type=plain, metavar=name.upper(), help=words.replace("%", "%%"), **rest)
             continue
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            f"--{name.rstrip('_').replace('_', '-')}",
             dest=name,
             type=plain,
             required=required,

@@ -1,6 +1,6 @@
-"""Annotations in ActivityNet's form, or the THUMOS14 kit's, read strictly: what is wrong is named by file and video.
+"""Annotations in ActivityNet's form, the THUMOS14 kit's or W-TALC's, read strictly: what is wrong is named.
 
-Standard library only, because the workflow reads subsets every time it is parsed.
+Standard library only, but for npy files, because the workflow reads subsets every time it is parsed.
 """
 
 import json
@@ -37,8 +37,8 @@ def read_facts(path: Path) -> dict[str, tuple[str, float | None]]:
 
 
 def source_digest(path: Path) -> str:
-    """Of all that a file, or a folder of the THUMOS14 kit, says."""
-    return digest(json.dumps(read_kit(path)) if path.is_dir() else read_text(path, "annotations"))
+    """Of all that a file, or a folder of several, says."""
+    return digest(json.dumps(_folder(path)) if path.is_dir() else read_text(path, "annotations"))
 
 
 def ids_in(path: Path, subset: str) -> set[str]:
@@ -66,9 +66,9 @@ def scored_ids(path: Path, subset: str, videos: str | None) -> list[str]:
 
 
 def _database(path: Path) -> dict[str, Any]:
-    """The videos of {"database": {id: ...}}, of the database itself, or of a folder of the THUMOS14 kit's files."""
+    """The videos of {"database": {id: ...}}, of the database itself, or of a folder of files."""
     if path.is_dir():
-        return read_kit(path)
+        return _folder(path)
     data = load(path, "annotations")
     if isinstance(data, dict) and "database" in data:
         data = data["database"]
@@ -77,6 +77,15 @@ def _database(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not data:
         raise UserError(f'{path}: "database" holds no videos')
     return data
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    """The THUMOS14 kit's text files, or npy files."""
+    if not (path / "segments.npy").is_file():
+        return read_kit(path)
+    from clip_ae.io.npy_annotations import read_npy_set
+
+    return read_npy_set(path)
 
 
 def _annotation(where: str, entry: Any) -> Annotation:

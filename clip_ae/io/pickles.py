@@ -1,12 +1,12 @@
-"""Numpy arrays from a pickle, and nothing else: what a pickle names is never imported or called.
+"""Numpy arrays, or lists, from a pickle, and nothing else: what a pickle names is never imported or called.
 
 The names that a pickled array needs stand for inert classes here; the bytes then go through np.frombuffer.
 """
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,31 +41,76 @@ class PickledArray:
         self.array = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
 
 
-# numpy 1 and numpy 2 name the same function.
-ADMITTED = {
-    "numpy.core.multiarray._reconstruct": PickledArray,
-    "numpy._core.multiarray._reconstruct": PickledArray,
-    "numpy.ndarray": PickledArray,
-    "numpy.dtype": PickledType,
-}
+class ListType:
+    """np.dtype of objects as a pickle spells it."""
+
+    def __init__(self, name: str, *_: object) -> None:
+        if name not in ("O", "O8"):
+            raise ValueError(f"type {name!r} is not of objects")
+
+    def __setstate__(self, state: object) -> None: ...
 
 
-class ArrayUnpickler(pickle.Unpickler):
+class PickledList:
+    """np.ndarray of objects as a pickle spells it: its state ends with their list."""
+
+    def __init__(self, *_: object) -> None:
+        self.items: list[Any] = []
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *_, self.items = state
+
+
+def _admitted(array: type, kind: type) -> dict[str, type]:
+    # numpy 1 and numpy 2 name the same function.
+    return {
+        "numpy.core.multiarray._reconstruct": array,
+        "numpy._core.multiarray._reconstruct": array,
+        "numpy.ndarray": array,
+        "numpy.dtype": kind,
+    }
+
+
+ARRAYS, LISTS = _admitted(PickledArray, PickledType), _admitted(PickledList, ListType)
+
+
+class InertUnpickler(pickle.Unpickler):
+    """Builds nothing but plain values and the classes it is given."""
+
+    def __init__(self, file: IO[bytes], admitted: Mapping[str, type], encoding: str = "ASCII") -> None:
+        super().__init__(file, encoding=encoding)
+        self.admitted = admitted
+
     def find_class(self, module: str, name: str) -> type:
-        if f"{module}.{name}" not in ADMITTED:
+        if f"{module}.{name}" not in self.admitted:
             raise RefusedInput(f"names {module}.{name}")
-        return ADMITTED[f"{module}.{name}"]
+        return self.admitted[f"{module}.{name}"]
 
 
 def read_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
     """Nested dicts of arrays as one dict; names are joined by a slash."""
     try:
         with path.open("rb") as file:
-            return dict(_arrays("", ArrayUnpickler(file).load()))
+            return dict(_arrays("", InertUnpickler(file, ARRAYS).load()))
     # Bytes that are no pickle raise errors of every kind.
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({reason})") from None
+
+
+def read_objects(path: Path) -> list[Any]:
+    """The elements of a npy file: of an array, or of objects, which numpy keeps as a pickle."""
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            _, _, dtype = np.lib.format.read_array_header_1_0(file)
+            if dtype.hasobject:
+                # Python 2 wrote those in circulation, and its text is bytes.
+                return list(InertUnpickler(file, LISTS, encoding="latin-1").load().items)
+        return list(np.load(path, allow_pickle=False).tolist())
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({reason})") from None
 
 
 def _arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:

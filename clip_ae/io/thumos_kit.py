@@ -15,13 +15,13 @@ SUBSETS = {"val": "validation", "test": "test"}
 def read_kit(folder: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
     database: dict[str, Any] = {}
-    for match, path in _files(folder):
-        subset = SUBSETS[match["subset"]]
-        for video_id, segment in _instances(path):
+    for path in _files(folder).values():
+        label, subset = _named(path)
+        for video_id, segment in instances(path):
             entry = database.setdefault(video_id, {"subset": subset, "annotations": []})
             if entry["subset"] != subset:
                 raise UserError(f"{path}: video '{video_id}' is of subset {entry['subset']} in another file")
-            entry["annotations"].append({"label": match["label"], "segment": segment})
+            entry["annotations"].append({"label": label, "segment": segment})
     if not database:
         raise UserError(
             f"{folder}: no file CLASS_val.txt or CLASS_test.txt with a line in it, as the THUMOS14 kit has them"
@@ -29,14 +29,8 @@ def read_kit(folder: Path) -> dict[str, Any]:
     return database
 
 
-def _files(folder: Path) -> list[tuple[re.Match[str], Path]]:
-    try:
-        return [(match, path) for path in sorted(folder.iterdir()) if (match := NAME.fullmatch(path.name))]
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be read ({error.strerror}); check the path") from None
-
-
-def _instances(path: Path) -> Iterator[tuple[str, list[float]]]:
+def instances(path: Path) -> Iterator[tuple[str, list[float]]]:
+    """(video, [start, end]) of each line."""
     for number, line in enumerate(read_text(path, "annotations").splitlines(), start=1):
         words = line.split()
         if not words:
@@ -48,3 +42,18 @@ def _instances(path: Path) -> Iterator[tuple[str, list[float]]]:
             raise UserError(
                 f"{path}, line {number}: expected a video, a start and an end, got '{line.strip()}'"
             ) from None
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """By name, at any depth: the two subsets come in archives of their own. Twice the same would count twice."""
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.rglob("*.txt") if NAME.fullmatch(path.name)):
+        if path.name in found:
+            raise UserError(f"{found[path.name]} and {path} have one name; keep one of them")
+        found[path.name] = path
+    return dict(sorted(found.items()))
+
+
+def _named(path: Path) -> tuple[str, str]:
+    label, _, subset = path.stem.rpartition("_")
+    return label, SUBSETS[subset]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import RefusedInput
-from clip_ae.io.pickles import read_arrays
+from clip_ae.io.pickles import read_arrays, read_objects
+from tests.io.npy_sets import write_objects
 
 
 def read(folder, value, protocol=4):
@@ -93,3 +94,28 @@ def test_a_dict_that_holds_itself_is_refused(tmp_path):
     value["again"] = value
     with pytest.raises(RefusedInput, match="recursion"):
         read(tmp_path, value)
+
+
+def test_lists_in_a_npy_file(tmp_path):
+    rows = [[[0.5, 1.0], [2, 3.5]], [], ["run", "jump"]]
+    assert read_objects(write_objects(tmp_path / "segments.npy", rows)) == rows
+    np.save(tmp_path / "new.npy", np.array([[1.0], [2.0]]))
+    assert read_objects(tmp_path / "new.npy") == [[1.0], [2.0]]
+
+
+def test_what_a_npy_file_names_is_never_called(tmp_path):
+    trace = tmp_path / "ran"
+    path = write_objects(tmp_path / "labels.npy", [[Call(os.system, f"touch {trace}")]])
+    with pytest.raises(
+        RefusedInput, match=r"labels.npy: not a npy file of lists, text and numbers \(names posix.system"
+    ):
+        read_objects(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY\x01\x00"])
+def test_what_is_no_npy_file_is_told_in_a_line(tmp_path, content):
+    path = tmp_path / "labels.npy"
+    path.write_bytes(content)
+    with pytest.raises(RefusedInput, match="not a npy file"):
+        read_objects(path)

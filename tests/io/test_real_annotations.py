@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from clip_ae.core.recipe_checks import differences
+from clip_ae.core.recipes import RECIPES
 from clip_ae.core.video_lists import VIDEO_LISTS
 from clip_ae.io.annotations import read_annotations, scored_ids
+from clip_ae.tools.annotations import canonical
 
 DATA = Path(__file__).parents[3] / "shared/data"
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not DATA.is_dir(), reason="needs the annotation files")]
@@ -48,3 +51,22 @@ def test_a_json_of_thumos14_in_circulation_with_times_as_text():
 def test_activitynet_as_far_as_its_videos_are_there():
     assert summary(DATA / "activitynet12_available.json", "validation") == (2198, 2198, 3281, 100, 0)
     assert summary(DATA / "activitynet12_available.json", "training")[2] == 6588
+
+
+def told(benchmark, name):
+    recipe = RECIPES[benchmark]
+    return list(differences(recipe, canonical(recipe, read_annotations(DATA / name))))
+
+
+def test_in_what_they_differ_from_the_releases():
+    assert not told("thumos14", "thumos14_kit_txt")
+    assert told("thumos14", "thumos14_gt.json") == [
+        "test: 210 videos, the release has 213; it is the list 210 of publications",
+        "test: 3311 actions, the release has 3358",
+    ]
+    counts = told("activitynet12", "activitynet12_available.json")[:3]
+    assert [line.split(",")[0] for line in counts] == [
+        "training: 4441 videos",
+        "validation: 2198 videos",
+        "validation: 3281 actions",
+    ]

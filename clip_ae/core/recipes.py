@@ -1,0 +1,66 @@
+"""What is known of the published benchmarks: how ids and subsets are spelt, and how much a complete release holds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+YOUTUBE = re.compile(r"(?:v_)?([\w-]{11})", re.ASCII)
+OTHER_WORDS = {"train": "training", "val": "validation", "test": "testing"}
+
+
+@dataclass(frozen=True)
+class Release:
+    """One subset as it was published."""
+
+    videos: int
+    # None where no source that we trust states it.
+    actions: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A benchmark; `subsets` are those that its published protocol trains on and scores."""
+
+    title: str
+    subsets: Mapping[str, Release]
+    classes: int
+    # Classes that are all annotated as another one, too: one action, two instances.
+    implied: Mapping[str, str] = field(default_factory=dict)
+
+    def video_id(self, name: str) -> str:
+        """The canonical id of what a file or an annotation calls a video."""
+        return name
+
+    def subset(self, video_id: str, stated: str) -> str:
+        """The canonical name of its subset."""
+        return stated
+
+
+class Thumos14(Recipe):
+    def subset(self, video_id: str, stated: str) -> str:
+        """The id tells: files in circulation call the validation videos train, training, Validation."""
+        return next((name for name in self.subsets if video_id.startswith(f"video_{name}_")), stated)
+
+
+class ActivityNet12(Recipe):
+    def video_id(self, name: str) -> str:
+        """Downloaded videos and some annotations put v_ before YouTube's id."""
+        found = YOUTUBE.fullmatch(name)
+        return found[1] if found else name
+
+    def subset(self, video_id: str, stated: str) -> str:
+        word = stated.lower()
+        return OTHER_WORDS.get(word, word)
+
+
+RECIPES: dict[str, Recipe] = {
+    "thumos14": Thumos14(
+        "THUMOS14",
+        {"validation": Release(200, 3007), "test": Release(213, 3358)},
+        classes=20,
+        implied={"CliffDiving": "Diving"},
+    ),
+    "activitynet12": ActivityNet12(
+        "ActivityNet v1.2", {"training": Release(4819), "validation": Release(2383, 3582)}, classes=100
+    ),
+}

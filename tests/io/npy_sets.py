@@ -1,0 +1,41 @@
+"""Writes npy annotations as those in circulation were written, by Python 2: text as bytes, lists in pickles."""
+
+import pickle
+import pickletools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def write_npy_set(folder: Path, rows: list[dict[str, Any]], durations: bool = True) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("videoname", "subset"):
+        np.save(folder / f"{name}.npy", np.array([row[name] for row in rows], dtype="S"))
+    for name in ("segments", "labels"):
+        write_objects(folder / f"{name}.npy", [row[name] for row in rows])
+    if durations:
+        np.save(folder / "duration.npy", np.array([[row["duration"]] for row in rows]))
+    return folder
+
+
+def write_objects(path: Path, rows: list[Any]) -> Path:
+    column = np.empty(len(rows), dtype=object)
+    column[:] = rows
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (len(rows),)})
+        file.write(_by_python_2(pickle.dumps(column, protocol=3)))
+    return path
+
+
+def _by_python_2(content: bytes) -> bytes:
+    """Text under the opcode that Python 2 had for it, and numpy under its old name."""
+    found = list(pickletools.genops(content))
+    ends = [position for *_, position in found[1:]] + [len(content)]
+    parts = [
+        b"U" + bytes([len(value)]) + (value if isinstance(value, bytes) else value.encode())
+        if op.name in ("BINUNICODE", "SHORT_BINBYTES")
+        else content[start:end]
+        for (op, value, start), end in zip(found, ends, strict=True)
+    ]
+    return b"".join(parts).replace(b"numpy._core", b"numpy.core")
