@@ -21,6 +21,8 @@ Precision = Literal["fp32", "bf16"]
 Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
 MAPPINGS: tuple[str, ...] = get_args(MappingRule)
+# How many kinds of action there are, or that the features shall tell.
+Classes = int | Literal["auto"]
 ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
 
 
@@ -264,7 +266,9 @@ class Evaluation:
 class Dataset:
     """What depends on the data. Exactly one source: demo, simulate, videos or features."""
 
-    classes: int = key(doc="number of action classes: all that the unsupervised setting knows", minimum=2)
+    classes: Classes = key(
+        doc="number of action classes, all that the unsupervised setting knows; auto: the best separated", minimum=2
+    )
     runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
     headline: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
     demo: DemoWorld | None = key(None, "source: generated videos")

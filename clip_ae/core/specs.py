@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from clip_ae.core.config import (
+    Classes,
     Config,
     Dataset,
     DemoWorld,
@@ -141,7 +142,7 @@ class CatalogSpec(Spec):
 
 @dataclass(frozen=True)
 class ClusterSpec(Spec):
-    classes: int = key(doc="number of clusters", minimum=2)
+    classes: Classes = key(doc="number of clusters, or auto", minimum=2)
     supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
     streams: tuple[str, ...] = key(MAIN_STREAMS, "streams of the descriptor")
     clustering: Clustering = key("spectral", "algorithm")
@@ -162,7 +163,7 @@ class ClusterSpec(Spec):
 class TrainSpec(Switches, Spec):
     method: Method = key(doc="localizer")
     streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
-    classes: int = key(doc="number of clusters, which are the classes to learn", minimum=2)
+    classes: Classes = key(doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2)
     supervision: Supervision = key("unsupervised", "what the labels are")
     losses: dict[str, float] = key({}, "weight of each loss")
     training: Training = key(Training(), "the training itself")

@@ -112,7 +112,7 @@ def join(where: str, name: Any) -> str:
 def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return None if value is None else _value(_not_none(hint), value, where, limits)
+        return None if value is None else _value(_chosen(hint, value), value, where, limits)
     if origin is Literal:
         if value not in get_args(hint):
             raise UserError(f"{where}: {_show(value)} is not allowed{nearest(str(value), get_args(hint))}")
@@ -159,8 +159,14 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _not_none(hint: Any) -> Any:
-    return next(a for a in get_args(hint) if a is not type(None))
+def _alternatives(hint: Any) -> list[Any]:
+    return [a for a in get_args(hint) if a is not type(None)]
+
+
+def _chosen(hint: Any, value: Any) -> Any:
+    """Of several types the one of words for a word, or else the first."""
+    first, *others = _alternatives(hint)
+    return next((other for other in others if isinstance(value, str)), first)
 
 
 def _property(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
@@ -180,7 +186,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return {"anyOf": [_type(_not_none(hint), limits), {"type": "null"}]}
+        nothing = [{"type": "null"}] if type(None) in get_args(hint) else []
+        return {"anyOf": [*(_type(kind, limits) for kind in _alternatives(hint)), *nothing]}
     if origin is Literal:
         return {"enum": list(get_args(hint))}
     if origin is tuple:
@@ -209,7 +216,9 @@ def leaves(cls: type, prefix: str = "") -> Iterator[Leaf]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name = join(prefix, field.name)
-        hint = _not_none(hints[field.name]) if get_origin(hints[field.name]) is types.UnionType else hints[field.name]
+        hint = hints[field.name]
+        if get_origin(hint) in (Union, types.UnionType):
+            hint = _alternatives(hint)[0]
         if dataclasses.is_dataclass(hint):
             yield from leaves(hint, name)  # type: ignore[arg-type]
             continue

@@ -38,10 +38,12 @@ CURVES = pa.schema(
 )  # fmt: skip
 
 
-def write_rows(path: Path, schema: pa.Schema, rows: Iterable[Any], record: Record) -> None:
+def write_rows(
+    path: Path, schema: pa.Schema, rows: Iterable[Any], record: Record, metadata: dict[str, str] | None = None
+) -> None:
     """Write dataclasses or dicts, in their order."""
     plain = [row if isinstance(row, dict) else asdict(row) for row in rows]
-    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], record)
+    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], record, metadata=metadata)
 
 
 def write_tables(

@@ -1,12 +1,14 @@
 """Cluster the training videos, one round's pseudo-labels; or, for runs that are told, take their true labels."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.clustering.choice import chosen, silhouettes
 from clip_ae.clustering.labels import by_first_appearance
 from clip_ae.clustering.pooling import pool
 from clip_ae.core.errors import UserError
+from clip_ae.core.progress import say
 from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import ClusterSpec
 from clip_ae.core.tables import CLUSTERINGS, DESCRIPTORS, load
@@ -19,6 +21,8 @@ from clip_ae.io.streams import read_streams
 from clip_ae.io.told import Told, told_of
 from clip_ae.io.weights import read_weights, read_weights_about, read_weights_record
 
+# Two numbers of clusters, of two videos each on average.
+LEAST_TO_CHOOSE = 6
 LIBRARIES = ("numpy", "scikit-learn", "scipy")
 
 
@@ -38,22 +42,23 @@ def run(
     streams = _with_material(read_streams(features, _streams(spec, model), shards, ids), spec.streams)
     videos = list(streams[spec.streams[0]])
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in streams}
+    curve: dict[int, float] = {}
     if spec.supervision != "unsupervised":
         told = _told(spec, annotations)
         inputs["told"] = digest(canonical(told))
         labels = _labels(spec, annotations, {i: told[i] for i in videos if told[i]})
     else:
-        if len(videos) < spec.classes:
-            raise UserError(
-                f"{features}: {len(videos)} training videos cannot form {spec.classes} clusters; lower `classes`"
-            )
+        _check_number(spec, features, len(videos))
         z = _descriptors(spec, streams, model, device)
-        clusters = by_first_appearance(load(CLUSTERINGS[spec.clustering]).cluster(z, spec.classes, spec.seed))
+        cluster = load(CLUSTERINGS[spec.clustering]).cluster
+        if spec.classes == "auto" and not model:
+            curve = silhouettes(z, cluster, spec.seed)
+        clusters = by_first_appearance(cluster(z, _number(spec, curve, model), spec.seed))
         labels = [Label(i, k, cluster_label(k)) for i, k in zip(videos, clusters.tolist(), strict=True)]
     if model:
         inputs["model"] = read_weights_record(model).id
     libraries = (*LIBRARIES, "torch") if model else LIBRARIES
-    write_labels(out, labels, make_record("cluster", spec, inputs, libraries))
+    write_labels(out, labels, make_record("cluster", spec, inputs, libraries), curve)
 
 
 def _streams(spec: ClusterSpec, model: Path | None) -> tuple[str, ...]:
@@ -81,6 +86,27 @@ def _descriptors(spec: ClusterSpec, streams: Streams, model: Path | None, device
     return pool(*described(streams, file.tensors, file.about, resolve(device), fused=spec.descriptor == "fused"))
 
 
+def _check_number(spec: ClusterSpec, features: Path, videos: int) -> None:
+    fewest = LEAST_TO_CHOOSE if spec.classes == "auto" else spec.classes
+    if videos < fewest:
+        words = "tell a number of clusters" if spec.classes == "auto" else f"form {spec.classes} clusters"
+        raise UserError(f"{features}: {videos} training videos cannot {words}; lower `classes`")
+
+
+def _number(spec: ClusterSpec, curve: Mapping[int, float], model: Path | None) -> int:
+    """As many as were chosen in the first round, where the number was left open."""
+    if spec.classes != "auto":
+        return spec.classes
+    if model:
+        return len(read_weights_about(model)["blueprint"]["labels"])
+    if not curve:
+        raise UserError("the training videos are too much alike to tell a number of clusters; give `classes`")
+    for number, value in curve.items():
+        say(f"{number:3} clusters: silhouette {value:.3f}")
+    say(f"cluster: {chosen(curve)} clusters, the best separated")
+    return chosen(curve)
+
+
 def _told(spec: ClusterSpec, path: Path | None) -> Told:
     if path is None:
         raise UserError(f"--annotations: missing; `{spec.supervision}` supervision needs them")
@@ -90,7 +116,7 @@ def _told(spec: ClusterSpec, path: Path | None) -> Told:
 def _labels(spec: ClusterSpec, path: Path | None, known: Told) -> list[Label]:
     """Classes by name in place of clusters, for the videos that have any."""
     names = sorted({name for classes in known.values() for name in classes})
-    if len(names) != spec.classes:
+    if spec.classes not in ("auto", len(names)):
         raise UserError(
             f"{path}: the training videos show {len(names)} classes, not {spec.classes}; "
             "every class needs a training video: correct `classes` or the annotations"

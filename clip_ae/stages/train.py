@@ -43,16 +43,19 @@ def run(
 ) -> None:
     set_threads(spec.math_threads)
     told = read_labels(labels)
+    classes = _classes(spec, told)
     ids = {label.video_id for label in told}
     streams = read_streams(features, spec.streams, shards, ids)
-    _check(labels, told, set(streams[spec.streams[0]]), spec.classes)
+    _check(labels, told, set(streams[spec.streams[0]]), classes)
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in spec.streams}
     record = make_record("train", spec, inputs | {"labels": read_parquet_record(labels).id}, ("numpy", "torch"))
     where = resolve(device)
     library = Library(streams, where)
-    blueprint = _blueprint(spec, {n: next(iter(v.values())).feature.shape[1] for n, v in streams.items()}, told)
+    blueprint = _blueprint(
+        spec, {n: next(iter(v.values())).feature.shape[1] for n, v in streams.items()}, told, classes
+    )
     learner = create(blueprint, spec.training.steps, spec.seed, spec.training.precision)
-    truths = Truths(told, library.ids, spec.classes, spec.grid)
+    truths = Truths(told, library.ids, classes, spec.grid)
     trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
     kind = where.split(":")[0]
     with checkpoint(out, record, kind, checkpoint_seconds) as kept, board(tensorboard, kept.step) as show:
@@ -77,13 +80,17 @@ def collapsed(watched: Mapping[str, float]) -> list[str]:
     return [name for name in MAIN_STREAMS if flat(watched[f"attention {name}"], watched[f"spread {name}"])]
 
 
-def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label]) -> Blueprint:
+def _classes(spec: TrainSpec, told: Sequence[Label]) -> int:
+    return 1 + max(label.cluster for label in told) if spec.classes == "auto" else spec.classes
+
+
+def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label], classes: int) -> Blueprint:
     names = {label.cluster: label.label for label in told}
     return Blueprint(
         **{f.name: getattr(spec, f.name) for f in fields(Switches)},
         method=spec.method,
         dims=dims,
-        labels=tuple(names.get(k, cluster_label(k)) for k in range(spec.classes)),
+        labels=tuple(names.get(k, cluster_label(k)) for k in range(classes)),
         width=spec.training.width,
         dropout=spec.training.dropout,
         videos=len({label.video_id for label in told}),

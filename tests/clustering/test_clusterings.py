@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_ae.clustering.choice import chosen, silhouettes
 from clip_ae.clustering.labels import by_first_appearance
 from clip_ae.clustering.spectral import affinity
 from clip_ae.core.tables import CLUSTERINGS, load
@@ -53,3 +54,20 @@ def test_numbers_depend_on_the_partition_alone(labels, names):
     assert (found == by_first_appearance(np.array(names, np.int32)[labels])).all()
     assert list(dict.fromkeys(found.tolist())) == list(range(len(set(labels.tolist()))))
     assert len({*zip(labels.tolist(), found.tolist(), strict=True)}) == len(set(labels.tolist()))
+
+
+@pytest.mark.parametrize("name", CLUSTERINGS)
+@pytest.mark.parametrize("classes", [3, 6])
+def test_the_number_of_planted_clusters_is_found(name, classes):
+    z, _ = planted(classes=classes)
+    curve = silhouettes(z, load(CLUSTERINGS[name]).cluster, 0)
+    assert list(curve) == list(range(2, 21))
+    assert chosen(curve) == classes
+
+
+def test_of_two_numbers_as_good_the_smaller_is_chosen():
+    assert chosen({2: 0.1, 3: 0.5, 4: 0.5}) == 3
+
+
+def test_videos_that_are_alike_tell_no_number():
+    assert not silhouettes(np.ones((8, 4)), lambda z, k, seed: np.zeros(len(z), np.int32), 0)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,10 +16,10 @@ from clip_ae.core.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpe
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.io.detections import read_detections, read_json_record
-from clip_ae.io.labels import read_labels
+from clip_ae.io.labels import read_curve, read_labels
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.shards import write_shard
-from clip_ae.io.weights import read_weights_record
+from clip_ae.io.weights import read_weights_about, read_weights_record
 from clip_ae.stages import cluster, evaluate, localize, train
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, Grid()
@@ -266,6 +267,26 @@ def test_fewer_videos_than_clusters(done):
     with pytest.raises(UserError, match="12 training videos cannot form 13 clusters"):
         do_cluster(done, "x.parquet", classes=13)
     assert not (done / "x.parquet").exists()
+
+
+def test_a_number_of_clusters_left_open_is_chosen_once_and_kept(tmp_path):
+    at = write(tmp_path, *planted())
+    labels = do_cluster(at, classes="auto")
+    number = 1 + max(labels.values())
+    curve = read_curve(at / "labels.parquet")
+    assert curve[number] == max(curve.values())
+    do_train(at, classes="auto", training=replace(TRAINING, steps=50))
+    model = at / "model.safetensors"
+    assert len(read_weights_about(model)["blueprint"]["labels"]) == number
+    later = do_cluster(at, "round-1.parquet", classes="auto", model=model)
+    assert 1 + max(later.values()) == number
+    assert not read_curve(at / "round-1.parquet")
+
+
+def test_too_few_videos_to_tell_a_number(tmp_path):
+    at = write(tmp_path, *planted(videos=6))
+    with pytest.raises(UserError, match="4 training videos cannot tell a number of clusters"):
+        do_cluster(at, classes="auto")
 
 
 def test_wrong_subset_is_named_beside_those_present(done):
