@@ -27,7 +27,7 @@ from clip_ae.core.typed import assign, leaves, put, read
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "cluster", "train", "localize", "evaluate", "diagnose", "summarize", "report",
+    "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report",
 )  # fmt: skip
 TOOLS = ("annotations", "features", "import", "show", "compare", "verify", "schema")
 INTERRUPTED = 130

@@ -113,12 +113,24 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
     _known(f"{where}.headline", dataset.headline, dataset.runs)
+    _check_words(where, dataset)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
         raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
     _check_evaluation(f"{where}.evaluation", dataset.evaluation)
     _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
     if dataset.localization.attention_thresholds:
         _check_rising(f"{where}.localization.attention_thresholds", dataset.localization.attention_thresholds)
+
+
+def _check_words(where: str, dataset: Dataset) -> None:
+    """What is for datasets without annotations."""
+    for name in ("examples", "vocabulary"):
+        if getattr(dataset, name) is not None and dataset.annotated:
+            raise UserError(f"{where}.{name}: only without `annotations`, whose scores it must not touch")
+    if dataset.vocabulary is not None and "clip" not in dataset.stream_names:
+        raise UserError(f"{where}.vocabulary: names are told by CLIP, and this dataset has no clip stream")
+    if dataset.vocabulary is not None and dataset.encoders is None:
+        raise UserError(f"{where}.vocabulary: of ready `features` nobody knows the CLIP, which must name them")
 
 
 def _check_source(where: str, dataset: Dataset) -> None:

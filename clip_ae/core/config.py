@@ -278,6 +278,10 @@ class Dataset:
     streams: tuple[StreamName, ...] | None = key(None, "with `features` only: the streams that lie there")
     origin: str | None = key(None, "with `features` only: where they come from; every shard's record says it")
     annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
+    examples: str | None = key(
+        None, "in place of annotations: a few annotated videos, which score what was found and change none of it"
+    )
+    vocabulary: str | None = key(None, "text file of names to name clusters by, where no annotations score them")
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
     grid: Grid = key(Grid(), "the snippet grid that all streams share")
@@ -305,7 +309,12 @@ class Dataset:
 
     @property
     def annotated(self) -> bool:
+        """Whether annotations say which videos train and which test."""
         return self.generated is not None or self.annotations is not None
+
+    @property
+    def scored(self) -> bool:
+        return self.annotated or self.examples is not None
 
 
 @dataclass(frozen=True)

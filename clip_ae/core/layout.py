@@ -27,6 +27,7 @@ TRAINING = f"{ROUND}/training.jsonl"
 TENSORBOARD = f"{DATASET}/tensorboard/{{run}}/seed-{{seed}}/round-{{round}}"
 DETECTIONS = f"{RUN}/detections.json"
 CURVES = f"{RUN}/curves.parquet"
+NAMES = f"{RUN}/names.json"
 MAP = f"{RUN}/map.json"
 SUMMARY = "results/{dataset}_{summary}"
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
@@ -48,6 +49,7 @@ OUTPUTS = (
     ("train", MODEL),
     ("localize", DETECTIONS),
     ("localize", CURVES),
+    ("name_clusters", NAMES),
     ("evaluate", MAP),
     ("diagnose", DIAGNOSIS),
     ("summarize", SUMMARY),

@@ -199,6 +199,16 @@ def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class NameClustersSpec(Spec):
+    templates: tuple[str, ...] = key(
+        ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}"),
+        "texts whose embeddings are averaged, with a name in place of {}",
+    )
+    top: int = key(3, "names a cluster", minimum=1)
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
 class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
     supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
@@ -334,6 +344,10 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
         test_subset=data.test_subset,
         math_threads=config.math_threads,
     )
+
+
+def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
+    return NameClustersSpec(math_threads=config.math_threads)
 
 
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -109,6 +109,14 @@ class Detection:
     score: float
     start: float
     stop: float
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What a run saw in one video: attention a snippet, and the activation of every label that it kept."""
+
+    attention: Sequence[float]
+    activation: Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)

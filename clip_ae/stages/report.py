@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,14 +13,17 @@ from clip_ae.core.specs import ReportSpec
 from clip_ae.core.tables import METHODS
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.io.annotations import read_annotations, source_digest
+from clip_ae.io.curves import read_curves
 from clip_ae.io.detections import read_detections, read_json
 from clip_ae.io.files import write_text
+from clip_ae.io.labels import read_curve, read_labels
 from clip_ae.io.parquet import read_rows
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import read_loudness
 from clip_ae.pages.page import page
 from clip_ae.pages.report.clusters import clusters
 from clip_ae.pages.report.errors import errors
+from clip_ae.pages.report.names import Names, named
 from clip_ae.pages.report.scores import Published, Results, means, scores
 from clip_ae.pages.report.sources import sources
 from clip_ae.pages.report.training import Log, training
@@ -37,6 +40,7 @@ def run(
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "HTML page to write"],
     annotations: Annotated[Path | None, "annotations, where there are any"] = None,
+    names: Annotated[Path | None, "names.json of the first seed, where clusters were given names"] = None,
     diagnosis: Annotated[Path | None, "diagnosis.json, where there are annotations"] = None,
     sound: Annotated[tuple[Path, ...], "audio shards, for loudness"] = (),
     source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
@@ -53,17 +57,18 @@ def run(
         found.get("videos", {}),
         Path(os.path.relpath(source, out.parent)) if source else None,
     )
-    record = _record(spec, folders, videos, annotations, diagnosis, sound)
+    record = _record(spec, folders, videos, annotations, diagnosis, sound, names)
+    guesses = read_json(names)["names"] if names else {}
     sections = {
         **({"Scores": _scores(spec, results)} if results else {}),
-        **({"Clusters": clusters(results)} if results and results[first]["rounds"] else {}),
+        **({"Clusters": _clusters(spec, folders[first], results, guesses)} if _clustered(spec) else {}),
         **({"Errors": errors(found)} if found else {}),
         "Videos": timelines(shown),
         "Training": training({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
         "Sources": sources(catalog, read_rows(failures), record),
     }
     lead = f"{spec.run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
-    drawn = data(shown, _names(results[first]) if results else {}, spec.grid)
+    drawn = data(shown, _names(results[first]) if results else _best(guesses), spec.grid)
     write_text(out, page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 
 
@@ -74,16 +79,36 @@ def _record(
     annotations: Path | None,
     diagnosis: Path | None,
     sound: Sequence[Path],
+    names: Path | None,
 ) -> Record:
-    names = ("detections", "map") if annotations else ("detections",)
+    files = ("detections", "map") if annotations else ("detections",)
     inputs = {
         "videos": read_record(videos).id,
-        **{f"{name}-{s}": read_record(folder / f"{name}.json").id for s, folder in folders.items() for name in names},
+        **{f"{name}-{s}": read_record(folder / f"{name}.json").id for s, folder in folders.items() for name in files},
+        **({"names": read_record(names).id} if names else {}),
         **({"annotations": source_digest(annotations)} if annotations else {}),
         **({"diagnosis": read_record(diagnosis).id} if diagnosis else {}),
         **({"features/audio": join_ids(read_record(path).id for path in sound)} if sound else {}),
     }
     return make_record("report", spec, inputs)
+
+
+def _clustered(spec: ReportSpec) -> bool:
+    return spec.supervision == "unsupervised"
+
+
+def _clusters(spec: ReportSpec, folder: Path, results: Results, guesses: Names) -> str:
+    """What they are by the annotations, and beside or in place of it what can be said without any."""
+    first, last = (folder / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
+    curve = read_curve(first)
+    sizes = Counter(label.label for label in read_labels(last))
+    alone = named(dict(sorted(sizes.items())), guesses, curve) if guesses or curve or not results else ""
+    return (clusters(results) if results else "") + alone
+
+
+def _best(guesses: Names) -> dict[str, str]:
+    """Each cluster's likeliest name; of two with the same the page tells them apart by their clusters."""
+    return {cluster: best["name"] for cluster, (best, *_) in guesses.items()}
 
 
 def _scores(spec: ReportSpec, results: Results) -> str:
@@ -110,9 +135,7 @@ def _shown(
     found: dict[str, list[Detection]] = defaultdict(list)
     for d in read_detections(folder / "detections.json"):
         found[d.video_id].append(d)
-    curves: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in read_rows(folder / "curves.parquet"):
-        curves[row["video_id"]].append(row)
+    curves = read_curves(folder / "curves.parquet")
     known = {row["video_id"]: row for row in catalog}
     if unknown := sorted(curves.keys() - known.keys()):
         raise UserError(f"{folder}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos")
@@ -120,15 +143,15 @@ def _shown(
         Shown(
             video_id,
             known[video_id]["duration"],
-            [row["attention"] for row in rows],
-            {name: [dict(row["activation"])[name] for row in rows] for name, _ in rows[0]["activation"]},
+            seen.attention,
+            seen.activation,
             found[video_id],
             truth[video_id].instances if video_id in truth else (),
             loudness.get(video_id),
             ap.get(video_id),
             (files / known[video_id]["path"]).as_posix() if files else None,
         )
-        for video_id, rows in sorted(curves.items())
+        for video_id, seen in curves.items()
     ]
 
 

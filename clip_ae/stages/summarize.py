@@ -10,6 +10,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.typed import plain
+from clip_ae.io.detections import read_json
 from clip_ae.io.files import write_text
 from clip_ae.io.parquet import read_parquet_record, read_rows
 from clip_ae.io.records import read_record
@@ -30,6 +31,7 @@ def run(
     videos: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "file to write"],
+    names: Annotated[Path | None, "names.json of the first seed, to go with its detections"] = None,
 ) -> None:
     check(spec, summary)
     seeds = spec.seeds[:1] if summary == "detections.json" else spec.seeds
@@ -37,6 +39,7 @@ def run(
     file = "detections.json" if summary == "detections.json" else "map.json"
     paths = {(run, seed): runs / run / f"seed-{seed}" / file for run in shown for seed in seeds}
     inputs = {f"{run}/seed-{seed}": read_record(path).id for (run, seed), path in paths.items()}
+    inputs |= {"names": read_record(names).id} if names else {}
     record = make_record("summarize", spec, {"videos": read_parquet_record(videos).id, **inputs})
     results = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in paths.items()}
     if summary in TABLES:
@@ -45,7 +48,8 @@ def run(
     elif summary == "map.json":
         text = _json(headline_map(spec, list(results.values()), source_counts(videos, failures), record))
     else:
-        text = _json({**results[spec.run, seeds[0]], "external_data": {"provenance": plain(record)}})
+        guessed = {"names": read_json(names)["names"]} if names else {}
+        text = _json({**results[spec.run, seeds[0]], "external_data": {**guessed, "provenance": plain(record)}})
     write_text(out, text)
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from clip_ae.cli import main
 from clip_ae.core.provenance import Record
-from clip_ae.core.types import Detection, Failure, VideoInfo
-from clip_ae.io.detections import write_detections
+from clip_ae.core.types import Detection, Failure, Label, VideoInfo
+from clip_ae.io.detections import write_detections, write_json
+from clip_ae.io.labels import write_labels
 from clip_ae.io.parquet import CURVES, FAILURES, VIDEOS, write_rows
 
 RECORD = Record("made by hand", {}, "c0de")
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     write_detections(seed / "detections.json", [Detection("v", "cluster-00", 0.5, 0.1, 0.9)], RECORD)
     rows = [{"video_id": "v", "snippet": k, "attention": 0.5, "activation": {"cluster-00": 0.25}} for k in range(3)]
     write_rows(seed / "curves.parquet", CURVES, rows, RECORD)
-    (seed / "round-0").mkdir()
+    write_labels(seed / "round-0/labels.parquet", [Label("v", 0, "cluster-00")], RECORD)
     (seed / "round-0/training.jsonl").write_text('{"step": 1, "total": 2.0}\n{"step": 2, "total": 1.0}\n')
     catalog(tmp_path, "v")
     write_rows(tmp_path / "failures.parquet", FAILURES, [Failure("w", "probe", "decode", "<broken>")], RECORD)
@@ -43,6 +44,7 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
     assert report(folder, "--source", folder / "videos") == 0
     page = (folder / "out/page.html").read_text()
     assert [name for name in ("Scores", "Clusters", "Errors", "Videos", "Training") if f"<h2>{name}</h2>" in page] == [
+        "Clusters",
         "Videos",
         "Training",
     ]
@@ -52,6 +54,25 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
     (video,) = drawn["videos"]
     assert video["file"] == "../videos/sub/v ü.mp4"
     assert (video["ap"], video["loudness"], video["truth"]) == (None, None, [])
+
+
+def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(folder: Path) -> None:
+    guesses = [{"name": "<waving>", "score": 0.75}, {"name": "clapping", "score": 0.125}]
+    write_json(folder / "names.json", {"names": {"cluster-00": guesses}, "provenance": vars(RECORD)})
+    assert report(folder, "--names", folder / "names.json") == 0
+    page = (folder / "out/page.html").read_text()
+    assert "&lt;waving&gt; 0.75, clapping 0.12" in page
+    drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert drawn["labels"] == [["<waving>", "cluster-00"]]
+
+
+def test_a_number_of_clusters_that_was_chosen_shows_its_curve(folder: Path) -> None:
+    labels = folder / "runs/stpn/seed-0/round-0/labels.parquet"
+    write_labels(labels, [Label("v", 0, "cluster-00")], RECORD, {2: 0.25, 3: 0.5, 4: 0.125})
+    assert report(folder) == 0
+    page = (folder / "out/page.html").read_text()
+    assert "How many clusters" in page
+    assert "the highest, 0.500, is that of 3" in page
 
 
 def test_a_video_that_the_catalog_does_not_know(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ OUTSIDE: set[str] = set()
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
 # them runs again through Snakemake's own dependencies.
 EXPECTED: dict[str, set[str]] = {
-    "math_threads": NETS,
+    "math_threads": NETS | {"name_clusters"},
     "track_code": OUTSIDE,
     "runtime.*": OUTSIDE,
     "pretrain.*": {"pretrain"},
@@ -62,6 +62,8 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.published": {"summarize", "report"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
     "datasets.mine.features": OUTSIDE,
+    "datasets.mine.examples": OUTSIDE,  # their content is a digest of its own
+    "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
     "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos": OUTSIDE,  # a moved folder changes nothing
@@ -85,7 +87,11 @@ def base() -> dict[str, Any]:
     data = plain(load_config(read_config_file(ROOT / "config.yaml")))
     data["datasets"]["mine"] = {
         "features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn",
-        "grid": {"fps": 25, "frames": 16, "stride": 16},
+        "grid": {"fps": 25, "frames": 16, "stride": 16}, "examples": "few.json",
+    }  # fmt: skip
+    data["datasets"]["own"] = {
+        "videos": "x", "classes": "auto", "encoders": copy.deepcopy(data["datasets"]["demo"]["encoders"]),
+        "vocabulary": "words.txt", "runs": ["stpn"], "headline": "stpn",
     }  # fmt: skip
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
@@ -130,6 +136,7 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
+        add(f"name_clusters {dataset}", "name_clusters", dataset=dataset)
     return found
 
 
@@ -173,12 +180,12 @@ def tracked_leaves(base: dict[str, Any]) -> list[str]:
     roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated", "runs.", "weights.")
     own = ("runs.clip_ae.", "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
            "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
-    mine = ("features", "streams", "grid")
+    of = {"mine": ("features", "streams", "grid", "examples"), "own": ("vocabulary",)}
     return [
         leaf
         for leaf in leaves(base)
         if (not leaf.startswith(roots) or leaf.startswith(own))
-        and (not leaf.startswith("datasets.mine.") or leaf.split(".")[2] in mine)
+        and (not leaf.startswith(("datasets.mine.", "datasets.own.")) or leaf.split(".")[2] in of[leaf.split(".")[1]])
     ]
 
 

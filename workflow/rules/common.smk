@@ -18,6 +18,7 @@ from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts
 from clip_ae.io.annotations import read_subsets, source_digest
 from clip_ae.io.told import told_of
+from clip_ae.io.vocabulary import read_vocabulary
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -164,9 +165,17 @@ def test_ids(wildcards):
 
 @reported
 def annotated(wildcards):
-    """Digest of the annotations; a world's are an input instead."""
+    """Digest of the annotations that score; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
-    return source_digest(Path(dataset.annotations)) if dataset.annotations else "none"
+    path = dataset.annotations or dataset.examples
+    return source_digest(Path(path)) if path else "none"
+
+
+@reported
+def vocabulary(wildcards):
+    """Digest of the words that clusters are named by."""
+    path = CONFIG.datasets[wildcards.dataset].vocabulary
+    return digest(canonical([vars(word) for word in read_vocabulary(Path(path))]))
 
 
 # --- params that Snakemake does not compare: they take `resources` ----------------------------
@@ -202,9 +211,29 @@ def annotations_option(wildcards, resources):
     )
 
 
+def truth_option(wildcards, resources):
+    """The annotations that score, where there are any."""
+    scored = CONFIG.datasets[wildcards.dataset].scored
+    path = shlex.quote(truth_path(wildcards.dataset)) if scored else ""
+    return f"--annotations {path}" if scored else ""
+
+
 def diagnosis_option(wildcards, resources):
     path = at.DIAGNOSIS.format(dataset=wildcards.dataset)
-    return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].annotated else ""
+    return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].scored else ""
+
+
+def vocabulary_option(wildcards, resources):
+    return f"--vocabulary {shlex.quote(CONFIG.datasets[wildcards.dataset].vocabulary)}"
+
+
+def names_option(wildcards, resources):
+    return " ".join(f"--names {path}" for path in names_files(wildcards))
+
+
+def summary_names_option(wildcards, resources):
+    named = wildcards.summary == "detections.json"
+    return names_option(wildcards, resources) if named else ""
 
 
 def sound_option(wildcards, resources):
@@ -220,7 +249,7 @@ def report_source_option(wildcards, resources):
 
 
 def ground_truth_option(wildcards, resources):
-    return f"--ground-truth {shlex.quote(annotations_path(wildcards.dataset))}"
+    return f"--ground-truth {shlex.quote(truth_path(wildcards.dataset))}"
 
 
 def tensorboard_option(wildcards, resources):
@@ -256,9 +285,10 @@ def source_files(wildcards):
 def check_subsets(dataset):
     """A misspelt subset must not cost the hours of extraction before clustering finds nobody in it."""
     data = CONFIG.datasets[dataset]
-    present = set(subsets(dataset).values())
+    known = read_subsets(Path(data.examples)) if data.examples else subsets(dataset)
+    present = set(known.values())
     for name in ("train_subset", "test_subset"):
-        if data.annotated and getattr(data, name) not in present:
+        if data.scored and getattr(data, name) not in present:
             subset = getattr(data, name)
             raise UserError(
                 f"datasets.{dataset}.{name}: '{subset}' is no subset there{nearest(subset, present)}"
@@ -365,8 +395,8 @@ def headline(pattern):
 def summarized(wildcards):
     dataset, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
     if wildcards.summary == "detections.json":
-        return headline(at.DETECTIONS)(wildcards)[:1]
-    if not dataset.annotated:
+        return [headline_first(at.DETECTIONS)(wildcards), *names_files(wildcards)]
+    if not dataset.scored:
         raise UserError(
             f"results/{name}_{wildcards.summary}: {name} has no annotations, so it has no scores; "
             f"ask for results/{name}_detections.json"
@@ -390,7 +420,7 @@ def headline_first(pattern):
 
 def report_scores(wildcards):
     """What there is to say where annotations are."""
-    if not CONFIG.datasets[wildcards.dataset].annotated:
+    if not CONFIG.datasets[wildcards.dataset].scored:
         return []
     return [
         *headline(at.MAP)(wildcards),
@@ -402,6 +432,34 @@ def report_sound(wildcards):
     """How loud the videos are, where the dataset has sound."""
     heard = "audio" in CONFIG.datasets[wildcards.dataset].stream_names
     return shards_in(wildcards.dataset, ["audio"]) if heard else []
+
+
+def names_files(wildcards):
+    """What the first seed's clusters may be called, where a vocabulary is given."""
+    named = CONFIG.datasets[wildcards.dataset].vocabulary is not None
+    return [headline_first(at.NAMES)(wildcards)] if named else []
+
+
+def clip_features(wildcards):
+    return shards_in(wildcards.dataset, ["clip"])
+
+
+def clip_weights(wildcards):
+    encoders = CONFIG.datasets[wildcards.dataset].encoders
+    return at.WEIGHTS.format(name=encoders.clip.weights)
+
+
+def report_labels(wildcards):
+    """Clusters of every round of the first seed, and what their number was chosen by."""
+    first = {
+        **wildcards,
+        "run": CONFIG.datasets[wildcards.dataset].headline,
+        "seed": CONFIG.datasets[wildcards.dataset].seeds[0],
+    }
+    return [
+        at.LABELS.format(**first, round=number)
+        for number in range(rounds_of(CONFIG, first["dataset"], first["run"]))
+    ]
 
 
 def report_training(wildcards):
@@ -466,6 +524,10 @@ def annotations_path(dataset):
     return CONFIG.datasets[dataset].annotations or at.WORLD_ANNOTATIONS.format(
         dataset=dataset
     )
+
+
+def truth_path(dataset):
+    return CONFIG.datasets[dataset].examples or annotations_path(dataset)
 
 
 @functools.cache

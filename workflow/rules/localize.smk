@@ -28,6 +28,33 @@ rule localize:
         "{params.annotations} {params.knobs} 2>&1 | tee {log} >&2"
 
 
+rule name_clusters:
+    input:
+        clip_features,
+        curves=at.CURVES,
+        weights=clip_weights,
+    output:
+        at.NAMES,
+    log:
+        "results/{dataset}/logs/name_clusters/{run}/seed-{seed}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/name_clusters/{run}/seed-{seed}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    params:
+        cfg=cfg("name_clusters"),
+        code=code("name_clusters"),
+        words=vocabulary,
+        shards=shards,
+        vocabulary=vocabulary_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae name_clusters --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --curves {input.curves} --weights {input.weights} --out {output} "
+        "{params.vocabulary} {params.knobs} 2>&1 | tee {log} >&2"
+
+
 rule evaluate:
     input:
         annotation_files,

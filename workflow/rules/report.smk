@@ -22,9 +22,10 @@ rule summarize:
     params:
         cfg=cfg("summarize"),
         code=code("summarize"),
+        names=summary_names_option,
     shell:
         "python -m clip_ae summarize --cfg {params.cfg:q} --summary {wildcards.summary} --videos {input.videos} "
-        "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} 2>&1 | tee {log} >&2"
+        "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.names} 2>&1 | tee {log} >&2"
 
 
 rule diagnose:
@@ -63,6 +64,8 @@ rule report:
         report_training,
         headline(at.DETECTIONS),
         headline(at.CURVES),
+        report_labels,
+        names_files,
         videos=at.VIDEOS,
         sound=report_sound,
         failures=at.FAILURES,
@@ -83,14 +86,15 @@ rule report:
         cfg=cfg("report"),
         code=code("report"),
         annotated=annotated,
-        annotations=annotations_option,
+        annotations=truth_option,
+        names=names_option,
         diagnosis=diagnosis_option,
         sound=sound_option,
         source=report_source_option,
     shell:
         "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
         "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.sound} "
-        "{params.source} 2>&1 | tee {log} >&2"
+        "{params.names} {params.source} 2>&1 | tee {log} >&2"
 
 
 rule verify:

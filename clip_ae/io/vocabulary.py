@@ -1,0 +1,35 @@
+"""Words to name clusters by: a text file of names, a line each, described where a name alone is unclear."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_ae.core.errors import UserError
+from clip_ae.io.json_values import read_text
+
+
+@dataclass(frozen=True)
+class Word:
+    """A name, and descriptions in its place: `spinning cross: a cross that spins; a turning cross`."""
+
+    name: str
+    descriptions: tuple[str, ...] = ()
+
+
+def read_vocabulary(path: Path) -> list[Word]:
+    """Lines that are empty or begin with # are passed over."""
+    lines = [line.partition("#")[0].strip() for line in read_text(path, "vocabulary").splitlines()]
+    words = [_word(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line]
+    names = [word.name for word in words]
+    if len(words) < 2:
+        raise UserError(f"{path}: a vocabulary needs two names at least, a line each")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: '{twice[0]}' stands twice; keep one")
+    return words
+
+
+def _word(where: str, line: str) -> Word:
+    name, colon, rest = (part.strip() for part in line.partition(":"))
+    descriptions = tuple(text.strip() for text in rest.split(";") if text.strip())
+    if not name or (colon and not descriptions):
+        raise UserError(f"{where}: expected a name, or a name and its descriptions as in `diving: a person dives`")
+    return Word(name, descriptions)

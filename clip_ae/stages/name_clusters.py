@@ -1,0 +1,71 @@
+"""Name clusters by a vocabulary, with CLIP's text tower on their attended snippets: names are guesses, with scores."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from clip_ae.clustering.naming import looks, ranked
+from clip_ae.core.errors import UserError
+from clip_ae.core.progress import say
+from clip_ae.core.provenance import digest, make_record
+from clip_ae.core.specs import NameClustersSpec
+from clip_ae.core.typed import canonical
+from clip_ae.core.types import Network
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.encoders.texts import TextTower
+from clip_ae.io.curves import read_curves
+from clip_ae.io.detections import write_json
+from clip_ae.io.parquet import read_parquet_record
+from clip_ae.io.shards import read_stream, stream_id
+from clip_ae.io.vocabulary import Word, read_vocabulary
+from clip_ae.io.weights import read_weights
+
+STREAM = "clip"
+
+
+def run(
+    spec: NameClustersSpec,
+    *,
+    features: Annotated[Path, "folder of feature shards, clip/{shard}.parquet"],
+    shards: Annotated[int, "number of shards"],
+    curves: Annotated[Path, "curves.parquet of the run"],
+    weights: Annotated[Path, "the CLIP that the features are of"],
+    vocabulary: Annotated[Path, "text file of names, a line each; after a colon, descriptions to put in their place"],
+    out: Annotated[Path, "names.json to write"],
+    device: Annotated[str, "auto, cpu or cuda"] = "auto",
+) -> None:
+    set_threads(spec.math_threads)
+    words, network = read_vocabulary(vocabulary), read_weights(weights)
+    attended = read_curves(curves)
+    clip = read_stream(features, STREAM, shards, attended.keys())
+    names = named(spec, words, network, looks(clip, attended), resolve(device))
+    inputs = {
+        "features/clip": stream_id(features, STREAM, shards),
+        "curves": read_parquet_record(curves).id,
+        "weights": network.record.id,
+        "vocabulary": digest(canonical([asdict(word) for word in words])),
+    }
+    record = make_record("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    write_json(out, {"names": names, "vocabulary": len(words), "provenance": asdict(record)})
+    for cluster, guesses in names.items():
+        shown = [f"{guess['name']} {guess['score']:.2f}" for guess in guesses]
+        say(f"{cluster}: {', '.join(shown)}")
+
+
+def named(
+    spec: NameClustersSpec, words: list[Word], network: Network, found: Mapping[str, Any], device: str
+) -> dict[str, list[dict[str, Any]]]:
+    """The best names of each cluster."""
+    if "clip" not in network.about:
+        raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
+    tower = TextTower(network, device)
+    texts = [word.descriptions or tuple(t.replace("{}", word.name) for t in spec.templates) for word in words]
+    embeddings = tower.ensemble(texts)
+    return {
+        label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top]]
+        for label, look in found.items()
+        for guesses in [ranked(np.asarray(look), embeddings, [w.name for w in words], tower.scale)]
+    }

@@ -1,0 +1,111 @@
+"""Clusters are named by what CLIP sees in their attended snippets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clip_ae.cli import main
+from clip_ae.core.config import ClipOptions
+from clip_ae.core.names import shard_name
+from clip_ae.core.provenance import Record
+from clip_ae.core.types import Network, VideoFeatures
+from clip_ae.encoders.networks import clip
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.texts import TextTower
+from clip_ae.io.detections import read_json, read_json_record
+from clip_ae.io.parquet import CURVES, write_rows
+from clip_ae.io.shards import write_shard
+from clip_ae.io.weights import save_weights
+
+RECORD = Record("made by hand", {}, "c0de")
+ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
+WORDS = ["spinning", "bouncing", "swaying", "looping"]
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(ABOUT, tensors_of(clip.build(ClipOptions("tiny"))))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: Network) -> Path:
+    """Cluster 0 attends to what looks like `swaying`, cluster 1 to `looping`; the rest looks like `spinning`."""
+    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
+    (tmp_path / "words.txt").write_text("\n".join(WORDS))
+    spinning, _, swaying, looping = TextTower(network, "cpu").ensemble([[word] for word in WORDS])
+    times = np.arange(4) * 0.64
+    videos, rows = [], []
+    for n, look in enumerate((swaying, looping)):
+        feature = np.stack([spinning, look, look, spinning]).astype(np.float16)
+        videos.append(VideoFeatures(f"v{n}", times, times + 0.64, np.ones(4, np.float32), feature))
+        for k in range(4):
+            attention = float(k in (1, 2))
+            rows.append(
+                {"video_id": f"v{n}", "snippet": k, "attention": attention, "activation": {f"cluster-0{n}": 0.9}}
+            )
+    write_shard(tmp_path / f"clip/{shard_name(0, 1)}.parquet", "clip", len(spinning), videos, RECORD)
+    write_rows(tmp_path / "curves.parquet", CURVES, rows, RECORD)
+    return tmp_path
+
+
+def name(folder: Path, *more: str, vocabulary: str = "words.txt") -> int:
+    paths = {"curves": "curves.parquet", "weights": "eyes.safetensors", "vocabulary": vocabulary, "out": "names.json"}
+    options = [word for key, path in paths.items() for word in (f"--{key}", str(folder / path))]
+    return main(["name_clusters", "--features", str(folder), "--shards", "1", "--device", "cpu", *options, *more])
+
+
+def guessed(folder: Path) -> dict[str, Any]:
+    names: dict[str, Any] = read_json(folder / "names.json")["names"]
+    return names
+
+
+PLAIN = ("--set", 'templates=["{}"]')
+
+
+def test_each_cluster_gets_the_words_that_it_looks_like(folder: Path) -> None:
+    assert name(folder, *PLAIN) == 0
+    assert {cluster: guesses[0]["name"] for cluster, guesses in guessed(folder).items()} == {
+        "cluster-00": "swaying",
+        "cluster-01": "looping",
+    }
+    for guesses in guessed(folder).values():
+        scores = [guess["score"] for guess in guesses]
+        assert len(scores) == 3
+        assert scores == sorted(scores, reverse=True)
+        assert 0 < sum(scores) <= 1.0001
+
+
+def test_descriptions_stand_in_the_names_place(folder: Path) -> None:
+    (folder / "described.txt").write_text("spinning\nmoving to and fro: swaying\nround and round: looping; looping\n")
+    assert name(folder, *PLAIN, vocabulary="described.txt") == 0
+    assert guessed(folder)["cluster-00"][0]["name"] == "moving to and fro"
+    assert guessed(folder)["cluster-01"][0]["name"] == "round and round"
+
+
+def test_the_same_bytes_again_and_a_record_of_the_words(folder: Path) -> None:
+    assert name(folder) == 0
+    before = (folder / "names.json").read_bytes()
+    record = read_json_record(folder / "names.json")
+    assert set(record.inputs) == {"features/clip", "curves", "weights", "vocabulary"}
+    assert name(folder) == 0
+    assert (folder / "names.json").read_bytes() == before
+    (folder / "words.txt").write_text("\n".join([*WORDS, "hopping"]))
+    assert name(folder) == 0
+    assert read_json_record(folder / "names.json").inputs["vocabulary"] != record.inputs["vocabulary"]
+
+
+def test_a_network_without_words_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_weights(folder / "eyes.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
+    assert name(folder) == 2
+    assert "--weights: ears is no CLIP" in capsys.readouterr().err
+
+
+def test_a_text_longer_than_the_tower_reads_is_cut(folder: Path) -> None:
+    (folder / "words.txt").write_text(f"spinning\n{'very ' * 500}long\n")
+    assert name(folder) == 0
+    json.dumps(guessed(folder))
