@@ -25,7 +25,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import read
 from clip_ae.core.types import VideoInfo, Window
-from clip_ae.io import audio, probe, video
+from clip_ae.io import audio, cut, probe, video
 from clip_ae.io.container import Unreadable
 from clip_ae.io.readers import by_decord
 from clip_ae.io.ring import Form, Ring
@@ -95,6 +95,12 @@ class Decoder:
     def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
         """io/audio.windows, in the child, with the same limit of life."""
         return self._windows("audio", Form((audio.SAMPLES,), "f4"), info.snippets, str(path), info, grid)
+
+    def cut(self, path: Path, out: Path, start: float, stop: float) -> None:
+        """io/cut.cut, in the child; it may take as long as it goes on."""
+        self._ask("cut", str(path), str(out), start, stop)
+        while not self._answer(lambda answer: answer["done"]):
+            pass
 
     def begin(self) -> None:
         """Forget that it was ended: it is to be asked again."""
@@ -302,9 +308,19 @@ def _sound(path: str, info: VideoInfo, grid: Grid, place: video.Place) -> Iterat
         yield window
 
 
+def _cut(pipe: socket.socket, ring: Ring, path: str, *rest: Any) -> None:
+    told = 0.0
+    for seconds in cut.cut(path, *rest):
+        if seconds - told >= 1:
+            _say(pipe, done=False)
+            told = seconds
+    _say(pipe, done=True)
+
+
 SERVICES: dict[str, Callable[..., None]] = {
     "probe": _probe,
     "video": _stream(video.windows),
     "video_by_decord": _stream(partial(video.windows, reader=by_decord)),
     "audio": _stream(_sound),
+    "cut": _cut,
 }

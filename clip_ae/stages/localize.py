@@ -10,7 +10,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import LocalizeSpec
-from clip_ae.core.types import Streams
+from clip_ae.core.types import Detection, Streams
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.io.annotations import ids_in
 from clip_ae.io.detections import write_detections
@@ -41,13 +41,26 @@ def run(
     file = read_weights(model)
     streams = read_streams(features, names, shards, ids_in(annotations, spec.test_subset) if annotations else None)
     _check(model, file, spec.method, streams)
-    labels, settings, where = blueprint_of(file.about).labels, spec.localization, resolve(device)
-    localizer, library = restore(file.tensors, file.about, where), Library(streams, where)
+    found, detections = localized(spec, file, streams, resolve(device))
+    labels = blueprint_of(file.about).labels
+    inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
+    record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
+    tables = (_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
+    write_tables(curves, CURVES, tables, record)
+    write_detections(out, detections, record)
+
+
+def localized(
+    spec: LocalizeSpec, model: WeightsFile, streams: Streams, device: str
+) -> tuple[dict[str, VideoCurves], list[Detection]]:
+    """What the model sees in each video, and the segments cut out of that."""
+    settings, labels = spec.localization, blueprint_of(model.about).labels
+    localizer, library = restore(model.tensors, model.about, device), Library(streams, device)
     found = {
         i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
         for i in track(library.ids, "localize", unit="video")
     }
-    ends = {i: video.end for i, video in streams[names[0]].items()}
+    ends = {i: video.end for i, video in streams[spec.streams[0]].items()}
     detections = [
         d
         for i, c in found.items()
@@ -55,11 +68,7 @@ def run(
             i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, end=ends[i]
         )
     ]
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
-    record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
-    tables = (_table(i, c, labels, settings.class_threshold) for i, c in found.items())
-    write_tables(curves, CURVES, tables, record)
-    write_detections(out, detections, record)
+    return found, detections
 
 
 def _table(video_id: str, found: VideoCurves, names: Sequence[str], threshold: float) -> pa.Table:

@@ -1,0 +1,87 @@
+"""Where a finished run keeps what it takes to apply it to other videos: model, settings, encoders, weights, names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ExtractSpec, LocalizeSpec
+from clip_ae.core.typed import read
+from clip_ae.io.detections import read_json, read_json_record
+from clip_ae.io.parquet import read_parquet_record
+from clip_ae.io.weights import WeightsFile, read_weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """results/{dataset}/runs/{run}/seed-{seed}."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> LocalizeSpec:
+        return read(LocalizeSpec, read_json_record(self.folder / "detections.json").spec)
+
+    @property
+    def model(self) -> WeightsFile:
+        """Of the last round."""
+        rounds = {int(path.parent.name.removeprefix("round-")): path for path in self.folder.glob("round-*/model.*")}
+        if not rounds:
+            raise UserError(f"{self.folder}: has no round-*/model.safetensors; train the run first")
+        return read_weights(rounds[max(rounds)])
+
+    @property
+    def names(self) -> dict[str, Sequence[dict[str, Any]]]:
+        """What its clusters may be called, where a vocabulary was given."""
+        path = self.folder / "names.json"
+        return dict(read_json(path)["names"]) if path.is_file() else {}
+
+    def encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
+        """How the stream's features were extracted, and by which networks."""
+        record = self._record(stream)
+        if record.stage != "extract":
+            raise UserError(f"{self.features}: the {stream} features are ready ones; nobody knows how to make more")
+        spec = read(ExtractSpec, record.spec)
+        return spec, [self._network(name, record) for name in spec.encoder.networks]
+
+    @property
+    def features(self) -> Path:
+        return self.folder.parents[2] / "features"
+
+    def _record(self, stream: str) -> Record:
+        path = next(iter(sorted((self.features / stream).glob("*.parquet"))), None)
+        if path is None:
+            raise UserError(f"{self.features / stream}: has no shard; its record tells how to extract the stream")
+        return read_parquet_record(path)
+
+    def _network(self, name: str, record: Record) -> WeightsFile:
+        """The very network that the run's features are of."""
+        path = self.folder.parents[3] / "weights" / f"{name}.safetensors"
+        network = read_weights(path)
+        if network.record.id != record.inputs[name]:
+            raise UserError(f"{path}: is not the network that the run's features were extracted with; run it again")
+        return network
+
+
+def find_trained(place: Path) -> Trained:
+    """The run in a folder: of a seed, or of a dataset, whose headline run or only run it is."""
+    if (place / "detections.json").is_file():
+        return Trained(place)
+    seeds = sorted(path.parent for path in place.glob("runs/*/seed-*/detections.json"))
+    chosen = _headline(place) or (seeds[0] if len(seeds) == 1 else None)
+    if chosen is None:
+        found = f"; name one of {', '.join(map(str, seeds))}" if seeds else ""
+        raise UserError(f"{place}: no finished run{found or ', as results/{dataset} or its runs/{run}/seed-{seed} is'}")
+    return Trained(chosen)
+
+
+def _headline(place: Path) -> Path | None:
+    """What results/{dataset}_detections.json is of."""
+    summary = place.parent / f"{place.name}_detections.json"
+    if not summary.is_file():
+        return None
+    spec = read_json_record(summary).spec
+    folder = place / "runs" / str(spec["run"]) / f"seed-{spec['seeds'][0]}"
+    return folder if (folder / "detections.json").is_file() else None

@@ -1,0 +1,115 @@
+"""Find a trained run's actions in one new video: a timeline in the terminal, a file, or the clips themselves."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.names import file_name
+from clip_ae.core.progress import say, track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection, VideoFeatures, VideoInfo
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.io import folder
+from clip_ae.io.container import Unreadable
+from clip_ae.io.detections import write_detections
+from clip_ae.io.extraction import Extraction
+from clip_ae.io.files import check_folder, check_out, write_text, written
+from clip_ae.io.guard import Decoder
+from clip_ae.io.trained import Trained, find_trained
+from clip_ae.pages.chapters import apart, web_vtt
+from clip_ae.pages.timeline_text import timeline
+from clip_ae.stages.extract import opened
+from clip_ae.stages.localize import localized
+
+FORMS = (".json", ".vtt")
+
+
+def run(
+    video: Annotated[Path, "the video"],
+    *,
+    model: Annotated[Path, "results/{dataset} of a finished run, or its runs/{run}/seed-{seed}"],
+    out: Annotated[Path | None, ".json (ActivityNet's form) or .vtt (chapters) to write"] = None,
+    cut: Annotated[Path | None, "folder to write the actions to, an mp4 each"] = None,
+    top: Annotated[int, "detections to show, and to make chapters or clips of, the best first"] = 10,
+    device: Annotated[str, "auto, cpu or cuda"] = "auto",
+    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 4.0,
+) -> None:
+    _check(video, out, cut, top)
+    trained = find_trained(model)
+    settings, file = trained.settings, trained.model
+    set_threads(settings.math_threads)
+    with Decoder(watchdog, memory_gib) as decoder:
+        info = _probed(decoder, video, settings.grid)
+        place = resolve(device)
+        streams = {name: {info.video_id: _features(trained, name, info, decoder, place)} for name in settings.streams}
+        _, found = localized(settings, file, streams, place)
+        best = sorted(found, key=lambda d: (-d.score, d.start))[:top]
+        names = {label: guesses[0]["name"] for label, guesses in trained.names.items()}
+        if cut:
+            decoder.begin()
+            _cut(decoder, video, info.video_id, apart(best), names, cut)
+    shown = [_named(d, names) for d in best]
+    if out and out.suffix == ".vtt":
+        write_text(out, web_vtt(apart(shown)))
+    elif out:
+        record = make_record("localize", settings, {"model": file.record.id}, ("numpy", "torch"))
+        write_detections(out, found, record)
+    print(f"{info.video_id}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
+    print("\n".join(timeline(info.duration, (), shown, shutil.get_terminal_size().columns)))
+
+
+def _check(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
+    """Before any work."""
+    if not video.is_file():
+        raise UserError(f"{video}: no such video; check the path")
+    if out and out.suffix not in FORMS:
+        raise UserError(f"--out {out}: expected a name that ends in {' or '.join(FORMS)}")
+    if out:
+        check_out(out, [video])
+    if cut:
+        check_folder("--cut", cut)
+    if top < 1:
+        raise UserError(f"--top {top}: expected at least 1")
+
+
+def _probed(decoder: Decoder, video: Path, grid: Grid) -> VideoInfo:
+    try:
+        facts = decoder.probe(video, grid)
+    except Unreadable as failure:
+        raise RefusedInput(f"{video}: {failure.kind}: {failure}") from None
+    if facts.reason:
+        say(f"{video}: {facts.status}: {facts.reason}")
+    return VideoInfo(folder.storable(video.stem), str(video), **vars(facts))
+
+
+def _features(trained: Trained, stream: str, info: VideoInfo, decoder: Decoder, device: str) -> VideoFeatures:
+    """As the run's own features were made."""
+    spec, networks = trained.encoder(stream)
+    encoder, network = opened(spec, networks, device, gpu_batch=0)
+    work = Extraction(stream, spec.grid, encoder, network, Path(), [decoder])
+    (features,) = work.features([info])
+    for failure in work.failures:
+        say(f"{failure.stage}: {failure.kind}: {failure.message}")
+    return features
+
+
+def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
+    label = detection.label
+    return replace(detection, label=f"{names[label]} ({label})") if label in names else detection
+
+
+def _cut(
+    decoder: Decoder, video: Path, video_id: str, parts: Sequence[Detection], names: Mapping[str, str], place: Path
+) -> None:
+    for number, d in enumerate(track(parts, "cut", unit="clips"), start=1):
+        name = file_name(f"{video_id}-{number:02}-{names.get(d.label, d.label)}")
+        try:
+            with written(place / f"{name}.mp4") as temporary:
+                decoder.cut(video, temporary, d.start, d.stop)
+        except Unreadable as failure:
+            say(f"{d.start:.2f} to {d.stop:.2f} s: {failure.kind}: {failure}")

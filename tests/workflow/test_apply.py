@@ -1,0 +1,85 @@
+"""`clip-ae apply` on the finished tiny demo: a new video is treated as the run's own were."""
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.io.detections import read_detections
+from tests.workflow.conftest import Project
+
+VIDEO = "demo_test_001"
+
+
+@pytest.fixture
+def video(finished: Project, tmp_path: Path) -> Path:
+    (source,) = (finished.folder / "results/demo/world/videos").rglob(f"{VIDEO}.*")
+    return Path(shutil.copy(source, tmp_path / source.name))
+
+
+def apply(finished: Project, video: Path, *words: object) -> int:
+    model = finished.folder / "results/demo"
+    return main([str(word) for word in ("apply", video, "--model", model, "--device", "cpu", *words)])
+
+
+def test_what_is_found_is_what_the_run_found_in_it(finished: Project, video: Path, tmp_path: Path) -> None:
+    assert apply(finished, video, "--out", tmp_path / "found.json") == 0
+    run = finished.folder / "results/demo/runs/clip_ae/seed-0/detections.json"
+    expected = [d for d in read_detections(run) if d.video_id == VIDEO]
+    assert expected
+    assert read_detections(tmp_path / "found.json") == expected
+    assert json.loads((tmp_path / "found.json").read_text())["external_data"]["provenance"]["inputs"]["model"]
+
+
+def test_chapters_and_clips_do_not_overlap(
+    finished: Project, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(finished, video, "--out", tmp_path / "found.vtt", "--cut", tmp_path / "clips", "--top", 3) == 0
+    drawn = capsys.readouterr().out
+    assert f"{VIDEO}, " in drawn
+    assert drawn.count("cluster-") == 3
+    text = (tmp_path / "found.vtt").read_text()
+    cues = [line.split(" --> ") for line in text.splitlines() if "-->" in line]
+    assert text.startswith("WEBVTT\n")
+    assert all(first[1] <= second[0] for first, second in pairwise(cues))
+    clips = sorted((tmp_path / "clips").iterdir())
+    assert len(clips) == len(cues)
+    for clip in clips:
+        with av.open(str(clip)) as file:
+            assert next(file.decode(video=0)).width == 160
+
+
+def test_of_several_runs_one_must_be_named(finished: Project, video: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results/demo"
+    shutil.copytree(finished.folder / "results/demo/runs", copy / "runs")
+    shutil.copytree(copy / "runs/clip_ae", copy / "runs/other")
+    assert main(["apply", str(video), "--model", str(copy)]) == 2
+
+
+def test_mistakes_end_in_a_line(
+    finished: Project, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: object, model: Path | None = None, of: Path = video) -> str:
+        place = model or finished.folder / "results/demo"
+        assert main([str(word) for word in ("apply", of, "--model", place, *words)]) in (2, 3)
+        return capsys.readouterr().err
+
+    (tmp_path / "broken.mp4").write_bytes(b"junk")
+    assert "no such video" in said(of=tmp_path / "none.mp4")
+    assert "broken.mp4: not-a-video" in said(of=tmp_path / "broken.mp4")
+    assert "ends in .json or .vtt" in said("--out", "x.srt")
+    assert "at least 1" in said("--top", 0)
+    assert "no finished run, as results/{dataset}" in said(model=tmp_path)
+
+
+def test_weights_that_were_made_again_otherwise_are_refused(
+    tiny: Project, video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tiny.folder / "results/weights"
+    shutil.copy(weights / "demo_flow.safetensors", weights / "demo_rgb.safetensors")
+    assert apply(tiny, video) == 2
+    assert "is not the network that the run's features were extracted with" in capsys.readouterr().err
