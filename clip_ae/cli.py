@@ -29,7 +29,7 @@ STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report",
 )  # fmt: skip
-TOOLS = ("annotations", "apply", "features", "import", "show", "compare", "verify", "schema")
+TOOLS = ("annotations", "apply", "features", "import", "show", "compare", "explain", "verify", "schema")
 INTERRUPTED = 130
 
 

@@ -4,8 +4,7 @@ Snakemake knows this from its own notes in .snakemake; the records inside the ou
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,15 @@ from clip_ae.core.checks import load_config
 from clip_ae.core.config import Config, Dataset
 from clip_ae.core.errors import ClipAeError
 from clip_ae.core.names import parse_shard
-from clip_ae.core.provenance import Record, digest, join_ids, stage_code
+from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts, source_digest
 from clip_ae.io.config_file import read_config_file
-from clip_ae.io.records import read_record
+from clip_ae.io.ledger import Ledger, Output
 from clip_ae.io.told import told_of
+from clip_ae.io.vocabulary import read_vocabulary
 
 # Stages whose outputs lie at the same place as another's: the record says which it was.
 SHARED = ("extract", "make_demo")
@@ -34,51 +34,19 @@ def run(
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> int:
     settings = load_config(json.loads(config_json) if config_json else read_config_file(config))
-    outputs = list(find_outputs(root))
-    records = dict(_readable(root, outputs))
-    known = _known_ids(records)
+    ledger = Ledger(root)
     stale = 0
-    for path, stage, wildcards in outputs:
-        reason = _reason(settings, stage, wildcards, records.get(path), known)
+    for output in ledger.outputs:
+        reason = _reason(settings, output, ledger.sets.keys())
         if reason:
             stale += 1
-            print(f"{path}: {reason}")
-    print(f"{len(outputs)} outputs, {stale} out of date")
+            print(f"{output.path}: {reason}")
+    print(f"{len(ledger.outputs)} outputs, {stale} out of date")
     return 1 if stale else 0
 
 
-def find_outputs(root: Path) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-    """(path, stage, wildcards) of every output under results/, by the stage that its own record or its place names."""
-    for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
-        path = str(file.relative_to(root))
-        for stage, pattern in layout.OUTPUTS:
-            wildcards = layout.match(pattern, path)
-            if wildcards is not None:
-                yield path, stage, wildcards
-                break
-
-
-def _readable(root: Path, outputs: list[tuple[str, str, Mapping[str, str]]]) -> Iterator[tuple[str, Record]]:
-    for path, _, _ in outputs:
-        try:
-            yield path, read_record(root / path)
-        except ClipAeError:
-            continue
-
-
-def _known_ids(records: Mapping[str, Record]) -> set[str]:
-    """The ids that inputs may name: one a file, and one for all shards of a folder."""
-    folders: dict[str, list[str]] = defaultdict(list)
-    for path, record in records.items():
-        folder, _, cut = path.rpartition("/")
-        # Shards of an earlier number may lie beside today's.
-        folders[folder + cut.partition("-of-")[2]].append(record.id)
-    return {record.id for record in records.values()} | {join_ids(ids) for ids in folders.values()}
-
-
-def _reason(
-    config: Config, stage: str, wildcards: Mapping[str, str], record: Record | None, known: set[str]
-) -> str | None:
+def _reason(config: Config, output: Output, known: Collection[str]) -> str | None:
+    stage, wildcards, record = output.stage, output.wildcards, output.record
     if record is None:
         return "holds no readable record of what made it"
     try:
@@ -90,7 +58,11 @@ def _reason(
         return f"spec changed: {', '.join(changed)}"
     if config.track_code and record.code != stage_code(record.stage, spec.modules):
         return f"code of {record.stage} changed"
-    gone = [role for role, made_by in record.inputs.items() if made_by not in (known | _raw(config, role, wildcards))]
+    gone = [
+        role
+        for role, made_by in record.inputs.items()
+        if made_by not in known and made_by not in _raw(config, role, wildcards)
+    ]
     return f"made from other inputs: {', '.join(gone)}" if gone else None
 
 
@@ -104,6 +76,8 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
             return {_told(config, data, wildcards)}
         if data and role == "files":
             return {_files(data, wildcards)}
+        if data and data.vocabulary and role == "vocabulary":
+            return {digest(canonical([vars(word) for word in read_vocabulary(Path(data.vocabulary))]))}
     except (ClipAeError, OSError):
         pass
     return set()
@@ -112,7 +86,7 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
     if not data.annotated:
         return digest(canonical({}))
-    path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
+    path = Path(data.annotations or data.examples or layout.WORLD_ANNOTATIONS.format(**wildcards))
     return source_digest(path) if role == "annotations" else digest(canonical(read_facts(path)))
 
 
