@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 from clip_ae.core.error_kinds import KINDS
 
@@ -59,7 +60,7 @@ def curves(lines: Mapping[str, Line], words: str, *, band: Sequence[tuple[float,
 
     area = " ".join([*(place(x, top) for x, _, top in band), *(place(x, under) for x, under, _ in reversed(band))])
     drawn = [f'<polygon class="band" points="{area}"/>'] if band else []
-    styles = dict(zip(lines, _styles(), strict=False))
+    styles = dict(zip(lines, cycle(_styles()), strict=False))
     for name, line in lines.items():
         path = " ".join(place(x, y) for x, y in line)
         drawn.append(f'<polyline class="line" style="{styles[name]}" points="{path}"/>')

@@ -42,6 +42,11 @@ def test_lines_differ_in_colour_or_in_dashes() -> None:
     assert len(set(styles)) == 13
 
 
+def test_more_lines_than_styles_are_all_drawn() -> None:
+    html = charts.curves({f"loss {k}": [(0, k), (1, k)] for k in range(40)}, "losses")
+    assert len(points(html, "polyline")) == 40
+
+
 def test_one_point_and_none_are_pictures_too() -> None:
     parse(charts.curves({"a": [(3, 0.0)]}, "one"))
     assert charts.curves({}, "none") == ""
