@@ -17,10 +17,10 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def bars(values: Mapping[str, float]) -> str:
-    """Fractions as horizontal bars, in percent."""
+def bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
+    """Fractions as horizontal bars, in percent; one of `full` fills its place."""
     rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value)}"></i></td>'
+        f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value / full)}"></i></td>'
         f"<td>{100 * value:.1f}</td></tr>"
         for name, value in values.items()
     )
