@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.page import page
+from clip_ae.pages.page import page, table
 from clip_ae.pages.report.videos import Shown, data, timelines
 from tests.media import write_video
 from tests.pages.browser import chromium, prefer, resize
@@ -41,7 +41,8 @@ VIDEOS = [shown("b", 0.9, 1.0, "here/b.mp4"), shown("a", 0.1, 4.0, "gone/a.mp4")
 
 
 def write(path: Path, videos: list[Shown]) -> str:
-    sections = {"Scores": "<p>Some words.</p>", "Videos": timelines(videos)}
+    wide = table("In seconds", ["row", *"abcdefgh"], [["one", *["12.345"] * 8]])
+    sections = {"Scores": wide, "Videos": timelines(videos)}
     path.write_text(page("Actions", "of a test", sections, data(videos, NAMES, GRID), "{}"))
     return path.as_uri()
 
@@ -259,7 +260,7 @@ def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
     width = one(card(browser, "b"), "svg").get_attribute("width")
     resize(browser, 900, 900)
     wait(browser, lambda b: one(card(b, "b"), "svg").get_attribute("width") != width)
-    assert browser.switch_to.active_element.get_attribute("aria-label") == before
+    wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label") == before)
     assert str(before).startswith("run")
 
 
@@ -307,6 +308,14 @@ def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
     resize(browser, width, 800, phone=width < 500)
     wait(browser, lambda b: int(one(b, "article svg").get_attribute("width") or 0) < width)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
+def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
+    resize(browser, width, 800, phone=width < 500)
+    box = one(browser, ".scroll")
+    assert box.get_attribute("aria-label") == "In seconds"
+    wait(browser, lambda b: box.get_attribute("tabindex") == stop)
 
 
 def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:

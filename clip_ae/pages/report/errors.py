@@ -6,7 +6,7 @@ from typing import Any
 from clip_ae.core.error_kinds import KINDS
 from clip_ae.pages import charts
 from clip_ae.pages.diagnosis_text import multiples, share, trait_rows
-from clip_ae.pages.page import figure, heading, table
+from clip_ae.pages.page import figure, table
 
 # A tenth of a point is the least that is printed, and less is no bar.
 LEAST = 0.001
@@ -22,7 +22,10 @@ def errors(found: Mapping[str, Any]) -> str:
         [
             figure("Kinds of detections", kinds, charts.stacked(rows, charts.OF_KINDS)),
             figure("What each kind costs", "points of mAP, mean over tIoU, without it", charts.bars(costs, full=most)),
-            heading("Actions, by what they are like"),
-            table(["actions", "number", f"missed at {at:g}, %", "normalised mAP, %"], trait_rows(found)),
+            table(
+                "Actions, by what they are like",
+                ["actions", "number", f"missed at {at:g}, %", "normalised mAP, %"],
+                trait_rows(found),
+            ),
         ]
     )

@@ -26,8 +26,11 @@ def scores(results: Results, interval: Interval | None, published: Mapping[str, 
     return "".join(
         [
             figures(_headline(listed, mean, chance, interval, published)),
-            heading("Mean average precision, %"),
-            table(["tIoU", *_names(listed[0])], _rows(results, mean, chance, interval, published)),
+            table(
+                "Mean average precision, %",
+                ["tIoU", *_names(listed[0])],
+                _rows(results, mean, chance, interval, published),
+            ),
             figure("mAP over tIoU", _words(interval), _over_tiou(listed[0], mean, interval, published)),
             heading("Average precision a class, %"),
             card(charts.bars(_classes(listed))),
