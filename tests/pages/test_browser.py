@@ -329,6 +329,25 @@ def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: P
     wait(chrome, lambda b: last.find_elements(By.TAG_NAME, "svg"))
 
 
+def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Path) -> None:
+    chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    chrome.execute_cdp_cmd("Page.printToPDF", {})
+    assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) == 200
+    slide(chrome, 1000)
+    chrome.execute_cdp_cmd("Page.printToPDF", {})
+    assert bars(chrome, "found") == 200
+
+
+def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
+    prefer(browser, "dark", medium="print")
+    browser.execute_script("document.body.style.width = '300px'")
+    assert one(browser, "article svg").size["width"] < 300
+    shown = [one(browser, selector).is_displayed() for selector in ("#told", ".play", "nav", "#search")]
+    assert shown == [True, False, False, False]
+    assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 33, 41)"
+
+
 def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "none.html", []))
     assert one(chrome, "#told").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"

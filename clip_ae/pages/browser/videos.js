@@ -4,6 +4,7 @@ const cards = new Map();
 const near = new Set();
 // Those that the controls leave, in order.
 let videos = [];
+let redrawing = 0;
 
 function element(name, attributes, ...content) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -35,6 +36,7 @@ function draw(card) {
   const focused = card.place.contains(document.activeElement) ? document.activeElement.dataset.action : null;
   const width = Math.floor(card.place.clientWidth);
   if (!width) return;
+  card.stale = false;
   card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
   card.place.replaceChildren(card.picture);
   if (playing.video === card.video) {
@@ -44,27 +46,22 @@ function draw(card) {
   if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
 }
 
-const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) near.delete(target);
-    else if (near.add(target) && target.stale) redraw(target);
-  }
-}, { rootMargin: "600px" });
-
-function redraw(card) {
-  card.stale = false;
-  draw(card);
+function drawStale(some) {
+  for (const card of some) if (card.stale) draw(card);
 }
 
-let waiting = false;
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) near.add(target);
+    else near.delete(target);
+  }
+  drawStale(near);
+}, { rootMargin: "600px" });
+
 function redrawSoon() {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    for (const card of cards.values()) card.stale = true;
-    for (const card of near) redraw(card);
-  });
+  for (const card of cards.values()) card.stale = true;
+  cancelAnimationFrame(redrawing);
+  redrawing = requestAnimationFrame(() => drawStale(near));
 }
 
 function choose() {
@@ -159,4 +156,6 @@ only.addEventListener("change", choose);
 order.addEventListener("change", choose);
 controls.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("resize", redrawSoon);
+// Paper has every timeline, near or not.
+addEventListener("beforeprint", () => drawStale(list.children));
 choose();
