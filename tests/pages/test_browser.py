@@ -107,6 +107,11 @@ def second(browser: Chrome) -> float:
     return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
 
 
+def focused(browser: Chrome) -> str:
+    """What the element is called that has the keyboard."""
+    return str(wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label")))
+
+
 def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
     asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert asked == []
@@ -213,25 +218,21 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     slide(browser, 0)
     wait(browser, lambda b: bars(b, "found") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
-
-    def label() -> str:
-        return str(browser.switch_to.active_element.get_attribute("aria-label"))
-
-    assert label() == "jump, annotated, 1.0 to 3.0 s"
-    assert one(browser, "#hint").text == label()
+    assert focused(browser) == "jump, annotated, 1.0 to 3.0 s"
+    assert one(browser, "#hint").text == focused(browser)
     for expected in (
         "jump (cluster-00), found",
         "run (cluster-01), found with 0.5",
         "run (cluster-01), found with 0.01",
     ):
         ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
-        assert label().startswith(expected)
+        assert focused(browser).startswith(expected)
     ActionChains(browser).send_keys(Keys.ENTER).perform()
     wait(browser, lambda b: 3.5 <= second(b) < 5)
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
     ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
-    assert label().startswith("run (cluster-01), found with 0.5")
+    assert focused(browser).startswith("run (cluster-01), found with 0.5")
 
 
 def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
@@ -256,12 +257,12 @@ def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
     wait(browser, lambda b: bars(b, "found") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
-    before = browser.switch_to.active_element.get_attribute("aria-label")
+    before = focused(browser)
     width = one(card(browser, "b"), "svg").get_attribute("width")
     resize(browser, 900, 900)
     wait(browser, lambda b: one(card(b, "b"), "svg").get_attribute("width") != width)
-    wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label") == before)
-    assert str(before).startswith("run")
+    assert focused(browser) == before
+    assert before.startswith("run")
 
 
 def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
