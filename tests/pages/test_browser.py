@@ -235,6 +235,24 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     assert focused(browser).startswith("run (cluster-01), found with 0.5")
 
 
+def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser: Chrome) -> None:
+    def active(selector: str) -> bool:
+        return bool(browser.execute_script("return document.activeElement.matches(arguments[0])", selector))
+
+    one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
+    assert active("#player video")
+    one(browser, "#player button").send_keys(Keys.ENTER)
+    assert focused(browser) == "play b"
+    ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
+    assert active("#player video")
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    wait(browser, lambda b: bars(b, "truth") == 0)
+    one(browser, "#player button").send_keys(Keys.ENTER)
+    assert focused(browser) == "play b", "its bar is gone"
+    one(card(browser, "b"), ".play").click()
+    assert not active("#player video")
+
+
 def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
     one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
     wait(browser, lambda b: one(b, "#player").is_displayed())

@@ -39,10 +39,7 @@ function draw(card) {
   card.stale = false;
   card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
   card.place.replaceChildren(card.picture);
-  if (playing.video === card.video) {
-    playing.picture = card.picture;
-    follow();
-  }
+  if (playing.card === card) follow();
   if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
 }
 
@@ -75,9 +72,11 @@ function cardAround(target) {
   return target.closest?.("article");
 }
 
-function act(card, second) {
+// Whoever came by keyboard goes on in the player, which is many stops away.
+function act(card, second, byKeyboard) {
   if (!card.video.file) return;
-  play(card.video, second, card.picture);
+  play(card, second);
+  if (byKeyboard) film.focus({ preventScroll: true });
   // On a phone the film takes the lower half of the window.
   if (player.clientWidth > innerWidth / 2) card.scrollIntoView({ block: "start" });
 }
@@ -86,10 +85,12 @@ list.addEventListener("click", (event) => {
   const card = cardAround(event.target);
   if (!card) return;
   const action = card.picture?.actions[event.target.dataset.action];
-  if (action) act(card, action.start);
-  else if (event.target.closest(".play")) act(card, 0);
+  // A click that no pointer made.
+  const byKeyboard = event.detail === 0;
+  if (action) act(card, action.start, byKeyboard);
+  else if (event.target.closest(".play")) act(card, 0, byKeyboard);
   else if (event.target.closest("svg") && secondAt(card.picture, event.clientX) >= 0) {
-    act(card, secondAt(card.picture, event.clientX));
+    act(card, secondAt(card.picture, event.clientX), false);
   }
 });
 
@@ -105,7 +106,7 @@ list.addEventListener("keydown", (event) => {
     if (next) card.picture.querySelector(`[data-action="${card.picture.actions.indexOf(next)}"]`).focus();
     event.preventDefault();
   } else if (event.key === "Enter" || event.key === " ") {
-    act(card, action.start);
+    act(card, action.start, true);
     event.preventDefault();
   }
 });
