@@ -17,8 +17,8 @@ def page(title: str, lead: str, sections: Mapping[str, str], data: str, provenan
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{style()}</style></head><body>"
-        f'<nav aria-label="sections">{links}<button id="theme" type="button" hidden>Dark</button></nav><main>'
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
+        f'<nav aria-label="sections"><div>{links}</div><button id="theme" type="button" hidden>Dark</button></nav>'
+        f'<main><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
         f"{_json('provenance', provenance)}{_json('data', data)}"
         f'<script type="module">{script()}</script></body></html>\n'
     )

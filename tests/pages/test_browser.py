@@ -329,12 +329,46 @@ def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> None:
+    names = ("Scores", "Clusters", "Errors", "Training", "Sources")
+    sections = {"Videos": timelines([]), **dict.fromkeys(names, "")}
+    (tmp_path / "links.html").write_text(page("Actions", "", sections, data([], {}, GRID), "{}"))
+    resize(chrome, 320, 800, phone=True)
+    chrome.get((tmp_path / "links.html").as_uri())
+    for name in names:
+        one(chrome, "nav").find_element(By.LINK_TEXT, name).click()
+        assert chrome.current_url.endswith(f"#{name.lower()}")
+
+
+def test_on_a_phone_a_cards_facts_have_a_line_of_their_own(browser: Chrome) -> None:
+    resize(browser, 320, 800, phone=True)
+    name, button, facts = (one(card(browser, "b"), selector).rect for selector in ("h3", ".play", "small"))
+    assert abs(name["y"] - button["y"]) < button["height"]
+    assert facts["y"] >= button["y"] + button["height"]
+    assert facts["height"] < 25
+
+
 @pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
 def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
     resize(browser, width, 800, phone=width < 500)
     box = one(browser, ".scroll")
     assert box.get_attribute("aria-label") == "In seconds"
     wait(browser, lambda b: box.get_attribute("tabindex") == stop)
+
+
+@pytest.mark.parametrize("width", [660, 1280])
+def test_nothing_that_has_the_keyboard_is_under_the_controls(chrome: Chrome, tmp_path: Path, width: int) -> None:
+    """Going back, as what comes then comes from above."""
+    resize(chrome, width, 600)
+    full = [shown(f"v{k:03d} a", 0.5, 1.0, "v.mp4") for k in range(8)]
+    bare = [Shown(f"v{k:03d} b", 8.0, [0.5] * 12, {}, file="v.mp4") for k in range(8)]
+    chrome.get(write(tmp_path / "many.html", [*full, *bare]))
+    last = wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, ".play"))[-1]
+    chrome.execute_script("arguments[0].focus()", last)
+    for _ in range(16):
+        ActionChains(chrome).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
+        controls = one(chrome, ".controls").rect
+        assert chrome.switch_to.active_element.rect["y"] >= controls["y"] + controls["height"]
 
 
 def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:
