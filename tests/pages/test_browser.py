@@ -103,6 +103,10 @@ def slide(browser: Chrome, value: int) -> None:
     browser.execute_script(script, one(browser, "#score"), value)
 
 
+def bottom(element: WebElement) -> float:
+    return float(element.rect["y"] + element.rect["height"])
+
+
 def second(browser: Chrome) -> float:
     return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
 
@@ -157,6 +161,28 @@ def test_a_class_alone(browser: Chrome) -> None:
     assert one(browser, "#told").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
+def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_so(browser: Chrome) -> None:
+    def lines(b: Chrome) -> int:
+        return len(b.find_elements(By.CSS_SELECTOR, "article .line"))
+
+    assert lines(browser) == 3
+    assert "nothing found" not in one(browser, "#list").text
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    slide(browser, 1000)
+    wait(browser, lambda b: lines(b) == 0)
+    assert one(browser, "#list").text.count("nothing found at this score") == 3
+    Select(one(browser, "#class")).select_by_visible_text("jump")
+    wait(browser, lambda b: lines(b) == 3)
+
+
+def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
+    found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
+    chrome.get(write(tmp_path / "faint.html", [Shown("v", 8.0, [0.5] * 12, {}, found)]))
+    assert one(chrome, "#told").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
+    slide(chrome, 1000)
+    assert one(chrome, "#told").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
+
+
 def test_search_and_orders(browser: Chrome) -> None:
     assert cards(browser) == [EVIL, "a", "b"]
     for order, expected in (("worst", ["a", EVIL, "b"]), ("best", ["b", EVIL, "a"])):
@@ -167,6 +193,8 @@ def test_search_and_orders(browser: Chrome) -> None:
     one(browser, "#search").send_keys(Keys.ENTER)
     assert cards(browser) == [EVIL], "Enter must not load the page anew"
     assert one(browser, "#told").text.startswith("1 of 3 videos")
+    one(browser, "#search").send_keys("no such name")
+    assert one(browser, "#list").text == "No video to show."
 
 
 def test_a_click_on_an_action_seeks_and_the_playhead_follows(browser: Chrome) -> None:
@@ -342,10 +370,9 @@ def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> Non
 
 def test_on_a_phone_a_cards_facts_have_a_line_of_their_own(browser: Chrome) -> None:
     resize(browser, 320, 800, phone=True)
-    name, button, facts = (one(card(browser, "b"), selector).rect for selector in ("h3", ".play", "small"))
-    assert abs(name["y"] - button["y"]) < button["height"]
-    assert facts["y"] >= button["y"] + button["height"]
-    assert facts["height"] < 25
+    name, button, facts = (one(card(browser, "b"), selector) for selector in ("h3", ".play", "small"))
+    assert name.rect["y"] < bottom(button) <= facts.rect["y"]
+    assert facts.rect["height"] < 25
 
 
 @pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
@@ -367,8 +394,7 @@ def test_nothing_that_has_the_keyboard_is_under_the_controls(chrome: Chrome, tmp
     chrome.execute_script("arguments[0].focus()", last)
     for _ in range(16):
         ActionChains(chrome).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
-        controls = one(chrome, ".controls").rect
-        assert chrome.switch_to.active_element.rect["y"] >= controls["y"] + controls["height"]
+        wait(chrome, lambda b: b.switch_to.active_element.rect["y"] >= bottom(one(b, ".controls")))
 
 
 def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:

@@ -16,13 +16,17 @@ function svg(name, attributes, parent) {
 }
 
 // An <svg> as wide as it will stand; `picture.actions` are what its bars show, in order, `picture.scale` its axis.
-function timeline(video, actions, width) {
+function timeline(video, actions, curves, width) {
   const left = width < 560 ? 92 : 150;
   const across = width - left - RIGHT;
   const scale = { left, perSecond: across / Math.max(video.seconds, 0.001) };
   const picture = svg("svg", { width, role: "group", "aria-label": `actions in ${video.id}` });
-  Object.assign(picture, { actions: [], curves: curvesOf(video), scale });
+  Object.assign(picture, { actions: [], curves, scale });
   let top = 2;
+  if (!actions.length) {
+    svg("text", { x: left, y: top + BAR - 1 }, picture).textContent = "nothing found at this score";
+    top += LANE + GAP;
+  }
   for (const row of rowsOf(actions)) {
     caption(picture, row.name, left, top + BAR - 1);
     for (const lane of [row.truth, ...row.found].filter((lane) => lane.length)) {

@@ -37,7 +37,8 @@ function draw(card) {
   const width = Math.floor(card.place.clientWidth);
   if (!width) return;
   card.stale = false;
-  card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
+  const actions = actionsOf(card.video, threshold(), only.value);
+  card.picture = timeline(card.video, actions, curvesOf(card.video, only.value), width);
   card.place.replaceChildren(card.picture);
   if (playing.card === card) follow();
   if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
@@ -64,6 +65,7 @@ function redrawSoon() {
 function choose() {
   videos = chosenVideos();
   list.replaceChildren(...videos.map((video) => cards.get(video)));
+  if (!videos.length) list.append(element("p", {}, "No video to show."));
   describeChoice(videos);
   redrawSoon();
 }
