@@ -68,12 +68,11 @@ def read_stream(
 def read_loudness(path: Path) -> dict[str, list[float | None]]:
     """Of a shard's videos whose sound was heard, dB of full scale a snippet; a shard from elsewhere may not know it."""
     with readable(path):
-        names = [name for name in (VIDEO_ID.name, LOUDNESS.name) if name in pq.read_schema(path).names]
-        table = pq.read_table(path, columns=names)
-    if LOUDNESS.name not in names:
-        return {}
+        if LOUDNESS.name not in pq.read_schema(path).names:
+            return {}
+        table = pq.read_table(path, columns=[VIDEO_ID.name, LOUDNESS.name])
     found: dict[str, list[float | None]] = {}
-    for video_id, value in zip(*(table[name].to_pylist() for name in names), strict=True):
+    for video_id, value in zip(table[VIDEO_ID.name].to_pylist(), table[LOUDNESS.name].to_pylist(), strict=True):
         found.setdefault(video_id, []).append(value)
     return {i: values for i, values in found.items() if any(v is not None for v in values)}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 from clip_ae.core.error_kinds import KINDS
 
@@ -16,10 +17,10 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def bars(values: Mapping[str, float]) -> str:
-    """Fractions as horizontal bars, in percent."""
+def bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
+    """Fractions as horizontal bars, in percent; one of `full` fills its place."""
     rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value)}"></i></td>'
+        f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value / full)}"></i></td>'
         f"<td>{100 * value:.1f}</td></tr>"
         for name, value in values.items()
     )
@@ -59,7 +60,7 @@ def curves(lines: Mapping[str, Line], words: str, *, band: Sequence[tuple[float,
 
     area = " ".join([*(place(x, top) for x, _, top in band), *(place(x, under) for x, under, _ in reversed(band))])
     drawn = [f'<polygon class="band" points="{area}"/>'] if band else []
-    styles = dict(zip(lines, _styles(), strict=False))
+    styles = dict(zip(lines, cycle(_styles()), strict=False))
     for name, line in lines.items():
         path = " ".join(place(x, y) for x, y in line)
         drawn.append(f'<polyline class="line" style="{styles[name]}" points="{path}"/>')

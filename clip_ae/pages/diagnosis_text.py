@@ -17,15 +17,19 @@ def diagnosis_table(found: Mapping[str, Any]) -> str:
         [name, *(percent(share(found["kinds"][k], name)) for k in SHOWN), _cost(found["cost"], name)] for name in KINDS
     ]
     head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN), "mAP it costs"]
-    traits = [
-        [span(name, group), str(group["actions"]), percent(group["missed"]), percent(group["sensitivity"])]
+    lost = f"{percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
+    return "\n".join(
+        [*aligned([head, *kinds]), "", lost, *aligned([["", "actions", "missed, %", "mAP_N, %"], *trait_rows(found)])]
+    )
+
+
+def trait_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Of every group of actions: how many there are, the share that is missed, and the normalised mAP."""
+    return [
+        [_span(name, group), str(group["actions"]), percent(group["missed"]), percent(group["sensitivity"])]
         for name in UNITS
         for group in found["traits"][name]
     ]
-    lost = f"{percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
-    return "\n".join(
-        [*aligned([head, *kinds]), "", lost, *aligned([["", "actions", "missed, %", "mAP_N, %"], *traits])]
-    )
 
 
 def multiples(found: Mapping[str, Any]) -> list[str]:
@@ -42,7 +46,7 @@ def _cost(costs: Mapping[str, Mapping[str, float]], name: str) -> str:
     return f"{100 * costs[name]['average']:+.1f}" if name in costs else ""
 
 
-def span(name: str, group: Mapping[str, float]) -> str:
+def _span(name: str, group: Mapping[str, float]) -> str:
     """A group of actions in words."""
     low, high = group["from"], group["to"]
     values = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

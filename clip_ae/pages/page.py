@@ -17,8 +17,8 @@ def page(title: str, lead: str, sections: Mapping[str, str], data: str, provenan
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{style()}</style></head><body>"
-        f'<nav aria-label="sections">{links}<button id="theme" type="button" hidden>Dark</button></nav><main>'
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
+        f'<nav aria-label="sections"><div>{links}</div><button id="theme" type="button" hidden>Dark</button></nav>'
+        f'<main><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
         f"{_json('provenance', provenance)}{_json('data', data)}"
         f'<script type="module">{script()}</script></body></html>\n'
     )
@@ -38,8 +38,8 @@ def figures(values: Mapping[str, str]) -> str:
     return f'<div class="figures">{"".join(cells)}</div>'
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
-    """A table that scrolls sideways by itself; `text` columns wrap."""
+def table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
+    """A table under its name, which scrolls sideways by itself; `text` columns wrap."""
     kind = ' class="text"' if text else ""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
@@ -48,12 +48,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = 
         + "</tr>"
         for first, *rest in rows
     )
-    return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", "table")
+    return heading(name) + scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", name)
 
 
 def scrolling(content: str, words: str) -> str:
-    """What may be wider than the page scrolls by itself, and by keyboard too."""
-    return card(f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(words)}">{content}</div>')
+    """What may be wider than the page scrolls by itself, and by keyboard where the script finds it wider."""
+    return card(f'<div class="scroll" role="group" aria-label="{escape(words)}">{content}</div>')
 
 
 def figure(name: str, note: str, picture: str) -> str:

@@ -37,7 +37,7 @@ def resize(browser: webdriver.Chrome, width: int, height: int, *, phone: bool = 
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def prefer(browser: webdriver.Chrome, theme: str) -> None:
-    """What the system says about light and dark."""
+def prefer(browser: webdriver.Chrome, theme: str, *, medium: str = "") -> None:
+    """What the system says about light and dark, on a screen or as on paper ("print")."""
     feature = {"name": "prefers-color-scheme", "value": theme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": [feature]})

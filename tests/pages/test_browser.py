@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.page import page
+from clip_ae.pages.page import page, table
 from clip_ae.pages.report.videos import Shown, data, timelines
 from tests.media import write_video
 from tests.pages.browser import chromium, prefer, resize
@@ -41,7 +41,8 @@ VIDEOS = [shown("b", 0.9, 1.0, "here/b.mp4"), shown("a", 0.1, 4.0, "gone/a.mp4")
 
 
 def write(path: Path, videos: list[Shown]) -> str:
-    sections = {"Scores": "<p>Some words.</p>", "Videos": timelines(videos)}
+    wide = table("In seconds", ["row", *"abcdefgh"], [["one", *["12.345"] * 8]])
+    sections = {"Scores": wide, "Videos": timelines(videos)}
     path.write_text(page("Actions", "of a test", sections, data(videos, NAMES, GRID), "{}"))
     return path.as_uri()
 
@@ -98,12 +99,25 @@ def bars(browser: Chrome, kind: str) -> int:
 
 
 def slide(browser: Chrome, value: int) -> None:
-    script = "const s = arguments[0]; s.value = arguments[1]; s.dispatchEvent(new Event('input', {bubbles: true}));"
-    browser.execute_script(script, one(browser, "#score"), value)
+    """Until everything is drawn again."""
+    script = (
+        "const [slider, value, done] = arguments; slider.value = value;"
+        "slider.dispatchEvent(new Event('input', {bubbles: true})); requestAnimationFrame(done);"
+    )
+    browser.execute_async_script(script, one(browser, "#score"), value)
+
+
+def bottom(element: WebElement) -> float:
+    return float(element.rect["y"] + element.rect["height"])
 
 
 def second(browser: Chrome) -> float:
     return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
+
+
+def focused(browser: Chrome) -> str:
+    """What the element is called that has the keyboard."""
+    return str(wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label")))
 
 
 def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
@@ -151,6 +165,28 @@ def test_a_class_alone(browser: Chrome) -> None:
     assert one(browser, "#told").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
+def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_so(browser: Chrome) -> None:
+    def lines(b: Chrome) -> int:
+        return len(b.find_elements(By.CSS_SELECTOR, "article .line"))
+
+    assert lines(browser) == 3
+    assert "nothing found" not in one(browser, "#list").text
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    slide(browser, 1000)
+    wait(browser, lambda b: lines(b) == 0)
+    assert one(browser, "#list").text.count("nothing found at this score") == 3
+    Select(one(browser, "#class")).select_by_visible_text("jump")
+    wait(browser, lambda b: lines(b) == 3)
+
+
+def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
+    found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
+    chrome.get(write(tmp_path / "faint.html", [Shown("v", 8.0, [0.5] * 12, {}, found)]))
+    assert one(chrome, "#told").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
+    slide(chrome, 1000)
+    assert one(chrome, "#told").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
+
+
 def test_search_and_orders(browser: Chrome) -> None:
     assert cards(browser) == [EVIL, "a", "b"]
     for order, expected in (("worst", ["a", EVIL, "b"]), ("best", ["b", EVIL, "a"])):
@@ -161,6 +197,8 @@ def test_search_and_orders(browser: Chrome) -> None:
     one(browser, "#search").send_keys(Keys.ENTER)
     assert cards(browser) == [EVIL], "Enter must not load the page anew"
     assert one(browser, "#told").text.startswith("1 of 3 videos")
+    one(browser, "#search").send_keys("no such name")
+    assert one(browser, "#list").text == "No video to show."
 
 
 def test_a_click_on_an_action_seeks_and_the_playhead_follows(browser: Chrome) -> None:
@@ -212,25 +250,39 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     slide(browser, 0)
     wait(browser, lambda b: bars(b, "found") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
-
-    def label() -> str:
-        return str(browser.switch_to.active_element.get_attribute("aria-label"))
-
-    assert label() == "jump, annotated, 1.0 to 3.0 s"
-    assert one(browser, "#hint").text == label()
+    assert focused(browser) == "jump, annotated, 1.0 to 3.0 s"
+    assert one(browser, "#hint").text == focused(browser)
     for expected in (
         "jump (cluster-00), found",
         "run (cluster-01), found with 0.5",
         "run (cluster-01), found with 0.01",
     ):
         ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
-        assert label().startswith(expected)
+        assert focused(browser).startswith(expected)
     ActionChains(browser).send_keys(Keys.ENTER).perform()
     wait(browser, lambda b: 3.5 <= second(b) < 5)
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
     ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
-    assert label().startswith("run (cluster-01), found with 0.5")
+    assert focused(browser).startswith("run (cluster-01), found with 0.5")
+
+
+def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser: Chrome) -> None:
+    def active(selector: str) -> bool:
+        return bool(browser.execute_script("return document.activeElement.matches(arguments[0])", selector))
+
+    one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
+    assert active("#player video")
+    one(browser, "#player button").send_keys(Keys.ENTER)
+    assert focused(browser) == "play b"
+    ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
+    assert active("#player video")
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    wait(browser, lambda b: bars(b, "truth") == 0)
+    one(browser, "#player button").send_keys(Keys.ENTER)
+    assert focused(browser) == "play b", "its bar is gone"
+    one(card(browser, "b"), ".play").click()
+    assert not active("#player video")
 
 
 def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
@@ -255,12 +307,12 @@ def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
     wait(browser, lambda b: bars(b, "found") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
-    before = browser.switch_to.active_element.get_attribute("aria-label")
+    before = focused(browser)
     width = one(card(browser, "b"), "svg").get_attribute("width")
     resize(browser, 900, 900)
     wait(browser, lambda b: one(card(b, "b"), "svg").get_attribute("width") != width)
-    assert browser.switch_to.active_element.get_attribute("aria-label") == before
-    assert str(before).startswith("run")
+    assert focused(browser) == before
+    assert before.startswith("run")
 
 
 def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
@@ -309,6 +361,50 @@ def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> None:
+    names = ("Scores", "Clusters", "Errors", "Training", "Sources")
+    sections = {"Videos": timelines([]), **dict.fromkeys(names, "")}
+    (tmp_path / "links.html").write_text(page("Actions", "", sections, data([], {}, GRID), "{}"))
+    resize(chrome, 320, 800, phone=True)
+    chrome.get((tmp_path / "links.html").as_uri())
+    for name in names:
+        one(chrome, "nav").find_element(By.LINK_TEXT, name).click()
+        assert chrome.current_url.endswith(f"#{name.lower()}")
+
+
+def test_on_a_phone_a_cards_facts_have_a_line_of_their_own(browser: Chrome) -> None:
+    resize(browser, 320, 800, phone=True)
+    name, button, facts = (one(card(browser, "b"), selector) for selector in ("h3", ".play", "small"))
+    assert name.rect["y"] < bottom(button) <= facts.rect["y"]
+    assert facts.rect["height"] < 25
+
+
+@pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
+def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
+    resize(browser, width, 800, phone=width < 500)
+    box = one(browser, ".scroll")
+    assert box.get_attribute("aria-label") == "In seconds"
+    wait(browser, lambda b: box.get_attribute("tabindex") == stop)
+
+
+@pytest.mark.parametrize("width", [660, 1280])
+@pytest.mark.parametrize("selector", [".play", ".bar"])
+def test_what_gets_the_keyboard_comes_out_from_under_the_controls(
+    chrome: Chrome, folder: Path, width: int, selector: str
+) -> None:
+    resize(chrome, width, 400)
+    chrome.get((folder / "page.html").as_uri())
+    covered = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
+
+    def comes_out(b: Chrome) -> bool:
+        target = one(card(b, "a"), selector)
+        b.execute_script(covered, target)
+        return bool(target.rect["y"] >= bottom(one(b, ".controls")))
+
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    wait(chrome, comes_out)
+
+
 def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:
     resize(chrome, 1280, 900)
     chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
@@ -318,6 +414,25 @@ def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: P
     last = chrome.find_elements(By.TAG_NAME, "article")[-1]
     chrome.execute_script("arguments[0].scrollIntoView()", last)
     wait(chrome, lambda b: last.find_elements(By.TAG_NAME, "svg"))
+
+
+def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Path) -> None:
+    chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    chrome.execute_cdp_cmd("Page.printToPDF", {})
+    assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) == 200
+    slide(chrome, 1000)
+    chrome.execute_cdp_cmd("Page.printToPDF", {})
+    assert bars(chrome, "found") == 200
+
+
+def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
+    prefer(browser, "dark", medium="print")
+    browser.execute_script("document.body.style.width = '300px'")
+    assert one(browser, "article svg").size["width"] < 300
+    shown = [one(browser, selector).is_displayed() for selector in ("#told", ".play", "nav", "#search")]
+    assert shown == [True, False, False, False]
+    assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 33, 41)"
 
 
 def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:

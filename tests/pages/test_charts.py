@@ -42,6 +42,11 @@ def test_lines_differ_in_colour_or_in_dashes() -> None:
     assert len(set(styles)) == 13
 
 
+def test_more_lines_than_styles_are_all_drawn() -> None:
+    html = charts.curves({f"loss {k}": [(0, k), (1, k)] for k in range(40)}, "losses")
+    assert len(points(html, "polyline")) == 40
+
+
 def test_one_point_and_none_are_pictures_too() -> None:
     parse(charts.curves({"a": [(3, 0.0)]}, "one"))
     assert charts.curves({}, "none") == ""
@@ -62,6 +67,10 @@ def test_every_word_is_escaped() -> None:
 def test_bars_are_as_long_as_their_share_and_never_longer_than_the_place() -> None:
     widths = re.findall(r"width:([\d.]+)%", charts.bars({"a": 0.25, "b": 1.5, "c": -0.1}))
     assert widths == ["25.00", "100.00", "0.00"]
+
+
+def test_a_full_bar_is_as_long_as_its_place() -> None:
+    assert re.findall(r"width:([\d.]+)%", charts.bars({"a": 0.1, "b": 0.05}, full=0.1)) == ["100.00", "50.00"]
 
 
 def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row() -> None:

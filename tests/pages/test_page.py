@@ -35,7 +35,7 @@ class Balance(HTMLParser):
 
 def test_names_end_no_element_and_json_comes_back() -> None:
     parts = [
-        table([EVIL], [[EVIL, EVIL]]),
+        table(EVIL, [EVIL], [[EVIL, EVIL]]),
         figures({EVIL: EVIL}),
         figure(EVIL, EVIL, card("x")),
         folded(EVIL, "y"),

@@ -172,7 +172,7 @@ def test_errors_by_kind_cost_and_trait() -> None:
     html = errors(found)
     assert html.index("best 1G") < html.index("best 10G")
     assert 'aria-label="true 100.0 %"' in html
-    assert "12.3" in html
+    assert re.findall(r'<i style="width:([\d.]+)%"></i></td><td>([^<]*)', html) == [("100.00", "12.3")]
     assert cells(html)["length 1 to 2.5 s"] == ["7", "25.0", "40.0"]
 
 

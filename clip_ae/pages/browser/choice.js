@@ -33,14 +33,14 @@ function chosenVideos() {
     .sort(ORDERS[order.value]);
 }
 
-function describeChoice(videos) {
+function describeChoice(listed) {
   const from = threshold();
-  const found = videos.flatMap((video) => video.found.filter(ofClass));
+  const found = listed.flatMap((video) => video.found.filter(ofClass));
   const shown = found.filter(([, value]) => value >= from);
-  score.setAttribute("aria-valuetext", `${from} or more`);
+  score.setAttribute("aria-valuetext", `${rounded(from)} or more`);
   told.textContent =
-    `${videos.length} of ${page.videos.length} videos; ` +
-    `${shown.length} of ${found.length} detections, score ${from} or more`;
+    `${listed.length} of ${page.videos.length} videos; ` +
+    `${shown.length} of ${found.length} detections, score ${rounded(from)} or more`;
 }
 
 const present = new Set(page.videos.flatMap((video) => [...video.truth, ...video.found].map(([label]) => className(label))));

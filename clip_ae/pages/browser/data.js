@@ -6,6 +6,9 @@ const clusterName = (label) => page.labels[label][1];
 const colourOf = (name) => page.colours[name];
 const seconds = (value) => `${value.toFixed(value < 100 ? 1 : 0)} s`;
 
+// To three digits; what is next to nothing is 0.
+const rounded = (score) => (Math.abs(score) < 1e-4 ? 0 : Number(score.toPrecision(3)));
+
 function unpack(curve) {
   return Array.from(atob(curve), (letter) => letter.charCodeAt(0) / 255);
 }
@@ -17,11 +20,14 @@ function labelName(label) {
 }
 
 // The curves of a video by what they are: [{name, lane, stroke, values}, ...]; lane is the row that they share.
-function curvesOf(video) {
+// Of activations those of one class, or of all.
+function curvesOf(video, only) {
   const loudness = video.loudness ? [{ name: "loudness", lane: "loudness", values: unpack(video.loudness) }] : [];
-  const activation = Object.entries(video.activation).map(([label, values]) => (
-    { name: labelName(label), lane: "activation", stroke: colourOf(className(label)), values: unpack(values) }
-  ));
+  const activation = Object.entries(video.activation)
+    .filter(([label]) => !only || className(label) === only)
+    .map(([label, values]) => (
+      { name: labelName(label), lane: "activation", stroke: colourOf(className(label)), values: unpack(values) }
+    ));
   return [{ name: "attention", lane: "attention", values: unpack(video.attention) }, ...activation, ...loudness];
 }
 
@@ -44,6 +50,6 @@ function wordsAt(second, video, curves) {
 }
 
 function wordsOf(action) {
-  const kind = action.truth ? "annotated" : `found with ${action.score}`;
+  const kind = action.truth ? "annotated" : `found with ${rounded(action.score)}`;
   return `${labelName(action.label)}, ${kind}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
 }

@@ -5,27 +5,29 @@ const note = player.querySelector(".note");
 const chooser = player.querySelector("label");
 // Files of a folder that a person has chosen, by name.
 const chosen = new Map();
-const playing = { video: null, second: 0, picture: null };
+// `opener` had the keyboard when it began.
+const playing = { card: null, second: 0, opener: null };
 let frame = 0;
 
 const fileName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
-function play(video, second, picture) {
-  const same = playing.video === video && film.readyState > 0;
+function play(card, second) {
+  const same = playing.card === card && film.readyState > 0;
   hidePlayhead();
-  Object.assign(playing, { video, second, picture });
+  Object.assign(playing, { card, second, opener: document.activeElement });
   player.hidden = false;
-  player.querySelector("b").textContent = video.id;
+  player.querySelector("b").textContent = card.video.id;
   if (same) seek();
   else load();
 }
 
 function load() {
-  const file = chosen.get(fileName(playing.video.file));
+  const path = playing.card.video.file;
+  const file = chosen.get(fileName(path));
   note.textContent = "";
   chooser.hidden = true;
   if (film.src.startsWith("blob:")) URL.revokeObjectURL(film.src);
-  film.src = file ? URL.createObjectURL(file) : playing.video.file.split("/").map(encodeURIComponent).join("/");
+  film.src = file ? URL.createObjectURL(file) : path.split("/").map(encodeURIComponent).join("/");
 }
 
 function seek() {
@@ -38,18 +40,26 @@ function seek() {
 
 function stop() {
   film.pause();
+  if (player.contains(document.activeElement)) giveKeyboardBack();
   player.hidden = true;
   hidePlayhead();
 }
 
+// A redraw may have replaced the bar that was pressed.
+function giveKeyboardBack() {
+  const { card, opener } = playing;
+  (card.contains(opener) ? opener : card.querySelector(".play")).focus({ preventScroll: true });
+}
+
 function hidePlayhead() {
-  playing.picture?.playhead.setAttribute("visibility", "hidden");
+  playing.card?.picture?.playhead.setAttribute("visibility", "hidden");
 }
 
 function follow() {
   cancelAnimationFrame(frame);
   if (player.hidden) return;
-  if (playing.picture?.isConnected) mark(playing.picture.playhead, playing.picture.scale, film.currentTime);
+  const picture = playing.card?.picture;
+  if (picture) mark(picture.playhead, picture.scale, film.currentTime);
   if (!film.paused) frame = requestAnimationFrame(follow);
 }
 
@@ -57,7 +67,7 @@ film.addEventListener("loadedmetadata", seek);
 film.addEventListener("play", follow);
 film.addEventListener("seeked", follow);
 film.addEventListener("error", () => {
-  const name = fileName(playing.video.file);
+  const name = fileName(playing.card.video.file);
   note.textContent = `${name} is not where it was, or this browser cannot play it.`;
   chooser.hidden = false;
 });

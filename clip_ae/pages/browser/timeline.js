@@ -16,13 +16,17 @@ function svg(name, attributes, parent) {
 }
 
 // An <svg> as wide as it will stand; `picture.actions` are what its bars show, in order, `picture.scale` its axis.
-function timeline(video, actions, width) {
+function timeline(video, actions, curves, width) {
   const left = width < 560 ? 92 : 150;
   const across = width - left - RIGHT;
   const scale = { left, perSecond: across / Math.max(video.seconds, 0.001) };
   const picture = svg("svg", { width, role: "group", "aria-label": `actions in ${video.id}` });
-  Object.assign(picture, { actions: [], curves: curvesOf(video), scale });
+  Object.assign(picture, { actions: [], curves, scale });
   let top = 2;
+  if (!actions.length) {
+    svg("text", { x: left, y: top + BAR - 1 }, picture).textContent = "nothing found at this score";
+    top += LANE + GAP;
+  }
   for (const row of rowsOf(actions)) {
     caption(picture, row.name, left, top + BAR - 1);
     for (const lane of [row.truth, ...row.found].filter((lane) => lane.length)) {
@@ -40,6 +44,8 @@ function timeline(video, actions, width) {
   }
   axis(picture, video, width, top);
   picture.setAttribute("height", top + 20);
+  // Paper shrinks it.
+  picture.setAttribute("viewBox", `0 0 ${width} ${top + 20}`);
   picture.cursor = svg("line", { class: "cursor", y1: 0, y2: top, visibility: "hidden" }, picture);
   picture.playhead = svg("line", { class: "playhead", y1: 0, y2: top, visibility: "hidden" }, picture);
   return picture;
@@ -54,7 +60,7 @@ function caption(picture, words, left, y) {
 
 function bar(picture, video, action, top) {
   const { left, perSecond } = picture.scale;
-  const best = video.found.length ? video.found[0][1] : 1;
+  const best = video.found[0]?.[1] || 1;
   svg("rect", {
     class: action.truth ? "bar truth" : "bar found",
     x: left + action.start * perSecond,
@@ -64,7 +70,7 @@ function bar(picture, video, action, top) {
     rx: 2,
     fill: colourOf(action.name),
     ...(action.truth ? {} : { stroke: colourOf(action.name) }),
-    "fill-opacity": action.truth ? 1 : 0.2 + 0.8 * Math.max(0, action.score / (best || 1)),
+    "fill-opacity": action.truth ? 1 : 0.2 + 0.8 * Math.max(0, action.score / best),
     role: video.file ? "button" : "img",
     tabindex: picture.actions.length ? -1 : 0,
     "aria-label": wordsOf(action),

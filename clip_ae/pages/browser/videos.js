@@ -4,6 +4,7 @@ const cards = new Map();
 const near = new Set();
 // Those that the controls leave, in order.
 let videos = [];
+let redrawing = 0;
 
 function element(name, attributes, ...content) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -35,41 +36,36 @@ function draw(card) {
   const focused = card.place.contains(document.activeElement) ? document.activeElement.dataset.action : null;
   const width = Math.floor(card.place.clientWidth);
   if (!width) return;
-  card.picture = timeline(card.video, actionsOf(card.video, threshold(), only.value), width);
+  card.stale = false;
+  const actions = actionsOf(card.video, threshold(), only.value);
+  card.picture = timeline(card.video, actions, curvesOf(card.video, only.value), width);
   card.place.replaceChildren(card.picture);
-  if (playing.video === card.video) {
-    playing.picture = card.picture;
-    follow();
-  }
+  if (playing.card === card) follow();
   if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
+}
+
+function drawStale(some) {
+  for (const card of some) if (card.stale) draw(card);
 }
 
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) near.delete(target);
-    else if (near.add(target) && target.stale) redraw(target);
+    if (isIntersecting) near.add(target);
+    else near.delete(target);
   }
+  drawStale(near);
 }, { rootMargin: "600px" });
 
-function redraw(card) {
-  card.stale = false;
-  draw(card);
-}
-
-let waiting = false;
 function redrawSoon() {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    for (const card of cards.values()) card.stale = true;
-    for (const card of near) redraw(card);
-  });
+  for (const card of cards.values()) card.stale = true;
+  cancelAnimationFrame(redrawing);
+  redrawing = requestAnimationFrame(() => drawStale(near));
 }
 
 function choose() {
   videos = chosenVideos();
   list.replaceChildren(...videos.map((video) => cards.get(video)));
+  if (!videos.length) list.append(element("p", {}, "No video to show."));
   describeChoice(videos);
   redrawSoon();
 }
@@ -78,9 +74,11 @@ function cardAround(target) {
   return target.closest?.("article");
 }
 
-function act(card, second) {
+// Whoever came by keyboard goes on in the player, which is many stops away.
+function act(card, second, byKeyboard) {
   if (!card.video.file) return;
-  play(card.video, second, card.picture);
+  play(card, second);
+  if (byKeyboard) film.focus({ preventScroll: true });
   // On a phone the film takes the lower half of the window.
   if (player.clientWidth > innerWidth / 2) card.scrollIntoView({ block: "start" });
 }
@@ -89,10 +87,12 @@ list.addEventListener("click", (event) => {
   const card = cardAround(event.target);
   if (!card) return;
   const action = card.picture?.actions[event.target.dataset.action];
-  if (action) act(card, action.start);
-  else if (event.target.closest(".play")) act(card, 0);
+  // A click that no pointer made.
+  const byKeyboard = event.detail === 0;
+  if (action) act(card, action.start, byKeyboard);
+  else if (event.target.closest(".play")) act(card, 0, byKeyboard);
   else if (event.target.closest("svg") && secondAt(card.picture, event.clientX) >= 0) {
-    act(card, secondAt(card.picture, event.clientX));
+    act(card, secondAt(card.picture, event.clientX), false);
   }
 });
 
@@ -108,7 +108,7 @@ list.addEventListener("keydown", (event) => {
     if (next) card.picture.querySelector(`[data-action="${card.picture.actions.indexOf(next)}"]`).focus();
     event.preventDefault();
   } else if (event.key === "Enter" || event.key === " ") {
-    act(card, action.start);
+    act(card, action.start, true);
     event.preventDefault();
   }
 });
@@ -159,4 +159,6 @@ only.addEventListener("change", choose);
 order.addEventListener("change", choose);
 controls.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("resize", redrawSoon);
+// Paper has every timeline, near or not.
+addEventListener("beforeprint", () => drawStale(list.children));
 choose();

@@ -7,7 +7,7 @@ from typing import Any
 
 from clip_ae.core.averages import by_width
 from clip_ae.core.config import MAPPINGS
-from clip_ae.pages.page import heading, paragraph, scrolling, table
+from clip_ae.pages.page import paragraph, scrolling, table
 from clip_ae.pages.report.scores import Results
 from clip_ae.pages.text_table import percent
 
@@ -24,10 +24,12 @@ def clusters(results: Results) -> str:
         [
             paragraph("How many training videos of each class lie in each cluster, first seed, last round."),
             matrix(first["mapping"]["contingency"]),
-            heading("Every round, mean over the seeds"),
-            table(["round", "purity, %", "NMI", "ARI", "classes covered", "smallest", "largest"], _rounds(results)),
-            heading("mAP by the rule that names clusters, %"),
-            table(["rule", *ranges], mappings),
+            table(
+                "Every round, mean over the seeds",
+                ["round", "purity, %", "NMI", "ARI", "classes covered", "smallest", "largest"],
+                _rounds(results),
+            ),
+            table("mAP by the rule that names clusters, %", ["rule", *ranges], mappings),
         ]
     )
 

@@ -13,6 +13,8 @@ from clip_ae.pages.text_table import percent
 Results = Mapping[int, Mapping[str, Any]]
 # Ends of an interval by kind of score and column, as map.json has them.
 Interval = Mapping[str, Mapping[str, Sequence[float]]]
+# By kind of score and column.
+Means = Mapping[str, Mapping[str, float]]
 # In percent by column, as a paper prints it; None where it has a blank.
 Published = Mapping[str, float | None]
 
@@ -20,12 +22,15 @@ Published = Mapping[str, float | None]
 def scores(results: Results, interval: Interval | None, published: Mapping[str, Published]) -> str:
     """The published rows are of the same method, under their names."""
     listed = list(results.values())
-    mean = means(listed)
+    mean, chance = means(listed), means([r["chance"] for r in listed])
     return "".join(
         [
-            figures(_headline(listed, mean, interval, published)),
-            heading("Mean average precision, %"),
-            table(["tIoU", *_names(listed[0])], _rows(results, mean, interval, published)),
+            figures(_headline(listed, mean, chance, interval, published)),
+            table(
+                "Mean average precision, %",
+                ["tIoU", *_names(listed[0])],
+                _rows(results, mean, chance, interval, published),
+            ),
             figure("mAP over tIoU", _words(interval), _over_tiou(listed[0], mean, interval, published)),
             heading("Average precision a class, %"),
             card(charts.bars(_classes(listed))),
@@ -40,20 +45,20 @@ def means(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _headline(
     results: Sequence[Mapping[str, Any]],
-    mean: Mapping[str, Mapping[str, float]],
+    mean: Means,
+    chance: Means,
     interval: Interval | None,
     published: Mapping[str, Published],
 ) -> dict[str, str]:
     *_, widest = by_width(results[0]["average"])
     seeds = [r["average"][widest] for r in results]
     spread = f" ± {percent(stdev(seeds))}" if len(seeds) > 1 else ""
-    chance = fmean(r["chance"]["average"][widest] for r in results)
     of = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
     shown = {f"average mAP, tIoU {widest}, {of}": f"{percent(mean['average'][widest])}{spread}"}
     if interval:
         shown["95 % on other videos"] = _span(interval["average"][widest])
     shown |= {f"{name}, published": f"{row[widest]:.1f}" for name, row in published.items() if row.get(widest)}
-    shown["chance: same segments, shuffled clusters"] = percent(chance)
+    shown["chance: same segments, shuffled clusters"] = percent(chance["average"][widest])
     if results[0]["rounds"]:
         shown["purity of the last clusters"] = percent(fmean(r["rounds"][-1]["purity"] for r in results))
     return shown
@@ -61,13 +66,12 @@ def _headline(
 
 def _rows(
     results: Results,
-    mean: Mapping[str, Mapping[str, float]],
+    mean: Means,
+    chance: Means,
     interval: Interval | None,
     published: Mapping[str, Published],
 ) -> list[list[str]]:
-    first = next(iter(results.values()))
-    found = columns(first)
-    chance = {kind: {c: fmean(r["chance"][kind][c] for r in results.values()) for c in first[kind]} for kind in mean}
+    found = columns(next(iter(results.values())))
     return [
         *([f"seed {seed}", *(percent(r[kind][c]) for kind, c in found)] for seed, r in results.items()),
         ["mean", *(percent(mean[kind][c]) for kind, c in found)],
@@ -87,7 +91,7 @@ def _ends(interval: Interval | None, found: Sequence[tuple[str, str]]) -> list[l
 
 def _over_tiou(
     first: Mapping[str, Any],
-    mean: Mapping[str, Mapping[str, float]],
+    mean: Means,
     interval: Interval | None,
     published: Mapping[str, Published],
 ) -> str:

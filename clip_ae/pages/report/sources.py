@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_ae.core.provenance import Record
-from clip_ae.pages.page import figures, folded, heading, table
+from clip_ae.pages.page import figures, folded, table
 
 STATUSES = ("ok", "partial", "failed", "missing")
 
@@ -13,11 +13,12 @@ def sources(catalog: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, 
     statuses = [row["status"] for row in catalog]
     counts = {f"videos {status}": str(statuses.count(status)) for status in STATUSES}
     rows = [(r["video_id"], r["stage"], r["kind"], r["message"]) for r in failed]
-    trouble = table(["video", "stage", "kind", "message"], rows, text=True) if rows else ""
-    return "".join([figures(counts), trouble, heading("What made this page"), _origin(record)])
+    trouble = table("What gave trouble", ["video", "stage", "kind", "message"], rows, text=True) if rows else ""
+    return "".join([figures(counts), trouble, _origin(record)])
 
 
 def _origin(record: Record) -> str:
     """In full it stands in the page as JSON."""
     rows = [("code", record.code), *record.inputs.items(), *record.versions.items()]
-    return folded("digests of code and inputs", table(["what", "digest or version"], rows, text=True))
+    digests = table("Digests of code and inputs", ["what", "digest or version"], rows, text=True)
+    return folded("What made this page", digests)
