@@ -27,9 +27,21 @@ from clip_ae.core.typed import assign, leaves, put, read
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report",
+    "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
-TOOLS = ("annotations", "apply", "features", "import", "show", "compare", "explain", "verify", "schema")
+TOOLS = (
+    "annotations",
+    "apply",
+    "features",
+    "import",
+    "show",
+    "compare",
+    "explain",
+    "plan",
+    "repro",
+    "verify",
+    "schema",
+)
 INTERRUPTED = 130
 
 

@@ -32,6 +32,7 @@ MAP = f"{RUN}/map.json"
 SUMMARY = "results/{dataset}_{summary}"
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
 REPORT = "results/{dataset}_report.html"
+REPRO = "results/{dataset}_repro.json"
 
 # Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
 # record is its model's, and the demo's annotations and videos, whose record is their manifest's.
@@ -54,6 +55,7 @@ OUTPUTS = (
     ("diagnose", DIAGNOSIS),
     ("summarize", SUMMARY),
     ("report", REPORT),
+    ("freeze", REPRO),
 )
 CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
@@ -66,6 +68,12 @@ CONSTRAINTS = {
     "round": r"\d+",
     "summary": r"map\.json|detections\.json|table\.md|table\.csv|ablation\.md",
 }
+
+
+def rank(path: str) -> tuple[int, str]:
+    """A key to sort outputs by: the order of the workflow."""
+    places = (i for i, (_, pattern) in enumerate(OUTPUTS) if match(pattern, path))
+    return (next(places, len(OUTPUTS)), path)
 
 
 def match(pattern: str, path: str) -> Mapping[str, str] | None:

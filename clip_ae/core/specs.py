@@ -17,6 +17,7 @@ from clip_ae.core.config import (
     Encoders,
     Evaluation,
     Localization,
+    Runtime,
     Schedule,
     Training,
     Weights,
@@ -246,6 +247,12 @@ class ReportSpec(Spec):
     grid: Grid = key(Grid(), "the snippet grid")
 
 
+@dataclass(frozen=True)
+class FreezeSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    config: Config = key(doc="all of the config that its headline run depends on")
+
+
 def spec_for(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
     """The spec of one job of a stage, which the wildcards of its output name."""
     make = globals()[stage]
@@ -387,6 +394,21 @@ def report(config: Config, dataset: str) -> ReportSpec:
         data.published,
         data.grid,
     )
+
+
+def freeze(config: Config, dataset: str) -> FreezeSpec:
+    data = config.datasets[dataset]
+    data = replace(data, runs=(data.headline,))
+    encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
+    networks = sorted({name for encoder in encoders for name in encoder.networks})
+    kept = replace(
+        config,
+        datasets={dataset: data},
+        runs={data.headline: config.runs[data.headline]},
+        weights={name: config.weights[name] for name in networks},
+        runtime=Runtime(),
+    )
+    return FreezeSpec(dataset, kept)
 
 
 def rounds_of(config: Config, dataset: str, run: str) -> int:

@@ -1,25 +1,29 @@
-"""Say what made a file: spec, code, libraries and inputs, and the chain behind them up to the raw videos."""
+"""Say what made a file: spec, code, libraries and inputs, and every stage behind them up to the raw videos."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import UserError, printable
+from clip_ae.core.layout import OUTPUTS
 from clip_ae.core.provenance import Record
 from clip_ae.io.ledger import Ledger
 from clip_ae.io.records import read_record
 
 SHORT = 12
-# What an input is whose id no output has: it came from outside.
-RAW = {
-    "files": "the shard's files in the dataset's folder: their paths and sizes",
-    "annotations": "the annotation file: all that it says",
-    "subsets": "the annotation file: videos, their subsets and durations",
-    "told": "the annotation file: what the run was told of the training videos",
+# What an input is that no stage made.
+OUTSIDE = {
+    "files": "paths and sizes of the dataset's files",
+    "annotations": "all that the annotations say",
+    "subsets": "videos, subsets and durations in the annotations",
+    "told": "what the annotations told the run of its training videos",
     "videos": "the list of videos that are scored",
-    "vocabulary": "the words that clusters are named by",
+    "vocabulary": "the words to name clusters by",
 }
+ORDER = list(dict.fromkeys(stage for stage, _ in OUTPUTS))
+# What tells a job's output from others of its kind.
+NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 
 
 def run(
@@ -30,18 +34,28 @@ def run(
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")
     record, ledger = read_record(file), Ledger(root)
+    chain = ledger.chain(record)
     print(printable(str(file)))
-    for name, value in _facts(record):
-        print(f"  {name:9} {printable(value)}")
-    print("\n".join(_inputs([record], ledger, set())) or "  from nothing but its spec")
+    print("\n".join(columns([*_facts(record), *_inputs(record, ledger)])))
+    if chain:
+        print("\nbehind it, in the order of the workflow:")
+        print("\n".join(columns(_chain(ledger, chain))))
+        print(f"\nlibraries of all: {', '.join(_versions(chain.values()))}")
 
 
-def _facts(record: Record) -> Iterator[tuple[str, str]]:
-    yield "made by", f"{record.stage}, record {record.id[:SHORT]}"
-    yield "code", f"{record.code[:SHORT]} (digest of the stage's modules)"
-    yield "libraries", ", ".join(f"{name} {version}" for name, version in record.versions.items()) or "none recorded"
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of words, all to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = ([f"{printable(cell):{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return [f"  {'  '.join(row)}".rstrip() for row in cells]
+
+
+def _facts(record: Record) -> Iterator[list[str]]:
+    yield ["made by", f"{record.stage}, in a record {record.id[:SHORT]}"]
+    yield ["code", f"{record.code[:SHORT]}, a digest of its modules"]
+    yield ["libraries", ", ".join(_versions([record])) or "none but the project's own"]
     for number, (key, value) in enumerate(_leaves(record.spec)):
-        yield "" if number else "spec", f"{key} = {value}"
+        yield ["" if number else "spec", f"{key} = {value}"]
 
 
 def _leaves(spec: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
@@ -52,37 +66,41 @@ def _leaves(spec: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any
             yield f"{where}{key}", value
 
 
-def _inputs(records: Iterable[Record], ledger: Ledger, told: set[str], depth: int = 1) -> Iterator[str]:
-    """A line an input, jobs of a shard each together, followed by its own; what was told above is not told again."""
-    by_role: dict[str, set[str]] = {}
-    for record in records:
-        for role, made_by in record.inputs.items():
-            by_role.setdefault(role, set()).add(made_by)
-    for role, ids in by_role.items():
-        jobs = {job for made_by in ids for job in ledger.sets.get(made_by, ())}
-        space = "  " * depth
-        if not jobs:
-            yield f"{space}{role}: {_outside(role, ids)}"
-            continue
-        made = [output.record for job in sorted(jobs) for output in ledger.jobs[job][:1] if output.record]
-        known = jobs <= told
-        yield f"{space}{role}: {_places(jobs, ledger)}, {_short(made)}{' (see above)' if known else ''}"
-        if not known:
-            told |= jobs
-            yield from _inputs(made, ledger, told, depth + 1)
+def _inputs(record: Record, ledger: Ledger) -> Iterator[list[str]]:
+    for number, (role, made_by) in enumerate(record.inputs.items()):
+        places = sorted({ledger.jobs[job][-1].path for job in ledger.sets.get(made_by, ())})
+        what = f"{places[0]}{f' and {len(places) - 1} more' * (len(places) > 1)}" if places else _outside(role)
+        yield ["" if number else "inputs", f"{role} {made_by[:SHORT]}: {what}"]
 
 
-def _outside(role: str, ids: set[str]) -> str:
-    words = RAW.get(role, "a file of another record, or none that is here now")
-    return f"{words}, {', '.join(sorted(i[:SHORT] for i in ids)[:3])}{', ...' if len(ids) > 3 else ''}"
+def _chain(ledger: Ledger, chain: Mapping[str, Record]) -> list[list[str]]:
+    """A row for all jobs of a kind."""
+    kinds: dict[tuple[int, str], list[Record]] = {}
+    for job, record in chain.items():
+        # Of a job's outputs the last is the main one: failures and curves come before it by name.
+        main = ledger.jobs[job][-1]
+        kinds.setdefault((ORDER.index(main.stage), NUMBERS.sub("*", main.path)), []).append(record)
+    return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
 
 
-def _places(jobs: set[str], ledger: Ledger) -> str:
-    paths = {re.sub(r"\d{4}-of-", "*-of-", output.path) for job in jobs for output in ledger.jobs[job]}
-    return printable(", ".join(sorted(paths)))
+def _kind(ledger: Ledger, place: str, records: Sequence[Record]) -> list[str]:
+    codes = sorted({record.code[:SHORT] for record in records})
+    jobs = f"{len(records)} job{'s' * (len(records) > 1)}"
+    outside = {(role, i) for r in records for role, i in r.inputs.items() if i not in ledger.sets}
+    sources = {_source(record) for record in records} - {""}
+    roles = [f"{role}: {_outside(role)}" for role in sorted({role for role, _ in outside})]
+    return [records[0].stage, jobs, f"code {', '.join(codes)}", place, "; ".join([*sorted(sources), *roles])]
 
 
-def _short(records: list[Record]) -> str:
-    stages = {record.stage for record in records}
-    ids = records[0].id[:SHORT] if len(records) == 1 else f"{len(records)} jobs"
-    return f"{' and '.join(sorted(stages))} {ids}"
+def _source(record: Record) -> str:
+    """Where weights were had, and the hash that they were checked by."""
+    weights = record.spec.get("weights", {}) if record.stage == "weights" else {}
+    return " ".join(str(weights[name]) for name in ("source", "integrity") if name in weights)
+
+
+def _outside(role: str) -> str:
+    return OUTSIDE.get(role, "of another record, or of none that is here now")
+
+
+def _versions(records: Iterable[Record]) -> list[str]:
+    return sorted({f"{name} {version}" for record in records for name, version in record.versions.items()})

@@ -418,6 +418,13 @@ def headline_first(pattern):
     return path
 
 
+def frozen(wildcards):
+    """What a dataset's runs end in."""
+    scored = CONFIG.datasets[wildcards.dataset].scored
+    summary = "map.json" if scored else "detections.json"
+    return at.SUMMARY.format(dataset=wildcards.dataset, summary=summary)
+
+
 def report_scores(wildcards):
     """What there is to say where annotations are."""
     if not CONFIG.datasets[wildcards.dataset].scored:

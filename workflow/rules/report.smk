@@ -97,6 +97,24 @@ rule report:
         "{params.names} {params.source} 2>&1 | tee {log} >&2"
 
 
+rule freeze:
+    input:
+        headline=frozen,
+    output:
+        at.REPRO,
+    log:
+        "results/{dataset}/logs/freeze.log",
+    benchmark:
+        "results/{dataset}/benchmarks/freeze.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        cfg=cfg("freeze"),
+        code=code("freeze"),
+    shell:
+        "python -m clip_ae freeze --cfg {params.cfg:q} --headline {input.headline} --out {output} 2>&1 | tee {log} >&2"
+
+
 rule verify:
     log:
         "results/logs/verify.log",

@@ -14,7 +14,13 @@ def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float]) ->
     lead = "The best names of the vocabulary, by CLIP: guesses, whose scores add up to 1 over all its words."
     header = ["cluster", "training videos", *(["it may be"] if names else [])]
     rows = [[name, str(size), *([_guesses(names.get(name, ()))] if names else [])] for name, size in sizes.items()]
-    return "".join([paragraph(lead) if names else "", table(header, rows), _number(curve) if curve else ""])
+    return "".join(
+        [
+            paragraph(lead) if names else "",
+            table("First seed, last round", header, rows, text=True),
+            _number(curve) if curve else "",
+        ]
+    )
 
 
 def _guesses(guesses: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,47 @@
+"""Freeze a run: its config, and of everything that its headline rests on the record and a digest of the bytes."""
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import FreezeSpec
+from clip_ae.core.typed import plain
+from clip_ae.io.detections import write_json
+from clip_ae.io.integrity import file_digest
+from clip_ae.io.ledger import Ledger
+from clip_ae.io.records import read_record
+
+CPU = Path("/proc/cpuinfo")
+
+
+def run(
+    spec: FreezeSpec,
+    *,
+    headline: Annotated[Path, "results/{dataset}_map.json, or _detections.json where nothing is annotated"],
+    out: Annotated[Path, "JSON file to write"],
+    root: Annotated[Path, "folder that holds results/"] = Path(),
+) -> None:
+    ledger, top = Ledger(root), read_record(headline)
+    jobs = {top.id, *ledger.chain(top)}
+    outputs = [output for output in ledger.outputs if output.record and output.record.id in jobs]
+    record = make_record("freeze", spec, {"headline": top.id})
+    content = {
+        "dataset": spec.dataset,
+        "config": plain(spec.config),
+        "machine": machine(),
+        "outputs": {o.path: {"sha256": file_digest(root / o.path), "record": asdict(o.record)} for o in outputs},  # type: ignore[arg-type]
+        "provenance": asdict(record),
+    }
+    write_json(out, content)
+
+
+def machine() -> dict[str, Any]:
+    """What the last bits of a result may depend on, beside the libraries in the records."""
+    return {"python": platform.python_version(), "processor": _processor()}
+
+
+def _processor() -> str:
+    lines = CPU.read_text(encoding="utf-8").splitlines() if CPU.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

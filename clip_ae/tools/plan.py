@@ -1,0 +1,187 @@
+"""Say what a target will cost before anything starts: jobs, hours, disk, by earlier jobs here where there are any."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from clip_ae.core import costs, layout
+from clip_ae.core.checks import load_config
+from clip_ae.core.config import Config, Dataset
+from clip_ae.core.errors import UserError
+from clip_ae.core.names import parse_shard, shard_of
+from clip_ae.io import folder
+from clip_ae.io.annotations import read_facts
+from clip_ae.io.config_file import read_config_file
+from clip_ae.io.parquet import read_rows
+from clip_ae.pages.text_table import aligned
+
+# A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
+BYTES_A_SECOND = 100_000
+HOUR, DAY, GB = 3600.0, 86400.0, 1e9
+
+
+@dataclass(frozen=True)
+class Job:
+    """One that would run: its rule, what its main output's path says, and where its time would be written."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    log: str
+
+    @property
+    def kind(self) -> str:
+        return " ".join([self.rule, *(self.wildcards[name] for name in ("stream", "run") if name in self.wildcards)])
+
+
+@dataclass
+class Cost:
+    jobs: int = 0
+    seconds: float = 0.0
+    bytes: float = 0.0
+    measured: int = 0
+
+
+def run(
+    target: Annotated[str, "what to make, as in results/thumos14_map.json"],
+    *,
+    cores: Annotated[int, "cores to be used at a time"] = 2,
+) -> None:
+    config = load_config(read_config_file(Path("config.yaml")))
+    found = list(jobs(target))
+    videos = {
+        name: lengths(config.datasets[name], name) for name in {j.wildcards.get("dataset", "") for j in found} - {""}
+    }
+    past = Past()
+    total: dict[str, Cost] = defaultdict(Cost)
+    for job in found:
+        cost = total[job.kind]
+        seconds, known = past.seconds(job), True
+        if seconds is None:
+            seconds, known = estimated(config, job, videos), False
+        cost.jobs += 1
+        cost.seconds += seconds
+        cost.bytes += disk(config, job, videos)
+        cost.measured += known
+    print("\n".join(_table(total)) if found else "nothing to do")
+    if found:
+        _sum_up(total, config.math_threads, cores)
+
+
+def jobs(target: str) -> Iterator[Job]:
+    """What Snakemake would run, by its own word."""
+    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", target]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        own = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
+        raise UserError(own[0] if own else f"{target}: Snakemake cannot plan it ({lines[-1] if lines else 'no word'})")
+    told: set[str] = set()
+    for row in csv.DictReader(io.StringIO(done.stdout), delimiter="\t"):
+        log = row["log-file(s)"]
+        if row["plan"] != "update pending" or log in told:
+            continue
+        told.add(log)
+        yield Job(row["rule"], _wildcards(row["output_file"]), log)
+
+
+def _wildcards(path: str) -> Mapping[str, str]:
+    matches = (layout.match(pattern, path) for _, pattern in layout.OUTPUTS)
+    return next((found for found in matches if found is not None), {})
+
+
+def lengths(dataset: Dataset, name: str) -> dict[str, float]:
+    """Seconds of every video: as probed, as annotated, or guessed by its size."""
+    table = Path(layout.VIDEOS.format(dataset=name))
+    if table.is_file():
+        return {row["video_id"]: row["duration"] for row in read_rows(table)}
+    if not dataset.videos:
+        return {}
+    facts = read_facts(Path(dataset.annotations)) if dataset.annotations else {}
+    listed = folder.list_videos(Path(dataset.videos))
+    stated = {i: facts[i][1] if i in facts else None for i in listed}
+    return {i: stated[i] or (Path(dataset.videos) / path).stat().st_size / BYTES_A_SECOND for i, path in listed.items()}
+
+
+class Past:
+    """What jobs of the same kind took here, from the benchmark files beside them."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, list[float]] = {}
+
+    def seconds(self, job: Job) -> float | None:
+        """The mean of its neighbours: other shards of the stream, other rounds of the run."""
+        place = str(Path(job.log.replace("/logs/", "/benchmarks/")).parent)
+        kind = place.partition("/seed-")[0]
+        if kind not in self.known:
+            self.known[kind] = [_seconds(path) for path in sorted(Path(kind).rglob("*.tsv"))]
+        times = self.known[kind]
+        return sum(times) / len(times) if times else None
+
+
+def _seconds(path: Path) -> float:
+    with path.open(newline="", encoding="utf-8") as file:
+        return float(next(csv.DictReader(file, delimiter="\t"))["s"])
+
+
+def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+    wildcards = job.wildcards
+    dataset = config.datasets.get(wildcards.get("dataset", ""))
+    if dataset is None:
+        return costs.START
+    if job.rule == "probe":
+        return costs.START + costs.PROBE * _hours(job, videos)
+    if job.rule == "extract":
+        snippets = _hours(job, videos) * HOUR / dataset.grid.step
+        return costs.START + snippets * costs.snippet_seconds(dataset, wildcards["stream"])
+    if job.rule == "train":
+        method = config.runs[wildcards["run"]].method
+        return costs.START + dataset.training.steps * costs.step_seconds(method, dataset.training)
+    return costs.START
+
+
+def disk(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+    """Bytes of features, which is what counts."""
+    if job.rule not in ("extract", "import_features"):
+        return 0.0
+    dataset = config.datasets[job.wildcards["dataset"]]
+    snippets = _hours(job, videos) * HOUR / dataset.grid.step
+    return snippets * costs.DIMS[job.wildcards["stream"]] * costs.BYTES
+
+
+def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+    """Of video in the job's shard."""
+    index, shards = parse_shard(job.wildcards["shard"])
+    known = videos.get(job.wildcards["dataset"], {})
+    return sum(seconds for i, seconds in known.items() if shard_of(i, shards) == index) / HOUR
+
+
+def _table(total: Mapping[str, Cost]) -> list[str]:
+    rows = [
+        [kind, str(c.jobs), f"{c.seconds / HOUR:.2f}", f"{c.bytes / GB:.2f}", _source(c)] for kind, c in total.items()
+    ]
+    return aligned([["stage", "jobs", "hours", "GB", "by"], *rows])
+
+
+def _source(cost: Cost) -> str:
+    return "earlier jobs here" if cost.measured == cost.jobs else "measured rates" if not cost.measured else "both"
+
+
+def _sum_up(total: Mapping[str, Cost], threads: int, cores: int) -> None:
+    seconds = sum(c.seconds for c in total.values())
+    number = sum(c.jobs for c in total.values())
+    at_once = max(1, cores // threads)
+    print(
+        f"{number} jobs, {_span(seconds)} of work, {_span(seconds / at_once)} with {at_once} at a time; "
+        f"{sum(c.bytes for c in total.values()) / GB:.1f} GB of features"
+    )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / DAY:.1f} days" if seconds > 2 * DAY else f"{seconds / HOUR:.1f} hours"

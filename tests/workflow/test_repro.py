@@ -1,0 +1,84 @@
+"""results/{dataset}_repro.json: enough to repeat a run, and to say where another one begins to differ."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clip_ae.cli import main
+from tests.workflow.conftest import Project
+
+FROZEN = "results/demo_repro.json"
+
+
+@pytest.fixture(scope="module")
+def frozen(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a copy, as the finished project is for all."""
+    project = Project(tmp_path_factory.mktemp("frozen") / "project")
+    subprocess.run(["cp", "-a", str(finished.folder), str(project.folder)], check=True)
+    done = project.run(FROZEN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project.folder / FROZEN
+
+
+def compared(capsys: pytest.CaptureFixture[str], frozen: Path, project: Project) -> tuple[int, list[str]]:
+    code = main(["repro", str(frozen), "--root", str(project.folder)])
+    return code, capsys.readouterr().out.splitlines()
+
+
+def test_the_same_run_has_the_same_bytes(frozen: Path, finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = json.loads(frozen.read_text())["outputs"]
+    for part in (
+        "pretrained/demo_rgb",
+        "weights/demo_rgb",
+        "features/flow",
+        "round-1/model",
+        "clip_ae/seed-0/map.json",
+    ):
+        assert any(part in path for path in outputs), part
+    assert not any("stpn_sparse" in path for path in outputs)
+    assert compared(capsys, frozen, finished) == (0, [f"{len(outputs)} outputs, 0 not the same"])
+
+
+def test_its_config_asks_for_nothing_else(frozen: Path, tiny: Project) -> None:
+    assert main(["repro", str(frozen), "--config", str(tiny.folder / "config.yaml")]) == 0
+    assert list(tiny.config["datasets"]) == ["demo"]
+    assert tiny.planned("results/demo_map.json") == {}
+
+
+def test_where_it_begins_to_differ_is_told_first(
+    frozen: Path, tiny: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.change("datasets.demo.evaluation.shuffles", 3)
+    assert tiny.run("results/demo_map.json").returncode == 0
+    (tiny.folder / "results/demo/videos.parquet").unlink()
+    code, lines = compared(capsys, frozen, tiny)
+    assert code == 1
+    assert lines == [
+        "results/demo/videos.parquet: not here",
+        "results/demo/runs/clip_ae/seed-0/map.json: another spec (evaluation)",
+        "results/demo_map.json: from other clip_ae/seed-0",
+        f"{len(json.loads(frozen.read_text())['outputs'])} outputs, 3 not the same",
+    ]
+
+
+def test_other_bytes_of_the_same_record_are_told_with_both_machines(
+    frozen: Path, tiny: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(frozen.read_text())
+    content["machine"]["processor"] = "an abacus"
+    frozen = tiny.folder / "frozen.json"
+    frozen.write_text(json.dumps(content))
+    table = tiny.folder / "results/demo/runs/clip_ae/seed-0/detections.json"
+    table.write_text(table.read_text() + "\n")
+    code, lines = compared(capsys, frozen, tiny)
+    assert code == 1
+    assert "detections.json: other bytes of the same record" in lines[0]
+    assert "processor an abacus" in lines[1]
+
+
+def test_what_is_no_frozen_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    assert main(["repro", str(tmp_path / "x.json")]) == 2
+    assert "has no 'outputs'" in capsys.readouterr().err
