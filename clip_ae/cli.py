@@ -30,18 +30,8 @@ STAGES = (
     "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (
-    "annotations",
-    "apply",
-    "features",
-    "import",
-    "show",
-    "compare",
-    "explain",
-    "plan",
-    "repro",
-    "verify",
-    "schema",
-)
+    "plan", "annotations", "features", "import", "apply", "show", "compare", "explain", "repro", "verify", "schema",
+)  # fmt: skip
 INTERRUPTED = 130
 
 

@@ -29,15 +29,25 @@ HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 
 @dataclass(frozen=True)
 class Job:
-    """One that would run: its rule, what its main output's path says, and where its time would be written."""
+    """One that would run: its rule, and what the path of its main output says."""
 
     rule: str
     wildcards: Mapping[str, str]
-    log: str
+
+    @property
+    def part(self) -> list[str]:
+        return [self.wildcards[name] for name in ("stream", "run") if name in self.wildcards]
 
     @property
     def kind(self) -> str:
-        return " ".join([self.rule, *(self.wildcards[name] for name in ("stream", "run") if name in self.wildcards)])
+        return " ".join([self.rule, *self.part])
+
+    @property
+    def times(self) -> list[Path]:
+        """Snakemake's benchmark files of jobs of its kind: other shards of a stream, other rounds and seeds of a run."""
+        places = {"pretrain": "pretrained", "weights": "weights"}
+        folder = Path("results", self.wildcards.get("dataset", places.get(self.rule, "")), "benchmarks")
+        return [*folder.glob(f"{self.rule}.tsv"), *folder.joinpath(self.rule, *self.part).rglob("*.tsv")]
 
 
 @dataclass
@@ -55,9 +65,8 @@ def run(
 ) -> None:
     config = load_config(read_config_file(Path("config.yaml")))
     found = list(jobs(target))
-    videos = {
-        name: lengths(config.datasets[name], name) for name in {j.wildcards.get("dataset", "") for j in found} - {""}
-    }
+    named = {job.wildcards["dataset"] for job in found if "dataset" in job.wildcards}
+    videos = {name: lengths(config.datasets[name], name) for name in named}
     past = Past()
     total: dict[str, Cost] = defaultdict(Cost)
     for job in found:
@@ -82,18 +91,19 @@ def jobs(target: str) -> Iterator[Job]:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         own = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
         raise UserError(own[0] if own else f"{target}: Snakemake cannot plan it ({lines[-1] if lines else 'no word'})")
-    told: set[str] = set()
+    told: set[tuple[str, ...]] = set()
     for row in csv.DictReader(io.StringIO(done.stdout), delimiter="\t"):
-        log = row["log-file(s)"]
-        if row["plan"] != "update pending" or log in told:
-            continue
-        told.add(log)
-        yield Job(row["rule"], _wildcards(row["output_file"]), log)
+        wildcards = _wildcards(row["output_file"])
+        # A job has several outputs, one of which is in the layout at least.
+        key = (row["rule"], *(wildcards or {}).values())
+        if wildcards is not None and row["plan"] == "update pending" and key not in told:
+            told.add(key)
+            yield Job(row["rule"], wildcards)
 
 
-def _wildcards(path: str) -> Mapping[str, str]:
+def _wildcards(path: str) -> Mapping[str, str] | None:
     matches = (layout.match(pattern, path) for _, pattern in layout.OUTPUTS)
-    return next((found for found in matches if found is not None), {})
+    return next((found for found in matches if found is not None), None)
 
 
 def lengths(dataset: Dataset, name: str) -> dict[str, float]:
@@ -110,18 +120,16 @@ def lengths(dataset: Dataset, name: str) -> dict[str, float]:
 
 
 class Past:
-    """What jobs of the same kind took here, from the benchmark files beside them."""
+    """What jobs of the same kind took here."""
 
     def __init__(self) -> None:
-        self.known: dict[str, list[float]] = {}
+        self.known: dict[tuple[str, str], list[float]] = {}
 
     def seconds(self, job: Job) -> float | None:
-        """The mean of its neighbours: other shards of the stream, other rounds of the run."""
-        place = str(Path(job.log.replace("/logs/", "/benchmarks/")).parent)
-        kind = place.partition("/seed-")[0]
-        if kind not in self.known:
-            self.known[kind] = [_seconds(path) for path in sorted(Path(kind).rglob("*.tsv"))]
-        times = self.known[kind]
+        key = (job.kind, job.wildcards.get("dataset", ""))
+        if key not in self.known:
+            self.known[key] = [_seconds(path) for path in job.times]
+        times = self.known[key]
         return sum(times) / len(times) if times else None
 
 
