@@ -25,6 +25,7 @@ from clip_ae.pages.text_table import aligned
 # A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
 BYTES_A_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
+ORDER = list(dict.fromkeys([*(stage for stage, _ in layout.OUTPUTS), "import_features", "simulate"]))
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Job:
 
     @property
     def times(self) -> list[Path]:
-        """Snakemake's benchmark files of jobs of its kind: other shards of a stream, other rounds and seeds of a run."""
+        """Snakemake's benchmark files of its kind: of other shards of a stream, other rounds and seeds of a run."""
         places = {"pretrain": "pretrained", "weights": "weights"}
         folder = Path("results", self.wildcards.get("dataset", places.get(self.rule, "")), "benchmarks")
         return [*folder.glob(f"{self.rule}.tsv"), *folder.joinpath(self.rule, *self.part).rglob("*.tsv")]
@@ -171,8 +172,10 @@ def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
 
 
 def _table(total: Mapping[str, Cost]) -> list[str]:
+    kinds = sorted(total, key=lambda kind: ORDER.index(kind.split()[0]))
     rows = [
-        [kind, str(c.jobs), f"{c.seconds / HOUR:.2f}", f"{c.bytes / GB:.2f}", _source(c)] for kind, c in total.items()
+        [kind, str(c.jobs), f"{c.seconds / HOUR:.2f}", f"{c.bytes / GB:.2f}", _source(c)]
+        for kind, c in ((kind, total[kind]) for kind in kinds)
     ]
     return aligned([["stage", "jobs", "hours", "GB", "by"], *rows])
 
