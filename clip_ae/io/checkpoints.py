@@ -16,6 +16,7 @@ from typing import TextIO
 from clip_ae.core.errors import RefusedInput
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import Record, digest
+from clip_ae.io.files import disk_faults
 from clip_ae.io.weights import Tensors, read_weights, save_weights
 
 # Seconds between two checkpoints: a large one takes seconds to write.
@@ -47,9 +48,8 @@ class Checkpoint:
 @contextlib.contextmanager
 def checkpoint(beside: Path, record: Record, device: str, pause: float = PAUSE) -> Iterator[Checkpoint]:
     """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
-    beside.parent.mkdir(parents=True, exist_ok=True)
     key = digest(f"{record.id} {device}")[:16]
-    with (beside.parent / f".{beside.stem}.lock").open("a+") as lock:
+    with disk_faults(beside), _lock_file(beside) as lock:
         if not _held(lock, beside, key):
             yield Checkpoint(None, record, pause=pause)
             return
@@ -57,6 +57,11 @@ def checkpoint(beside: Path, record: Record, device: str, pause: float = PAUSE) 
         for old in beside.parent.glob(f".{beside.stem}.*.checkpoint"):
             old.unlink(missing_ok=True)
         Path(lock.name).unlink(missing_ok=True)
+
+
+def _lock_file(beside: Path) -> TextIO:
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return (beside.parent / f".{beside.stem}.lock").open("a+")
 
 
 def _held(lock: TextIO, beside: Path, key: str) -> bool:

@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside their place, then renamed."""
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -9,20 +10,41 @@ from pathlib import Path
 from clip_ae.core.errors import UserError
 
 HOST = socket.gethostname()
+# What no code can mend, and what to do about it. None of these comes from reading.
+FAULTS = {
+    errno.ENOSPC: "no space is left there; free some and run again",
+    errno.EDQUOT: "your quota there is used up; free some space and run again",
+    errno.EROFS: "the file system there is read-only; name another folder, or make it writable",
+}
+
+
+@contextlib.contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """A full or read-only disk under a file that is being written ends in one line."""
+    try:
+        yield
+    except Exception as error:
+        # Libraries that write by themselves tell the cause in words alone.
+        codes = [code for code in FAULTS if getattr(error, "errno", None) == code or os.strerror(code) in str(error)]
+        if not codes:
+            raise
+        raise UserError(f"{path}: cannot be written: {FAULTS[codes[0]]}") from None
 
 
 @contextlib.contextmanager
 def written(path: Path) -> Iterator[Path]:
     """A path to write to; it takes the final name when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
     # The name keeps its suffix: some writers choose a format by it.
     temporary = path.with_name(f".{path.stem}.{HOST}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def check_folder(option: str, folder: Path) -> None:

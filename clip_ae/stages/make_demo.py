@@ -13,7 +13,7 @@ from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import MakeDemoSpec
 from clip_ae.core.typed import plain
-from clip_ae.io.files import write_text
+from clip_ae.io.files import disk_faults, write_text
 from clip_ae.io.mux import write_mp4
 from clip_ae.worlds import untrimmed
 from clip_ae.worlds.sounds import RATE
@@ -29,8 +29,9 @@ def run(
 ) -> None:
     plans = untrimmed.plan(spec.world)
     paths = {p.video_id: videos / f"{file_name(p.video_id)}.mp4" for p in plans}
-    manifest.unlink(missing_ok=True)
-    _clear(videos, set(paths.values()))
+    with disk_faults(manifest):
+        manifest.unlink(missing_ok=True)
+        _clear(videos, set(paths.values()))
     jobs = [(p, paths[p.video_id]) for p in plans]
     # Spawned, not forked: a fork copies the locks of whatever threads the caller has.
     with multiprocessing.get_context("spawn").Pool(workers, _obey_parent) as pool:

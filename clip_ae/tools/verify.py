@@ -84,10 +84,10 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 
 
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
-    if not data.annotated:
-        return digest(canonical({}))
     path = Path(data.annotations or data.examples or layout.WORLD_ANNOTATIONS.format(**wildcards))
-    return source_digest(path) if role == "annotations" else digest(canonical(read_facts(path)))
+    if role == "annotations":
+        return source_digest(path)
+    return digest(canonical(read_facts(path) if data.annotated else {}))
 
 
 def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ SOUND_OF = {
     "drifting": "rumble",
 }
 CLASSES = tuple(SOUND_OF)
-THINGS = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart")
+THINGS = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart", "ring", "card", "star")
 TEXTURES = ("plain", "ringed", "striped", "dotted", "checkered", "quartered")
 # Those on which even a ball is seen to turn.
 TURNING = TEXTURES[2:]
@@ -59,13 +59,13 @@ WORLD = 2
 
 @dataclass(frozen=True)
 class Clip:
-    """An index into CLASSES and a caption; what is seen and heard is drawn when it is asked for."""
+    """An index into CLASSES and captions; what is seen and heard is drawn when it is asked for."""
 
     scene: Scene
     sound: Sound
     room: float
     label: int
-    caption: str
+    captions: tuple[str, ...]
 
     def frames(self, count: int) -> Image:
         """The first frames, uint8 [count, 120, 160, 3]."""
@@ -95,7 +95,18 @@ def _clip(seed: tuple[int, ...], label: int) -> Clip:
         shake=float(rng.uniform(0, 1)),
     )
     sound = Sound(SOUND_OF[motion], -1.0, SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2))
-    return Clip(scene, sound, float(rng.uniform(0.002, 0.02)), label, f"a {colour} {texture} {thing} {motion}")
+    return Clip(scene, sound, float(rng.uniform(0.002, 0.02)), label, _captions(colour, texture, thing, motion))
+
+
+def _captions(colour: str, texture: str, thing: str, motion: str) -> tuple[str, ...]:
+    """The whole one first. People say now this, now that of what they see, so that each word has to mean something."""
+    return (
+        f"a {colour} {texture} {thing} {motion}",
+        f"a {texture} {thing} {motion}",
+        f"a {colour} {thing}",
+        f"a {texture} {thing}",
+        f"a {thing} {motion}",
+    )
 
 
 def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:

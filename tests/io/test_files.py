@@ -1,5 +1,6 @@
 """A file is whole or absent."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clip_ae.core.errors import UserError
 from clip_ae.io import files
 from clip_ae.io.files import write_text, written
 
@@ -41,3 +43,28 @@ def test_a_living_process_keeps_its_temporary_file(tmp_path: Path) -> None:
     other.write_text("being written")
     write_text(path, "mine")
     assert other.exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError(f"I/O error: {os.strerror(errno.ENOSPC)} (os error 28)"),
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+    ],
+)
+def test_a_fault_of_the_disk_is_told_in_a_line_and_leaves_nothing(tmp_path, error):
+    path = tmp_path / "table.parquet"
+    with (
+        pytest.raises(UserError, match=r"table\.parquet: cannot be written: .*(space|read-only)"),
+        written(path) as part,
+    ):
+        part.write_bytes(b"half")
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_passes_as_it_is(tmp_path):
+    with pytest.raises(PermissionError), written(tmp_path / "x"):
+        raise PermissionError(errno.EACCES, "not yours", "elsewhere")

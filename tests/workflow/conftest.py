@@ -2,6 +2,7 @@
 
 import copy
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,13 @@ TINY: dict[str, Any] = {
     "headline": "clip_ae",
     "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
 }
+
+
+# What a shell, a template, a page or a terminal may take for its own: the names of a folder's videos.
+NAMES = (
+    "a b", "-dash", "br{ace}s {wildcards}", "<img src=x onerror=alert(1)>", "'quote\"", "$(touch ran);touch ran",
+    "new\nline", "`touch ran` & naïve %2F", "--help #",
+)  # fmt: skip
 
 
 class Project:
@@ -141,12 +149,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A dataset of a plain folder of videos with annotations: the demo's own, without the demo's manifest."""
+    """A dataset of a plain folder of videos with annotations: the demo's own, without its manifest, under odd names."""
     folder = tmp_path_factory.mktemp("folder") / "project"
     subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
     project = Project(folder)
-    shutil.copytree(folder / "results/demo/world/videos", folder / "mine/videos")
-    shutil.copy(folder / "results/demo/world/annotations.json", folder / "mine/annotations.json")
+    database = json.loads((folder / "results/demo/world/annotations.json").read_text())["database"]
+    named = dict(zip(sorted(database), NAMES, strict=True))
+    (folder / "mine/videos").mkdir(parents=True)
+    for video_id, name in named.items():
+        shutil.copy(folder / f"results/demo/world/videos/{video_id}.mp4", folder / f"mine/videos/{name}.mp4")
+    content = {"database": {named[video_id]: entry for video_id, entry in database.items()}}
+    (folder / "mine/annotations.json").write_text(json.dumps(content))
     demo = project.config["datasets"]["demo"]
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
     mine = {key: value for key, value in demo.items() if key != "demo"}

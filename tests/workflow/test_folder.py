@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_ae.core.names import shard_name, shard_of
-from tests.workflow.conftest import Project
+from clip_ae.io.vocabulary import read_vocabulary
+from tests.workflow.conftest import NAMES, Project
 
 TARGETS = ("results/mine_map.json", "results/mine_report.html")
 FOLLOWS = {"cluster": 1, "train": 1, "localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
@@ -32,6 +33,17 @@ def a_video(project: Project, subset: str) -> Path:
 
 def test_nothing_to_do(finished_folder: Project) -> None:
     assert finished_folder.planned(*TARGETS) == {}
+
+
+def test_odd_names_go_through_whole_and_are_never_run(finished_folder: Project) -> None:
+    results = finished_folder.folder / "results"
+    rows = pq.read_table(results / "mine/videos.parquet").to_pylist()
+    assert {row["video_id"]: row["status"] for row in rows} == dict.fromkeys(NAMES, "ok")
+    found = json.loads((results / "mine/runs/stpn_sparse/seed-0/detections.json").read_text())["results"]
+    assert set(found) <= set(NAMES)
+    assert not [path for path in finished_folder.folder.rglob("*") if path.name == "ran"]
+    page = (results / "mine_report.html").read_text()
+    assert "<img src=x" not in page
 
 
 def test_a_video_added(mine: Project) -> None:
@@ -142,6 +154,29 @@ def test_features_that_lie_ready(mine: Project) -> None:
     scores = [json.loads((mine.folder / f"results/{name}_map.json").read_text()) for name in ("mine", "ready")]
     assert scores[0]["mAP"] == scores[1]["mAP"]
     assert mine.planned("results/ready_map.json") == {}
+
+
+def test_own_videos_a_number_left_open_names_and_a_few_examples(mine: Project) -> None:
+    """No annotation reaches clustering, training or localization; the examples score what came of it."""
+    demo = mine.config["datasets"]["demo"]["encoders"]
+    mine.change("datasets.mine.annotations", None)
+    mine.change("datasets.mine.encoders", {stream: demo[stream] for stream in ("rgb", "flow", "clip")})
+    mine.change("datasets.mine.classes", "auto")
+    mine.change("datasets.mine.vocabulary", "workflow/vocabularies/everyday.txt")
+    done = mine.run("results/mine_detections.json")
+    assert done.returncode == 0, done.stderr
+    before = (mine.folder / "results/mine_detections.json").read_bytes()
+    names = json.loads(before)["external_data"]["names"]
+    words = {word.name for word in read_vocabulary(mine.folder / "workflow/vocabularies/everyday.txt")}
+    assert names
+    assert all(guess["name"] in words for guesses in names.values() for guess in guesses)
+    mine.change("datasets.mine.examples", "mine/annotations.json")
+    done = mine.run("results/mine_map.json", "results/mine_detections.json", "results/mine_report.html")
+    assert done.returncode == 0, done.stderr
+    assert (mine.folder / "results/mine_detections.json").read_bytes() == before
+    assert json.loads((mine.folder / "results/mine_map.json").read_text())["mAP"]
+    assert "How many clusters" in (mine.folder / "results/mine_report.html").read_text()
+    assert "0 out of date" in mine.run("verify", "--forcerun", "verify").stdout
 
 
 def test_no_annotations_at_all(mine: Project) -> None:

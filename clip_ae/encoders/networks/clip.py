@@ -12,9 +12,10 @@ from clip_ae.core.config import ClipOptions
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.encoders.networks.fit import unwrapped
 
+# CLIP's ResNet, not its transformer: from a thousand clips that learns to tell shapes.
 TINY: dict[str, Any] = {
     "embed_dim": 64,
-    "vision_cfg": {"image_size": 48, "patch_size": 8, "width": 96, "head_width": 32, "layers": 3},
+    "vision_cfg": {"image_size": 64, "layers": (1, 1, 1, 1), "width": 32, "head_width": 32},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
 

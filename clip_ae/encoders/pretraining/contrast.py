@@ -16,8 +16,8 @@ from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, Array, centre_crop
 from clip_ae.encoders.pretraining.augment import mirrored, random_crop, random_light, resized
 from clip_ae.encoders.pretraining.loop import Clip, Figures, Tensors, learnt_from, optimise, shuffled
 
-# Frames of a clip to choose from.
-FRAMES = 2
+# Of a clip's first second every sixth frame: a thing in several poses.
+SPAN, APART = 25, 6
 
 
 def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]) -> tuple[Tensors, Figures]:
@@ -25,8 +25,9 @@ def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]
     torch.manual_seed(seed)
     network = clips_network.build(weights.clip)
     size = clips_network.image_size(network)
-    pairs = [(resized(clip.frames(FRAMES), size), clip.caption) for clip in clips]
-    frames, texts = [f for f, _ in pairs], clips_network.tokenizer(weights.clip)([c for _, c in pairs])
+    pairs = [(resized(clip.frames(SPAN)[::APART], size), clip.captions) for clip in clips]
+    tokens = clips_network.tokenizer(weights.clip)
+    frames, texts = [f for f, _ in pairs], torch.stack([tokens(list(captions)) for _, captions in pairs])
     count, rng = learnt_from(len(pairs)), np.random.default_rng(seed)
 
     def image(index: int) -> Array:
@@ -35,14 +36,15 @@ def train(weights: Weights, schedule: Schedule, seed: int, clips: Iterable[Clip]
         return mirrored(random_light(random_crop(frame, size, rng), rng), rng)
 
     def loss(batch: NDArray[np.int64]) -> Tensor:
-        features, words, scale = network(_input([image(i) for i in batch]), texts[batch])
+        said = rng.integers(texts.shape[1], size=len(batch))
+        features, words, scale = network(_input([image(i) for i in batch]), texts[batch, said])
         return info_nce(scale * features @ words.T)
 
     optimise(network, loss, shuffled(count, schedule, rng), schedule.learning_rate, "pretrain clip")
     middle = [centre_crop(f[len(f) // 2][None], size) for f in frames]
     figures = {
-        "train_retrieval": _retrieval(network, middle[:count], texts[:count]),
-        "held_out_retrieval": _retrieval(network, middle[count:], texts[count:]),
+        "train_retrieval": _retrieval(network, middle[:count], texts[:count, 0]),
+        "held_out_retrieval": _retrieval(network, middle[count:], texts[count:, 0]),
         "held_out_chance": 1 / len(middle[count:]),
     }
     return tensors_of(network), figures
@@ -56,7 +58,7 @@ def info_nce(logits: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _retrieval(network: torch.nn.Module, images: list[Array], texts: Tensor) -> float:
-    """Share of images whose nearest text is their own."""
+    """Share of images whose nearest text is their own, said in full."""
     features, words, _ = network(_input(images), texts)
     nearest = (features @ words.T).argmax(1)
     return float((nearest == torch.arange(len(images))).float().mean())

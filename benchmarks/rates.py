@@ -1,0 +1,70 @@
+"""What CLIP, VGGish and reading timestamps take here: beside I3D and flow, what `clip-ae plan` counts by.
+
+python -m benchmarks.rates    random weights, which are as fast as published ones
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.measure import tell
+from clip_ae.core.config import AudioEncoder, ClipEncoder, ClipOptions, Precision, VggishOptions
+from clip_ae.core.timeline import Grid
+from clip_ae.core.typed import plain
+from clip_ae.core.types import Encoder, Network
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.encoders.networks import clip, vggish
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.streams import audio as audio_stream
+from clip_ae.encoders.streams import clip as clip_stream
+from clip_ae.io.probe import probe
+from tests.media import write_video
+
+THREADS, RUNS = 2, 5
+SECONDS = 120
+
+
+def main() -> None:
+    set_threads(THREADS)
+    device = resolve("auto")
+    options = ClipOptions()
+    network = Network({"clip": plain(options)}, tensors_of(clip.build(options)))
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for precision in precisions:
+        encoder = ClipEncoder(precision=precision)
+        frames = np.zeros((16, 256, 340, 3), np.uint8)
+        seconds = a_snippet(clip_stream.build(encoder, [network], device), frames, encoder.batch)
+        tell(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
+    ears = Network({"vggish": plain(VggishOptions())}, tensors_of(vggish.build(VggishOptions())))
+    sound = np.zeros(15_600, np.float32)
+    tell("VGGish, fp32: a snippet", a_snippet(audio_stream.build(AudioEncoder(), [ears], device), sound, 32), "s")
+    tell("probe: an hour of video with sound", timestamps(), "s")
+
+
+def a_snippet(encoder: Encoder, window: np.ndarray, batch: int) -> float:
+    """Prepared and encoded, the fastest of several batches."""
+    prepare = fastest(lambda: encoder.prepare(window))
+    stacked = np.stack([encoder.prepare(window)] * batch)
+    return prepare + fastest(lambda: encoder.encode(stacked)) / batch
+
+
+def timestamps() -> float:
+    with TemporaryDirectory() as folder:
+        path = write_video(Path(folder, "video.mp4"), frames=25 * SECONDS, size=(480, 360), tone=[440, 440])
+        return fastest(lambda: probe(str(path), Grid())) * 3600 / SECONDS
+
+
+def fastest(act: Callable[[], object]) -> float:
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        act()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""No bytes of a file become code: read from the syntax trees, so that no test needs to think of the right attack."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_layers import MODULES, ROOT, imports_of
+
+# Who may say `pickle`, and why.
+PICKLE = {
+    "clip_ae/io/pickles.py": "reads it with classes of its own that do nothing",
+    "clip_ae/io/guard.py": "our own words to our own child",
+    "clip_ae/stages/weights.py": "names the error of torch's weights_only reader",
+}
+# Calls that run what they are given.
+FORBIDDEN = {"eval", "exec", "compile", "os.system", "os.popen", "marshal.loads", "shelve.open", "joblib.load"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def value(call: ast.Call, name: str) -> str | None:
+    return next((ast.unparse(word.value) for word in call.keywords if word.arg == name), None)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_that_is_read_is_run(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    if place not in PICKLE:
+        assert not imports_of(path) & {"pickle", "dill", "cloudpickle", "marshal", "shelve"}
+    for name, call in calls(path):
+        assert name not in FORBIDDEN, f"{place}:{call.lineno}"
+        if name in ("np.load", "numpy.load"):
+            assert value(call, "allow_pickle") in (None, "False"), f"{place}:{call.lineno}"
+        if name == "torch.load":
+            assert value(call, "weights_only") == "True", f"{place}:{call.lineno}"
+        if name == "yaml.load":
+            assert ast.unparse(call.args[1]) == "Loader"
+        if name.startswith("subprocess."):
+            assert value(call, "shell") in (None, "False"), f"{place}:{call.lineno}"
+
+
+def test_jobs_quote_what_a_file_may_be_called() -> None:
+    """Paths of the user's own in rules go through shlex.quote; specs through Snakemake's :q."""
+    rules = ROOT / "workflow/rules"
+    text = (rules / "common.smk").read_text()
+    for name in ("source_option", "annotations_option", "truth_option", "ground_truth_option", "vocabulary_option"):
+        body = text.split(f"def {name}(")[1].split("\ndef ")[0]
+        assert "shlex.quote" in body, name
+    shells = [line for path in rules.glob("*.smk") for line in path.read_text().splitlines() if "params.cfg" in line]
+    assert shells
+    assert all("{params.cfg:q}" in line for line in shells if "{" in line)

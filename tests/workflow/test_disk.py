@@ -1,0 +1,105 @@
+"""A disk that is full or read-only: every stage says so in a line, leaves nothing half-written, and does it again."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, bare_environment
+
+STAGES = (
+    "make_demo", "pretrain", "weights", "probe", "extract", "catalog", "cluster", "train", "localize", "evaluate",
+    "diagnose", "summarize", "report",
+)  # fmt: skip
+# Options that name what a stage writes.
+WRITTEN = ("--out", "--failures-out", "--videos", "--annotations", "--manifest", "--curves", "--log")
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("a file system of its own cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """With a file that leaves no block; names can still be made."""
+    ballast = folder / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    return ballast
+
+
+@pytest.fixture(scope="module")
+def commands(finished: Project) -> dict[str, str]:
+    """One job of every stage, as --printshellcmds has it."""
+    done = finished.run("-n", "--forceall", "--printshellcmds", "results/demo_map.json", "results/demo_report.html")
+    found = re.findall(r"(python -m clip_ae (\w+) .*?) 2>&1 \| tee", done.stdout + done.stderr)
+    return {stage: command for command, stage in reversed(found)}
+
+
+def redirected(command: str, stage: str, place: Path) -> tuple[str, dict[Path, str]]:
+    """The command with its outputs in another place, and where each would have gone."""
+    moved: dict[Path, str] = {}
+    options = WRITTEN if stage == "make_demo" else (*WRITTEN[:2], *WRITTEN[5:])
+    for option in options:
+        for path in re.findall(rf"{option} (results/\S+)", command):
+            there = place / Path(path).name
+            command, moved[there] = command.replace(f"{option} {path}", f"{option} {there}"), path
+    return command, moved
+
+
+def run(project: Project, command: str) -> subprocess.CompletedProcess[str]:
+    environment = bare_environment() | {"PYTHONPATH": str(project.folder), "OMP_NUM_THREADS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command], check=False, cwd=project.folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_full_disk_costs_a_line_and_the_next_try_gives_the_same_bytes(
+    stage: str, tiny: Project, commands: dict[str, str], tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        ballast = fill(disk)
+        command, moved = redirected(commands[stage], stage, disk)
+        done = run(tiny, command)
+        assert done.returncode == 2, done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
+        assert "cannot be written: no space is left there" in line
+        assert "Traceback" not in done.stderr
+        assert [p for p in disk.rglob("*") if p.is_file() and p != ballast and not p.name.endswith(".lock")] == []
+        ballast.unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert run(tiny, command).returncode == 0
+        for here, path in moved.items():
+            there = tiny.folder / path
+            # A page says where its videos lie from where it lies itself.
+            if here.is_file() and stage != "report":
+                assert here.read_bytes() == there.read_bytes(), path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_read_only_disk_costs_a_line(stage: str, tiny: Project, commands: dict[str, str], tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        command, _ = redirected(commands[stage], stage, disk)
+        done = run(tiny, command)
+        assert done.returncode == 2, done.stderr
+        assert len([line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]) == 1
+        assert "read-only" in done.stderr or "not a folder that you can write to" in done.stderr
+        assert os.listdir(disk) == []
