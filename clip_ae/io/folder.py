@@ -106,7 +106,7 @@ def _find(folder: Path, suffixes: frozenset[str], hint: str) -> Iterator[str]:
         # Sorted, so that a folder reached by two ways is always found by the same one.
         for entry in sorted(_scan(here), key=lambda entry: entry.name):
             path = os.path.join(below, entry.name)
-            if os.path.isdir(entry.path):
+            if _is_folder(entry):
                 queue.append(path)
             elif os.path.splitext(entry.name)[1].lower() in suffixes:
                 yield path
@@ -118,6 +118,14 @@ def _scan(here: str) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not entry.name.startswith(".")]
     except PermissionError:
         raise UserError(f"{here}: not readable; give yourself the right to read it") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Read from the listing: asking after each of a million files takes minutes on a shared file system."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _by_stem(folder: Path, paths: Iterable[str]) -> dict[str, str]:

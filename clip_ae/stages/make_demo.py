@@ -36,6 +36,9 @@ def run(
     # Spawned, not forked: a fork copies the locks of whatever threads the caller has.
     with multiprocessing.get_context("spawn").Pool(workers, _obey_parent) as pool:
         digests = dict(track(pool.imap_unordered(_render, jobs), "drawing", len(jobs), "video"))
+        # Workers that are done leave by themselves: a signal can reach one just before it sleeps on a lock, for ever.
+        pool.close()
+        pool.join()
     write_text(annotations, _json(untrimmed.annotations(plans)))
     record = make_record("make_demo", spec, libraries=("av", "numpy", "opencv-contrib-python-headless"))
     write_text(manifest, _json({"videos": digests, "provenance": plain(record)}))

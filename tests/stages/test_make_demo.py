@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.pool import Pool
 
 import av
 import numpy as np
@@ -69,6 +70,13 @@ def test_drawing_survives_the_codec(demo):
         decoded = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
     drawn = list(untrimmed.frames(video))
     assert np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(decoded, drawn, strict=True)]) < 6
+
+
+def test_workers_that_are_done_leave_by_themselves(tmp_path, monkeypatch):
+    left = []
+    monkeypatch.setattr(Pool, "terminate", lambda pool: left.extend(worker.exitcode for worker in pool._pool))
+    make(tmp_path, workers=2)
+    assert left == [0, 0]
 
 
 def test_ctrl_c_leaves_no_half_written_file(tmp_path):

@@ -10,16 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Project, bare_environment, make_tiny
-
-
-def children(pid: int) -> list[int]:
-    """A process and all its descendants, deepest last."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parent = {int(row.split()[0]): int(row.split()[1]) for row in listed.splitlines()}
-    found = [pid]
-    for known in found:
-        found += [child for child, above in parent.items() if above == known and child not in found]
-    return found
+from tests.workflow.processes import children
 
 
 def start(project: Project, *words: str) -> subprocess.Popen[bytes]:

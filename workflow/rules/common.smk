@@ -192,6 +192,16 @@ def knobs(*names):
     return options
 
 
+def gpus(wildcards):
+    """A network's job runs on one GPU, where the run may use any; profiles say how many such jobs run at a time."""
+    return int(CONFIG.runtime.device != "cpu")
+
+
+def cluster_gpus(wildcards):
+    """The first round's descriptors need no network."""
+    return gpus(wildcards) if int(wildcards.round) else 0
+
+
 def source_path(wildcards, resources):
     """Where the dataset's files lie; moving them changes nothing."""
     return str(source(wildcards.dataset))

@@ -17,6 +17,8 @@ rule extract:
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
     params:
         cfg=cfg("extract"),
         code=code("extract"),

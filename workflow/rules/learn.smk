@@ -15,6 +15,8 @@ rule cluster:
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
+    resources:
+        gpu=cluster_gpus,
     params:
         cfg=cfg("cluster"),
         code=code("cluster"),
@@ -44,6 +46,8 @@ rule train:
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
     params:
         cfg=cfg("train"),
         code=code("train"),

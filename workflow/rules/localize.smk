@@ -15,6 +15,8 @@ rule localize:
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
     params:
         cfg=cfg("localize"),
         code=code("localize"),
