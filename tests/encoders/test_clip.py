@@ -83,7 +83,7 @@ def test_weights_bring_their_own_normalisation():
     network = clip.build(TINY)
     about = {"clip": plain(TINY)}
     others = about | {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-    window = np.random.default_rng(0).integers(0, 256, (16, 48, 60, 3), np.uint8)
+    window = np.random.default_rng(0).integers(0, 256, (16, 64, 80, 3), np.uint8)
     rows = []
     for facts in (about, others):
         encoder = stream.build(ClipEncoder(), [Network(facts, tensors_of(network))], "cpu")

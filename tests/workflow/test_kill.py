@@ -89,11 +89,11 @@ def test_plain_snakemake_after_a_kill_needs_one_command(tiny: Project, finished:
 
 
 @pytest.mark.slow
-def test_killed_at_ten_random_moments_from_scratch(tmp_path: Path, finished: Project) -> None:
-    """Two folders, one of them killed ten times: byte-identical results."""
+def test_killed_at_twenty_random_moments_from_scratch(tmp_path: Path, finished: Project) -> None:
+    """Two folders, one of them killed twenty times: byte-identical results."""
     project = make_tiny(tmp_path / "elsewhere" / "project")
     chance = random.Random(1)
-    disturbed(project, [chance.uniform(2, 15) for _ in range(10)], seed=1)
+    disturbed(project, [chance.uniform(2, 15) for _ in range(20)], seed=1)
     assert_same(project, finished)
 
 
