@@ -14,7 +14,10 @@ from clip_ae.io.detections import read_json
 from clip_ae.io.labels import read_labels
 from clip_ae.scoring.evaluate import main_class
 from clip_ae.stages import name_clusters
+from clip_ae.worlds.trimmed import COLOURS
 
+# As the demo's CLIP was taught.
+TEMPLATES = tuple(f"a {colour} {{}}" for colour in COLOURS)
 VOCABULARY = Path("workflow/vocabularies/demo.txt")
 PURE = 0.8
 RUN = "stpn_sparse"
@@ -29,9 +32,15 @@ def main(root: Path) -> None:
         with TemporaryDirectory() as folder:
             out = Path(folder, "names.json")
             name_clusters.run(
-                NameClustersSpec(), features=dataset / "features", shards=shards, curves=seed / "curves.parquet",
-                weights=root / "results/weights/demo_clip.safetensors", vocabulary=VOCABULARY, out=out, device="cpu",
-            )  # fmt: skip
+                NameClustersSpec(TEMPLATES),
+                features=dataset / "features",
+                shards=shards,
+                curves=seed / "curves.parquet",
+                weights=root / "results/weights/demo_clip.safetensors",
+                vocabulary=VOCABULARY,
+                out=out,
+                device="cpu",
+            )
             names = read_json(out)["names"]
         last = sorted(seed.glob("round-*/labels.parquet"))[-1]
         for cluster, classes in sorted(classes_of(last, truth).items()):

@@ -13,18 +13,23 @@ Floats = NDArray[np.float64]
 def looks(clip: Mapping[str, VideoFeatures], curves: Mapping[str, Attended]) -> dict[str, Floats]:
     """Of each label: mean CLIP feature of the snippets where it is attended, less that of all snippets.
 
-    Words that fit any picture of the dataset, its background above all, say nothing of a cluster.
+    A video speaks for the label that it is most of, and all videos as loudly. Words that fit any picture of the
+    dataset, its background above all, say nothing of a cluster, hence the difference.
     """
-    sums: dict[str, Floats] = {}
-    weights: dict[str, float] = {}
-    for video_id, seen in curves.items():
-        features = clip[video_id].feature.astype(np.float64)
-        for label, activation in seen.activation.items():
-            w = np.asarray(seen.attention) * np.asarray(activation)
-            sums[label] = sums.get(label, np.zeros(features.shape[1])) + w @ features
-            weights[label] = weights.get(label, 0.0) + float(w.sum())
+    seen: dict[str, list[Floats]] = {}
+    for video_id, attended in curves.items():
+        weights = {label: _weights(attended, label) for label in attended.activation}
+        label = max(weights, key=lambda name: (weights[name].sum(), name))
+        if weights[label].sum() > 0:
+            features = clip[video_id].feature.astype(np.float64)
+            seen.setdefault(label, []).append(weights[label] @ features / weights[label].sum())
     average = _average(clip[i] for i in curves)
-    return {label: sums[label] / weights[label] - average for label in sorted(sums) if weights[label] > 0}
+    return {label: np.mean(means, axis=0) - average for label, means in sorted(seen.items())}
+
+
+def _weights(attended: Attended, label: str) -> Floats:
+    weights: Floats = np.asarray(attended.attention) * np.asarray(attended.activation[label])
+    return weights
 
 
 def ranked(look: Floats, words: NDArray[np.float32], names: Sequence[str], scale: float) -> list[tuple[str, float]]:

@@ -9,10 +9,14 @@ from clip_ae.io.json_values import read_text
 
 @dataclass(frozen=True)
 class Word:
-    """A name, and descriptions in its place: `spinning cross: a cross that spins; a turning cross`."""
+    """A name, and what CLIP reads in its place: `pole vaulting: vaulting over a bar with a pole; a pole vault`."""
 
     name: str
     descriptions: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return self.descriptions or (self.name,)
 
 
 def read_vocabulary(path: Path) -> list[Word]:
@@ -31,5 +35,5 @@ def _word(where: str, line: str) -> Word:
     name, colon, rest = (part.strip() for part in line.partition(":"))
     descriptions = tuple(text.strip() for text in rest.split(";") if text.strip())
     if not name or (colon and not descriptions):
-        raise UserError(f"{where}: expected a name, or a name and its descriptions as in `diving: a person dives`")
+        raise UserError(f"{where}: expected a name, or a name and its descriptions as in `diving: jumping into water`")
     return Word(name, descriptions)

@@ -33,7 +33,7 @@ def run(
     shards: Annotated[int, "number of shards"],
     curves: Annotated[Path, "curves.parquet of the run"],
     weights: Annotated[Path, "the CLIP that the features are of"],
-    vocabulary: Annotated[Path, "text file of names, a line each; after a colon, descriptions to put in their place"],
+    vocabulary: Annotated[Path, "text file of names, a line each; after a colon, what to put into templates instead"],
     out: Annotated[Path, "names.json to write"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
@@ -62,7 +62,7 @@ def named(
     if "clip" not in network.about:
         raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
     tower = TextTower(network, device)
-    texts = [word.descriptions or tuple(t.replace("{}", word.name) for t in spec.templates) for word in words]
+    texts = [[t.replace("{}", text) for text in word.texts for t in spec.templates] for word in words]
     embeddings = tower.ensemble(texts)
     return {
         label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top]]

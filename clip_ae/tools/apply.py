@@ -37,7 +37,7 @@ def run(
     top: Annotated[int, "detections to show, and to make chapters or clips of, the best first"] = 10,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
     watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 4.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     _check(video, out, cut, top)
     trained = find_trained(model)

@@ -16,19 +16,23 @@ def video(name, feature, coverage=None):
     return VideoFeatures(name, times, times + 0.64, seen, np.asarray(feature, np.float16))
 
 
-def test_a_look_is_the_attended_mean_less_the_mean_of_all():
+def test_a_look_is_the_attended_mean_of_its_own_videos_less_the_mean_of_all():
     """A transcription, one snippet at a time."""
     rng = np.random.default_rng(0)
-    clip = {n: video(n, rng.normal(size=(5, 3))) for n in "ab"}
-    curves = {n: Attended(rng.random(5), {"x": rng.random(5), "y": rng.random(5)}) for n in "ab"}
+    clip = {n: video(n, rng.normal(size=(5, 3))) for n in "abc"}
+    curves = {
+        n: Attended(rng.random(5), {"x": rng.random(5) + (n != "c"), "y": rng.random(5) + (n == "c")}) for n in "abc"
+    }
     every = np.mean([row for v in clip.values() for row in v.feature.astype(float)], axis=0)
-    for label in "xy":
-        total, weight = np.zeros(3), 0.0
-        for n, seen in curves.items():
+    for label, own in (("x", "ab"), ("y", "c")):
+        means = []
+        for n in own:
+            total, weight = np.zeros(3), 0.0
             for k in range(5):
-                total += seen.attention[k] * seen.activation[label][k] * clip[n].feature[k].astype(float)
-                weight += seen.attention[k] * seen.activation[label][k]
-        np.testing.assert_allclose(looks(clip, curves)[label], total / weight - every)
+                total += curves[n].attention[k] * curves[n].activation[label][k] * clip[n].feature[k].astype(float)
+                weight += curves[n].attention[k] * curves[n].activation[label][k]
+            means.append(total / weight)
+        np.testing.assert_allclose(looks(clip, curves)[label], np.mean(means, axis=0) - every)
 
 
 def test_what_is_everywhere_names_nothing():
