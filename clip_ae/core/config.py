@@ -312,7 +312,7 @@ class Runtime:
     workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
     gpu_batch: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
     watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
-    memory_gib: float = key(4.0, "GiB of address space a decoder may take", above=0)
+    memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
     tensorboard: bool = key(False, "write losses to results/{dataset}/tensorboard too while training")
 
 
