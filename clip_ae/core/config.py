@@ -279,6 +279,9 @@ class Dataset:
     grid: Grid = key(Grid(), "the snippet grid that all streams share")
     shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
     encoders: Encoders | None = key(None, "streams to extract from the videos")
+    max_failures: float = key(
+        1.0, "share of videos that may fail or be missing; with more the dataset is refused", minimum=0, maximum=1
+    )
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
