@@ -187,7 +187,7 @@ def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, An
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON ({error})") from None
 
 

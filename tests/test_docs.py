@@ -154,3 +154,23 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
         plan = Blueprint(method=method, dims=dims, labels=("x", "y"), width=4, videos=2, **completed(run))
         found[method] = dict(create(plan, 3, 0).loss_weights)
     assert stated == found
+
+
+def test_every_kind_of_failure_is_explained() -> None:
+    """Kinds are the first words of what is raised, said by a decoder or reported."""
+    code = "".join(path.read_text() for part in ("io", "stages") for path in (ROOT / "clip_ae" / part).glob("*.py"))
+    forms = (
+        r'Unreadable\("([\w-]+)"',
+        r'failure="([\w-]+)"',
+        r'Failure\([^()]+, [^()]*?"([a-z-]+)"(?:, \w+)?\)',
+        r'_failed\(\w+, \w+, "([\w-]+)"',
+    )
+    kinds = {kind for form in forms for kind in re.findall(form, code)} - {"probe", "catalog"}
+    text = (ROOT / "docs/data-formats.md").read_text()
+    table = text[text.index("## Failures") : text.index("A link is read as")]
+    told = {
+        word
+        for row in table.splitlines()
+        for word in re.findall(r"`([a-z-]+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert kinds == told

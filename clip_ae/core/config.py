@@ -287,6 +287,9 @@ class Dataset:
     grid: Grid = key(Grid(), "the snippet grid that all streams share")
     shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
     encoders: Encoders | None = key(None, "streams to extract from the videos")
+    max_failures: float = key(
+        1.0, "share of videos that may fail or be missing; with more the dataset is refused", minimum=0, maximum=1
+    )
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
@@ -325,7 +328,7 @@ class Runtime:
     workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
     gpu_batch: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
     watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
-    memory_gib: float = key(4.0, "GiB of address space a decoder may take", above=0)
+    memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
     tensorboard: bool = key(False, "write losses to results/{dataset}/tensorboard too while training")
 
 

@@ -139,6 +139,7 @@ class ImportSpec(Spec):
 class CatalogSpec(Spec):
     train_subset: str = key("training", "name of the training subset")
     test_subset: str = key("validation", "name of the test subset")
+    max_failures: float = key(1.0, "share of videos that may fail or be missing", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,7 @@ def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:
     data = config.datasets[dataset]
-    return CatalogSpec(data.train_subset, data.test_subset)
+    return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
 
 
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:

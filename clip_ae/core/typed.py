@@ -4,13 +4,18 @@ import dataclasses
 import json
 import math
 import operator
+import sys
 import types
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clip_ae.core.errors import UserError, nearest
 
 T = TypeVar("T")
+# How much of a value an error shows; keys that JSON does not know are passed over.
+SHOWN = 60
+ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, skipkeys=True, check_circular=False)
 REQUIRED = dataclasses.MISSING
 # JSON Schema's names of limits, what they demand, and how to say it.
 LIMITS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
@@ -40,7 +45,7 @@ def key(
 def read(cls: type[T], data: Any, where: str = "") -> T:
     """Build `cls` from plain data; the first thing that is wrong raises UserError naming its key."""
     if not isinstance(data, dict):
-        raise UserError(f"{where or 'config'}: expected keys and values, got {_show(data)}")
+        raise UserError(f"{where or 'config'}: expected keys and values, got {show(data)}")
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values = {}
@@ -60,9 +65,10 @@ def assign(data: dict[str, Any], assignment: str) -> None:
     if not equals:
         raise UserError(f"--set {assignment}: expected KEY=VALUE")
     try:
-        put(data, path, json.loads(text))
-    except json.JSONDecodeError:
-        put(data, path, text)
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    put(data, path, value)
 
 
 def put(data: dict[str, Any], path: str, value: Any) -> None:
@@ -70,7 +76,7 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
     *parents, leaf = path.split(".")
     for name in (*parents, leaf):
         if not isinstance(data, dict):
-            raise UserError(f"{path}: no key '{name}' can be set where there is {json.dumps(data)}")
+            raise UserError(f"{path}: no key '{name}' can be set where there is {show(data)}")
         holder, data = data, data.setdefault(name, {})
     holder[leaf] = value
 
@@ -105,6 +111,12 @@ def schema(cls: type) -> dict[str, Any]:
     }
 
 
+def show(value: Any) -> str:
+    """The beginning of a value, for an error: lazily, as YAML's aliases make endless ones of a few lines."""
+    text = "".join(islice(ENCODER.iterencode(value), SHOWN + 1))
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
 def join(where: str, name: Any) -> str:
     return f"{where}.{name}" if where else str(name)
 
@@ -115,15 +127,15 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
         return None if value is None else _value(_chosen(hint, value), value, where, limits)
     if origin is Literal:
         if value not in get_args(hint):
-            raise UserError(f"{where}: {_show(value)} is not allowed{nearest(str(value), get_args(hint))}")
+            raise UserError(f"{where}: {show(value)} is not allowed{nearest(str(value), get_args(hint))}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise UserError(f"{where}: expected a list, got {_show(value)}")
+            raise UserError(f"{where}: expected a list, got {show(value)}")
         return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", limits) for i, v in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
-            raise UserError(f"{where}: expected keys and values, got {_show(value)}")
+            raise UserError(f"{where}: expected keys and values, got {show(value)}")
         return {str(k): _value(get_args(hint)[1], v, join(where, k), limits) for k, v in value.items()}
     if dataclasses.is_dataclass(hint):
         return read(hint, value, where)  # type: ignore[arg-type]
@@ -133,11 +145,13 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
 def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) <= sys.float_info.max else math.inf
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise UserError(f"{where}: expected {names[hint]}, got {_show(value)}{_yaml_hint(hint, value)}")
+        raise UserError(f"{where}: expected {names[hint]}, got {show(value)}{_yaml_hint(hint, value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{where}: {value} is not a finite number")
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise UserError(f"{where}: {show(value)} holds half of a character, which no file can; write the whole one")
     for name, holds, words in LIMITS:
         if name in limits and not holds(value, limits[name]):
             raise UserError(f"{where}: {value} must be {words} {limits[name]}")
@@ -152,11 +166,6 @@ def _yaml_hint(hint: type, value: Any) -> str:
         except ValueError:
             pass
     return ""
-
-
-def _show(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _alternatives(hint: Any) -> list[Any]:

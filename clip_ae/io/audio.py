@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoInfo, Window
-from clip_ae.io.container import decoded, opened, scan, timestamp
+from clip_ae.io.container import Unreadable, decoded, opened, scan, timestamp
 
 RATE = 16_000
 # What VGGish hears: its 96 windows of 400 samples, one every 160, span 95 * 160 + 400.
 SAMPLES = 15_600
 # dB of full scale: the last bit of 16.
 SILENCE = -96.0
+# Samples a second that are believed: a block of 1024 at 1 Hz becomes 65 MB, and no memory holds a filter for 2 GHz.
+SLOWEST, FASTEST = 1000, 1_000_000
 # Timestamps of compressed sound jitter by less than this many seconds; a larger step is a gap.
 JITTER = 0.04
 # The filter behind the published features, resampy's `kaiser_best`: 64 zero crossings to either side of its sinc
@@ -39,8 +41,8 @@ def windows(path: str, info: VideoInfo, grid: Grid) -> Iterator[Window]:
             piece = next(pieces, None)
             if piece is None:
                 break
-            held.append(piece)
-        held = [piece for piece in held if piece[0] + len(piece[1]) > low]
+            # Sound may begin hours before the picture.
+            held = [part for part in (*held, piece) if part[0] + len(part[1]) > low]
         sound, heard = _assembled(held, low, high)
         own, own_heard = sound[start - low : stop - low], heard[start - low : stop - low]
         data = sound[begin - low : begin - low + SAMPLES]
@@ -85,6 +87,8 @@ class _Run:
     def __init__(self, frame: Any, seconds: float) -> None:
         from av import AudioResampler
 
+        if not SLOWEST <= frame.sample_rate <= FASTEST:
+            raise Unreadable("rate", f"its sound has {frame.sample_rate} samples a second, which no recorder writes")
         self.form = (frame.format.name, frame.layout.name, frame.sample_rate)
         # Channels stay apart here: swresample's own mixing down of floats is 1.41 times too loud as well. They are
         # interleaved, as av dies of reading eight planes.

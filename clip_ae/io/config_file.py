@@ -22,6 +22,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
             seen[name] = loader.construct_object(value, deep=True)
         return seen
 
+    def whole(loader: Loader, node: yaml.ScalarNode) -> int:
+        value: int = loader.construct_yaml_int(node)
+        # Hexadecimals may be longer than Python is ready to write in decimals.
+        str(value)
+        return value
+
+    Loader.add_constructor("tag:yaml.org,2002:int", whole)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader)
@@ -29,7 +36,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # The latter come from its constructors, of dates that are none, lists as keys and the like.
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: not YAML ({getattr(error, 'problem', error)})") from None

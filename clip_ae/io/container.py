@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ INDEXED = {"avi", "matroska", "mov"}
 THREADS = 2
 # Frames that a decoder may hold back to put them in order: as many as any codec allows.
 DELAY = 16
+# The largest picture that is decoded: 8192 x 8192. A file of 100 kB can hold one that fills gigabytes.
+PIXELS = 1 << 26
+LIMITED = {"max_pixels": str(PIXELS)}
 # For a lone frame that states neither a duration nor a rate.
 FALLBACK_FPS = 25.0
 
@@ -68,8 +72,11 @@ def opened(path: str) -> Iterator[Any]:
     """An av container. Its streams cannot make us read an address or another file."""
     import av
 
+    if Path(path).is_char_device() or Path(path).is_block_device():
+        raise Unreadable("device", "is a device, or a link to one; its noise may pass for a video without an end")
     try:
-        container = av.open(os.path.abspath(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        options = {"protocol_whitelist": "file", **LIMITED}
+        container = av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except FileNotFoundError:
         raise Unreadable("missing", "no such file, or a link to nowhere") from None
     except PermissionError:
@@ -92,6 +99,11 @@ def video_stream(container: Any) -> Any:
         raise Unreadable("no-video", "has no video track")
     if stream.codec_context is None:
         raise Unreadable("codec", "its picture is in a format that cannot be decoded here; convert it")
+    # Pictures that are too large are told without a size.
+    if not 0 < stream.width * stream.height <= PIXELS:
+        raise Unreadable("size", "its pictures have no size, or more than 67 million pixels; scale the video down")
+    # A frame may be larger than the container claims.
+    stream.codec_context.options = LIMITED
     return stream
 
 

@@ -71,8 +71,8 @@ class Rows:
         broken = self.end.failure if self.end else None
         if broken:
             yield Failure(self.info.video_id, stage, broken.kind, str(broken))
-        # The last snippet may lack a half by right; a silent film lacks nothing.
-        elif lost > 1 and (self.info.has_audio or sees):
+        # The last snippet may lack a half by right, a lone one all but a frame; a silent film lacks nothing.
+        elif lost >= 1 and (self.info.has_audio or sees):
             message = f"{self.decoded:.1f} of {self.info.snippets} snippets could be decoded"
             yield Failure(self.info.video_id, stage, "partial", message)
         if self.not_finite:

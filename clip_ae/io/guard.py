@@ -54,7 +54,7 @@ class Decoder:
     It works ahead of us by the slots of a ring that both processes see.
     """
 
-    def __init__(self, watchdog: float = 60.0, memory_gib: float = 4.0) -> None:
+    def __init__(self, watchdog: float = 60.0, memory_gib: float = 1.5) -> None:
         self.watchdog = watchdog
         self.memory = int(memory_gib * GIB)
         self.process: SpawnProcess | None = None

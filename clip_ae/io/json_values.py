@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
+from clip_ae.core.typed import show
 
 
 def read_text(path: Path, what: str) -> str:
@@ -23,7 +24,11 @@ def load(path: Path, what: str) -> Any:
     """A JSON file in which no object has a key twice."""
     text = read_text(path, what)
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        data = json.loads(text, object_pairs_hook=_unique)
+        # Escapes can spell half of a character, which nothing of ours could write again.
+        if "\\ud" in text.lower():
+            json.dumps(data, ensure_ascii=False).encode()
+        return data
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
@@ -37,7 +42,7 @@ def number(where: str, value: Any) -> float:
             raise ValueError
         found = float(value)
     except (ValueError, OverflowError):
-        raise UserError(f"{where}: {_shown(value)} is not a number") from None
+        raise UserError(f"{where}: {show(value)} is not a number") from None
     if not math.isfinite(found):
         raise UserError(f"{where}: {value} is not a finite number")
     return found
@@ -46,7 +51,7 @@ def number(where: str, value: Any) -> float:
 def segment(where: str, value: Any) -> tuple[float, float]:
     """[start, end], in that order."""
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise UserError(f"{where}: segment {_shown(value)} is not [start, end]")
+        raise UserError(f"{where}: segment {show(value)} is not [start, end]")
     start, stop = (number(f"{where}: segment", end) for end in value)
     if stop < start:
         raise UserError(f"{where}: segment ends at {stop:g} s, before its start at {start:g} s")
@@ -57,11 +62,6 @@ def name(where: str, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise UserError(f'{where}: has no "{key}"')
     return value
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from clip_ae.core.timeline import Grid
 from clip_ae.io.container import Scan, Unreadable, opened, scan, sound_stream, video_stream
 
 DAY = 86400.0
+# Seconds that a video may last, and so many more for each of its frames. Every second costs features: two frames must
+# not ask for a day of them.
+STILL, HELD = 600.0, 10.0
 # A container that claims more than this times what its packets span is not believed.
 CREDIBLE = 10.0
 
@@ -34,15 +37,13 @@ def probe(path: str, grid: Grid) -> Facts:
     if os.path.isfile(path) and not os.path.getsize(path):
         raise Unreadable("empty", "is an empty file; its download or copy failed")
     found = scan(path, with_sound=True)
-    if found.stop > DAY + len(found.times):
-        raise Unreadable("timestamps", f"has {len(found.times)} frames spread over {found.stop / DAY:.1f} days")
+    if found.stop > STILL + HELD * len(found.times):
+        raise Unreadable("timestamps", f"its frames are too few, {len(found.times)} in {found.stop / 3600:.1f} hours")
     with opened(path) as container:
         stream, sound = video_stream(container), sound_stream(container)
         claim = _claim(container, stream, found, grid.length)
         width, height = stream.width, stream.height
         audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
-    if width <= 0 or height <= 0:
-        raise Unreadable("no-frames", "has a video track without a picture size")
     if found.rotation % 180:
         width, height = height, width
     duration, status, reason = _duration(found, claim, grid.length)

@@ -3,11 +3,12 @@
 A video that the annotations do not place has the subset "", as all have where there are no annotations.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.names import shard_names
 from clip_ae.core.provenance import digest, join_ids, make_record
 from clip_ae.core.specs import CatalogSpec
@@ -19,6 +20,8 @@ from clip_ae.io.parquet import FAILURES, VIDEOS, read_many, read_parquet_record,
 ABSENT = "annotated, but no such video is there"
 # A video's length may differ from the annotated one by so many seconds, and by this share of it.
 SLACK, SHARE = 2.0, 0.02
+# Kinds of failure that leave what could be read in use.
+IN_USE = {"partial", "length", "not-finite"}
 
 
 def run(
@@ -46,11 +49,13 @@ def run(
     inputs = {"probe": _joined(tables), "subsets": digest(canonical(facts))}
     inputs |= {f"failures/{part}": _joined(paths) for part, paths in reports.items()}
     record = make_record("catalog", spec, inputs)
-    write_rows(out, VIDEOS, sorted([*found.values(), *absent], key=lambda row: row["video_id"]), record)
     lost = [vars(Failure(row["video_id"], "catalog", "missing", ABSENT)) for row in absent]
     odd = [vars(failure) for failure in _of_other_length(found, {i: d for i, (_, d) in facts.items() if d})]
     told = [row for paths in reports.values() for row in read_many(paths)]
     everything = sorted([*told, *lost, *odd], key=lambda row: (row["video_id"], row["stage"], row["kind"]))
+    videos = sorted([*found.values(), *absent], key=lambda row: row["video_id"])
+    _check_share(spec.max_failures, videos, everything, failures)
+    write_rows(out, VIDEOS, videos, record)
     write_rows(failures_out, FAILURES, everything, record)
 
 
@@ -71,6 +76,18 @@ def _of_other_length(found: Mapping[str, Any], annotated: Mapping[str, float]) -
         if row["status"] == "ok" and length and abs(row["duration"] - length) > SLACK + SHARE * length:
             message = f"is {row['duration']:.1f} s long, the annotations say {length:.1f} s"
             yield Failure(video_id, "catalog", "length", message)
+
+
+def _check_share(allowed: float, videos: list[dict[str, Any]], failures: list[dict[str, Any]], folder: Path) -> None:
+    """Refuse a dataset of which more is lost than allowed. The message tells what: no table outlives a failed job."""
+    gone = {row["video_id"] for row in videos if row["status"] == "failed"}
+    lost = {f["video_id"]: f["kind"] for f in failures if f["video_id"] in gone or f["kind"] not in IN_USE}
+    if len(lost) > allowed * len(videos):
+        kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(lost.values()).most_common())
+        raise RefusedInput(
+            f"{len(lost)} of {len(videos)} videos failed ({kinds}), more than max_failures {allowed:g} allows; "
+            f"the tables in {folder} say why; mend the videos or raise the dataset's max_failures"
+        )
 
 
 def _shards(folder: Path, shards: int) -> list[Path]:

@@ -34,7 +34,7 @@ def run(
     workers: Annotated[int, "decoders that read videos side by side"] = 2,
     gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
     watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 4.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     set_threads(spec.math_threads)
     networks = [read_weights(path) for path in weights]

@@ -29,7 +29,7 @@ def run(
     videos: Annotated[Path | None, "folder of raw videos"] = None,
     features: Annotated[Path | None, "or folder of ready features; the spec names its streams"] = None,
     watchdog: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 4.0,
+    memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 1.5,
 ) -> None:
     if features is not None:
         rows, files = _of_features(spec, features, shard)

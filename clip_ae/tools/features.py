@@ -1,6 +1,7 @@
 """Turn videos into feature files, one a video and stream; run again, it goes on where it stopped."""
 
 import copy
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 from clip_ae.core.checks import load_config
 from clip_ae.core.config import Config, Encoders
-from clip_ae.core.errors import RefusedInput, UserError, nearest
+from clip_ae.core.errors import RefusedInput, UserError, nearest, printable
 from clip_ae.core.layout import WEIGHTS
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import Record
@@ -31,6 +32,8 @@ from clip_ae.stages.extract import opened, record_of
 
 # The config that comes with the project, for whoever is in another folder.
 OWN_CONFIG = Path(__file__).parents[2] / "config.yaml"
+# Bytes of an id. A file's name has 255; while it is written it holds a host's name and more besides.
+LONGEST = 150
 
 
 def run(
@@ -47,7 +50,7 @@ def run(
     workers: Annotated[int, "decoders that read videos side by side"] = 2,
     gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
     watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 4.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     settings = _settings(config, dataset, set)
     chosen = settings.datasets[dataset]
@@ -65,7 +68,7 @@ def run(
         networks = [_network(settings, name, weights) for name in spec.encoder.networks]
         failures += _extract(spec, networks, infos, FORMATS[format](out, stream), readers, place, gpu_batch)
     for failure in failures:
-        say(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+        say(printable(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}"))
     say(f"{len(infos)} of {len(paths)} videos, {', '.join(names)}: {out}")
     if not infos:
         raise RefusedInput("no video could be read; the lines above say why")
@@ -111,6 +114,7 @@ def _probed(paths: dict[str, Path], grid: Grid, decoder: Decoder) -> tuple[list[
     infos, failures = [], []
     for video_id, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
+            _check_name(video_id)
             facts = decoder.probe(path, grid)
         except Unreadable as failure:
             failures.append(Failure(video_id, "probe", failure.kind, str(failure)))
@@ -121,6 +125,11 @@ def _probed(paths: dict[str, Path], grid: Grid, decoder: Decoder) -> tuple[list[
             failures.append(Failure(video_id, "probe", "partial", info.reason))
     decoder.kill()
     return infos, failures
+
+
+def _check_name(video_id: str) -> None:
+    if len(os.fsencode(video_id)) > LONGEST:
+        raise Unreadable("name", f"its name is longer than {LONGEST} bytes, and so would be that of its features")
 
 
 def _spec(encoders: Encoders, stream: str, grid: Grid, math_threads: int) -> ExtractSpec:

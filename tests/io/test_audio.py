@@ -1,5 +1,7 @@
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,3 +171,20 @@ def test_loudness_of_a_snippet_that_is_heard_in_part_is_that_of_the_part(tmp_pat
     found = windows(path)
     assert 0 < found[1].coverage < 1
     assert found[1].loudness == pytest.approx(10 * np.log10(0.125), abs=0.05)
+
+
+def test_sound_before_the_picture_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be hours."""
+    kept: list[weakref.ref[Any]] = []
+
+    def placed(*_: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for number in range(-100, 10):
+            piece = np.ones(RATE, np.float32)
+            kept.append(weakref.ref(piece))
+            assert sum(ref() is not None for ref in kept) <= 3
+            yield number * RATE, piece
+
+    monkeypatch.setattr(audio, "placed", placed)
+    monkeypatch.setattr(audio, "scan", lambda _: SimpleNamespace(first=0.0))
+    found = list(audio.windows("x", VideoInfo("x", "x", snippets=5, has_audio=True), GRID))
+    assert [w.coverage for w in found] == [1.0] * 5

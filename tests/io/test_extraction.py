@@ -203,6 +203,15 @@ def test_what_nothing_covers_never_reaches_the_network() -> None:
     assert not lost.coverage.any()
 
 
+def test_a_lone_snippet_of_which_nothing_came_is_told() -> None:
+    work = extraction(Counted(), [Script(coverage=0.0)])
+    list(work.features(infos_of(1)))
+    assert [f.kind for f in work.failures] == ["partial"]
+    work = extraction(Counted(), [Script(coverage=1 / 16)])
+    list(work.features(infos_of(1)))
+    assert work.failures == [], "a video of one frame lacks nothing"
+
+
 def test_what_is_covered_in_part_says_so() -> None:
     (video,) = extraction(Counted(), [Script(coverage=0.75)]).features(infos_of(2))
     assert video.coverage.tolist() == [0.75, 0.75]

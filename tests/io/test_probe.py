@@ -7,6 +7,7 @@ import pytest
 from clip_ae.core.timeline import Grid
 from clip_ae.io.container import Unreadable
 from clip_ae.io.probe import probe
+from tests.io.hostile_media import black, bomb
 from tests.media import truncated, write_video
 
 GRID = Grid()
@@ -91,5 +92,15 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     assert kind_of(path) == "no-video"
 
 
-def test_two_frames_days_apart_are_refused(tmp_path: Path) -> None:
+def test_frames_too_few_for_their_time_are_refused(tmp_path: Path) -> None:
+    """A frame may stay for ten seconds on average, and for ten minutes once."""
     assert kind_of(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 200_000])) == "timestamps"
+    assert kind_of(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 640])) == "timestamps"
+    assert probe(str(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 620])), GRID).status == "ok"
+
+
+def test_pictures_larger_than_any_screen_are_refused(tmp_path: Path) -> None:
+    for width in (8192, 8193):
+        bomb(black(width, 8192, 1, 0, 1), (width, 8192))(tmp_path / f"{width}.mov")
+    assert probe(str(tmp_path / "8192.mov"), GRID).width == 8192
+    assert kind_of(tmp_path / "8193.mov") == "size"

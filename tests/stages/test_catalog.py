@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.provenance import Record
 from clip_ae.core.specs import CatalogSpec
@@ -31,15 +31,17 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(made: Path, subsets: dict[str, str] | None = None, streams: str = "rgb") -> tuple[list[Any], list[Any]]:
+def run(
+    made: Path, subsets: dict[str, str] | None = None, streams: str = "rgb", allowed: float = 1.0
+) -> tuple[list[Any], list[Any]]:
     annotations = None
     if subsets is not None:
         annotations = made / "annotations.json"
         annotations.write_text(json.dumps({"database": {i: {"subset": s} for i, s in subsets.items()}}))
     out, failures = made / "videos.parquet", made / "failures.parquet"
     catalog.run(
-        CatalogSpec(), probe=made / "probe", failures=made / "failures", shards=SHARDS, streams=streams, out=out,
-        failures_out=failures, annotations=annotations,
+        CatalogSpec(max_failures=allowed), probe=made / "probe", failures=made / "failures", shards=SHARDS,
+        streams=streams, out=out, failures_out=failures, annotations=annotations,
     )  # fmt: skip
     return read_rows(out), read_rows(failures)
 
@@ -69,3 +71,32 @@ def test_a_shard_that_was_not_made_is_named(made: Path) -> None:
     (made / "probe" / f"{shard_name(1, SHARDS)}.parquet").unlink()
     with pytest.raises(UserError, match="0001-of-0003"):
         run(made)
+
+
+@pytest.mark.parametrize(("allowed", "refused"), [(0.0, True), (0.33, True), (0.34, False), (1.0, False)])
+def test_more_failures_than_allowed_are_refused_with_their_kinds(made: Path, allowed: float, refused: bool) -> None:
+    """One of three: b is in use, as what there is of it."""
+    if not refused:
+        assert len(run(made, allowed=allowed)[0]) == 3
+        return
+    with pytest.raises(RefusedInput) as caught:
+        run(made, allowed=allowed)
+    assert str(caught.value).startswith(f"1 of 3 videos failed (empty 1), more than max_failures {allowed:g} allows; ")
+    assert str(made / "failures") in str(caught.value)
+    assert not (made / "videos.parquet").exists()
+
+
+def test_a_missing_video_and_one_that_broke_off_count_as_failed(made: Path) -> None:
+    path = made / "failures/rgb" / f"{shard_name(shard_of('a', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES, [Failure("a", "extract/rgb", "timeout", "m")], RECORD)
+    with pytest.raises(RefusedInput, match=r"^3 of 4 videos failed \((empty|timeout|missing) 1, .*\), more"):
+        run(made, {"a": "training", "gone": "training"}, allowed=0.74)
+    assert len(run(made, {"a": "training", "gone": "training"}, allowed=0.75)[0]) == 4
+
+
+def test_features_of_two_videos_under_one_name_count_as_failed(made: Path) -> None:
+    """Their kind is that of a video of another length than annotated, which is in use."""
+    path = made / "failures/probe" / f"{shard_name(shard_of('c', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES, [Failure("c", "probe", "length", "m")], RECORD)
+    with pytest.raises(RefusedInput, match=r"^1 of 3 videos failed \(length 1\)"):
+        run(made, allowed=0.0)

@@ -18,6 +18,7 @@ from clip_ae.encoders.networks import i3d, vggish
 from clip_ae.io import folder
 from clip_ae.io.shards import read_shard
 from clip_ae.tools import features
+from tests.io.hostile_media import NAMES
 from tests.media import truncated, write_video
 
 I3D = I3dOptions(3, 0.125, 40, 32, 5)
@@ -85,6 +86,19 @@ def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: P
         run(project, tmp_path / form, format=form)
         files = folder.list_features(tmp_path / form, ("rgb", "audio"))
         assert bool(files.npy) == (form == "npy")
+
+
+def test_a_name_is_but_a_name_and_one_too_long_costs_a_line(project: Path, tmp_path: Path, capsys: Any) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in NAMES:
+        (videos / f"{name}.mp4").hardlink_to(project / "videos/b c.mp4")
+    run(project, tmp_path / "out", videos, streams="rgb")
+    told = capsys.readouterr().err
+    long = max(NAMES, key=len)
+    assert f"{long}: probe: name: " in told
+    assert "\x1b" not in told
+    assert {path.name for path in (tmp_path / "out/rgb").iterdir()} == {f"{n}.parquet" for n in NAMES if n != long}
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: truncated(path, 0.5), lambda path: truncated(path, 0)])

@@ -38,6 +38,12 @@ def test_a_file_that_is_not_yaml(project: Project) -> None:
     assert "config.yaml:" in one_line(project)
 
 
+def test_a_file_with_a_character_that_no_text_has(project: Project) -> None:
+    """YAML's own words for it are three lines."""
+    project.rewrite("config.yaml", lambda text: text + "\n# \x07\n")
+    assert "special characters are not allowed   in" in one_line(project)
+
+
 def test_a_key_that_stands_twice(project: Project) -> None:
     project.rewrite("config.yaml", lambda text: text + "\nmath_threads: 3\n")
     assert "'math_threads' stands twice" in one_line(project)

@@ -45,6 +45,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "cluster", "train", "evaluate"},
     "datasets.demo.test_subset": {"catalog", "localize", "evaluate", "diagnose"},
+    "datasets.demo.max_failures": {"catalog"},
     "datasets.demo.grid.*": {"probe", "extract", "localize", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.encoders.rgb.*": {"extract rgb"},

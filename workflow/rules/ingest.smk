@@ -80,6 +80,8 @@ rule catalog:
         "results/{dataset}/logs/catalog.log",
     benchmark:
         "results/{dataset}/benchmarks/catalog.tsv"
+    # It may refuse the dataset: nothing is to be trained before it has run.
+    priority: 1
     conda:
         "../../envs/clip_ae.yaml"
     params:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from clip_ae.core.errors import ClipAeError
+from clip_ae.core.errors import ClipAeError, printable
 from clip_ae.io.config_file import read_config_file
 
 
 def fail(error):
     """One line, and the exit code that tells whose mistake it was."""
-    print(f"clip-ae: {error}", file=sys.stderr)
+    print(f"clip-ae: {printable(str(error))}", file=sys.stderr)
     sys.exit(error.exit_code)
 
 
