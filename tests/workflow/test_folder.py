@@ -117,7 +117,7 @@ def test_broken_files_cost_rows_and_never_the_run(mine: Project) -> None:
     assert "text <b>" not in page
 
 
-def test_more_broken_files_than_allowed_stop_it_before_a_training(mine: Project) -> None:
+def test_more_broken_files_than_allowed_stop_it_before_anything_is_learnt(mine: Project) -> None:
     (mine.folder / "mine/videos/zero.mp4").touch()
     shutil.rmtree(mine.folder / "results/mine/runs")
     mine.change("datasets.mine.max_failures", 0.05)
@@ -127,7 +127,7 @@ def test_more_broken_files_than_allowed_stop_it_before_a_training(mine: Project)
         "1 of 10 videos failed (empty 1), more than max_failures 0.05 allows; the tables in results/mine/"
         in done.stderr
     )
-    assert not list(mine.folder.glob("results/mine/runs/**/*.safetensors"))
+    assert not list(mine.folder.glob("results/mine/runs/**/*.parquet")), "not even clustered"
 
 
 def test_fewer_videos_than_clusters(mine: Project) -> None:
