@@ -9,10 +9,10 @@ I3D = {"fp32": 0.374, "bf16": 0.166}
 # Optical flow of the 16 pairs of a snippet at 340x256 on one core, by algorithm (`python -m benchmarks.flow`).
 FLOW = {"tvl1": 20.4, "tvl1_torch": 7.6, "dis": 0.15, "raft": 29.5}
 # CLIP ViT-B/16, seconds a frame, and VGGish, seconds a snippet (`python -m benchmarks.rates`).
-CLIP = {"fp32": 0.1, "bf16": 0.05}
-VGGISH = 0.03
+CLIP = {"fp32": 0.157, "bf16": 0.046}
+VGGISH = 0.008
 # Reading timestamps: seconds for an hour of video.
-PROBE = 3.0
+PROBE = 1.5
 # A training step at T = 750, 16 videos, d = 1024 (`python -m benchmarks.step`).
 STEP = {"stpn": 0.47, "ugct": 4.4, "clip_ae": 64.0}
 PAPER = Training(snippets=750, batch=16, width=1024)
