@@ -18,11 +18,14 @@ def looks(clip: Mapping[str, VideoFeatures], curves: Mapping[str, Attended]) -> 
     """
     seen: dict[str, list[Floats]] = {}
     for video_id, attended in curves.items():
-        weights = {label: _weights(attended, label) for label in attended.activation}
+        covered = clip[video_id].coverage > 0
+        weights = {label: covered * _weights(attended, label) for label in attended.activation}
         label = max(weights, key=lambda name: (weights[name].sum(), name))
         if weights[label].sum() > 0:
             features = clip[video_id].feature.astype(np.float64)
             seen.setdefault(label, []).append(weights[label] @ features / weights[label].sum())
+    if not seen:
+        return {}
     average = _average(clip[i] for i in curves)
     return {label: np.mean(means, axis=0) - average for label, means in sorted(seen.items())}
 

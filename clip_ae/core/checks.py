@@ -103,7 +103,7 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         clip = dataset.encoders.clip
         if clip and clip.frames > dataset.grid.frames:
             raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
-    if dataset.annotated and dataset.train_subset == dataset.test_subset:
+    if dataset.scored and dataset.train_subset == dataset.test_subset:
         raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
     for run in dataset.runs:
         _known(f"{where}.runs", run, config.runs)

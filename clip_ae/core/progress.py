@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
+from clip_ae.core.errors import printable
+
 T = TypeVar("T")
 # Seconds between two plain lines.
 PACE = 10.0
@@ -43,4 +45,5 @@ def _line(label: str, done: int, total: int | None, unit: str, seconds: float) -
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """One line, whatever names of files hold."""
+    print(printable(line), file=sys.stderr, flush=True)

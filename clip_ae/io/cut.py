@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+from clip_ae.core.timeline import TOLERANCE
 from clip_ae.io.container import Unreadable, opened, packets, scan, seconds_of, sound_stream, video_stream
 from clip_ae.io.mux import TICK
 
 # Visually the same as its source.
 X264 = {"preset": "veryfast", "crf": "18"}
 MICROSECONDS = 1_000_000
+# Seconds that no film's frame stands: what does is written once more, a moment before the end.
+LONG, MOMENT = 0.1, 0.02
 
 
 def cut(path: str, out: str, start: float, stop: float) -> Iterator[float]:
@@ -22,22 +25,24 @@ def cut(path: str, out: str, start: float, stop: float) -> Iterator[float]:
     found = scan(path)
     with opened(path) as source, av.open(out, "w", format="mp4") as target:
         picture, sound = video_stream(source), sound_stream(source)
-        writers: dict[int, _Writer] = {picture.index: _Picture(target, picture, found.rotation)}
-        if sound:
-            writers[sound.index] = _Sound(target, sound)
-        begin, end = found.first + start, found.first + stop
+        screen = _Picture(target, picture, found.rotation)
+        speaker = _Sound(target, sound) if sound else None
+        begin, end = found.first + start, found.first + min(stop, found.stop)
         if found.plain:
             # To the key frame before. Without an index that may be missed, so all before is decoded and passed over.
             source.seek(max(0, int(begin * MICROSECONDS)))
         for index, frame, seconds in _frames(source, picture, sound, end):
-            if begin <= seconds < end:
-                writers[index].write(frame, seconds - begin)
-                yield seconds - begin
-        if writers[picture.index].last is not None:
-            for writer in writers.values():
+            if index == picture.index and seconds < end:
+                screen.show(frame, seconds - begin)
+            elif speaker and index != picture.index and begin <= seconds < end:
+                speaker.write(frame, seconds - begin)
+            yield max(0.0, seconds - begin)
+        if begin >= end or screen.shown is None:
+            raise Unreadable("no-frames", f"has no frame between {start:.2f} and {stop:.2f} s")
+        screen.hold(end - begin)
+        for writer in (screen, speaker):
+            if writer:
                 writer.flush()
-            return
-    raise Unreadable("no-frames", f"has no frame between {start:.2f} and {stop:.2f} s")
 
 
 def _frames(source: Any, picture: Any, sound: Any, end: float) -> Iterator[tuple[int, Any, float]]:
@@ -80,6 +85,8 @@ class _Writer:
 
 
 class _Picture(_Writer):
+    """What is on display when the part begins may have come long before, and the last frame stays until it ends."""
+
     def __init__(self, target: Any, source: Any, rotation: int) -> None:
         stream = target.add_stream("libx264", options=X264)
         # Colour is halved in both directions, so both sides must be even.
@@ -88,6 +95,19 @@ class _Picture(_Writer):
         if rotation:
             stream.set_display_rotation(rotation)
         super().__init__(target, stream, TICK)
+        self.shown: Any = None
+
+    def show(self, frame: Any, seconds: float) -> None:
+        if self.shown is not None and self.last is None and seconds > TOLERANCE:
+            self.write(self.shown, 0.0)
+        if seconds >= -TOLERANCE:
+            self.write(frame, max(0.0, seconds))
+        self.shown = frame.reformat(self.stream.width, self.stream.height, "yuv420p")
+
+    def hold(self, seconds: float) -> None:
+        """Until then the last frame stays."""
+        if self.last is None or seconds - float(self.last * TICK) > LONG:
+            self.show(self.shown, seconds - MOMENT)
 
     def write(self, frame: Any, seconds: float) -> None:
         super().write(frame.reformat(self.stream.width, self.stream.height, "yuv420p"), seconds)

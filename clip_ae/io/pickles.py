@@ -41,24 +41,34 @@ class PickledArray:
         self.array = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
 
 
-class ListType:
-    """np.dtype of objects as a pickle spells it."""
+class ObjectType(PickledType):
+    """np.dtype, of plain numbers or of objects."""
 
-    def __init__(self, name: str, *_: object) -> None:
-        if name not in ("O", "O8"):
-            raise ValueError(f"type {name!r} is not of objects")
+    def __init__(self, name: str, *rest: object) -> None:
+        self.of_objects = name in ("O", "O8")
+        if not self.of_objects:
+            super().__init__(name, *rest)
 
-    def __setstate__(self, state: object) -> None: ...
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if not self.of_objects:
+            super().__setstate__(state)
 
 
 class PickledList:
-    """np.ndarray of objects as a pickle spells it: its state ends with their list."""
+    """np.ndarray in one dimension, of plain numbers or of objects, whose state ends with their list."""
 
     def __init__(self, *_: object) -> None:
         self.items: list[Any] = []
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        *_, self.items = state
+        _, shape, kind, columns_first, content = state
+        if not kind.of_objects:
+            numbers = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
+            self.items = numbers.tolist()
+        elif len(shape) == 1:
+            self.items = content
+        else:
+            raise ValueError(f"objects in {len(shape)} dimensions")
 
 
 def _admitted(array: type, kind: type) -> dict[str, type]:
@@ -71,7 +81,7 @@ def _admitted(array: type, kind: type) -> dict[str, type]:
     }
 
 
-ARRAYS, LISTS = _admitted(PickledArray, PickledType), _admitted(PickledList, ListType)
+ARRAYS, LISTS = _admitted(PickledArray, PickledType), _admitted(PickledList, ObjectType)
 
 
 class InertUnpickler(pickle.Unpickler):
@@ -98,19 +108,28 @@ def read_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
         raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({reason})") from None
 
 
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
 def read_objects(path: Path) -> list[Any]:
     """The elements of a npy file: of an array, or of objects, which numpy keeps as a pickle."""
     try:
         with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            _, _, dtype = np.lib.format.read_array_header_1_0(file)
+            _, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
             if dtype.hasobject:
-                # Python 2 wrote those in circulation, and its text is bytes.
-                return list(InertUnpickler(file, LISTS, encoding="latin-1").load().items)
+                # Those in circulation were written by Python 2, whose text has no encoding.
+                return list(_plain(InertUnpickler(file, LISTS, encoding="latin-1").load()))
         return list(np.load(path, allow_pickle=False).tolist())
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({reason})") from None
+
+
+def _plain(value: Any) -> Any:
+    """Lists in place of arrays, at any depth."""
+    if isinstance(value, PickledList):
+        value = value.items
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -8,7 +8,8 @@ from typing import Any
 from clip_ae.core.errors import UserError
 from clip_ae.io.json_values import read_text
 
-NAME = re.compile(r"(?P<label>.+)_(?P<subset>val|test)\.txt")
+# Not the hidden files that other systems put beside.
+NAME = re.compile(r"[^.].*_(val|test)\.txt")
 SUBSETS = {"val": "validation", "test": "test"}
 
 

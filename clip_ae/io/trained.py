@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Record, join_ids
 from clip_ae.core.specs import ExtractSpec, LocalizeSpec
 from clip_ae.core.typed import read
 from clip_ae.io.detections import read_json, read_json_record
 from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.io.weights import WeightsFile, read_weights, read_weights_record
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,22 @@ class Trained:
 
     folder: Path
 
+    @cached_property
+    def record(self) -> Record:
+        """What made the run's detections: they name the model and the features that they are of."""
+        return read_json_record(self.folder / "detections.json")
+
     @property
     def settings(self) -> LocalizeSpec:
-        return read(LocalizeSpec, read_json_record(self.folder / "detections.json").spec)
+        return read(LocalizeSpec, self.record.spec)
 
     @property
     def model(self) -> WeightsFile:
-        """Of the last round."""
-        rounds = {int(path.parent.name.removeprefix("round-")): path for path in self.folder.glob("round-*/model.*")}
-        if not rounds:
-            raise UserError(f"{self.folder}: has no round-*/model.safetensors; train the run first")
-        return read_weights(rounds[max(rounds)])
+        """Of the last round; earlier settings may have left rounds after it."""
+        for path in sorted(self.folder.glob("round-*/model.safetensors")):
+            if read_weights_record(path).id == self.record.inputs["model"]:
+                return read_weights(path)
+        raise UserError(f"{self.folder}: the model of its detections is not there any more; train the run again")
 
     @property
     def names(self) -> dict[str, Sequence[dict[str, Any]]]:
@@ -51,10 +57,15 @@ class Trained:
         return self.folder.parents[2] / "features"
 
     def _record(self, stream: str) -> Record:
-        path = next(iter(sorted((self.features / stream).glob("*.parquet"))), None)
-        if path is None:
-            raise UserError(f"{self.features / stream}: has no shard; its record tells how to extract the stream")
-        return read_parquet_record(path)
+        """Of one of the shards that the run read; those of another number of shards may lie beside."""
+        cuts: dict[str, list[Record]] = {}
+        for path in sorted((self.features / stream).glob("*-of-*.parquet")):
+            cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_record(path))
+        read_by_run = self.record.inputs[f"features/{stream}"]
+        found = next((r for r in cuts.values() if join_ids(record.id for record in r) == read_by_run), None)
+        if found is None:
+            raise UserError(f"{self.features / stream}: not the shards that the run read; localize it again")
+        return found[0]
 
     def _network(self, name: str, record: Record) -> WeightsFile:
         """The very network that the run's features are of."""
@@ -67,6 +78,7 @@ class Trained:
 
 def find_trained(place: Path) -> Trained:
     """The run in a folder: of a seed, or of a dataset, whose headline run or only run it is."""
+    place = place.resolve()
     if (place / "detections.json").is_file():
         return Trained(place)
     seeds = sorted(path.parent for path in place.glob("runs/*/seed-*/detections.json"))

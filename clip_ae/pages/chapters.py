@@ -16,7 +16,9 @@ def apart(found: Iterable[Detection]) -> list[Detection]:
 
 
 def web_vtt(chapters: Sequence[Detection]) -> str:
-    cues = (f"{_time(d.start)} --> {_time(d.stop)}\n{_text(d.label)} {d.score:.2f}\n" for d in chapters)
+    # A cue ends after it begins.
+    spans = ((d, max(d.stop, d.start + 0.001)) for d in chapters)
+    cues = (f"{_time(d.start)} --> {_time(stop)}\n{_text(d.label)} {d.score:.2f}\n" for d, stop in spans)
     return "\n".join(["WEBVTT\n", *cues])
 
 

@@ -82,7 +82,7 @@ def _check_share(allowed: float, videos: list[dict[str, Any]], failures: list[di
     """Refuse a dataset of which more is lost than allowed. The message tells what: no table outlives a failed job."""
     gone = {row["video_id"] for row in videos if row["status"] == "failed"}
     lost = {f["video_id"]: f["kind"] for f in failures if f["video_id"] in gone or f["kind"] not in IN_USE}
-    if len(lost) > allowed * len(videos):
+    if videos and len(lost) / len(videos) > allowed:
         kinds = ", ".join(f"{kind} {count}" for kind, count in Counter(lost.values()).most_common())
         raise RefusedInput(
             f"{len(lost)} of {len(videos)} videos failed ({kinds}), more than max_failures {allowed:g} allows; "

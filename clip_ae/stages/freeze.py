@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import FreezeSpec
-from clip_ae.core.typed import plain
 from clip_ae.io.detections import write_json
 from clip_ae.io.integrity import file_digest
-from clip_ae.io.ledger import Ledger
+from clip_ae.io.ledger import Ledger, Output
 from clip_ae.io.records import read_record
 
 CPU = Path("/proc/cpuinfo")
@@ -25,16 +24,21 @@ def run(
 ) -> None:
     ledger, top = Ledger(root), read_record(headline)
     jobs = {top.id, *ledger.chain(top)}
-    outputs = [output for output in ledger.outputs if output.record and output.record.id in jobs]
+    outputs = [o for o in ledger.outputs if o.record and o.record.id in jobs and _belongs(spec, o)]
     record = make_record("freeze", spec, {"headline": top.id})
     content = {
         "dataset": spec.dataset,
-        "config": plain(spec.config),
         "machine": machine(),
         "outputs": {o.path: {"sha256": file_digest(root / o.path), "record": asdict(o.record)} for o in outputs},  # type: ignore[arg-type]
         "provenance": asdict(record),
     }
     write_json(out, content)
+
+
+def _belongs(spec: FreezeSpec, output: Output) -> bool:
+    """Other runs and datasets may have made the very same; they are none of this run's business."""
+    dataset, run = (output.wildcards.get(name) for name in ("dataset", "run"))
+    return dataset in (None, spec.dataset) and run in (None, spec.config.datasets[spec.dataset].headline)
 
 
 def machine() -> dict[str, Any]:

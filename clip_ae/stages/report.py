@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.clustering.choice import chosen
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record, join_ids, make_record
 from clip_ae.core.specs import ReportSpec
@@ -102,7 +103,8 @@ def _clusters(spec: ReportSpec, folder: Path, results: Results, guesses: Names) 
     first, last = (folder / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
     curve = read_curve(first)
     sizes = Counter(label.label for label in read_labels(last))
-    alone = named(dict(sorted(sizes.items())), guesses, curve) if guesses or curve or not results else ""
+    number = chosen(curve) if curve else 0
+    alone = named(dict(sorted(sizes.items())), guesses, curve, number) if guesses or curve or not results else ""
     return (clusters(results) if results else "") + alone
 
 

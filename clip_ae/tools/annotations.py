@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError, nearest, printable
 from clip_ae.core.progress import say, track
 from clip_ae.core.recipe_checks import differences
 from clip_ae.core.recipes import RECIPES, Recipe
@@ -39,6 +39,8 @@ def run(
         raise UserError("--link and --missing need --videos: the folders in which the videos lie")
     recipe, out = RECIPES[benchmark], out or Path("data", benchmark, "annotations.json")
     check_out(out, [from_])
+    if missing:
+        check_out(missing, [from_, out])
     found = read_annotations(from_)
     known = canonical(recipe, found)
     if len(known) < len(found):
@@ -50,7 +52,7 @@ def run(
     known |= _measured(wanted, files)
     print("\n".join(aligned([HEAD, *(_row(name, known.values()) for name in _subsets(known))])))
     told = list(differences(recipe, known))
-    print("\n".join(told or [f"as {recipe.title} was released"]))
+    print("\n".join(map(printable, told or [f"as {recipe.title} was released"])))
     if videos:
         _tell_missing([i for i in wanted if i not in files], len(wanted), missing)
     write_json(out, _content(recipe, known, from_))
@@ -63,6 +65,8 @@ def canonical(recipe: Recipe, found: Mapping[str, Annotation]) -> dict[str, Anno
     for name, annotation in sorted(found.items()):
         video_id = recipe.video_id(name)
         subset = recipe.subset(video_id, annotation.subset)
+        if video_id in known:
+            raise UserError(f"video '{video_id}' stands there under two names, one of them '{name}'; keep one")
         if subset not in recipe.subsets or annotation.instances or annotation.ambiguous:
             known[video_id] = replace(annotation, subset=subset)
     return known
@@ -81,12 +85,13 @@ def _link(place: Path, files: Mapping[str, Path]) -> None:
     """Full downloads hold many videos without annotations, which would be extracted as well."""
     check_folder("--link", place)
     place.mkdir(parents=True, exist_ok=True)
+    for name in place.iterdir():
+        if not name.is_symlink():
+            raise UserError(f"--link {place}: {printable(name.name)} is there and no link; name another folder")
+        # Of an earlier call, perhaps of another list.
+        name.unlink()
     for video_id, path in files.items():
         name = place / f"{video_id}{path.suffix.lower()}"
-        if name.is_symlink():
-            name.unlink()
-        elif name.exists():
-            raise UserError(f"--link {place}: {name.name} is there and no link; name another folder")
         name.symlink_to(os.path.relpath(path.resolve(), place.resolve()))
     say(f"{place}: {len(files)} links")
 
@@ -126,12 +131,12 @@ def _row(name: str, every: Iterable[Annotation]) -> list[str]:
 
 def _tell_missing(ids: list[str], wanted: int, file: Path | None) -> None:
     if file:
-        write_text(file, "".join(f"{i}\n" for i in ids))
+        write_text(file, "".join(f"{printable(i)}\n" for i in ids))
     if not ids:
         print(f"all {wanted} videos are there")
         return
     more = f" and {len(ids) - SHOWN} more (--missing FILE lists them)" if len(ids) > SHOWN else ""
-    print(f"{len(ids)} of {wanted} videos are missing: {', '.join(ids[:SHOWN])}{more}")
+    print(f"{len(ids)} of {wanted} videos are missing: {printable(', '.join(ids[:SHOWN]))}{more}")
 
 
 def _content(recipe: Recipe, known: Mapping[str, Annotation], source: Path) -> dict[str, Any]:

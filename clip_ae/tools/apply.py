@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.errors import RefusedInput, UserError, printable
 from clip_ae.core.names import file_name
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
@@ -22,9 +22,11 @@ from clip_ae.io.guard import Decoder
 from clip_ae.io.trained import Trained, find_trained
 from clip_ae.pages.chapters import apart, web_vtt
 from clip_ae.pages.timeline_text import timeline
-from clip_ae.stages.extract import opened
+from clip_ae.stages.extract import opened, record_of
 from clip_ae.stages.localize import localized
 
+# Characters of a video's name, and of an action's, in that of a clip.
+NAME = 60
 FORMS = (".json", ".vtt")
 
 
@@ -57,9 +59,11 @@ def run(
     if out and out.suffix == ".vtt":
         write_text(out, web_vtt(apart(shown)))
     elif out:
-        record = make_record("localize", settings, {"model": file.record.id}, ("numpy", "torch"))
+        source = {"video": folder.digest(video.parent, [video.name], with_mtime=False)}
+        made = {f"features/{name}": record_of(*trained.encoder(name), source).id for name in settings.streams}
+        record = make_record("localize", settings, {"model": file.record.id, **made}, ("numpy", "torch"))
         write_detections(out, found, record)
-    print(f"{info.video_id}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
+    print(f"{printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
     print("\n".join(timeline(info.duration, (), shown, shutil.get_terminal_size().columns)))
 
 
@@ -106,10 +110,15 @@ def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
 def _cut(
     decoder: Decoder, video: Path, video_id: str, parts: Sequence[Detection], names: Mapping[str, str], place: Path
 ) -> None:
+    lost = 0
     for number, d in enumerate(track(parts, "cut", unit="clips"), start=1):
-        name = file_name(f"{video_id}-{number:02}-{names.get(d.label, d.label)}")
+        # Short enough for any file system, beside what a file is called while it is written.
+        name = f"{file_name(video_id)[:NAME]}-{number:02}-{file_name(names.get(d.label, d.label))[:NAME]}"
         try:
             with written(place / f"{name}.mp4") as temporary:
                 decoder.cut(video, temporary, d.start, d.stop)
         except Unreadable as failure:
             say(f"{d.start:.2f} to {d.stop:.2f} s: {failure.kind}: {failure}")
+            lost += 1
+    if lost and lost == len(parts):
+        raise RefusedInput(f"{video}: no clip could be written; the lines above say why")

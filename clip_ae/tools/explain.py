@@ -1,5 +1,6 @@
 """Say what made a file: spec, code, libraries and inputs, and every stage behind them up to the raw videos."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 from clip_ae.core.errors import UserError, printable
 from clip_ae.core.layout import OUTPUTS
 from clip_ae.core.provenance import Record
-from clip_ae.io.ledger import Ledger
+from clip_ae.io.ledger import Ledger, Output
 from clip_ae.io.records import read_record
 
 SHORT = 12
@@ -36,10 +37,11 @@ def run(
     record, ledger = read_record(file), Ledger(root)
     chain = ledger.chain(record)
     print(printable(str(file)))
-    print("\n".join(columns([*_facts(record), *_inputs(record, ledger)])))
+    near = os.path.relpath(file, root)
+    print("\n".join(columns([*_facts(record), *_inputs(record, ledger, near)])))
     if chain:
         print("\nbehind it, in the order of the workflow:")
-        print("\n".join(columns(_chain(ledger, chain))))
+        print("\n".join(columns(_chain(ledger, chain, near))))
         print(f"\nlibraries of all: {', '.join(_versions(chain.values()))}")
 
 
@@ -66,19 +68,23 @@ def _leaves(spec: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any
             yield f"{where}{key}", value
 
 
-def _inputs(record: Record, ledger: Ledger) -> Iterator[list[str]]:
+def _main(outputs: Sequence[Output], near: str) -> Output:
+    """The nearest, where runs made the same; else the last by name, as failures and curves come before what counts."""
+    return max(outputs, key=lambda output: (len(os.path.commonpath([output.path, near])), output.path))
+
+
+def _inputs(record: Record, ledger: Ledger, near: str) -> Iterator[list[str]]:
     for number, (role, made_by) in enumerate(record.inputs.items()):
-        places = sorted({ledger.jobs[job][-1].path for job in ledger.sets.get(made_by, ())})
+        places = sorted({_main(ledger.jobs[job], near).path for job in ledger.sets.get(made_by, ())})
         what = f"{places[0]}{f' and {len(places) - 1} more' * (len(places) > 1)}" if places else _outside(role)
         yield ["" if number else "inputs", f"{role} {made_by[:SHORT]}: {what}"]
 
 
-def _chain(ledger: Ledger, chain: Mapping[str, Record]) -> list[list[str]]:
+def _chain(ledger: Ledger, chain: Mapping[str, Record], near: str) -> list[list[str]]:
     """A row for all jobs of a kind."""
     kinds: dict[tuple[int, str], list[Record]] = {}
     for job, record in chain.items():
-        # Of a job's outputs the last is the main one: failures and curves come before it by name.
-        main = ledger.jobs[job][-1]
+        main = _main(ledger.jobs[job], near)
         kinds.setdefault((ORDER.index(main.stage), NUMBERS.sub("*", main.path)), []).append(record)
     return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
 

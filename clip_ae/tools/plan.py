@@ -1,5 +1,6 @@
 """Say what a target will cost before anything starts: jobs, hours, disk, by earlier jobs here where there are any."""
 
+import contextlib
 import csv
 import io
 import os
@@ -129,14 +130,15 @@ class Past:
     def seconds(self, job: Job) -> float | None:
         key = (job.kind, job.wildcards.get("dataset", ""))
         if key not in self.known:
-            self.known[key] = [_seconds(path) for path in job.times]
+            self.known[key] = [seconds for path in job.times for seconds in _seconds(path)]
         times = self.known[key]
         return sum(times) / len(times) if times else None
 
 
-def _seconds(path: Path) -> float:
-    with path.open(newline="", encoding="utf-8") as file:
-        return float(next(csv.DictReader(file, delimiter="\t"))["s"])
+def _seconds(path: Path) -> Iterator[float]:
+    """None where the job was killed as it wrote them."""
+    with path.open(newline="", encoding="utf-8") as file, contextlib.suppress(ValueError, KeyError, TypeError):
+        yield from [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
 
 
 def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:

@@ -24,17 +24,17 @@ def run(
 ) -> int:
     content = read_json(frozen)
     try:
-        outputs: Mapping[str, Any] = content["outputs"]
-        settings, made_on = content["config"], content["machine"]
-    except KeyError as missing:
-        raise UserError(f"{frozen}: has no {missing}; expected results/{{dataset}}_repro.json") from None
+        outputs = {path: (known["sha256"], Record(**known["record"])) for path, known in content["outputs"].items()}
+        settings, made_on = content["provenance"]["spec"]["config"], dict(content["machine"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(f"{frozen}: no frozen run; expected results/{{dataset}}_repro.json") from None
     if config:
         import yaml
 
         check_out(config, [frozen])
         write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         return 0
-    told = [(path, why) for path in sorted(outputs, key=rank) if (why := _difference(root / path, outputs[path]))]
+    told = [(path, why) for path in sorted(outputs, key=rank) if (why := _difference(root / path, *outputs[path]))]
     for path, why in told:
         print(f"{path}: {why}")
     if told and made_on != machine():
@@ -43,15 +43,15 @@ def run(
     return 1 if told else 0
 
 
-def _difference(path: Path, known: Mapping[str, Any]) -> str:
+def _difference(path: Path, sha256: str, made_by: Record) -> str:
     """Why a file is not the same, in words; nothing where it is."""
     if not path.is_file():
         return "not here"
-    if file_digest(path) == known["sha256"]:
+    if file_digest(path) == sha256:
         return ""
     try:
-        causes = list(_causes(read_record(path), Record(**known["record"])))
-    except (ClipAeError, TypeError) as error:
+        causes = list(_causes(read_record(path), made_by))
+    except ClipAeError as error:
         return f"other bytes; {error}"
     return "; ".join(causes) or "other bytes of the same record: the machine, or chance"
 

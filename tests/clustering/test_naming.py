@@ -44,7 +44,13 @@ def test_what_is_everywhere_names_nothing():
 
 def test_snippets_without_a_picture_do_not_count():
     clip = {"a": video("a", [EYE[0], 0 * EYE[0]], coverage=[1, 0])}
-    np.testing.assert_allclose(looks(clip, {"a": Attended([1, 0], {"x": [1, 1]})})["x"], 0)
+    np.testing.assert_allclose(looks(clip, {"a": Attended([1, 1], {"x": [1, 1]})})["x"], 0)
+
+
+def test_without_any_picture_there_is_no_look():
+    clip = {"a": video("a", 0 * EYE, coverage=[0, 0, 0])}
+    assert not looks(clip, {"a": Attended([1, 1, 1], {"x": [1, 1, 1]})})
+    assert not looks({}, {})
 
 
 def test_a_label_that_nothing_attends_to_has_no_look():

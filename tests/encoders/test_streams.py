@@ -36,7 +36,7 @@ SMALL: dict[str, Any] = {
 PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
     "rgb": ((16, 32, 32, 3), np.uint8),
     "flow": ((16, 32, 32, 2), np.float32),
-    "clip": ((4, 48, 48, 3), np.uint8),
+    "clip": ((4, 64, 64, 3), np.uint8),
     "audio": ((1, 96, 64), np.float32),
 }
 

@@ -68,3 +68,13 @@ def test_where_nothing_is_there_is_no_file(tmp_path, decoder):
     with pytest.raises(Unreadable, match="cannot be opened"):
         cut(decoder, tmp_path / "broken.mp4", 0.0, 1.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "broken.mp4"]
+
+
+def test_what_stands_still_is_shown_from_the_start_to_the_end(tmp_path, decoder):
+    """Slides: a frame every five seconds."""
+    source = write_video(tmp_path / "slides.mkv", frames=4, pts=[0, 5, 10, 15])
+    for start, stop, numbers, seconds in [(6.0, 9.0, {1}, 3.0), (4.0, 7.0, {0, 1}, 3.0)]:
+        part = cut(decoder, source, start, stop)
+        assert set(shown(part)) == numbers
+        with av.open(str(part)) as file:
+            assert float(file.duration / 1e6) == pytest.approx(seconds, abs=0.05)

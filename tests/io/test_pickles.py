@@ -119,3 +119,16 @@ def test_what_is_no_npy_file_is_told_in_a_line(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(RefusedInput, match="not a npy file"):
         read_objects(path)
+
+
+def test_arrays_within_lists_are_lists_too(tmp_path):
+    column = np.empty(2, dtype=object)
+    column[:] = [np.array([[1.5, 2.0]]), [np.array([3])]]
+    np.save(tmp_path / "new.npy", column, allow_pickle=True)
+    assert read_objects(tmp_path / "new.npy") == [[[1.5, 2.0]], [[3]]]
+
+
+def test_objects_in_a_table_are_refused(tmp_path):
+    np.save(tmp_path / "table.npy", np.array([["a", 1], ["b", 2]], dtype=object), allow_pickle=True)
+    with pytest.raises(RefusedInput, match="objects in 2 dimensions"):
+        read_objects(tmp_path / "table.npy")

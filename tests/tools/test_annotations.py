@@ -95,6 +95,31 @@ def test_links_are_the_annotated_videos_under_their_ids(tmp_path):
         assert (place / "QOlSCBRmfWY.mkv").read_bytes() == b"v_QOlSCBRmfWY.MKV"
 
 
+def test_a_video_under_two_names_is_refused(tmp_path):
+    entry = {"subset": "training", "annotations": [{"label": "Ballet", "segment": [0, 1]}]}
+    (tmp_path / "a.json").write_text(json.dumps({"database": {"QOlSCBRmfWY": entry, "v_QOlSCBRmfWY": entry}}))
+    with pytest.raises(UserError, match="'QOlSCBRmfWY' stands there under two names"):
+        tool.run("activitynet12", from_=tmp_path / "a.json", out=tmp_path / "out.json")
+
+
+def test_links_of_an_earlier_list_go(kit, tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / f"videos/{T1}.mp4").write_bytes(b"junk")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/old.mp4").symlink_to("nowhere")
+    tool.run("thumos14", from_=kit, out=tmp_path / "o.json", videos=(tmp_path / "videos",), link=tmp_path / "links")
+    assert os.listdir(tmp_path / "links") == [f"{T1}.mp4"]
+
+
+def test_the_source_is_never_replaced_by_a_list(kit, tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / f"videos/{T1}.mp4").write_bytes(b"junk")
+    source = kit / "TH14_val/annotation/Diving_val.txt"
+    with pytest.raises(UserError, match="is a folder"):
+        tool.run("thumos14", from_=kit, out=tmp_path / "o.json", videos=(tmp_path / "videos",), missing=kit)
+    assert source.read_text()
+
+
 def test_no_file_of_yours_is_replaced_by_a_link(kit, tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / f"videos/{T1}.mp4").write_bytes(b"mine")

@@ -76,6 +76,19 @@ def test_mistakes_end_in_a_line(
     assert "no finished run, as results/{dataset}" in said(model=tmp_path)
 
 
+def test_what_earlier_settings_left_is_not_taken(tiny: Project, video: Path, tmp_path: Path) -> None:
+    """Rounds after the last, and shards of another number, with another model and another encoder."""
+    seed = tiny.folder / "results/demo/runs/clip_ae/seed-0"
+    shutil.copytree(seed / "round-0", seed / "round-7")
+    rgb = tiny.folder / "results/demo/features/rgb"
+    shutil.copy(tiny.folder / "results/demo/features/flow/0000-of-0002.parquet", rgb / "0000-of-0001.parquet")
+    assert apply(tiny, video, "--out", tmp_path / "found.json") == 0
+    expected = [d for d in read_detections(seed / "detections.json") if d.video_id == VIDEO]
+    assert read_detections(tmp_path / "found.json") == expected
+    shutil.rmtree(seed / "round-1")
+    assert apply(tiny, video) == 2
+
+
 def test_weights_that_were_made_again_otherwise_are_refused(
     tiny: Project, video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.workflow.conftest import Project, bare_environment
 
+# The stages of a run from videos; ready features and names of clusters are written in the same way.
 STAGES = (
     "make_demo", "pretrain", "weights", "probe", "extract", "catalog", "cluster", "train", "localize", "evaluate",
     "diagnose", "summarize", "report",

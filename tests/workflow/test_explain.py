@@ -31,9 +31,7 @@ def test_the_headline_is_explained_up_to_the_raw_videos(finished: Project, capsy
 def test_a_model_tells_its_spec_and_just_what_went_into_it(
     finished: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = finished.folder / "results/demo/runs/stpn_sparse/seed-0/round-0"
-    if not folder.exists():
-        folder = finished.folder / "results/demo/runs/clip_ae/seed-0/round-0"
+    folder = finished.folder / "results/demo/runs/clip_ae/seed-0/round-0"
     lines = explained(capsys, folder / "model.safetensors", finished.folder)
     assert any(line.endswith("training.steps = 6") for line in lines)
     assert not any(line.split()[:1] in (["localize"], ["evaluate"]) for line in lines)

@@ -17,7 +17,8 @@ def frozen(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a copy, as the finished project is for all."""
     project = Project(tmp_path_factory.mktemp("frozen") / "project")
     subprocess.run(["cp", "-a", str(finished.folder), str(project.folder)], check=True)
-    done = project.run(FROZEN)
+    # Another run of the dataset, whose first clusters are the very same.
+    done = project.run(FROZEN, "results/demo/runs/stpn_sparse/seed-0/round-0/model.safetensors")
     assert done.returncode == 0, done.stdout + done.stderr
     return project.folder / FROZEN
 
@@ -39,6 +40,16 @@ def test_the_same_run_has_the_same_bytes(frozen: Path, finished: Project, capsys
         assert any(part in path for path in outputs), part
     assert not any("stpn_sparse" in path for path in outputs)
     assert compared(capsys, frozen, finished) == (0, [f"{len(outputs)} outputs, 0 not the same"])
+
+
+def test_of_runs_that_made_the_same_the_files_own_is_named(frozen: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = frozen.parents[1]
+    model = "results/demo/runs/{}/seed-0/round-0/model.safetensors"
+    for run, other in (("stpn_sparse", "clip_ae"), ("clip_ae", "stpn_sparse")):
+        assert main(["explain", str(root / model.format(run)), "--root", str(root)]) == 0
+        told = capsys.readouterr().out
+        assert f"results/demo/runs/{run}/seed-0/round-0/labels.parquet" in told
+        assert other not in told
 
 
 def test_its_config_asks_for_nothing_else(frozen: Path, tiny: Project) -> None:
@@ -79,6 +90,11 @@ def test_other_bytes_of_the_same_record_are_told_with_both_machines(
 
 
 def test_what_is_no_frozen_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x.json").write_text("{}")
-    assert main(["repro", str(tmp_path / "x.json")]) == 2
-    assert "has no 'outputs'" in capsys.readouterr().err
+    for content in (
+        {},
+        {"outputs": [1]},
+        {"outputs": {"a": {}}, "machine": {}, "provenance": {"spec": {"config": {}}}},
+    ):
+        (tmp_path / "x.json").write_text(json.dumps(content))
+        assert main(["repro", str(tmp_path / "x.json")]) == 2
+        assert "no frozen run; expected results/{dataset}_repro.json" in capsys.readouterr().err

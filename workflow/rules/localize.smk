@@ -44,6 +44,8 @@ rule name_clusters:
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
     params:
         cfg=cfg("name_clusters"),
         code=code("name_clusters"),

@@ -9,7 +9,7 @@ from clip_ae.pages.page import heading, paragraph, table
 Names = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float]) -> str:
+def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float], best: int) -> str:
     """Of the first seed, whose detections are shown; sizes are training videos."""
     lead = "The best names of the vocabulary, by CLIP: guesses, whose scores add up to 1 over all its words."
     header = ["cluster", "training videos", *(["it may be"] if names else [])]
@@ -18,7 +18,7 @@ def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float]) ->
         [
             paragraph(lead) if names else "",
             table("First seed, last round", header, rows, text=True),
-            _number(curve) if curve else "",
+            _number(curve, best) if curve else "",
         ]
     )
 
@@ -27,8 +27,7 @@ def _guesses(guesses: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{guess['name']} {guess['score']:.2f}" for guess in guesses) or "found in no video"
 
 
-def _number(curve: Mapping[int, float]) -> str:
-    best = max(curve, key=lambda k: (curve[k], -k))
+def _number(curve: Mapping[int, float], best: int) -> str:
     words = f"mean silhouette of 2 to {max(curve)} clusters; the highest, {curve[best]:.3f}, is that of {best}"
     return (
         heading("How many clusters")
