@@ -70,6 +70,13 @@ def asking(folder: Path, *words: str) -> list[str]:
     return [job.partition(":")[0] for job in jobs if re.search("^    resources: .*gpu=1", job, re.MULTILINE)]
 
 
+def test_every_job_that_is_told_a_device_asks_for_one() -> None:
+    rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
+    named = {rule.partition(":")[0]: ('knobs("device"' in rule, "gpu=" in rule) for rule in rules}
+    assert {name for name, (told, _) in named.items() if told} >= {"extract", "train", "localize", "name_clusters"}
+    assert [name for name, (told, asks) in named.items() if told != asks] == []
+
+
 def test_networks_ask_for_a_gpu_and_the_first_clustering_does_not(tmp_path: Path) -> None:
     found = Counter(asking(tmp_path / "project"))
     assert found == {"extract": 8, "cluster": 1, "train": 2, "localize": 1}
