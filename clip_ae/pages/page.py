@@ -41,7 +41,7 @@ def figures(values: Mapping[str, str]) -> str:
 def table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
     """A table under its name, which scrolls sideways by itself; `text` columns wrap."""
     kind = ' class="text"' if text else ""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    head = "".join(f'<th scope="col"{kind}>{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row"{kind}>{escape(first)}</th>'
         + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in rest)

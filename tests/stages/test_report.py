@@ -61,7 +61,7 @@ def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(
     write_json(folder / "names.json", {"names": {"cluster-00": guesses}, "provenance": vars(RECORD)})
     assert report(folder, "--names", folder / "names.json") == 0
     page = (folder / "out/page.html").read_text()
-    assert "&lt;waving&gt; 0.75, clapping 0.12" in page
+    assert "&lt;waving&gt; 75.0 %, clapping 12.5 %" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["labels"] == [["<waving>", "cluster-00"]]
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from clip_ae.pages import charts
 from clip_ae.pages.page import heading, paragraph, table
+from clip_ae.pages.text_table import percent
 
 Names = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float], best: int) -> str:
     """Of the first seed, whose detections are shown; sizes are training videos."""
-    lead = "The best names of the vocabulary, by CLIP: guesses, whose scores add up to 1 over all its words."
+    lead = "The best names of the vocabulary, by CLIP: guesses, whose shares add up to 100 % over all its words."
     header = ["cluster", "training videos", *(["it may be"] if names else [])]
     rows = [[name, str(size), *([_guesses(names.get(name, ()))] if names else [])] for name, size in sizes.items()]
     return "".join(
@@ -24,7 +25,7 @@ def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float], be
 
 
 def _guesses(guesses: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{guess['name']} {guess['score']:.2f}" for guess in guesses) or "found in no video"
+    return ", ".join(f"{guess['name']} {percent(guess['score'])} %" for guess in guesses) or "found in no video"
 
 
 def _number(curve: Mapping[int, float], best: int) -> str:
