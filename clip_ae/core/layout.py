@@ -57,6 +57,7 @@ OUTPUTS = (
     ("report", REPORT),
     ("freeze", REPRO),
 )
+ORDER = tuple(dict.fromkeys(stage for stage, _ in OUTPUTS))
 CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",

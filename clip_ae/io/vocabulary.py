@@ -1,9 +1,12 @@
 """Words to name clusters by: a text file of names, a line each, described where a name alone is unclear."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import digest
+from clip_ae.core.typed import canonical
 from clip_ae.io.json_values import read_text
 
 
@@ -17,6 +20,11 @@ class Word:
     @property
     def texts(self) -> tuple[str, ...]:
         return self.descriptions or (self.name,)
+
+
+def words_digest(words: Sequence[Word]) -> str:
+    """Of all that a vocabulary says; comments and blank lines say nothing."""
+    return digest(canonical(words))
 
 
 def read_vocabulary(path: Path) -> list[Word]:

@@ -10,9 +10,8 @@ import numpy as np
 from clip_ae.clustering.naming import looks, ranked
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say
-from clip_ae.core.provenance import digest, make_record
+from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import NameClustersSpec
-from clip_ae.core.typed import canonical
 from clip_ae.core.types import Network
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.texts import TextTower
@@ -20,7 +19,7 @@ from clip_ae.io.curves import read_curves
 from clip_ae.io.detections import write_json
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import read_stream, stream_id
-from clip_ae.io.vocabulary import Word, read_vocabulary
+from clip_ae.io.vocabulary import Word, read_vocabulary, words_digest
 from clip_ae.io.weights import read_weights
 
 STREAM = "clip"
@@ -46,7 +45,7 @@ def run(
         "features/clip": stream_id(features, STREAM, shards),
         "curves": read_parquet_record(curves).id,
         "weights": network.record.id,
-        "vocabulary": digest(canonical([asdict(word) for word in words])),
+        "vocabulary": words_digest(words),
     }
     record = make_record("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"names": names, "vocabulary": len(words), "provenance": asdict(record)})

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import UserError, printable
-from clip_ae.core.layout import OUTPUTS
+from clip_ae.core.layout import ORDER
 from clip_ae.core.provenance import Record
 from clip_ae.io.ledger import Ledger, Output
 from clip_ae.io.records import read_record
+from clip_ae.pages.text_table import columns
 
 SHORT = 12
 # What an input is that no stage made.
@@ -22,7 +23,6 @@ OUTSIDE = {
     "videos": "the list of videos that are scored",
     "vocabulary": "the words to name clusters by",
 }
-ORDER = list(dict.fromkeys(stage for stage, _ in OUTPUTS))
 # What tells a job's output from others of its kind.
 NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 
@@ -38,18 +38,11 @@ def run(
     chain = ledger.chain(record)
     print(printable(str(file)))
     near = os.path.relpath(file, root)
-    print("\n".join(columns([*_facts(record), *_inputs(record, ledger, near)])))
+    print("\n".join(f"  {line}" for line in columns([*_facts(record), *_inputs(record, ledger, near)])))
     if chain:
         print("\nbehind it, in the order of the workflow:")
-        print("\n".join(columns(_chain(ledger, chain, near))))
+        print("\n".join(f"  {line}" for line in columns(_chain(ledger, chain, near))))
         print(f"\nlibraries of all: {', '.join(_versions(chain.values()))}")
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of words, all to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = ([f"{printable(cell):{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return [f"  {'  '.join(row)}".rstrip() for row in cells]
 
 
 def _facts(record: Record) -> Iterator[list[str]]:

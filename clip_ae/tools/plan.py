@@ -26,7 +26,8 @@ from clip_ae.pages.text_table import aligned
 # A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
 BYTES_A_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
-ORDER = list(dict.fromkeys([*(stage for stage, _ in layout.OUTPUTS), "import_features", "simulate"]))
+# Stages that share the place of another's outputs come last.
+ORDER = (*layout.ORDER, "import_features", "simulate")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from clip_ae.io.annotations import read_annotations, read_facts, source_digest
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.ledger import Ledger, Output
 from clip_ae.io.told import told_of
-from clip_ae.io.vocabulary import read_vocabulary
+from clip_ae.io.vocabulary import read_vocabulary, words_digest
 
 # Stages whose outputs lie at the same place as another's: the record says which it was.
 SHARED = ("extract", "make_demo")
@@ -77,7 +77,7 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
         if data and role == "files":
             return {_files(data, wildcards)}
         if data and data.vocabulary and role == "vocabulary":
-            return {digest(canonical([vars(word) for word in read_vocabulary(Path(data.vocabulary))]))}
+            return {words_digest(read_vocabulary(Path(data.vocabulary)))}
     except (ClipAeError, OSError):
         pass
     return set()

@@ -18,7 +18,7 @@ from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts
 from clip_ae.io.annotations import read_subsets, source_digest
 from clip_ae.io.told import told_of
-from clip_ae.io.vocabulary import read_vocabulary
+from clip_ae.io.vocabulary import read_vocabulary, words_digest
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -175,7 +175,7 @@ def annotated(wildcards):
 def vocabulary(wildcards):
     """Digest of the words that clusters are named by."""
     path = CONFIG.datasets[wildcards.dataset].vocabulary
-    return digest(canonical([vars(word) for word in read_vocabulary(Path(path))]))
+    return words_digest(read_vocabulary(Path(path)))
 
 
 # --- params that Snakemake does not compare: they take `resources` ----------------------------
