@@ -27,7 +27,8 @@ from clip_ae.core.typed import assign, leaves, put, read
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "cluster", "train", "localize", "name_clusters", "evaluate", "diagnose", "summarize", "report", "freeze",
+    "post_pretrain", "adapt", "cluster", "train", "localize", "name_clusters",
+    "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (
     "plan", "annotations", "features", "import", "apply", "show", "compare", "explain", "repro", "verify", "schema",

@@ -16,6 +16,7 @@ from clip_ae.core.config import (
 )
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
+from clip_ae.core.post_pretraining import PostPretraining
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
 from clip_ae.core.video_lists import VIDEO_LISTS
@@ -35,6 +36,11 @@ def load_config(data: Any) -> Config:
     for name, run in config.runs.items():
         _check_name(f"runs.{name}", name)
         _check_run(f"runs.{name}", run)
+        if run.features:
+            _known(f"runs.{name}.features", run.features, config.post_pretraining)
+    for name, recipe in config.post_pretraining.items():
+        _check_name(f"post_pretraining.{name}", name)
+        _check_recipe(f"post_pretraining.{name}", recipe, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
         _check_dataset(f"datasets.{name}", dataset, config)
@@ -57,6 +63,56 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
     for loss in run.losses:
         _known(f"{where}.losses.{loss}", loss, losses_of(run))
+
+
+def _check_recipe(where: str, recipe: PostPretraining, config: Config) -> None:
+    _known(f"{where}.run", recipe.run, config.runs)
+    run = config.runs[recipe.run]
+    if run.features or run.supervision == "full":
+        raise UserError(
+            f"{where}.run: {recipe.run} {'reads taught features itself' if run.features else 'is an oracle'}"
+        )
+    if recipe.clips:
+        _known(f"{where}.clips", recipe.clips, config.datasets)
+    named = recipe.clips is not None or run.supervision == "weak"
+    if recipe.uses_names and not named:
+        raise UserError(f"{where}.text: {recipe.run} knows clusters only; `names` need a weak run, or clips")
+    if named and not recipe.uses_names:
+        raise UserError(
+            f"{where}.text: {recipe.clips or recipe.run} tells class names; `{recipe.text}` are for clusters"
+        )
+
+
+def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> None:
+    """Whether a dataset has what a recipe of `post_pretraining` needs."""
+    recipe = config.post_pretraining[post]
+    settings = config.runs[recipe.run]
+    streams = (*settings.streams, *(() if recipe.uses_names else ("clip",)))
+    for stream in streams:
+        if stream not in dataset.stream_names:
+            raise UserError(f"{where} needs the {stream} stream for post_pretraining.{post}; this dataset has none")
+    if (settings.supervision != "unsupervised" or recipe.without) and not dataset.annotated:
+        raise UserError(f"{where} needs annotations for post_pretraining.{post}; this dataset has none")
+    encodes = dataset.encoders is not None and dataset.encoders.clip is not None
+    if recipe.uses_names and not (encodes or dataset.simulate):
+        raise UserError(f"{where} needs a CLIP's text tower for post_pretraining.{post}; add encoders.clip")
+    if recipe.mode == "encoder" and dataset.encoders is None:
+        raise UserError(f"{where} needs videos for post_pretraining.{post}, whose I3D learns too")
+    if recipe.clips:
+        _check_clips(where, dataset, config.datasets[recipe.clips])
+
+
+def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
+    if not clips.annotated:
+        raise UserError(f"{where}: the trimmed clips have no annotations")
+    ours, theirs = dataset.encoders, clips.encoders
+    if (
+        ours is None
+        or theirs is None
+        or (ours.rgb, ours.flow) != (theirs.rgb, theirs.flow)
+        or dataset.grid != clips.grid
+    ):
+        raise UserError(f"{where}: the trimmed clips need the same rgb and flow encoders and the same grid")
 
 
 def losses_of(run: Run) -> tuple[str, ...]:
@@ -112,6 +168,8 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         for stream in config.runs[run].streams:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
+        if post := config.runs[run].features:
+            check_taught(f"{where}.runs: {run}", dataset, post, config)
     _known(f"{where}.headline", dataset.headline, dataset.runs)
     _check_words(where, dataset)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):

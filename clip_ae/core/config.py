@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, get_args
 
 from clip_ae.core.methods import Run
+from clip_ae.core.post_pretraining import PostPretraining, PostTraining
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
@@ -293,6 +294,7 @@ class Dataset:
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
+    post_training: PostTraining = key(PostTraining(), "how features are taught, for runs on post-pretrained ones")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     published: Literal["thumos14", "activitynet12"] | None = key(
@@ -339,6 +341,7 @@ class Config:
     datasets: dict[str, Dataset] = key(doc="datasets by name")
     runs: dict[str, Run] = key(doc="methods by name")
     weights: dict[str, Weights] = key(doc="networks by name")
+    post_pretraining: dict[str, PostPretraining] = key({}, "what features are taught by, by name")
     pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
     math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
     track_code: bool = key(True, "run a stage again when its code changes")

@@ -12,6 +12,7 @@ ROUND = f"{RUN}/round-{{round}}"
 WORLD_VIDEOS = f"{DATASET}/world/videos"
 WORLD_FEATURES = f"{DATASET}/world/features"
 WORLD_ANNOTATIONS = f"{DATASET}/world/annotations.json"
+WORLD_TEXTS = f"{DATASET}/world/texts.parquet"
 WORLD_MANIFEST = f"{DATASET}/world/manifest.json"
 PRETRAINED = "results/pretrained/{name}.safetensors"
 WEIGHTS = "results/weights/{name}.safetensors"
@@ -19,6 +20,9 @@ PROBE = f"{DATASET}/probe/{{shard}}.parquet"
 FEATURES = f"{DATASET}/features/{{stream}}/{{shard}}.parquet"
 # `stage` is probe or the name of a stream.
 FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
+POST_PRETRAINED = f"{DATASET}/post_pretrained/{{post}}/model.safetensors"
+POST_TRAINING = f"{DATASET}/post_pretrained/{{post}}/training.jsonl"
+ADAPTED = f"{DATASET}/post_pretrained/{{post}}/features/{{stream}}/{{shard}}.parquet"
 VIDEOS = f"{DATASET}/videos.parquet"
 FAILURES = f"{DATASET}/failures.parquet"
 LABELS = f"{ROUND}/labels.parquet"
@@ -46,6 +50,8 @@ OUTPUTS = (
     ("extract", FAILURES_OF.replace("{stage}", "{stream}")),
     ("catalog", VIDEOS),
     ("catalog", FAILURES),
+    ("post_pretrain", POST_PRETRAINED),
+    ("adapt", ADAPTED),
     ("cluster", LABELS),
     ("train", MODEL),
     ("localize", DETECTIONS),
@@ -62,6 +68,7 @@ CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "post": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "stream": "|".join(STREAMS),
     "stage": "|".join(["probe", *STREAMS]),
     "shard": r"\d{4}-of-\d{4}",

@@ -96,6 +96,7 @@ class Run(Switches):
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
     descriptor: Descriptor = key("raw", "later rounds pool the features, or what the front end makes of them")
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
+    features: str | None = key(None, "entry of `post_pretraining`: what it makes stands in place of rgb and flow")
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 UNTRACKED = {
     "clip_ae.core.config": "its values travel in the spec",
     "clip_ae.core.methods": "its values travel in the spec",
+    "clip_ae.core.post_pretraining": "its values travel in the spec",
     "clip_ae.core.specs": "its values travel in the spec",
     "clip_ae.core.typed": "reads and writes the spec",
     "clip_ae.core.tables": "the modules that a spec names are digested themselves",

@@ -61,6 +61,10 @@ class SimulatedWorld:
     distractor_strength: float = key(0.6, "strength of their features in rgb and flow", minimum=0)
     clip_distractors: float = key(0.3, "factor on it in clip", minimum=0)
 
+    text_noise: float = key(
+        0.5, "strength by which the text of a class's name departs from its look in clip", minimum=0
+    )
+
     nuisance: float = key(1.0, "factor on scene, drift and noise together", minimum=0)
     scene: float = key(1.0, "strength of the scene, constant over a video", minimum=0)
     scene_class: float = key(0.27, "share of the scene's variance that is usual for the class", minimum=0, maximum=1)

@@ -34,6 +34,7 @@ from clip_ae.core.methods import (
     UgctSwitches,
     completed,
 )
+from clip_ae.core.post_pretraining import PostPretraining, PostTraining
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.tables import (
     CLUSTERINGS,
@@ -48,6 +49,9 @@ from clip_ae.core.tables import (
 )
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
+
+# What a name is put into before a text tower reads it, in place of {}.
+TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,27 @@ class CatalogSpec(Spec):
 
 
 @dataclass(frozen=True)
+class PostPretrainSpec(Spec):
+    recipe: PostPretraining = key(doc="what features are taught by")
+    training: PostTraining = key(PostTraining(), "how long and how fast")
+    method: Method = key("ugct", "localizer of the run that tells actions from background")
+    base: str | None = key(None, "head inside it, where it is another's")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that are read: the run's, and clip where images are tied to")
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return _method_modules(self.method, self.base)
+
+
+@dataclass(frozen=True)
+class AdaptSpec(Spec):
+    stream: str = key(doc="the one stream to adapt")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
 class ClusterSpec(Spec):
     classes: Classes = key(doc="number of clusters, or auto", minimum=2)
     supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
@@ -202,10 +227,7 @@ def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class NameClustersSpec(Spec):
-    templates: tuple[str, ...] = key(
-        ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}"),
-        "texts whose embeddings are averaged, with a name in place of {}",
-    )
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}")
     top: int = key(3, "names a cluster", minimum=1)
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -305,6 +327,23 @@ def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
 def catalog(config: Config, dataset: str) -> CatalogSpec:
     data = config.datasets[dataset]
     return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
+
+
+def post_pretrain(config: Config, dataset: str, post: str) -> PostPretrainSpec:
+    data, recipe = config.datasets[dataset], config.post_pretraining[post]
+    settings = config.runs[recipe.run]
+    return PostPretrainSpec(
+        recipe,
+        data.post_training,
+        settings.method,
+        _base(settings),
+        tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),
+        math_threads=config.math_threads,
+    )
+
+
+def adapt(config: Config, dataset: str, post: str, stream: str) -> AdaptSpec:
+    return AdaptSpec(stream, config.math_threads)
 
 
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:

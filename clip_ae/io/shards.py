@@ -1,6 +1,6 @@
 """Feature shards: one row a snippet, one row group a video."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.io.parquet import VIDEO_ID, read_parquet_record, readable, write_tables
 
 SOUND = "audio"
+# A folder of shards, {stream}/{shard}.parquet, or several.
+Folders = Path | Sequence[Path]
+FOLDERS = "folders of feature shards, {stream}/{shard}.parquet; of several with a stream the last counts"
 LOUDNESS = pa.field("loudness", pa.float32())
 
 
@@ -48,9 +51,15 @@ def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[Video
             yield video
 
 
-def shard_paths(features: Path, stream: str, shards: int) -> list[Path]:
+def folder_of(stream: str, features: Folders) -> Path:
+    """Of several folders the last that has the stream: what a run was taught stands before what was extracted."""
+    folders = [features] if isinstance(features, Path) else features
+    return next((place / stream for place in reversed(folders) if (place / stream).is_dir()), folders[0] / stream)
+
+
+def shard_paths(features: Folders, stream: str, shards: int) -> list[Path]:
     """The shard files of a stream; a missing one is named."""
-    paths = [features / stream / f"{name}.parquet" for name in shard_names(shards)]
+    paths = [folder_of(stream, features) / f"{name}.parquet" for name in shard_names(shards)]
     for path in paths:
         if not path.is_file():
             raise UserError(f"{path}: no such shard; extract or import the {stream} stream first")
@@ -58,7 +67,7 @@ def shard_paths(features: Path, stream: str, shards: int) -> list[Path]:
 
 
 def read_stream(
-    features: Path, stream: str, shards: int, ids: Collection[str] | None = None
+    features: Folders, stream: str, shards: int, ids: Collection[str] | None = None
 ) -> dict[str, VideoFeatures]:
     """A stream's videos by id, sorted, so that no result depends on the sharding."""
     found = [v for path in shard_paths(features, stream, shards) for v in read_shard(path, ids)]
@@ -77,7 +86,7 @@ def read_loudness(path: Path) -> dict[str, list[float | None]]:
     return {i: values for i, values in found.items() if any(v is not None for v in values)}
 
 
-def stream_id(features: Path, stream: str, shards: int) -> str:
+def stream_id(features: Folders, stream: str, shards: int) -> str:
     """One id for all the records of a stream's shards."""
     return join_ids(read_parquet_record(p).id for p in shard_paths(features, stream, shards))
 

@@ -10,10 +10,10 @@ from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.progress import say
 from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.io.shards import read_stream
+from clip_ae.io.shards import Folders, folder_of, read_stream
 
 
-def read_streams(features: Path, names: Collection[str], shards: int, ids: Collection[str] | None = None) -> Streams:
+def read_streams(features: Folders, names: Collection[str], shards: int, ids: Collection[str] | None = None) -> Streams:
     """The videos that both I3D streams have, by sorted id; only `ids` when given.
 
     Where the CLIP or audio stream lacks a video, it has rows there that nothing covers.
@@ -23,12 +23,12 @@ def read_streams(features: Path, names: Collection[str], shards: int, ids: Colle
     shared = sorted(set.intersection(*(set(videos) for videos in main)))
     if not shared:
         wanted = "no video" if ids is None else f"none of the {len(ids)} wanted videos"
-        raise UserError(f"{features}: {wanted} in the {', '.join(names)} shards")
+        raise UserError(f"{folder_of(MAIN_STREAMS[0], features).parent}: {wanted} in the {', '.join(names)} shards")
     for name, videos in found.items():
         if name in MAIN_STREAMS and len(videos) > len(shared):
             say(f"{len(videos) - len(shared)} videos of the {name} stream are left out: another stream lacks them")
         if name not in MAIN_STREAMS:
-            _fill(features / name, videos, [main[0][i] for i in shared])
+            _fill(folder_of(name, features), videos, [main[0][i] for i in shared])
     for video_id in shared:
         _check(features, shards, {name: videos[video_id] for name, videos in found.items()})
     return {name: {i: videos[i] for i in shared} for name, videos in found.items()}
@@ -48,12 +48,12 @@ def _fill(folder: Path, videos: dict[str, VideoFeatures], like: list[VideoFeatur
         videos[video.video_id] = VideoFeatures(video.video_id, video.start, video.stop, *nothing)
 
 
-def _check(features: Path, shards: int, streams: dict[str, VideoFeatures]) -> None:
+def _check(features: Folders, shards: int, streams: dict[str, VideoFeatures]) -> None:
     """Refuse what would turn into nan or misplaced snippets later."""
     rows = {name: len(video.feature) for name, video in streams.items()}
     for name, video in streams.items():
         shard = shard_name(shard_of(video.video_id, shards), shards)
-        where = f"{features / name / shard}.parquet: video '{video.video_id}'"
+        where = f"{folder_of(name, features) / shard}.parquet: video '{video.video_id}'"
         if len(set(rows.values())) > 1:
             raise RefusedInput(f"{where}: streams differ in snippets ({rows}); extract them on the same grid")
         broken = np.flatnonzero(~np.isfinite(video.feature).all(axis=1))

@@ -16,7 +16,7 @@ from clip_ae.core.typed import canonical
 from clip_ae.core.types import Label, Streams, cluster_label
 from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.labels import write_labels
-from clip_ae.io.shards import stream_id
+from clip_ae.io.shards import FOLDERS, Folders, stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.told import Told, told_of
 from clip_ae.io.weights import read_weights, read_weights_about, read_weights_record
@@ -29,7 +29,7 @@ LIBRARIES = ("numpy", "scikit-learn", "scipy")
 def run(
     spec: ClusterSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
+    features: Annotated[tuple[Path, ...], FOLDERS],
     shards: Annotated[int, "number of shards"],
     out: Annotated[Path, "labels.parquet to write: video_id, cluster, label, segments"],
     annotations: Annotated[
@@ -86,7 +86,7 @@ def _descriptors(spec: ClusterSpec, streams: Streams, model: Path | None, device
     return pool(*described(streams, file.tensors, file.about, resolve(device), fused=spec.descriptor == "fused"))
 
 
-def _check_number(spec: ClusterSpec, features: Path, videos: int) -> None:
+def _check_number(spec: ClusterSpec, features: Folders, videos: int) -> None:
     fewest = LEAST_TO_CHOOSE if spec.classes == "auto" else spec.classes
     if videos < fewest:
         words = "tell a number of clusters" if spec.classes == "auto" else f"form {spec.classes} clusters"

@@ -15,7 +15,7 @@ from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.io.annotations import ids_in
 from clip_ae.io.detections import write_detections
 from clip_ae.io.parquet import CURVES, write_tables
-from clip_ae.io.shards import stream_id
+from clip_ae.io.shards import FOLDERS, stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import WeightsFile, read_weights
 from clip_ae.localizers.checkpoint import blueprint_of, restore
@@ -28,7 +28,7 @@ from clip_ae.proposals.localize import kept_classes, localize
 def run(
     spec: LocalizeSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
+    features: Annotated[tuple[Path, ...], FOLDERS],
     shards: Annotated[int, "number of shards"],
     model: Annotated[Path, "model.safetensors of the last round"],
     out: Annotated[Path, "detections.json to write"],

@@ -13,6 +13,7 @@ from clip_ae.core.specs import SimulateSpec
 from clip_ae.core.typed import plain
 from clip_ae.io.files import write_text
 from clip_ae.io.shards import write_shard
+from clip_ae.io.texts import write_texts
 from clip_ae.worlds import simulated, simulated_layout
 
 
@@ -21,6 +22,7 @@ def run(
     *,
     features: Annotated[Path, "folder for the shards, {stream}/{shard}.parquet"],
     annotations: Annotated[Path, "ActivityNet-form JSON to write"],
+    texts: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
     manifest: Annotated[Path, "JSON to write last: every file's sha256"],
 ) -> None:
     videos = simulated_layout.plan(spec.world)
@@ -36,9 +38,15 @@ def run(
         inside = (v for v in videos if shard_of(v.video_id, SIMULATED_SHARDS) == index)
         rows = (simulated.features(spec.world, stream, v, spec.grid) for v in inside)
         write_shard(path, stream, getattr(spec.world, f"{stream}_dim"), rows, record)
+    write_texts(texts, simulated.texts(spec.world), record)
     write_text(annotations, _json(simulated_layout.annotations(spec.world, videos)))
     digests = {path.relative_to(features).as_posix(): _sha256(path) for path in paths.values()}
-    stated = {"features": digests, "annotations": _sha256(annotations), "provenance": plain(record)}
+    stated = {
+        "features": digests,
+        "annotations": _sha256(annotations),
+        "texts": _sha256(texts),
+        "provenance": plain(record),
+    }
     write_text(manifest, _json(stated))
 
 

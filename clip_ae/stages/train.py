@@ -19,7 +19,7 @@ from clip_ae.io.checkpoints import PAUSE, checkpoint
 from clip_ae.io.files import write_text
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.shards import stream_id
+from clip_ae.io.shards import FOLDERS, stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import save_weights
 from clip_ae.localizers.board import board
@@ -32,7 +32,7 @@ from clip_ae.localizers.truth import Truths
 def run(
     spec: TrainSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
+    features: Annotated[tuple[Path, ...], FOLDERS],
     shards: Annotated[int, "number of shards"],
     labels: Annotated[Path, "labels.parquet of this round"],
     out: Annotated[Path, "model.safetensors to write"],

@@ -72,6 +72,9 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
     try:
         if data and role in ("annotations", "subsets"):
             return {_annotated(data, role, wildcards)}
+        if data and role == "clips/annotations":
+            clips = config.post_pretraining[wildcards["post"]].clips or ""
+            return {_annotated(config.datasets[clips], "annotations", {"dataset": clips})}
         if data and role == "told":
             return {_told(config, data, wildcards)}
         if data and role == "files":

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_ae.core.simulation import LATENT, SimulatedWorld
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.worlds.simulated_layout import Event, Floats, SimulatedVideo, Stream, generator
+from clip_ae.worlds.simulated_layout import Event, Floats, SimulatedVideo, Stream, class_name, generator
 
 # VGGish hears 0.96 s for each snippet of 0.64 s.
 AUDIO_OVERHANG = 0.16
@@ -72,6 +73,14 @@ def features(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, grid:
     return VideoFeatures(
         video.video_id, times, times + grid.length, coverage.astype(np.float32), feature.astype(np.float16)
     )
+
+
+def texts(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
+    """What a text tower would make of the class names: where clip's features of the class point, roughly."""
+    view, rng = _view(world, "clip"), generator(world, "texts")
+    meant = view.actions + world.text_noise * _directions(rng, world.classes)
+    embeddings = _unit(meant @ view.isometry).astype(np.float32)
+    return {class_name(kind): embedding for kind, embedding in enumerate(embeddings)}
 
 
 def part(start: Floats, stop: Floats, share: float, place: Floats) -> tuple[Floats, Floats]:

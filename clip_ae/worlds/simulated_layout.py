@@ -15,8 +15,10 @@ from clip_ae.core.types import Instance
 
 Floats = NDArray[np.float64]
 Stream = Literal["rgb", "flow", "clip", "audio"]
-Purpose = Stream | Literal["classes", "layout", "distractors", "sounds"]
-PURPOSES: tuple[Purpose, ...] = ("classes", "layout", "distractors", "sounds", "rgb", "flow", "clip", "audio")
+Purpose = Stream | Literal["classes", "layout", "distractors", "sounds", "texts"]
+PURPOSES: tuple[Purpose, ...] = (
+    "classes", "layout", "distractors", "sounds", "rgb", "flow", "clip", "audio", "texts"
+)  # fmt: skip
 
 WORLD = 1
 SHORTEST = 0.2
@@ -111,7 +113,11 @@ def labels(world: SimulatedWorld, kind: int) -> tuple[str, ...]:
     """What an action is annotated as: its class, and that class's twin where it has one."""
     group, place = divmod(kind, world.group_size)
     twin = place == 0 and group < world.twins and kind + 1 < world.classes
-    return tuple(f"action-{k:02d}" for k in ((kind, kind + 1) if twin else (kind,)))
+    return tuple(map(class_name, (kind, kind + 1) if twin else (kind,)))
+
+
+def class_name(kind: int) -> str:
+    return f"action-{kind:02d}"
 
 
 def instances(world: SimulatedWorld, video: SimulatedVideo) -> tuple[Instance, ...]:

@@ -6,7 +6,7 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import layout as at
-from clip_ae.core.checks import load_config
+from clip_ae.core.checks import check_taught, load_config
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
@@ -159,6 +159,15 @@ def told(wildcards):
 
 
 @reported
+def spans_told(wildcards):
+    """Digest of what the recipe's annotations say: of classes to leave out, and of trimmed clips."""
+    recipe = CONFIG.post_pretraining[wildcards.post]
+    read = [wildcards.dataset] if recipe.without else []
+    paths = [CONFIG.datasets[d].annotations for d in [*read, recipe.clips] if d]
+    return digest(canonical([source_digest(Path(path)) for path in paths if path]))
+
+
+@reported
 def test_ids(wildcards):
     return ids_digest(wildcards.dataset, CONFIG.datasets[wildcards.dataset].test_subset)
 
@@ -262,6 +271,35 @@ def ground_truth_option(wildcards, resources):
     return f"--ground-truth {shlex.quote(truth_path(wildcards.dataset))}"
 
 
+def features_option(wildcards, resources):
+    """Folders of shards; what a run was taught stands in place of what was extracted."""
+    post = CONFIG.runs[wildcards.run].features
+    taught = at.ADAPTED.partition("/{stream}")[0].format(**{**wildcards, "post": post})
+    extracted = at.FEATURES.partition("/{stream}")[0].format(**wildcards)
+    return f"--features {extracted}{f' {taught}' if post else ''}"
+
+
+def texts_option(wildcards, resources):
+    option = "texts" if CONFIG.datasets[wildcards.dataset].simulate else "weights"
+    return " ".join(f"--{option} {path}" for path in texts_files(wildcards))
+
+
+def left_out_option(wildcards, resources):
+    left_out = CONFIG.post_pretraining[wildcards.post].without
+    return annotations_option(wildcards, resources) if left_out else ""
+
+
+def clips_option(wildcards, resources):
+    dataset = CONFIG.post_pretraining[wildcards.post].clips
+    if not dataset:
+        return ""
+    folder = at.FEATURES.partition("/{stream}")[0].format(dataset=dataset)
+    return (
+        f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
+        f"--clips-annotations {shlex.quote(annotations_path(dataset))}"
+    )
+
+
 def tensorboard_option(wildcards, resources):
     """Where a training can be watched; no output, as no result depends on it."""
     folder = at.TENSORBOARD.format(**wildcards)
@@ -355,16 +393,90 @@ def shards_in(dataset, streams):
     ]
 
 
+def read_by(wildcards, streams):
+    """The shards of some streams that a run reads: the extracted ones, or what a post-pre-training made of them."""
+    post = CONFIG.runs[wildcards.run].features
+    taught = [s for s in streams if post and s in MAIN_STREAMS]
+    return [
+        *shards_in(wildcards.dataset, [s for s in streams if s not in taught]),
+        *adapted(wildcards.dataset, post, taught),
+    ]
+
+
+def adapted(dataset, post, streams):
+    return [
+        at.ADAPTED.format(dataset=dataset, post=post, stream=stream, shard=shard)
+        for stream in streams
+        for shard in shards_of(dataset)
+    ]
+
+
 def run_features(wildcards):
     """The shards of the streams that a run's method reads."""
-    return shards_in(wildcards.dataset, CONFIG.runs[wildcards.run].streams)
+    return read_by(wildcards, CONFIG.runs[wildcards.run].streams)
 
 
 def cluster_features(wildcards):
     """What descriptors are made of; from round 1 on the model that attends reads its other streams too."""
-    if int(wildcards.round):
-        return run_features(wildcards)
-    return shards_in(wildcards.dataset, MAIN_STREAMS)
+    return (
+        run_features(wildcards)
+        if int(wildcards.round)
+        else read_by(wildcards, MAIN_STREAMS)
+    )
+
+
+def span_features(wildcards):
+    """What the run reads that tells actions from background, and what they are tied to."""
+    spec = spec_for(CONFIG, "post_pretrain", wildcards)
+    return shards_in(wildcards.dataset, spec.streams)
+
+
+def spans_of(pattern):
+    """An artefact of that run, of its last round with the first seed."""
+
+    def path(wildcards):
+        check_post_pretraining(wildcards)
+        run = CONFIG.post_pretraining[wildcards.post].run
+        seed = CONFIG.datasets[wildcards.dataset].seeds[0]
+        return pattern.format(
+            dataset=wildcards.dataset,
+            run=run,
+            seed=seed,
+            round=rounds_of(CONFIG, wildcards.dataset, run) - 1,
+        )
+
+    return path
+
+
+@reported
+def check_post_pretraining(wildcards):
+    """A recipe that no run names was not checked with the config."""
+    where = f"datasets.{wildcards.dataset}"
+    check_taught(where, CONFIG.datasets[wildcards.dataset], wildcards.post, CONFIG)
+
+
+def texts_files(wildcards):
+    """What reads class names: the CLIP, or the world's own texts."""
+    if not CONFIG.post_pretraining[wildcards.post].uses_names:
+        return []
+    if CONFIG.datasets[wildcards.dataset].simulate:
+        return [at.WORLD_TEXTS.format(dataset=wildcards.dataset)]
+    return [clip_weights(wildcards)]
+
+
+def left_out_files(wildcards):
+    left_out = CONFIG.post_pretraining[wildcards.post].without
+    return annotation_files(wildcards) if left_out else []
+
+
+def clips_files(wildcards):
+    """The shards of the trimmed clips that the actions are of, and their annotations where a world has them."""
+    dataset = CONFIG.post_pretraining[wildcards.post].clips
+    if not dataset:
+        return []
+    world = CONFIG.datasets[dataset].generated
+    annotations = [at.WORLD_ANNOTATIONS.format(dataset=dataset)] if world else []
+    return [*shards_in(dataset, MAIN_STREAMS), *annotations]
 
 
 def previous_model(wildcards):

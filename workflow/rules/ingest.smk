@@ -28,6 +28,7 @@ rule simulate:
     output:
         features=directory(at.WORLD_FEATURES),
         annotations=at.WORLD_ANNOTATIONS,
+        texts=at.WORLD_TEXTS,
         manifest=at.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/simulate.log",
@@ -42,7 +43,7 @@ rule simulate:
         code=code("simulate"),
     shell:
         "python -m clip_ae simulate --cfg {params.cfg:q} --features {output.features} "
-        "--annotations {output.annotations} --manifest {output.manifest} 2>&1 | tee {log} >&2"
+        "--annotations {output.annotations} --texts {output.texts} --manifest {output.manifest} 2>&1 | tee {log} >&2"
 
 
 rule probe:

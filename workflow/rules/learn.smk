@@ -20,6 +20,7 @@ rule cluster:
     params:
         cfg=cfg("cluster"),
         code=code("cluster"),
+        features=features_option,
         ids=train_ids,
         told=told,
         shards=shards,
@@ -27,7 +28,7 @@ rule cluster:
         model=previous_model_option,
         knobs=knobs("device"),
     shell:
-        "python -m clip_ae cluster --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae cluster --cfg {params.cfg:q} {params.features} "
         "--shards {params.shards} --out {output} {params.model} {params.annotations} {params.knobs} "
         "2>&1 | tee {log} >&2"
 
@@ -51,11 +52,12 @@ rule train:
     params:
         cfg=cfg("train"),
         code=code("train"),
+        features=features_option,
         ids=train_ids,
         shards=shards,
         knobs=knobs("device"),
         tensorboard=tensorboard_option,
     shell:
-        "python -m clip_ae train --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae train --cfg {params.cfg:q} {params.features} "
         "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.knobs} "
         "{params.tensorboard} 2>&1 | tee {log} >&2"

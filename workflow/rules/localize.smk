@@ -20,12 +20,13 @@ rule localize:
     params:
         cfg=cfg("localize"),
         code=code("localize"),
+        features=features_option,
         ids=test_ids,
         shards=shards,
         annotations=annotations_option,
         knobs=knobs("device"),
     shell:
-        "python -m clip_ae localize --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae localize --cfg {params.cfg:q} {params.features} "
         "--shards {params.shards} --model {input.model} --out {output.detections} --curves {output.curves} "
         "{params.annotations} {params.knobs} 2>&1 | tee {log} >&2"
 

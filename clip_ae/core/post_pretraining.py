@@ -1,0 +1,42 @@
+"""Post-pre-training with language (Xu et al. 2022): what features are taught by, and how long."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from clip_ae.core.typed import key
+
+
+@dataclass(frozen=True)
+class PostPretraining:
+    """A recipe. Runs that name it read what it makes in place of the rgb and flow features."""
+
+    run: str = key(doc="run whose last round tells actions from background, with the dataset's first seed")
+    mode: Literal["adapter", "encoder"] = key(
+        "adapter", "what learns: a light network over frozen features, or the last blocks of I3D before it too"
+    )
+    text: Literal["prototypes", "images", "names"] = key(
+        "prototypes", "what an action is tied to: its cluster's mean CLIP image, its own, or its class name's text"
+    )
+    clips: str | None = key(None, "dataset of trimmed clips: its annotated instances, not the run's, are the actions")
+    without: tuple[str, ...] = key((), "classes whose videos are left out, to be learnt from few examples later")
+    seed: int = key(0, "seed of initialisation and drawing", minimum=0)
+
+    @property
+    def uses_names(self) -> bool:
+        """Beyond the unsupervised setting: said wherever the recipe's figures stand."""
+        return self.text == "names"
+
+
+@dataclass(frozen=True)
+class PostTraining:
+    """How long and how fast features are taught."""
+
+    steps: int = key(6000, "steps", minimum=1)
+    batch: int = key(16, "synthesised sequences a step", minimum=1)
+    actions: int = key(3, "actions that are pasted into each, apart by background of other videos", minimum=1)
+    longest: int = key(10, "snippets; of a longer action a random part is pasted", minimum=1)
+    width: int = key(512, "length of the joint space, by which a feature gets longer", minimum=1)
+    learning_rate: float = key(1e-4, "AdamW's peak learning rate", above=0)
+    dropout: float = key(0.3, "share of feature values hidden while learning", minimum=0, maximum=0.99)
+    temperature: float = key(0.07, "of the contrast, at the start where it is learned", above=0)
+    learned_temperature: bool = key(True, "the temperature is learned")

@@ -1,0 +1,75 @@
+"""The light network that is taught: one adapter a stream, into a space that it shares with texts.
+
+An adapter is two temporal convolutions beside a linear map. Of a feature x it makes g(x) [width]; x and g(x) side by
+side are the post-pretrained feature, so that nothing is lost of what there was.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+KERNEL = 3
+# As CLIP's: a sharper contrast than 100 is not learned.
+SHARPEST = math.log(100)
+
+
+class Adapter(nn.Module):
+    """g: features [B, T, dim] to [B, T, width]."""
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim, elementwise_affine=False)
+        self.map = nn.Linear(dim, width)
+        self.first = nn.Conv1d(dim, width, KERNEL, padding=KERNEL // 2)
+        self.second = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        around = self.second(F.gelu(self.first(x.transpose(1, 2))))
+        g: Tensor = self.map(x) + around.transpose(1, 2)
+        return g
+
+
+class Joint(nn.Module):
+    """An adapter a stream, and the way of texts into their space; background has a text that is learned."""
+
+    def __init__(self, dims: Mapping[str, int], text_dim: int, width: int, temperature: float, learned: bool) -> None:
+        super().__init__()
+        self.about: dict[str, Any] = {
+            "dims": dict(dims), "text_dim": text_dim, "width": width, "temperature": temperature, "learned": learned
+        }  # fmt: skip
+        self.adapters = nn.ModuleDict({name: Adapter(dim, width) for name, dim in dims.items()})
+        self.text = nn.Linear(text_dim, width, bias=False)
+        self.background = nn.Parameter(torch.randn(width))
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned)
+
+    @property
+    def scale(self) -> Tensor:
+        """One over the temperature."""
+        return self.log_scale.clamp(max=SHARPEST).exp()
+
+    def texts(self, embeddings: Tensor) -> Tensor:
+        """[N, text_dim] into the joint space, of length 1."""
+        return F.normalize(self.text(embeddings), dim=-1)
+
+    @property
+    def nothing(self) -> Tensor:
+        """Background's text, of length 1."""
+        return F.normalize(self.background, dim=0)
+
+
+def arrays(joint: Joint) -> dict[str, NDArray[Any]]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in joint.state_dict().items()}
+
+
+def restore(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Joint:
+    """The network that `arrays` and what is known of it describe, ready for inference."""
+    joint = Joint(**known["joint"])
+    joint.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
+    return joint.to(device).eval()

@@ -1,0 +1,57 @@
+"""The whole story of post-pre-training: fixed steps, the last step is the result."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip_ae.core.post_pretraining import PostTraining
+from clip_ae.losses.masked_contrast import masked_contrast
+from clip_ae.post_pretraining.adapter import Joint
+from clip_ae.post_pretraining.sequences import Batch, Drawing
+
+WEIGHT_DECAY = 0.02
+# Share of the steps in which the learning rate rises.
+WARM_UP = 0.1
+
+
+def create(dims: Mapping[str, int], text_dim: int, how: PostTraining, seed: int) -> Joint:
+    """A fresh network; the seed alone decides its weights."""
+    torch.manual_seed(seed)
+    return Joint(dims, text_dim, how.width, how.temperature, how.learned_temperature)
+
+
+def train(joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed: int) -> Iterator[dict[str, float]]:
+    """Learn, a step an item; texts [actions, D] are what each action is tied to."""
+    learning = [p for p in joint.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=how.learning_rate, weight_decay=WEIGHT_DECAY)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.steps, pct_start=WARM_UP)
+    joint.train()
+    rng = np.random.default_rng(seed)
+    for step in range(1, how.steps + 1):
+        losses = contrasts(joint, drawing.batch(rng), texts, how.dropout)
+        optimizer.zero_grad()
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        cycle.step()
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        yield {"step": step, **values, "temperature": 1 / float(joint.scale.detach())}
+    joint.eval()
+
+
+def contrasts(joint: Joint, batch: Batch, texts: Tensor, dropout: float = 0.0) -> dict[str, Tensor]:
+    """The loss of every stream: its clips against the texts."""
+    words = torch.where((batch.kinds == 0)[:, None], joint.nothing, joint.texts(texts[batch.texts]))
+    return {
+        name: masked_contrast(joint.scale * _clips(joint, name, batch, dropout) @ words.T, batch.kinds)
+        for name in batch.features
+    }
+
+
+def _clips(joint: Joint, stream: str, batch: Batch, dropout: float) -> Tensor:
+    """[N, width] of length 1: the mean of g over every clip."""
+    g = joint.adapters[stream](F.dropout(batch.features[stream], dropout, joint.training))
+    return F.normalize(batch.clips @ g.flatten(0, 1), dim=-1)
