@@ -21,8 +21,8 @@ def read_sentences(path: Path) -> list[Query]:
     """By video id, then in the file's order; a .txt file holds Charades-STA's lines, any other is JSON.
 
     A sentence that a file gives of one video more than once is one query, and any of its moments is right: nobody
-    who reads it could tell which is meant. Published figures count such a sentence as often as it is given, each time
-    with one right moment; in the published sets it is rare.
+    who reads it could tell which is meant. Published figures count it as often as it is given, each time with one
+    right moment; in the published sets it is rare.
     """
     moments: dict[tuple[str, str], list[Moment]] = {}
     for video_id, text, moment in _lines(path) if path.suffix == ".txt" else _videos(path):
