@@ -181,14 +181,19 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
 
 
 def _check_words(where: str, dataset: Dataset) -> None:
-    """What is for datasets without annotations."""
+    """What is for datasets without annotations, and what CLIP reads."""
     for name in ("examples", "vocabulary"):
         if getattr(dataset, name) is not None and dataset.annotated:
             raise UserError(f"{where}.{name}: only without `annotations`, whose scores it must not touch")
-    if dataset.vocabulary is not None and "clip" not in dataset.stream_names:
-        raise UserError(f"{where}.vocabulary: names are told by CLIP, and this dataset has no clip stream")
-    if dataset.vocabulary is not None and dataset.encoders is None:
-        raise UserError(f"{where}.vocabulary: of ready `features` nobody knows the CLIP, which must name them")
+    for name in ("vocabulary", "sentences"):
+        if getattr(dataset, name) is None:
+            continue
+        if "clip" not in dataset.stream_names:
+            raise UserError(f"{where}.{name}: only CLIP knows words, and this dataset has no clip stream")
+        if dataset.encoders is None:
+            raise UserError(
+                f"{where}.{name}: of ready features nobody knows the CLIP, whose words they must be read by"
+            )
 
 
 def _check_source(where: str, dataset: Dataset) -> None:
@@ -205,8 +210,9 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
     if not dataset.stream_names:
         raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
-    if dataset.demo and dataset.annotations:
-        raise UserError(f"{where}.annotations: the demo brings its own")
+    for name in ("annotations", "sentences"):
+        if dataset.demo and getattr(dataset, name) is not None:
+            raise UserError(f"{where}.{name}: the demo brings its own")
     if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
         raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
 

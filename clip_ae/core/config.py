@@ -282,6 +282,9 @@ class Dataset:
     examples: str | None = key(
         None, "in place of annotations: a few annotated videos, which score what was found and change none of it"
     )
+    sentences: str | None = key(
+        None, "sentences with their moments (ActivityNet-Captions or Charades-STA form), to score grounding by"
+    )
     vocabulary: str | None = key(None, "text file of names to name clusters by, where no annotations score them")
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")

@@ -13,6 +13,7 @@ WORLD_VIDEOS = f"{DATASET}/world/videos"
 WORLD_FEATURES = f"{DATASET}/world/features"
 WORLD_ANNOTATIONS = f"{DATASET}/world/annotations.json"
 WORLD_TEXTS = f"{DATASET}/world/texts.parquet"
+WORLD_SENTENCES = f"{DATASET}/world/sentences.json"
 WORLD_MANIFEST = f"{DATASET}/world/manifest.json"
 PRETRAINED = "results/pretrained/{name}.safetensors"
 WEIGHTS = "results/weights/{name}.safetensors"
@@ -39,7 +40,7 @@ REPORT = "results/{dataset}_report.html"
 REPRO = "results/{dataset}_repro.json"
 
 # Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
-# record is its model's, and the demo's annotations and videos, whose record is their manifest's.
+# record is its model's, and the demo's videos, annotations and sentences, whose record is their manifest's.
 OUTPUTS = (
     ("make_demo", WORLD_MANIFEST),
     ("pretrain", PRETRAINED),

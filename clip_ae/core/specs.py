@@ -438,7 +438,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = config.datasets[dataset]
-    data = replace(data, runs=(data.headline,))
+    data = replace(data, runs=(data.headline,), sentences=None)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
     kept = replace(

@@ -112,6 +112,15 @@ class Detection:
 
 
 @dataclass(frozen=True)
+class Query:
+    """A sentence that somebody wrote of a video, and the moments that it tells of, in seconds."""
+
+    video_id: str
+    text: str
+    moments: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Attended:
     """What a run saw in one video: attention a snippet, and the activation of every label that it kept."""
 

@@ -22,7 +22,7 @@ def told(scores: Scores, draws: Draws, *, truth: str, protocol: str) -> dict[str
     if not all(len(values) for columns in draws.values() for values in columns.values()):
         return {}
     return {
-        "interval": {kind: {c: _within(scores[kind][c], v) for c, v in draws[kind].items()} for kind in KINDS},
+        "interval": {kind: {c: within(scores[kind][c], v) for c, v in draws[kind].items()} for kind in KINDS},
         "bootstrap": {
             "truth": truth,
             "protocol": protocol,
@@ -48,6 +48,7 @@ def over_seeds(scores: Scores, results: Sequence[Mapping[str, Any]]) -> dict[str
     return told(scores, draws, **{name: results[0]["bootstrap"][name] for name in ("truth", "protocol")})
 
 
-def _within(score: float, draws: Floats) -> list[float]:
+def within(score: float, draws: Floats) -> list[float]:
+    """The interval of a score that is a fraction."""
     ends: list[float] = np.clip(interval(score, draws), 0, 1).tolist()
     return ends

@@ -1,4 +1,4 @@
-"""Draw the demo dataset: untrimmed videos and their annotations."""
+"""Draw the demo dataset: untrimmed videos, their annotations and sentences of them."""
 
 import hashlib
 import json
@@ -24,6 +24,7 @@ def run(
     *,
     videos: Annotated[Path, "folder for the videos"],
     annotations: Annotated[Path, "ActivityNet-form JSON to write"],
+    sentences: Annotated[Path, "ActivityNet-Captions-form JSON to write"],
     manifest: Annotated[Path, "JSON to write last: every video's sha256"],
     workers: Annotated[int, "processes that draw"] = 2,
 ) -> None:
@@ -40,6 +41,7 @@ def run(
         pool.close()
         pool.join()
     write_text(annotations, _json(untrimmed.annotations(plans)))
+    write_text(sentences, _json(untrimmed.sentences(plans)))
     record = make_record("make_demo", spec, libraries=("av", "numpy", "opencv-contrib-python-headless"))
     write_text(manifest, _json({"videos": digests, "provenance": plain(record)}))
 

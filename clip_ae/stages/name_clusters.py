@@ -61,6 +61,10 @@ def named(
     if "clip" not in network.about:
         raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
     tower = TextTower(network, device)
+    longest = max(spec.templates, key=len)
+    for text in dict.fromkeys(text for word in words for text in word.texts):
+        for remark in tower.remarks(longest.replace("{}", text)):
+            say(remark)
     texts = [[t.replace("{}", text) for text in word.texts for t in spec.templates] for word in words]
     embeddings = tower.ensemble(texts)
     return {

@@ -33,6 +33,11 @@ class Action:
     texture: str
     sound: str | None
 
+    @property
+    def caption(self) -> str:
+        """What a person says who sees it, as of the pre-training world's clips."""
+        return f"a {self.texture} {self.shape} {self.motion}"
+
 
 ACTIONS = (
     Action("spinning cross", "spinning", 1.3, "cross", "quartered", "whirr"),
@@ -138,6 +143,19 @@ def annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
         for video in plans
     }
     return {"version": "clip-ae demo", "taxonomy": [], "database": database}
+
+
+def sentences(plans: Sequence[VideoPlan]) -> dict[str, Any]:
+    """What is said of every action, as an ActivityNet-Captions-form file."""
+    captions = {action.label: action.caption for action in ACTIONS}
+    return {
+        video.video_id: {
+            "duration": video.seconds,
+            "timestamps": [[i.start, i.stop] for i in video.instances],
+            "sentences": [captions[i.label] for i in video.instances],
+        }
+        for video in plans
+    }
 
 
 def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPlan:

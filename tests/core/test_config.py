@@ -100,6 +100,8 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
+        ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo brings its own"),
+        ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: of ready features nobody knows"),
         ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features` source"),
         ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
         ("datasets.demo.encoders.flow", None, "stpn_sparse reads the flow stream, which this dataset does not have"),
@@ -189,6 +191,20 @@ def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
     mine |= {"runs": ["ugct_weak"], "headline": "ugct_weak"}
     with pytest.raises(UserError, match="ugct_weak is told labels, and this dataset has no annotations"):
         load_config(data)
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "sentences"])
+def test_words_are_read_by_the_clip_that_saw_the_videos(data: dict[str, Any], name: str) -> None:
+    mine = {"features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn", name: "x"}
+    data["datasets"]["mine"] = mine
+    with pytest.raises(UserError, match=f"mine.{name}: only CLIP knows words, and this dataset has no clip stream"):
+        load_config(data)
+    mine["streams"] = ["rgb", "flow", "clip"]
+    with pytest.raises(UserError, match=f"mine.{name}: of ready features nobody knows the CLIP"):
+        load_config(data)
+    del mine["features"], mine["streams"]
+    mine |= {"videos": "x", "encoders": data["datasets"]["demo"]["encoders"]}
+    assert getattr(load_config(data).datasets["mine"], name) == "x"
 
 
 def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:

@@ -18,16 +18,17 @@ from clip_ae.core.typed import canonical
 from clip_ae.io.annotations import read_annotations, read_facts, read_subsets, source_digest
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.detections import read_detections, read_json_record
+from clip_ae.io.sentences import read_sentences
 
 # Other work on the same cores must not pass for a slow reader.
 UNHURRIED = settings(deadline=None)
 Read = Callable[[Path], Any]
 JSON: tuple[Read, ...] = (
-    read_annotations, read_subsets, read_facts, source_digest, read_detections, read_json_record,
+    read_annotations, read_subsets, read_facts, source_digest, read_detections, read_json_record, read_sentences,
 )  # fmt: skip
 # Words that the files know, so that chance gets past the first check.
 KEYS = st.sampled_from(["database", "subset", "duration", "annotations", "label", "segment", "results", "score",
-                        "external_data", "provenance", "v"])  # fmt: skip
+                        "external_data", "provenance", "timestamps", "sentences", "v"])  # fmt: skip
 ANYTHING = st.characters(categories=("L", "N", "P", "S", "Z", "C"))
 TEXTS = st.text(ANYTHING, max_size=5)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.just(10**400) | st.just("1e999")
@@ -36,6 +37,7 @@ ANNOTATIONS = json.dumps(
     {"database": {"v": {"subset": "a", "duration": 9.5, "annotations": [{"label": "x", "segment": [1, "2.5"]}]}}}
 )
 DETECTIONS = json.dumps({"version": "1", "results": {"v": [{"label": "x", "score": 0.5, "segment": [1, 2]}]}})
+SENTENCES = json.dumps({"v": {"duration": 9.5, "timestamps": [[1, "2.5"], [2, 9]], "sentences": ["x", " y z"]}})
 TORN = [
     "", "{", "[" * 100_000, '{"a":' * 100_000, "9" * 5000,
     '{"database": {"v": {"subset": "a", "duration": ' + "9" * 5000 + "}}}",
@@ -87,7 +89,7 @@ def test_what_is_torn_doubled_or_endless(place: Path, text: str) -> None:
 
 
 @UNHURRIED
-@given(mutated(ANNOTATIONS) | mutated(DETECTIONS) | st.binary())
+@given(mutated(ANNOTATIONS) | mutated(DETECTIONS) | mutated(SENTENCES) | st.binary())
 def test_right_files_with_wrong_bytes(place: Path, raw: bytes) -> None:
     path = place / "mutated.json"
     path.write_bytes(raw)
@@ -103,6 +105,16 @@ def test_a_kit_of_any_lines(place: Path, raw: bytes) -> None:
     path.mkdir(exist_ok=True)
     (path / "Run_val.txt").write_bytes(raw)
     read_or_refused(path, (read_annotations, read_facts, source_digest))
+
+
+@UNHURRIED
+@given(st.binary() | mutated("v 1.0 2.0##x y\n\nw 0.5 1e3##z ## z\n"))
+@example(b"v 1 " + b"9" * 5000 + b"##x")
+@example("v 1 2##\u2028##\x1c".encode())
+def test_sentences_of_any_lines(place: Path, raw: bytes) -> None:
+    path = place / "sentences.txt"
+    path.write_bytes(raw)
+    read_or_refused(path, (read_sentences,))
 
 
 COLUMN = st.lists(

@@ -16,6 +16,7 @@ import pytest
 from clip_ae.core.config import DemoWorld
 from clip_ae.core.names import demo_subsets
 from clip_ae.core.specs import MakeDemoSpec
+from clip_ae.io.sentences import read_sentences
 from clip_ae.stages import make_demo
 from clip_ae.worlds import untrimmed
 
@@ -23,8 +24,8 @@ TINY = MakeDemoSpec(DemoWorld(seed=4, train_videos=5, test_videos=2, seconds_min
 
 
 def make(folder, workers):
-    paths = {"videos": folder / "videos", "annotations": folder / "a.json", "manifest": folder / "m.json"}
-    make_demo.run(TINY, **paths, workers=workers)
+    files = {name: folder / f"{name}.json" for name in ("annotations", "sentences", "manifest")}
+    make_demo.run(TINY, videos=folder / "videos", **files, workers=workers)
     return folder
 
 
@@ -43,11 +44,19 @@ def content(folder):
 def test_files_are_the_plan_and_nothing_else(demo):
     names = {f"{video_id}.mp4" for video_id in demo_subsets(TINY.world.train_videos, TINY.world.test_videos)}
     assert {p.name for p in (demo / "videos").iterdir()} == names
-    manifest = json.loads((demo / "m.json").read_text())
+    manifest = json.loads((demo / "manifest.json").read_text())
     assert manifest["provenance"]["stage"] == "make_demo"
     for name in names:
         assert manifest["videos"][name] == hashlib.sha256((demo / "videos" / name).read_bytes()).hexdigest()
-    assert json.loads((demo / "a.json").read_text()) == untrimmed.annotations(untrimmed.plan(TINY.world))
+    plans = untrimmed.plan(TINY.world)
+    assert json.loads((demo / "annotations.json").read_text()) == untrimmed.annotations(plans)
+    assert json.loads((demo / "sentences.json").read_text()) == untrimmed.sentences(plans)
+
+
+def test_sentences_are_read_as_they_are_told(demo):
+    queries = read_sentences(demo / "sentences.json")
+    told = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan(TINY.world) for i in v.instances}
+    assert {(q.video_id, moment) for q in queries for moment in q.moments} == told
 
 
 def test_same_bytes_with_one_worker(demo, tmp_path):
@@ -87,7 +96,8 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path):
         "from clip_ae.stages import make_demo\n"
         "if __name__ == '__main__':\n"
         "    here = Path(__file__).parent\n"
-        "    make_demo.run(MakeDemoSpec(), videos=here / 'v', annotations=here / 'a', manifest=here / 'm')\n"
+        "    files = {name: here / name for name in ('annotations', 'sentences', 'manifest')}\n"
+        "    make_demo.run(MakeDemoSpec(), videos=here / 'v', **files)\n"
     )
     process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, start_new_session=True)
     # On a busy machine the first video may take its time.
@@ -98,7 +108,7 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path):
     process.communicate(timeout=60)
     left = list((tmp_path / "v").iterdir())
     assert left
-    assert not (tmp_path / "m").exists()
+    assert not (tmp_path / "manifest").exists()
     for path in left:
         assert path.name.startswith("demo_"), path
         with av.open(path) as container:

@@ -105,7 +105,19 @@ def test_a_network_without_words_is_refused(folder: Path, capsys: pytest.Capture
     assert "--weights: ears is no CLIP" in capsys.readouterr().err
 
 
-def test_a_text_longer_than_the_tower_reads_is_cut(folder: Path) -> None:
+def test_a_text_longer_than_the_tower_reads_is_cut_and_said_to_be(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "words.txt").write_text(f"spinning\n{'very ' * 500}long\n")
     assert name(folder) == 0
     json.dumps(guessed(folder))
+    # Five words of the template, 501 of the text, two marks.
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "tokens" in line]
+    assert line.startswith('"a video of a person very very')
+    assert "CLIP reads 16 of its 508 tokens" in line
+
+
+def test_a_text_that_many_words_share_is_remarked_on_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "words.txt").write_text("to sit: сидеть\nsitting: сидеть; sitting down\n", encoding="utf-8")
+    assert name(folder) == 0
+    assert capsys.readouterr().err.count("not in Latin letters") == 1

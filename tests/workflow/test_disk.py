@@ -18,7 +18,7 @@ STAGES = (
     "diagnose", "summarize", "report",
 )  # fmt: skip
 # Options that name what a stage writes.
-WRITTEN = ("--out", "--failures-out", "--videos", "--annotations", "--manifest", "--curves", "--log")
+WRITTEN = ("--out", "--failures-out", "--videos", "--annotations", "--sentences", "--manifest", "--curves", "--log")
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def commands(finished: Project) -> dict[str, str]:
 def redirected(command: str, stage: str, place: Path) -> tuple[str, dict[Path, str]]:
     """The command with its outputs in another place, and where each would have gone."""
     moved: dict[Path, str] = {}
-    options = WRITTEN if stage == "make_demo" else (*WRITTEN[:2], *WRITTEN[5:])
+    options = WRITTEN if stage == "make_demo" else (*WRITTEN[:2], *WRITTEN[6:])
     for option in options:
         for path in re.findall(rf"{option} (results/\S+)", command):
             there = place / Path(path).name

@@ -65,6 +65,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.mine.features": OUTSIDE,
     "datasets.mine.examples": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
+    "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
     "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos": OUTSIDE,  # a moved folder changes nothing
@@ -92,7 +93,7 @@ def base() -> dict[str, Any]:
     }  # fmt: skip
     data["datasets"]["own"] = {
         "videos": "x", "classes": "auto", "encoders": copy.deepcopy(data["datasets"]["demo"]["encoders"]),
-        "vocabulary": "words.txt", "runs": ["stpn"], "headline": "stpn",
+        "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "headline": "stpn",
     }  # fmt: skip
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
@@ -181,7 +182,7 @@ def tracked_leaves(base: dict[str, Any]) -> list[str]:
     roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated", "runs.", "weights.")
     own = ("runs.clip_ae.", "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
            "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
-    of = {"mine": ("features", "streams", "grid", "examples"), "own": ("vocabulary",)}
+    of = {"mine": ("features", "streams", "grid", "examples"), "own": ("vocabulary", "sentences")}
     return [
         leaf
         for leaf in leaves(base)
@@ -209,6 +210,11 @@ def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any])
         if stages != expected or (scope and not all(scope in name for name in got)):
             wrong.append((leaf, sorted(got), sorted(expected)))
     assert not wrong
+
+
+def test_a_frozen_run_rests_on_no_sentences(base: dict[str, Any]) -> None:
+    spec = spec_for(load_config(base), "freeze", {"dataset": "own"})
+    assert spec.config.datasets["own"].sentences is None  # type: ignore[attr-defined]
 
 
 def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:

@@ -83,6 +83,15 @@ def test_annotations_have_activitynet_form():
     assert entry["annotations"][0] == {"label": first.label, "segment": [first.start, first.stop]}
 
 
+def test_a_sentence_says_what_acts_and_how_it_moves():
+    for video_id, told in untrimmed.sentences(DEFAULT).items():
+        (video,) = (v for v in DEFAULT if v.video_id == video_id)
+        seen = [f"a {a.look.texture} {a.look.shape} {a.core.motion}" for a in acting(video)]
+        assert told["sentences"] == seen
+        assert told["timestamps"] == [[a.start, a.stop] for a in acting(video)]
+        assert told["duration"] == video.seconds
+
+
 def acting(video: VideoPlan):
     return [a for a in video.scene.actors if a.core]
 

@@ -5,6 +5,7 @@ rule make_demo:
     output:
         videos=directory(at.WORLD_VIDEOS),
         annotations=at.WORLD_ANNOTATIONS,
+        sentences=at.WORLD_SENTENCES,
         manifest=at.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/make_demo.log",
@@ -21,7 +22,8 @@ rule make_demo:
         knobs=knobs("workers"),
     shell:
         "python -m clip_ae make_demo --cfg {params.cfg:q} --videos {output.videos} "
-        "--annotations {output.annotations} --manifest {output.manifest} {params.knobs} 2>&1 | tee {log} >&2"
+        "--annotations {output.annotations} --sentences {output.sentences} --manifest {output.manifest} "
+        "{params.knobs} 2>&1 | tee {log} >&2"
 
 
 rule simulate:

@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -19,7 +19,13 @@ TINY: dict[str, Any] = {
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
 
-Tokenizer = Callable[[list[str]], Tensor]
+
+class Tokenizer(Protocol):
+    """Rows of token ids as long as the context: what is longer is cut, what is shorter is padded."""
+
+    context_length: int
+
+    def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor: ...
 
 
 def reads(options: ClipOptions) -> str:
