@@ -18,6 +18,7 @@ from clip_ae.io.curves import read_curves
 from clip_ae.io.detections import read_detections, read_json
 from clip_ae.io.files import write_text
 from clip_ae.io.labels import read_curve, read_labels
+from clip_ae.io.moments import read_moments
 from clip_ae.io.parquet import read_rows
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import read_loudness
@@ -43,6 +44,7 @@ def run(
     annotations: Annotated[Path | None, "annotations, where there are any"] = None,
     names: Annotated[Path | None, "names.json of the first seed, where clusters were given names"] = None,
     diagnosis: Annotated[Path | None, "diagnosis.json, where there are annotations"] = None,
+    moments: Annotated[Path | None, "moments.json: what a search on the page finds"] = None,
     sound: Annotated[tuple[Path, ...], "audio shards, for loudness"] = (),
     source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
 ) -> None:
@@ -58,18 +60,19 @@ def run(
         found.get("videos", {}),
         Path(os.path.relpath(source, out.parent)) if source else None,
     )
-    record = _record(spec, folders, videos, annotations, diagnosis, sound, names)
+    record = _record(spec, folders, videos, annotations, diagnosis, sound, names, moments)
     guesses = read_json(names)["names"] if names else {}
+    searched = read_moments(moments) if moments else {}
     sections = {
         **({"Scores": _scores(spec, results)} if results else {}),
         **({"Clusters": _clusters(spec, folders[first], results, guesses)} if _clustered(spec) else {}),
         **({"Errors": errors(found)} if found else {}),
-        "Videos": timelines(shown),
+        "Videos": timelines(shown, searched=bool(searched)),
         "Training": training({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
         "Sources": sources(catalog, read_rows(failures), record),
     }
     lead = f"{spec.run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
-    drawn = data(shown, _names(results[first]) if results else _best(guesses), spec.grid)
+    drawn = data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
     write_text(out, page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 
 
@@ -81,12 +84,14 @@ def _record(
     diagnosis: Path | None,
     sound: Sequence[Path],
     names: Path | None,
+    moments: Path | None,
 ) -> Record:
     files = ("detections", "map") if annotations else ("detections",)
     inputs = {
         "videos": read_record(videos).id,
         **{f"{name}-{s}": read_record(folder / f"{name}.json").id for s, folder in folders.items() for name in files},
         **({"names": read_record(names).id} if names else {}),
+        **({"moments": read_record(moments).id} if moments else {}),
         **({"annotations": source_digest(annotations)} if annotations else {}),
         **({"diagnosis": read_record(diagnosis).id} if diagnosis else {}),
         **({"features/audio": join_ids(read_record(path).id for path in sound)} if sound else {}),

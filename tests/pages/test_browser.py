@@ -3,22 +3,19 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
-from selenium.webdriver.support.wait import WebDriverWait
 
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages.page import page, table
 from clip_ae.pages.report.videos import Shown, data, timelines
 from tests.media import write_video
-from tests.pages.browser import chromium, prefer, resize
+from tests.pages.browser import card, cards, chromium, focused, one, prefer, resize, second, wait
 
 GRID = Grid()
 EVIL = '</script><b id="evil">&'
@@ -77,23 +74,6 @@ def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
     assert errors == []
 
 
-def wait(browser: Chrome, what: Any) -> Any:
-    """A redraw may replace what was just found: then it is looked for again."""
-    return WebDriverWait(browser, 20, 0.05, [StaleElementReferenceException]).until(what)
-
-
-def one(where: Chrome | WebElement, selector: str) -> WebElement:
-    return where.find_element(By.CSS_SELECTOR, selector)
-
-
-def cards(browser: Chrome) -> list[str]:
-    return [card.text for card in browser.find_elements(By.CSS_SELECTOR, "article h3")]
-
-
-def card(browser: Chrome, name: str) -> WebElement:
-    return next(c for c in browser.find_elements(By.TAG_NAME, "article") if one(c, "h3").text == name)
-
-
 def bars(browser: Chrome, kind: str) -> int:
     return len(browser.find_elements(By.CSS_SELECTOR, f".bar.{kind}"))
 
@@ -109,15 +89,6 @@ def slide(browser: Chrome, value: int) -> None:
 
 def bottom(element: WebElement) -> float:
     return float(element.rect["y"] + element.rect["height"])
-
-
-def second(browser: Chrome) -> float:
-    return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
-
-
-def focused(browser: Chrome) -> str:
-    """What the element is called that has the keyboard."""
-    return str(wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label")))
 
 
 def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:

@@ -88,11 +88,13 @@ def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() 
     found = [Detection("v", f"cluster-{k % 20:02d}", 1 / (k + 1.7), k / 3, k / 2.7) for k in range(250)]
     activation = {f"cluster-{k:02d}": curves[k] for k in range(3)}
     truth = [Instance("class", k * 7.31, k * 7.31 + 5.17) for k in range(15)]
-    for number in (500, 5000):
+    moments = [Detection(f"video_{k:07d}", "", (k + 0.7) / 301, 300 + k / 3, 301 + k / 2.7) for k in range(300)]
+    vocabulary = {f"a sentence, or a few words, with the number {k}": moments for k in range(500)}
+    for number, searched in ((500, {}), (500, vocabulary), (5000, {}), (5000, vocabulary)):
         videos = [
             Shown(f"video_{k:07d}", 576, curves[3], activation, found, truth, [-20.0] * 900) for k in range(number)
         ]
-        assert len(data(videos, {}, GRID).encode()) < 8e6
+        assert len(data(videos, {}, GRID, searched).encode()) < 8e6
 
 
 def test_orders_by_ap_are_offered_where_there_is_an_ap() -> None:

@@ -11,6 +11,7 @@ from clip_ae.core.types import Detection, Failure, Label, VideoInfo
 from clip_ae.io.detections import write_detections, write_json
 from clip_ae.io.labels import write_labels
 from clip_ae.io.parquet import CURVES, FAILURES, VIDEOS, write_rows
+from clip_ae.io.records import read_record
 
 RECORD = Record("made by hand", {}, "c0de")
 SPEC = {"dataset": "mine", "run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
@@ -51,6 +52,8 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
     assert "&lt;broken&gt;" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["labels"] == [["cluster-00", None]]
+    assert 'id="wanted"' not in page
+    assert "texts" not in drawn
     (video,) = drawn["videos"]
     assert video["file"] == "../videos/sub/v ü.mp4"
     assert (video["ap"], video["loudness"], video["truth"]) == (None, None, [])
@@ -64,6 +67,17 @@ def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(
     assert "&lt;waving&gt; 75.0 %, clapping 12.5 %" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["labels"] == [["<waving>", "cluster-00"]]
+
+
+def test_a_search_finds_the_moments_of_its_videos(folder: Path) -> None:
+    listed = [{"text": "<waving>", "moments": [["v", 0.25, 1.5, 0.75], ["elsewhere", 0.0, 1.0, 0.5]]}]
+    write_json(folder / "moments.json", {"texts": listed, "provenance": vars(RECORD)})
+    assert report(folder, "--moments", folder / "moments.json") == 0
+    page = (folder / "out/page.html").read_text()
+    assert 'id="wanted"' in page
+    drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert drawn["texts"] == [["<waving>", [[0, 0.2, 1.5, 0.75]]]]
+    assert read_record(folder / "out/page.html").inputs["moments"] == RECORD.id
 
 
 def test_a_number_of_clusters_that_was_chosen_shows_its_curve(folder: Path) -> None:

@@ -27,10 +27,10 @@ const ofClass = ([label]) => !only.value || className(label) === only.value;
 
 function chosenVideos() {
   const part = search.value.trim().toLowerCase();
-  return page.videos
+  const listed = asked() ? videosLike(asked()) : page.videos.toSorted(ORDERS[order.value]);
+  return listed
     .filter((video) => video.id.toLowerCase().includes(part))
-    .filter((video) => !only.value || [...video.truth, ...video.found].some(ofClass))
-    .sort(ORDERS[order.value]);
+    .filter((video) => !only.value || [...video.truth, ...video.found].some(ofClass));
 }
 
 function describeChoice(listed) {

@@ -33,11 +33,11 @@ function curvesOf(video, only) {
 
 // What a timeline shows of a video: annotated actions, and detections from a score on, of one class or of all.
 function actionsOf(video, threshold, only) {
-  const truth = video.truth.map(([label, start, stop]) => ({ truth: true, label, start, stop }));
-  const found = video.found.map(([label, score, start, stop]) => ({ truth: false, label, score, start, stop }));
+  const truth = video.truth.map(([label, start, stop]) => ({ kind: "truth", label, start, stop }));
+  const found = video.found.map(([label, score, start, stop]) => ({ kind: "found", label, score, start, stop }));
   return [...truth, ...found]
     .map((action) => ({ ...action, name: className(action.label) }))
-    .filter((action) => (action.truth || action.score >= threshold) && (!only || action.name === only));
+    .filter((action) => (action.kind === "truth" || action.score >= threshold) && (!only || action.name === only));
 }
 
 function wordsAt(second, video, curves) {
@@ -49,7 +49,12 @@ function wordsAt(second, video, curves) {
   return [seconds(second), ...values].join(" · ");
 }
 
+const SAID = {
+  truth: ({ label }) => `${labelName(label)}, annotated`,
+  found: ({ label, score }) => `${labelName(label)}, found with ${rounded(score)}`,
+  moment: ({ name, score }) => `looks like ${name}, guessed with ${rounded(score)}`,
+};
+
 function wordsOf(action) {
-  const kind = action.truth ? "annotated" : `found with ${rounded(action.score)}`;
-  return `${labelName(action.label)}, ${kind}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
+  return `${SAID[action.kind](action)}, ${action.start.toFixed(1)} to ${action.stop.toFixed(1)} s`;
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # In this order: each may use what stands in those before it.
-SCRIPTS = ("theme", "scroll", "data", "lanes", "timeline", "hint", "player", "choice", "videos")
+SCRIPTS = ("theme", "scroll", "data", "lanes", "timeline", "hint", "player", "search", "choice", "videos", "suggest")
 
 
 def style() -> str:

@@ -6,7 +6,7 @@ function rowsOf(actions) {
   const rows = new Map();
   for (const action of actions) {
     if (!rows.has(action.name)) rows.set(action.name, { name: action.name, truth: [], all: [] });
-    rows.get(action.name)[action.truth ? "truth" : "all"].push(action);
+    rows.get(action.name)[action.kind === "truth" ? "truth" : "all"].push(action);
   }
   return [...rows.values()].map((row) => ({ ...row, found: inLanes(row.all) }));
 }

@@ -16,25 +16,18 @@ function svg(name, attributes, parent) {
 }
 
 // An <svg> as wide as it will stand; `picture.actions` are what its bars show, in order, `picture.scale` its axis.
-function timeline(video, actions, curves, width) {
+function timeline(video, moments, actions, curves, width) {
   const left = width < 560 ? 92 : 150;
   const across = width - left - RIGHT;
   const scale = { left, perSecond: across / Math.max(video.seconds, 0.001) };
   const picture = svg("svg", { width, role: "group", "aria-label": `actions in ${video.id}` });
   Object.assign(picture, { actions: [], curves, scale });
-  let top = 2;
+  let top = drawRows(picture, video, moments, 2);
   if (!actions.length) {
     svg("text", { x: left, y: top + BAR - 1 }, picture).textContent = "nothing found at this score";
     top += LANE + GAP;
   }
-  for (const row of rowsOf(actions)) {
-    caption(picture, row.name, left, top + BAR - 1);
-    for (const lane of [row.truth, ...row.found].filter((lane) => lane.length)) {
-      for (const action of lane) bar(picture, video, action, top);
-      top += LANE;
-    }
-    top += GAP;
-  }
+  top = drawRows(picture, video, actions, top);
   for (const [lane, height] of Object.entries(HEIGHTS)) {
     const lines = picture.curves.filter((line) => line.lane === lane);
     if (!lines.length) continue;
@@ -51,6 +44,19 @@ function timeline(video, actions, curves, width) {
   return picture;
 }
 
+// Returns where the next may stand.
+function drawRows(picture, video, actions, top) {
+  for (const row of rowsOf(actions)) {
+    caption(picture, row.name, picture.scale.left, top + BAR - 1);
+    for (const lane of [row.truth, ...row.found].filter((lane) => lane.length)) {
+      for (const action of lane) bar(picture, video, action, top);
+      top += LANE;
+    }
+    top += GAP;
+  }
+  return top;
+}
+
 function caption(picture, words, left, y) {
   const room = Math.floor((left - 8) / 6.2);
   const text = svg("text", { x: left - 8, y, "text-anchor": "end" }, picture);
@@ -58,25 +64,38 @@ function caption(picture, words, left, y) {
   if (words.length > room) svg("title", {}, text).textContent = words;
 }
 
+const PAINTS = {
+  truth: ({ name }) => ({ fill: colourOf(name) }),
+  found: ({ name, score }, video) => ({
+    fill: colourOf(name),
+    stroke: colourOf(name),
+    "fill-opacity": 0.2 + 0.8 * Math.max(0, score / (video.found[0]?.[1] || 1)),
+  }),
+  // Of no class, and pale enough for the score that stands on it.
+  moment: ({ score }) => ({ "fill-opacity": 0.1 + 0.3 * score }),
+};
+
 function bar(picture, video, action, top) {
   const { left, perSecond } = picture.scale;
-  const best = video.found[0]?.[1] || 1;
+  const x = left + action.start * perSecond;
+  const width = Math.max(2, (action.stop - action.start) * perSecond);
   svg("rect", {
-    class: action.truth ? "bar truth" : "bar found",
-    x: left + action.start * perSecond,
+    class: `bar ${action.kind}`,
+    x,
     y: top,
-    width: Math.max(2, (action.stop - action.start) * perSecond),
+    width,
     height: BAR,
     rx: 2,
-    fill: colourOf(action.name),
-    ...(action.truth ? {} : { stroke: colourOf(action.name) }),
-    "fill-opacity": action.truth ? 1 : 0.2 + 0.8 * Math.max(0, action.score / best),
+    ...PAINTS[action.kind](action, video),
     role: video.file ? "button" : "img",
     tabindex: picture.actions.length ? -1 : 0,
     "aria-label": wordsOf(action),
     "data-action": picture.actions.length,
   }, picture);
   picture.actions.push(action);
+  if (action.kind === "moment" && width > 24) {
+    svg("text", { class: "score", x: x + 3, y: top + BAR - 2 }, picture).textContent = rounded(action.score);
+  }
 }
 
 function curve(picture, video, { lane, name, stroke, values }, top, dashes) {

@@ -38,7 +38,7 @@ function draw(card) {
   if (!width) return;
   card.stale = false;
   const actions = actionsOf(card.video, threshold(), only.value);
-  card.picture = timeline(card.video, actions, curvesOf(card.video, only.value), width);
+  card.picture = timeline(card.video, momentsOf(card.video), actions, curvesOf(card.video, only.value), width);
   card.place.replaceChildren(card.picture);
   if (playing.card === card) follow();
   if (focused !== null) card.picture.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
@@ -64,9 +64,12 @@ function redrawSoon() {
 
 function choose() {
   videos = chosenVideos();
+  // What is searched has an order of its own.
+  order.disabled = Boolean(asked());
   list.replaceChildren(...videos.map((video) => cards.get(video)));
   if (!videos.length) list.append(element("p", {}, "No video to show."));
   describeChoice(videos);
+  describeMoments(videos);
   redrawSoon();
 }
 

@@ -4,7 +4,8 @@
  "videos": [{"id", "file" (from the page, or null), "seconds", "ap" (or null), "all" (detections that there are),
              "truth": [[label, start, stop], ...], "found": [[label, score, start, stop], ...], the best first,
              "first", "step": seconds of a curve's first point, and from one to the next,
-             "attention": curve, "activation": {label: curve}, "loudness": curve or null}, ...]}
+             "attention": curve, "activation": {label: curve}, "loudness": curve or null}, ...],
+ "texts": what a search finds, where there is one (pages/report/search.py)}
 
 A label is a place in the list of labels. A curve is base64 of a byte a point, 255 for 1.
 """
@@ -19,9 +20,12 @@ from typing import Any
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages import charts
+from clip_ae.pages.report import search
 
 # The page stays below 8 MB up to 5,000 videos, ActivityNet's: so many detections and points of curves in all, ...
 DETECTIONS, POINTS = 100_000, 2_500_000
+# ... where moments take the room of points, ...
+POINTS_OF_A_MOMENT = 20
 # ... and never more of one video than its picture can show.
 DETECTIONS_EACH, POINTS_EACH, ACTIVATIONS_EACH = 200, 600, 3
 # A room's noise, in dB of full scale, is where loudness begins.
@@ -44,12 +48,14 @@ class Shown:
     file: str | None = None
 
 
-def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid) -> str:
+def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid, moments: search.Moments | None = None) -> str:
     """The JSON text; names are the classes of clusters, where there are any."""
     labels = _labels(videos, names)
     place = {label: i for i, label in enumerate(labels)}
     keep = min(DETECTIONS_EACH, max(1, DETECTIONS // max(1, len(videos))))
-    points = min(POINTS_EACH, max(20, POINTS // (max(1, len(videos)) * (2 + ACTIVATIONS_EACH))))
+    texts = search.packed(moments, [v.video_id for v in videos]) if moments else []
+    room = POINTS - POINTS_OF_A_MOMENT * sum(len(found) for _, found in texts)
+    points = min(POINTS_EACH, max(20, room // (max(1, len(videos)) * (2 + ACTIVATIONS_EACH))))
 
     def of(label: str) -> int:
         return place[_named(label, names)]
@@ -71,12 +77,12 @@ def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid) -> str:
         for v in videos
     ]
     colours = charts.colours(sorted({name for name, _ in labels}))
-    content = {"labels": labels, "colours": colours, "videos": packed}
+    content = {"labels": labels, "colours": colours, "videos": packed, **({"texts": texts} if texts else {})}
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def timelines(shown: Sequence[Shown]) -> str:
-    """The controls and the places that the script fills."""
+def timelines(shown: Sequence[Shown], *, searched: bool = False) -> str:
+    """The controls and the places that the script fills; `searched` where there are moments to search."""
     orders = {"name": "name", "longest": "longest first"}
     if any(v.ap is not None for v in shown):
         orders |= {"worst": "worst first (AP)", "best": "best first (AP)"}
@@ -84,13 +90,14 @@ def timelines(shown: Sequence[Shown]) -> str:
     marks = '<span><i class="truth"></i>annotated</span>' if any(v.truth for v in shown) else ""
     return (
         "<noscript><p>Timelines are drawn by the page's script, which is switched off here.</p></noscript>"
-        '<form class="controls" id="controls" hidden>'
+        f'<form class="controls" id="controls" hidden>{search.box() if searched else ""}'
         '<label>video <input id="search" type="search" placeholder="part of its name"></label>'
         '<label>class <select id="class"><option value="">all</option></select></label>'
         f'<label>order <select id="order">{order}</select></label>'
         '<label class="wide">score <input id="score" type="range" min="0" max="1000" value="0"></label>'
         '<output id="told" for="search class order score" aria-live="polite"></output></form>'
-        f'<p class="legend">{marks}<span><i class="found"></i>found, the fainter the lower its score</span></p>'
+        f'<p class="legend">{marks}<span><i class="found"></i>found, the fainter the lower its score</span>'
+        f"{search.legend() if searched else ''}</p>"
         '<div id="list"></div>'
         '<aside id="player" aria-label="video" hidden><header><b></b><button type="button">Close</button></header>'
         '<video controls playsinline preload="metadata"></video><p class="note" role="status"></p>'

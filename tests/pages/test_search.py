@@ -1,0 +1,277 @@
+"""Searching the page: what is packed for it, and in a real browser the box, its list, and what it finds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection
+from clip_ae.pages.page import page
+from clip_ae.pages.report import search
+from clip_ae.pages.report.videos import Shown, data, timelines
+from tests.media import write_video
+from tests.pages.browser import card, cards, chromium, focused, one, prefer, resize, second, wait
+
+GRID = Grid()
+EVIL = '</script><img id="evil" src="x" onerror="document.title = 1">&'
+VIDEOS = [
+    Shown(name, 8.0, [0.5] * 12, {}, [Detection(name, "jump", 0.5, 2, 3), Detection(name, label, 0.5, 5, 6)], file=file)
+    for name, label, file in (("b", "run", "b.mp4"), ("a", "run", None), (EVIL, "jump", None), ("c", "jump", None))
+]
+
+
+def moments(text: str, *found: tuple[str, float, float]) -> dict[str, list[Detection]]:
+    """Each a video's, of 2 s from a start on, with a score."""
+    return {text: [Detection(video_id, text, score, start, start + 2) for video_id, start, score in found]}
+
+
+MOMENTS = {
+    **moments("man running fast", ("b", 0, 0.5), ("not shown", 0, 0.9)),
+    **moments("jumping", ("b", 5.5, 0.4), ("b", 1, 0.8), ("a", 4, 0.876543)),
+    **moments("run", (EVIL, 1, 0.5)),
+    **moments(EVIL, (EVIL, 1, 0.5)),
+    **moments("sleeping man"),
+}
+
+
+def drawn(videos: list[Shown], found: dict[str, list[Detection]] | None = None) -> Any:
+    return json.loads(data(videos, {}, GRID, found))
+
+
+def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
+    texts = dict(drawn(VIDEOS, MOMENTS)["texts"])
+    assert list(texts) == list(MOMENTS)
+    assert texts["jumping"] == [[1, 4, 6, 0.877], [0, 1, 3, 0.8], [0, 5.5, 7.5, 0.4]]
+    assert texts["man running fast"] == [[0, 0, 2, 0.5]], "a video that is not shown"
+    assert texts["sleeping man"] == []
+
+
+def test_a_page_without_moments_is_the_same_but_for_them() -> None:
+    assert timelines(VIDEOS, searched=True).replace(search.box(), "").replace(search.legend(), "") == timelines(VIDEOS)
+    searched = drawn(VIDEOS, MOMENTS)
+    del searched["texts"]
+    assert searched == drawn(VIDEOS)
+    assert "wanted" not in timelines(VIDEOS)
+
+
+def test_of_a_large_vocabulary_the_best_moments_of_every_text_stay() -> None:
+    several = [("b", k / 10, (k + 1) / 301) for k in range(300)]
+    vocabulary = {text: found for k in range(500) for text, found in moments(f"word {k}", *several).items()}
+    texts = dict(drawn(VIDEOS, vocabulary)["texts"])
+    assert {len(listed) for listed in texts.values()} == {80}
+    assert min(start for listed in texts.values() for _, start, *_ in listed) == 22.0
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("search") / "page.html"
+    write_video(path.parent / "b.mp4", frames=200, codec="libx264")
+    sections = {"Videos": timelines(VIDEOS, searched=True)}
+    path.write_text(page("Actions", "of a test", sections, data(VIDEOS, {}, GRID, MOMENTS), "{}"))
+    return path
+
+
+@pytest.fixture
+def browser(chrome: Chrome, path: Path) -> Iterator[Chrome]:
+    prefer(chrome, "light")
+    resize(chrome, 1280, 900)
+    chrome.get(path.as_uri())
+    wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
+    yield chrome
+    assert chrome.get_log("browser") == []
+
+
+def offered(browser: Chrome) -> list[str]:
+    """Of the list, where it is open."""
+    return [text for o in browser.find_elements(By.CSS_SELECTOR, "#offered li") if (text := o.text)]
+
+
+def look_for(browser: Chrome, *words: str) -> None:
+    one(browser, "#wanted").send_keys(*words)
+
+
+def said(browser: Chrome) -> str:
+    return one(browser, "#matched").text
+
+
+def found(browser: Chrome) -> list[str]:
+    """What the moments' bands say."""
+    bands = browser.find_elements(By.CSS_SELECTOR, ".bar.moment")
+    return [str(band.get_attribute("aria-label")) for band in bands]
+
+
+def test_words_are_found_in_any_order_and_case(browser: Chrome) -> None:
+    look_for(browser, "FAST man")
+    assert offered(browser) == ["man running fast"]
+    assert said(browser) == "1 text of the vocabulary"
+    assert cards(browser) == [EVIL, "a", "b", "c"], "nothing was chosen yet"
+
+
+def test_what_looks_like_a_text_comes_best_first_with_its_moments_in_a_lane(browser: Chrome) -> None:
+    look_for(browser, "jumping")
+    assert cards(browser) == ["a", "b"]
+    assert said(browser) == "3 moments in 2 videos; scores are guesses of a network"
+    wait(browser, lambda b: len(found(b)) == 3)
+    assert found(browser)[:2] == [
+        "looks like jumping, guessed with 0.877, 4.0 to 6.0 s",
+        "looks like jumping, guessed with 0.8, 1.0 to 3.0 s",
+    ]
+    assert one(card(browser, "a"), "text").text == "jumping"
+    assert one(card(browser, "a"), ".score").text == "0.877"
+    assert not one(browser, "#order").is_enabled()
+
+
+def test_other_filters_go_on(browser: Chrome) -> None:
+    look_for(browser, "jumping")
+    one(browser, "#search").send_keys("b")
+    assert cards(browser) == ["b"]
+    assert said(browser) == "2 moments in 1 video; scores are guesses of a network"
+    Select(one(browser, "#class")).select_by_visible_text("run")
+    assert cards(browser) == ["b"]
+    wait(browser, lambda b: len(found(b)) == 2)
+    one(browser, "#search").send_keys("x")
+    assert cards(browser) == []
+    assert said(browser).startswith("0 moments in 0 videos")
+
+
+def test_clearing_brings_everything_back(browser: Chrome) -> None:
+    Select(one(browser, "#order")).select_by_value("longest")
+    before = cards(browser)
+    look_for(browser, "jumping")
+    wait(browser, lambda b: len(found(b)) == 3)
+    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    assert cards(browser) == before
+    wait(browser, lambda b: not found(b))
+    assert said(browser) == ""
+    assert one(browser, "#order").is_enabled()
+
+
+def test_the_keyboard_chooses_and_stays_in_the_box(browser: Chrome) -> None:
+    box = one(browser, "#wanted")
+    look_for(browser, Keys.ARROW_DOWN)
+    assert offered(browser) == list(MOMENTS)
+    assert box.get_attribute("aria-expanded") == "true"
+    look_for(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    reached = one(browser, '#offered [aria-selected="true"]')
+    assert reached.text == "jumping"
+    assert box.get_attribute("aria-activedescendant") == reached.get_attribute("id")
+    look_for(browser, Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ENTER)
+    assert box.get_attribute("value") == "man running fast", "it goes round"
+    assert offered(browser) == []
+    assert (box.get_attribute("aria-expanded"), box.get_attribute("aria-activedescendant")) == ("false", None)
+    assert browser.switch_to.active_element == box
+    assert cards(browser) == ["b"]
+
+
+def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(browser: Chrome) -> None:
+    look_for(browser, "Run")
+    assert offered(browser) == ["man running fast", "run"]
+    look_for(browser, Keys.ENTER)
+    assert cards(browser) == [EVIL]
+    assert one(browser, "#wanted").get_attribute("value") == "run"
+    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    look_for(browser, "runn", Keys.ENTER)
+    assert cards(browser) == ["b"]
+
+
+def test_escape_folds_the_list_and_leaves_what_was_typed(browser: Chrome) -> None:
+    look_for(browser, "run", Keys.ESCAPE)
+    assert offered(browser) == []
+    assert one(browser, "#wanted").get_attribute("value") == "run"
+    look_for(browser, "n", Keys.TAB)
+    assert offered(browser) == []
+
+
+def test_a_click_opens_the_vocabulary_and_another_chooses(browser: Chrome) -> None:
+    one(browser, "#wanted").click()
+    assert offered(browser) == list(MOMENTS)
+    browser.find_elements(By.CSS_SELECTOR, "#offered li")[1].click()
+    assert cards(browser) == ["a", "b"]
+    assert offered(browser) == []
+
+
+def test_a_word_that_is_not_there_and_one_that_nothing_looks_like(browser: Chrome) -> None:
+    look_for(browser, "zebra")
+    assert said(browser) == "no such word in the vocabulary; for any sentence: clip-ae ground"
+    assert offered(browser) == []
+    assert cards(browser) == [EVIL, "a", "b", "c"]
+    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    look_for(browser, "sleeping man")
+    assert said(browser) == "0 moments in 0 videos; scores are guesses of a network"
+    assert cards(browser) == []
+
+
+def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
+    look_for(browser, "jumping")
+    wait(browser, lambda b: len(found(b)) == 3)
+    one(card(browser, "b"), ".bar.moment:nth-of-type(2)").click()
+    wait(browser, lambda b: 5.5 <= second(b) < 7)
+    one(browser, "#player button").click()
+    one(card(browser, "b"), ".play").send_keys(Keys.TAB)
+    for expected in (
+        "looks like jumping, guessed with 0.4",
+        "run, found",
+        "jump, found",
+        "looks like jumping, guessed with 0.8",
+    ):
+        assert focused(browser).startswith(expected)
+        ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    wait(browser, lambda b: 1 <= second(b) < 2.5)
+
+
+def test_texts_are_words_and_never_code(browser: Chrome) -> None:
+    look_for(browser, "</SCRIPT>")
+    assert offered(browser) == [EVIL]
+    look_for(browser, Keys.ENTER)
+    assert cards(browser) == [EVIL]
+    wait(browser, lambda b: found(b) == [f"looks like {EVIL}, guessed with 0.5, 1.0 to 3.0 s"])
+    assert not browser.find_elements(By.TAG_NAME, "img")
+    assert browser.title == "Actions"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_on_a_phone_box_list_and_bands_fit(browser: Chrome, width: int) -> None:
+    resize(browser, width, 800, phone=width < 500)
+    one(browser, "#wanted").click()
+    box, opened = (one(browser, selector).rect for selector in ("#wanted", "#offered"))
+    assert 0 <= opened["x"] < opened["x"] + opened["width"] <= width
+    assert opened["y"] >= box["y"] + box["height"]
+    look_for(browser, "jumping")
+    wait(browser, lambda b: len(found(b)) == 3)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [660, 1280])
+def test_what_gets_the_keyboard_comes_out_from_under_the_box(browser: Chrome, width: int) -> None:
+    resize(browser, width, 400)
+    look_for(browser, "jumping")
+    covered = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
+
+    def comes_out(b: Chrome) -> bool:
+        band, controls = one(card(b, "b"), ".bar.moment"), one(b, ".controls")
+        b.execute_script(covered, band)
+        return bool(band.rect["y"] >= controls.rect["y"] + controls.rect["height"])
+
+    wait(browser, comes_out)
+
+
+def test_paper_has_what_was_found_and_no_box(browser: Chrome) -> None:
+    look_for(browser, "jumping")
+    wait(browser, lambda b: len(found(b)) == 3)
+    prefer(browser, "dark", medium="print")
+    shown = [one(browser, selector).is_displayed() for selector in ("#matched", ".bar.moment", ".score", "#wanted")]
+    assert shown == [True, True, True, False]
+    assert one(browser, "#matched").rect["x"] == one(browser, "#told").rect["x"]
