@@ -1,4 +1,4 @@
-"""Where a finished run keeps what it takes to apply it to other videos: model, settings, encoders, weights, names."""
+"""Where a finished run keeps what it takes to apply it to other videos: model, settings, names, origin of features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record, join_ids
-from clip_ae.core.specs import ExtractSpec, LocalizeSpec
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import LocalizeSpec
 from clip_ae.core.typed import read
 from clip_ae.io.detections import read_json, read_json_record
-from clip_ae.io.parquet import read_parquet_record
+from clip_ae.io.origin import Origin
 from clip_ae.io.weights import WeightsFile, read_weights, read_weights_record
 
 
@@ -44,36 +44,10 @@ class Trained:
         path = self.folder / "names.json"
         return dict(read_json(path)["names"]) if path.is_file() else {}
 
-    def encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
-        """How the stream's features were extracted, and by which networks."""
-        record = self._record(stream)
-        if record.stage != "extract":
-            raise UserError(f"{self.features}: the {stream} features are ready ones; nobody knows how to make more")
-        spec = read(ExtractSpec, record.spec)
-        return spec, [self._network(name, record) for name in spec.encoder.networks]
-
     @property
-    def features(self) -> Path:
-        return self.folder.parents[2] / "features"
-
-    def _record(self, stream: str) -> Record:
-        """Of one of the shards that the run read; those of another number of shards may lie beside."""
-        cuts: dict[str, list[Record]] = {}
-        for path in sorted((self.features / stream).glob("*-of-*.parquet")):
-            cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_record(path))
-        read_by_run = self.record.inputs[f"features/{stream}"]
-        found = next((r for r in cuts.values() if join_ids(record.id for record in r) == read_by_run), None)
-        if found is None:
-            raise UserError(f"{self.features / stream}: not the shards that the run read; localize it again")
-        return found[0]
-
-    def _network(self, name: str, record: Record) -> WeightsFile:
-        """The very network that the run's features are of."""
-        path = self.folder.parents[3] / "weights" / f"{name}.safetensors"
-        network = read_weights(path)
-        if network.record.id != record.inputs[name]:
-            raise UserError(f"{path}: is not the network that the run's features were extracted with; run it again")
-        return network
+    def origin(self) -> Origin:
+        """How its features were made."""
+        return Origin(self.folder.parents[2], self.record.inputs)
 
 
 def find_trained(place: Path) -> Trained:

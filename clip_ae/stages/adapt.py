@@ -33,13 +33,13 @@ def run(
     record = make_record(
         "adapt", spec, {"features": read_parquet_record(features).id, "model": file.record.id}, ("numpy", "torch")
     )
-    joint = opened(file, place)
+    joint = joint_of(file, place)
     dim = joint.about["dims"][spec.stream] + joint.about["width"]
     videos = adapted(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), place)
     write_shard(out, spec.stream, dim, videos, record)
 
 
-def opened(file: WeightsFile, device: str) -> Joint:
+def joint_of(file: WeightsFile, device: str) -> Joint:
     if "joint" not in file.about:
         raise UserError("--model: not a network of post_pretrain")
     return restore(file.tensors, file.about, device)

@@ -19,9 +19,11 @@ from clip_ae.io.detections import write_detections
 from clip_ae.io.extraction import Extraction
 from clip_ae.io.files import check_folder, check_out, write_text, written
 from clip_ae.io.guard import Decoder
-from clip_ae.io.trained import Trained, find_trained
+from clip_ae.io.origin import Origin
+from clip_ae.io.trained import find_trained
 from clip_ae.pages.chapters import apart, web_vtt
 from clip_ae.pages.timeline_text import timeline
+from clip_ae.stages.adapt import adapted, joint_of
 from clip_ae.stages.extract import opened, record_of
 from clip_ae.stages.localize import localized
 
@@ -48,7 +50,10 @@ def run(
     with Decoder(watchdog, memory_gib) as decoder:
         info = _probed(decoder, video, settings.grid)
         place = resolve(device)
-        streams = {name: {info.video_id: _features(trained, name, info, decoder, place)} for name in settings.streams}
+        streams = {
+            name: {v.video_id: v for v in made_again(trained.origin, name, [info], Path(), [decoder], place)}
+            for name in settings.streams
+        }
         _, found = localized(settings, file, streams, place)
         best = sorted(found, key=lambda d: (-d.score, d.start))[:top]
         names = {label: guesses[0]["name"] for label, guesses in trained.names.items()}
@@ -60,7 +65,8 @@ def run(
         write_text(out, web_vtt(apart(shown)))
     elif out:
         source = {"video": folder.digest(video.parent, [video.name], with_mtime=False)}
-        made = {f"features/{name}": record_of(*trained.encoder(name), source).id for name in settings.streams}
+        encoders = {name: trained.origin.encoder(name) for name in settings.streams}
+        made = {f"features/{name}": record_of(*encoder, source).id for name, encoder in encoders.items()}
         record = make_record("localize", settings, {"model": file.record.id, **made}, ("numpy", "torch"))
         write_detections(out, found, record)
     print(f"{printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
@@ -91,15 +97,18 @@ def _probed(decoder: Decoder, video: Path, grid: Grid) -> VideoInfo:
     return VideoInfo(folder.storable(video.stem), str(video), **vars(facts))
 
 
-def _features(trained: Trained, stream: str, info: VideoInfo, decoder: Decoder, device: str) -> VideoFeatures:
-    """As the run's own features were made."""
-    spec, networks = trained.encoder(stream)
+def made_again(
+    origin: Origin, stream: str, infos: Sequence[VideoInfo], videos: Path, decoders: Sequence[Decoder], device: str
+) -> list[VideoFeatures]:
+    """Other videos' features, as those of the origin were made."""
+    spec, networks = origin.encoder(stream)
     encoder, network = opened(spec, networks, device, gpu_batch=0)
-    work = Extraction(stream, spec.grid, encoder, network, Path(), [decoder])
-    (features,) = work.features([info])
+    work = Extraction(stream, spec.grid, encoder, network, videos, decoders)
+    features = list(work.features(infos))
     for failure in work.failures:
-        say(f"{failure.stage}: {failure.kind}: {failure.message}")
-    return features
+        say(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+    adapter = origin.adapter(stream)
+    return list(adapted(joint_of(adapter, device), stream, features, device)) if adapter else features
 
 
 def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
