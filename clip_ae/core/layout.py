@@ -24,6 +24,8 @@ FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
 POST_PRETRAINED = f"{DATASET}/post_pretrained/{{post}}/model.safetensors"
 POST_TRAINING = f"{DATASET}/post_pretrained/{{post}}/training.jsonl"
 ADAPTED = f"{DATASET}/post_pretrained/{{post}}/features/{{stream}}/{{shard}}.parquet"
+FEWSHOT = "results/{dataset}_fewshot.json"
+FEWSHOT_TABLE = "results/{dataset}_fewshot.md"
 VIDEOS = f"{DATASET}/videos.parquet"
 FAILURES = f"{DATASET}/failures.parquet"
 LABELS = f"{ROUND}/labels.parquet"
@@ -53,6 +55,8 @@ OUTPUTS = (
     ("catalog", FAILURES),
     ("post_pretrain", POST_PRETRAINED),
     ("adapt", ADAPTED),
+    ("score_fewshot", FEWSHOT),
+    ("score_fewshot", FEWSHOT_TABLE),
     ("cluster", LABELS),
     ("train", MODEL),
     ("localize", DETECTIONS),

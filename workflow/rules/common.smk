@@ -479,6 +479,26 @@ def clips_files(wildcards):
     return [*shards_in(dataset, MAIN_STREAMS), *annotations]
 
 
+@reported
+def fewshot_models(wildcards):
+    """What every recipe learnt that episodes score."""
+    dataset = wildcards.dataset
+    settings = CONFIG.datasets[dataset].fewshot
+    if settings is None:
+        raise UserError(
+            f"{at.FEWSHOT.format(dataset=dataset)}: datasets.{dataset}.fewshot is missing in config.yaml; it names the "
+            "recipes to score and the episodes"
+        )
+    return [
+        at.POST_PRETRAINED.format(dataset=dataset, post=post)
+        for post in settings.recipes
+    ]
+
+
+def fewshot_features(wildcards):
+    return shards_in(wildcards.dataset, MAIN_STREAMS)
+
+
 def previous_model(wildcards):
     """From round 1 on, the last round's attention pools the descriptors."""
     number = int(wildcards.round)
