@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.post_pretraining.likeness import among
 from clip_ae.post_pretraining.spaces import Seen, Space
 from clip_ae.post_pretraining.spans import Floats, Span
 
@@ -41,31 +40,32 @@ def outside(examples: Iterable[Span], covered: Marked) -> Marked:
 def points(
     space: Space, seen: Mapping[str, Seen], examples: Sequence[Span], covered: Marked, background: Marked
 ) -> dict[str, Tensor]:
-    """By stream [1 + N, width], of length 1: background's point, then those of the examples' kinds 1 to N."""
+    """By view [1 + N, width], of length 1: background's point, then those of the examples' kinds 1 to N."""
     kinds = range(1, 1 + max(span.kind for span in examples))
     inside = [(span.kind, span.video_id, _inside(span, covered)) for span in examples]
     found = {}
-    for name in next(iter(seen.values())):
-        means = [(kind, _mean(seen[i][name][rows])) for kind, i, rows in inside]
-        nothing = _background(space, torch.cat([seen[i][name][_index(rows)] for i, rows in background.items()]))
+    for view in space.scale:
+        means = [(kind, _mean(seen[i][view][rows])) for kind, i, rows in inside]
+        nothing = torch.cat([seen[i][view][_index(rows)] for i, rows in background.items()])
         classes = [_mean(torch.stack([mean for kind, mean in means if kind == k])) for k in kinds]
-        found[name] = torch.stack([nothing, *classes])
+        found[view] = torch.stack([_background(nothing, space.nothing.get(view)), *classes])
     return found
 
 
 @torch.inference_mode()
 def curves(space: Space, seen: Seen, points: Mapping[str, Tensor], covered: NDArray[np.bool_]) -> Curves:
     """Attention is all but background's share, activation each class's share of it, a score its mean over the video."""
-    share = among(space.scale, seen, points).cpu().numpy().astype(np.float64) * covered[:, None]
-    attention = share[:, 1:].sum(axis=1)
-    whole = np.where(attention > 0, attention, 1.0)
-    return Curves(attention, share[:, 1:] / whole[:, None], share[:, 1:].sum(axis=0) / max(attention.sum(), 1e-9))
+    nearness = torch.stack([space.scale[view] * seen[view] @ around.T for view, around in points.items()]).mean(dim=0)
+    share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * covered[:, None]
+    attention = share.sum(axis=1)
+    activation = share / np.where(attention > 0, attention, 1.0)[:, None]
+    return Curves(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
 
 
-def _background(space: Space, rows: Tensor) -> Tensor:
-    """A space without a point for it has only what is there; where nothing is, all is equally far."""
+def _background(rows: Tensor, learned: Tensor | None) -> Tensor:
+    """Where neither is there, all is equally far."""
     mean = _mean(rows) if len(rows) else rows.new_zeros(rows.shape[1])
-    return mean if space.nothing is None else _mean(torch.stack([space.nothing, mean]))
+    return mean if learned is None else F.normalize(learned + mean, dim=0)
 
 
 def _inside(span: Span, covered: Marked) -> Tensor:

@@ -17,12 +17,9 @@ def embedded(joint: Joint, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def shares(joint: Joint, seen: Mapping[str, Tensor], words: Mapping[str, Tensor]) -> Tensor:
-    """[T, 1 + N]: of background and the N words [N, width] of a stream."""
-    points = {name: torch.cat([joint.nothing[None], vectors]) for name, vectors in words.items() if name in seen}
-    return among(float(joint.scale), seen, points)
-
-
-def among(scale: float, seen: Mapping[str, Tensor], points: Mapping[str, Tensor]) -> Tensor:
-    """[T, N]: softmax over N points of a stream [N, width], of cosines' mean over the streams, over temperature."""
-    nearness = torch.stack([seen[name] @ vectors.T for name, vectors in points.items()]).mean(dim=0)
-    return (scale * nearness).softmax(dim=-1)
+    """[T, 1 + N]: softmax over background and the N words [N, width] of a stream, of mean cosines over temperature."""
+    nearness = [
+        seen[name] @ torch.cat([joint.nothing[None], vectors]).T for name, vectors in words.items() if name in seen
+    ]
+    mean = torch.stack(nearness).mean(dim=0)
+    return (joint.scale * mean).softmax(dim=-1)

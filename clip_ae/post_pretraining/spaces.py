@@ -1,8 +1,7 @@
-"""Where snippets are compared by their cosines: the joint space that was taught, or features as they were extracted."""
+"""Where snippets are compared: features as they were extracted, and beside them the joint space that was taught."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,32 +15,45 @@ from clip_ae.post_pretraining.likeness import embedded
 
 # One over the temperature of cosines of plain features. Of 7, 14 and 28 the best, on training videos of other classes.
 PLAIN_SCALE = 7.0
-# A video's snippets [T, width], of length 1, by stream.
+TAUGHT = "{}, taught"
+# By view, a stream in a space: a video's snippets [T, width], of length 1.
 Seen = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Space:
-    """nothing: background's point where one was learned; scale: one over the temperature."""
+    """By view: one over the temperature of cosines there, and background's point where one was learned."""
 
     embed: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-    nothing: Tensor | None
-    scale: float
+    scale: Mapping[str, float]
+    nothing: Mapping[str, Tensor]
 
     def seen(self, streams: Streams, device: str) -> dict[str, Seen]:
         """Every video's snippets as points."""
         videos = next(iter(streams.values()))
-        return {i: self.embed({n: _tensor(found[i], device) for n, found in streams.items()}) for i in videos}
-
-
-def taught(joint: Joint) -> Space:
-    return Space(partial(embedded, joint), joint.nothing.detach(), float(joint.scale.detach()))
+        with torch.inference_mode():
+            return {i: self.embed({n: _tensor(found[i], device) for n, found in streams.items()}) for i in videos}
 
 
 def plain(streams: Streams, device: str) -> Space:
-    """Features less their mean: what all snippets share says nothing."""
+    """Features less their mean over some videos: what all snippets share says nothing."""
     means = {n: torch.from_numpy(_mean(list(found.values()))).to(device) for n, found in streams.items()}
-    return Space(lambda x: {n: F.normalize(x[n] - means[n], dim=-1) for n in x}, None, PLAIN_SCALE)
+
+    def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: F.normalize(x[name] - mean, dim=-1) for name, mean in means.items()}
+
+    return Space(embed, dict.fromkeys(means, PLAIN_SCALE), {})
+
+
+def taught(joint: Joint, beside: Space) -> Space:
+    """As post-pretrained features are [x, g(x)], both are compared, and each has the same say."""
+    names = {name: TAUGHT.format(name) for name in joint.adapters}
+
+    def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return beside.embed(x) | {names[name]: points for name, points in embedded(joint, x).items()}
+
+    scale = dict.fromkeys(names.values(), float(joint.scale.detach()))
+    return Space(embed, {**beside.scale, **scale}, dict.fromkeys(names.values(), joint.nothing.detach()))
 
 
 def _mean(videos: list[VideoFeatures]) -> NDArray[np.float32]:

@@ -64,8 +64,9 @@ def run(
     world = _world(spec, streams, known, scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos))
     episodes.check(world.pool, world.test, spec.fewshot.ways, max(spec.fewshot.shots))
     train = {n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()}
-    rows = {few_shot.PLAIN: spaces.plain(train, place)}
-    rows |= {name: spaces.taught(joint_of(file, place)) for name, file in files.items()}
+    plain = spaces.plain(train, place)
+    rows = {few_shot.PLAIN: plain}
+    rows |= {name: spaces.taught(joint_of(file, place), plain) for name, file in files.items()}
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in MAIN_STREAMS}
     inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": source_digest(ground_truth)}
     record = make_record("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
