@@ -17,6 +17,7 @@ from clip_ae.core.config import (
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
 from clip_ae.core.post_pretraining import PostPretraining
+from clip_ae.core.specs import CLIP_VIEW
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
 from clip_ae.core.video_lists import VIDEO_LISTS
@@ -171,6 +172,10 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         if post := config.runs[run].features:
             check_taught(f"{where}.runs: {run}", dataset, post, config)
     _known(f"{where}.headline", dataset.headline, dataset.runs)
+    for view in dataset.views:
+        _known(f"{where}.views", view, (CLIP_VIEW, *config.post_pretraining))
+        if view != CLIP_VIEW:
+            check_taught(f"{where}.views: {view}", dataset, view, config)
     _check_words(where, dataset)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
         raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
@@ -182,9 +187,8 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
 
 def _check_words(where: str, dataset: Dataset) -> None:
     """What is for datasets without annotations, and what CLIP reads."""
-    for name in ("examples", "vocabulary"):
-        if getattr(dataset, name) is not None and dataset.annotated:
-            raise UserError(f"{where}.{name}: only without `annotations`, whose scores it must not touch")
+    if dataset.examples is not None and dataset.annotated:
+        raise UserError(f"{where}.examples: only without `annotations`, whose scores it must not touch")
     for name in ("vocabulary", "sentences"):
         if getattr(dataset, name) is None:
             continue

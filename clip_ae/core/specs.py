@@ -50,6 +50,8 @@ from clip_ae.core.tables import (
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
 
+# The space that is searched where nothing was taught: CLIP's images.
+CLIP_VIEW = "clip"
 # What a name is put into before a text tower reads it, in place of {}.
 TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
 
@@ -233,6 +235,27 @@ class NameClustersSpec(Spec):
 
 
 @dataclass(frozen=True)
+class IndexSpec(Spec):
+    streams: tuple[str, ...] = key(("clip",), "clip for CLIP's image space, rgb and flow for a joint space")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class FindMomentsSpec(Spec):
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}")
+    top: int = key(100, "moments a word", minimum=1)
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class ScoreGroundingSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
+    uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
 class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
     supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
@@ -397,6 +420,20 @@ def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
     return NameClustersSpec(math_threads=config.math_threads)
 
 
+def index(config: Config, dataset: str, view: str) -> IndexSpec:
+    return IndexSpec(("clip",) if view == CLIP_VIEW else MAIN_STREAMS, config.datasets[dataset].grid)
+
+
+def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
+    return FindMomentsSpec(math_threads=config.math_threads)
+
+
+def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
+    views = config.datasets[dataset].views
+    named = [v for v in views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
+    return ScoreGroundingSpec(dataset, views, tuple(named), config.math_threads)
+
+
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
     data, settings = _pair(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
@@ -438,13 +475,17 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = config.datasets[dataset]
-    data = replace(data, runs=(data.headline,), sentences=None)
+    data = replace(data, runs=(data.headline,), sentences=None, views=Dataset.views)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
+    taught = [post] if (post := config.runs[data.headline].features) else []
+    runs = [data.headline, *(config.post_pretraining[post].run for post in taught)]
+    clips = [c for post in taught if (c := config.post_pretraining[post].clips)]
     kept = replace(
         config,
-        datasets={dataset: data},
-        runs={data.headline: config.runs[data.headline]},
+        datasets={dataset: data, **{name: config.datasets[name] for name in clips}},
+        runs={name: config.runs[name] for name in runs},
+        post_pretraining={post: config.post_pretraining[post] for post in taught},
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
