@@ -5,7 +5,7 @@ again, and what is in it always does. `modules` names the lazily loaded code a s
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -278,6 +278,7 @@ class SummarizeSpec(Spec):
     runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     simulated: bool = key(False, "the features are simulated, and every row says so")
+    taught: dict[str, PostPretraining] = key({}, "recipes of the features that these runs read")
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,7 @@ class ReportSpec(Spec):
     streams: tuple[str, ...] = key(doc="the dataset's streams")
     method: Method = key(doc="the headline run's localizer")
     supervision: Supervision = key("unsupervised", "what it was told")
+    taught: PostPretraining | None = key(None, "recipe of the features that it reads")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     grid: Grid = key(Grid(), "the snippet grid")
 
@@ -446,7 +448,7 @@ def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
 
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    headline = SummarizeSpec(dataset, data.headline, data.seeds)
+    headline = SummarizeSpec(dataset, data.headline, data.seeds, taught=_taught(config, [data.headline]))
     if summary in ("map.json", "detections.json"):
         return headline
     return replace(
@@ -454,6 +456,7 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
         runs={name: config.runs[name] for name in data.runs},
         published=data.published,
         simulated=data.simulate is not None,
+        taught=_taught(config, data.runs),
     )
 
 
@@ -468,6 +471,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
         data.stream_names,
         settings.method,
         settings.supervision,
+        next(iter(_taught(config, [data.headline]).values()), None),
         data.published,
         data.grid,
     )
@@ -478,14 +482,14 @@ def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = replace(data, runs=(data.headline,), sentences=None, views=Dataset.views)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
-    taught = [post] if (post := config.runs[data.headline].features) else []
-    runs = [data.headline, *(config.post_pretraining[post].run for post in taught)]
-    clips = [c for post in taught if (c := config.post_pretraining[post].clips)]
+    taught = _taught(config, [data.headline])
+    runs = [data.headline, *(recipe.run for recipe in taught.values())]
+    clips = [recipe.clips for recipe in taught.values() if recipe.clips]
     kept = replace(
         config,
         datasets={dataset: data, **{name: config.datasets[name] for name in clips}},
         runs={name: config.runs[name] for name in runs},
-        post_pretraining={post: config.post_pretraining[post] for post in taught},
+        post_pretraining=taught,
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
@@ -495,6 +499,11 @@ def freeze(config: Config, dataset: str) -> FreezeSpec:
 def rounds_of(config: Config, dataset: str, run: str) -> int:
     """Told labels do not change from round to round."""
     return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
+
+
+def _taught(config: Config, runs: Iterable[str]) -> dict[str, PostPretraining]:
+    names = (config.runs[run].features for run in runs)
+    return {name: config.post_pretraining[name] for name in names if name is not None}
 
 
 def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
