@@ -22,6 +22,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/post_pretrain.smk"
 include: "workflow/rules/learn.smk"
 include: "workflow/rules/localize.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -28,10 +28,11 @@ from clip_ae.core.typed import assign, leaves, put, read
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
     "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize", "name_clusters",
-    "evaluate", "diagnose", "summarize", "report", "freeze",
+    "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (
-    "plan", "annotations", "features", "import", "apply", "fewshot", "show", "compare", "explain", "repro", "verify", "schema",
+    "plan", "annotations", "features", "import", "apply", "ground", "fewshot",
+    "show", "compare", "explain", "repro", "verify", "schema",
 )  # fmt: skip
 INTERRUPTED = 130
 

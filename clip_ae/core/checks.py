@@ -17,6 +17,7 @@ from clip_ae.core.config import (
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
 from clip_ae.core.post_pretraining import FewShot, PostPretraining
+from clip_ae.core.specs import CLIP_VIEW
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
 from clip_ae.core.video_lists import VIDEO_LISTS
@@ -171,6 +172,10 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         if post := config.runs[run].features:
             check_taught(f"{where}.runs: {run}", dataset, post, config)
     _known(f"{where}.headline", dataset.headline, dataset.runs)
+    for view in dataset.views:
+        _known(f"{where}.views", view, (CLIP_VIEW, *config.post_pretraining))
+        if view != CLIP_VIEW:
+            check_taught(f"{where}.views: {view}", dataset, view, config)
     _check_words(where, dataset)
     if dataset.fewshot:
         _check_fewshot(where, dataset, dataset.fewshot, config)
@@ -184,9 +189,8 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
 
 def _check_words(where: str, dataset: Dataset) -> None:
     """What is for datasets without annotations, and what CLIP reads."""
-    for name in ("examples", "vocabulary"):
-        if getattr(dataset, name) is not None and dataset.annotated:
-            raise UserError(f"{where}.{name}: only without `annotations`, whose scores it must not touch")
+    if dataset.examples is not None and dataset.annotated:
+        raise UserError(f"{where}.examples: only without `annotations`, whose scores it must not touch")
     for name in ("vocabulary", "sentences"):
         if getattr(dataset, name) is None:
             continue
@@ -210,7 +214,9 @@ def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShot, config: Confi
             raise UserError(f"{where}.fewshot.recipes: {name} reads features of its own; rows must share theirs")
     left_out = {frozenset(config.post_pretraining[name].without) for name in fewshot.recipes} - {frozenset()}
     if len(left_out) > 1:
-        raise UserError(f"{where}.fewshot.recipes: leave out different classes; episodes of all rows draw from the same")
+        raise UserError(
+            f"{where}.fewshot.recipes: leave out different classes; episodes of all rows draw from the same"
+        )
 
 
 def _check_source(where: str, dataset: Dataset) -> None:

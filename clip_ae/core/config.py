@@ -285,7 +285,12 @@ class Dataset:
     sentences: str | None = key(
         None, "sentences with their moments (ActivityNet-Captions or Charades-STA form), to score grounding by"
     )
-    vocabulary: str | None = key(None, "text file of names to name clusters by, where no annotations score them")
+    vocabulary: str | None = key(
+        None, "text file of words to search the page by, and to name clusters by where no annotations do"
+    )
+    views: tuple[str, ...] = key(
+        ("clip",), "spaces that sentences are searched in, the page's first: clip, or entries of `post_pretraining`"
+    )
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
     grid: Grid = key(Grid(), "the snippet grid that all streams share")

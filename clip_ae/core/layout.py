@@ -36,8 +36,12 @@ DETECTIONS = f"{RUN}/detections.json"
 CURVES = f"{RUN}/curves.parquet"
 NAMES = f"{RUN}/names.json"
 MAP = f"{RUN}/map.json"
+INDEX = f"{DATASET}/index/{{view}}.arrow"
+MOMENTS = f"{DATASET}/moments.json"
 SUMMARY = "results/{dataset}_{summary}"
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
+GROUNDING = "results/{dataset}_grounding.json"
+GROUNDING_TABLE = "results/{dataset}_grounding.md"
 REPORT = "results/{dataset}_report.html"
 REPRO = "results/{dataset}_repro.json"
 
@@ -62,6 +66,10 @@ OUTPUTS = (
     ("localize", DETECTIONS),
     ("localize", CURVES),
     ("name_clusters", NAMES),
+    ("index", INDEX),
+    ("find_moments", MOMENTS),
+    ("score_grounding", GROUNDING),
+    ("score_grounding", GROUNDING_TABLE),
     ("evaluate", MAP),
     ("diagnose", DIAGNOSIS),
     ("summarize", SUMMARY),
@@ -73,6 +81,7 @@ CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "view": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "post": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "stream": "|".join(STREAMS),
     "stage": "|".join(["probe", *STREAMS]),

@@ -26,6 +26,12 @@ class PostPretraining:
         """Beyond the unsupervised setting: said wherever the recipe's figures stand."""
         return self.text == "names"
 
+    @property
+    def words(self) -> str:
+        """What every table says of its features."""
+        tied = "uses class names" if self.uses_names else f"tied to {self.text}"
+        return f"post-pretrained {self.mode}, {tied}"
+
 
 @dataclass(frozen=True)
 class FewShot:

@@ -5,7 +5,7 @@ again, and what is in it always does. `modules` names the lazily loaded code a s
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -50,6 +50,8 @@ from clip_ae.core.tables import (
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
 
+# The space that is searched where nothing was taught: CLIP's images.
+CLIP_VIEW = "clip"
 # What a name is put into before a text tower reads it, in place of {}.
 TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
 
@@ -251,6 +253,27 @@ class NameClustersSpec(Spec):
 
 
 @dataclass(frozen=True)
+class IndexSpec(Spec):
+    streams: tuple[str, ...] = key(("clip",), "clip for CLIP's image space, rgb and flow for a joint space")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class FindMomentsSpec(Spec):
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}")
+    top: int = key(100, "moments a word", minimum=1)
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class ScoreGroundingSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
+    uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
 class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
     supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
@@ -273,6 +296,7 @@ class SummarizeSpec(Spec):
     runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     simulated: bool = key(False, "the features are simulated, and every row says so")
+    taught: dict[str, PostPretraining] = key({}, "recipes of the features that these runs read")
 
 
 @dataclass(frozen=True)
@@ -284,6 +308,7 @@ class ReportSpec(Spec):
     streams: tuple[str, ...] = key(doc="the dataset's streams")
     method: Method = key(doc="the headline run's localizer")
     supervision: Supervision = key("unsupervised", "what it was told")
+    taught: PostPretraining | None = key(None, "recipe of the features that it reads")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     grid: Grid = key(Grid(), "the snippet grid")
 
@@ -432,6 +457,20 @@ def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
     return NameClustersSpec(math_threads=config.math_threads)
 
 
+def index(config: Config, dataset: str, view: str) -> IndexSpec:
+    return IndexSpec(("clip",) if view == CLIP_VIEW else MAIN_STREAMS, config.datasets[dataset].grid)
+
+
+def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
+    return FindMomentsSpec(math_threads=config.math_threads)
+
+
+def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
+    views = config.datasets[dataset].views
+    named = [v for v in views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
+    return ScoreGroundingSpec(dataset, views, tuple(named), config.math_threads)
+
+
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
     data, settings = _pair(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
@@ -444,7 +483,7 @@ def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
 
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    headline = SummarizeSpec(dataset, data.headline, data.seeds)
+    headline = SummarizeSpec(dataset, data.headline, data.seeds, taught=_taught(config, [data.headline]))
     if summary in ("map.json", "detections.json"):
         return headline
     return replace(
@@ -452,6 +491,7 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
         runs={name: config.runs[name] for name in data.runs},
         published=data.published,
         simulated=data.simulate is not None,
+        taught=_taught(config, data.runs),
     )
 
 
@@ -466,6 +506,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
         data.stream_names,
         settings.method,
         settings.supervision,
+        next(iter(_taught(config, [data.headline]).values()), None),
         data.published,
         data.grid,
     )
@@ -473,13 +514,17 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = config.datasets[dataset]
-    data = replace(data, runs=(data.headline,), sentences=None, fewshot=None)
+    data = replace(data, runs=(data.headline,), sentences=None, views=Dataset.views, fewshot=None)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
+    taught = _taught(config, [data.headline])
+    runs = [data.headline, *(recipe.run for recipe in taught.values())]
+    clips = [recipe.clips for recipe in taught.values() if recipe.clips]
     kept = replace(
         config,
-        datasets={dataset: data},
-        runs={data.headline: config.runs[data.headline]},
+        datasets={dataset: data, **{name: config.datasets[name] for name in clips}},
+        runs={name: config.runs[name] for name in runs},
+        post_pretraining=taught,
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
@@ -489,6 +534,11 @@ def freeze(config: Config, dataset: str) -> FreezeSpec:
 def rounds_of(config: Config, dataset: str, run: str) -> int:
     """Told labels do not change from round to round."""
     return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
+
+
+def _taught(config: Config, runs: Iterable[str]) -> dict[str, PostPretraining]:
+    names = (config.runs[run].features for run in runs)
+    return {name: config.post_pretraining[name] for name in names if name is not None}
 
 
 def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:

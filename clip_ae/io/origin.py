@@ -37,6 +37,14 @@ class Origin:
         paths = self.dataset.glob("post_pretrained/*/model.safetensors")
         return _of(paths, record.inputs["model"], f"{self.dataset}: the network that adapted its {stream} features")
 
+    @property
+    def joint(self) -> WeightsFile | None:
+        """The network of the joint space that was read, if that was read."""
+        if "model" not in self.inputs:
+            return None
+        paths = self.dataset.glob("post_pretrained/*/model.safetensors")
+        return _of(paths, self.inputs["model"], f"{self.dataset}: the network of the joint space")
+
     def _read(self, stream: str) -> Record:
         """Of one of the shards that were read; those of another number of shards may lie beside."""
         for place in self._places(stream):

@@ -8,6 +8,7 @@ from pathlib import Path
 from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Record
 from clip_ae.io.detections import read_json_record
+from clip_ae.io.index import read_index
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.weights import read_weights_record
 
@@ -19,6 +20,7 @@ def read_record(path: Path) -> Record:
     """The record of a Parquet, safetensors, JSON, HTML, Markdown or CSV output."""
     readers = {
         ".parquet": read_parquet_record,
+        ".arrow": lambda path: read_index(path).record,
         ".safetensors": read_weights_record,
         ".json": read_json_record,
         ".html": lambda page: _searched(HTML, page),

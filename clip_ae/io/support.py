@@ -62,7 +62,6 @@ def _check_names(place: Path, names: list[str]) -> None:
     for name in names:
         key = " ".join(name.casefold().split())
         if key in known:
-            raise UserError(
-                f"--support {place}: '{known[key]}' and '{name}' differ in capitals and spaces alone; give a class one name"
-            )
+            twins = f"'{known[key]}' and '{name}'"
+            raise UserError(f"--support {place}: {twins} differ in capitals and spaces alone; give a class one name")
         known[key] = name

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
 from clip_ae.io.parquet import read_rows, write_rows
 
@@ -21,6 +20,4 @@ def write_texts(path: Path, texts: Mapping[str, NDArray[np.float32]], record: Re
 
 
 def read_texts(path: Path) -> dict[str, NDArray[np.float32]]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such texts; snakemake makes them with the simulated world")
     return {row["text"]: np.asarray(row["embedding"], np.float32) for row in read_rows(path)}

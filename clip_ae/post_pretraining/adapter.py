@@ -30,8 +30,10 @@ class Adapter(nn.Module):
         self.second = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Rows of zeros are no material: what the first convolution makes of them would reach their neighbours.
+        real = x.any(dim=-1)[:, None]
         x = self.norm(x)
-        around = self.second(F.gelu(self.first(x.transpose(1, 2))))
+        around = self.second(F.gelu(self.first(x.transpose(1, 2))) * real)
         g: Tensor = self.map(x) + around.transpose(1, 2)
         return g
 

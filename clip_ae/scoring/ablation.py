@@ -24,8 +24,8 @@ STEPS = {
 }
 LEAD = (
     "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT. Runs that differ "
-    "from the headline run in anything else (switches, other losses' weights, clustering, descriptor) stand in the "
-    "results table alone; where the headline is a rival, the first of ours takes its place.",
+    "from the headline run in anything else (switches, other losses' weights, clustering, descriptor, features) stand "
+    "in the results table alone; where the headline is a rival, the first of ours takes its place.",
     "Differences are taken seed by seed. Their interval is Student's t: it speaks of other seeds, not of other videos, "
     "and makes no allowance for the number of comparisons.",
 )
@@ -37,11 +37,14 @@ def sheets(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[Sheet]:
     ours = comparable([run for run in told_nothing if run.settings.method in OURS], spec.run)
     base = baseline(ours)
     found = [_parts(spec, ours, base), *_steps(spec, ours, base)]
-    same = [run for run in told_nothing if base and run.settings.clustering == base.settings.clustering]
-    rivals = [run for run in same if run.settings.method not in OURS]
+    rivals = [run for run in told_nothing if base and _rivals_of(base.settings, run.settings)]
     if base and rivals:
         found.append(_rivals(spec, base, rivals))
     return [*found, *_published(spec)]
+
+
+def _rivals_of(ours: Run, run: Run) -> bool:
+    return run.method not in OURS and (run.clustering, run.features) == (ours.clustering, ours.features)
 
 
 def comparable(runs: Sequence[Scored], headline: str) -> list[Scored]:
@@ -55,7 +58,13 @@ def comparable(runs: Sequence[Scored], headline: str) -> list[Scored]:
 def _besides_parts(run: Run) -> Mapping[str, Any]:
     """All that sets runs apart besides their parts; None where a run has no such thing."""
     losses = {name: weight for name, weight in run.losses.items() if name not in ("decor", "ins_dis")}
-    found = {**completed(run), "descriptor": run.descriptor, "clustering": run.clustering, "losses": losses}
+    found = {
+        **completed(run),
+        "features": run.features or "extracted",
+        "descriptor": run.descriptor,
+        "clustering": run.clustering,
+        "losses": losses,
+    }
     idle = () if run.caf or run.ccp else ("feed", "self_supervision", "descriptor")
     return {name: None if name in idle else value for name, value in found.items()}
 
@@ -139,7 +148,7 @@ def _signed(value: float) -> str:
 
 
 def _words(spec: SummarizeSpec, run: Scored) -> list[str]:
-    return [run.name, title(run.settings), source(spec)]
+    return [run.name, title(spec, run.settings), source(spec)]
 
 
 def _means(run: Scored, found: Sequence[str]) -> list[str]:

@@ -31,8 +31,8 @@ def result(spec: ScoreFewshotSpec, classes: Sequence[str], scores: Mapping[str, 
 def captions(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> list[str]:
     how, widest = spec.fewshot, _widest(found)
     lines = [
-        f"mAP in percent, average over tIoU {widest}: mean over {how.episodes} episodes of {how.ways} classes each, with "
-        "its 95 % interval (Student's t). All rows see the same episodes, and of k examples the first is the 1-shot one.",
+        f"Average mAP over tIoU {widest}: mean over {how.episodes} episodes of {how.ways} classes each, with its 95 % "
+        "interval (Student's t). All rows see the same episodes, and what one example shows is among what more show.",
         f"Drawn among {', '.join(found['classes'])}.",
         "Chance: in every test video the detections' classes are permuted; segments and scores stay.",
         "Intervals speak of other episodes on the same videos, not of other videos.",

@@ -18,6 +18,7 @@ def headline_map(spec: SummarizeSpec, results: list[Tree], sources: dict[str, in
     return {
         "dataset": spec.dataset,
         "run": spec.run,
+        **({"features": recipe.words} if (recipe := next(iter(spec.taught.values()), None)) else {}),
         **scores,
         **draws.over_seeds(scores, results),
         "sd": {name: over_seeds([r[name] for r in results], _sd) for name in scores},

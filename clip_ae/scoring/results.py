@@ -57,9 +57,9 @@ def heading(column: str) -> str:
 def ordered(runs: Iterable[Scored]) -> list[Scored]:
     """In the order of the table; of one method without modules first, then with CAF, with CCP, with both."""
 
-    def key(run: Scored) -> tuple[tuple[int, int], int, str]:
+    def key(run: Scored) -> tuple[tuple[int, int], int, str, str]:
         s = run.settings
-        return place(s.supervision, METHODS[s.method].title), bool(s.caf) + 2 * bool(s.ccp), run.name
+        return place(s.supervision, METHODS[s.method].title), bool(s.caf) + 2 * bool(s.ccp), s.features or "", run.name
 
     return sorted(runs, key=key)
 
@@ -73,13 +73,14 @@ def source(spec: SummarizeSpec) -> str:
     return "ours, simulated" if spec.simulated else "ours"
 
 
-def title(run: Run) -> str:
-    """What a run is, with its modules; it says so where the method is a reconstruction."""
+def title(spec: SummarizeSpec, run: Run) -> str:
+    """What a run is, with its modules and its features; it says so where the method is a reconstruction."""
     method = METHODS[run.method]
     over = f" over {METHODS[run.ugct.base].title}" if run.ugct and run.ugct.base != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
     shown = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
-    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstructed else ''}"
+    taught = f", {spec.taught[run.features].words}" if run.features else ""
+    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstructed else ''}{taught}"
 
 
 def mean_sd(values: Iterable[float]) -> str:

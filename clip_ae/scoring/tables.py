@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from clip_ae.core.config import MAPPINGS
 from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.tables import METHODS
+from clip_ae.scoring import taught
 from clip_ae.scoring.published import NOTES, PUBLISHED, SELECTION, PublishedRow
 from clip_ae.scoring.results import (
     Scored,
@@ -68,7 +69,7 @@ def sheets(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[Sheet]:
     if not clustered:
         return [results]
     by_round = [_rounds(run) for run in clustered if run.name == spec.run]
-    return [results, _last_rounds(clustered), *by_round, _mappings(clustered)]
+    return [results, *taught.sheets(spec, runs), _last_rounds(clustered), *by_round, _mappings(clustered)]
 
 
 def spreadsheet(spec: SummarizeSpec, runs: Sequence[Scored], provenance: str) -> tuple[list[str], list[list[str]]]:
@@ -102,7 +103,7 @@ def _theirs(row: PublishedRow, found: Iterable[str]) -> Row:
 
 
 def _ours(spec: SummarizeSpec, run: Scored, found: Iterable[str]) -> Row:
-    words = [run.settings.supervision, title(run.settings), run.name, source(spec)]
+    words = [run.settings.supervision, title(spec, run.settings), run.name, source(spec)]
     return Row(words, {c: list(run.percent(c).values()) for c in found})
 
 

@@ -12,11 +12,11 @@ from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import AdaptSpec
-from clip_ae.core.types import VideoFeatures
+from clip_ae.core.types import Network, VideoFeatures
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import read_shard, write_shard
-from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.io.weights import read_weights
 from clip_ae.post_pretraining.adapter import Joint, restore
 
 
@@ -39,7 +39,7 @@ def run(
     write_shard(out, spec.stream, dim, videos, record)
 
 
-def joint_of(file: WeightsFile, device: str) -> Joint:
+def joint_of(file: Network, device: str) -> Joint:
     if "joint" not in file.about:
         raise UserError("--model: not a network of post_pretrain")
     return restore(file.tensors, file.about, device)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
@@ -91,8 +91,9 @@ def run(
     main = {name: material.streams[name] for name in MAIN_STREAMS}
     joint = create({n: next(iter(v.values())).feature.shape[1] for n, v in main.items()}, tied.shape[1], how, seed)
     drawing = Drawing(Table(main, place), material.actions, material.background, how)
-    lines = list(track(train(joint.to(place), drawing, tied, how, seed), "post-pretrain", how.steps, "steps"))
-    write_text(log, "".join(f"{json.dumps(line)}\n" for line in lines[LOG_EVERY - 1 :: LOG_EVERY] or lines[-1:]))
+    steps = track(train(joint.to(place), drawing, tied, how, seed), "post-pretrain", how.steps, "steps")
+    lines = [json.dumps(line) for line in steps if not line["step"] % LOG_EVERY or line["step"] == how.steps]
+    write_text(log, "".join(f"{line}\n" for line in lines))
     record = make_record("post_pretrain", spec, inputs, ("numpy", "torch"))
     save_weights(out, arrays(joint), record, {"joint": joint.about})
 
@@ -182,4 +183,6 @@ def _said(
     if texts is None:
         raise UserError("--weights: missing; class names are read by a CLIP's text tower")
     known = read_texts(texts)
+    for name in sorted(set(names) - set(known)):
+        raise UserError(f"{texts}: no text of class '{name}'{nearest(name, known)}")
     return np.stack([known[name] for name in names])

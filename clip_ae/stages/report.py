@@ -72,6 +72,7 @@ def run(
         "Sources": sources(catalog, read_rows(failures), record),
     }
     lead = f"{spec.run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
+    lead += f"; features {spec.taught.words}" if spec.taught else ""
     drawn = data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
     write_text(out, page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 

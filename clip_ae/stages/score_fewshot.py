@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from clip_ae.core.config import Localization
 from clip_ae.core.errors import UserError
@@ -63,7 +63,9 @@ def run(
     streams = read_streams(features, MAIN_STREAMS, shards, set(known))
     world = _world(spec, streams, known, scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos))
     episodes.check(world.pool, world.test, spec.fewshot.ways, max(spec.fewshot.shots))
-    train = {n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()}
+    train = {
+        n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
+    }
     plain = spaces.plain(train, place)
     rows = {few_shot.PLAIN: plain}
     rows |= {name: spaces.taught(joint_of(file, place), plain) for name, file in files.items()}
@@ -107,9 +109,7 @@ def _world(spec: ScoreFewshotSpec, streams: Streams, known: Mapping[str, Annotat
     return World(videos, {i: known[i] for i in tested}, pool, {i: v.coverage > 0 for i, v in videos.items()})
 
 
-def _scored(
-    spec: ScoreFewshotSpec, world: World, name: str, space: Space, seen: Mapping[str, Seen]
-) -> few_shot.Scores:
+def _scored(spec: ScoreFewshotSpec, world: World, name: str, space: Space, seen: Mapping[str, Seen]) -> few_shot.Scores:
     """By number of shots, each episode's scores and what chance gives."""
     how = spec.fewshot
     most = max(how.shots)

@@ -48,7 +48,7 @@ def run(
     settings, file = trained.settings, trained.model
     set_threads(settings.math_threads)
     with Decoder(watchdog, memory_gib) as decoder:
-        info = _probed(decoder, video, settings.grid)
+        info = probed(decoder, video, settings.grid)
         place = resolve(device)
         streams = {
             name: {v.video_id: v for v in made_again(trained.origin, name, [info], Path(), [decoder], place)}
@@ -59,7 +59,7 @@ def run(
         names = {label: guesses[0]["name"] for label, guesses in trained.names.items()}
         if cut:
             decoder.begin()
-            _cut(decoder, video, info.video_id, apart(best), names, cut)
+            cut_out(decoder, video, info.video_id, apart(best), names, cut)
     shown = [_named(d, names) for d in best]
     if out and out.suffix == ".vtt":
         write_text(out, web_vtt(apart(shown)))
@@ -87,7 +87,7 @@ def _check(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
         raise UserError(f"--top {top}: expected at least 1")
 
 
-def _probed(decoder: Decoder, video: Path, grid: Grid) -> VideoInfo:
+def probed(decoder: Decoder, video: Path, grid: Grid) -> VideoInfo:
     try:
         facts = decoder.probe(video, grid)
     except Unreadable as failure:
@@ -116,7 +116,7 @@ def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
     return replace(detection, label=f"{names[label]} ({label})") if label in names else detection
 
 
-def _cut(
+def cut_out(
     decoder: Decoder, video: Path, video_id: str, parts: Sequence[Detection], names: Mapping[str, str], place: Path
 ) -> None:
     lost = 0

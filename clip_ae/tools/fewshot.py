@@ -155,17 +155,16 @@ def _shown(
     videos = next(iter(streams.values()))
     for example in (e for e in examples if ids[e.path.resolve()] in covered):
         video = videos[ids[example.path.resolve()]]
-        if example.instance is None and infos[video.video_id].duration < grid.length:
-            say(
-                f"{example.path}: {infos[video.video_id].duration:.2f} s are shorter than a snippet of {grid.length:.2f} s; "
-                "its last frame is held that long. A longer clip shows more"
-            )
-        instance = example.instance or Instance(example.label, 0.0, video.end)
-        (span,) = spans.annotated(video, [instance], kinds)
-        if instance.start < video.end and covered[video.video_id][span.first : span.end].any():
+        seconds = infos[video.video_id].duration
+        if example.instance is None and seconds < grid.length:
+            length = f"{seconds:.2f} s are shorter than a snippet of {grid.length:.2f} s"
+            say(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
+        shown = example.instance or Instance(example.label, 0.0, video.end)
+        (span,) = spans.annotated(video, [shown], kinds)
+        if shown.start < video.end and covered[video.video_id][span.first : span.end].any():
             yield span
         else:
-            say(f"{example.path}: shows nothing from {instance.start:.2f} to {instance.stop:.2f} s, of {video.end:.2f} s")
+            say(f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s")
 
 
 def _searched(

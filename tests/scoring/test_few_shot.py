@@ -12,7 +12,7 @@ SPEC = ScoreFewshotSpec(
 def scores(*values: float) -> few_shot.Scores:
     """Chance is a tenth."""
     at = [({"mAP": {"0.5": v}, "average": {"0.1:0.3": 0, "0.1:0.7": v}}, v / 10) for v in values]
-    return {1: [(s, {kind: {c: by for c in s[kind]} for kind in s}) for s, by in at]}
+    return {1: [(s, {kind: dict.fromkeys(s[kind], by) for kind in s}) for s, by in at]}
 
 
 def test_means_and_intervals_by_hand() -> None:

@@ -110,10 +110,10 @@ def test_simulated_stands_in_every_row_of_ours_and_in_no_other() -> None:
 
 
 def test_titles_show_modules_and_reconstructions() -> None:
-    assert title(RUNS["stpn"]) == "STPN"
-    assert title(RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
-    assert title(Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
-    assert title(Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
+    assert title(SPEC, RUNS["stpn"]) == "STPN"
+    assert title(SPEC, RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
+    assert title(SPEC, Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
+    assert title(SPEC, Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
 
 
 def test_captions_say_what_is_scored_and_what_chance_gives() -> None:

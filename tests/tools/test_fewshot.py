@@ -66,7 +66,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, geometry in options.items():
         network = random_i3d(geometry)
-        save_weights(root / f"results/weights/{name}.safetensors", dict(network.tensors), Record("weights", {}, name), dict(network.about))
+        save_weights(
+            root / f"results/weights/{name}.safetensors",
+            dict(network.tensors),
+            Record("weights", {}, name),
+            dict(network.about),
+        )
     probe.run(ProbeSpec(), videos=raw, shard="0000-of-0001", out=results / "probe.parquet", failures=root / "f.parquet")
     for name, spec in encoders.items():
         extract.run(
@@ -124,9 +129,7 @@ def test_what_examples_show_is_found_where_it_is(
     assert read_json_record(out).stage == "fewshot"
 
 
-def test_one_video_is_drawn_on_a_line_of_time(
-    dataset: Path, given: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_video_is_drawn_on_a_line_of_time(dataset: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fewshot(dataset, "--top", 1, support=given / "clips", videos=given / "videos/deep") == 0
     first, axis, line, last = capsys.readouterr().out.splitlines()
     assert first == "b, 5.8 s"
@@ -150,9 +153,7 @@ def test_broken_files_cost_a_line_and_a_clip_shorter_than_a_snippet_counts(
     assert "2 videos (1 more could not be read), 2 classes, 3 examples" in told.out
 
 
-def test_mistakes_end_in_a_line(
-    dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_end_in_a_line(dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*words: object, code: int = 2, support: Path = given / "clips", videos: Path = given / "videos") -> str:
         assert fewshot(dataset, *words, support=support, videos=videos) == code
         return capsys.readouterr().err.splitlines()[-1]

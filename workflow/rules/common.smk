@@ -12,11 +12,12 @@ from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
 from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.simulation import simulated_subsets
-from clip_ae.core.specs import rounds_of, spec_for
+from clip_ae.core.specs import CLIP_VIEW, rounds_of, spec_for
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts
 from clip_ae.io.annotations import read_subsets, source_digest
+from clip_ae.io.sentences import read_sentences
 from clip_ae.io.told import told_of
 from clip_ae.io.vocabulary import read_vocabulary, words_digest
 
@@ -181,6 +182,13 @@ def annotated(wildcards):
 
 
 @reported
+def sentences(wildcards):
+    """Digest of the sentences that score; a world's are an input."""
+    path = CONFIG.datasets[wildcards.dataset].sentences
+    return digest(canonical(read_sentences(Path(path)))) if path else "none"
+
+
+@reported
 def vocabulary(wildcards):
     """Digest of the words that clusters are named by."""
     path = CONFIG.datasets[wildcards.dataset].vocabulary
@@ -240,6 +248,35 @@ def truth_option(wildcards, resources):
 def diagnosis_option(wildcards, resources):
     path = at.DIAGNOSIS.format(dataset=wildcards.dataset)
     return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].scored else ""
+
+
+def adapted_option(wildcards, resources):
+    if wildcards.view == CLIP_VIEW:
+        return ""
+    taught = at.ADAPTED.partition("/{stream}")[0].format(
+        dataset=wildcards.dataset, post=wildcards.view
+    )
+    (model,) = joint_of(wildcards.dataset, [wildcards.view])
+    return f"--adapted {taught} --model {model}"
+
+
+def page_joint_option(wildcards, resources):
+    return " ".join(f"--model {path}" for path in page_joint(wildcards))
+
+
+def joints_option(wildcards, resources):
+    paths = joints(wildcards)
+    return f"--models {' '.join(paths)}" if paths else ""
+
+
+def moments_option(wildcards, resources):
+    return " ".join(f"--moments {path}" for path in moments_files(wildcards))
+
+
+def sentences_option(wildcards, resources):
+    data = CONFIG.datasets[wildcards.dataset]
+    path = data.sentences or at.WORLD_SENTENCES.format(dataset=wildcards.dataset)
+    return f"--sentences {shlex.quote(path)}"
 
 
 def vocabulary_option(wildcards, resources):
@@ -584,8 +621,9 @@ def report_sound(wildcards):
 
 
 def names_files(wildcards):
-    """What the first seed's clusters may be called, where a vocabulary is given."""
-    named = CONFIG.datasets[wildcards.dataset].vocabulary is not None
+    """What the first seed's clusters may be called: by a vocabulary, where no annotations tell."""
+    data = CONFIG.datasets[wildcards.dataset]
+    named = data.vocabulary is not None and not data.annotated
     return [headline_first(at.NAMES)(wildcards)] if named else []
 
 
@@ -596,6 +634,65 @@ def clip_features(wildcards):
 def clip_weights(wildcards):
     encoders = CONFIG.datasets[wildcards.dataset].encoders
     return at.WEIGHTS.format(name=encoders.clip.weights)
+
+
+def index_files(wildcards):
+    """The shards of the space that is searched, beside those of the CLIP that reads sentences, and what taught it."""
+    clip = clip_features(wildcards)
+    if wildcards.view == CLIP_VIEW:
+        return clip
+    taught = adapted(wildcards.dataset, wildcards.view, MAIN_STREAMS)
+    return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.view])]
+
+
+def joint_of(dataset, views):
+    """The networks of the joint spaces among some spaces."""
+    taught = [view for view in views if view != CLIP_VIEW]
+    return [at.POST_PRETRAINED.format(dataset=dataset, post=view) for view in taught]
+
+
+def views(wildcards):
+    return CONFIG.datasets[wildcards.dataset].views
+
+
+def indices(wildcards):
+    return [
+        at.INDEX.format(dataset=wildcards.dataset, view=view)
+        for view in views(wildcards)
+    ]
+
+
+def page_index(wildcards):
+    return indices(wildcards)[0]
+
+
+def joints(wildcards):
+    return joint_of(wildcards.dataset, views(wildcards))
+
+
+def page_joint(wildcards):
+    return joint_of(wildcards.dataset, views(wildcards)[:1])
+
+
+def moments_files(wildcards):
+    """What the page is searched by, where a vocabulary is given."""
+    searched = CONFIG.datasets[wildcards.dataset].vocabulary is not None
+    return [at.MOMENTS.format(dataset=wildcards.dataset)] if searched else []
+
+
+@reported
+def sentences_files(wildcards):
+    """A world's sentences; others are checked here, before any job starts."""
+    data, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
+    if data.demo:
+        return [at.WORLD_SENTENCES.format(dataset=name)]
+    if data.sentences is None:
+        raise UserError(
+            f"results/{name}_grounding.json: {name} has no sentences to score by; "
+            f"set datasets.{name}.sentences, or ask for moments by `clip-ae ground`"
+        )
+    read_sentences(Path(data.sentences))
+    return []
 
 
 def report_labels(wildcards):

@@ -66,6 +66,7 @@ rule report:
         headline(at.CURVES),
         report_labels,
         names_files,
+        moments_files,
         videos=at.VIDEOS,
         sound=report_sound,
         failures=at.FAILURES,
@@ -88,13 +89,14 @@ rule report:
         annotated=annotated,
         annotations=truth_option,
         names=names_option,
+        moments=moments_option,
         diagnosis=diagnosis_option,
         sound=sound_option,
         source=report_source_option,
     shell:
         "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
         "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.sound} "
-        "{params.names} {params.source} 2>&1 | tee {log} >&2"
+        "{params.names} {params.moments} {params.source} 2>&1 | tee {log} >&2"
 
 
 rule freeze:
