@@ -14,6 +14,7 @@ from clip_ae.core.timeline import Grid
 from clip_ae.io.annotations import ids_in, read_annotations
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import read_stream
+from clip_ae.io.texts import read_texts
 from clip_ae.stages import simulate
 from clip_ae.worlds.simulated import OPTICS, features
 from clip_ae.worlds.simulated_layout import plan
@@ -24,7 +25,10 @@ SPEC = SimulateSpec(
 
 
 def make(folder, spec=SPEC):
-    simulate.run(spec, features=folder / "features", annotations=folder / "a.json", manifest=folder / "m.json")
+    simulate.run(
+        spec, features=folder / "features", annotations=folder / "a.json", texts=folder / "t.parquet",
+        manifest=folder / "m.json",
+    )  # fmt: skip
     return folder
 
 
@@ -44,11 +48,29 @@ def test_manifest_names_every_file_by_its_digest(made):
     manifest = json.loads((made / "m.json").read_text())
     files = content(made)
     names = {f"{stream}/{shard}.parquet" for stream in OPTICS for shard in shard_names(SIMULATED_SHARDS)}
-    assert set(files) == {"a.json", "m.json", *(f"features/{name}" for name in names)}
+    assert set(files) == {"a.json", "m.json", "t.parquet", *(f"features/{name}" for name in names)}
     assert manifest["features"] == {n: hashlib.sha256(files[f"features/{n}"]).hexdigest() for n in names}
     assert manifest["annotations"] == hashlib.sha256(files["a.json"]).hexdigest()
+    assert manifest["texts"] == hashlib.sha256(files["t.parquet"]).hexdigest()
     assert manifest["provenance"]["stage"] == "simulate"
     assert manifest["provenance"]["spec"]["world"]["seed"] == 3
+
+
+def test_every_class_has_a_text_that_clips_features_of_it_are_nearest_to(made):
+    """On average: a class name tells more of its own actions than of another group's."""
+    texts = read_texts(made / "t.parquet")
+    assert list(texts) == [f"action-{k:02d}" for k in range(SPEC.world.classes)]
+    assert np.linalg.norm(list(texts.values()), axis=1) == pytest.approx(1)
+    features, known = read_stream(made / "features", "clip", SIMULATED_SHARDS), read_annotations(made / "a.json")
+    near = {True: [], False: []}
+    for video_id, video in features.items():
+        middles = (video.start + video.stop) / 2
+        for i in known[video_id].instances:
+            seen = video.feature[(middles >= i.start) & (middles < i.stop)].astype(float) - video.feature.mean(axis=0)
+            for name, text in texts.items():
+                if (len(seen) and int(name[-2:]) // 4 != int(i.label[-2:]) // 4) or name == i.label:
+                    near[name == i.label] += (seen @ text).tolist()
+    assert np.mean(near[True]) > np.mean(near[False]) + 0.05
 
 
 def test_annotations_are_read_by_the_project(made):

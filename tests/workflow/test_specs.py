@@ -13,7 +13,7 @@ from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
-NETS = {"pretrain", "extract", "cluster", "train", "localize"}
+NETS = {"pretrain", "extract", "post_pretrain", "adapt", "cluster", "train", "localize"}
 OUTSIDE: set[str] = set()
 
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
@@ -40,6 +40,8 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.ugct.base": {"cluster", "train", "localize", "summarize"},
     "runs.clip_ae.ugct.*": {"train", "summarize"},
     "runs.clip_ae.losses.*": {"train", "summarize"},
+    "runs.clip_ae.features": {"summarize", "report"},  # and which shards are read
+    "post_pretraining.post_pretrained.*": {"post_pretrain"},
     "datasets.demo.demo.*": {"make_demo"},
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
@@ -55,6 +57,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
+    "datasets.demo.post_training.*": {"post_pretrain"},
     "datasets.demo.localization.*": {"localize"},
     "datasets.demo.evaluation.tiou": {"evaluate", "diagnose"},
     "datasets.demo.evaluation.videos": {"evaluate", "diagnose"},
@@ -81,6 +84,7 @@ OTHER: dict[str, Any] = {
     "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
     "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
     "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
+    "features": "post_pretrained", "run": "ccp", "mode": "encoder", "text": "images", "without": ["a class"],
 }  # fmt: skip
 
 
@@ -139,6 +143,8 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
         add(f"name_clusters {dataset}", "name_clusters", dataset=dataset)
+        add(f"post_pretrain {dataset}", "post_pretrain", dataset=dataset, post="post_pretrained")
+        add(f"adapt {dataset}", "adapt", dataset=dataset, post="post_pretrained", stream="rgb")
     return found
 
 
@@ -175,12 +181,21 @@ SKIPPED = {
     "datasets.simulated.simulate.classes": "that of the dataset goes with it",
     "weights.demo_rgb.i3d.channels": "the stream fixes it",
     "datasets.demo.runs": "checked below",
+    "post_pretraining.post_pretrained.clips": "has names, so `text` goes with it",
 }
 
 
 def tracked_leaves(base: dict[str, Any]) -> list[str]:
-    roots = ("datasets.thumos14.", "datasets.activitynet12.", "datasets.simulated", "runs.", "weights.")
-    own = ("runs.clip_ae.", "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
+    roots = (
+        "datasets.thumos14.",
+        "datasets.activitynet12.",
+        "datasets.simulated",
+        "runs.",
+        "weights.",
+        "post_pretraining.",
+    )
+    own = ("runs.clip_ae.", "post_pretraining.post_pretrained.",
+           "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
            "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
     of = {"mine": ("features", "streams", "grid", "examples"), "own": ("vocabulary", "sentences")}
     return [
