@@ -84,7 +84,8 @@ OTHER: dict[str, Any] = {
     "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
     "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
     "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
-    "recipes": ["base_actions"], "shots": [3], "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
+    "recipes": ["base_actions"], "shots": [3],
+    "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
     "features": "post_pretrained", "run": "ccp", "mode": "encoder", "text": "images", "without": ["a class"],
 }  # fmt: skip
 
