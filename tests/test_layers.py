@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NETS = {"encoders", "losses", "localizers"}
+NETS = {"encoders", "losses", "localizers", "post_pretraining"}
 SCIENCE = {"clustering", "proposals", "scoring", "worlds", "pages"}
 # Room -> the rooms that it may import.
 ALLOWED = {
@@ -17,6 +17,7 @@ ALLOWED = {
     "encoders": {"encoders", "core"},
     "losses": {"losses", "core"},
     "localizers": {"localizers", "losses", "core"},
+    "post_pretraining": {"post_pretraining", "localizers", "losses", "core"},
     **{room: {room, "core"} for room in SCIENCE},
     "stages": {"stages", "core", "io", *NETS, *SCIENCE},
     "tools": {"tools", "stages", "core", "io", *NETS, *SCIENCE},
