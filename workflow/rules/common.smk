@@ -301,7 +301,7 @@ def clips_option(wildcards, resources):
 
 
 def encoded_option(wildcards, resources):
-    folder = at.ENCODED.partition("/{stream}")[0].format(**wildcards)
+    folder = at.ALL_ENCODED.format(**wildcards)
     return f"--encoded {folder}" if tunes(wildcards) else ""
 
 
