@@ -27,7 +27,7 @@ from clip_ae.core.typed import assign, leaves, put, read
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize", "name_clusters",
+    "tune_encoder", "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize", "name_clusters",
     "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (

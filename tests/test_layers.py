@@ -17,7 +17,7 @@ ALLOWED = {
     "encoders": {"encoders", "core"},
     "losses": {"losses", "core"},
     "localizers": {"localizers", "losses", "core"},
-    "post_pretraining": {"post_pretraining", "losses", "core"},
+    "post_pretraining": {"post_pretraining", "localizers", "losses", "core"},
     **{room: {room, "core"} for room in SCIENCE},
     "stages": {"stages", "core", "io", *NETS, *SCIENCE},
     "tools": {"tools", "stages", "core", "io", *NETS, *SCIENCE},

@@ -75,6 +75,8 @@ def _check_recipe(where: str, recipe: PostPretraining, config: Config) -> None:
         )
     if recipe.clips:
         _known(f"{where}.clips", recipe.clips, config.datasets)
+        if recipe.mode == "encoder":
+            raise UserError(f"{where}.clips: an encoder is tuned on the dataset's own videos; clips are for adapters")
     named = recipe.clips is not None or run.supervision == "weak"
     if recipe.uses_names and not named:
         raise UserError(f"{where}.text: {recipe.run} knows clusters only; `names` need a weak run, or clips")
@@ -98,7 +100,7 @@ def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> Non
     if recipe.uses_names and not (encodes or dataset.simulate):
         raise UserError(f"{where} needs a CLIP's text tower for post_pretraining.{post}; add encoders.clip")
     if recipe.mode == "encoder" and dataset.encoders is None:
-        raise UserError(f"{where} needs videos for post_pretraining.{post}, whose I3D learns too")
+        raise UserError(f"{where} needs videos and encoders for post_pretraining.{post}, whose I3D learns too")
     if recipe.clips:
         _check_clips(where, dataset, config.datasets[recipe.clips])
 

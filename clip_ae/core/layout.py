@@ -21,6 +21,12 @@ PROBE = f"{DATASET}/probe/{{shard}}.parquet"
 FEATURES = f"{DATASET}/features/{{stream}}/{{shard}}.parquet"
 # `stage` is probe or the name of a stream.
 FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
+TUNED = f"{DATASET}/post_pretrained/{{post}}/weights/{{stream}}.safetensors"
+TUNING = f"{DATASET}/post_pretrained/{{post}}/tuning/{{stream}}.jsonl"
+ALL_ENCODED = f"{DATASET}/post_pretrained/{{post}}/encoded"
+ENCODED = f"{ALL_ENCODED}/{{stream}}/{{shard}}.parquet"
+# Beside them, where catalog does not count the same videos again.
+ENCODED_FAILURES = f"{DATASET}/post_pretrained/{{post}}/failures/{{stream}}/{{shard}}.parquet"
 POST_PRETRAINED = f"{DATASET}/post_pretrained/{{post}}/model.safetensors"
 POST_TRAINING = f"{DATASET}/post_pretrained/{{post}}/training.jsonl"
 ADAPTED = f"{DATASET}/post_pretrained/{{post}}/features/{{stream}}/{{shard}}.parquet"
@@ -45,8 +51,8 @@ GROUNDING_TABLE = "results/{dataset}_grounding.md"
 REPORT = "results/{dataset}_report.html"
 REPRO = "results/{dataset}_repro.json"
 
-# Which stage makes what, in the order of the workflow. What carries no record is not listed: training.jsonl, whose
-# record is its model's, and the demo's videos, annotations and sentences, whose record is their manifest's.
+# Which stage makes what, in the order of the workflow. What carries no record is not listed: logs of trainings,
+# whose record is their model's, and the demo's videos, annotations and sentences, whose record is their manifest's.
 OUTPUTS = (
     ("make_demo", WORLD_MANIFEST),
     ("pretrain", PRETRAINED),
@@ -57,6 +63,9 @@ OUTPUTS = (
     ("extract", FAILURES_OF.replace("{stage}", "{stream}")),
     ("catalog", VIDEOS),
     ("catalog", FAILURES),
+    ("tune_encoder", TUNED),
+    ("extract", ENCODED),
+    ("extract", ENCODED_FAILURES),
     ("post_pretrain", POST_PRETRAINED),
     ("adapt", ADAPTED),
     ("score_fewshot", FEWSHOT),

@@ -1,6 +1,6 @@
 """Post-pre-training with language (Xu et al. 2022): what features are taught by, and how long."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from clip_ae.core.typed import key
@@ -45,6 +45,25 @@ class FewShot:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """How the last blocks of a stream's I3D are tuned before its features are made again; `mode: encoder` alone."""
+
+    blocks: int = key(2, "Inception modules that learn, counted from the last; those before stay", minimum=1, maximum=9)
+    steps: int = key(2000, "steps", minimum=1)
+    batch: int = key(16, "synthesised sequences a step", minimum=1)
+    learning_rate: float = key(1e-5, "AdamW's peak learning rate of the blocks; the network above has its own", above=0)
+    windows: int = key(
+        20_000,
+        "snippets at most, drawn at random, whose way up to the blocks is kept in memory: 160 kB each",
+        minimum=1,
+    )
+    precision: Literal["fp32", "bf16"] = key("fp32", "fp32, or bf16: autocast of the blocks, for GPUs")
+    recompute: bool = key(
+        False, "the blocks work twice and keep nothing in between: half the memory for half more time"
+    )
+
+
+@dataclass(frozen=True)
 class PostTraining:
     """How long and how fast features are taught."""
 
@@ -57,3 +76,14 @@ class PostTraining:
     dropout: float = key(0.3, "share of feature values hidden while learning", minimum=0, maximum=0.99)
     temperature: float = key(0.07, "of the contrast, at the start where it is learned", above=0)
     learned_temperature: bool = key(True, "the temperature is learned")
+    tuning: Tuning = key(Tuning(), "how I3D's last blocks are tuned, for recipes of mode `encoder`")
+
+    @property
+    def adapting(self) -> "PostTraining":
+        """Without what concerns the blocks."""
+        return replace(self, tuning=Tuning())
+
+    @property
+    def tuned(self) -> "PostTraining":
+        """As long, and in batches as large, as the blocks are tuned."""
+        return replace(self, steps=self.tuning.steps, batch=self.tuning.batch)

@@ -163,6 +163,15 @@ class PostPretrainSpec(Spec):
         return _method_modules(self.method, self.base)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TuneSpec(PostPretrainSpec):
+    extract: ExtractSpec = key(doc="how the one stream whose network is tuned is extracted")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (*super().modules, *self.extract.modules, NETWORKS["i3d"])
+
+
 @dataclass(frozen=True)
 class AdaptSpec(Spec):
     stream: str = key(doc="the one stream to adapt")
@@ -372,12 +381,18 @@ def catalog(config: Config, dataset: str) -> CatalogSpec:
     return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
 
 
+def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneSpec:
+    taught_by = vars(post_pretrain(config, dataset, post))
+    training = config.datasets[dataset].post_training.tuned
+    return TuneSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
+
+
 def post_pretrain(config: Config, dataset: str, post: str) -> PostPretrainSpec:
     data, recipe = config.datasets[dataset], config.post_pretraining[post]
     settings = config.runs[recipe.run]
     return PostPretrainSpec(
         recipe,
-        data.post_training,
+        data.post_training.adapting,
         settings.method,
         _base(settings),
         tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,13 +84,23 @@ Batch = list[tuple[Rows, Prepared]]
 
 
 class Extraction:
-    """One stream of features. Batches have one shape, so no neighbour ever changes a row."""
+    """One stream of features. Batches have one shape, so no neighbour ever changes a row.
+
+    Where only some snippets of a video are `wanted`, the others' rows stay as if nothing had been there.
+    """
 
     def __init__(
-        self, stream: str, grid: Grid, encoder: Encoder, network: Network, videos: Path, decoders: Sequence[Decoder]
+        self,
+        stream: str,
+        grid: Grid,
+        encoder: Encoder,
+        network: Network,
+        videos: Path,
+        decoders: Sequence[Decoder],
+        wanted: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         self.stream, self.grid, self.encoder = stream, grid, encoder
-        self.network, self.videos, self.decoders = network, videos, decoders
+        self.network, self.videos, self.decoders, self.wanted = network, videos, decoders, wanted
         self.failures: list[Failure] = []
         self.busy = self.seconds = 0.0
 
@@ -122,7 +132,7 @@ class Extraction:
     def _batches(self, rows: Sequence[Rows]) -> Iterator[Batch]:
         """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
         gathered: dict[tuple[int, ...], Batch] = {}
-        total = sum(r.info.snippets for r in rows)
+        total = sum(len(self._wanted(r.info)) for r in rows)
         for row, window in track(self._windows(rows), self.stream, total, "snippets"):
             if window.data is None:
                 continue
@@ -157,7 +167,14 @@ class Extraction:
             self.failures.extend(rows.failures(self.stream, sees=self.encoder.short_side is not None))
             yield rows.features(self.grid)
 
+    def _wanted(self, info: VideoInfo) -> Collection[int]:
+        return range(info.snippets) if self.wanted is None else self.wanted[info.video_id]
+
     def _read(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
+        wanted = self._wanted(info)
+        return (window for window in self._windows_of(decoder, info) if window.snippet in wanted)
+
+    def _windows_of(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         path = self.videos / info.path
         if self.encoder.short_side is None:
             return decoder.audio(path, info, self.grid)

@@ -1,11 +1,12 @@
 """The whole story of post-pre-training: fixed steps, the last step is the result."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from clip_ae.core.post_pretraining import PostTraining
 from clip_ae.losses.masked_contrast import masked_contrast
@@ -23,15 +24,24 @@ def create(dims: Mapping[str, int], text_dim: int, how: PostTraining, seed: int)
     return Joint(dims, text_dim, how.width, how.temperature, how.learned_temperature)
 
 
-def train(joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed: int) -> Iterator[dict[str, float]]:
-    """Learn, a step an item; texts [actions, D] are what each action is tied to."""
-    learning = [p for p in joint.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(learning, lr=how.learning_rate, weight_decay=WEIGHT_DECAY)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.steps, pct_start=WARM_UP)
+def train(
+    joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed: int, blocks: nn.Module | None = None
+) -> Iterator[dict[str, float]]:
+    """Learn, a step an item; texts [actions, D] are what each action is tied to.
+
+    Where the table holds what the last blocks of an encoder read, these blocks learn too.
+    """
+    rates = {joint: how.learning_rate} | ({blocks: how.tuning.learning_rate} if blocks else {})
+    groups = [{"params": [p for p in m.parameters() if p.requires_grad], "lr": rate} for m, rate in rates.items()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, list(rates.values()), total_steps=how.steps, pct_start=WARM_UP
+    )
     joint.train()
     rng = np.random.default_rng(seed)
     for step in range(1, how.steps + 1):
-        losses = contrasts(joint, drawing.batch(rng), texts, how.dropout)
+        drawn = drawing.batch(rng)
+        losses = contrasts(joint, encoded(blocks, drawn) if blocks else drawn, texts, how.dropout)
         optimizer.zero_grad()
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
@@ -40,6 +50,19 @@ def train(joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed
         values = {name: float(loss.detach()) for name, loss in losses.items()}
         yield {"step": step, **values, "temperature": 1 / float(joint.scale.detach())}
     joint.eval()
+
+
+def encoded(blocks: nn.Module, batch: Batch) -> Batch:
+    """What the blocks make of the rows that are of a clip; padding stays 0."""
+    inside = (batch.clips > 0).any(dim=0)
+
+    def features(rows: Tensor) -> Tensor:
+        seen: Tensor = blocks(rows.flatten(0, 1)[inside])
+        placed = seen.new_zeros(len(inside), seen.shape[1])
+        placed[inside] = seen
+        return placed.view(*rows.shape[:2], -1)
+
+    return replace(batch, features={name: features(rows) for name, rows in batch.features.items()})
 
 
 def contrasts(joint: Joint, batch: Batch, texts: Tensor, dropout: float = 0.0) -> dict[str, Tensor]:

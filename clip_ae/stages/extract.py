@@ -52,7 +52,7 @@ def opened(
     spec: ExtractSpec, networks: Sequence[Network], device: str, gpu_batch: int
 ) -> tuple[Encoder, extraction.Network]:
     """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
-    _check(spec, networks)
+    check(spec, networks)
     build = tables.load(tables.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = Fitting(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
@@ -70,7 +70,7 @@ def record_of(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[s
     return make_record("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
 
 
-def _check(spec: ExtractSpec, networks: Sequence[Network]) -> None:
+def check(spec: ExtractSpec, networks: Sequence[Network]) -> None:
     """By hand, weights may be too few, or those of another network."""
     kinds = [kind for name, kind in spec.encoder.NEEDS.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):

@@ -27,7 +27,7 @@ from clip_ae.pages.text_table import aligned
 BYTES_A_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 # Stages that share the place of another's outputs come last.
-ORDER = (*layout.ORDER, "import_features", "simulate")
+ORDER = (*layout.ORDER, "import_features", "simulate", "extract_tuned")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]
         return costs.START
     if job.rule == "probe":
         return costs.START + costs.PROBE * _hours(job, videos)
-    if job.rule == "extract":
+    if job.rule in ("extract", "extract_tuned"):
         snippets = _hours(job, videos) * HOUR / dataset.grid.step
         return costs.START + snippets * costs.snippet_seconds(dataset, wildcards["stream"])
     if job.rule == "train":
@@ -160,7 +160,7 @@ def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]
 
 def disk(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
     """Bytes of features, which is what counts."""
-    if job.rule not in ("extract", "import_features"):
+    if job.rule not in ("extract", "extract_tuned", "import_features"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
     snippets = _hours(job, videos) * HOUR / dataset.grid.step

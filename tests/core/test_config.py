@@ -176,6 +176,13 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
         ("runs.stpn_sparse.losses.sparsity", -5.0, "runs.stpn_sparse.losses.sparsity: -5.0 must be at least 0"),
         ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
+        (
+            "post_pretraining.tuned_named.clips",
+            "thumos14",
+            "post_pretraining.tuned_named.clips: an encoder is tuned on the dataset's own videos; clips are for",
+        ),
+        ("datasets.simulated.runs", ["ugct_tuned"], "needs videos and encoders for post_pretraining.tuned, whose I3D"),
+        ("datasets.demo.post_training.tuning.blocks", 10, "post_training.tuning.blocks: 10 must be at most 9"),
         ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
     ],
 )

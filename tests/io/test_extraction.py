@@ -203,6 +203,15 @@ def test_what_nothing_covers_never_reaches_the_network() -> None:
     assert not lost.coverage.any()
 
 
+def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
+    encoder, wanted = Counted(), {"0": [1, 4], "1": [0]}
+    work = Extraction("rgb", GRID, encoder, encoder, Path(), [Script()], wanted=wanted)
+    found = list(work.features(infos_of(6, 3)))
+    assert encoder.prepared == 3
+    assert [np.flatnonzero(video.coverage).tolist() for video in found] == [[1, 4], [0]]
+    assert found[0].feature[[1, 4]].tolist() == [[0, 1], [0, 4]]
+
+
 def test_a_lone_snippet_of_which_nothing_came_is_told() -> None:
     work = extraction(Counted(), [Script(coverage=0.0)])
     list(work.features(infos_of(1)))

@@ -13,7 +13,17 @@ from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
-NETS = {"pretrain", "extract", "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize"}
+NETS = {
+    "pretrain",
+    "extract",
+    "tune_encoder",
+    "post_pretrain",
+    "adapt",
+    "score_fewshot",
+    "cluster",
+    "train",
+    "localize",
+}
 OUTSIDE: set[str] = set()
 
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
@@ -48,10 +58,10 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
     "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose"},
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {"probe", "extract", "score_fewshot", "localize", "report"},
+    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
-    "datasets.demo.encoders.rgb.*": {"extract rgb"},
-    "datasets.demo.encoders.flow.*": {"extract flow"},
+    "datasets.demo.encoders.rgb.*": {"extract rgb", "tune_encoder"},
+    "datasets.demo.encoders.flow.*": {"extract flow", "tune_encoder"},
     "datasets.demo.encoders.clip.*": {"extract clip"},
     "datasets.demo.encoders.audio.*": {"extract audio"},
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
@@ -63,6 +73,13 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
     "datasets.demo.evaluation.videos": {"score_fewshot", "evaluate", "diagnose"},
     "datasets.demo.evaluation.*": {"score_fewshot", "evaluate"},
+    "datasets.demo.post_training.tuning.blocks": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.steps": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.batch": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.learning_rate": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.windows": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.precision": {"tune_encoder"},
+    "datasets.demo.post_training.tuning.recompute": {"tune_encoder"},
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
     "datasets.demo.published": {"summarize", "report"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
@@ -127,6 +144,8 @@ def jobs(config: Config) -> dict[str, str]:
     for dataset, data in config.datasets.items():
         if data.demo:
             add(f"make_demo {dataset}", "make_demo", dataset=dataset)
+            for stream in ("rgb", "flow"):
+                add(f"tune_encoder {stream} {dataset}", "tune_encoder", dataset=dataset, post="tuned", stream=stream)
         add(f"probe {dataset}", "probe", dataset=dataset)
         for stream in data.encoders.streams if data.encoders else ():
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
@@ -236,6 +255,14 @@ def test_a_frozen_run_rests_on_no_sentences(base: dict[str, Any]) -> None:
     assert spec.config.datasets["own"].sentences is None  # type: ignore[attr-defined]
 
 
+def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]) -> None:
+    tuned = {"tune_encoder rgb demo", "tune_encoder flow demo"}
+    for key in ("steps", "batch"):
+        assert not changed(base, f"datasets.demo.post_training.{key}") & tuned
+        assert changed(base, f"datasets.demo.post_training.tuning.{key}") == tuned
+    assert tuned <= changed(base, "datasets.demo.post_training.width")
+
+
 def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
     data = copy.deepcopy(base)
     data["weights"]["another"] = data["weights"]["demo_clip"]
@@ -264,7 +291,7 @@ def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> Non
     data = copy.deepcopy(base)
     data["datasets"]["demo"]["encoders"]["flow"] |= {"algorithm": "raft", "raft": "raft_large"}
     before, after = jobs(load_config(base)), jobs(load_config(data))
-    assert {n for n in before if before[n] != after[n]} == {"extract flow demo"}
+    assert {n for n in before if before[n] != after[n]} == {"extract flow demo", "tune_encoder flow demo"}
     spec = spec_for(load_config(data), "extract", {"dataset": "demo", "stream": "flow"})
     assert spec.modules == ("clip_ae.encoders.streams.flow", "clip_ae.encoders.flows.raft")
 

@@ -337,6 +337,11 @@ def clips_option(wildcards, resources):
     )
 
 
+def encoded_option(wildcards, resources):
+    folder = at.ALL_ENCODED.format(**wildcards)
+    return f"--encoded {folder}" if tunes(wildcards) else ""
+
+
 def tensorboard_option(wildcards, resources):
     """Where a training can be watched; no output, as no result depends on it."""
     folder = at.TENSORBOARD.format(**wildcards)
@@ -483,6 +488,32 @@ def spans_of(pattern):
         )
 
     return path
+
+
+def tunes(wildcards):
+    """Whether the recipe's features are made anew by networks that are tuned."""
+    return CONFIG.post_pretraining[wildcards.post].mode == "encoder"
+
+
+def tuned_networks(wildcards):
+    """The stream's networks, the first of them tuned."""
+    return [at.TUNED.format(**wildcards), *networks_of(wildcards)[1:]]
+
+
+def encoded_files(wildcards):
+    if not tunes(wildcards):
+        return []
+    return [
+        at.ENCODED.format(**wildcards, stream=stream, shard=shard)
+        for stream in MAIN_STREAMS
+        for shard in shards_of(wildcards.dataset)
+    ]
+
+
+def adaptable(wildcards):
+    """What an adapter stands on."""
+    pattern = at.ENCODED if tunes(wildcards) else at.FEATURES
+    return pattern.format(**wildcards)
 
 
 @reported

@@ -1,12 +1,67 @@
 # Features that were taught the borders of actions, and what they are tied to.
 
 
+rule tune_encoder:
+    input:
+        span_features,
+        left_out_files,
+        source_files,
+        probe=probe_shards,
+        networks=networks_of,
+        texts=texts_files,
+        model=spans_of(at.MODEL),
+        labels=spans_of(at.LABELS),
+    output:
+        network=at.TUNED,
+        log=at.TUNING,
+    log:
+        "results/{dataset}/logs/tune_encoder/{stream}/{post}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/tune_encoder/{stream}/{post}.tsv"
+    wildcard_constraints:
+        dataset=names_of("demo", "videos"),
+        stream="rgb|flow",
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("tune_encoder"),
+        code=code("tune_encoder"),
+        told=spans_told,
+        source=source_option,
+        shards=shards,
+        annotations=left_out_option,
+        texts=texts_option,
+        knobs=knobs("device", "workers", "gpu_batch", "watchdog", "memory_gib"),
+    shell:
+        "python -m clip_ae tune_encoder --cfg {params.cfg:q} {params.source} --probe {input.probe} "
+        "--networks {input.networks} --features results/{wildcards.dataset}/features --shards {params.shards} "
+        "--model {input.model} --labels {input.labels} --out {output.network} --log {output.log} "
+        "{params.annotations} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+use rule extract as extract_tuned with:
+    input:
+        probe=at.PROBE,
+        weights=tuned_networks,
+    output:
+        features=at.ENCODED,
+        failures=at.ENCODED_FAILURES,
+    log:
+        "results/{dataset}/logs/extract_tuned/{stream}/{post}/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/extract_tuned/{stream}/{post}/{shard}.tsv"
+
+
 rule post_pretrain:
     input:
         span_features,
         left_out_files,
         clips_files,
         texts_files,
+        encoded_files,
         model=spans_of(at.MODEL),
         labels=spans_of(at.LABELS),
     output:
@@ -26,6 +81,7 @@ rule post_pretrain:
         code=code("post_pretrain"),
         told=spans_told,
         shards=shards,
+        encoded=encoded_option,
         annotations=left_out_option,
         clips=clips_option,
         texts=texts_option,
@@ -33,12 +89,12 @@ rule post_pretrain:
     shell:
         "python -m clip_ae post_pretrain --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --model {input.model} --labels {input.labels} --out {output.model} "
-        "--log {output.log} {params.annotations} {params.clips} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+        "--log {output.log} {params.encoded} {params.annotations} {params.clips} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
 
 
 rule adapt:
     input:
-        features=at.FEATURES,
+        features=adaptable,
         model=at.POST_PRETRAINED,
     output:
         at.ADAPTED,

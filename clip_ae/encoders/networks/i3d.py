@@ -3,7 +3,9 @@
 Modules carry the names of the published PyTorch weights (Conv3d_1a_7x7 ... Mixed_5c, logits).
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -137,6 +139,19 @@ class I3d(nn.Module):
             if name != "logits":
                 x = layer(x)
         return x.mean(dim=(2, 3, 4))
+
+    def cut(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """The layers before the last `blocks` Inception modules; those modules, with the poolings between them."""
+        layers = OrderedDict(self.named_children())
+        del layers["logits"]
+        first = list(layers).index(list(MIXED)[-blocks])
+        before, last = (OrderedDict(islice(layers.items(), *part)) for part in ((first,), (first, None)))
+        return nn.Sequential(before), nn.Sequential(last)
+
+    def before(self, x: Tensor, blocks: int) -> Tensor:
+        """What the last `blocks` Inception modules read, flat."""
+        read: Tensor = self.cut(blocks)[0](x)
+        return read.flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.logits(self.features(x)[:, :, None, None, None])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -55,11 +56,13 @@ class FlowStream:
         return self.forward(cropped.unflatten(0, (snippets, pairs)))
 
 
-def build(encoder: FlowEncoder, networks: Sequence[Network], device: str) -> FlowStream:
+def build(encoder: FlowEncoder, networks: Sequence[Network], device: str, without: int = 0) -> FlowStream:
+    """A feature is what the last Inception modules read, where the network shall be `without` some."""
     options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features, algorithm = compiled(network.features, encoder), load(FLOWS[encoder.algorithm])
+    features = compiled(partial(network.before, blocks=without) if without else network.features, encoder)
+    algorithm = load(FLOWS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:
         return features(flow_input(flow, encoder.bound, dtype))

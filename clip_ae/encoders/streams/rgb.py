@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,12 @@ class Rgb:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: RgbEncoder, networks: Sequence[Network], device: str) -> Rgb:
+def build(encoder: RgbEncoder, networks: Sequence[Network], device: str, without: int = 0) -> Rgb:
+    """A feature is what the last Inception modules read, where the network shall be `without` some."""
     options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compiled(network.features, encoder)
+    features = compiled(partial(network.before, blocks=without) if without else network.features, encoder)
 
     def forward(frames: Tensor) -> Tensor:
         return features(rgb_input(frames, dtype))

@@ -1,0 +1,146 @@
+"""tune_encoder from small videos on: what stays as it was, what changes, and that extract takes what it makes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.errors import UserError
+from clip_ae.core.post_pretraining import PostPretraining, PostTraining, Tuning
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ExtractSpec, ProbeSpec, TuneSpec
+from clip_ae.core.types import VideoFeatures
+from clip_ae.encoders.networks.i3d import MIXED
+from clip_ae.io.parquet import read_parquet_record
+from clip_ae.io.shards import read_shard
+from clip_ae.io.weights import read_weights, save_weights
+from clip_ae.post_pretraining.material import Material
+from clip_ae.post_pretraining.spans import Span
+from clip_ae.stages import extract, post_pretrain, probe, tune_encoder
+from tests.encoders.random_networks import random_i3d
+from tests.media import write_video
+
+SHARD = "0000-of-0001"
+STREAMS = {"rgb": RgbEncoder("small", batch=4), "flow": FlowEncoder("small", batch=4, algorithm="dis", bound=2.0)}
+TUNING = Tuning(blocks=2, steps=12, batch=3, learning_rate=1e-3)
+HOW = PostTraining(steps=12, batch=3, actions=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING)
+# Two kinds of action and their background, in videos of six snippets.
+ACTIONS = [Span("a", 0, 3, 1), Span("b", 1, 4, 2)]
+BACKGROUND = [Span("a", 4, 6), Span("b", 5, 6)]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "videos").mkdir()
+    for name in ("a", "b", "c"):
+        write_video(folder / f"videos/{name}.mp4", frames=96, draw=lambda n, size, name=name: stripes(n, size, name))
+    probe.run(
+        ProbeSpec(),
+        videos=folder / "videos",
+        shard=SHARD,
+        out=folder / f"{SHARD}.parquet",
+        failures=folder / "f.parquet",
+    )
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        network = random_i3d(I3dOptions(channels, 0.125, 36, 36, classes=5))
+        about = {**network.about, "name": "small", "licence": "MIT", "figures": {"train_accuracy": 1.0}}
+        save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Record("weights", {}, ""), about)
+    return folder
+
+
+def stripes(number, size, name):
+    """Standing stripes, or lying ones, that move."""
+    width, height = size
+    places = np.arange(width if name == "a" else height) + number
+    row = (127 + 120 * np.sin(places / 4)).astype(np.uint8)
+    picture = np.broadcast_to(row if name == "a" else row[:, None], (height, width))
+    return np.repeat(picture[..., None], 3, axis=2)
+
+
+def material():
+    times = np.arange(6.0)
+    looks = {"a": np.eye(2)[[0] * 6], "b": np.eye(2)[[1] * 6]}
+    clip = {
+        i: VideoFeatures(i, times, times + 1, np.ones(6, np.float32), x.astype(np.float16)) for i, x in looks.items()
+    }
+    return Material(ACTIONS, {1: "x", 2: "y"}, BACKGROUND, {"clip": clip})
+
+
+def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
+    """Spans as some run might have told them."""
+    monkeypatch.setattr(post_pretrain, "gathered", lambda *_: (material(), {"model": "of a run"}))
+    encoders = Encoders(**{stream: STREAMS[stream]})
+    spec = TuneSpec(PostPretraining("some", mode="encoder"), how, extract=ExtractSpec(encoders), math_threads=1)
+    to.mkdir()
+    tune_encoder.run(
+        spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",), networks=(world / f"{stream}.safetensors",),
+        features=world, shards=1, model=world / "model", labels=world / "labels", out=to / "x.safetensors",
+        log=to / "x.jsonl", device="cpu",
+    )  # fmt: skip
+    return read_weights(to / "x.safetensors")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_only_convolutions_of_the_tuned_blocks_change(world, tmp_path, monkeypatch, stream):
+    before = read_weights(world / f"{stream}.safetensors").tensors
+    after = tuned(world, tmp_path / "once", monkeypatch, stream).tensors
+    assert after.keys() == before.keys()
+    changed = {name for name in before if before[name].tobytes() != after[name].tobytes()}
+    learning = {n for n in before if n.startswith(("Mixed_5b", "Mixed_5c")) and n.endswith("conv3d.weight")}
+    assert changed == learning
+
+
+def test_the_loss_falls(world, tmp_path, monkeypatch):
+    long = PostTraining(**{**vars(HOW), "steps": 150})
+    tuned(world, tmp_path / "long", monkeypatch, how=long)
+    losses = [json.loads(line)["rgb"] for line in (tmp_path / "long/x.jsonl").read_text().splitlines()]
+    assert len(losses) == 3
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_same_bytes_again_and_where_the_blocks_work_twice(world, tmp_path, monkeypatch):
+    once, again = (tuned(world, tmp_path / name, monkeypatch) for name in ("once", "again"))
+    assert (tmp_path / "once/x.safetensors").read_bytes() == (tmp_path / "again/x.safetensors").read_bytes()
+    frugal = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "recompute": True})})
+    twice = tuned(world, tmp_path / "twice", monkeypatch, how=frugal)
+    assert all(once.tensors[name].tobytes() == twice.tensors[name].tobytes() for name in once.tensors)
+    assert once.tensors.keys() == again.tensors.keys()
+
+
+def test_what_is_known_of_the_network_goes_on(world, tmp_path, monkeypatch):
+    base, made = read_weights(world / "rgb.safetensors"), tuned(world, tmp_path / "once", monkeypatch)
+    assert made.about["i3d"] == base.about["i3d"]
+    assert made.about["licence"] == "MIT"
+    assert made.about["tuned"] == list(MIXED)[-2:]
+    assert "figures" not in made.about
+    assert made.record.stage == "tune_encoder"
+    probed = read_parquet_record(world / f"{SHARD}.parquet").id
+    assert made.record.inputs == {"model": "of a run", "small": base.record.id, f"probe/{SHARD}": probed}
+
+
+def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
+    tuned(world, tmp_path / "once", monkeypatch)
+    rows = []
+    for weights in (world / "rgb.safetensors", tmp_path / "once/x.safetensors"):
+        extract.run(
+            ExtractSpec(Encoders(rgb=STREAMS["rgb"])), videos=world / "videos", probe=world / f"{SHARD}.parquet",
+            weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet", device="cpu",
+        )  # fmt: skip
+        rows.append(np.concatenate([video.feature for video in read_shard(tmp_path / "x.parquet")]))
+        assert read_parquet_record(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).record.id
+    assert rows[0].shape == rows[1].shape
+    assert len(rows[0]) == 18
+    assert not np.array_equal(*rows)
+
+
+def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch, capsys):
+    few = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "windows": 8})})
+    tuned(world, tmp_path / "few", monkeypatch, how=few)
+    kept = int(capsys.readouterr().err.partition(" snippets kept")[0].split()[-1])
+    assert kept <= 8
+    none = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "windows": 2})})
+    with pytest.raises(UserError, match="windows: 2 snippets hold 0 kinds of action"):
+        tuned(world, tmp_path / "none", monkeypatch, how=none)

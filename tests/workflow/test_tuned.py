@@ -1,0 +1,61 @@
+"""A run on features of tuned networks: the chain of jobs that it needs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project, make_tiny
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_tiny(tmp_path / "project")
+    project.change("datasets.demo.runs", ["ugct_tuned"])
+    project.change("datasets.demo.headline", "ugct_tuned")
+    return project
+
+
+def test_networks_are_tuned_features_made_anew_and_an_adapter_put_on_top(project: Project) -> None:
+    jobs = project.planned("results/demo_map.json")
+    # Of two streams and two shards.
+    assert jobs["tune_encoder"] == 2
+    assert jobs["extract_tuned"] == 4
+    assert (jobs["post_pretrain"], jobs["adapt"]) == (1, 4)
+    assert jobs["extract"] == 8
+    # The run that tells actions from background, and the one that reads what is made of them.
+    assert jobs["train"] == 2 * project.config["datasets"]["demo"]["rounds"]
+
+
+def test_each_job_reads_what_the_one_before_it_made(project: Project) -> None:
+    done = project.run("-n", "-p", "results/demo_map.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = re.findall(r"python -m clip_ae (\w+) (.*)", done.stdout + done.stderr)
+    made = "results/demo/post_pretrained/tuned"
+    tuned = [words for stage, words in commands if stage == "extract" and f"{made}/encoded/rgb" in words]
+    assert len(tuned) == 2
+    assert all(f"--weights {made}/weights/rgb.safetensors --out" in words for words in tuned)
+    assert all(f"--failures {made}/failures/rgb/" in words for words in tuned)
+    (taught,) = [words for stage, words in commands if stage == "post_pretrain"]
+    assert f"--encoded {made}/encoded " in taught
+    adapted = [words for stage, words in commands if stage == "adapt"]
+    assert all(f"--features {made}/encoded/" in words for words in adapted)
+    tune = [words for stage, words in commands if stage == "tune_encoder"]
+    assert all("--model results/demo/runs/ugct/seed-0/round-1/model.safetensors" in words for words in tune)
+    assert len([words for stage, words in commands if stage == "catalog" and made in words]) == 0
+
+
+def test_a_recipe_for_adapters_tunes_nothing(project: Project) -> None:
+    project.change("post_pretraining.tuned.mode", "adapter")
+    jobs = project.planned("results/demo_map.json")
+    assert (jobs["post_pretrain"], jobs["adapt"]) == (1, 4)
+    assert not {"tune_encoder", "extract_tuned"} & jobs.keys()
+
+
+def test_with_names_the_text_tower_is_needed(project: Project) -> None:
+    project.change("datasets.demo.runs", ["ugct_tuned_named"])
+    project.change("datasets.demo.headline", "ugct_tuned_named")
+    done = project.run("-n", "-p", "results/demo_map.json")
+    commands = re.findall(r"python -m clip_ae tune_encoder (.*)", done.stdout + done.stderr)
+    assert len(commands) == 2
+    assert all("--weights results/weights/demo_clip.safetensors" in words for words in commands)
