@@ -18,6 +18,7 @@ from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.shards import read_stream, write_shard
 from clip_ae.io.texts import write_texts
 from clip_ae.io.weights import read_weights, read_weights_record, save_weights
+from clip_ae.post_pretraining import material
 from clip_ae.stages import adapt, cluster, post_pretrain
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
 
@@ -159,7 +160,7 @@ def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_pa
 
 
 def test_prototypes_are_the_mean_image_of_a_kind():
-    found = post_pretrain._prototypes(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
+    found = material.prototypes(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
     np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5, 0]] * 2 + [[0, 0, 1]], rtol=1e-6)
 
 

@@ -253,9 +253,7 @@ def diagnosis_option(wildcards, resources):
 def adapted_option(wildcards, resources):
     if wildcards.view == CLIP_VIEW:
         return ""
-    taught = at.ADAPTED.partition("/{stream}")[0].format(
-        dataset=wildcards.dataset, post=wildcards.view
-    )
+    taught = at.ALL_ADAPTED.format(dataset=wildcards.dataset, post=wildcards.view)
     (model,) = joint_of(wildcards.dataset, [wildcards.view])
     return f"--adapted {taught} --model {model}"
 
@@ -311,9 +309,9 @@ def ground_truth_option(wildcards, resources):
 def features_option(wildcards, resources):
     """Folders of shards; what a run was taught stands in place of what was extracted."""
     post = CONFIG.runs[wildcards.run].features
-    taught = at.ADAPTED.partition("/{stream}")[0].format(**{**wildcards, "post": post})
-    extracted = at.FEATURES.partition("/{stream}")[0].format(**wildcards)
-    return f"--features {extracted}{f' {taught}' if post else ''}"
+    folders = [at.ALL_FEATURES, *([at.ALL_ADAPTED] if post else [])]
+    found = [folder.format(dataset=wildcards.dataset, post=post) for folder in folders]
+    return f"--features {' '.join(found)}"
 
 
 def texts_option(wildcards, resources):
@@ -330,7 +328,7 @@ def clips_option(wildcards, resources):
     dataset = CONFIG.post_pretraining[wildcards.post].clips
     if not dataset:
         return ""
-    folder = at.FEATURES.partition("/{stream}")[0].format(dataset=dataset)
+    folder = at.ALL_FEATURES.format(dataset=dataset)
     return (
         f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
         f"--clips-annotations {shlex.quote(annotations_path(dataset))}"

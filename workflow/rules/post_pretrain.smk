@@ -99,9 +99,9 @@ rule adapt:
     output:
         at.ADAPTED,
     log:
-        "results/{dataset}/logs/adapt/{post}/{stream}/{shard}.log",
+        "results/{dataset}/logs/adapt/{stream}/{post}/{shard}.log",
     benchmark:
-        "results/{dataset}/benchmarks/adapt/{post}/{stream}/{shard}.tsv"
+        "results/{dataset}/benchmarks/adapt/{stream}/{post}/{shard}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.math_threads
