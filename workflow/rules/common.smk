@@ -6,7 +6,7 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import layout as at
-from clip_ae.core.checks import check_taught, load_config
+from clip_ae.core.checks import check_taught, check_view, load_config
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
@@ -190,8 +190,13 @@ def sentences(wildcards):
 
 @reported
 def vocabulary(wildcards):
-    """Digest of the words that clusters are named by."""
+    """Digest of the words that clusters are named by, and the page is searched by."""
     path = CONFIG.datasets[wildcards.dataset].vocabulary
+    if path is None:
+        raise UserError(
+            f"datasets.{wildcards.dataset}.vocabulary: none in config.yaml; "
+            "name a text file of words, such as workflow/vocabularies/everyday.txt"
+        )
     return words_digest(read_vocabulary(Path(path)))
 
 
@@ -611,15 +616,28 @@ def clip_features(wildcards):
     return shards_in(wildcards.dataset, ["clip"])
 
 
+@reported
 def clip_weights(wildcards):
     encoders = CONFIG.datasets[wildcards.dataset].encoders
+    if encoders is None or encoders.clip is None:
+        raise UserError(
+            f"datasets.{wildcards.dataset}: has no CLIP of its own to read words by; add encoders.clip"
+        )
     return at.WEIGHTS.format(name=encoders.clip.weights)
 
 
+@reported
 def index_files(wildcards):
     """The shards of the space that is searched, beside those of the CLIP that reads sentences, and what taught it."""
+    data, view = CONFIG.datasets[wildcards.dataset], wildcards.view
+    where = f"results/{wildcards.dataset}/index/{view}.arrow"
+    if "clip" not in data.stream_names:
+        raise UserError(
+            f"{where}: only CLIP knows words, and {wildcards.dataset} has no clip stream"
+        )
+    check_view(where, data, view, CONFIG)
     clip = clip_features(wildcards)
-    if wildcards.view == CLIP_VIEW:
+    if view == CLIP_VIEW:
         return clip
     taught = adapted(wildcards.dataset, wildcards.view, MAIN_STREAMS)
     return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.view])]
