@@ -27,11 +27,11 @@ from clip_ae.core.typed import assign, leaves, put, read
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "post_pretrain", "adapt", "cluster", "train", "localize", "name_clusters",
+    "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize", "name_clusters",
     "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (
-    "plan", "annotations", "features", "import", "apply", "ground",
+    "plan", "annotations", "features", "import", "apply", "ground", "fewshot",
     "show", "compare", "explain", "repro", "verify", "schema",
 )  # fmt: skip
 INTERRUPTED = 130

@@ -16,7 +16,7 @@ from clip_ae.core.config import (
 )
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
-from clip_ae.core.post_pretraining import PostPretraining
+from clip_ae.core.post_pretraining import FewShot, PostPretraining
 from clip_ae.core.specs import CLIP_VIEW
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
@@ -184,6 +184,8 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
     for view in dataset.views:
         check_view(f"{where}.views", dataset, view, config)
     _check_words(where, dataset)
+    if dataset.fewshot:
+        _check_fewshot(where, dataset, dataset.fewshot, config)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
         raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
     _check_evaluation(f"{where}.evaluation", dataset.evaluation)
@@ -205,6 +207,23 @@ def _check_words(where: str, dataset: Dataset) -> None:
             raise UserError(
                 f"{where}.{name}: of ready features nobody knows the CLIP, whose words they must be read by"
             )
+
+
+def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShot, config: Config) -> None:
+    if not dataset.annotated:
+        raise UserError(f"{where}.fewshot: needs annotations, to draw examples from and to score by")
+    if not fewshot.recipes or not fewshot.shots:
+        raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.recipes else 'recipes'}")
+    for name in fewshot.recipes:
+        _known(f"{where}.fewshot.recipes", name, config.post_pretraining)
+        check_taught(f"{where}.fewshot", dataset, name, config)
+        if config.post_pretraining[name].mode != "adapter":
+            raise UserError(f"{where}.fewshot.recipes: {name} reads features of its own; rows must share theirs")
+    left_out = {frozenset(config.post_pretraining[name].without) for name in fewshot.recipes} - {frozenset()}
+    if len(left_out) > 1:
+        raise UserError(
+            f"{where}.fewshot.recipes: leave out different classes; episodes of all rows draw from the same"
+        )
 
 
 def _check_source(where: str, dataset: Dataset) -> None:

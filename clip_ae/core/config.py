@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, get_args
 
 from clip_ae.core.methods import Run
-from clip_ae.core.post_pretraining import PostPretraining, PostTraining
+from clip_ae.core.post_pretraining import FewShot, PostPretraining, PostTraining
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import key
@@ -303,6 +303,7 @@ class Dataset:
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
     post_training: PostTraining = key(PostTraining(), "how features are taught, for runs on post-pretrained ones")
+    fewshot: FewShot | None = key(None, "episodes behind results/{dataset}_fewshot.json")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     published: Literal["thumos14", "activitynet12"] | None = key(

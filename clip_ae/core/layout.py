@@ -18,12 +18,16 @@ WORLD_MANIFEST = f"{DATASET}/world/manifest.json"
 PRETRAINED = "results/pretrained/{name}.safetensors"
 WEIGHTS = "results/weights/{name}.safetensors"
 PROBE = f"{DATASET}/probe/{{shard}}.parquet"
-FEATURES = f"{DATASET}/features/{{stream}}/{{shard}}.parquet"
+EXTRACTED_IN = f"{DATASET}/features"
+FEATURES = f"{EXTRACTED_IN}/{{stream}}/{{shard}}.parquet"
 # `stage` is probe or the name of a stream.
 FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
 POST_PRETRAINED = f"{DATASET}/post_pretrained/{{post}}/model.safetensors"
 POST_TRAINING = f"{DATASET}/post_pretrained/{{post}}/training.jsonl"
-ADAPTED = f"{DATASET}/post_pretrained/{{post}}/features/{{stream}}/{{shard}}.parquet"
+ADAPTED_IN = f"{DATASET}/post_pretrained/{{post}}/features"
+ADAPTED = f"{ADAPTED_IN}/{{stream}}/{{shard}}.parquet"
+FEWSHOT = "results/{dataset}_fewshot.json"
+FEWSHOT_TABLE = "results/{dataset}_fewshot.md"
 VIDEOS = f"{DATASET}/videos.parquet"
 FAILURES = f"{DATASET}/failures.parquet"
 LABELS = f"{ROUND}/labels.parquet"
@@ -57,6 +61,8 @@ OUTPUTS = (
     ("catalog", FAILURES),
     ("post_pretrain", POST_PRETRAINED),
     ("adapt", ADAPTED),
+    ("score_fewshot", FEWSHOT),
+    ("score_fewshot", FEWSHOT_TABLE),
     ("cluster", LABELS),
     ("train", MODEL),
     ("localize", DETECTIONS),

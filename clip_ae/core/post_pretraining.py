@@ -34,6 +34,17 @@ class PostPretraining:
 
 
 @dataclass(frozen=True)
+class FewShot:
+    """Episodes that score how well classes are localized of which a few examples are known."""
+
+    recipes: tuple[str, ...] = key(doc="entries of `post_pretraining` to score beside plain features")
+    ways: int = key(2, "classes an episode, among those that the recipes leave out", minimum=1)
+    shots: tuple[int, ...] = key((1, 5), "examples of each class", minimum=1)
+    episodes: int = key(100, "episodes; every row and every number of shots sees the same ones", minimum=2)
+    seed: int = key(0, "seed of the drawing", minimum=0)
+
+
+@dataclass(frozen=True)
 class PostTraining:
     """How long and how fast features are taught."""
 

@@ -75,8 +75,9 @@ def code_digest(modules: Iterable[str]) -> str:
 
 
 def stage_code(stage: str, named: Iterable[str] = ()) -> str:
-    """Digest of a stage's own module and of the modules that its spec names."""
-    return code_digest([f"clip_ae.stages.{stage}", *named])
+    """Digest of the module of a stage, or of a tool that writes a record, and of those that its spec names."""
+    room = "stages" if source_of(f"clip_ae.stages.{stage}") else "tools"
+    return code_digest([f"clip_ae.{room}.{stage}", *named])
 
 
 def closure(modules: Iterable[str]) -> set[str]:

@@ -34,7 +34,7 @@ from clip_ae.core.methods import (
     UgctSwitches,
     completed,
 )
-from clip_ae.core.post_pretraining import PostPretraining, PostTraining
+from clip_ae.core.post_pretraining import FewShot, PostPretraining, PostTraining
 from clip_ae.core.simulation import SimulatedWorld
 from clip_ae.core.tables import (
     CLUSTERINGS,
@@ -167,6 +167,24 @@ class PostPretrainSpec(Spec):
 class AdaptSpec(Spec):
     stream: str = key(doc="the one stream to adapt")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class FewshotSpec(Spec):
+    localization: Localization = key(Localization(), "from curves to segments")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFewshotSpec(FewshotSpec):
+    dataset: str = key(doc="name of the dataset")
+    fewshot: FewShot = key(doc="the episodes")
+    recipes: dict[str, PostPretraining] = key(doc="what the models were taught by, by name")
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    grid: Grid = key(Grid(), "the snippet grid")
+    train_subset: str = key("training", "subset that examples are drawn from")
+    test_subset: str = key("validation", "subset to localize and to score")
+    simulated: bool = key(False, "the features are simulated, and the table says so")
 
 
 @dataclass(frozen=True)
@@ -372,6 +390,23 @@ def adapt(config: Config, dataset: str, post: str, stream: str) -> AdaptSpec:
     return AdaptSpec(stream, config.math_threads)
 
 
+def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
+    data = config.datasets[dataset]
+    assert data.fewshot is not None
+    return ScoreFewshotSpec(
+        localization=data.localization,
+        math_threads=config.math_threads,
+        dataset=dataset,
+        fewshot=data.fewshot,
+        recipes={name: config.post_pretraining[name] for name in data.fewshot.recipes},
+        evaluation=data.evaluation,
+        grid=data.grid,
+        train_subset=data.train_subset,
+        test_subset=data.test_subset,
+        simulated=data.simulate is not None,
+    )
+
+
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
     data, settings = _pair(config, dataset, run)
     later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
@@ -482,7 +517,7 @@ def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = config.datasets[dataset]
     # Names of clusters stand in detections; what only searches does not.
     words = None if data.annotated else data.vocabulary
-    data = replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views)
+    data = replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
     taught = _taught(config, [data.headline])

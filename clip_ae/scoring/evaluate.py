@@ -94,6 +94,12 @@ def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
     return _scored(problem, _judged(problem, problem.detections, _identity(problem), settings), settings)
 
 
+def chance(problem: Problem, settings: Evaluation) -> dict[str, Any]:
+    """What detections that carry classes give when every video's classes are permuted."""
+    problem = on_grid(problem, settings.round_to_grid)
+    return _chance(problem, _identity(problem), settings)
+
+
 def score_clusters(problem: Problem, settings: Evaluation) -> dict[str, Any]:
     """All figures of map.json: the headline mapping's at the top, every mapping's below."""
     problem = on_grid(problem, settings.round_to_grid)

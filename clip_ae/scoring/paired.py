@@ -1,8 +1,8 @@
-"""Is one run better than another? Differences seed by seed, as both share what a seed decides."""
+"""Is one run better than another? Differences seed by seed, or episode by episode, as both share what it decides."""
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -20,12 +20,16 @@ class Paired:
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
     """First less second over the seeds that both have, with the interval of Student's t."""
-    differences = [value - second[seed] for seed, value in first.items() if seed in second]
-    mean, count = statistics.fmean(differences), len(differences)
+    return spread([value - second[seed] for seed, value in first.items() if seed in second])
+
+
+def spread(values: Sequence[float]) -> Paired:
+    """Their mean, with the interval of Student's t."""
+    mean, count = statistics.fmean(values), len(values)
     if count == 1:
         return Paired(mean, None, None, count)
     from scipy.stats import t
 
-    sd = statistics.stdev(differences)
+    sd = statistics.stdev(values)
     half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * sd / math.sqrt(count)
     return Paired(mean, sd, (mean - half, mean + half), count)

@@ -13,7 +13,7 @@ from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
-NETS = {"pretrain", "extract", "post_pretrain", "adapt", "cluster", "train", "localize"}
+NETS = {"pretrain", "extract", "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize"}
 OUTSIDE: set[str] = set()
 
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
@@ -45,10 +45,10 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.demo.*": {"make_demo"},
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
-    "datasets.demo.train_subset": {"catalog", "cluster", "train", "evaluate"},
-    "datasets.demo.test_subset": {"catalog", "localize", "evaluate", "diagnose", "score_grounding"},
+    "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
+    "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose", "score_grounding"},
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {"probe", "extract", "localize", "index", "report"},
+    "datasets.demo.grid.*": {"probe", "extract", "score_fewshot", "localize", "index", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.encoders.rgb.*": {"extract rgb"},
     "datasets.demo.encoders.flow.*": {"extract flow"},
@@ -58,10 +58,11 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
     "datasets.demo.post_training.*": {"post_pretrain"},
-    "datasets.demo.localization.*": {"localize"},
-    "datasets.demo.evaluation.tiou": {"evaluate", "diagnose"},
-    "datasets.demo.evaluation.videos": {"evaluate", "diagnose"},
-    "datasets.demo.evaluation.*": {"evaluate"},
+    "datasets.demo.fewshot.*": {"score_fewshot"},
+    "datasets.demo.localization.*": {"score_fewshot", "localize"},
+    "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
+    "datasets.demo.evaluation.videos": {"score_fewshot", "evaluate", "diagnose"},
+    "datasets.demo.evaluation.*": {"score_fewshot", "evaluate"},
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
     "datasets.demo.published": {"summarize", "report"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
@@ -85,6 +86,7 @@ OTHER: dict[str, Any] = {
     "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
     "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
     "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
+    "recipes": ["base_actions"], "shots": [3],
     "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
     "features": "post_pretrained", "run": "ccp", "mode": "encoder", "text": "images", "without": ["a class"],
     "views": ["clip", "named"],
@@ -135,6 +137,8 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
         for stage in ("catalog", "diagnose", "report"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
+        if data.fewshot:
+            add(f"score_fewshot {dataset}", "score_fewshot", dataset=dataset)
         if data.simulate:
             add(f"simulate {dataset}", "simulate", dataset=dataset)
         for summary in ("map.json", "table.md"):

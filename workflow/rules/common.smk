@@ -258,9 +258,7 @@ def diagnosis_option(wildcards, resources):
 def adapted_option(wildcards, resources):
     if wildcards.view == CLIP_VIEW:
         return ""
-    taught = at.ADAPTED.partition("/{stream}")[0].format(
-        dataset=wildcards.dataset, post=wildcards.view
-    )
+    taught = at.ADAPTED_IN.format(dataset=wildcards.dataset, post=wildcards.view)
     (model,) = joint_of(wildcards.dataset, [wildcards.view])
     return f"--adapted {taught} --model {model}"
 
@@ -316,8 +314,8 @@ def ground_truth_option(wildcards, resources):
 def features_option(wildcards, resources):
     """Folders of shards; what a run was taught stands in place of what was extracted."""
     post = CONFIG.runs[wildcards.run].features
-    taught = at.ADAPTED.partition("/{stream}")[0].format(**{**wildcards, "post": post})
-    extracted = at.FEATURES.partition("/{stream}")[0].format(**wildcards)
+    taught = at.ADAPTED_IN.format(**{**wildcards, "post": post})
+    extracted = at.EXTRACTED_IN.format(**wildcards)
     return f"--features {extracted}{f' {taught}' if post else ''}"
 
 
@@ -335,7 +333,7 @@ def clips_option(wildcards, resources):
     dataset = CONFIG.post_pretraining[wildcards.post].clips
     if not dataset:
         return ""
-    folder = at.FEATURES.partition("/{stream}")[0].format(dataset=dataset)
+    folder = at.EXTRACTED_IN.format(dataset=dataset)
     return (
         f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
         f"--clips-annotations {shlex.quote(annotations_path(dataset))}"
@@ -519,6 +517,26 @@ def clips_files(wildcards):
     world = CONFIG.datasets[dataset].generated
     annotations = [at.WORLD_ANNOTATIONS.format(dataset=dataset)] if world else []
     return [*shards_in(dataset, MAIN_STREAMS), *annotations]
+
+
+@reported
+def fewshot_models(wildcards):
+    """What every recipe learnt that episodes score."""
+    dataset = wildcards.dataset
+    settings = CONFIG.datasets[dataset].fewshot
+    if settings is None:
+        raise UserError(
+            f"{at.FEWSHOT.format(dataset=dataset)}: datasets.{dataset}.fewshot is missing in config.yaml; it names the "
+            "recipes to score and the episodes"
+        )
+    return [
+        at.POST_PRETRAINED.format(dataset=dataset, post=post)
+        for post in settings.recipes
+    ]
+
+
+def fewshot_features(wildcards):
+    return shards_in(wildcards.dataset, MAIN_STREAMS)
 
 
 def previous_model(wildcards):

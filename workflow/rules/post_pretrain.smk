@@ -58,3 +58,38 @@ rule adapt:
     shell:
         "python -m clip_ae adapt --cfg {params.cfg:q} --features {input.features} --model {input.model} "
         "--out {output} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule score_fewshot:
+    input:
+        fewshot_features,
+        annotation_files,
+        models=fewshot_models,
+    output:
+        scores=report(
+            at.FEWSHOT,
+            caption="../report/fewshot.rst",
+            category="Results",
+            labels={"dataset": "{dataset}", "what": "fewshot.json"},
+        ),
+        table=at.FEWSHOT_TABLE,
+    log:
+        "results/{dataset}/logs/score_fewshot.log",
+    benchmark:
+        "results/{dataset}/benchmarks/score_fewshot.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("score_fewshot"),
+        code=code("score_fewshot"),
+        annotated=annotated,
+        shards=shards,
+        ground_truth=ground_truth_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae score_fewshot --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --models {input.models} --out {output.scores} --table {output.table} "
+        "{params.ground_truth} {params.knobs} 2>&1 | tee {log} >&2"

@@ -1,0 +1,202 @@
+"""Find actions in videos that a few examples show: no training, a table in the terminal, and a file."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from clip_ae.core.errors import RefusedInput, UserError, printable
+from clip_ae.core.progress import say, track
+from clip_ae.core.provenance import make_record
+from clip_ae.core.specs import FewshotSpec
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Detection, Instance, Streams, VideoInfo
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.io import folder
+from clip_ae.io.container import Unreadable
+from clip_ae.io.detections import write_detections
+from clip_ae.io.files import check_out
+from clip_ae.io.guard import Decoder, decoders
+from clip_ae.io.origin import Origin
+from clip_ae.io.support import Example, read_support, support_digest
+from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.pages.text_table import columns
+from clip_ae.pages.timeline_text import timeline
+from clip_ae.post_pretraining import spaces, spans
+from clip_ae.post_pretraining.few_shot import Marked, curves, outside, points
+from clip_ae.post_pretraining.spans import Span
+from clip_ae.stages.adapt import joint_of
+from clip_ae.stages.extract import record_of
+from clip_ae.stages.score_fewshot import found
+from clip_ae.tools.apply import made_again
+
+
+@dataclass(frozen=True)
+class Model:
+    """What post_pretrain taught, and how the features that it reads are made."""
+
+    file: WeightsFile
+    origin: Origin
+
+    @property
+    def streams(self) -> list[str]:
+        return sorted(self.file.about["joint"]["dims"])
+
+    @property
+    def grid(self) -> Grid:
+        return self.origin.encoder(self.streams[0])[0].grid
+
+
+def run(
+    spec: FewshotSpec,
+    *,
+    support: Annotated[Path, "folder of trimmed clips, a sub-folder a class, or annotations in ActivityNet's form"],
+    videos: Annotated[Path, "folder of the videos to search"],
+    model: Annotated[Path, "results/{dataset}/post_pretrained/{post}"],
+    support_videos: Annotated[Path | None, "folder of the videos that the annotations speak of, if another"] = None,
+    out: Annotated[Path | None, "detections.json to write (ActivityNet's form)"] = None,
+    top: Annotated[int, "detections to show of every video, the best first"] = 3,
+    device: Annotated[str, "auto, cpu or cuda"] = "auto",
+    workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+) -> None:
+    if top < 1:
+        raise UserError(f"--top {top}: expected at least 1")
+    if out:
+        check_out(out, [support])
+    taught = _model(model)
+    listing = folder.list_videos(videos)
+    examples = read_support(support, support_videos or videos)
+    set_threads(spec.math_threads)
+    place, readers = resolve(device), decoders(workers, watchdog, memory_gib)
+    ids = _ids({i: videos / path for i, path in listing.items()}, examples)
+    infos = _probed({i: path for path, i in ids.items()}, taught.grid, readers[0])
+    streams = {
+        name: {v.video_id: v for v in made_again(taught.origin, name, list(infos.values()), Path(), readers, place)}
+        for name in taught.streams
+    }
+    covered = _covered(streams)
+    searched = {i: rows for i, rows in covered.items() if i in listing}
+    if not searched:
+        raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
+    labels = sorted({example.label for example in examples})
+    shown = list(_shown(examples, ids, infos, labels, streams, covered, taught.grid))
+    for name in (name for kind, name in enumerate(labels, start=1) if kind not in {span.kind for span in shown}):
+        raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
+    detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
+    if out:
+        source = {
+            "videos": folder.digest(videos, listing.values(), with_mtime=False),
+            "support": support_digest(support, examples),
+        }
+        made = {f"features/{n}": record_of(*taught.origin.encoder(n), source).id for n in taught.streams}
+        record = make_record("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
+        write_detections(out, detections, record)
+    _show([infos[i] for i in searched], detections, top)
+    lost = f" ({len(listing) - len(searched)} more could not be read)" if len(searched) < len(listing) else ""
+    print(f"{len(searched)} videos{lost}, {len(labels)} classes, {len(shown)} examples: {len(detections)} detections")
+
+
+def _model(place: Path) -> Model:
+    path = place if place.is_file() else place / "model.safetensors"
+    if not path.is_file():
+        raise UserError(f"--model {place}: no model there; expected results/{{dataset}}/post_pretrained/{{post}}")
+    file = read_weights(path)
+    if "joint" not in file.about:
+        raise UserError(f"--model {place}: not a network of post_pretrain; expected one of post_pretrained/")
+    return Model(file, Origin(path.resolve().parents[2], file.record.inputs))
+
+
+def _ids(searched: Mapping[str, Path], examples: Sequence[Example]) -> dict[Path, str]:
+    """Every video once. Clips of two classes may have one name, so an example is known by its path."""
+    found = {path.resolve(): i for i, path in searched.items()}
+    for example in examples:
+        found.setdefault(example.path.resolve(), folder.storable(str(example.path.absolute())))
+    return found
+
+
+def _probed(paths: Mapping[str, Path], grid: Grid, decoder: Decoder) -> dict[str, VideoInfo]:
+    """A video that cannot be opened costs a line."""
+    infos = {}
+    for i, path in track(paths.items(), "probe", len(paths), "videos"):
+        try:
+            infos[i] = VideoInfo(i, str(path), **vars(decoder.probe(path, grid)))
+        except Unreadable as failure:
+            say(f"{path}: {failure.kind}: {failure}")
+            continue
+        if infos[i].reason:
+            say(f"{path}: {infos[i].status}: {infos[i].reason}")
+    decoder.kill()
+    return infos
+
+
+def _covered(streams: Streams) -> Marked:
+    """The snippets that every stream has, of videos with any."""
+    first = next(iter(streams.values()))
+    found = {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
+    return {i: rows for i, rows in found.items() if rows.any()}
+
+
+def _shown(
+    examples: Sequence[Example],
+    ids: Mapping[Path, str],
+    infos: Mapping[str, VideoInfo],
+    labels: Sequence[str],
+    streams: Streams,
+    covered: Marked,
+    grid: Grid,
+) -> Iterator[Span]:
+    """The examples on the snippet grid; one that shows nothing costs a line."""
+    kinds = {label: kind for kind, label in enumerate(labels, start=1)}
+    videos = next(iter(streams.values()))
+    for example in (e for e in examples if ids[e.path.resolve()] in covered):
+        video = videos[ids[example.path.resolve()]]
+        seconds = infos[video.video_id].duration
+        if example.instance is None and seconds < grid.length:
+            length = f"{seconds:.2f} s are shorter than a snippet of {grid.length:.2f} s"
+            say(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
+        shown = example.instance or Instance(example.label, 0.0, video.end)
+        (span,) = spans.annotated(video, [shown], kinds)
+        if shown.start < video.end and covered[video.video_id][span.first : span.end].any():
+            yield span
+        else:
+            say(f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s")
+
+
+def _searched(
+    spec: FewshotSpec,
+    taught: Model,
+    streams: Streams,
+    shown: Sequence[Span],
+    labels: Sequence[str],
+    covered: Marked,
+    searched: Marked,
+    device: str,
+) -> Iterator[Detection]:
+    """Trimmed clips show no background: there it is what most of the searched videos are."""
+    space = spaces.taught(joint_of(taught.file, device), spaces.plain(streams, device))
+    seen = space.seen(streams, device)
+    around = outside(shown, covered)
+    background = around if any(rows.any() for rows in around.values()) else searched
+    at = points(space, seen, shown, covered, background)
+    videos = next(iter(streams.values()))
+    for i, rows in searched.items():
+        yield from found(videos[i], curves(space, seen[i], at, rows), labels, spec.localization, taught.grid)
+
+
+def _show(infos: Sequence[VideoInfo], detections: Sequence[Detection], top: int) -> None:
+    best = {info.video_id: [d for d in detections if d.video_id == info.video_id] for info in infos}
+    best = {i: sorted(found, key=lambda d: (-d.score, d.start))[:top] for i, found in best.items()}
+    if len(infos) == 1:
+        (info,) = infos
+        print(f"{printable(info.video_id)}, {info.duration:.1f} s")
+        print("\n".join(timeline(info.duration, (), best[info.video_id], shutil.get_terminal_size().columns)))
+        return
+    rows = [
+        [i, d.label, f"{d.start:.2f}", f"{d.stop:.2f}", f"{d.score:.2f}"] for i, found in best.items() for d in found
+    ]
+    print("\n".join(columns([["video", "class", "start", "stop", "score"], *rows])))

@@ -1,0 +1,116 @@
+"""Episodes on planted features: nothing to download, and what is right is known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from clip_ae.cli import main
+from clip_ae.core.config import Evaluation, Localization
+from clip_ae.core.names import shard_name
+from clip_ae.core.post_pretraining import FewShot, PostPretraining
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ScoreFewshotSpec
+from clip_ae.core.typed import canonical
+from clip_ae.io.records import read_record
+from clip_ae.io.shards import write_shard
+from clip_ae.io.weights import save_weights
+from clip_ae.post_pretraining.adapter import Joint, arrays
+from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
+
+NAMES = ("catch", "jump", "throw")
+VIDEOS, TRAIN = 30, 18
+EVALUATION = Evaluation(tiou=(0.3, 0.5), averages=("0.3:0.5",))
+RECIPE = PostPretraining(run="ugct_weak", text="names", without=NAMES)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features, annotations, and a network that learnt nothing."""
+    root = tmp_path_factory.mktemp("world")
+    made = Record("extract", {}, "")
+    streams = planted(VIDEOS, {name: DIMS[name] for name in ("rgb", "flow")})
+    for name, videos in streams.items():
+        write_shard(root / name / f"{shard_name(0, 1)}.parquet", name, DIMS[name], videos.values(), made)
+    middle = next(iter(streams["rgb"].values()))
+    span = [float(middle.start[ACTION.start]), float(middle.start[ACTION.stop])]
+    database = {
+        f"v{n}": {
+            "subset": "training" if n < TRAIN else "validation",
+            "annotations": [{"label": NAMES[n % CLASSES], "segment": span}],
+        }
+        for n in range(VIDEOS)
+    }
+    (root / "annotations.json").write_text(json.dumps({"database": database}))
+    torch.manual_seed(0)
+    joint = Joint({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned=False)
+    save_weights(root / "model.safetensors", arrays(joint), made, {"joint": joint.about})
+    return root
+
+
+def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, str]:
+    recipes = keys.pop("recipes", {"taught": RECIPE})
+    how = FewShot(tuple(recipes), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
+    spec = ScoreFewshotSpec(
+        localization=Localization(thresholds=(0.5,)), dataset="planted", fewshot=how, recipes=recipes,
+        evaluation=EVALUATION,
+    )  # fmt: skip
+    code = main(
+        ["score_fewshot", "--cfg", canonical(spec), "--features", str(world), "--shards", "1", "--models",
+         *[str(world / "model.safetensors")] * len(recipes), "--ground-truth", str(world / "annotations.json"),
+         "--out", str(out / "f.json"), "--table", str(out / "f.md"), "--device", "cpu", *map(str, words)]
+    )  # fmt: skip
+    if code:
+        return code, None, ""
+    return code, json.loads((out / "f.json").read_text()), (out / "f.md").read_text()
+
+
+def test_what_features_tell_surely_is_found_surely_and_by_chance_less(world: Path, tmp_path: Path) -> None:
+    _, found, table = run(world, tmp_path)
+    for shots in ("1", "2"):
+        plain = found["rows"]["plain"]["shots"][shots]
+        assert plain["mean"]["average"]["0.3:0.5"] > 0.95
+        assert 0.1 < plain["chance"]["average"]["0.3:0.5"] < 0.75
+        apart = found["rows"]["taught"]["shots"][shots]
+        low, high = apart["minus_plain"]["interval"]
+        assert low <= apart["minus_plain"]["mean"] <= high
+        assert apart["mean"]["average"]["0.3:0.5"] - plain["mean"]["average"]["0.3:0.5"] == pytest.approx(
+            apart["minus_plain"]["mean"]
+        )
+    assert found["held_out"]
+    assert "| uses class names" in table
+    assert read_record(tmp_path / "f.json") == read_record(tmp_path / "f.md")
+
+
+def test_the_same_again_is_the_same(world: Path, tmp_path: Path) -> None:
+    assert run(world, tmp_path)[1:] == run(world, tmp_path)[1:]
+
+
+def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, tmp_path: Path) -> None:
+    seen = PostPretraining(run="ugct")
+    _, found, table = run(world, tmp_path, recipes={"taught": seen})
+    assert not found["held_out"]
+    assert found["classes"] == list(NAMES)
+    assert "No recipe leaves any class out" in table
+    _, found, table = run(world, tmp_path, recipes={"taught": RECIPE, "seen": seen})
+    assert found["held_out"]
+    assert "no class names; saw these classes" in table
+
+
+def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -> None:
+    recipe = PostPretraining(run="ugct_weak", text="names", without=NAMES[:2])
+    _, found, _ = run(world, tmp_path, recipes={"taught": recipe})
+    assert found["classes"] == list(NAMES[:2])
+
+
+def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: object, **keys: Any) -> str:
+        assert run(world, tmp_path, *words, **keys)[0] == 2
+        return capsys.readouterr().err
+
+    assert "2 of 1 classes" not in said(ways=4)
+    assert "has 6 instances in training videos" in said(shots=(7,))
+    assert "no class 'climb'" in said(recipes={"taught": PostPretraining(run="ugct", without=("climb",))})
+    assert "expected one of each" in said("--models", world / "model.safetensors")

@@ -1,0 +1,174 @@
+"""`clip-ae fewshot`: from clips and videos to segments, on small networks with random weights."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from clip_ae.cli import main
+from clip_ae.core.config import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.provenance import Record
+from clip_ae.core.specs import ExtractSpec, ProbeSpec
+from clip_ae.io.detections import read_detections, read_json_record
+from clip_ae.io.shards import stream_id
+from clip_ae.io.weights import save_weights
+from clip_ae.post_pretraining.adapter import Joint, arrays
+from clip_ae.stages import extract, probe
+from tests.encoders.random_networks import random_i3d
+from tests.media import write_video
+
+DIM = 128
+
+
+def scene(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Stripes that stand still: background."""
+    x = np.arange(size[0]) // 12 % 2 * 120
+    return np.broadcast_to(x[None, :, None], (size[1], size[0], 3)).astype(np.uint8).copy()
+
+
+def action(kind: int, number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A red square that moves across, or a blue bar that moves down."""
+    picture = scene(number, size)
+    if kind == 0:
+        left = 3 * number % (size[0] - 30)
+        picture[8:56, left : left + 30] = (255, 20, 20)
+    else:
+        top = 2 * number % (size[1] - 40)
+        picture[top : top + 40] = (20, 60, 255)
+    return picture
+
+
+def acting(*parts: int):
+    """A video of parts of three snippets: -1 is background, others are kinds of action."""
+
+    def draw(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        kind = parts[min(number // 48, len(parts) - 1)]
+        return scene(number, size) if kind < 0 else action(kind, number, size)
+
+    return {"frames": 48 * len(parts), "draw": draw}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """results/mine as a workflow leaves it: weights, features with their records, and a network that reads them."""
+    root = tmp_path_factory.mktemp("project")
+    results, raw = root / "results/mine", root / "raw"
+    raw.mkdir()
+    write_video(raw / "old.mp4", **acting(-1, 0))
+    options = {"rgb": I3dOptions(3, 0.125, 40, 32, 5), "flow": I3dOptions(2, 0.125, 40, 32, 5)}
+    encoders = {
+        "rgb": Encoders(rgb=RgbEncoder("rgb", batch=2)),
+        "flow": Encoders(flow=FlowEncoder("flow", batch=2, algorithm="dis")),
+    }
+    for name, geometry in options.items():
+        network = random_i3d(geometry)
+        save_weights(
+            root / f"results/weights/{name}.safetensors",
+            dict(network.tensors),
+            Record("weights", {}, name),
+            dict(network.about),
+        )
+    probe.run(ProbeSpec(), videos=raw, shard="0000-of-0001", out=results / "probe.parquet", failures=root / "f.parquet")
+    for name, spec in encoders.items():
+        extract.run(
+            ExtractSpec(spec), videos=raw, probe=results / "probe.parquet",
+            weights=(root / f"results/weights/{name}.safetensors",),
+            out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet", device="cpu",
+        )  # fmt: skip
+    torch.manual_seed(0)
+    joint = Joint(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned=False)
+    inputs = {f"features/{name}": stream_id(results / "features", name, 1) for name in encoders}
+    model = results / "post_pretrained/taught/model.safetensors"
+    save_weights(model, arrays(joint), Record("post_pretrain", {}, "", inputs), {"joint": joint.about})
+    return results
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("given")
+    for name, kind in (("red", 0), ("blue", 1)):
+        (root / "clips" / name).mkdir(parents=True)
+        write_video(root / "clips" / name / "one.mp4", **acting(kind))
+    (root / "videos/deep").mkdir(parents=True)
+    write_video(root / "videos/a.mp4", **acting(-1, 0, -1))
+    write_video(root / "videos/deep/b.mp4", **acting(-1, -1, 1))
+    few = {
+        "a": {"subset": "few", "annotations": [{"label": "red", "segment": [1.92, 3.84]}]},
+        "b": {"subset": "few", "annotations": [{"label": "blue", "segment": [3.84, 5.76]}]},
+    }
+    (root / "few.json").write_text(json.dumps({"database": few}))
+    return root
+
+
+def fewshot(dataset: Path, *words: object, support: Path, videos: Path) -> int:
+    model = dataset / "post_pretrained/taught"
+    line = ["fewshot", "--model", model, "--support", support, "--videos", videos, "--device", "cpu", *words]
+    return main([str(word) for word in line])
+
+
+@pytest.mark.parametrize("support", ["clips", "few.json"])
+def test_what_examples_show_is_found_where_it_is(
+    dataset: Path, given: Path, tmp_path: Path, support: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.json"
+    assert fewshot(dataset, "--out", out, support=given / support, videos=given / "videos") == 0
+    found = read_detections(out)
+    for video_id, label, start in (("a", "red", 1.92), ("b", "blue", 3.84)):
+        best = max((d for d in found if d.video_id == video_id), key=lambda d: d.score)
+        assert best.label == label
+        assert abs(best.start - start) < 0.64
+        assert abs(best.stop - start - 1.92) < 0.64
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split() == ["video", "class", "start", "stop", "score"]
+    assert said[1].split()[:2] == ["a", "red"]
+    assert said[-1] == f"2 videos, 2 classes, 2 examples: {len(found)} detections"
+    assert read_json_record(out).stage == "fewshot"
+
+
+def test_one_video_is_drawn_on_a_line_of_time(dataset: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fewshot(dataset, "--top", 1, support=given / "clips", videos=given / "videos/deep") == 0
+    first, axis, line, last = capsys.readouterr().out.splitlines()
+    assert first == "b, 5.8 s"
+    assert axis.split()[0] == "|0"
+    assert line.startswith("blue ")
+    assert last.startswith("1 videos, 2 classes, 2 examples")
+
+
+def test_broken_files_cost_a_line_and_a_clip_shorter_than_a_snippet_counts(
+    dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("clips", "videos"):
+        shutil.copytree(given / name, tmp_path / name)
+    (tmp_path / "clips/red/broken.mp4").write_bytes(b"junk")
+    (tmp_path / "videos/broken.mp4").write_bytes(b"junk")
+    write_video(tmp_path / "clips/red/short.mp4", frames=5)
+    assert fewshot(dataset, support=tmp_path / "clips", videos=tmp_path / "videos") == 0
+    told = capsys.readouterr()
+    assert told.err.count("broken.mp4: not-a-video") == 2
+    assert "short.mp4: 0.20 s are shorter than a snippet of 0.64 s" in told.err
+    assert "2 videos (1 more could not be read), 2 classes, 3 examples" in told.out
+
+
+def test_mistakes_end_in_a_line(dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: object, code: int = 2, support: Path = given / "clips", videos: Path = given / "videos") -> str:
+        assert fewshot(dataset, *words, support=support, videos=videos) == code
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert "at least 1" in said("--top", 0)
+    assert "no model there" in said("--model", tmp_path)
+    weights = dataset.parent / "weights/rgb.safetensors"
+    assert "not a network of post_pretrain" in said("--model", weights)
+    assert "no such folder" in said(videos=tmp_path / "none")
+    (tmp_path / "junk").mkdir()
+    (tmp_path / "junk/x.mp4").write_bytes(b"junk")
+    assert "no video could be read; the lines above say why" in said(code=3, videos=tmp_path / "junk")
+    (tmp_path / "few/red").mkdir(parents=True)
+    (tmp_path / "few/red/x.mp4").write_bytes(b"junk")
+    assert "'red' has no example that can be used" in said(code=3, support=tmp_path / "few")
+    late = {"a": {"subset": "few", "annotations": [{"label": "red", "segment": [60, 70]}]}}
+    (tmp_path / "late.json").write_text(json.dumps({"database": late}))
+    assert "'red' has no example that can be used" in said(code=3, support=tmp_path / "late.json")
