@@ -1,6 +1,7 @@
 """`make bench`: every figure that docs/results.md keeps, measured anew. One line a figure.
 
 python -m benchmarks            what needs no installation: minutes; .features, .flow and .scoring are parts of it
+python -m benchmarks.search     a sentence in ten thousand videos: 1.9 GB on disk, a minute
 python -m benchmarks.page       the page with 500 videos in a browser
 python -m benchmarks --long     an hour of 1080p through the line: half an hour
 python -m benchmarks --cold     a fresh clone, installed and run: needs the package registry

@@ -105,6 +105,13 @@ def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> Non
         _check_clips(where, dataset, config.datasets[recipe.clips])
 
 
+def check_view(where: str, dataset: Dataset, view: str, config: Config) -> None:
+    """Whether sentences can be searched in a space."""
+    _known(where, view, (CLIP_VIEW, *config.post_pretraining))
+    if view != CLIP_VIEW:
+        check_taught(f"{where}: {view}", dataset, view, config)
+
+
 def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
     if not clips.annotated:
         raise UserError(f"{where}: the trimmed clips have no annotations")
@@ -174,10 +181,10 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         if post := config.runs[run].features:
             check_taught(f"{where}.runs: {run}", dataset, post, config)
     _known(f"{where}.headline", dataset.headline, dataset.runs)
+    if not dataset.views:
+        raise UserError(f"{where}.views: none; name clip at least")
     for view in dataset.views:
-        _known(f"{where}.views", view, (CLIP_VIEW, *config.post_pretraining))
-        if view != CLIP_VIEW:
-            check_taught(f"{where}.views: {view}", dataset, view, config)
+        check_view(f"{where}.views", dataset, view, config)
     _check_words(where, dataset)
     if dataset.fewshot:
         _check_fewshot(where, dataset, dataset.fewshot, config)

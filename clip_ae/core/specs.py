@@ -279,6 +279,7 @@ class ScoreGroundingSpec(Spec):
     dataset: str = key(doc="name of the dataset")
     views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
     uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    test_subset: str = key("validation", "subset whose sentences score")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
@@ -481,9 +482,9 @@ def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
 
 
 def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
-    views = config.datasets[dataset].views
-    named = [v for v in views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
-    return ScoreGroundingSpec(dataset, views, tuple(named), config.math_threads)
+    data = config.datasets[dataset]
+    named = [v for v in data.views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
+    return ScoreGroundingSpec(dataset, data.views, tuple(named), data.test_subset, config.math_threads)
 
 
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
@@ -529,7 +530,9 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     data = config.datasets[dataset]
-    data = replace(data, runs=(data.headline,), sentences=None, views=Dataset.views, fewshot=None)
+    # Names of clusters stand in detections; what only searches does not.
+    words = None if data.annotated else data.vocabulary
+    data = replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
     encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
     networks = sorted({name for encoder in encoders for name in encoder.networks})
     taught = _taught(config, [data.headline])

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from clip_ae.core.config import ClipOptions
 from clip_ae.core.errors import UserError
+from clip_ae.core.progress import say
 from clip_ae.core.typed import read, show
 from clip_ae.core.types import Network
 from clip_ae.encoders.networks import clip
@@ -23,6 +24,8 @@ class TextTower:
     """Embeddings of length 1; `scale` is what CLIP multiplies cosines by before a softmax."""
 
     def __init__(self, network: Network, device: str) -> None:
+        if "clip" not in network.about:
+            raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
         options = read(ClipOptions, network.about["clip"], "clip")
         self.network = fit(clip.build(options), network.tensors, str(network.about.get("name", "clip"))).to(device)
         self.tokens = clip.tokenizer(options)
@@ -54,6 +57,14 @@ class TextTower:
         # A token is a byte at least, and a character four at most: the row ends in padding.
         row = self.tokens([text], context_length=3 + 4 * len(text))[0]
         return int((row != row[-1]).nonzero().max()) + 1
+
+    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> NDArray[np.float32]:
+        """[words, D]: each word's texts in all templates; what is not read of one is told."""
+        longest = max(templates, key=len)
+        for text in dict.fromkeys(text for texts in words for text in texts):
+            for remark in self.remarks(longest.replace("{}", text)):
+                say(remark)
+        return self.ensemble([[t.replace("{}", text) for text in texts for t in templates] for texts in words])
 
     def ensemble(self, groups: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         """[groups, D]: the mean of each group's texts, of length 1."""

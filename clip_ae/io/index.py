@@ -19,13 +19,16 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.io.files import written
 
 Rows = NDArray[np.float16]
-# Rows that are written, and looked at, together.
+# Rows that are written, and looked at, together, and the rest of a video.
 BLOCK = 65_536
 
 
 @dataclass(frozen=True)
 class Index:
-    """ids [V]; rows first[v] to first[v + 1] are video v's; ends in seconds; mean: of all rows with material."""
+    """ids [V]; rows first[v] to first[v + 1] of all blocks are video v's; ends in seconds; mean: of an average snippet.
+
+    A video without material is left out, and so are rows after a video's last material.
+    """
 
     record: Record
     ids: list[str]
@@ -45,41 +48,32 @@ class Index:
 
 
 def index_of(videos: Iterable[VideoFeatures], record: Record) -> Index:
-    """Of videos in memory."""
-    ids, lengths, ends, rows, total, count = [], [0], [], [], 0.0, 0
+    """Of videos in memory, a block each."""
+    ids, ends, blocks, total, count = [], [], [], 0.0, 0
     for video in videos:
-        covered = video.feature[video.coverage > 0].astype(np.float64)
-        total, count = total + covered.sum(axis=0), count + len(covered)
-        ids.append(video.video_id)
-        lengths.append(len(video.feature))
-        ends.append(video.end)
-        rows.append(video.feature)
-    if not count:
-        raise UserError("no video has anything to search in")
-    mean = np.asarray(total / count, np.float32)
-    return Index(record, ids, np.cumsum(lengths), np.array(ends), mean, [np.concatenate(rows)])
+        seen = np.flatnonzero(video.coverage > 0)
+        if len(seen):
+            total, count = total + video.feature[seen].sum(axis=0, dtype=np.float64), count + len(seen)
+            ids.append(video.video_id)
+            ends.append(video.end)
+            blocks.append(video.feature[: seen[-1] + 1])
+    if not ids:
+        raise UserError("no video has any material to search in")
+    first = np.cumsum([0, *map(len, blocks)])
+    return Index(record, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
 
 
 def write_index(path: Path, index: Index) -> None:
-    ids = pa.array(np.repeat(np.arange(len(index.ids), dtype=np.int32), np.diff(index.first)))
-    (rows,) = index.blocks
-    stated = {"videos": index.ids, "ends": index.ends.tolist(), "mean": index.mean.tolist()}
-    schema = pa.schema(
-        [
-            pa.field("video", pa.int32(), nullable=False),
-            pa.field("feature", pa.list_(pa.float16(), rows.shape[1]), nullable=False),
-        ],
-        metadata={"record": index.record.to_json(), "index": json.dumps(stated)},
-    )
+    videos = np.repeat(np.arange(len(index.ids), dtype=np.int32), np.diff(index.first))
+    schema, at = _schema(index), 0
     with written(path) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        for at, block in _blocks(rows):
-            feature = pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), rows.shape[1])
-            writer.write_batch(pa.record_batch([ids[at : at + len(block)], feature], schema=schema))
+        for block in _gathered(index.blocks):
+            feature = pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), block.shape[1])
+            writer.write_batch(pa.record_batch([videos[at : at + len(block)], feature], schema=schema))
+            at += len(block)
 
 
 def read_index(path: Path) -> Index:
-    if not path.is_file():
-        raise UserError(f"{path}: nothing to search in yet; snakemake --cores 2 {path} makes it")
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         stated = json.loads(reader.schema.metadata[b"index"])
@@ -90,10 +84,28 @@ def read_index(path: Path) -> Index:
         first = np.searchsorted(videos, np.arange(len(stated["videos"]) + 1))
         mean, ends = np.array(stated["mean"], np.float32), np.array(stated["ends"])
         return Index(record, stated["videos"], first, ends, mean, blocks)
-    except (pa.ArrowInvalid, KeyError, ValueError, TypeError, OSError) as error:
-        raise RefusedInput(f"{path}: no index of this project ({error}); delete it to make it again") from None
+    except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise RefusedInput(f"{path}: no index of this project ({error}); delete it and make it again") from None
 
 
-def _blocks(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    for at in range(0, len(rows), BLOCK):
-        yield at, rows[at : at + BLOCK]
+def _schema(index: Index) -> pa.Schema:
+    stated = {"videos": index.ids, "ends": index.ends.tolist(), "mean": index.mean.tolist()}
+    return pa.schema(
+        [
+            pa.field("video", pa.int32(), nullable=False),
+            pa.field("feature", pa.list_(pa.float16(), len(index.mean)), nullable=False),
+        ],
+        metadata={"record": index.record.to_json(), "index": json.dumps(stated)},
+    )
+
+
+def _gathered(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Parts put together until they have BLOCK rows."""
+    held: list[Rows] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= BLOCK:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)

@@ -79,4 +79,4 @@ def _of(paths: Iterator[Path] | list[Path], made_by: str, what: str) -> WeightsF
     for path in paths:
         if path.is_file() and read_weights_record(path).id == made_by:
             return read_weights(path)
-    raise UserError(f"{what} is not there any more; run it again")
+    raise UserError(f"{what} is not there any more, or was made otherwise since; run it again")

@@ -1,9 +1,10 @@
 """A text as a question to every snippet: how much does it look like this?
 
-share = sigmoid(scale (u q - offset)) for a snippet's vector u. In the joint space that is a softmax over the text and
-background; in CLIP's own there is no background, so the average snippet stands for it.
+logit = scale (u q - offset) for a snippet's vector u. In the joint space that is the text against background; in CLIP's
+own there is no background, so the average snippet stands for it.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,11 @@ class Question:
     offset: float
     scale: float
 
-    def shares(self, rows: NDArray[np.float16]) -> NDArray[np.float64]:
-        """[snippets], in (0, 1)."""
-        logits = self.scale * (rows.astype(np.float64) @ self.vector - self.offset)
-        return 1 / (1 + np.exp(-logits))
+    def logits(self, rows: NDArray[np.float16]) -> NDArray[np.float64]:
+        """[snippets]; where nothing was seen, nothing looks less like it."""
+        found = self.scale * (rows.astype(np.float64) @ self.vector - self.offset)
+        seen = rows.any(axis=1)
+        return np.where(seen, found, found[seen].min(initial=0.0))
 
 
 def to_clip(text: Floats, mean: Floats, scale: float) -> Question:
@@ -44,6 +46,9 @@ def to_joint(text: Floats, joint: Joint) -> Question:
 def peaks(blocks: Sequence[NDArray[np.float16]], first: NDArray[np.int64], question: Question) -> Floats:
     """[videos]: how much each video's best snippet looks like it. In half precision: what is shown is computed anew."""
     vector = torch.from_numpy(question.vector).half()
-    near = torch.cat([torch.from_numpy(block) @ vector for block in blocks]).float().numpy()
+    with warnings.catch_warnings():
+        # A mapped file can only be read, which is all that is done here.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        near = torch.cat([torch.from_numpy(block) @ vector for block in blocks]).float().numpy()
     best: Floats = np.maximum.reduceat(near, first[:-1])
     return best

@@ -1,6 +1,6 @@
 """Find the moments of a dataset's videos that look like the words of a vocabulary, for the page to be searched by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,18 +8,20 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import FindMomentsSpec
 from clip_ae.core.timeline import Grid
 from clip_ae.core.typed import read
-from clip_ae.core.types import Detection, Network, Query
+from clip_ae.core.types import Detection, Network
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.texts import TextTower
 from clip_ae.io.detections import DECIMALS, write_json
 from clip_ae.io.index import Index, read_index
 from clip_ae.io.vocabulary import read_vocabulary, words_digest
-from clip_ae.io.weights import read_weights
+from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.pages.chapters import apart
 from clip_ae.post_pretraining import asking
 from clip_ae.post_pretraining.asking import Question
 from clip_ae.proposals.moments import moments
@@ -30,36 +32,22 @@ CLOSELY = 100
 
 
 class Searcher:
-    """An index, and what makes questions to it of texts."""
+    """Looks for questions in an index."""
 
-    def __init__(self, index: Index, clip: Network, joint: Network | None, device: str) -> None:
-        self.index, self.tower = index, TextTower(clip, device)
-        self.joint = joint_of(joint, "cpu") if joint else None
-        self.grid = read(Grid, index.record.spec["grid"], "grid")
+    def __init__(self, index: Index) -> None:
+        self.index, self.grid = index, read(Grid, index.record.spec["grid"], "grid")
 
-    def questions(self, texts: NDArray[np.float32]) -> list[Question]:
-        """Of embedded texts [N, D]."""
-        if self.joint:
-            return [asking.to_joint(text, self.joint) for text in texts]
-        return [asking.to_clip(text, self.index.mean, self.tower.scale) for text in texts]
-
-    def within(self, video: int, question: Question, label: str, most: int) -> list[Detection]:
-        """The best moments of one video, by its place in the index."""
-        curve = question.shares(self.index.rows(video))
-        found = moments(curve, self.grid, self.index.ends[video], most)
+    def within(self, video: int, question: Question, label: str) -> list[Detection]:
+        """The moments of one video, by its place in the index, the best first; others may overlap it."""
+        curve = question.logits(self.index.rows(video))
+        found = moments(curve, self.grid, self.index.ends[video])
         return [Detection(self.index.ids[video], label, score, start, stop) for start, stop, score in found]
 
-    def said(self, queries: Sequence[Query], places: Mapping[str, int], most: int) -> list[list[tuple[float, float]]]:
-        """Of every sentence the best moments of its own video."""
-        questions = self.questions(self.tower.embed([query.text for query in queries]))
-        pairs = track(list(zip(queries, questions, strict=True)), "search", unit="sentences")
-        found = (self.within(places[query.video_id], question, query.text, most) for query, question in pairs)
-        return [[(d.start, d.stop) for d in detections] for detections in found]
-
     def everywhere(self, question: Question, label: str, most: int) -> list[Detection]:
-        """The best moments of all videos."""
-        nearest = np.argsort(-asking.peaks(self.index.blocks, self.index.first, question), kind="stable")[:CLOSELY]
-        found = [d for video in nearest.tolist() for d in self.within(video, question, label, most)]
+        """The best moments of all videos; of those that overlap the best alone."""
+        peaks = asking.peaks(self.index.blocks, self.index.first, question)
+        nearest = np.argsort(-peaks, kind="stable")[:CLOSELY].tolist()
+        found = [d for video in nearest for d in apart(self.within(video, question, label))]
         return sorted(found, key=lambda d: (-d.score, d.video_id, d.start))[:most]
 
 
@@ -75,10 +63,11 @@ def run(
 ) -> None:
     set_threads(spec.math_threads)
     words, network, known = read_vocabulary(vocabulary), read_weights(weights), read_index(index)
-    searcher = Searcher(known, network, read_weights(model) if model else None, resolve(device))
-    filled = [[t.replace("{}", text) for text in word.texts for t in spec.templates] for word in words]
-    questions = searcher.questions(searcher.tower.ensemble(filled))
-    pairs = track(list(zip(words, questions, strict=True)), "search", unit="words")
+    joint = joint_in(known, [read_weights(model)] if model else [])
+    tower, searcher = TextTower(network, resolve(device)), Searcher(known)
+    embedded = tower.words([word.texts for word in words], spec.templates)
+    asked = questions(embedded, known, tower.scale, joint)
+    pairs = track(list(zip(words, asked, strict=True)), "search", unit="words")
     texts = [
         {"text": word.name, "moments": [_plain(d) for d in searcher.everywhere(question, word.name, spec.top)]}
         for word, question in pairs
@@ -86,6 +75,23 @@ def run(
     inputs = {"index": known.record.id, "weights": network.record.id, "vocabulary": words_digest(words)}
     record = make_record("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"texts": texts, "provenance": asdict(record)})
+
+
+def questions(texts: NDArray[np.float32], index: Index, scale: float, joint: Network | None) -> list[Question]:
+    """Of texts [N, D] as a tower of that scale embeds them; joint where the index is of a joint space."""
+    if joint:
+        space = joint_of(joint, "cpu")
+        return [asking.to_joint(text, space) for text in texts]
+    return [asking.to_clip(text, index.mean, scale) for text in texts]
+
+
+def joint_in(index: Index, models: Iterable[WeightsFile]) -> WeightsFile | None:
+    """Of some networks the one whose joint space the index is of; None where it is of CLIP's own."""
+    made_by = index.record.inputs.get("model")
+    found = next((model for model in models if model.record.id == made_by), None)
+    if made_by and not found:
+        raise UserError("--model: missing, or another than that of the index; its joint space is only known to its own")
+    return found
 
 
 def _plain(d: Detection) -> list[str | float]:

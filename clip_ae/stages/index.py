@@ -1,23 +1,21 @@
 """Lay every snippet of a dataset in one file that sentences are searched in: CLIP's image space, or a joint space."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import IndexSpec
-from clip_ae.core.types import VideoFeatures
+from clip_ae.core.types import Streams, VideoFeatures
 from clip_ae.io.index import index_of, write_index
-from clip_ae.io.shards import read_stream, stream_id
+from clip_ae.io.shards import read_shard, read_stream, shard_paths, stream_id
 from clip_ae.io.weights import read_weights_about, read_weights_record
 
 IMAGES = "clip"
-Floats = NDArray[np.float32]
 
 
 def run(
@@ -32,8 +30,7 @@ def run(
     inputs = {f"features/{IMAGES}": stream_id(features, IMAGES, shards)}
     if adapted and model:
         width = read_weights_about(model)["joint"]["width"]
-        streams = {name: read_stream(adapted, name, shards) for name in spec.streams}
-        videos = joint_rows(streams, width)
+        videos = joint_rows({name: _points(adapted, name, shards, width) for name in spec.streams})
         inputs |= {f"features/{name}": stream_id(adapted, name, shards) for name in spec.streams}
         inputs["model"] = read_weights_record(model).id
     elif spec.streams == (IMAGES,):
@@ -43,15 +40,22 @@ def run(
     write_index(out, index_of(videos, make_record("index", spec, inputs, ("numpy", "pyarrow"))))
 
 
-def joint_rows(streams: Mapping[str, Mapping[str, VideoFeatures]], width: int) -> Iterator[VideoFeatures]:
-    """Of the videos that all streams have: the mean of the streams' points in the joint space, of length 1 each."""
+def _points(adapted: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
+    """A stream's videos by id; of many, what was extracted would take four times the memory."""
+    videos = (video for path in shard_paths(adapted, stream, shards) for video in read_shard(path))
+    return {video.video_id: point(video, width) for video in videos}
+
+
+def point(video: VideoFeatures, width: int) -> VideoFeatures:
+    """Of adapted rows [x, g] the place of g in the joint space, of length 1; where nothing was seen it is 0."""
+    g = video.feature[:, -width:].astype(np.float32)
+    norms = np.linalg.norm(g, axis=1, keepdims=True)
+    return replace(video, feature=(g / np.where(norms > 0, norms, 1.0)).astype(np.float16))
+
+
+def joint_rows(streams: Streams) -> Iterator[VideoFeatures]:
+    """Of the videos that all streams have, by id: the mean of the streams' points."""
     first, *others = streams.values()
-    for video_id, video in first.items():
-        if all(video_id in videos for videos in others):
-            points = [_unit(videos[video_id].feature[:, -width:].astype(np.float32)) for videos in streams.values()]
-            yield replace(video, feature=np.mean(points, axis=0).astype(np.float16))
-
-
-def _unit(rows: Floats) -> Floats:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    for video_id in sorted(first.keys() & set[str].intersection(*map(set, others))):
+        points = np.stack([videos[video_id].feature for videos in streams.values()])
+        yield replace(first[video_id], feature=points.mean(axis=0, dtype=np.float32).astype(np.float16))

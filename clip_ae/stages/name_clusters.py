@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 
 from clip_ae.clustering.naming import looks, ranked
-from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import NameClustersSpec
@@ -58,15 +57,8 @@ def named(
     spec: NameClustersSpec, words: list[Word], network: Network, found: Mapping[str, Any], device: str
 ) -> dict[str, list[dict[str, Any]]]:
     """The best names of each cluster."""
-    if "clip" not in network.about:
-        raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
     tower = TextTower(network, device)
-    longest = max(spec.templates, key=len)
-    for text in dict.fromkeys(text for word in words for text in word.texts):
-        for remark in tower.remarks(longest.replace("{}", text)):
-            say(remark)
-    texts = [[t.replace("{}", text) for text in word.texts for t in spec.templates] for word in words]
-    embeddings = tower.ensemble(texts)
+    embeddings = tower.words([word.texts for word in words], spec.templates)
     return {
         label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top]]
         for label, look in found.items()

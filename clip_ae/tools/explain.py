@@ -21,7 +21,10 @@ OUTSIDE = {
     "subsets": "videos, subsets and durations in the annotations",
     "told": "what the annotations told the run of its training videos",
     "videos": "the list of videos that are scored",
-    "vocabulary": "the words to name clusters by",
+    "vocabulary": "the words to search by, or to name clusters by",
+    "text": "what was asked for",
+    "video": "path and size of the video",
+    "sentences": "what people wrote of the videos, with its moments",
 }
 # What tells a job's output from others of its kind.
 NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")

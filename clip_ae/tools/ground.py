@@ -11,8 +11,10 @@ from clip_ae.core.progress import say
 from clip_ae.core.provenance import digest, make_record
 from clip_ae.core.specs import CLIP_VIEW, FindMomentsSpec, IndexSpec
 from clip_ae.core.typed import read
-from clip_ae.core.types import Detection, VideoInfo
-from clip_ae.encoders.devices import resolve
+from clip_ae.core.types import Detection, Network, VideoInfo
+from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.encoders.texts import TextTower
+from clip_ae.io import folder
 from clip_ae.io.detections import write_detections
 from clip_ae.io.files import check_folder, check_out
 from clip_ae.io.guard import Decoder
@@ -20,9 +22,8 @@ from clip_ae.io.index import Index, index_of, read_index
 from clip_ae.io.origin import Origin
 from clip_ae.pages.chapters import apart
 from clip_ae.pages.timeline_text import timeline
-from clip_ae.post_pretraining.asking import Question
-from clip_ae.stages.find_moments import Searcher
-from clip_ae.stages.index import IMAGES, joint_rows
+from clip_ae.stages.find_moments import Searcher, questions
+from clip_ae.stages.index import IMAGES, joint_rows, point
 from clip_ae.tools.apply import cut_out, made_again, probed
 
 
@@ -40,28 +41,29 @@ def run(
     memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     dataset = _dataset(where, model, cut)
-    _check(text, top, out, cut, where)
-    index = read_index(dataset / "index" / f"{view}.arrow")
+    _check(where, text, top, out, cut)
+    index, place = _index(dataset, view), resolve(device)
     origin = Origin(dataset.resolve(), index.record.inputs)
-    place = resolve(device)
-    clip = origin.encoder(IMAGES)[1][0]
+    made, (clip, *_) = origin.encoder(IMAGES)
+    set_threads(made.math_threads)
+    tower, joint = TextTower(clip, place), origin.joint
+    for remark in tower.remarks(text):
+        say(remark)
+    (question,) = questions(tower.embed([text]), index, tower.scale, joint)
+    inputs = {"index": index.record.id, "weights": clip.record.id, "text": digest(text)}
     if where.is_dir():
-        searcher = Searcher(index, clip, origin.joint, place)
-        found = searcher.everywhere(_question(searcher, text), text, top)
+        found = Searcher(index).everywhere(question, text, top)
         _print_list(found, len(index.ids))
     else:
+        inputs["video"] = folder.digest(where.parent, [where.name], with_mtime=False)
         with Decoder(watchdog, memory_gib) as decoder:
-            spec = read(IndexSpec, index.record.spec)
-            info = probed(decoder, where, spec.grid)
-            searcher = Searcher(_of_video(index, origin, spec, info, decoder, place), clip, origin.joint, place)
-            found = searcher.within(0, _question(searcher, text), text, top)
+            info = probed(decoder, where, made.grid)
+            found = Searcher(_of_video(index, origin, joint, info, decoder, place)).everywhere(question, text, top)
             if cut:
                 decoder.begin()
                 cut_out(decoder, where, info.video_id, apart(found), {}, cut)
-        print(f"{printable(info.video_id)}, {info.duration:.1f} s: {printable(text)}")
-        print("\n".join(timeline(info.duration, (), _numbered(found), shutil.get_terminal_size().columns)))
+        _print_timeline(info, text, found)
     if out:
-        inputs = {"index": index.record.id, "weights": clip.record.id, "text": digest(text)}
         write_detections(out, found, make_record("find_moments", FindMomentsSpec((), top), inputs, ("numpy", "torch")))
 
 
@@ -77,7 +79,7 @@ def _dataset(where: Path, model: Path | None, cut: Path | None) -> Path:
     return model
 
 
-def _check(text: str, top: int, out: Path | None, cut: Path | None, where: Path) -> None:
+def _check(where: Path, text: str, top: int, out: Path | None, cut: Path | None) -> None:
     """Before any work."""
     if not text.strip():
         raise UserError('TEXT: is empty; say in words what is to be seen, as in "a person opens a door"')
@@ -89,30 +91,44 @@ def _check(text: str, top: int, out: Path | None, cut: Path | None, where: Path)
         check_folder("--cut", cut)
 
 
-def _question(searcher: Searcher, text: str) -> Question:
-    for remark in searcher.tower.remarks(text):
-        say(remark)
-    return searcher.questions(searcher.tower.embed([text]))[0]
+def _index(dataset: Path, view: str) -> Index:
+    path = dataset / "index" / f"{view}.arrow"
+    if path.is_file():
+        return read_index(path)
+    if not (dataset / "features" / IMAGES).is_dir():
+        raise UserError(f"{dataset}: no results of a dataset with a clip stream, as results/{{dataset}} is; check it")
+    known = ", ".join(sorted(other.stem for other in path.parent.glob("*.arrow"))) or "none yet"
+    target = f"results/{dataset.resolve().name}/index/{view}.arrow"
+    raise UserError(
+        f"--view {view}: not among the indices of {dataset} ({known}); if it is clip or an entry of post_pretraining, "
+        f"`snakemake --cores 2 {target}` makes it"
+    )
 
 
-def _of_video(index: Index, origin: Origin, spec: IndexSpec, info: VideoInfo, decoder: Decoder, device: str) -> Index:
-    """One new video, as the dataset's own were read; an average snippet stays the dataset's."""
-    streams = {
-        name: {v.video_id: v for v in made_again(origin, name, [info], Path(), [decoder], device)}
-        for name in spec.streams
-    }
-    joint = origin.joint
-    rows = joint_rows(streams, joint.about["joint"]["width"]) if joint else streams[IMAGES].values()
-    return replace(index_of(rows, index.record), mean=index.mean)
+def _of_video(
+    index: Index, origin: Origin, joint: Network | None, info: VideoInfo, decoder: Decoder, device: str
+) -> Index:
+    """One new video, as the dataset's own were read."""
+    names = read(IndexSpec, index.record.spec).streams
+    videos = {name: made_again(origin, name, [info], Path(), [decoder], device) for name in names}
+    if joint:
+        width = joint.about["joint"]["width"]
+        points = {name: {v.video_id: point(v, width) for v in found} for name, found in videos.items()}
+        return index_of(joint_rows(points), index.record)
+    return index_of(videos[IMAGES], index.record)
 
 
-def _numbered(found: Sequence[Detection]) -> list[Detection]:
-    """The sentence stands above; a line needs its times."""
-    return [replace(d, label=f"{number}. {d.start:.1f} to {d.stop:.1f} s") for number, d in enumerate(found, start=1)]
+def _print_timeline(info: VideoInfo, text: str, found: Sequence[Detection]) -> None:
+    print(f"{printable(info.video_id)}, {info.duration:.1f} s: {printable(text)}")
+    # The sentence stands above; a line needs its times.
+    lines = [replace(d, label=f"{n}. {d.start:.1f} to {d.stop:.1f} s") for n, d in enumerate(found, start=1)]
+    print("\n".join(timeline(info.duration, (), lines, shutil.get_terminal_size().columns)))
+    if not found:
+        print("nothing stands out from the rest of it")
 
 
 def _print_list(found: Sequence[Detection], videos: int) -> None:
-    longest = max((len(printable(d.video_id)) for d in found), default=0)
+    """A line each, its video last: an id may be long, and is to be copied whole."""
     for d in found:
-        print(f"{printable(d.video_id):{longest}}  {d.start:8.2f} to {d.stop:8.2f} s  {d.score:.2f}")
+        print(f"{d.score:.2f}  {d.start:8.2f} to {d.stop:8.2f} s  {printable(d.video_id)}")
     print(f"{len(found)} moments, the best of {videos} videos")

@@ -159,18 +159,20 @@ def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]
 
 
 def disk(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
-    """Bytes of features, which is what counts."""
-    if job.rule not in ("extract", "extract_tuned", "import_features"):
+    """Bytes of features, which is what counts; an index holds CLIP's once more, or points of as many numbers."""
+    if job.rule not in ("extract", "extract_tuned", "import_features", "index"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
     snippets = _hours(job, videos) * HOUR / dataset.grid.step
-    return snippets * costs.DIMS[job.wildcards["stream"]] * costs.BYTES
+    return snippets * costs.DIMS[job.wildcards.get("stream", "clip")] * costs.BYTES
 
 
 def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
-    """Of video in the job's shard."""
-    index, shards = parse_shard(job.wildcards["shard"])
+    """Of video in the job's shard, or in all."""
     known = videos.get(job.wildcards["dataset"], {})
+    if "shard" not in job.wildcards:
+        return sum(known.values()) / HOUR
+    index, shards = parse_shard(job.wildcards["shard"])
     return sum(seconds for i, seconds in known.items() if shard_of(i, shards) == index) / HOUR
 
 

@@ -20,6 +20,7 @@ from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts, source_digest
 from clip_ae.io.config_file import read_config_file
 from clip_ae.io.ledger import Ledger, Output
+from clip_ae.io.sentences import read_sentences
 from clip_ae.io.told import told_of
 from clip_ae.io.vocabulary import read_vocabulary, words_digest
 
@@ -81,6 +82,9 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
             return {_files(data, wildcards)}
         if data and data.vocabulary and role == "vocabulary":
             return {words_digest(read_vocabulary(Path(data.vocabulary)))}
+        if data and role == "sentences":
+            path = Path(data.sentences or layout.WORLD_SENTENCES.format(**wildcards))
+            return {digest(canonical(read_sentences(path)))}
     except (ClipAeError, OSError):
         pass
     return set()

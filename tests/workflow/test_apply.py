@@ -95,4 +95,7 @@ def test_weights_that_were_made_again_otherwise_are_refused(
     weights = tiny.folder / "results/weights"
     shutil.copy(weights / "demo_flow.safetensors", weights / "demo_rgb.safetensors")
     assert apply(tiny, video) == 2
-    assert "is not the network that the run's features were extracted with" in capsys.readouterr().err
+    assert (
+        "demo_rgb.safetensors: the network that the features were extracted with is not there any more"
+        in capsys.readouterr().err
+    )

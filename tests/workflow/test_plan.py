@@ -76,6 +76,13 @@ def test_what_never_ran_is_counted_by_measured_rates(thumos: Project) -> None:
     assert not (thumos.folder / "results").exists()
 
 
+def test_an_index_takes_the_room_of_clips_features(thumos: Project) -> None:
+    found = rows(plan(thumos, "results/thumos14/index/clip.arrow"))
+    assert found["index"][0] == "1"
+    assert float(found["index"][2]) == pytest.approx(36_000 / 0.64 * 512 * 2 / 1e9, abs=0.01)
+    assert found["extract clip"][2] == found["index"][2]
+
+
 def test_without_durations_sizes_tell(thumos: Project) -> None:
     thumos.change("datasets.thumos14.annotations", "sizes.json")
     database = {

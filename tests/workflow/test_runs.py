@@ -17,6 +17,7 @@ AFTER = {"localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 2, "report": 
 STREAM = {"extract": 2, "catalog": 1, "diagnose": 1, "summarize": 2, "report": 1}
 # Clusters of round 0 are made from rgb and flow alone.
 BESIDE = {**STREAM, "cluster": 1, "train": 2, **AFTER}
+SEARCH = {"index": 1, "find_moments": 1}
 
 
 def test_everything_is_made(finished: Project) -> None:
@@ -96,14 +97,20 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("runs.stpn_sparse.clustering", "kmeans", {}),
         ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
-        ("datasets.demo.encoders.clip.frames", 2, BESIDE),
+        ("datasets.demo.encoders.clip.frames", 2, {**BESIDE, **SEARCH}),
         ("datasets.demo.encoders.rgb.batch", 4, {**STREAM, **LEARN, **AFTER}),
         ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
         ("datasets.demo.rounds", 1, AFTER),
         # What is wrong is looked at in the first seed, which stays.
         ("datasets.demo.seeds", [0, 1], {k: n for k, n in {**LEARN, **AFTER}.items() if k != "diagnose"}),
-        ("datasets.demo.demo.seed", 1, {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
-        ("datasets.demo.grid.stride", 8, {"probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER}),
+        (
+            "datasets.demo.demo.seed",
+            1,
+            {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER, **SEARCH},
+        ),
+        ("datasets.demo.grid.stride", 8, {"probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER, **SEARCH}),
+        ("datasets.demo.vocabulary", None, {"report": 1}),
+        ("datasets.demo.vocabulary", "workflow/vocabularies/everyday.txt", {"find_moments": 1, "report": 1}),
     ],
     ids=lambda v: str(v) if isinstance(v, str) else "",
 )
@@ -143,6 +150,10 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
         ("clustering/kmeans.py", {}),
         ("scoring/mapping.py", {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
         ("pages/charts.py", {"report": 1}),
+        ("proposals/moments.py", {"find_moments": 1, "report": 1}),
+        ("post_pretraining/asking.py", {"find_moments": 1, "report": 1}),
+        ("io/index.py", {"index": 1, "find_moments": 1, "report": 1}),
+        ("scoring/recall.py", {}),
         ("cli.py", {}),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clip_ae.core.checks import load_config
-from clip_ae.core.config import Config
+from clip_ae.core.config import Config, Dataset
 from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
@@ -29,7 +29,7 @@ OUTSIDE: set[str] = set()
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
 # them runs again through Snakemake's own dependencies.
 EXPECTED: dict[str, set[str]] = {
-    "math_threads": NETS | {"name_clusters"},
+    "math_threads": NETS | {"name_clusters", "find_moments", "score_grounding"},
     "track_code": OUTSIDE,
     "runtime.*": OUTSIDE,
     "pretrain.*": {"pretrain"},
@@ -56,9 +56,9 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
-    "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose"},
+    "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose", "score_grounding"},
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "report"},
+    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "index", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.encoders.rgb.*": {"extract rgb", "tune_encoder"},
     "datasets.demo.encoders.flow.*": {"extract flow", "tune_encoder"},
@@ -83,12 +83,14 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
     "datasets.demo.published": {"summarize", "report"},  # a table's
     "datasets.demo.headline": {"summarize", "report"},
+    "datasets.demo.vocabulary": OUTSIDE,  # its words are a digest of their own
+    "datasets.demo.views": {"score_grounding"},  # and which indices are asked for
     "datasets.mine.features": OUTSIDE,
     "datasets.mine.examples": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
-    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "index", "report"},
     "datasets.thumos14.videos": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }
@@ -104,6 +106,7 @@ OTHER: dict[str, Any] = {
     "recipes": ["base_actions"], "shots": [3],
     "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
     "features": "post_pretrained", "run": "ccp", "mode": "encoder", "text": "images", "without": ["a class"],
+    "views": ["clip", "named"],
 }  # fmt: skip
 
 
@@ -165,9 +168,12 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
-        add(f"name_clusters {dataset}", "name_clusters", dataset=dataset)
         add(f"post_pretrain {dataset}", "post_pretrain", dataset=dataset, post="post_pretrained")
         add(f"adapt {dataset}", "adapt", dataset=dataset, post="post_pretrained", stream="rgb")
+        for stage in ("name_clusters", "find_moments", "score_grounding"):
+            add(f"{stage} {dataset}", stage, dataset=dataset)
+        for view in data.views:
+            add(f"index {dataset} {view}", "index", dataset=dataset, view=view)
     return found
 
 
@@ -250,9 +256,19 @@ def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any])
     assert not wrong
 
 
-def test_a_frozen_run_rests_on_no_sentences(base: dict[str, Any]) -> None:
-    spec = spec_for(load_config(base), "freeze", {"dataset": "own"})
-    assert spec.config.datasets["own"].sentences is None  # type: ignore[attr-defined]
+def test_a_frozen_run_rests_on_nothing_that_is_only_searched_by(base: dict[str, Any]) -> None:
+    base = copy.deepcopy(base)
+    base["datasets"]["demo"]["views"] = ["clip", "named"]
+    config = load_config(base)
+
+    def frozen(name: str) -> Dataset:
+        spec = spec_for(config, "freeze", {"dataset": name})
+        found: Dataset = spec.config.datasets[name]  # type: ignore[attr-defined]
+        return found
+
+    assert frozen("own").sentences is None
+    assert frozen("own").vocabulary == "words.txt", "which names the clusters of the detections"
+    assert (frozen("demo").views, frozen("demo").vocabulary) == (("clip",), None)
 
 
 def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]) -> None:

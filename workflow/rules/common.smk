@@ -6,7 +6,7 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import layout as at
-from clip_ae.core.checks import check_taught, load_config
+from clip_ae.core.checks import check_taught, check_view, load_config
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
@@ -190,8 +190,13 @@ def sentences(wildcards):
 
 @reported
 def vocabulary(wildcards):
-    """Digest of the words that clusters are named by."""
+    """Digest of the words that clusters are named by, and the page is searched by."""
     path = CONFIG.datasets[wildcards.dataset].vocabulary
+    if path is None:
+        raise UserError(
+            f"datasets.{wildcards.dataset}.vocabulary: none in config.yaml; "
+            "name a text file of words, such as workflow/vocabularies/everyday.txt"
+        )
     return words_digest(read_vocabulary(Path(path)))
 
 
@@ -253,7 +258,7 @@ def diagnosis_option(wildcards, resources):
 def adapted_option(wildcards, resources):
     if wildcards.view == CLIP_VIEW:
         return ""
-    taught = at.ALL_ADAPTED.format(dataset=wildcards.dataset, post=wildcards.view)
+    taught = at.ADAPTED_IN.format(dataset=wildcards.dataset, post=wildcards.view)
     (model,) = joint_of(wildcards.dataset, [wildcards.view])
     return f"--adapted {taught} --model {model}"
 
@@ -309,9 +314,9 @@ def ground_truth_option(wildcards, resources):
 def features_option(wildcards, resources):
     """Folders of shards; what a run was taught stands in place of what was extracted."""
     post = CONFIG.runs[wildcards.run].features
-    folders = [at.ALL_FEATURES, *([at.ALL_ADAPTED] if post else [])]
-    found = [folder.format(dataset=wildcards.dataset, post=post) for folder in folders]
-    return f"--features {' '.join(found)}"
+    taught = at.ADAPTED_IN.format(**{**wildcards, "post": post})
+    extracted = at.EXTRACTED_IN.format(**wildcards)
+    return f"--features {extracted}{f' {taught}' if post else ''}"
 
 
 def texts_option(wildcards, resources):
@@ -328,7 +333,7 @@ def clips_option(wildcards, resources):
     dataset = CONFIG.post_pretraining[wildcards.post].clips
     if not dataset:
         return ""
-    folder = at.ALL_FEATURES.format(dataset=dataset)
+    folder = at.EXTRACTED_IN.format(dataset=dataset)
     return (
         f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
         f"--clips-annotations {shlex.quote(annotations_path(dataset))}"
@@ -336,7 +341,7 @@ def clips_option(wildcards, resources):
 
 
 def encoded_option(wildcards, resources):
-    folder = at.ALL_ENCODED.format(**wildcards)
+    folder = at.ENCODED_IN.format(**wildcards)
     return f"--encoded {folder}" if tunes(wildcards) else ""
 
 
@@ -660,15 +665,28 @@ def clip_features(wildcards):
     return shards_in(wildcards.dataset, ["clip"])
 
 
+@reported
 def clip_weights(wildcards):
     encoders = CONFIG.datasets[wildcards.dataset].encoders
+    if encoders is None or encoders.clip is None:
+        raise UserError(
+            f"datasets.{wildcards.dataset}: has no CLIP of its own to read words by; add encoders.clip"
+        )
     return at.WEIGHTS.format(name=encoders.clip.weights)
 
 
+@reported
 def index_files(wildcards):
     """The shards of the space that is searched, beside those of the CLIP that reads sentences, and what taught it."""
+    data, view = CONFIG.datasets[wildcards.dataset], wildcards.view
+    where = f"results/{wildcards.dataset}/index/{view}.arrow"
+    if "clip" not in data.stream_names:
+        raise UserError(
+            f"{where}: only CLIP knows words, and {wildcards.dataset} has no clip stream"
+        )
+    check_view(where, data, view, CONFIG)
     clip = clip_features(wildcards)
-    if wildcards.view == CLIP_VIEW:
+    if view == CLIP_VIEW:
         return clip
     taught = adapted(wildcards.dataset, wildcards.view, MAIN_STREAMS)
     return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.view])]

@@ -53,6 +53,7 @@ rule find_moments:
 rule score_grounding:
     input:
         sentences_files,
+        annotation_files,
         joints,
         indices=indices,
         weights=clip_weights,
@@ -72,10 +73,12 @@ rule score_grounding:
         cfg=cfg("score_grounding"),
         code=code("score_grounding"),
         said=sentences,
+        ids=test_ids,
         sentences=sentences_option,
+        annotations=annotations_option,
         models=joints_option,
         knobs=knobs("device"),
     shell:
         "python -m clip_ae score_grounding --cfg {params.cfg:q} --indices {input.indices} --weights {input.weights} "
-        "--out {output.json} --table {output.table} {params.sentences} {params.models} {params.knobs} "
-        "2>&1 | tee {log} >&2"
+        "--out {output.json} --table {output.table} {params.sentences} {params.annotations} {params.models} "
+        "{params.knobs} 2>&1 | tee {log} >&2"

@@ -1,0 +1,278 @@
+"""From feature shards to moments: index, find_moments and score_grounding on videos whose looks are known."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clip_ae.cli import main
+from clip_ae.core.config import ClipOptions
+from clip_ae.core.names import shard_names, shard_of
+from clip_ae.core.post_pretraining import PostTraining
+from clip_ae.core.provenance import Record
+from clip_ae.core.types import Network, VideoFeatures
+from clip_ae.encoders.networks import clip
+from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.texts import TextTower
+from clip_ae.io.detections import read_json, read_json_record
+from clip_ae.io.index import read_index
+from clip_ae.io.moments import read_moments
+from clip_ae.io.records import read_record
+from clip_ae.io.shards import write_shard
+from clip_ae.io.weights import save_weights
+from clip_ae.post_pretraining.adapter import Joint, arrays
+from clip_ae.post_pretraining.training import create
+from clip_ae.stages import find_moments
+
+RECORD = Record("made by hand", {}, "c0de")
+ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
+WORDS = ("spinning", "bouncing", "swaying", "looping")
+SNIPPETS, SHARDS, STEP = 16, 2, 0.64
+# Where each video shows what; elsewhere it shows the first word.
+SHOWN = {"a": {"bouncing": (3, 8)}, "b": {"swaying": (9, 13)}, "c": {"bouncing": (1, 3), "looping": (8, 12)}}
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    return Network(ABOUT, tensors_of(clip.build(ClipOptions("tiny"))))
+
+
+def video(name: str, looks: dict[str, np.ndarray], seen: bool = True) -> VideoFeatures:
+    feature = np.tile(looks[WORDS[0]], (SNIPPETS, 1))
+    for word, (first, end) in SHOWN.get(name, {}).items():
+        feature[first:end] = looks[word]
+    times = np.arange(SNIPPETS) * STEP
+    coverage = np.full(SNIPPETS, float(seen), np.float32)
+    return VideoFeatures(name, times, times + STEP, coverage, (feature * seen).astype(np.float16))
+
+
+def write(folder: Path, stream: str, videos: Sequence[VideoFeatures]) -> None:
+    for k, name in enumerate(shard_names(SHARDS)):
+        mine = [v for v in videos if shard_of(v.video_id, SHARDS) == k]
+        write_shard(folder / stream / f"{name}.parquet", stream, videos[0].feature.shape[1], mine, RECORD)
+
+
+def joint_space(texts: np.ndarray) -> Joint:
+    """Each word, and background, has an axis of its own."""
+    joint = create({"rgb": 8, "flow": 8}, texts.shape[1], PostTraining(width=12), seed=0)
+    with torch.no_grad():
+        joint.text.weight.zero_()
+        joint.text.weight[: len(texts)] = torch.from_numpy(np.linalg.pinv(texts.astype(float)).T)
+        joint.background.copy_(torch.eye(12)[-1])
+    return joint
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: Network) -> Path:
+    """Three videos of known looks, one of which nothing was seen, and a joint space in which words are apart."""
+    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
+    texts = TextTower(network, "cpu").ensemble([[word] for word in WORDS])
+    looks = dict(zip(WORDS, texts, strict=True))
+    videos = [*(video(name, looks) for name in SHOWN), video("unseen", looks, seen=False)]
+    write(tmp_path / "features", "clip", videos)
+    joint = joint_space(texts)
+    save_weights(tmp_path / "joint.safetensors", arrays(joint), RECORD, {"joint": joint.about})
+    with torch.no_grad():
+        points = dict(zip(WORDS, joint.texts(torch.from_numpy(texts)).numpy(), strict=True))
+    for stream in ("rgb", "flow"):
+        taught = [video(name, points) for name in SHOWN]
+        beside = [np.concatenate([np.full((SNIPPETS, 8), 9, np.float16), 3 * v.feature], axis=1) for v in taught]
+        write(
+            tmp_path / "taught",
+            stream,
+            [VideoFeatures(v.video_id, v.start, v.stop, v.coverage, f) for v, f in zip(taught, beside, strict=True)],
+        )
+    (tmp_path / "words.txt").write_text("\n".join(WORDS[1:]))
+    sentences = {
+        name: {
+            "duration": SNIPPETS * STEP,
+            "timestamps": [[STEP * first, STEP * end] for first, end in shown.values()],
+            "sentences": list(shown),
+        }
+        for name, shown in SHOWN.items()
+    }
+    (tmp_path / "said.json").write_text(json.dumps(sentences))
+    return tmp_path
+
+
+def run(folder: Path, stage: str, *words: object, **paths: str) -> int:
+    options = [str(part) for key, path in paths.items() for part in (f"--{key}", folder / path)]
+    return main([stage, *options, *map(str, words)])
+
+
+def index(folder: Path, out: str = "clip.arrow", *words: object, **paths: str) -> int:
+    return run(folder, "index", "--shards", SHARDS, *words, features="features", out=out, **paths)
+
+
+def joint_index(folder: Path) -> int:
+    words = ("--set", 'streams=["rgb","flow"]')
+    return index(folder, "joint.arrow", *words, adapted="taught", model="joint.safetensors")
+
+
+def find(folder: Path, *words: object, **paths: str) -> int:
+    paths = {"index": "clip.arrow", "weights": "eyes.safetensors", "vocabulary": "words.txt", "out": "m.json"} | paths
+    return run(folder, "find_moments", "--device", "cpu", "--set", 'templates=["{}"]', *words, **paths)
+
+
+def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",), **paths: str) -> int:
+    paths = {"sentences": "said.json", "weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
+    places = [folder / name for name in indices]
+    return run(
+        folder, "score_grounding", "--device", "cpu", "--indices", *places, "--set", "dataset=d", *words, **paths
+    )
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    return dict(read_json(folder / "g.json")["views"])
+
+
+@pytest.mark.parametrize("space", ["clip", "joint"])
+def test_each_word_is_found_where_it_is_shown_the_best_video_first(folder: Path, space: str) -> None:
+    assert index(folder) == joint_index(folder) == 0
+    assert find(folder, index=f"{space}.arrow", **({"model": "joint.safetensors"} if space == "joint" else {})) == 0
+    found = read_moments(folder / "m.json")
+    assert list(found) == list(WORDS[1:])
+    for word, video_id, (first, end) in (
+        ("bouncing", "a", (3, 8)),
+        ("swaying", "b", (9, 13)),
+        ("looping", "c", (8, 12)),
+    ):
+        best = found[word][0]
+        assert best.video_id == video_id, word
+        assert best.start == pytest.approx(STEP * first, abs=STEP / 2)
+        assert best.stop == pytest.approx(STEP * end, abs=STEP / 2)
+    assert found["bouncing"][1].video_id == "c", "shown there too, for less long"
+
+
+def test_moments_of_a_word_do_not_overlap_and_fall_in_score(folder: Path) -> None:
+    assert index(folder) == find(folder) == 0
+    for found in read_moments(folder / "m.json").values():
+        assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
+        for n, d in enumerate(found):
+            assert all(o.video_id != d.video_id or o.stop <= d.start or d.stop <= o.start for o in found[:n])
+
+
+def test_no_more_moments_than_asked_for(folder: Path) -> None:
+    assert index(folder) == find(folder, "--set", "top=1") == 0
+    assert {len(found) for found in read_moments(folder / "m.json").values()} == {1}
+
+
+def test_far_videos_are_not_looked_at_closely(folder: Path, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find_moments, "CLOSELY", 1)
+    assert index(folder) == find(folder) == 0
+    assert {d.video_id for d in read_moments(folder / "m.json")["swaying"]} == {"b"}
+
+
+def test_a_video_of_which_nothing_was_seen_is_left_out(folder: Path) -> None:
+    assert index(folder) == 0
+    assert read_index(folder / "clip.arrow").ids == ["a", "b", "c"]
+
+
+def test_points_of_the_joint_space_are_of_length_one_and_the_mean_over_streams(folder: Path) -> None:
+    assert joint_index(folder) == 0
+    found = read_index(folder / "joint.arrow")
+    assert found.rows(0).shape == (SNIPPETS, 12)
+    assert np.allclose(np.linalg.norm(found.rows(0).astype(float), axis=1), 1, atol=2e-3)
+
+
+def test_a_joint_space_has_the_videos_that_all_streams_have(folder: Path) -> None:
+    some = video("a", dict.fromkeys(WORDS, np.ones(20)))
+    write(folder / "taught", "flow", [some])
+    assert joint_index(folder) == 0
+    assert read_index(folder / "joint.arrow").ids == ["a"]
+
+
+def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> None:
+    def made() -> dict[str, bytes]:
+        assert index(folder) == joint_index(folder) == find(folder) == 0
+        both = ("clip.arrow", "joint.arrow")
+        assert score(folder, "--set", 'views=["clip","joint"]', indices=both, models="joint.safetensors") == 0
+        names = (*both, "m.json", "g.json", "g.md")
+        return {name: (folder / name).read_bytes() for name in names}
+
+    before = made()
+    assert made() == before
+    assert set(read_record(folder / "clip.arrow").inputs) == {"features/clip"}
+    taught = {"features/clip", "features/rgb", "features/flow", "model"}
+    assert set(read_record(folder / "joint.arrow").inputs) == taught
+    assert set(read_json_record(folder / "m.json").inputs) == {"index", "weights", "vocabulary"}
+    scored = {"sentences", "weights", "index/clip", "index/joint"}
+    assert set(read_json_record(folder / "g.json").inputs) == scored
+    assert read_record(folder / "g.md") == read_json_record(folder / "g.json")
+
+
+def test_sentences_find_their_moments_and_who_knows_nothing_does_not(folder: Path) -> None:
+    assert index(folder) == score(folder) == 0
+    found = scores(folder)
+    assert list(found) == ["clip", "the whole video"]
+    assert found["clip"]["sentences"] == 4
+    assert found["clip"]["R@1"]["0.7"] == 1
+    assert found["clip"]["mIoU"] > 0.75
+    assert found["the whole video"]["R@1"]["0.5"] == 0
+    table = (folder / "g.md").read_text()
+    assert "# Moments of d by sentence" in table
+    assert "| clip " in table
+    assert " 100.0 (" in table
+
+
+def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:
+    assert index(folder) == score(folder, "--set", 'uses_names=["clip"]') == 0
+    assert "| clip (uses class names) " in (folder / "g.md").read_text()
+
+
+def test_sentences_of_other_videos_or_subsets_do_not_score_and_are_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = {name: {"subset": "test" if name == "a" else "training", "annotations": []} for name in SHOWN}
+    (folder / "truth.json").write_text(json.dumps({"database": database}))
+    told = json.loads((folder / "said.json").read_text())
+    (folder / "said.json").write_text(json.dumps({**told, "elsewhere": told["a"]}))
+    assert index(folder) == score(folder) == 0
+    assert scores(folder)["clip"]["sentences"] == 4
+    assert "clip: 1 of 5 sentences are of other videos" in capsys.readouterr().err
+    assert score(folder, "--set", "test_subset=test", annotations="truth.json") == 0
+    assert scores(folder)["clip"]["sentences"] == 1
+    assert "test: 4 of 5 sentences are of other videos" in capsys.readouterr().err
+
+
+def test_an_index_of_a_joint_space_is_searched_by_its_own_network_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert joint_index(folder) == 0
+    save_weights(folder / "other.safetensors", {"x": np.zeros(1)}, Record("other", {}, "c0de"), {"joint": {}})
+    assert find(folder, index="joint.arrow") == find(folder, index="joint.arrow", model="other.safetensors") == 2
+    assert score(folder, indices=("joint.arrow",)) == 2
+    assert capsys.readouterr().err.count("clip-ae: --model: missing, or another than that of the index") == 3
+
+
+def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(code: int) -> str:
+        assert code in (2, 3)
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clip-ae: ")]
+        return line
+
+    assert "--adapted, --model: missing" in said(index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]'))
+    assert "none.arrow: no index" in said(find(folder, index="none.arrow"))
+    assert index(folder) == 0
+    save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
+    assert "--weights: ears is no CLIP" in said(find(folder, weights="ears.safetensors"))
+    assert "--indices: 1 for the views clip, other" in said(score(folder, "--set", 'views=["clip","other"]'))
+
+
+def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "words.txt").write_text(f"spinning\nlong: {'very ' * 500}long; swaying\n")
+    assert index(folder) == find(folder) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "tokens" in line]
+    assert line.startswith('"very very')
+
+
+def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: Network) -> None:
+    assert index(folder) == 0
+    known, tower = read_index(folder / "clip.arrow"), TextTower(network, "cpu")
+    (question,) = find_moments.questions(tower.embed(["spinning"]), known, tower.scale, None)
+    assert question.logits(known.mean[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)

@@ -1,0 +1,92 @@
+"""Moments by text in the workflow: what is asked for, what runs again, what is told of it."""
+
+import json
+
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.io.moments import read_moments
+from clip_ae.io.vocabulary import read_vocabulary
+from tests.workflow.conftest import Project
+
+GROUNDING = "results/demo_grounding.json"
+MOMENTS = "results/demo/moments.json"
+
+
+def refused(project: Project, target: str) -> str:
+    done = project.run("-n", target)
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
+    return line
+
+
+def test_the_page_is_searched_by_the_words_of_the_vocabulary(finished: Project) -> None:
+    words = [word.name for word in read_vocabulary(finished.folder / "workflow/vocabularies/demo.txt")]
+    found = read_moments(finished.folder / MOMENTS)
+    assert sorted(found) == sorted(words)
+    assert any(found.values())
+    assert 'type="search"' in (finished.folder / "results/demo_report.html").read_text()
+
+
+def test_other_words_in_the_file_are_searched_again_and_comments_are_not(tiny: Project) -> None:
+    tiny.rewrite("workflow/vocabularies/demo.txt", lambda text: f"# a remark\n{text}")
+    assert tiny.planned() == {}
+    tiny.rewrite("workflow/vocabularies/demo.txt", lambda text: f"{text}\nwaving a hand\n")
+    assert tiny.planned() == {"find_moments": 1, "report": 1}
+
+
+def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tiny.planned(GROUNDING) == {"score_grounding": 1}
+    done = tiny.run(GROUNDING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scored = json.loads((tiny.folder / GROUNDING).read_text())
+    assert list(scored["views"]) == ["clip", "the whole video"]
+    told = json.loads((tiny.folder / "results/demo/world/sentences.json").read_text())
+    tested = [text for video_id, entry in told.items() if "test" in video_id for text in set(entry["sentences"])]
+    assert scored["views"]["clip"]["sentences"] == len(tested), "those of training videos do not score"
+    assert "0 out of date" in tiny.run("verify").stdout
+    assert main(["explain", str(tiny.folder / GROUNDING), "--root", str(tiny.folder)]) == 0
+    lines = capsys.readouterr().out
+    assert "sentences" in lines
+    assert "results/demo/index/clip.arrow" in lines
+    assert tiny.planned(GROUNDING) == {}
+    tiny.change("datasets.demo.test_subset", "training")
+    tiny.change("datasets.demo.train_subset", "validation")
+    assert tiny.planned(GROUNDING) == {"score_grounding": 1}
+
+
+def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
+    tiny.change("datasets.demo.views", ["clip", "post_pretrained"])
+    planned = tiny.planned(GROUNDING)
+    assert {rule: planned[rule] for rule in ("post_pretrain", "adapt", "index", "score_grounding")} == {
+        "post_pretrain": 1,
+        "adapt": 4,
+        "index": 1,
+        "score_grounding": 1,
+    }
+    assert "find_moments" not in planned
+
+
+def test_the_page_is_searched_in_the_first_space(tiny: Project) -> None:
+    tiny.change("datasets.demo.views", ["post_pretrained", "clip"])
+    planned = tiny.planned(MOMENTS)
+    assert {rule: planned[rule] for rule in ("index", "find_moments")} == {"index": 1, "find_moments": 1}
+
+
+def test_mistakes_end_in_a_line_before_any_job(tiny: Project) -> None:
+    assert "index/wrods.arrow: 'wrods' is not defined" in refused(tiny, "results/demo/index/wrods.arrow")
+    tiny.change("datasets.demo.vocabulary", None)
+    assert "datasets.demo.vocabulary: none in config.yaml" in refused(tiny, MOMENTS)
+    tiny.change("datasets.demo.views", [])
+    assert "datasets.demo.views: none; name clip at least" in refused(tiny, MOMENTS)
+    tiny.change("datasets.demo.views", ["clipp"])
+    assert "datasets.demo.views: 'clipp' is not defined; did you mean 'clip'?" in refused(tiny, MOMENTS)
+
+
+def test_a_dataset_without_what_it_takes_says_so(tiny: Project) -> None:
+    mine = {"videos": "mine", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "headline": "stpn"}
+    tiny.change("datasets.mine", mine)
+    (tiny.folder / "mine").mkdir()
+    (tiny.folder / "mine/a.mp4").touch()
+    assert "mine has no sentences to score by" in refused(tiny, "results/mine_grounding.json")
+    assert "only CLIP knows words, and mine has no clip stream" in refused(tiny, "results/mine/index/clip.arrow")
