@@ -5,10 +5,11 @@ import hashlib
 import re
 from pathlib import Path
 
+import pyarrow as pa
+
 from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Record
 from clip_ae.io.detections import read_json_record
-from clip_ae.io.index import read_index
 from clip_ae.io.parquet import read_parquet_record
 from clip_ae.io.weights import read_weights_record
 
@@ -17,10 +18,10 @@ MARKDOWN = re.compile(r"<!-- provenance (.*) -->")
 
 
 def read_record(path: Path) -> Record:
-    """The record of a Parquet, safetensors, JSON, HTML, Markdown or CSV output."""
+    """The record of a Parquet, Arrow, safetensors, JSON, HTML, Markdown or CSV output."""
     readers = {
         ".parquet": read_parquet_record,
-        ".arrow": lambda path: read_index(path).record,
+        ".arrow": _arrow,
         ".safetensors": read_weights_record,
         ".json": read_json_record,
         ".html": lambda page: _searched(HTML, page),
@@ -39,6 +40,11 @@ def read_record_id(path: Path) -> str:
         return read_record(path).id
     except ClipAeError:
         return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _arrow(path: Path) -> Record:
+    with pa.memory_map(str(path)) as file:
+        return Record.from_json(pa.ipc.open_file(file).schema.metadata[b"record"].decode())
 
 
 def _searched(pattern: re.Pattern[str], path: Path) -> Record:
