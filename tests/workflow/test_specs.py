@@ -51,7 +51,7 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.ugct.*": {"train", "summarize"},
     "runs.clip_ae.losses.*": {"train", "summarize"},
     "runs.clip_ae.features": {"summarize", "report"},  # and which shards are read
-    "post_pretraining.post_pretrained.*": {"post_pretrain"},
+    "post_pretraining.post_pretrained.*": {"post_pretrain", "summarize"},
     "datasets.demo.demo.*": {"make_demo"},
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
@@ -67,7 +67,9 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
-    "datasets.demo.post_training.*": {"post_pretrain"},
+    "datasets.demo.post_training.steps": {"post_pretrain"},
+    "datasets.demo.post_training.batch": {"post_pretrain"},
+    "datasets.demo.post_training.*": {"post_pretrain", "tune_encoder"},
     "datasets.demo.fewshot.*": {"score_fewshot"},
     "datasets.demo.localization.*": {"score_fewshot", "localize"},
     "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
@@ -210,6 +212,7 @@ SKIPPED = {
     "datasets.simulated.simulate.classes": "that of the dataset goes with it",
     "weights.demo_rgb.i3d.channels": "the stream fixes it",
     "datasets.demo.runs": "checked below",
+    "post_pretraining.post_pretrained.mode": "an encoder's needs videos, which the simulated world has not",
     "post_pretraining.post_pretrained.clips": "has names, so `text` goes with it",
 }
 
