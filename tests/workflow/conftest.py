@@ -162,7 +162,7 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     (folder / "mine/annotations.json").write_text(json.dumps(content))
     demo = project.config["datasets"]["demo"]
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
-    mine = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary")}
+    mine = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary", "fewshot")}
     mine |= {"videos": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
     project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_sparse"], "headline": "stpn_sparse"})
     done = project.run("results/mine_map.json", "results/mine_report.html")

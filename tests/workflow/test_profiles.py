@@ -79,7 +79,7 @@ def test_every_job_that_is_told_a_device_asks_for_one() -> None:
 
 def test_networks_ask_for_a_gpu_and_the_first_clustering_does_not(tmp_path: Path) -> None:
     found = Counter(asking(tmp_path / "project"))
-    assert found == {"extract": 8, "cluster": 1, "train": 2, "localize": 1}
+    assert found == {"extract": 8, "cluster": 1, "train": 2, "localize": 1, "find_moments": 1}
 
 
 def test_where_no_gpu_may_be_used_none_is_asked_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from clip_ae.cli import main
 from clip_ae.io.detections import read_detections
 from tests.workflow.conftest import Project
 
-OUTPUTS = ("results/demo_map.json", "results/demo_table.md", "results/demo_report.html")
+OUTPUTS = tuple(f"results/demo_{name}" for name in ("map.json", "detections.json", "table.md", "report.html"))
 
 
 @pytest.fixture(scope="module")
