@@ -159,6 +159,12 @@ def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_pa
     assert (other / "training.jsonl").read_text() != (named / "training.jsonl").read_text()
 
 
+def test_each_action_may_be_tied_to_its_own_image(world, taught, tmp_path):
+    own = teach(world, tmp_path / "own", text="images")
+    assert (own / "training.jsonl").read_text() != (taught / "training.jsonl").read_text()
+    assert "features/clip" in read_weights_record(own / "model.safetensors").inputs
+
+
 def test_prototypes_are_the_mean_image_of_a_kind():
     found = material.prototypes(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
     np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5, 0]] * 2 + [[0, 0, 1]], rtol=1e-6)
