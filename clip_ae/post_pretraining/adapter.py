@@ -66,10 +66,6 @@ class Joint(nn.Module):
         return F.normalize(self.background, dim=0)
 
 
-def arrays(joint: Joint) -> dict[str, NDArray[Any]]:
-    return {name: tensor.detach().cpu().numpy() for name, tensor in joint.state_dict().items()}
-
-
 def restore(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Joint:
     """The network that `arrays` and what is known of it describe, ready for inference."""
     joint = Joint(**known["joint"])

@@ -25,7 +25,7 @@ from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.texts import read_texts
 from clip_ae.io.weights import read_weights, read_weights_record, save_weights
-from clip_ae.post_pretraining.adapter import arrays
+from clip_ae.localizers.checkpoint import arrays
 from clip_ae.post_pretraining.material import Floats, Material, of_clips, of_run, tied
 from clip_ae.post_pretraining.sequences import Drawing, Table
 from clip_ae.post_pretraining.training import create, train

@@ -8,8 +8,9 @@ import torch
 
 from clip_ae.core.post_pretraining import PostTraining
 from clip_ae.core.types import VideoFeatures
-from clip_ae.post_pretraining.adapter import SHARPEST, Adapter, arrays, restore
-from clip_ae.post_pretraining.likeness import embedded, shares
+from clip_ae.localizers.checkpoint import arrays
+from clip_ae.post_pretraining.adapter import SHARPEST, Adapter, restore
+from clip_ae.post_pretraining.likeness import embedded
 from clip_ae.post_pretraining.sequences import Drawing, Table
 from clip_ae.post_pretraining.spans import Span
 from clip_ae.post_pretraining.training import contrasts, create, train
@@ -49,7 +50,8 @@ def test_the_loss_falls_and_the_snippets_of_an_action_look_like_its_text(world):
     outside = []
     for v, video in enumerate(world[0]["rgb"].values()):
         seen = embedded(joint, {"rgb": torch.from_numpy(video.feature.astype(np.float32))})
-        share = shares(joint, seen, {"rgb": words})
+        nearness = seen["rgb"] @ torch.cat([joint.nothing[None], words]).detach().T
+        share = (joint.scale.detach() * nearness).softmax(dim=-1)
         assert share.shape == (12, 3)
         assert torch.allclose(share.sum(dim=1), torch.ones(12))
         assert (share[5:7].argmax(dim=1) == 1 + v % 2).all()

@@ -24,7 +24,8 @@ from clip_ae.io.moments import read_moments
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import write_shard
 from clip_ae.io.weights import save_weights
-from clip_ae.post_pretraining.adapter import Joint, arrays
+from clip_ae.localizers.checkpoint import arrays
+from clip_ae.post_pretraining.adapter import Joint
 from clip_ae.post_pretraining.training import create
 from clip_ae.stages import find_moments
 

@@ -17,7 +17,8 @@ from clip_ae.core.typed import canonical
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import write_shard
 from clip_ae.io.weights import save_weights
-from clip_ae.post_pretraining.adapter import Joint, arrays
+from clip_ae.localizers.checkpoint import arrays
+from clip_ae.post_pretraining.adapter import Joint
 from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
 
 NAMES = ("catch", "jump", "throw")
