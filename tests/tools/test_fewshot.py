@@ -16,7 +16,8 @@ from clip_ae.core.specs import ExtractSpec, ProbeSpec
 from clip_ae.io.detections import read_detections, read_json_record
 from clip_ae.io.shards import stream_id
 from clip_ae.io.weights import save_weights
-from clip_ae.post_pretraining.adapter import Joint, arrays
+from clip_ae.localizers.checkpoint import arrays
+from clip_ae.post_pretraining.adapter import Joint
 from clip_ae.stages import extract, probe
 from tests.encoders.random_networks import random_i3d
 from tests.media import write_video

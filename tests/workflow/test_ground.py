@@ -16,7 +16,7 @@ from clip_ae.core.types import Detection
 from clip_ae.io.detections import read_detections
 from clip_ae.io.shards import read_shard
 from clip_ae.io.weights import save_weights
-from clip_ae.post_pretraining.adapter import arrays
+from clip_ae.localizers.checkpoint import arrays
 from clip_ae.post_pretraining.training import create
 from tests.workflow.conftest import Project
 
