@@ -279,6 +279,7 @@ class ScoreGroundingSpec(Spec):
     dataset: str = key(doc="name of the dataset")
     views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
     uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
     test_subset: str = key("validation", "subset whose sentences score")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -484,7 +485,9 @@ def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
 def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
     data = config.datasets[dataset]
     named = [v for v in data.views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
-    return ScoreGroundingSpec(dataset, data.views, tuple(named), data.test_subset, config.math_threads)
+    return ScoreGroundingSpec(
+        dataset, data.views, tuple(named), test_subset=data.test_subset, math_threads=config.math_threads
+    )
 
 
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:

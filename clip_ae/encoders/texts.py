@@ -1,7 +1,7 @@
-"""Texts by a CLIP's text tower, in the space of its images."""
+"""Texts in the space of a CLIP's images: by its text tower, or as a simulated world has them."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from clip_ae.core.config import ClipOptions
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.progress import say
 from clip_ae.core.typed import read, show
 from clip_ae.core.types import Network
@@ -18,6 +18,9 @@ from clip_ae.encoders.networks.fit import fit
 
 # Texts a forward pass.
 BATCH = 256
+# What trained CLIPs multiply cosines by.
+SCALE = 100.0
+Floats = NDArray[np.float32]
 
 
 class TextTower:
@@ -33,7 +36,7 @@ class TextTower:
         self.scale = float(self.network.logit_scale.detach().exp())  # type: ignore[operator]
 
     @torch.inference_mode()
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str]) -> Floats:
         """[texts, D]; `remarks` tells what of a text is not read."""
         for i, text in enumerate(texts):
             if not text.strip():
@@ -58,7 +61,7 @@ class TextTower:
         row = self.tokens([text], context_length=3 + 4 * len(text))[0]
         return int((row != row[-1]).nonzero().max()) + 1
 
-    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> NDArray[np.float32]:
+    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
         """[words, D]: each word's texts in all templates; what is not read of one is told."""
         longest = max(templates, key=len)
         for text in dict.fromkeys(text for texts in words for text in texts):
@@ -66,13 +69,41 @@ class TextTower:
                 say(remark)
         return self.ensemble([[t.replace("{}", text) for text in texts for t in templates] for texts in words])
 
-    def ensemble(self, groups: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+    def ensemble(self, groups: Sequence[Sequence[str]]) -> Floats:
         """[groups, D]: the mean of each group's texts, of length 1."""
         every = self.embed([text for group in groups for text in group])
         ends = np.cumsum([len(group) for group in groups])
-        means: NDArray[np.float32] = np.stack([part.mean(axis=0) for part in np.split(every, ends[:-1])])
+        means: Floats = np.stack([part.mean(axis=0) for part in np.split(every, ends[:-1])])
         means /= np.linalg.norm(means, axis=1, keepdims=True)
         return means
+
+
+class KnownTexts:
+    """Texts that were embedded already; no others can be read, and templates put nothing around them."""
+
+    scale = SCALE
+
+    def __init__(self, known: Mapping[str, Floats]) -> None:
+        self.known = known
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[texts, D]"""
+        for text in sorted(set(texts) - set(self.known)):
+            raise UserError(f"--texts: have no text '{text}'{nearest(text, self.known)}")
+        return np.stack([self.known[text] for text in texts])
+
+    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
+        """[words, D]: the first text of each."""
+        return self.embed([texts[0] for texts in words])
+
+
+def reader(network: Network | None, known: Mapping[str, Floats] | None, device: str) -> TextTower | KnownTexts:
+    """Whoever reads texts: a CLIP, or a simulated world."""
+    if known is not None:
+        return KnownTexts(known)
+    if network is None:
+        raise UserError("--weights: missing; words are read by a CLIP's text tower")
+    return TextTower(network, device)
 
 
 def _foreign(text: str) -> bool:

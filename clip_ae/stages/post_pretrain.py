@@ -5,18 +5,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import PostPretrainSpec
 from clip_ae.core.types import Label
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.texts import TextTower
+from clip_ae.encoders.texts import reader
 from clip_ae.io.annotations import read_annotations, source_digest
 from clip_ae.io.files import write_text
 from clip_ae.io.labels import read_labels
@@ -126,24 +125,13 @@ def tied_to(
     """[actions, D]: what each action is tied to, in the space of CLIP, and what read class names."""
     inputs = {"texts": read_weights_record(weights).id} if weights else {}
     inputs |= {"texts": read_parquet_record(texts).id} if texts else {}
-    words = tied(material, spec.recipe.text, lambda names: _said(spec, names, weights, texts, device))
+
+    def said(names: Sequence[str]) -> Floats:
+        words = reader(read_weights(weights) if weights else None, read_texts(texts) if texts else None, device)
+        return words.words([[name] for name in names], spec.templates)
+
+    words = tied(material, spec.recipe.text, said)
     return torch.from_numpy(words).to(device), inputs
-
-
-def _said(
-    spec: PostPretrainSpec, names: Sequence[str], weights: Path | None, texts: Path | None, device: str
-) -> Floats:
-    """[names, D]."""
-    if weights:
-        return TextTower(read_weights(weights), device).ensemble(
-            [[t.replace("{}", name) for t in spec.templates] for name in names]
-        )
-    if texts is None:
-        raise UserError("--weights: missing; class names are read by a CLIP's text tower")
-    known = read_texts(texts)
-    for name in sorted(set(names) - set(known)):
-        raise UserError(f"{texts}: no text of class '{name}'{nearest(name, known)}")
-    return np.stack([known[name] for name in names])
 
 
 def write_log(path: Path, steps: Iterable[dict[str, float]], count: int) -> None:

@@ -23,7 +23,8 @@ from clip_ae.io.index import read_index
 from clip_ae.io.moments import read_moments
 from clip_ae.io.records import read_record
 from clip_ae.io.shards import write_shard
-from clip_ae.io.weights import save_weights
+from clip_ae.io.texts import write_texts
+from clip_ae.io.weights import read_weights, save_weights
 from clip_ae.localizers.checkpoint import arrays
 from clip_ae.post_pretraining.adapter import Joint
 from clip_ae.post_pretraining.training import create
@@ -120,11 +121,20 @@ def find(folder: Path, *words: object, **paths: str) -> int:
     return run(folder, "find_moments", "--device", "cpu", "--set", 'templates=["{}"]', *words, **paths)
 
 
-def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",), **paths: str) -> int:
-    paths = {"sentences": "said.json", "weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
+def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",), **paths: str | None) -> int:
+    given = {"sentences": "said.json", "weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
     places = [folder / name for name in indices]
     return run(
-        folder, "score_grounding", "--device", "cpu", "--indices", *places, "--set", "dataset=d", *words, **paths
+        folder,
+        "score_grounding",
+        "--device",
+        "cpu",
+        "--indices",
+        *places,
+        "--set",
+        "dataset=d",
+        *words,
+        **{key: path for key, path in given.items() if path},
     )
 
 
@@ -210,15 +220,46 @@ def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> N
 def test_sentences_find_their_moments_and_who_knows_nothing_does_not(folder: Path) -> None:
     assert index(folder) == score(folder) == 0
     found = scores(folder)
-    assert list(found) == ["clip", "the whole video"]
+    assert list(found) == ["clip", "clip, asked for another", "the whole video"]
     assert found["clip"]["sentences"] == 4
     assert found["clip"]["R@1"]["0.7"] == 1
     assert found["clip"]["mIoU"] > 0.75
     assert found["the whole video"]["R@1"]["0.5"] == 0
     table = (folder / "g.md").read_text()
-    assert "# Moments of d by sentence" in table
+    assert "# Moments of d by sentences" in table
     assert "| clip " in table
     assert " 100.0 (" in table
+
+
+def test_who_is_asked_for_what_other_videos_show_finds_less(folder: Path) -> None:
+    assert index(folder) == score(folder) == 0
+    found = scores(folder)
+    assert found["clip, asked for another"]["sentences"] == 4
+    assert found["clip, asked for another"]["mIoU"] < found["clip"]["mIoU"] - 0.2
+
+
+def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"a": [("bouncing", [3 * STEP, 8 * STEP])], "b": [("swaying", [9 * STEP, 13 * STEP])]}
+    database = {
+        name: {"subset": "validation", "annotations": [{"label": label, "segment": s} for label, s in instances]}
+        for name, instances in told.items()
+    }
+    (folder / "truth.json").write_text(json.dumps({"database": database}))
+    assert index(folder) == 0
+    plain = ("--set", 'templates=["{}"]')
+    assert score(folder, *plain, sentences=None, annotations="truth.json") == 0
+    assert scores(folder)["clip"]["R@1"]["0.7"] == 1
+    assert scores(folder)["clip"]["sentences"] == 2
+    assert "# Moments of d by class names" in (folder / "g.md").read_text()
+    by_hand = TextTower(Network(ABOUT, dict(read_weights(folder / "eyes.safetensors").tensors)), "cpu").embed(WORDS)
+    write_texts(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), RECORD)
+    assert score(folder, sentences=None, annotations="truth.json", weights=None, texts="texts.parquet") == 0
+    assert scores(folder)["clip"]["R@1"]["0.7"] == 1, "templates put nothing around texts that were read already"
+    assert score(folder, sentences=None) == 2
+    assert score(folder, sentences=None, annotations="truth.json", weights=None) == 2
+    said = capsys.readouterr().err
+    assert "--sentences, --annotations: one of them is needed" in said
+    assert "--weights: missing; words are read by a CLIP's text tower" in said
 
 
 def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:

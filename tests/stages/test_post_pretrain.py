@@ -202,7 +202,7 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
     with pytest.raises(UserError, match="--weights: missing"):
         teach(world, tmp_path / "x", text="names", labels=told(world, "weak.parquet"))
     write_texts(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Record("simulate", {}, ""))
-    with pytest.raises(UserError, match="no text of class 'c'"):
+    with pytest.raises(UserError, match="have no text 'c'"):
         teach(world, tmp_path / "x", text="names", labels="weak.parquet", texts=tmp_path / "few.parquet")
     with pytest.raises(UserError, match="1 kinds of action"):
         teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")

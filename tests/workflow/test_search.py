@@ -40,7 +40,7 @@ def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pyt
     done = tiny.run(GROUNDING)
     assert done.returncode == 0, done.stdout + done.stderr
     scored = json.loads((tiny.folder / GROUNDING).read_text())
-    assert list(scored["views"]) == ["clip", "the whole video"]
+    assert list(scored["views"]) == ["clip", "clip, asked for another", "the whole video"]
     told = json.loads((tiny.folder / "results/demo/world/sentences.json").read_text())
     tested = [text for video_id, entry in told.items() if "test" in video_id for text in set(entry["sentences"])]
     assert scored["views"]["clip"]["sentences"] == len(tested), "those of training videos do not score"
@@ -53,6 +53,26 @@ def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pyt
     tiny.change("datasets.demo.test_subset", "training")
     tiny.change("datasets.demo.train_subset", "validation")
     assert tiny.planned(GROUNDING) == {"score_grounding": 1}
+
+
+def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads_them(tiny: Project) -> None:
+    tiny.change("datasets.simulated.simulate", {"train_videos": 40, "test_videos": 20})
+    tiny.change("datasets.simulated.views", ["clip"])
+    target = "results/simulated_grounding.json"
+    planned = tiny.planned(target)
+    assert {rule: planned[rule] for rule in ("simulate", "index", "score_grounding")} == {
+        "simulate": 1,
+        "index": 1,
+        "score_grounding": 1,
+    }
+    done = tiny.run(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scored = json.loads((tiny.folder / target).read_text())
+    assert set(scored["provenance"]["inputs"]) == {"annotations", "texts", "index/clip"}
+    right, wrong = (scored["views"][row]["mIoU"] for row in ("clip", "clip, asked for another"))
+    assert right > wrong + 0.05, "what is read tells where to look"
+    assert "Moments of simulated by class names" in (tiny.folder / "results/simulated_grounding.md").read_text()
+    assert tiny.planned(target) == {}
 
 
 def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
@@ -88,5 +108,5 @@ def test_a_dataset_without_what_it_takes_says_so(tiny: Project) -> None:
     tiny.change("datasets.mine", mine)
     (tiny.folder / "mine").mkdir()
     (tiny.folder / "mine/a.mp4").touch()
-    assert "mine has no sentences to score by" in refused(tiny, "results/mine_grounding.json")
+    assert "mine has no sentences and no annotations to score by" in refused(tiny, "results/mine_grounding.json")
     assert "only CLIP knows words, and mine has no clip stream" in refused(tiny, "results/mine/index/clip.arrow")

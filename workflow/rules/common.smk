@@ -183,9 +183,11 @@ def annotated(wildcards):
 
 @reported
 def sentences(wildcards):
-    """Digest of the sentences that score; a world's are an input."""
+    """Digest of the sentences that score, or of the annotations whose class names do; a world's are an input."""
     path = CONFIG.datasets[wildcards.dataset].sentences
-    return digest(canonical(read_sentences(Path(path)))) if path else "none"
+    if path:
+        return digest(canonical(read_sentences(Path(path))))
+    return annotated(wildcards)
 
 
 @reported
@@ -278,8 +280,9 @@ def moments_option(wildcards, resources):
 
 def sentences_option(wildcards, resources):
     data = CONFIG.datasets[wildcards.dataset]
-    path = data.sentences or at.WORLD_SENTENCES.format(dataset=wildcards.dataset)
-    return f"--sentences {shlex.quote(path)}"
+    world = at.WORLD_SENTENCES.format(dataset=wildcards.dataset) if data.demo else None
+    path = data.sentences or world
+    return f"--sentences {shlex.quote(path)}" if path else ""
 
 
 def vocabulary_option(wildcards, resources):
@@ -320,8 +323,13 @@ def features_option(wildcards, resources):
 
 
 def texts_option(wildcards, resources):
+    named = CONFIG.post_pretraining[wildcards.post].uses_names
+    return reader_option(wildcards, resources) if named else ""
+
+
+def reader_option(wildcards, resources):
     option = "texts" if CONFIG.datasets[wildcards.dataset].simulate else "weights"
-    return " ".join(f"--{option} {path}" for path in texts_files(wildcards))
+    return f"--{option} {' '.join(reader_files(wildcards))}"
 
 
 def left_out_option(wildcards, resources):
@@ -527,9 +535,12 @@ def check_post_pretraining(wildcards):
 
 
 def texts_files(wildcards):
-    """What reads class names: the CLIP, or the world's own texts."""
-    if not CONFIG.post_pretraining[wildcards.post].uses_names:
-        return []
+    named = CONFIG.post_pretraining[wildcards.post].uses_names
+    return reader_files(wildcards) if named else []
+
+
+def reader_files(wildcards):
+    """What reads words: the CLIP, or the world's own texts."""
     if CONFIG.datasets[wildcards.dataset].simulate:
         return [at.WORLD_TEXTS.format(dataset=wildcards.dataset)]
     return [clip_weights(wildcards)]
@@ -729,16 +740,17 @@ def moments_files(wildcards):
 
 @reported
 def sentences_files(wildcards):
-    """A world's sentences; others are checked here, before any job starts."""
+    """A world's sentences; others are checked here, before any job starts. Without any, class names are asked."""
     data, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
     if data.demo:
         return [at.WORLD_SENTENCES.format(dataset=name)]
-    if data.sentences is None:
+    if data.sentences is None and not data.annotated:
         raise UserError(
-            f"results/{name}_grounding.json: {name} has no sentences to score by; "
+            f"results/{name}_grounding.json: {name} has no sentences and no annotations to score by; "
             f"set datasets.{name}.sentences, or ask for moments by `clip-ae ground`"
         )
-    read_sentences(Path(data.sentences))
+    if data.sentences:
+        read_sentences(Path(data.sentences))
     return []
 
 

@@ -55,8 +55,8 @@ rule score_grounding:
         sentences_files,
         annotation_files,
         joints,
+        reader_files,
         indices=indices,
-        weights=clip_weights,
     output:
         json=at.GROUNDING,
         table=at.GROUNDING_TABLE,
@@ -76,9 +76,10 @@ rule score_grounding:
         ids=test_ids,
         sentences=sentences_option,
         annotations=annotations_option,
+        reader=reader_option,
         models=joints_option,
         knobs=knobs("device"),
     shell:
-        "python -m clip_ae score_grounding --cfg {params.cfg:q} --indices {input.indices} --weights {input.weights} "
-        "--out {output.json} --table {output.table} {params.sentences} {params.annotations} {params.models} "
+        "python -m clip_ae score_grounding --cfg {params.cfg:q} --indices {input.indices} --out {output.json} "
+        "--table {output.table} {params.sentences} {params.annotations} {params.reader} {params.models} "
         "{params.knobs} 2>&1 | tee {log} >&2"
