@@ -77,6 +77,28 @@ def test_a_new_video_is_treated_as_the_runs_own_were(taught: Project, tmp_path: 
     assert read_detections(tmp_path / "found.json") == expected
 
 
+def test_episodes_are_drawn_of_classes_that_were_left_out(taught: Project, tmp_path: Path) -> None:
+    project = Project(Path(shutil.copytree(taught.folder, tmp_path / "project", symlinks=True)))
+    database = json.loads((project.folder / "results/demo/world/annotations.json").read_text())["database"]
+    shown = {
+        subset: {a["label"] for v in database.values() if v["subset"] == subset for a in v["annotations"]}
+        for subset in ("training", "validation")
+    }
+    left_out = sorted(shown["training"] & shown["validation"])[:2]
+    project.change("post_pretraining.base", {"run": "weak", "text": "names", "without": left_out})
+    project.change("datasets.demo.fewshot", {"recipes": ["base"], "ways": 2, "shots": [1], "episodes": 3})
+    target = "results/demo_fewshot.json"
+    assert project.planned(target) == {"post_pretrain": 1, "score_fewshot": 1}
+    done = project.run(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = (project.folder / "results/demo_fewshot.md").read_text()
+    assert "uses class names" in table
+    assert all(name in table for name in left_out)
+    assert "0 out of date" in project.run("verify").stdout
+    project.change("datasets.demo.fewshot.episodes", 4)
+    assert project.planned(target) == {"score_fewshot": 1}
+
+
 def test_what_a_recipe_lacks_is_said_before_any_job(taught: Project, tmp_path: Path) -> None:
     project = Project(Path(shutil.copytree(taught.folder, tmp_path / "project", symlinks=True)))
 

@@ -1,10 +1,13 @@
 """A run on features of tuned networks: the chain of jobs that it needs."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from clip_ae.cli import main
+from clip_ae.io.detections import read_detections
 from tests.workflow.conftest import Project, make_tiny
 
 
@@ -59,3 +62,25 @@ def test_with_names_the_text_tower_is_needed(project: Project) -> None:
     commands = re.findall(r"python -m clip_ae tune_encoder (.*)", done.stdout + done.stderr)
     assert len(commands) == 2
     assert all("--weights results/weights/demo_clip.safetensors" in words for words in commands)
+
+
+def test_a_new_video_is_read_by_the_networks_that_were_tuned(finished: Project, tmp_path: Path) -> None:
+    project = Project(Path(shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)))
+    project.change("runs.after", {"method": "stpn", "losses": {"sparsity": 0.05}, "features": "anew"})
+    project.change("post_pretraining.anew", {"mode": "encoder", "run": "stpn_sparse", "text": "prototypes"})
+    tuning = {"blocks": 1, "steps": 2, "batch": 2}
+    project.change("datasets.demo.post_training", {"steps": 4, "batch": 2, "width": 8, "tuning": tuning})
+    model = project.folder / "results/demo/runs/after/seed-0"
+    done = project.run("results/demo/runs/after/seed-0/map.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (source,) = (project.folder / "results/demo/world/videos").rglob("demo_test_001.*")
+    video = Path(shutil.copy(source, tmp_path / source.name))
+    words = ["apply", video, "--model", model, "--device", "cpu", "--out", tmp_path / "found.json"]
+    assert main([str(word) for word in words]) == 0
+    expected = [d for d in read_detections(model / "detections.json") if d.video_id == "demo_test_001"]
+    assert expected
+    assert read_detections(tmp_path / "found.json") == expected
+    # Were the network taken that was not tuned, features would be others.
+    made = project.folder / "results/demo/post_pretrained/anew/weights"
+    (made / "rgb.safetensors").rename(made / "gone")
+    assert main([str(word) for word in words]) == 2
