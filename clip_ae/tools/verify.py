@@ -13,8 +13,8 @@ from clip_ae.core.checks import load_config
 from clip_ae.core.config import Config, Dataset
 from clip_ae.core.errors import ClipAeError
 from clip_ae.core.names import parse_shard
+from clip_ae.core.narrowing import spec_for
 from clip_ae.core.provenance import digest, stage_code
-from clip_ae.core.specs import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts, source_digest

@@ -8,7 +8,7 @@ import pytest
 
 from clip_ae.core.checks import load_config
 from clip_ae.core.config import Config, Dataset
-from clip_ae.core.specs import spec_for
+from clip_ae.core.narrowing import spec_for
 from clip_ae.core.typed import canonical, plain
 from clip_ae.io.config_file import read_config_file
 

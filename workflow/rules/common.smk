@@ -10,9 +10,10 @@ from clip_ae.core.checks import check_taught, check_view, load_config
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
+from clip_ae.core.narrowing import rounds_of, spec_for
 from clip_ae.core.provenance import digest, stage_code
 from clip_ae.core.simulation import simulated_subsets
-from clip_ae.core.specs import CLIP_VIEW, rounds_of, spec_for
+from clip_ae.core.specs import CLIP_VIEW
 from clip_ae.core.typed import canonical
 from clip_ae.io import folder
 from clip_ae.io.annotations import read_annotations, read_facts
