@@ -1,6 +1,7 @@
 """config.yaml as a whole: read, and checked for what concerns several keys at once."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from clip_ae.core.averages import ranges
@@ -16,7 +17,7 @@ from clip_ae.core.config import (
 )
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.methods import BELONG, Run
-from clip_ae.core.post_pretraining import FewShot, PostPretraining
+from clip_ae.core.post_pretraining import PLAIN, FewShot, PostPretraining
 from clip_ae.core.specs import CLIP_VIEW
 from clip_ae.core.tables import HEADS, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.typed import read
@@ -40,7 +41,7 @@ def load_config(data: Any) -> Config:
         if run.features:
             _known(f"runs.{name}.features", run.features, config.post_pretraining)
     for name, recipe in config.post_pretraining.items():
-        _check_name(f"post_pretraining.{name}", name)
+        _check_name(f"post_pretraining.{name}", name, {CLIP_VIEW, PLAIN})
         _check_recipe(f"post_pretraining.{name}", recipe, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
@@ -101,6 +102,8 @@ def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> Non
         raise UserError(f"{where} needs a CLIP's text tower for post_pretraining.{post}; add encoders.clip")
     if recipe.mode == "encoder" and dataset.encoders is None:
         raise UserError(f"{where} needs videos and encoders for post_pretraining.{post}, whose I3D learns too")
+    if recipe.clips and config.datasets[recipe.clips] is dataset:
+        raise UserError(f"{where}: post_pretraining.{post}.clips is this dataset; its actions are told by runs")
     if recipe.clips:
         _check_clips(where, dataset, config.datasets[recipe.clips])
 
@@ -283,9 +286,9 @@ def _check_rising(where: str, values: tuple[float, ...]) -> None:
         raise UserError(f"{where}: expected rising numbers, got {list(values)}")
 
 
-def _check_name(where: str, name: str) -> None:
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(RESERVED))}")
+def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED) -> None:
+    if not NAME.fullmatch(name) or name in reserved:
+        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(reserved))}")
 
 
 def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:

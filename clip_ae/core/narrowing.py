@@ -98,13 +98,14 @@ def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneSp
 
 def post_pretrain(config: Config, dataset: str, post: str) -> PostPretrainSpec:
     data, recipe = config.datasets[dataset], config.post_pretraining[post]
-    settings = config.runs[recipe.run]
+    settings, clips = config.runs[recipe.run], config.datasets[recipe.clips] if recipe.clips else None
     return PostPretrainSpec(
         recipe,
         data.post_training.adapting,
         settings.method,
         _base(settings),
         tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),
+        clips_subset=clips.train_subset if clips else PostPretrainSpec.clips_subset,
         math_threads=config.math_threads,
     )
 
@@ -239,24 +240,35 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 
 def freeze(config: Config, dataset: str) -> FreezeSpec:
-    data = config.datasets[dataset]
-    # Names of clusters stand in detections; what only searches does not.
-    words = None if data.annotated else data.vocabulary
-    data = replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
-    encoders = [getattr(data.encoders, stream) for stream in data.stream_names] if data.encoders else []
+    datasets = {name: _headline_alone(config.datasets[name]) for name in _rests_on(config, dataset)}
+    encoders = [getattr(d.encoders, stream) for d in datasets.values() if d.encoders for stream in d.stream_names]
     networks = sorted({name for encoder in encoders for name in encoder.networks})
-    taught = _taught(config, [data.headline])
-    runs = [data.headline, *(recipe.run for recipe in taught.values())]
-    clips = [recipe.clips for recipe in taught.values() if recipe.clips]
+    headlines = [data.headline for data in datasets.values()]
+    taught = _taught(config, headlines)
     kept = replace(
         config,
-        datasets={dataset: data, **{name: config.datasets[name] for name in clips}},
-        runs={name: config.runs[name] for name in runs},
+        datasets=datasets,
+        runs={name: config.runs[name] for name in [*headlines, *(recipe.run for recipe in taught.values())]},
         post_pretraining=taught,
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
     return FreezeSpec(dataset, kept)
+
+
+def _rests_on(config: Config, dataset: str) -> list[str]:
+    """The dataset, and those of trimmed clips that taught its headline's features, and so on."""
+    names = [dataset]
+    for name in names:
+        recipes = _taught(config, [config.datasets[name].headline]).values()
+        names += [recipe.clips for recipe in recipes if recipe.clips and recipe.clips not in names]
+    return names
+
+
+def _headline_alone(data: Dataset) -> Dataset:
+    """Names of clusters stand in detections; what only searches does not."""
+    words = None if data.annotated else data.vocabulary
+    return replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
 
 
 def rounds_of(config: Config, dataset: str, run: str) -> int:

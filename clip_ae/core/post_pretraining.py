@@ -5,6 +5,9 @@ from typing import Literal
 
 from clip_ae.core.typed import key
 
+# What features are called that nobody taught.
+PLAIN = "plain"
+
 
 @dataclass(frozen=True)
 class PostPretraining:
@@ -30,7 +33,8 @@ class PostPretraining:
     def words(self) -> str:
         """What every table says of its features."""
         tied = "uses class names" if self.uses_names else f"tied to {self.text}"
-        return f"post-pretrained {self.mode}, {tied}"
+        left_out = f", {len(self.without)} classes left out by annotations" if self.without else ""
+        return f"post-pretrained {self.mode}, {tied}{left_out}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class PostTraining:
 
     steps: int = key(6000, "steps", minimum=1)
     batch: int = key(16, "synthesised sequences a step", minimum=1)
-    actions: int = key(3, "actions that are pasted into each, apart by background of other videos", minimum=1)
+    actions: int = key(3, "actions that are pasted into each, between stretches of background", minimum=1)
     longest: int = key(10, "snippets; of a longer action a random part is pasted", minimum=1)
     width: int = key(512, "length of the joint space, by which a feature gets longer", minimum=1)
     learning_rate: float = key(1e-4, "AdamW's peak learning rate", above=0)

@@ -142,6 +142,7 @@ class PostPretrainSpec(Spec):
     base: str | None = key(None, "head inside it, where it is another's")
     streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that are read: the run's, and clip where images are tied to")
     templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    clips_subset: str = key("training", "subset of the trimmed clips that is learnt from")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property

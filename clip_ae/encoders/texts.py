@@ -63,6 +63,8 @@ class TextTower:
 
     def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
         """[words, D]: each word's texts in all templates; what is not read of one is told."""
+        if not templates:
+            raise UserError("templates: none; with '{}' alone words are read as they are")
         longest = max(templates, key=len)
         for text in dict.fromkeys(text for texts in words for text in texts):
             for remark in self.remarks(longest.replace("{}", text)):
@@ -91,6 +93,10 @@ class KnownTexts:
         for text in sorted(set(texts) - set(self.known)):
             raise UserError(f"--texts: have no text '{text}'{nearest(text, self.known)}")
         return np.stack([self.known[text] for text in texts])
+
+    def remarks(self, text: str) -> list[str]:
+        """They are read whole."""
+        return []
 
     def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
         """[words, D]: the first text of each."""

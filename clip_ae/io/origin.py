@@ -46,13 +46,14 @@ class Origin:
         return _of(paths, self.inputs["model"], f"{self.dataset}: the network of the joint space")
 
     def _read(self, stream: str) -> Record:
-        """Of one of the shards that were read; those of another number of shards may lie beside."""
+        """Of one of the shards that were read, by a tuned encoder where there was one; other cuts may lie beside."""
+        read_from = self.inputs.get(f"encoded/{stream}", self.inputs[f"features/{stream}"])
         for place in self._places(stream):
             cuts: dict[str, list[Record]] = {}
             for path in sorted(place.glob("*-of-*.parquet")):
                 cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_record(path))
             for records in cuts.values():
-                if join_ids(record.id for record in records) == self.inputs[f"features/{stream}"]:
+                if join_ids(record.id for record in records) == read_from:
                     return records[0]
         raise UserError(f"{self.dataset}: not the {stream} shards that were read; run it again")
 

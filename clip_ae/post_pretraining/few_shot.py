@@ -4,7 +4,6 @@ Background is what was learned of it, if anything was, and the mean of snippets 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,20 +11,24 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip_ae.core.types import Streams
+from clip_ae.localizers.inference import VideoCurves
 from clip_ae.post_pretraining.spaces import Seen, Space
-from clip_ae.post_pretraining.spans import Floats, Span
+from clip_ae.post_pretraining.spans import Span
 
 # Snippets by video.
 Marked = Mapping[str, NDArray[np.bool_]]
 
 
-@dataclass(frozen=True)
-class Curves:
-    """attention [T], activation [T, N], scores [N]; a snippet without material has attention 0."""
+def covered(streams: Streams) -> Marked:
+    """The snippets that every stream has."""
+    first = next(iter(streams.values()))
+    return {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
 
-    attention: Floats
-    activation: Floats
-    scores: Floats
+
+def shows(span: Span, covered: Marked) -> bool:
+    """Whether anything of an example could be read."""
+    return bool(covered[span.video_id][span.first : span.end].any())
 
 
 def outside(examples: Iterable[Span], covered: Marked) -> Marked:
@@ -53,13 +56,13 @@ def points(
 
 
 @torch.inference_mode()
-def curves(space: Space, seen: Seen, points: Mapping[str, Tensor], covered: NDArray[np.bool_]) -> Curves:
+def curves(space: Space, seen: Seen, points: Mapping[str, Tensor], covered: NDArray[np.bool_]) -> VideoCurves:
     """Attention is all but background's share, activation each class's share of it, a score its mean over the video."""
     nearness = torch.stack([space.scale[view] * seen[view] @ around.T for view, around in points.items()]).mean(dim=0)
     share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * covered[:, None]
     attention = share.sum(axis=1)
     activation = share / np.where(attention > 0, attention, 1.0)[:, None]
-    return Curves(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
+    return VideoCurves(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
 
 
 def _background(rows: Tensor, learned: Tensor | None) -> Tensor:

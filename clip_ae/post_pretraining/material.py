@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clip_ae.core.methods import MAIN_STREAMS
 from clip_ae.core.progress import track
-from clip_ae.core.types import Annotation, Label, Network, Streams
+from clip_ae.core.types import Annotation, Label, Network, Streams, VideoFeatures
 from clip_ae.localizers.checkpoint import blueprint_of, restore
 from clip_ae.localizers.features import Library
 from clip_ae.localizers.inference import curves
@@ -64,10 +64,16 @@ def of_clips(
         span
         for name, video in first.items()
         if name in known
-        for span in spans.annotated(video, (i for i in known[name].instances if i.label in kinds), kinds)
+        for span in spans.annotated(_apart(video), (i for i in known[name].instances if i.label in kinds), kinds)
     ]
-    streams = {name: {**beside.streams[name], **videos} for name, videos in clips.items()}
+    apart = {name: {v.video_id: v for v in map(_apart, videos.values())} for name, videos in clips.items()}
+    streams = {name: {**beside.streams[name], **videos} for name, videos in apart.items()}
     return Material(actions, {k: name for name, k in kinds.items()}, beside.background, streams)
+
+
+def _apart(clip: VideoFeatures) -> VideoFeatures:
+    """A clip may be called as a video of the dataset is."""
+    return replace(clip, video_id=f"clips/{clip.video_id}")
 
 
 def within(material: Material, snippets: int, seed: int) -> Material:

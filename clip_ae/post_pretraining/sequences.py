@@ -1,4 +1,4 @@
-"""Untrimmed sequences with known borders: actions pasted into background of other videos."""
+"""Untrimmed sequences with known borders: actions pasted between background, each of any video."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from clip_ae.core.types import Streams, VideoFeatures
 from clip_ae.post_pretraining.adapter import Joint
-from clip_ae.post_pretraining.likeness import embedded
 
 # One over the temperature of cosines of plain features. Of 7, 14 and 28 the best, on training videos of other classes.
 PLAIN_SCALE = 7.0
@@ -54,6 +53,12 @@ def taught(joint: Joint, beside: Space) -> Space:
 
     scale = dict.fromkeys(names.values(), float(joint.scale.detach()))
     return Space(embed, {**beside.scale, **scale}, dict.fromkeys(names.values(), joint.nothing.detach()))
+
+
+@torch.inference_mode()
+def embedded(joint: Joint, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """g of a video's features [T, D], of length 1, by stream."""
+    return {name: F.normalize(joint.adapters[name](x[None])[0], dim=-1) for name, x in features.items()}
 
 
 def _mean(videos: list[VideoFeatures]) -> NDArray[np.float32]:

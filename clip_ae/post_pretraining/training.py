@@ -34,9 +34,10 @@ def train(
     rates = {joint: how.learning_rate} | ({blocks: how.tuning.learning_rate} if blocks else {})
     groups = [{"params": [p for p in m.parameters() if p.requires_grad], "lr": rate} for m, rate in rates.items()]
     optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, list(rates.values()), total_steps=how.steps, pct_start=WARM_UP
-    )
+    # OneCycleLR divides by the length of rise and of fall, less one step: two and one are the least.
+    steps = max(3, how.steps)
+    rise = max(WARM_UP, 2 / steps)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, list(rates.values()), total_steps=steps, pct_start=rise)
     joint.train()
     rng = np.random.default_rng(seed)
     for step in range(1, how.steps + 1):
@@ -53,11 +54,13 @@ def train(
 
 
 def encoded(blocks: nn.Module, batch: Batch) -> Batch:
-    """What the blocks make of the rows that are of a clip; padding stays 0."""
-    inside = (batch.clips > 0).any(dim=0)
+    """What the blocks make of the rows that are of a clip; padding, and what could not be read, stay 0."""
+    of_clips = (batch.clips > 0).any(dim=0)
 
     def features(rows: Tensor) -> Tensor:
-        seen: Tensor = blocks(rows.flatten(0, 1)[inside])
+        flat = rows.flatten(0, 1)
+        inside = of_clips & flat.any(dim=-1)
+        seen: Tensor = blocks(flat[inside])
         placed = seen.new_zeros(len(inside), seen.shape[1])
         placed[inside] = seen
         return placed.view(*rows.shape[:2], -1)

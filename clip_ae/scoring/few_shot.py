@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_ae.core.averages import by_width
-from clip_ae.core.post_pretraining import PostPretraining
+from clip_ae.core.post_pretraining import PLAIN, PostPretraining
 from clip_ae.core.specs import ScoreFewshotSpec
 from clip_ae.scoring.paired import Paired, paired, spread
 from clip_ae.scoring.results import Sheet, heading
 
-PLAIN = "plain"
 # By number of shots, of every episode: mAP and averages, and the same by chance.
 Scores = dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
 

@@ -38,7 +38,7 @@ def run(
 def _belongs(spec: FreezeSpec, output: Output) -> bool:
     """Other runs and datasets may have made the very same; they are none of this run's business."""
     dataset, run = (output.wildcards.get(name) for name in ("dataset", "run"))
-    return dataset in (None, spec.dataset) and run in (None, spec.config.datasets[spec.dataset].headline)
+    return (dataset is None or dataset in spec.config.datasets) and (run is None or run in spec.config.runs)
 
 
 def machine() -> dict[str, Any]:

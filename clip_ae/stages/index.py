@@ -14,6 +14,7 @@ from clip_ae.core.types import Streams, VideoFeatures
 from clip_ae.io.index import index_of, write_index
 from clip_ae.io.shards import read_shard, read_stream, shard_paths, stream_id
 from clip_ae.io.weights import read_weights_about, read_weights_record
+from clip_ae.post_pretraining.spans import unit
 
 IMAGES = "clip"
 
@@ -48,9 +49,8 @@ def _points(adapted: Path, stream: str, shards: int, width: int) -> dict[str, Vi
 
 def point(video: VideoFeatures, width: int) -> VideoFeatures:
     """Of adapted rows [x, g] the place of g in the joint space, of length 1; where nothing was seen it is 0."""
-    g = video.feature[:, -width:].astype(np.float32)
-    norms = np.linalg.norm(g, axis=1, keepdims=True)
-    return replace(video, feature=(g / np.where(norms > 0, norms, 1.0)).astype(np.float16))
+    g = unit(video.feature[:, -width:].astype(np.float32))
+    return replace(video, feature=g.astype(np.float16))
 
 
 def joint_rows(streams: Streams) -> Iterator[VideoFeatures]:

@@ -8,6 +8,7 @@ from typing import Annotated
 from clip_ae.core.config import Localization
 from clip_ae.core.errors import UserError
 from clip_ae.core.methods import MAIN_STREAMS
+from clip_ae.core.post_pretraining import PLAIN
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
 from clip_ae.core.specs import ScoreFewshotSpec
@@ -20,9 +21,10 @@ from clip_ae.io.files import write_text
 from clip_ae.io.shards import stream_id
 from clip_ae.io.streams import read_streams
 from clip_ae.io.weights import read_weights
+from clip_ae.localizers.inference import VideoCurves
 from clip_ae.pages import markdown
 from clip_ae.post_pretraining import episodes, spaces, spans
-from clip_ae.post_pretraining.few_shot import Curves, Marked, curves, outside, points
+from clip_ae.post_pretraining.few_shot import Marked, covered, curves, outside, points, shows
 from clip_ae.post_pretraining.spaces import Seen, Space
 from clip_ae.proposals.localize import localize
 from clip_ae.scoring import few_shot
@@ -67,7 +69,7 @@ def run(
         n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
     }
     plain = spaces.plain(train, place)
-    rows = {few_shot.PLAIN: plain}
+    rows = {PLAIN: plain}
     rows |= {name: spaces.taught(joint_of(file, place), plain) for name, file in files.items()}
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in MAIN_STREAMS}
     inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": source_digest(ground_truth)}
@@ -84,7 +86,7 @@ def run(
 
 
 def found(
-    video: VideoFeatures, seen: Curves, labels: Sequence[str], settings: Localization, grid: Grid
+    video: VideoFeatures, seen: VideoCurves, labels: Sequence[str], settings: Localization, grid: Grid
 ) -> Iterator[Detection]:
     """The segments of one video."""
     curves = seen.attention, seen.activation, seen.scores
@@ -92,7 +94,7 @@ def found(
 
 
 def _world(spec: ScoreFewshotSpec, streams: Streams, known: Mapping[str, Annotation], tested: Sequence[str]) -> World:
-    videos = streams[MAIN_STREAMS[0]]
+    videos, seen = streams[MAIN_STREAMS[0]], covered(streams)
     every = {i.label for a in known.values() for i in a.instances}
     drawn = few_shot.left_out(spec) or every
     for name in sorted(drawn - every):
@@ -103,10 +105,11 @@ def _world(spec: ScoreFewshotSpec, streams: Streams, known: Mapping[str, Annotat
             span
             for i, annotation in train.items()
             for span in spans.annotated(videos[i], (x for x in annotation.instances if x.label == name), {name: 1})
+            if shows(span, seen)
         ]
         for name in drawn
     }
-    return World(videos, {i: known[i] for i in tested}, pool, {i: v.coverage > 0 for i, v in videos.items()})
+    return World(videos, {i: known[i] for i in tested}, pool, seen)
 
 
 def _scored(spec: ScoreFewshotSpec, world: World, name: str, space: Space, seen: Mapping[str, Seen]) -> few_shot.Scores:

@@ -85,6 +85,8 @@ class Said:
     def __init__(self, read_by: TextTower | KnownTexts, texts: Iterable[str], templates: Sequence[str]) -> None:
         every = sorted(texts)
         embedded = read_by.words([[text] for text in every], templates) if templates else read_by.embed(every)
+        if not templates and (odd := [remark for text in every for remark in read_by.remarks(text)]):
+            say(f"{len(odd)} of {len(every)} sentences are not read as they are meant, the first: {odd[0]}")
         self.vectors, self.scale = dict(zip(every, embedded, strict=True)), read_by.scale
 
     def of(self, queries: Sequence[Query]) -> Floats:
@@ -101,8 +103,10 @@ def _asked(spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path |
         return scored, {"sentences": digest(canonical(queries))}
     if annotations is None or ids is None:
         raise UserError("--sentences, --annotations: one of them is needed, to ask by sentences or by class names")
-    known = {i: annotation for i, annotation in read_annotations(annotations).items() if i in ids}
-    return class_names(known), {"annotations": source_digest(annotations)}
+    names = class_names({i: annotation for i, annotation in read_annotations(annotations).items() if i in ids})
+    if not names:
+        raise UserError(f"{annotations}: nothing is annotated in subset '{spec.test_subset}' that could be asked for")
+    return names, {"annotations": source_digest(annotations)}
 
 
 def _grounded(index: Index, said: Said, joint: Network | None, queries: Sequence[Query]) -> dict[str, Any]:

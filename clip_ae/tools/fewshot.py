@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-
 from clip_ae.core.errors import RefusedInput, UserError, printable
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
@@ -25,8 +23,8 @@ from clip_ae.io.support import Example, read_support, support_digest
 from clip_ae.io.weights import WeightsFile, read_weights
 from clip_ae.pages.text_table import columns
 from clip_ae.pages.timeline_text import timeline
-from clip_ae.post_pretraining import spaces, spans
-from clip_ae.post_pretraining.few_shot import Marked, curves, outside, points
+from clip_ae.post_pretraining import few_shot, spaces, spans
+from clip_ae.post_pretraining.few_shot import Marked, curves, outside, points, shows
 from clip_ae.post_pretraining.spans import Span
 from clip_ae.stages.adapt import joint_of
 from clip_ae.stages.extract import record_of
@@ -74,12 +72,14 @@ def run(
     set_threads(spec.math_threads)
     place, readers = resolve(device), decoders(workers, watchdog, memory_gib)
     ids = _ids({i: videos / path for i, path in listing.items()}, examples)
-    infos = _probed({i: path for path, i in ids.items()}, taught.grid, readers[0])
+    # A file that is listed under two names is searched under both.
+    paths = {i: path for path, i in ids.items()} | {i: videos / path for i, path in listing.items()}
+    infos = _probed(paths, taught.grid, readers[0])
     streams = {
         name: {v.video_id: v for v in made_again(taught.origin, name, list(infos.values()), Path(), readers, place)}
         for name in taught.streams
     }
-    covered = _covered(streams)
+    covered = {i: rows for i, rows in few_shot.covered(streams).items() if rows.any()}
     searched = {i: rows for i, rows in covered.items() if i in listing}
     if not searched:
         raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
@@ -108,7 +108,7 @@ def _model(place: Path) -> Model:
     file = read_weights(path)
     if "joint" not in file.about:
         raise UserError(f"--model {place}: not a network of post_pretrain; expected one of post_pretrained/")
-    return Model(file, Origin(path.resolve().parents[2], file.record.inputs))
+    return Model(file, Origin(path.resolve().parent.parent.parent, file.record.inputs))
 
 
 def _ids(searched: Mapping[str, Path], examples: Sequence[Example]) -> dict[Path, str]:
@@ -134,13 +134,6 @@ def _probed(paths: Mapping[str, Path], grid: Grid, decoder: Decoder) -> dict[str
     return infos
 
 
-def _covered(streams: Streams) -> Marked:
-    """The snippets that every stream has, of videos with any."""
-    first = next(iter(streams.values()))
-    found = {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
-    return {i: rows for i, rows in found.items() if rows.any()}
-
-
 def _shown(
     examples: Sequence[Example],
     ids: Mapping[Path, str],
@@ -161,7 +154,7 @@ def _shown(
             say(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
         shown = example.instance or Instance(example.label, 0.0, video.end)
         (span,) = spans.annotated(video, [shown], kinds)
-        if shown.start < video.end and covered[video.video_id][span.first : span.end].any():
+        if shown.start < video.end and shows(span, covered):
             yield span
         else:
             say(f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s")

@@ -76,6 +76,16 @@ def test_features_of_an_encoder_that_learnt_tell_the_tuned_network(dataset: Path
     assert networks[0].record.stage == "tuned"
 
 
+def test_what_a_recipe_learnt_from_was_read_by_its_tuned_network(dataset: Path) -> None:
+    tuned = network(dataset / TAUGHT / "weights/eyes.safetensors", "tuned")
+    write(dataset / TAUGHT / "encoded", Record("extract", plain(SPEC), "c0de", {"eyes": tuned}))
+    inputs = {f"{kind}/rgb": stream_id(place, "rgb", 1) for kind, place in (
+        ("features", dataset / "features"), ("encoded", dataset / TAUGHT / "encoded")
+    )}  # fmt: skip
+    _, networks = Origin(dataset, inputs).encoder("rgb")
+    assert networks[0].record.stage == "tuned"
+
+
 def refused(found: Origin, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         found.encoder("rgb")

@@ -10,10 +10,10 @@ from clip_ae.core.post_pretraining import PostTraining
 from clip_ae.core.types import VideoFeatures
 from clip_ae.localizers.checkpoint import arrays
 from clip_ae.post_pretraining.adapter import SHARPEST, Adapter, restore
-from clip_ae.post_pretraining.likeness import embedded
-from clip_ae.post_pretraining.sequences import Drawing, Table
+from clip_ae.post_pretraining.sequences import Batch, Drawing, Table
+from clip_ae.post_pretraining.spaces import embedded
 from clip_ae.post_pretraining.spans import Span
-from clip_ae.post_pretraining.training import contrasts, create, train
+from clip_ae.post_pretraining.training import contrasts, create, encoded, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 HOW = PostTraining(steps=60, batch=8, actions=2, width=8, learning_rate=1e-2, dropout=0.1)
@@ -41,6 +41,18 @@ def learnt(world, how=HOW, seed=0):
     joint = create(dict.fromkeys(streams, DIM), texts.shape[1], how, seed)
     drawing = Drawing(Table(streams, "cpu"), actions, background, how)
     return joint, list(train(joint, drawing, texts, how, seed))
+
+
+def test_every_number_of_steps_can_be_learnt(world):
+    for steps in range(1, 22):
+        assert len(learnt(world, replace(HOW, steps=steps, batch=1))[1]) == steps
+
+
+def test_rows_that_could_not_be_read_stay_nothing_behind_blocks():
+    clips = torch.tensor([[0.5, 0.5, 0.0]])
+    rows = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]]])
+    made = encoded(torch.nn.Linear(2, 3), Batch({"rgb": rows}, clips, torch.zeros(1), torch.zeros(1)))
+    assert made.features["rgb"].any(dim=-1).tolist() == [[True, False, False]]
 
 
 def test_the_loss_falls_and_the_snippets_of_an_action_look_like_its_text(world):

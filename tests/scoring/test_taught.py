@@ -57,6 +57,11 @@ def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
     assert [run.name for run in ablation.comparable(ALL[:3], "ugct_told")] == ["ugct_told"]
 
 
+def test_classes_that_annotations_left_out_are_told_too() -> None:
+    words = PostPretraining(run="ugct", without=("jump", "throw")).words
+    assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
+
+
 def test_the_headline_says_so_too() -> None:
     told = replace(SPEC, run="ugct_told", runs={}, taught={"told": RECIPES["told"]})
     results = [

@@ -257,9 +257,20 @@ def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytes
     assert scores(folder)["clip"]["R@1"]["0.7"] == 1, "templates put nothing around texts that were read already"
     assert score(folder, sentences=None) == 2
     assert score(folder, sentences=None, annotations="truth.json", weights=None) == 2
+    (folder / "none.json").write_text(json.dumps({"database": {"a": {"subset": "validation", "annotations": []}}}))
+    assert score(folder, sentences=None, annotations="none.json") == 2
     said = capsys.readouterr().err
+    assert "nothing is annotated in subset 'validation' that could be asked for" in said
     assert "--sentences, --annotations: one of them is needed" in said
     assert "--weights: missing; words are read by a CLIP's text tower" in said
+
+
+def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = json.loads((folder / "said.json").read_text())
+    told["a"]["sentences"] = ["very " * 500]
+    (folder / "said.json").write_text(json.dumps(told))
+    assert index(folder) == score(folder) == 0
+    assert "1 of 4 sentences are not read as they are meant, the first: " in capsys.readouterr().err
 
 
 def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:
@@ -303,6 +314,7 @@ def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
     assert index(folder) == 0
     save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
     assert "--weights: ears is no CLIP" in said(find(folder, weights="ears.safetensors"))
+    assert "templates: none; with '{}' alone" in said(find(folder, "--set", "templates=[]"))
     assert "--indices: 1 for the views clip, other" in said(score(folder, "--set", 'views=["clip","other"]'))
 
 

@@ -193,6 +193,25 @@ def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
     inputs = read_weights_record(named / "model.safetensors").inputs
     assert {"clips/rgb", "clips/flow", "clips/annotations", "features/rgb"} <= set(inputs)
 
+    def weights(to, clips, known):
+        write(to, clips, known)
+        options = {
+            "clips": to / "features", "clips_shards": SHARDS, "clips_annotations": to / "annotations.json"
+        }  # fmt: skip
+        made = teach(world, to / "named", text="names", texts=world / "texts.parquet", **options)
+        return read_weights(made / "model.safetensors").tensors
+
+    # Clips that are called as the dataset's videos are; and actions of theirs that are for tests alone.
+    called = {name: list(videos) for name, videos in features.items()}
+    known = {i: {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
+    same = weights(tmp_path / "called", called, known)
+    tests = {f"t{i}": {**entry, "subset": "validation"} for i, entry in known.items()}
+    more = {name: [*v, *(replace(x, video_id=f"t{x.video_id}") for x in v)] for name, v in features.items()}
+    kept = weights(tmp_path / "more", more, {**known, **tests})
+    first = read_weights(named / "model.safetensors").tensors
+    assert all(np.array_equal(first[key], same[key]) for key in first)
+    assert all(np.array_equal(first[key], kept[key]) for key in first)
+
 
 def test_mistakes_end_in_one_line(world, taught, tmp_path):
     with pytest.raises(UserError, match="no class 'jumping'"):

@@ -1,6 +1,8 @@
 """Episodes on planted features: nothing to download, and what is right is known."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from clip_ae.core.provenance import Record
 from clip_ae.core.specs import ScoreFewshotSpec
 from clip_ae.core.typed import canonical
 from clip_ae.io.records import read_record
-from clip_ae.io.shards import write_shard
+from clip_ae.io.shards import read_shard, write_shard
 from clip_ae.io.weights import save_weights
 from clip_ae.localizers.checkpoint import arrays
 from clip_ae.post_pretraining.adapter import Joint
@@ -104,6 +106,18 @@ def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -
     recipe = PostPretraining(run="ugct_weak", text="names", without=NAMES[:2])
     _, found, _ = run(world, tmp_path, recipes={"taught": recipe})
     assert found["classes"] == list(NAMES[:2])
+
+
+def test_an_example_of_which_nothing_was_read_is_not_drawn(world: Path, tmp_path: Path) -> None:
+    lost = tmp_path / "lost"
+    shutil.copytree(world, lost)
+    path = lost / "flow" / f"{shard_name(0, 1)}.parquet"
+    videos = read_shard(path)
+    unread = [replace(v, coverage=v.coverage * (v.video_id != "v0"), feature=v.feature) for v in videos]
+    write_shard(path, "flow", DIMS["flow"], unread, Record("extract", {}, ""))
+    _, found, _ = run(lost, tmp_path, ways=3, shots=(5,), recipes={"taught": replace(RECIPE, without=())})
+    assert found["rows"]["plain"]["shots"]["5"]["mean"]["average"]["0.3:0.5"] > 0.95
+    assert run(lost, tmp_path, ways=3, shots=(6,), recipes={"taught": replace(RECIPE, without=())})[0] == 2
 
 
 def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -331,3 +331,19 @@ def test_reordered_keys_and_whole_numbers_are_the_same(base: dict[str, Any]) -> 
         return int(value) if isinstance(value, float) and value == int(value) else value
 
     assert jobs(load_config(reordered(base))) == jobs(load_config(base))
+
+
+def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
+    """Its config is complete, and nothing in it is of other runs."""
+    data = read_config_file(ROOT / "config.yaml")
+    whole = {key: value for key, value in data["datasets"]["demo"].items() if key != "demo"}
+    data["datasets"]["clips"] = whole | {"videos": "clips", "annotations": "clips.json", "headline": "ugct"}
+    data["post_pretraining"]["clipped"] = {"run": "ugct_weak", "text": "names", "clips": "clips"}
+    data["runs"]["ugct_clipped"] = {"method": "ugct", "features": "clipped"}
+    data["datasets"]["demo"] |= {"runs": ["ugct_clipped"], "headline": "ugct_clipped"}
+    config = load_config(data)
+    kept = spec_for(config, "freeze", {"dataset": "demo"}).config
+    assert set(kept.datasets) == {"demo", "clips"}
+    assert set(kept.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
+    assert set(kept.post_pretraining) == {"clipped"}
+    assert load_config(plain(kept)) == kept
