@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -16,8 +17,9 @@ def main() -> None:
     with chromium() as browser:
         resize(browser, WIDTH, HEIGHT)
         browser.get(PAGE.as_uri())
-        browser.execute_script("document.querySelector('#controls').scrollIntoView()")
         wait = WebDriverWait(browser, 20)
+        browser.find_element(By.CSS_SELECTOR, "#wanted").send_keys("looping ring", Keys.ENTER)
+        browser.execute_script("document.querySelector('#search').scrollIntoView()")
         wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
         browser.find_element(By.CSS_SELECTOR, ".bar.found").click()
         browser.execute_script("document.querySelector('#player video').pause()")

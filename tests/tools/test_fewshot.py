@@ -154,6 +154,16 @@ def test_broken_files_cost_a_line_and_a_clip_shorter_than_a_snippet_counts(
     assert "2 videos (1 more could not be read), 2 classes, 3 examples" in told.out
 
 
+def test_a_file_under_two_names_is_searched_under_both(
+    dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(given / "videos", tmp_path / "videos")
+    (tmp_path / "videos/again.mp4").symlink_to("a.mp4")
+    assert fewshot(dataset, "--out", tmp_path / "f.json", support=given / "clips", videos=tmp_path / "videos") == 0
+    assert {d.video_id for d in read_detections(tmp_path / "f.json")} == {"a", "again", "b"}
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 videos, 2 classes")
+
+
 def test_mistakes_end_in_a_line(dataset: Path, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*words: object, code: int = 2, support: Path = given / "clips", videos: Path = given / "videos") -> str:
         assert fewshot(dataset, *words, support=support, videos=videos) == code

@@ -71,6 +71,7 @@ def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads
     assert set(scored["provenance"]["inputs"]) == {"annotations", "texts", "index/clip"}
     right, wrong = (scored["views"][row]["mIoU"] for row in ("clip", "clip, asked for another"))
     assert right > wrong + 0.05, "what is read tells where to look"
+    assert "results/simulated_grounding" not in tiny.run("verify").stdout, "its inputs are those that are there"
     assert "Moments of simulated by class names" in (tiny.folder / "results/simulated_grounding.md").read_text()
     assert tiny.planned(target) == {}
 
