@@ -15,8 +15,9 @@ from clip_ae.core.checks import load_config
 from clip_ae.core.config import MAPPINGS
 from clip_ae.core.errors import UserError
 from clip_ae.core.methods import Run
+from clip_ae.core.narrowing import spec_for
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import SummarizeSpec, spec_for
+from clip_ae.core.specs import SummarizeSpec
 from clip_ae.core.typed import canonical, plain
 from clip_ae.core.types import Detection, Failure, VideoInfo
 from clip_ae.io.config_file import read_config_file
