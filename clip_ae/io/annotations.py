@@ -50,6 +50,12 @@ def ids_in(path: Path, subset: str) -> set[str]:
     return ids
 
 
+def read_subset(path: Path, subset: str) -> dict[str, Annotation]:
+    """Of one subset's videos all that is annotated."""
+    ids = ids_in(path, subset)
+    return {i: annotation for i, annotation in read_annotations(path).items() if i in ids}
+
+
 def scored_ids(path: Path, subset: str, videos: str | None) -> list[str]:
     """The videos of a subset, or those of them that a list of THUMOS14's, or a file with an id a line, names."""
     ids = sorted(ids_in(path, subset))

@@ -16,7 +16,7 @@ from clip_ae.core.specs import PostPretrainSpec
 from clip_ae.core.types import Label
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.texts import reader
-from clip_ae.io.annotations import ids_in, read_annotations, source_digest
+from clip_ae.io.annotations import read_annotations, read_subset, source_digest
 from clip_ae.io.files import write_text
 from clip_ae.io.labels import read_labels
 from clip_ae.io.parquet import read_parquet_record
@@ -57,8 +57,7 @@ def run(
     material, inputs = gathered(spec, features, shards, model, labels, annotations, place)
     if clips and clips_annotations:
         trimmed = read_streams(clips, MAIN_STREAMS, clips_shards)
-        ids = ids_in(clips_annotations, spec.clips_subset)
-        known = {i: annotation for i, annotation in read_annotations(clips_annotations).items() if i in ids}
+        known = read_subset(clips_annotations, spec.clips_subset)
         material = of_clips(material, trimmed, known, spec.recipe.without)
         inputs |= {f"clips/{name}": stream_id(clips, name, clips_shards) for name in MAIN_STREAMS}
         inputs["clips/annotations"] = source_digest(clips_annotations)

@@ -15,7 +15,7 @@ from clip_ae.core.typed import canonical
 from clip_ae.core.types import Network, Query
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.texts import Floats, KnownTexts, TextTower, reader
-from clip_ae.io.annotations import ids_in, read_annotations, source_digest
+from clip_ae.io.annotations import ids_in, read_subset, source_digest
 from clip_ae.io.detections import write_json
 from clip_ae.io.files import write_text
 from clip_ae.io.index import Index, read_index
@@ -96,14 +96,14 @@ class Said:
 
 def _asked(spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path | None) -> tuple[list[Query], Inputs]:
     """What is asked of the videos that score, and where it comes from: class names where nobody wrote sentences."""
-    ids = ids_in(annotations, spec.test_subset) if annotations else None
     if sentences:
         queries = read_sentences(sentences)
-        scored = queries if ids is None else _of(queries, ids, spec.test_subset)
+        subset = spec.test_subset
+        scored = _of(queries, ids_in(annotations, subset), subset) if annotations else queries
         return scored, {"sentences": digest(canonical(queries))}
-    if annotations is None or ids is None:
+    if annotations is None:
         raise UserError("--sentences, --annotations: one of them is needed, to ask by sentences or by class names")
-    names = class_names({i: annotation for i, annotation in read_annotations(annotations).items() if i in ids})
+    names = class_names(read_subset(annotations, spec.test_subset))
     if not names:
         raise UserError(f"{annotations}: nothing is annotated in subset '{spec.test_subset}' that could be asked for")
     return names, {"annotations": source_digest(annotations)}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from clip_ae.core.errors import RefusedInput, UserError, printable
 from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import make_record
+from clip_ae.core.provenance import Record, make_record
 from clip_ae.core.specs import FewshotSpec
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance, Streams, VideoInfo
@@ -89,16 +89,17 @@ def run(
         raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
     detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
     if out:
-        source = {
-            "videos": folder.digest(videos, listing.values(), with_mtime=False),
-            "support": support_digest(support, examples),
-        }
-        made = {f"features/{n}": record_of(*taught.origin.encoder(n), source).id for n in taught.streams}
-        record = make_record("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
-        write_detections(out, detections, record)
+        searched_in = folder.digest(videos, listing.values(), with_mtime=False)
+        source = {"videos": searched_in, "support": support_digest(support, examples)}
+        write_detections(out, detections, _record(spec, taught, source))
     _show([infos[i] for i in searched], detections, top)
     lost = f" ({len(listing) - len(searched)} more could not be read)" if len(searched) < len(listing) else ""
     print(f"{len(searched)} videos{lost}, {len(labels)} classes, {len(shown)} examples: {len(detections)} detections")
+
+
+def _record(spec: FewshotSpec, taught: Model, source: dict[str, str]) -> Record:
+    made = {f"features/{n}": record_of(*taught.origin.encoder(n), source).id for n in taught.streams}
+    return make_record("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
 
 
 def _model(place: Path) -> Model:
