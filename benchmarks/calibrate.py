@@ -11,12 +11,12 @@ import numpy as np
 from clip_ae.clustering import mean_pool, spectral
 from clip_ae.clustering.pooling import pool
 from clip_ae.clustering.quality import Quality, quality
-from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Annotation, Streams, VideoFeatures
 from clip_ae.scoring.evaluate import main_class
 from clip_ae.worlds.simulated import OPTICS, features
-from clip_ae.worlds.simulated_layout import instances, plan
+from clip_ae.worlds.simulated_events import instances, plan
 
 SEEDS = range(5)
 STREAMS = tuple(OPTICS)

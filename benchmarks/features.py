@@ -19,18 +19,18 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import tell
-from clip_ae.core.config import I3dOptions, Precision, RgbEncoder
+from clip_ae.core.config.schema import I3dOptions, Precision, RgbEncoder
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Network, VideoInfo
+from clip_ae.encoders.batch_size import Fitting
 from clip_ae.encoders.devices import set_threads
-from clip_ae.encoders.drift import drift
-from clip_ae.encoders.fitting import Fitting
+from clip_ae.encoders.precision_check import drift
 from clip_ae.encoders.streams import rgb
-from clip_ae.io import video
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.guard import Decoder
-from clip_ae.io.mux import write_mp4
-from clip_ae.io.probe import probe
+from clip_ae.media import video
+from clip_ae.media.decoder_process import Decoder
+from clip_ae.media.mux import write_mp4
+from clip_ae.media.probe import probe
+from clip_ae.pipeline.extraction import Extraction
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 

@@ -20,17 +20,17 @@ from torch import Tensor
 from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
 from benchmarks.sounds import likely_higher, within
-from clip_ae.core.methods import MAIN_STREAMS
-from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
-from clip_ae.io.streams import read_streams
-from clip_ae.io.weights import read_weights
-from clip_ae.localizers.checkpoint import restore
-from clip_ae.localizers.features import Library
+from clip_ae.data.streams import read_streams
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.front_end import FrontEnd, StreamFrontEnd
 from clip_ae.localizers.inference import curves
 from clip_ae.localizers.localizer import Localizer
-from clip_ae.worlds.simulated_layout import SimulatedVideo, plan
+from clip_ae.localizers.model_state import restore
+from clip_ae.weights.network_file import read_weights
+from clip_ae.worlds.simulated_events import SimulatedVideo, plan
 
 VIDEOS = 60
 NONE = slice(0, 0)

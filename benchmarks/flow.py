@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.measure import ROOT, tell
-from clip_ae.core.config import Algorithm, FlowEncoder, I3dOptions, RaftOptions
-from clip_ae.core.tables import FLOWS, load
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.core.config.schema import Algorithm, FlowEncoder, I3dOptions, RaftOptions
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.networks.state_dict import tensors_of
 from clip_ae.encoders.streams import flow as stream
-from clip_ae.io import video
-from clip_ae.io.probe import probe
-from clip_ae.io.weights import read_weights
+from clip_ae.media import video
+from clip_ae.media.probe import probe
+from clip_ae.weights.network_file import read_weights
 from tests.encoders.random_networks import random_i3d, stirred
 
 MEDIA = ROOT.parent / "shared/media"

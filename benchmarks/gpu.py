@@ -16,8 +16,10 @@ import torch
 
 from benchmarks.features import GFLOP, GRID, drawn
 from benchmarks.measure import tell
-from clip_ae.core.config import (
-    AudioEncoder,
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.config.schema import (
+    AudioEncoder,  # fmt: skip
     ClipEncoder,
     ClipOptions,
     FlowEncoder,
@@ -25,18 +27,16 @@ from clip_ae.core.config import (
     RgbEncoder,
     StreamEncoder,
     VggishOptions,
-)  # fmt: skip
+)
 from clip_ae.core.errors import UserError
-from clip_ae.core.tables import FLOWS, NETWORKS, STREAMS, load
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
+from clip_ae.encoders.batch_size import Fitting
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.drift import drift
-from clip_ae.encoders.fitting import Fitting
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.guard import Decoder
-from clip_ae.io.probe import probe
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.precision_check import drift
+from clip_ae.media.decoder_process import Decoder
+from clip_ae.media.probe import probe
+from clip_ae.pipeline.extraction import Extraction
 from tests.encoders.random_networks import stirred
 
 VIDEOS, SECONDS = 16, 120

@@ -13,12 +13,12 @@ import yaml
 
 from benchmarks.features import scenery
 from benchmarks.measure import BIN, ROOT, tell
-from clip_ae.core.checks import load_config
-from clip_ae.core.layout import WEIGHTS
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.specs import WeightsSpec
+from clip_ae.core.paths import WEIGHTS
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import WeightsSpec
-from clip_ae.io.mux import write_mp4
-from clip_ae.io.weights import save_weights
+from clip_ae.media.mux import write_mp4
+from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
 
 NAME = "rgb_imagenet"

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clip_ae.core.specs import NameClustersSpec
-from clip_ae.io.annotations import read_annotations
-from clip_ae.io.detections import read_json
-from clip_ae.io.labels import read_labels
+from clip_ae.core.config.specs import NameClustersSpec
+from clip_ae.data.annotations import read_annotations
+from clip_ae.data.detections import read_json
+from clip_ae.data.labels import read_labels
 from clip_ae.scoring.evaluate import main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS

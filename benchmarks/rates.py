@@ -11,17 +11,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.measure import tell
-from clip_ae.core.config import AudioEncoder, ClipEncoder, ClipOptions, Precision, VggishOptions
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, Precision, VggishOptions
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Encoder, Network
 from clip_ae.encoders.devices import resolve, set_threads
 from clip_ae.encoders.networks import clip, vggish
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.networks.state_dict import tensors_of
 from clip_ae.encoders.streams import audio as audio_stream
 from clip_ae.encoders.streams import clip as clip_stream
-from clip_ae.io.probe import probe
-from tests.media import write_video
+from clip_ae.media.probe import probe
+from tests.media_files import write_video
 
 THREADS, RUNS = 2, 5
 SECONDS = 120

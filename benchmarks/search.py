@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import tell
+from clip_ae.core.config.dataclass_config import plain
 from clip_ae.core.provenance import Record
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import plain
 from clip_ae.core.types import VideoFeatures
+from clip_ae.data.snippet_index import index_of, read_index, write_index
 from clip_ae.encoders.devices import set_threads
-from clip_ae.io.index import index_of, read_index, write_index
-from clip_ae.post_pretraining import asking
-from clip_ae.post_pretraining.asking import Question
+from clip_ae.language import text_query
+from clip_ae.language.text_query import Question
 from clip_ae.stages.find_moments import Searcher
 
 VIDEOS, MEAN, DIM, GRID = 10_000, 117.0, 512, Grid()
@@ -52,7 +52,7 @@ def main() -> None:
         ready = Searcher(read_index(path))
         tell(f"a sentence in {VIDEOS} videos, median of 5", median(lambda: ready.everywhere(asked(), "", 5)), "s", 2)
         found = ready.index
-        tell("   of which every snippet", median(lambda: asking.peaks(found.blocks, found.first, asked())), "s")
+        tell("   of which every snippet", median(lambda: text_query.peaks(found.blocks, found.first, asked())), "s")
         tell("   reading the file's bytes alone", median(lambda: read_through(path)), "s")
         whole, search = zip(*(alone(path) for _ in range(TIMES)), strict=True)
         tell("in a process of its own, median of 5", statistics.median(whole), "s")

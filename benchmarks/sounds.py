@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
-from clip_ae.core.simulation import SimulatedWorld
+from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import Grid
-from clip_ae.io.parquet import read_rows
-from clip_ae.worlds.simulated_layout import Event, SimulatedVideo, labels, plan, traits
+from clip_ae.data.parquet import read_rows
+from clip_ae.worlds.simulated_events import Event, SimulatedVideo, labels, plan, traits
 
 ALL, SILENT = "all", "no audio"
 KINDS = ("marks extents", "at any time", "none", SILENT, ALL)

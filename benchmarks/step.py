@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from benchmarks.measure import tell
-from clip_ae.core.config import Training
-from clip_ae.core.methods import Blueprint, CafSwitches, CcpSwitches, Run, completed
+from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, Run, completed
+from clip_ae.core.config.schema import Training
 from clip_ae.core.types import Label, VideoFeatures, cluster_label
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.features import Library
-from clip_ae.localizers.training import Trainer, create
-from clip_ae.localizers.truth import Truths
+from clip_ae.localizers.feature_table import Library
+from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.trainer import Trainer, create
 
 DIMS = {"rgb": 1024, "flow": 1024, "clip": 512, "audio": 128}
 CLASSES, THREADS = 20, 2

@@ -18,16 +18,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
+from clip_ae.core.config.dataclass_config import assign, leaves, put, read
+from clip_ae.core.config.registry import load
+from clip_ae.core.config.specs import Spec
 from clip_ae.core.errors import ClipAeError, UserError, nearest, printable
 from clip_ae.core.provenance import source_of
-from clip_ae.core.specs import Spec
-from clip_ae.core.tables import load
-from clip_ae.core.typed import assign, leaves, put, read
 
 # In the order of the workflow.
 STAGES = (
     "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "tune_encoder", "post_pretrain", "adapt", "score_fewshot", "cluster", "train", "localize", "name_clusters",
+    "tune_encoder", "train_adapter", "adapt_features", "score_fewshot", "cluster", "train", "localize", "name_clusters",
     "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
 )  # fmt: skip
 TOOLS = (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clip_ae.core.timeline import Grid
-from clip_ae.io.audio import RATE, SAMPLES
+from clip_ae.media.audio import RATE, SAMPLES
 
 GRID = Grid()
 # Seconds shown, and where they lie in the picture.

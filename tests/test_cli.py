@@ -8,8 +8,8 @@ from typing import Annotated
 import pytest
 
 from clip_ae import cli
+from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.specs import ProbeSpec
 
 CALLS: list[dict[str, object]] = []
 
@@ -128,8 +128,8 @@ def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.Ca
 
 
 def test_a_job_extracts_one_stream() -> None:
-    from clip_ae.core.specs import ExtractSpec
-    from clip_ae.core.typed import read
+    from clip_ae.core.config.dataclass_config import read
+    from clip_ae.core.config.specs import ExtractSpec
 
     for encoders in ({}, {"rgb": {}, "clip": {}}):
         with pytest.raises(UserError, match="a job extracts one stream"):

@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 import pytest
 
-from clip_ae.core.methods import Blueprint, CafSwitches, CcpSwitches, Method, Run, completed
-from clip_ae.localizers.training import create
+from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, Method, Run, completed
+from clip_ae.localizers.trainer import create
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,11 +21,11 @@ TRIAL = """
 from pathlib import Path
 import numpy as np
 import torch
-from clip_ae.core.config import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
+from clip_ae.core.config.schema import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
 from clip_ae.core.provenance import stage_code
-from clip_ae.core.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.tables import NETWORKS, STREAMS, load
-from clip_ae.io.weights import read_weights
+from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
+from clip_ae.core.config.registry import NETWORKS, STREAMS, load
+from clip_ae.weights.network_file import read_weights
 from clip_ae.stages import weights
 
 stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
@@ -48,7 +48,7 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
     package = tmp_path / "clip_ae"
     (package / "encoders/networks/r2plus1d.py").write_text(network)
     (package / "encoders/streams/r2plus1d.py").write_text(stream)
-    config, tables = package / "core/config.py", package / "core/tables.py"
+    config, tables = package / "core/config/schema.py", package / "core/config/registry.py"
     options, encoder = names.split("\n\n\n")
     insert(config, "@dataclass(frozen=True)\nclass Weights:", f"{options}\n\n\n")
     insert(config, "@dataclass(frozen=True)\nclass Encoders:", f"{encoder}\n\n")
@@ -63,19 +63,19 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
 
 
 HEAD_TRIAL = """
-from clip_ae.core.checks import load_config
-from clip_ae.io.config_file import read_config_file
+from clip_ae.core.config.checks import load_config
+from clip_ae.workflow.config_files import read_config_file
 from pathlib import Path
 import jsonschema
 import numpy as np
-from clip_ae.core.config import Config, Training
-from clip_ae.core.typed import schema
-from clip_ae.core.methods import Blueprint
+from clip_ae.core.config.schema import Config, Training
+from clip_ae.core.config.dataclass_config import schema
+from clip_ae.core.config.methods import Blueprint
 from clip_ae.core.types import Label, VideoFeatures
-from clip_ae.localizers.features import Library
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.inference import curves
-from clip_ae.localizers.training import Trainer, create
-from clip_ae.localizers.truth import Truths
+from clip_ae.localizers.trainer import Trainer, create
+from clip_ae.localizers.targets import Truths
 
 data = read_config_file(Path("config.yaml"))
 data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
@@ -104,7 +104,7 @@ def test_the_example_of_a_new_head_works(tmp_path: Path) -> None:
     shutil.copy(ROOT / "config.yaml", tmp_path / "config.yaml")
     head, lines = re.findall(r"```python\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.DOTALL)
     (tmp_path / "clip_ae/localizers/heads/top1.py").write_text(head)
-    tables = tmp_path / "clip_ae/core/tables.py"
+    tables = tmp_path / "clip_ae/core/config/registry.py"
     for name, entry in re.findall(r"^(\w+) = {\.\.\., (.*)}$", lines, re.MULTILINE):
         source = tables.read_text()
         assert source.count(f"{name} = {{\n") == 1
@@ -158,7 +158,11 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
 
 def test_every_kind_of_failure_is_explained() -> None:
     """Kinds are the first words of what is raised, said by a decoder or reported."""
-    code = "".join(path.read_text() for part in ("io", "stages") for path in (ROOT / "clip_ae" / part).glob("*.py"))
+    code = "".join(
+        path.read_text()
+        for part in ("core", "data", "media", "pipeline", "stages")
+        for path in (ROOT / "clip_ae" / part).glob("*.py")
+    )
     forms = (
         r'Unreadable\("([\w-]+)"',
         r'failure="([\w-]+)"',

@@ -10,8 +10,8 @@ from tests.test_layers import MODULES, ROOT, imports_of
 
 # Who may say `pickle`, and why.
 PICKLE = {
-    "clip_ae/io/pickles.py": "reads it with classes of its own that do nothing",
-    "clip_ae/io/guard.py": "our own words to our own child",
+    "clip_ae/data/pickles.py": "reads it with classes of its own that do nothing",
+    "clip_ae/media/decoder_process.py": "our own words to our own child",
     "clip_ae/stages/weights.py": "names the error of torch's weights_only reader",
 }
 # Calls that run what they are given.

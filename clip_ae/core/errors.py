@@ -25,6 +25,14 @@ class RefusedInput(ClipAeError):
     exit_code = 3
 
 
+class Unreadable(Exception):
+    """A video, or the rest of it, cannot be read; kind is a word to count by."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' for a misspelt word, or the known words when nothing is near."""
     names = sorted(known)

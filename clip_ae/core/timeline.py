@@ -7,7 +7,7 @@ covers frames k * stride ... k * stride + frames - 1.
 import math
 from dataclasses import dataclass
 
-from clip_ae.core.typed import key
+from clip_ae.core.config.dataclass_config import key
 
 # Containers round timestamps to their time base; a frame that misses an edge by less is on it.
 TOLERANCE = 1e-4

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.leases import lease
+from clip_ae.encoders.gpu_lock import lease
 
 DEVICES = ("auto", "cpu", "cuda")
 DRIVER = Path("/proc/driver/nvidia/version")

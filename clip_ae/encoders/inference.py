@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from clip_ae.core.config import Precision, StreamEncoder
-from clip_ae.encoders.pixels import Array
+from clip_ae.core.config.schema import Precision, StreamEncoder
+from clip_ae.encoders.crops import Array
 
 Forward = Callable[[Tensor], Tensor]
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.localizers.checkpoint import restore
-from clip_ae.localizers.features import Library
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.localizer import Output
+from clip_ae.localizers.model_state import restore
 
 Weights = dict[str, dict[str, NDArray[np.float64]]]
 

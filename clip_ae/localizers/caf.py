@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.methods import CafSwitches
-from clip_ae.localizers.attend import attend, entropy
-from clip_ae.localizers.made import Fused
+from clip_ae.core.config.methods import CafSwitches
+from clip_ae.localizers.attention import attend, entropy
+from clip_ae.localizers.fusion_outputs import Fused
 
 
 class Stage(nn.Module):

@@ -11,9 +11,9 @@ W^K carry no view's subscript; by default each view has its own here.
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.methods import CcpSwitches
-from clip_ae.localizers.attend import attend, entropy
-from clip_ae.localizers.made import Views
+from clip_ae.core.config.methods import CcpSwitches
+from clip_ae.localizers.attention import attend, entropy
+from clip_ae.localizers.fusion_outputs import Views
 
 
 class View(nn.Module):

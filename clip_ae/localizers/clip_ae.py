@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, Output
-from clip_ae.localizers.memory import Memory
+from clip_ae.localizers.memory_bank import Memory
 from clip_ae.localizers.ugct import Ugct
 from clip_ae.losses.decor import decor
 from clip_ae.losses.ins_dis import ins_dis

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.caf import Caf
 from clip_ae.localizers.ccp import Ccp
-from clip_ae.localizers.made import Made
+from clip_ae.localizers.fusion_outputs import Made
 
 
 class StreamFrontEnd(nn.Module):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.methods import Blueprint
+from clip_ae.core.config.methods import Blueprint
 from clip_ae.localizers.batch import Tensors, Truth
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.localizers.features import Library
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.localizer import Localizer
 
 

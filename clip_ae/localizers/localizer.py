@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.methods import MAIN_STREAMS, Blueprint
-from clip_ae.core.tables import FRONT_END, METHODS, head_module, load
+from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.config.registry import FRONT_END, METHODS, head_module, load
 from clip_ae.localizers.batch import Batch, Tensors
+from clip_ae.localizers.fusion_outputs import Before, Made
 from clip_ae.localizers.head import Curves, Head, StreamOutput
-from clip_ae.localizers.made import Before, Made
 
 
 @dataclass(frozen=True)

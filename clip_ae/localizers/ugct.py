@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.methods import Blueprint, UgctSwitches
+from clip_ae.core.config.methods import Blueprint, UgctSwitches
 from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.head import StreamOutput
 from clip_ae.localizers.learner import Learner

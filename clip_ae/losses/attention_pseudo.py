@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from clip_ae.losses.means import masked_mean
+from clip_ae.losses.masked_mean import masked_mean
 
 
 def attention_pseudo(attention: Tensor, target: Tensor, log_uncertainty: Tensor, mask: Tensor, bound: float) -> Tensor:

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_ae.losses.means import masked_mean
+from clip_ae.losses.masked_mean import masked_mean
 
 
 def extent(cas: Tensor, extents: Tensor, mask: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
-from clip_ae.core.error_kinds import KINDS
+from clip_ae.core.error_types import KINDS
 
 # Okabe and Ito's palette, without black, and without yellow, which a white page swallows.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")

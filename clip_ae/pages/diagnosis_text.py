@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clip_ae.core.error_kinds import KINDS
+from clip_ae.core.error_types import KINDS
 from clip_ae.pages.text_table import aligned, percent
 
 SHOWN = ("1G", "3G", "10G")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clip_ae.core.averages import columns
+from clip_ae.core.tiou_ranges import columns
 from clip_ae.pages.text_table import aligned, percent
 
 # Counts that are told only where there are any.

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.attention import flat
-from clip_ae.core.config import Localization
+from clip_ae.core.config.schema import Localization
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection
-from clip_ae.proposals.contrast import contrast
+from clip_ae.proposals.flat_attention import flat
+from clip_ae.proposals.outer_inner_contrast import contrast
 from clip_ae.proposals.segments import Floats, runs_above, seconds, upsample
 from clip_ae.proposals.soft_nms import soft_nms
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.overlap import tiou
+from clip_ae.core.tiou import tiou
 from clip_ae.proposals.segments import Floats
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clip_ae.core.methods import Run, completed
-from clip_ae.core.specs import SummarizeSpec
+from clip_ae.core.config.methods import Run, completed
+from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring.paired import CONFIDENCE, paired
 from clip_ae.scoring.published import ABLATION, ACTIVITYNET12, SELECTION
 from clip_ae.scoring.results import Scored, Sheet, averages, heading, mean_sd, ordered, source, title

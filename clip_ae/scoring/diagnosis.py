@@ -7,11 +7,11 @@ import numpy as np
 
 from clip_ae.scoring.average_precision import Judged, judge
 from clip_ae.scoring.by_video import by_video
-from clip_ae.scoring.errors import MULTIPLES, at_multiples, costs, kinds
+from clip_ae.scoring.error_analysis import MULTIPLES, at_multiples, costs, kinds
 from clip_ae.scoring.evaluate import Problem
 from clip_ae.scoring.matching import holding
 from clip_ae.scoring.segments import Bools, Floats, Ints
-from clip_ae.scoring.traits import Group, groups, sensitivities, traits
+from clip_ae.scoring.sensitivity import Group, groups, sensitivities, traits
 
 # Where kinds are counted and actions missed. Costs and sensitivities are means over the thresholds asked for.
 AT = 0.5

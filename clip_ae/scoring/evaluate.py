@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from clip_ae.core.averages import ranges
-from clip_ae.core.config import Evaluation
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.errors import UserError, nearest
 from clip_ae.core.provenance import digest
-from clip_ae.core.typed import canonical
+from clip_ae.core.tiou_ranges import ranges
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.average_precision import Judged, average_precision, judge, mean_over_classes
 from clip_ae.scoring.bootstrap import replicated
-from clip_ae.scoring.draws import Scores, told
+from clip_ae.scoring.bootstrap_io import Scores, told
 from clip_ae.scoring.mapping import MAPPINGS, apply
 from clip_ae.scoring.segments import Floats, Ints, Segments, segments
 

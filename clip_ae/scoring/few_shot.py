@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clip_ae.core.averages import by_width
-from clip_ae.core.post_pretraining import PLAIN, PostPretraining
-from clip_ae.core.specs import ScoreFewshotSpec
+from clip_ae.core.config.feature_adapters import PLAIN, PostPretraining
+from clip_ae.core.config.specs import ScoreFewshotSpec
+from clip_ae.core.tiou_ranges import by_width
 from clip_ae.scoring.paired import Paired, paired, spread
 from clip_ae.scoring.results import Sheet, heading
 

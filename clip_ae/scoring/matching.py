@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_ae.core.overlap import tiou
+from clip_ae.core.tiou import tiou
 from clip_ae.scoring.segments import Bools, Ints, Segments
 
 

@@ -6,7 +6,7 @@ Columns are named as map.json names them.
 
 from dataclasses import dataclass
 
-from clip_ae.core.methods import Supervision
+from clip_ae.core.config.methods import Supervision
 
 THUMOS14 = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.1:0.5", "0.3:0.7", "0.1:0.7")
 ACTIVITYNET12 = ("0.5", "0.75", "0.95", "0.5:0.95")

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from clip_ae.core.config import Evaluation
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.errors import UserError
-from clip_ae.core.overlap import tiou
+from clip_ae.core.tiou import tiou
 from clip_ae.core.types import Query
 from clip_ae.scoring.bootstrap import drawn
-from clip_ae.scoring.draws import within
+from clip_ae.scoring.bootstrap_io import within
 from clip_ae.scoring.segments import Bools, Floats
 
 Moments = Sequence[tuple[float, float]]

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clip_ae.core.averages import by_width
-from clip_ae.core.methods import Run
-from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.tables import METHODS
+from clip_ae.core.config.methods import Run
+from clip_ae.core.config.registry import METHODS
+from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.tiou_ranges import by_width
 from clip_ae.scoring.published import ORDER
 
 SUPERVISIONS = ("weak", "unsupervised", "full")

@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clip_ae.core.config import MAPPINGS
-from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.tables import METHODS
-from clip_ae.scoring import taught
+from clip_ae.core.config.registry import METHODS
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.scoring import adapted_features_table
 from clip_ae.scoring.published import NOTES, PUBLISHED, SELECTION, PublishedRow
 from clip_ae.scoring.results import (
     Scored,
@@ -69,7 +69,13 @@ def sheets(spec: SummarizeSpec, runs: Sequence[Scored]) -> list[Sheet]:
     if not clustered:
         return [results]
     by_round = [_rounds(run) for run in clustered if run.name == spec.run]
-    return [results, *taught.sheets(spec, runs), _last_rounds(clustered), *by_round, _mappings(clustered)]
+    return [
+        results,
+        *adapted_features_table.sheets(spec, runs),
+        _last_rounds(clustered),
+        *by_round,
+        _mappings(clustered),
+    ]
 
 
 def spreadsheet(spec: SummarizeSpec, runs: Sequence[Scored], provenance: str) -> tuple[list[str], list[list[str]]]:

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.specs import CatalogSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.names import shard_names
 from clip_ae.core.provenance import digest, join_ids, make_record
-from clip_ae.core.specs import CatalogSpec
-from clip_ae.core.typed import canonical
+from clip_ae.core.sharding import shard_names
 from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.io.annotations import read_facts
-from clip_ae.io.parquet import FAILURES, VIDEOS, read_many, read_parquet_record, write_rows
+from clip_ae.data.annotations import read_facts
+from clip_ae.data.parquet import FAILURES, VIDEOS, read_many, read_parquet_record, write_rows
 
 ABSENT = "annotated, but no such video is there"
 # A video's length may differ from the annotated one by so many seconds, and by this share of it.

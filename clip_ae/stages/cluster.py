@@ -4,22 +4,22 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.clustering.choice import chosen, silhouettes
-from clip_ae.clustering.labels import by_first_appearance
+from clip_ae.clustering.num_clusters import chosen, silhouettes
 from clip_ae.clustering.pooling import pool
+from clip_ae.clustering.relabel import by_first_appearance
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.registry import CLUSTERINGS, DESCRIPTORS, load
+from clip_ae.core.config.specs import ClusterSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.specs import ClusterSpec
-from clip_ae.core.tables import CLUSTERINGS, DESCRIPTORS, load
-from clip_ae.core.typed import canonical
+from clip_ae.core.supervision import Told, told_of
 from clip_ae.core.types import Label, Streams, cluster_label
-from clip_ae.io.annotations import ids_in, read_annotations
-from clip_ae.io.labels import write_labels
-from clip_ae.io.shards import FOLDERS, Folders, stream_id
-from clip_ae.io.streams import read_streams
-from clip_ae.io.told import Told, told_of
-from clip_ae.io.weights import read_weights, read_weights_about, read_weights_record
+from clip_ae.data.annotations import ids_in, read_annotations
+from clip_ae.data.labels import write_labels
+from clip_ae.data.shards import FOLDERS, Folders, stream_id
+from clip_ae.data.streams import read_streams
+from clip_ae.weights.network_file import read_weights, read_weights_about, read_weights_record
 
 # Two numbers of clusters, of two videos each on average.
 LEAST_TO_CHOOSE = 6

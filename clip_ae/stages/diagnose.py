@@ -7,16 +7,16 @@ from typing import Annotated
 
 import numpy as np
 
+from clip_ae.core.config.specs import DiagnoseSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import check_out
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import DiagnoseSpec
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
-from clip_ae.io.detections import read_detections, read_json, write_json
-from clip_ae.io.files import check_out
-from clip_ae.io.parquet import read_rows, readable
-from clip_ae.io.records import read_record_id
+from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.data.detections import read_detections, read_json, write_json
+from clip_ae.data.parquet import read_rows, readable
 from clip_ae.pages.diagnosis_text import diagnosis_table
+from clip_ae.provenance.read_provenance import read_record_id
 from clip_ae.scoring.diagnosis import diagnosis
 from clip_ae.scoring.evaluate import labels_of, pose, refuse_unknown_labels
 from clip_ae.scoring.segments import Floats

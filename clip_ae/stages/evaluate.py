@@ -6,27 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.clustering.quality import Quality, quality
+from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import check_out
 from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Label
-from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
-from clip_ae.io.detections import read_detections, write_json
-from clip_ae.io.files import check_out
-from clip_ae.io.labels import read_labels
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.records import read_record_id
+from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.data.detections import read_detections, write_json
+from clip_ae.data.labels import read_labels
+from clip_ae.data.parquet import read_parquet_record
 from clip_ae.pages.score_text import score_table
+from clip_ae.provenance.read_provenance import read_record_id
 from clip_ae.scoring.counts import counts
-from clip_ae.scoring.evaluate import (
-    labels_of,
-    main_class,
-    on_grid,
-    pose,
-    refuse_unknown_labels,
-    score,
-    score_clusters,
-)
+from clip_ae.scoring.evaluate import labels_of, main_class, on_grid, pose, refuse_unknown_labels, score, score_clusters
 from clip_ae.scoring.protocols import PROTOCOLS
 
 IN_SECONDS = "in seconds, neither detections nor ground truth rounded"

@@ -5,21 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core import tables
+from clip_ae.core.config import registry
+from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import Record, make_record
-from clip_ae.core.specs import ExtractSpec
 from clip_ae.core.types import Encoder, Network, VideoInfo
+from clip_ae.data.parquet import FAILURES, read_parquet_record, read_rows, write_rows
+from clip_ae.data.shards import write_shard
+from clip_ae.encoders.batch_size import Fitting
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.drift import Watched
-from clip_ae.encoders.fitting import Fitting
-from clip_ae.io import extraction
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.guard import decoders
-from clip_ae.io.parquet import FAILURES, read_parquet_record, read_rows, write_rows
-from clip_ae.io.shards import write_shard
-from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.encoders.precision_check import Watched
+from clip_ae.media.decoder_process import decoders
+from clip_ae.pipeline import extraction
+from clip_ae.pipeline.extraction import Extraction
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 def run(
@@ -53,7 +53,7 @@ def opened(
 ) -> tuple[Encoder, extraction.Network]:
     """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
     check(spec, networks)
-    build = tables.load(tables.STREAMS[spec.stream]).build
+    build = registry.load(registry.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = Fitting(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
     plain = replace(spec.encoder, precision="fp32", compile=False)
@@ -65,7 +65,7 @@ def opened(
 
 def record_of(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[str, str]) -> Record:
     """What made a stream's features: the spec, the networks and the videos, by whatever names them."""
-    names, libraries = spec.encoder.networks, tables.load(tables.STREAMS[spec.stream]).LIBRARIES
+    names, libraries = spec.encoder.networks, registry.load(registry.STREAMS[spec.stream]).LIBRARIES
     inputs = source | {name: file.record.id for name, file in zip(names, networks, strict=True)}
     return make_record("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
 

@@ -8,24 +8,24 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.specs import FindMomentsSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import FindMomentsSpec
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import read
 from clip_ae.core.types import Detection, Network
+from clip_ae.data.detections import DECIMALS, write_json
+from clip_ae.data.snippet_index import Index, read_index
+from clip_ae.data.vocabulary import read_vocabulary, words_digest
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.texts import TextTower
-from clip_ae.io.detections import DECIMALS, write_json
-from clip_ae.io.index import Index, read_index
-from clip_ae.io.vocabulary import read_vocabulary, words_digest
-from clip_ae.io.weights import WeightsFile, read_weights
-from clip_ae.pages.chapters import apart
-from clip_ae.post_pretraining import asking
-from clip_ae.post_pretraining.asking import Question
+from clip_ae.encoders.text_encoder import TextTower
+from clip_ae.language import text_query
+from clip_ae.language.text_query import Question
+from clip_ae.pages.web_vtt import apart
 from clip_ae.proposals.moments import moments
-from clip_ae.stages.adapt import joint_of
+from clip_ae.stages.adapt_features import joint_of
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
 # Videos that are looked at closely, of those whose best snippet is nearest.
 CLOSELY = 100
@@ -45,7 +45,7 @@ class Searcher:
 
     def everywhere(self, question: Question, label: str, most: int) -> list[Detection]:
         """The best moments of all videos; of those that overlap the best alone."""
-        peaks = asking.peaks(self.index.blocks, self.index.first, question)
+        peaks = text_query.peaks(self.index.blocks, self.index.first, question)
         nearest = np.argsort(-peaks, kind="stable")[:CLOSELY].tolist()
         found = [d for video in nearest for d in apart(self.within(video, question, label))]
         return sorted(found, key=lambda d: (-d.score, d.video_id, d.start))[:most]
@@ -81,8 +81,8 @@ def questions(texts: NDArray[np.float32], index: Index, scale: float, joint: Net
     """Of texts [N, D] as a tower of that scale embeds them; joint where the index is of a joint space."""
     if joint:
         space = joint_of(joint, "cpu")
-        return [asking.to_joint(text, space) for text in texts]
-    return [asking.to_clip(text, index.mean, scale) for text in texts]
+        return [text_query.to_joint(text, space) for text in texts]
+    return [text_query.to_clip(text, index.mean, scale) for text in texts]
 
 
 def joint_in(index: Index, models: Iterable[WeightsFile]) -> WeightsFile | None:

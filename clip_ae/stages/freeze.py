@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config.specs import FreezeSpec
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import FreezeSpec
-from clip_ae.io.detections import write_json
-from clip_ae.io.integrity import file_digest
-from clip_ae.io.ledger import Ledger, Output
-from clip_ae.io.records import read_record
+from clip_ae.data.detections import write_json
+from clip_ae.provenance.index import Ledger, Output
+from clip_ae.provenance.read_provenance import read_record
+from clip_ae.weights.integrity import file_digest
 
 CPU = Path("/proc/cpuinfo")
 

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import numpy as np
 
-from clip_ae.core.names import parse_shard
+from clip_ae.core.config.specs import ImportSpec
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import ImportSpec
+from clip_ae.core.sharding import parse_shard
 from clip_ae.core.types import Failure, VideoFeatures
-from clip_ae.io import folder
-from clip_ae.io.parquet import FAILURES, read_parquet_record, read_rows, write_rows
-from clip_ae.io.ready import Ready, open_ready
-from clip_ae.io.shards import write_shard
+from clip_ae.data import source_folder
+from clip_ae.data.parquet import FAILURES, read_parquet_record, read_rows, write_rows
+from clip_ae.data.precomputed_features import Ready, open_ready
+from clip_ae.data.shards import write_shard
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
     failures: Annotated[Path, "table of failures to write (parquet)"],
 ) -> None:
     index, shards = parse_shard(shard)
-    files = folder.list_features(features, (spec.stream,))
+    files = source_folder.list_features(features, (spec.stream,))
     source = open_ready(features, files, spec.grid, index, shards)
     rows = [row for row in read_rows(probe) if row["status"] != "failed"]
     inputs = {"probe": read_parquet_record(probe).id}

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import numpy as np
 
+from clip_ae.core.config.specs import IndexSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import IndexSpec
 from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.io.index import index_of, write_index
-from clip_ae.io.shards import read_shard, read_stream, shard_paths, stream_id
-from clip_ae.io.weights import read_weights_about, read_weights_record
-from clip_ae.post_pretraining.spans import unit
+from clip_ae.data.shards import read_shard, read_stream, shard_paths, stream_id
+from clip_ae.data.snippet_index import index_of, write_index
+from clip_ae.language.spans import unit
+from clip_ae.weights.network_file import read_weights_about, read_weights_record
 
 IMAGES = "clip"
 

@@ -6,23 +6,23 @@ from typing import Annotated
 
 import pyarrow as pa
 
+from clip_ae.core.config.specs import LocalizeSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import LocalizeSpec
 from clip_ae.core.types import Detection, Streams
+from clip_ae.data.annotations import ids_in
+from clip_ae.data.detections import write_detections
+from clip_ae.data.parquet import CURVES, write_tables
+from clip_ae.data.shards import FOLDERS, stream_id
+from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io.annotations import ids_in
-from clip_ae.io.detections import write_detections
-from clip_ae.io.parquet import CURVES, write_tables
-from clip_ae.io.shards import FOLDERS, stream_id
-from clip_ae.io.streams import read_streams
-from clip_ae.io.weights import WeightsFile, read_weights
-from clip_ae.localizers.checkpoint import blueprint_of, restore
-from clip_ae.localizers.features import Library
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.inference import VideoCurves
 from clip_ae.localizers.inference import curves as curves_of
+from clip_ae.localizers.model_state import blueprint_of, restore
 from clip_ae.proposals.localize import kept_classes, localize
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 def run(

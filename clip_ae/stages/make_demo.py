@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.names import file_name
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.specs import MakeDemoSpec
+from clip_ae.core.files import disk_faults, write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import MakeDemoSpec
-from clip_ae.core.typed import plain
-from clip_ae.io.files import disk_faults, write_text
-from clip_ae.io.mux import write_mp4
+from clip_ae.core.sharding import file_name
+from clip_ae.media.mux import write_mp4
 from clip_ae.worlds import untrimmed
 from clip_ae.worlds.sounds import RATE
 

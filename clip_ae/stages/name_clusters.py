@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import numpy as np
 
 from clip_ae.clustering.naming import looks, ranked
+from clip_ae.core.config.specs import NameClustersSpec
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import NameClustersSpec
 from clip_ae.core.types import Network
+from clip_ae.data.curves import read_curves
+from clip_ae.data.detections import write_json
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.shards import read_stream, stream_id
+from clip_ae.data.vocabulary import Word, read_vocabulary, words_digest
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.texts import TextTower
-from clip_ae.io.curves import read_curves
-from clip_ae.io.detections import write_json
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.shards import read_stream, stream_id
-from clip_ae.io.vocabulary import Word, read_vocabulary, words_digest
-from clip_ae.io.weights import read_weights
+from clip_ae.encoders.text_encoder import TextTower
+from clip_ae.weights.network_file import read_weights
 
 STREAM = "clip"
 

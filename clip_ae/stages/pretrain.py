@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import PRETRAINERS, load
+from clip_ae.core.config.specs import PretrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import PretrainSpec
-from clip_ae.core.tables import PRETRAINERS, load
-from clip_ae.core.typed import plain
 from clip_ae.encoders.devices import set_threads
-from clip_ae.io.weights import save_weights
+from clip_ae.weights.network_file import save_weights
 from clip_ae.worlds import trimmed
 
 LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch")

@@ -6,18 +6,17 @@ Of ready features it reads how many snippets a video has: whatever the source, t
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.errors import UserError
-from clip_ae.core.names import parse_shard
+from clip_ae.core.config.specs import ProbeSpec
+from clip_ae.core.errors import Unreadable, UserError
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import ProbeSpec
+from clip_ae.core.sharding import parse_shard
 from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.io import folder
-from clip_ae.io.container import Unreadable
-from clip_ae.io.guard import Decoder
-from clip_ae.io.parquet import FAILURES, PROBE, write_rows
-from clip_ae.io.ready import open_ready
-from clip_ae.io.ready_probe import ready_videos
+from clip_ae.data import source_folder
+from clip_ae.data.parquet import FAILURES, PROBE, write_rows
+from clip_ae.data.precomputed_features import open_ready
+from clip_ae.data.precomputed_probe import ready_videos
+from clip_ae.media.decoder_process import Decoder
 
 
 def run(
@@ -44,21 +43,21 @@ def run(
 
 
 def _of_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
-    files = folder.shard_files(folder.list_videos(videos), *parse_shard(shard))
+    files = source_folder.shard_files(source_folder.list_videos(videos), *parse_shard(shard))
     rows = [_row(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
-    return rows, folder.digest(videos, files.values(), with_mtime=False)
+    return rows, source_folder.digest(videos, files.values(), with_mtime=False)
 
 
 def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
     index, shards = parse_shard(shard)
     streams = spec.streams or ()
-    files = folder.list_features(features, streams)
+    files = source_folder.list_features(features, streams)
     rows = list(ready_videos(open_ready(features, files, spec.grid, index, shards), streams, spec.grid))
-    return rows, folder.digest(features, files.files_of(index, shards), with_mtime=False)
+    return rows, source_folder.digest(features, files.files_of(index, shards), with_mtime=False)
 
 
 def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
-    if folder.storable(path) != path:
+    if source_folder.storable(path) != path:
         return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
     try:
         facts = decoder.probe(videos / path, spec.grid)
@@ -68,7 +67,7 @@ def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: s
 
 
 def _failed(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
-    return VideoInfo(video_id, folder.storable(path), status="failed", reason=f"{kind}: {message}")
+    return VideoInfo(video_id, source_folder.storable(path), status="failed", reason=f"{kind}: {message}")
 
 
 def _failure(row: VideoInfo) -> Failure:

@@ -7,30 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.clustering.choice import chosen
+from clip_ae.clustering.num_clusters import chosen
+from clip_ae.core.config.registry import METHODS
+from clip_ae.core.config.specs import ReportSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import write_text
 from clip_ae.core.provenance import Record, join_ids, make_record
-from clip_ae.core.specs import ReportSpec
-from clip_ae.core.tables import METHODS
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.io.annotations import read_annotations, source_digest
-from clip_ae.io.curves import read_curves
-from clip_ae.io.detections import read_detections, read_json
-from clip_ae.io.files import write_text
-from clip_ae.io.labels import read_curve, read_labels
-from clip_ae.io.moments import read_moments
-from clip_ae.io.parquet import read_rows
-from clip_ae.io.records import read_record
-from clip_ae.io.shards import read_loudness
+from clip_ae.data.annotations import read_annotations, source_digest
+from clip_ae.data.curves import read_curves
+from clip_ae.data.detections import read_detections, read_json
+from clip_ae.data.labels import read_curve, read_labels
+from clip_ae.data.moments import read_moments
+from clip_ae.data.parquet import read_rows
+from clip_ae.data.shards import read_loudness
 from clip_ae.pages.page import page
 from clip_ae.pages.report.clusters import clusters
-from clip_ae.pages.report.errors import errors
+from clip_ae.pages.report.error_charts import errors
 from clip_ae.pages.report.names import Names, named
 from clip_ae.pages.report.scores import Published, Results, means, scores
 from clip_ae.pages.report.sources import sources
-from clip_ae.pages.report.training import Log, training
+from clip_ae.pages.report.training_curves import Log, training
 from clip_ae.pages.report.videos import Shown, data, timelines
-from clip_ae.scoring import draws
+from clip_ae.provenance.read_provenance import read_record
+from clip_ae.scoring import bootstrap_io
 from clip_ae.scoring.published import PUBLISHED
 
 
@@ -120,7 +120,7 @@ def _best(guesses: Names) -> dict[str, str]:
 
 
 def _scores(spec: ReportSpec, results: Results) -> str:
-    between = draws.over_seeds(means(list(results.values())), list(results.values()))
+    between = bootstrap_io.over_seeds(means(list(results.values())), list(results.values()))
     return scores(results, between["interval"] if between else None, _published(spec))
 
 

@@ -5,32 +5,32 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config import Localization
+from clip_ae.core.config.feature_adapters import PLAIN
+from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.config.schema import Localization
+from clip_ae.core.config.specs import ScoreFewshotSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.methods import MAIN_STREAMS
-from clip_ae.core.post_pretraining import PLAIN
+from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import ScoreFewshotSpec
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Annotation, Detection, Streams, VideoFeatures
+from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.data.detections import write_json
+from clip_ae.data.shards import stream_id
+from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io.annotations import read_annotations, scored_ids, source_digest
-from clip_ae.io.detections import write_json
-from clip_ae.io.files import write_text
-from clip_ae.io.shards import stream_id
-from clip_ae.io.streams import read_streams
-from clip_ae.io.weights import read_weights
+from clip_ae.language import embedding_space, episodes, spans
+from clip_ae.language.embedding_space import Seen, Space
+from clip_ae.language.few_shot import Marked, covered, curves, outside, points, shows
 from clip_ae.localizers.inference import VideoCurves
 from clip_ae.pages import markdown
-from clip_ae.post_pretraining import episodes, spaces, spans
-from clip_ae.post_pretraining.few_shot import Marked, covered, curves, outside, points, shows
-from clip_ae.post_pretraining.spaces import Seen, Space
 from clip_ae.proposals.localize import localize
 from clip_ae.scoring import few_shot
 from clip_ae.scoring.evaluate import chance, pose, score
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.stages.adapt import joint_of
+from clip_ae.stages.adapt_features import joint_of
+from clip_ae.weights.network_file import read_weights
 
 Floats = dict[str, dict[str, float]]
 
@@ -68,9 +68,9 @@ def run(
     train = {
         n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
     }
-    plain = spaces.plain(train, place)
+    plain = embedding_space.plain(train, place)
     rows = {PLAIN: plain}
-    rows |= {name: spaces.taught(joint_of(file, place), plain) for name, file in files.items()}
+    rows |= {name: embedding_space.taught(joint_of(file, place), plain) for name, file in files.items()}
     inputs = {f"features/{name}": stream_id(features, name, shards) for name in MAIN_STREAMS}
     inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": source_digest(ground_truth)}
     record = make_record("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))

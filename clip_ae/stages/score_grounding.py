@@ -7,26 +7,26 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.specs import ScoreGroundingSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import write_text
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.specs import ScoreGroundingSpec
-from clip_ae.core.typed import canonical
 from clip_ae.core.types import Network, Query
+from clip_ae.data.annotations import ids_in, read_subset, source_digest
+from clip_ae.data.detections import write_json
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.sentences import read_sentences
+from clip_ae.data.snippet_index import Index, read_index
+from clip_ae.data.text_embeddings import read_texts
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.texts import Floats, KnownTexts, TextTower, reader
-from clip_ae.io.annotations import ids_in, read_subset, source_digest
-from clip_ae.io.detections import write_json
-from clip_ae.io.files import write_text
-from clip_ae.io.index import Index, read_index
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.sentences import read_sentences
-from clip_ae.io.texts import read_texts
-from clip_ae.io.weights import read_weights
+from clip_ae.encoders.text_encoder import Floats, KnownTexts, TextTower, reader
 from clip_ae.pages import markdown
-from clip_ae.scoring.queries import class_names, others
+from clip_ae.scoring.grounding_queries import class_names, others
 from clip_ae.scoring.recall import recall
 from clip_ae.stages.find_moments import Searcher, joint_in, questions
+from clip_ae.weights.network_file import read_weights
 
 # Moments a sentence that may be right.
 RANKS = (1, 5)

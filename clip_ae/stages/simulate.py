@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.names import shard_names, shard_of
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.simulation import SIMULATED_SHARDS
+from clip_ae.core.config.specs import SimulateSpec
+from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.simulation import SIMULATED_SHARDS
-from clip_ae.core.specs import SimulateSpec
-from clip_ae.core.typed import plain
-from clip_ae.io.files import write_text
-from clip_ae.io.shards import write_shard
-from clip_ae.io.texts import write_texts
-from clip_ae.worlds import simulated, simulated_layout
+from clip_ae.core.sharding import shard_names, shard_of
+from clip_ae.data.shards import write_shard
+from clip_ae.data.text_embeddings import write_texts
+from clip_ae.worlds import simulated, simulated_events
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
     texts: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
     manifest: Annotated[Path, "JSON to write last: every file's sha256"],
 ) -> None:
-    videos = simulated_layout.plan(spec.world)
+    videos = simulated_events.plan(spec.world)
     paths = {
         (stream, index): features / stream / f"{name}.parquet"
         for stream in simulated.OPTICS
@@ -39,7 +39,7 @@ def run(
         rows = (simulated.features(spec.world, stream, v, spec.grid) for v in inside)
         write_shard(path, stream, getattr(spec.world, f"{stream}_dim"), rows, record)
     write_texts(texts, simulated.texts(spec.world), record)
-    write_text(annotations, _json(simulated_layout.annotations(spec.world, videos)))
+    write_text(annotations, _json(simulated_events.annotations(spec.world, videos)))
     digests = {path.relative_to(features).as_posix(): _sha256(path) for path in paths.values()}
     stated = {
         "features": digests,

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import write_text
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.typed import plain
-from clip_ae.io.detections import read_json
-from clip_ae.io.files import write_text
-from clip_ae.io.parquet import read_parquet_record, read_rows
-from clip_ae.io.records import read_record
+from clip_ae.data.detections import read_json
+from clip_ae.data.parquet import read_parquet_record, read_rows
 from clip_ae.pages import markdown
+from clip_ae.provenance.read_provenance import read_record
 from clip_ae.scoring import ablation, tables
-from clip_ae.scoring.headline import headline_map
+from clip_ae.scoring.main_run import headline_map
 from clip_ae.scoring.results import Scored, Sheet
 
 TABLES = ("table.md", "table.csv", "ablation.md")

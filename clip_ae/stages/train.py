@@ -6,27 +6,27 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.attention import flat
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint, Switches
+from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.methods import MAIN_STREAMS, Blueprint, Switches
+from clip_ae.core.files import write_text
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import TrainSpec
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Label, cluster_label
+from clip_ae.data.labels import read_labels
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.shards import FOLDERS, stream_id
+from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io.checkpoints import PAUSE, checkpoint
-from clip_ae.io.files import write_text
-from clip_ae.io.labels import read_labels
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.shards import FOLDERS, stream_id
-from clip_ae.io.streams import read_streams
-from clip_ae.io.weights import save_weights
-from clip_ae.localizers.board import board
-from clip_ae.localizers.checkpoint import arrays
-from clip_ae.localizers.features import Library
-from clip_ae.localizers.training import Trainer, create
-from clip_ae.localizers.truth import Truths
+from clip_ae.localizers.feature_table import Library
+from clip_ae.localizers.model_state import arrays
+from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.tensorboard import board
+from clip_ae.localizers.trainer import Trainer, create
+from clip_ae.proposals.flat_attention import flat
+from clip_ae.weights.network_file import save_weights
+from clip_ae.weights.training_checkpoint import PAUSE, checkpoint
 
 
 def run(

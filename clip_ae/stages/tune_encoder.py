@@ -8,28 +8,28 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from clip_ae.core.config import I3dOptions
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.registry import STREAMS, load
+from clip_ae.core.config.schema import I3dOptions
+from clip_ae.core.config.specs import TuneSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import TuneSpec
-from clip_ae.core.tables import STREAMS, load
-from clip_ae.core.typed import read
 from clip_ae.core.types import Encoder, Network, VideoFeatures, VideoInfo
+from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.encoders.batch_size import Fitting
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.fitting import Fitting
-from clip_ae.encoders.networks.fit import fit, tensors_of
 from clip_ae.encoders.networks.i3d import MIXED, I3d, build
-from clip_ae.encoders.networks.i3d_tuned import Blocks, shape_before
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.guard import decoders
-from clip_ae.io.parquet import read_parquet_record, read_rows
-from clip_ae.io.weights import read_weights, save_weights
-from clip_ae.post_pretraining.kept import alone, moved, touched
-from clip_ae.post_pretraining.material import Material, within
-from clip_ae.post_pretraining.sequences import Drawing, Table
-from clip_ae.post_pretraining.training import create, train
-from clip_ae.stages import extract, post_pretrain
+from clip_ae.encoders.networks.i3d_finetuning import Blocks, shape_before
+from clip_ae.encoders.networks.state_dict import fit, tensors_of
+from clip_ae.language.adapter_training import create, train
+from clip_ae.language.sequences import Drawing, Table
+from clip_ae.language.snippet_subset import alone, moved, touched
+from clip_ae.language.training_spans import Material, within
+from clip_ae.media.decoder_process import decoders
+from clip_ae.pipeline.extraction import Extraction
+from clip_ae.stages import extract, train_adapter
+from clip_ae.weights.network_file import read_weights, save_weights
 
 LIBRARIES = ("av", "numpy", "torch")
 MB = 1e6
@@ -58,10 +58,10 @@ def run(
     set_threads(spec.math_threads)
     place, files, tuning = resolve(device), [read_weights(path) for path in networks], spec.training.tuning
     extract.check(spec.extract, files)
-    found, inputs = post_pretrain.gathered(spec, features, shards, model, labels, annotations, place)
-    post_pretrain.check(found, model)
+    found, inputs = train_adapter.gathered(spec, features, shards, model, labels, annotations, place)
+    train_adapter.check(found, model)
     material = _within(found, tuning.windows, spec.recipe.seed)
-    words, read_by = post_pretrain.tied_to(spec, material, weights, None, place)
+    words, read_by = train_adapter.tied_to(spec, material, weights, None, place)
     inputs |= read_by | {name: file.record.id for name, file in zip(spec.extract.encoder.networks, files, strict=True)}
     inputs |= {f"probe/{path.stem}": read_parquet_record(path).id for path in probe}
 
@@ -80,7 +80,7 @@ def run(
         spec.training,
     )
     tuned, lines = _tuned(spec, files[0], shape, drawing, words, place)
-    post_pretrain.write_log(log, lines, spec.training.steps)
+    train_adapter.write_log(log, lines, spec.training.steps)
     record = make_record("tune_encoder", spec, inputs, (*LIBRARIES, *load(STREAMS[spec.extract.stream]).LIBRARIES))
     save_weights(out, tensors_of(tuned), record, _about(files[0], tuning.blocks))
 

@@ -13,18 +13,18 @@ import torch
 from numpy._core.multiarray import _reconstruct
 from numpy.typing import NDArray
 
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import NETWORKS, load
+from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import make_record
-from clip_ae.core.specs import WeightsSpec
-from clip_ae.core.tables import NETWORKS, load
-from clip_ae.core.typed import plain
-from clip_ae.encoders.networks.fit import fit, tensors_of
-from clip_ae.io.downloads import unreachable
-from clip_ae.io.integrity import check, file_digest
-from clip_ae.io.pickles import read_arrays
-from clip_ae.io.sources import fetched
-from clip_ae.io.weights import Tensors, read_weights, save_weights
+from clip_ae.data.pickles import read_arrays
+from clip_ae.encoders.networks.state_dict import fit, tensors_of
+from clip_ae.weights.downloads import unreachable
+from clip_ae.weights.integrity import check, file_digest
+from clip_ae.weights.network_file import Tensors, read_weights, save_weights
+from clip_ae.weights.sources import fetched
 
 # open_clip:ARCHITECTURE/TAG names weights that open_clip knows where to find.
 OPEN_CLIP = "open_clip:"

@@ -6,18 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.errors import UserError, nearest, printable
+from clip_ae.core.benchmark_checks import differences
+from clip_ae.core.benchmarks import RECIPES, Recipe
+from clip_ae.core.errors import Unreadable, UserError, nearest, printable
+from clip_ae.core.files import check_folder, check_out, write_text
 from clip_ae.core.progress import say, track
-from clip_ae.core.recipe_checks import differences
-from clip_ae.core.recipes import RECIPES, Recipe
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Annotation
-from clip_ae.io import folder
-from clip_ae.io.annotations import AMBIGUOUS, read_annotations, source_digest
-from clip_ae.io.container import Unreadable
-from clip_ae.io.detections import write_json
-from clip_ae.io.files import check_folder, check_out, write_text
-from clip_ae.io.guard import Decoder
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import AMBIGUOUS, read_annotations, source_digest
+from clip_ae.data.detections import write_json
+from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.text_table import aligned
 
 SHOWN = 5
@@ -76,7 +75,7 @@ def _files(recipe: Recipe, videos: Iterable[Path]) -> dict[str, Path]:
     """Path by id; a video in two of the folders is taken from the first."""
     found: dict[str, Path] = {}
     for place in videos:
-        for stem, path in folder.list_videos(place).items():
+        for stem, path in source_folder.list_videos(place).items():
             found.setdefault(recipe.video_id(stem), place / path)
     return found
 

@@ -6,24 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.errors import RefusedInput, UserError, printable
-from clip_ae.core.names import file_name
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, printable
+from clip_ae.core.files import check_folder, check_out, write_text, written
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import make_record
+from clip_ae.core.sharding import file_name
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, VideoFeatures, VideoInfo
+from clip_ae.data import source_folder
+from clip_ae.data.detections import write_detections
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io import folder
-from clip_ae.io.container import Unreadable
-from clip_ae.io.detections import write_detections
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.files import check_folder, check_out, write_text, written
-from clip_ae.io.guard import Decoder
-from clip_ae.io.origin import Origin
-from clip_ae.io.trained import find_trained
-from clip_ae.pages.chapters import apart, web_vtt
+from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.timeline_text import timeline
-from clip_ae.stages.adapt import adapted, joint_of
+from clip_ae.pages.web_vtt import apart, web_vtt
+from clip_ae.pipeline.extraction import Extraction
+from clip_ae.provenance.feature_lineage import Origin
+from clip_ae.provenance.run_folder import find_trained
+from clip_ae.stages.adapt_features import adapted, joint_of
 from clip_ae.stages.extract import opened, record_of
 from clip_ae.stages.localize import localized
 
@@ -64,7 +63,7 @@ def run(
     if out and out.suffix == ".vtt":
         write_text(out, web_vtt(apart(shown)))
     elif out:
-        source = {"video": folder.digest(video.parent, [video.name], with_mtime=False)}
+        source = {"video": source_folder.digest(video.parent, [video.name], with_mtime=False)}
         encoders = {name: trained.origin.encoder(name) for name in settings.streams}
         made = {f"features/{name}": record_of(*encoder, source).id for name, encoder in encoders.items()}
         record = make_record("localize", settings, {"model": file.record.id, **made}, ("numpy", "torch"))
@@ -94,7 +93,7 @@ def probed(decoder: Decoder, video: Path, grid: Grid) -> VideoInfo:
         raise RefusedInput(f"{video}: {failure.kind}: {failure}") from None
     if facts.reason:
         say(f"{video}: {facts.status}: {facts.reason}")
-    return VideoInfo(folder.storable(video.stem), str(video), **vars(facts))
+    return VideoInfo(source_folder.storable(video.stem), str(video), **vars(facts))
 
 
 def made_again(

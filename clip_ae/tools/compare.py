@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.averages import columns
 from clip_ae.core.errors import UserError
-from clip_ae.io.detections import read_json
+from clip_ae.core.tiou_ranges import columns
+from clip_ae.data.detections import read_json
 from clip_ae.pages.text_table import aligned, percent
-from clip_ae.scoring import draws
+from clip_ae.scoring import bootstrap_io
 from clip_ae.scoring.bootstrap import CONFIDENCE, Compared, compared
 
 # Fewer draws tell nothing of the ends of an interval.
@@ -21,7 +21,7 @@ def run(
 ) -> None:
     one, other = _scored(first), _scored(second)
     _check_alike(first, one, second, other)
-    found, ours, theirs = columns(one), draws.read(one), draws.read(other)
+    found, ours, theirs = columns(one), bootstrap_io.read(one), bootstrap_io.read(other)
     results = {(k, c): compared(one[k][c], other[k][c], ours[k][c], theirs[k][c]) for k, c in found}
     rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
     print("\n".join(aligned([HEAD, *rows])))
@@ -46,8 +46,8 @@ def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
 def _scored(path: Path) -> Any:
     result = read_json(path)
     try:
-        known = draws.read(result) if "bootstrap" in result else {kind: {} for kind in draws.KINDS}
-        whole = all(known[kind].keys() in (set(), result[kind].keys()) for kind in draws.KINDS)
+        known = bootstrap_io.read(result) if "bootstrap" in result else {kind: {} for kind in bootstrap_io.KINDS}
+        whole = all(known[kind].keys() in (set(), result[kind].keys()) for kind in bootstrap_io.KINDS)
     except (KeyError, TypeError, ValueError, AttributeError):
         whole = False
     if not whole:
@@ -74,4 +74,4 @@ def _how(result: Any) -> list[str]:
 
 
 def _number_of_draws(result: Any) -> int:
-    return len(next(iter(draws.read(result)["mAP"].values())))
+    return len(next(iter(bootstrap_io.read(result)["mAP"].values())))

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import UserError, printable
-from clip_ae.core.layout import ORDER
+from clip_ae.core.paths import ORDER
 from clip_ae.core.provenance import Record
-from clip_ae.io.ledger import Ledger, Output
-from clip_ae.io.records import read_record
 from clip_ae.pages.text_table import columns
+from clip_ae.provenance.index import Ledger, Output
+from clip_ae.provenance.read_provenance import read_record
 
 SHORT = 12
 # What an input is that no stage made.

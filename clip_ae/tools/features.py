@@ -7,28 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import Config, Encoders
-from clip_ae.core.errors import RefusedInput, UserError, nearest, printable
-from clip_ae.core.layout import WEIGHTS
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import assign, plain
+from clip_ae.core.config.registry import STREAMS
+from clip_ae.core.config.schema import Config, Encoders
+from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, nearest, printable
+from clip_ae.core.files import check_folder
+from clip_ae.core.paths import WEIGHTS
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.tables import STREAMS
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import assign, plain
 from clip_ae.core.types import Failure, VideoInfo
+from clip_ae.data import source_folder
+from clip_ae.data.feature_files import FORMATS, FeatureFile
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io import folder
-from clip_ae.io.config_file import read_config_file
-from clip_ae.io.container import Unreadable
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.feature_files import FORMATS, FeatureFile
-from clip_ae.io.files import check_folder
-from clip_ae.io.guard import Decoder, decoders
-from clip_ae.io.weights import WeightsFile, read_weights, read_weights_record
+from clip_ae.media.decoder_process import Decoder, decoders
+from clip_ae.pipeline.extraction import Extraction
 from clip_ae.stages import weights as weights_stage
 from clip_ae.stages.extract import opened, record_of
+from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_record
+from clip_ae.workflow.config_files import read_config_file
 
 # The config that comes with the project, for whoever is in another folder.
 OWN_CONFIG = Path(__file__).parents[2] / "config.yaml"
@@ -101,7 +100,7 @@ def _listed(given: Sequence[Path]) -> dict[str, Path]:
     """Path by video id."""
     found: dict[str, Path] = {}
     for path in given:
-        listing = folder.list_videos(path) if path.is_dir() else {folder.storable(path.stem): path.name}
+        listing = source_folder.list_videos(path) if path.is_dir() else {source_folder.storable(path.stem): path.name}
         for video_id, name in listing.items():
             file = path / name if path.is_dir() else path
             if found.get(video_id, file) != file:
@@ -173,4 +172,4 @@ def _extract(
 
 def _record(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Record:
     path = Path(info.path)
-    return record_of(spec, networks, {"video": folder.digest(path.parent, [path.name], with_mtime=False)})
+    return record_of(spec, networks, {"video": source_folder.digest(path.parent, [path.name], with_mtime=False)})

@@ -6,35 +6,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.errors import RefusedInput, UserError, printable
+from clip_ae.core.config.specs import FewshotSpec
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, printable
+from clip_ae.core.files import check_out
 from clip_ae.core.progress import say, track
 from clip_ae.core.provenance import Record, make_record
-from clip_ae.core.specs import FewshotSpec
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance, Streams, VideoInfo
+from clip_ae.data import source_folder
+from clip_ae.data.detections import write_detections
+from clip_ae.data.fewshot_examples import Example, read_support, support_digest
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.io import folder
-from clip_ae.io.container import Unreadable
-from clip_ae.io.detections import write_detections
-from clip_ae.io.files import check_out
-from clip_ae.io.guard import Decoder, decoders
-from clip_ae.io.origin import Origin
-from clip_ae.io.support import Example, read_support, support_digest
-from clip_ae.io.weights import WeightsFile, read_weights
+from clip_ae.language import embedding_space, few_shot, spans
+from clip_ae.language.few_shot import Marked, curves, outside, points, shows
+from clip_ae.language.spans import Span
+from clip_ae.media.decoder_process import Decoder, decoders
 from clip_ae.pages.text_table import columns
 from clip_ae.pages.timeline_text import timeline
-from clip_ae.post_pretraining import few_shot, spaces, spans
-from clip_ae.post_pretraining.few_shot import Marked, curves, outside, points, shows
-from clip_ae.post_pretraining.spans import Span
-from clip_ae.stages.adapt import joint_of
+from clip_ae.provenance.feature_lineage import Origin
+from clip_ae.stages.adapt_features import joint_of
 from clip_ae.stages.extract import record_of
 from clip_ae.stages.score_fewshot import found
 from clip_ae.tools.apply import made_again
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 @dataclass(frozen=True)
 class Model:
-    """What post_pretrain taught, and how the features that it reads are made."""
+    """What train_adapter taught, and how the features that it reads are made."""
 
     file: WeightsFile
     origin: Origin
@@ -67,7 +66,7 @@ def run(
     if out:
         check_out(out, [support])
     taught = _model(model)
-    listing = folder.list_videos(videos)
+    listing = source_folder.list_videos(videos)
     examples = read_support(support, support_videos or videos)
     set_threads(spec.math_threads)
     place, readers = resolve(device), decoders(workers, watchdog, memory_gib)
@@ -89,7 +88,7 @@ def run(
         raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
     detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
     if out:
-        searched_in = folder.digest(videos, listing.values(), with_mtime=False)
+        searched_in = source_folder.digest(videos, listing.values(), with_mtime=False)
         source = {"videos": searched_in, "support": support_digest(support, examples)}
         write_detections(out, detections, _record(spec, taught, source))
     _show([infos[i] for i in searched], detections, top)
@@ -108,7 +107,7 @@ def _model(place: Path) -> Model:
         raise UserError(f"--model {place}: no model there; expected results/{{dataset}}/post_pretrained/{{post}}")
     file = read_weights(path)
     if "joint" not in file.about:
-        raise UserError(f"--model {place}: not a network of post_pretrain; expected one of post_pretrained/")
+        raise UserError(f"--model {place}: not a network of train_adapter; expected one of post_pretrained/")
     return Model(file, Origin(path.resolve().parent.parent.parent, file.record.inputs))
 
 
@@ -116,7 +115,7 @@ def _ids(searched: Mapping[str, Path], examples: Sequence[Example]) -> dict[Path
     """Every video once. Clips of two classes may have one name, so an example is known by its path."""
     found = {path.resolve(): i for i, path in searched.items()}
     for example in examples:
-        found.setdefault(example.path.resolve(), folder.storable(str(example.path.absolute())))
+        found.setdefault(example.path.resolve(), source_folder.storable(str(example.path.absolute())))
     return found
 
 
@@ -172,7 +171,7 @@ def _searched(
     device: str,
 ) -> Iterator[Detection]:
     """Trimmed clips show no background: there it is what most of the searched videos are."""
-    space = spaces.taught(joint_of(taught.file, device), spaces.plain(streams, device))
+    space = embedding_space.taught(joint_of(taught.file, device), embedding_space.plain(streams, device))
     seen = space.seen(streams, device)
     around = outside(shown, covered)
     background = around if any(rows.any() for rows in around.values()) else searched

@@ -6,22 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.specs import CLIP_VIEW, FindMomentsSpec, IndexSpec
 from clip_ae.core.errors import UserError, printable
+from clip_ae.core.files import check_folder, check_out
 from clip_ae.core.progress import say
 from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.specs import CLIP_VIEW, FindMomentsSpec, IndexSpec
-from clip_ae.core.typed import read
 from clip_ae.core.types import Detection, Network, VideoInfo
+from clip_ae.data import source_folder
+from clip_ae.data.detections import write_detections
+from clip_ae.data.snippet_index import Index, index_of, read_index
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.texts import TextTower
-from clip_ae.io import folder
-from clip_ae.io.detections import write_detections
-from clip_ae.io.files import check_folder, check_out
-from clip_ae.io.guard import Decoder
-from clip_ae.io.index import Index, index_of, read_index
-from clip_ae.io.origin import Origin
-from clip_ae.pages.chapters import apart
+from clip_ae.encoders.text_encoder import TextTower
+from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.timeline_text import timeline
+from clip_ae.pages.web_vtt import apart
+from clip_ae.provenance.feature_lineage import Origin
 from clip_ae.stages.find_moments import Searcher, questions
 from clip_ae.stages.index import IMAGES, joint_rows, point
 from clip_ae.tools.apply import cut_out, made_again, probed
@@ -55,7 +55,7 @@ def run(
         found = Searcher(index).everywhere(question, text, top)
         _print_list(found, len(index.ids))
     else:
-        inputs["video"] = folder.digest(where.parent, [where.name], with_mtime=False)
+        inputs["video"] = source_folder.digest(where.parent, [where.name], with_mtime=False)
         with Decoder(watchdog, memory_gib) as decoder:
             info = probed(decoder, where, made.grid)
             found = Searcher(_of_video(index, origin, joint, info, decoder, place)).everywhere(question, text, top)

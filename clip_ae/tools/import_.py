@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.registry import STREAMS
+from clip_ae.core.config.specs import CatalogSpec, ImportSpec, ProbeSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.names import shard_name
+from clip_ae.core.files import check_folder
 from clip_ae.core.progress import say
-from clip_ae.core.specs import CatalogSpec, ImportSpec, ProbeSpec
-from clip_ae.core.tables import STREAMS
+from clip_ae.core.sharding import shard_name
 from clip_ae.core.timeline import Grid
-from clip_ae.io.files import check_folder
-from clip_ae.io.parquet import read_rows
+from clip_ae.data.parquet import read_rows
 from clip_ae.stages import catalog, import_features, probe
 
 ONLY = shard_name(0, 1)

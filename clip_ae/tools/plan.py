@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core import costs, layout
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import Config, Dataset
+from clip_ae.core import paths
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.errors import UserError
-from clip_ae.core.names import parse_shard, shard_of
-from clip_ae.io import folder
-from clip_ae.io.annotations import read_facts
-from clip_ae.io.config_file import read_config_file
-from clip_ae.io.parquet import read_rows
+from clip_ae.core.sharding import parse_shard, shard_of
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import read_facts
+from clip_ae.data.parquet import read_rows
 from clip_ae.pages.text_table import aligned
+from clip_ae.workflow import costs
+from clip_ae.workflow.config_files import read_config_file
 
 # A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
 BYTES_A_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 # Stages that share the place of another's outputs come last.
-ORDER = (*layout.ORDER, "import_features", "simulate", "extract_tuned")
+ORDER = (*paths.ORDER, "import_features", "simulate", "extract_tuned")
 
 
 @dataclass(frozen=True)
@@ -105,19 +106,19 @@ def jobs(target: str) -> Iterator[Job]:
 
 
 def _wildcards(path: str) -> Mapping[str, str] | None:
-    matches = (layout.match(pattern, path) for _, pattern in layout.OUTPUTS)
+    matches = (paths.match(pattern, path) for _, pattern in paths.OUTPUTS)
     return next((found for found in matches if found is not None), None)
 
 
 def lengths(dataset: Dataset, name: str) -> dict[str, float]:
     """Seconds of every video: as probed, as annotated, or guessed by its size."""
-    table = Path(layout.VIDEOS.format(dataset=name))
+    table = Path(paths.VIDEOS.format(dataset=name))
     if table.is_file():
         return {row["video_id"]: row["duration"] for row in read_rows(table)}
     if not dataset.videos:
         return {}
     facts = read_facts(Path(dataset.annotations)) if dataset.annotations else {}
-    listed = folder.list_videos(Path(dataset.videos))
+    listed = source_folder.list_videos(Path(dataset.videos))
     stated = {i: facts[i][1] if i in facts else None for i in listed}
     return {i: stated[i] or (Path(dataset.videos) / path).stat().st_size / BYTES_A_SECOND for i, path in listed.items()}
 

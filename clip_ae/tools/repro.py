@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import ClipAeError, UserError
-from clip_ae.core.layout import rank
+from clip_ae.core.files import check_out, write_text
+from clip_ae.core.paths import rank
 from clip_ae.core.provenance import Record
-from clip_ae.io.detections import read_json
-from clip_ae.io.files import check_out, write_text
-from clip_ae.io.integrity import file_digest
-from clip_ae.io.records import read_record
+from clip_ae.data.detections import read_json
+from clip_ae.provenance.read_provenance import read_record
 from clip_ae.stages.freeze import machine
+from clip_ae.weights.integrity import file_digest
 
 
 def run(

@@ -2,8 +2,8 @@
 
 import json
 
-from clip_ae.core.config import Config
-from clip_ae.core.typed import schema
+from clip_ae.core.config.dataclass_config import schema
+from clip_ae.core.config.schema import Config
 
 
 def text() -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from clip_ae.core.errors import UserError, nearest, printable
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.io.annotations import read_annotations
-from clip_ae.io.detections import read_detections
+from clip_ae.data.annotations import read_annotations
+from clip_ae.data.detections import read_detections
 from clip_ae.pages.timeline_text import timeline
 
 WIDEST = 1000

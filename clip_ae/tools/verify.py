@@ -8,21 +8,21 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core import layout
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import Config, Dataset
+from clip_ae.core import paths
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.schema import Config, Dataset
+from clip_ae.core.config.stage_specs import spec_for
 from clip_ae.core.errors import ClipAeError
-from clip_ae.core.names import parse_shard
-from clip_ae.core.narrowing import spec_for
 from clip_ae.core.provenance import digest, stage_code
-from clip_ae.core.typed import canonical, plain
-from clip_ae.io import folder
-from clip_ae.io.annotations import read_annotations, read_facts, source_digest
-from clip_ae.io.config_file import read_config_file
-from clip_ae.io.ledger import Ledger, Output
-from clip_ae.io.sentences import read_sentences
-from clip_ae.io.told import told_of
-from clip_ae.io.vocabulary import read_vocabulary, words_digest
+from clip_ae.core.sharding import parse_shard
+from clip_ae.core.supervision import told_of
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import read_annotations, read_facts, source_digest
+from clip_ae.data.sentences import read_sentences
+from clip_ae.data.vocabulary import read_vocabulary, words_digest
+from clip_ae.provenance.index import Ledger, Output
+from clip_ae.workflow.config_files import read_config_file
 
 # Stages whose outputs lie at the same place as another's: the record says which it was.
 SHARED = ("extract", "make_demo")
@@ -83,7 +83,7 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
         if data and data.vocabulary and role == "vocabulary":
             return {words_digest(read_vocabulary(Path(data.vocabulary)))}
         if data and role == "sentences":
-            path = Path(data.sentences or layout.WORLD_SENTENCES.format(**wildcards))
+            path = Path(data.sentences or paths.WORLD_SENTENCES.format(**wildcards))
             return {digest(canonical(read_sentences(path)))}
     except (ClipAeError, OSError):
         pass
@@ -91,14 +91,14 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 
 
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
-    path = Path(data.annotations or data.examples or layout.WORLD_ANNOTATIONS.format(**wildcards))
+    path = Path(data.annotations or data.examples or paths.WORLD_ANNOTATIONS.format(**wildcards))
     if role == "annotations":
         return source_digest(path)
     return digest(canonical(read_facts(path) if data.annotated else {}))
 
 
 def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
-    path = Path(data.annotations or layout.WORLD_ANNOTATIONS.format(**wildcards))
+    path = Path(data.annotations or paths.WORLD_ANNOTATIONS.format(**wildcards))
     supervision = config.runs[wildcards["run"]].supervision
     return digest(canonical(told_of(read_annotations(path), data.train_subset, supervision)))
 
@@ -106,10 +106,14 @@ def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:
     shard = parse_shard(wildcards["shard"])
     if data.features or data.simulate:
-        source = Path(data.features or layout.WORLD_FEATURES.format(**wildcards))
-        return folder.digest(source, folder.list_features(source, data.stream_names).files_of(*shard), with_mtime=False)
-    source = Path(data.videos or layout.WORLD_VIDEOS.format(**wildcards))
-    return folder.digest(source, folder.shard_files(folder.list_videos(source), *shard).values(), with_mtime=False)
+        source = Path(data.features or paths.WORLD_FEATURES.format(**wildcards))
+        return source_folder.digest(
+            source, source_folder.list_features(source, data.stream_names).files_of(*shard), with_mtime=False
+        )
+    source = Path(data.videos or paths.WORLD_VIDEOS.format(**wildcards))
+    return source_folder.digest(
+        source, source_folder.shard_files(source_folder.list_videos(source), *shard).values(), with_mtime=False
+    )
 
 
 def _differing(old: object, new: object, where: str = "") -> list[str]:

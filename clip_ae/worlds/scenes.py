@@ -7,8 +7,8 @@ from math import ceil, cos, log2, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.worlds.looks import MARGIN, Colour, Image, Look, sprite
 from clip_ae.worlds.motions import GENERIC, MOTIONS, Pose
+from clip_ae.worlds.sprites import MARGIN, Colour, Image, Look, sprite
 
 WIDTH, HEIGHT = 160, 120
 # The backdrop reaches this many pixels further on each side, for the camera to shake in.

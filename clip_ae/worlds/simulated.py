@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.simulation import LATENT, SimulatedWorld
+from clip_ae.core.config.simulation import LATENT, SimulatedWorld
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.worlds.simulated_layout import Event, Floats, SimulatedVideo, Stream, class_name, generator
+from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, Stream, class_name, generator
 
 # VGGish hears 0.96 s for each snippet of 0.64 s.
 AUDIO_OVERHANG = 0.16

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.worlds.looks import Colour, Image, Look
 from clip_ae.worlds.scenes import Actor, Core, Scene, draw
 from clip_ae.worlds.sounds import RATE, Sound, mix
+from clip_ae.worlds.sprites import Colour, Image, Look
 
 # Each class's sound. Spinning and bouncing are in the demo world too; its other classes are unknown here.
 SOUND_OF = {

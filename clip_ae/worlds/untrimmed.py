@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config import DemoWorld
-from clip_ae.core.names import demo_subsets
+from clip_ae.core.config.schema import DemoWorld
+from clip_ae.core.sharding import demo_subsets
 from clip_ae.core.types import Instance
-from clip_ae.worlds.looks import Colour, Image, Look
 from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
 from clip_ae.worlds.sounds import RATE, Sound, mix
+from clip_ae.worlds.sprites import Colour, Image, Look
 
 WORLD = 1
 

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.clustering.choice import chosen, silhouettes
-from clip_ae.clustering.labels import by_first_appearance
+from clip_ae.clustering.num_clusters import chosen, silhouettes
+from clip_ae.clustering.relabel import by_first_appearance
 from clip_ae.clustering.spectral import affinity
-from clip_ae.core.tables import CLUSTERINGS, load
+from clip_ae.core.config.registry import CLUSTERINGS, load
 
 
 def planted(videos=40, classes=4, noise=0.1):

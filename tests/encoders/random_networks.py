@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from clip_ae.core.config import I3dOptions
-from clip_ae.core.typed import plain
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.types import Network
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.networks.state_dict import tensors_of
 
 # Layers before ReLUs. Transformers' linear layers stay as their own code makes them.
 RECTIFIED = (nn.Conv2d, nn.Conv3d)

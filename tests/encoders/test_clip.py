@@ -9,17 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_ae.core.config import ClipEncoder, ClipOptions
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import ClipEncoder, ClipOptions
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
+from clip_ae.encoders.crops import centre_crop
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.pixels import centre_crop
+from clip_ae.encoders.networks.state_dict import tensors_of
 from clip_ae.encoders.streams import clip as stream
-from clip_ae.io import video
-from clip_ae.io.probe import probe
+from clip_ae.media import video
+from clip_ae.media.probe import probe
 
 TINY = ClipOptions("tiny")
 # The smallest that open_clip builds.

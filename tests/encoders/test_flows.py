@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config import RaftOptions
-from clip_ae.core.tables import FLOWS, load
-from clip_ae.core.typed import plain
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.core.config.schema import RaftOptions
 from clip_ae.core.types import Network
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.networks.state_dict import tensors_of
 
 ALGORITHMS = sorted(FLOWS)
 # RAFT is a network, and no published weights are at hand: test_raft.py looks at it.

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config import (
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.config.schema import (
     AudioEncoder,
     ClipEncoder,
     ClipOptions,
@@ -21,19 +23,17 @@ from clip_ae.core.config import (
     RgbEncoder,
     VggishOptions,
 )
-from clip_ae.core.tables import FLOWS, NETWORKS, STREAMS, load
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network, VideoInfo
+from clip_ae.encoders.batch_size import MOST, Fitting
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.drift import drift
-from clip_ae.encoders.fitting import MOST, Fitting
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io.extraction import Extraction
-from clip_ae.io.guard import Decoder
-from clip_ae.io.probe import probe
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.precision_check import drift
+from clip_ae.media.decoder_process import Decoder
+from clip_ae.media.probe import probe
+from clip_ae.pipeline.extraction import Extraction
 from tests.encoders.random_networks import stirred
-from tests.media import write_video
+from tests.media_files import write_video
 
 pytestmark = pytest.mark.gpu
 OPTIONS: dict[str, Any] = {

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.config import I3dOptions
+from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.types import Network
 from clip_ae.encoders.inference import DTYPES
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.fit import fit, tensors_of
-from clip_ae.encoders.networks.i3d_ready import ready
+from clip_ae.encoders.networks.i3d_inference import ready
+from clip_ae.encoders.networks.state_dict import fit, tensors_of
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 

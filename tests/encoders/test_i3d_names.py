@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from clip_ae.core.config import I3dOptions
+from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import RefusedInput
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.fit import fit
+from clip_ae.encoders.networks.state_dict import fit
 
 OPTIONS = I3dOptions(3, 0.125, classes=5)
 UNITS = {

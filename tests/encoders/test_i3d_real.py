@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import I3dOptions, RgbEncoder, Weights
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.schema import I3dOptions, RgbEncoder, Weights
+from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.specs import WeightsSpec
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoInfo
 from clip_ae.encoders.streams import rgb
-from clip_ae.io import video
-from clip_ae.io.config_file import read_config_file
-from clip_ae.io.probe import probe
-from clip_ae.io.weights import read_weights
+from clip_ae.media import video
+from clip_ae.media.probe import probe
 from clip_ae.stages import weights
+from clip_ae.weights.network_file import read_weights
+from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 MEDIA = ROOT.parent / "shared/media"

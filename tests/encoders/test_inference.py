@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from clip_ae.core.config import RgbEncoder
+from clip_ae.core.config.schema import RgbEncoder
 from clip_ae.encoders.inference import DTYPES, compiled, infer
 
 

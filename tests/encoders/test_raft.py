@@ -4,13 +4,13 @@ import pytest
 import torch
 import torchvision
 
-from clip_ae.core.config import RaftOptions
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import RaftOptions
 from clip_ae.core.errors import RefusedInput
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network
 from clip_ae.encoders.flows import raft as flow
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.fit import fit, tensors_of
+from clip_ae.encoders.networks.state_dict import fit, tensors_of
 
 OPTIONS = RaftOptions("small")
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config import (
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.registry import NETWORKS, STREAMS, load
+from clip_ae.core.config.schema import (
     AudioEncoder,
     ClipEncoder,
     ClipOptions,
@@ -17,10 +19,8 @@ from clip_ae.core.config import (
     RgbEncoder,
     VggishOptions,
 )
-from clip_ae.core.tables import NETWORKS, STREAMS, load
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network
-from clip_ae.encoders.networks.fit import tensors_of
+from clip_ae.encoders.networks.state_dict import tensors_of
 from clip_ae.encoders.streams import flow as flow_stream
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d, stirred

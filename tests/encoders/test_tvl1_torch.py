@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from benchmarks.flow import MEDIA, real
-from clip_ae.core.tables import FLOWS, load
+from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.encoders.crops import grey
 from clip_ae.encoders.flows import tvl1_torch
-from clip_ae.encoders.pixels import grey
 
 # Numbers of waves across and down, brightness and phase of what makes a texture.
 WAVES = np.random.default_rng(0).uniform((-0.9, -0.9, 5, 0), (0.9, 0.9, 25, 6.3), (12, 4))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.typed import plain
 from clip_ae.core.types import Network
 from clip_ae.encoders.networks import vggish, vggish_pca
-from clip_ae.encoders.networks.fit import fit, tensors_of
+from clip_ae.encoders.networks.state_dict import fit, tensors_of
 from clip_ae.encoders.streams import audio
 
 

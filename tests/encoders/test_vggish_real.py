@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.config import AudioEncoder, VggishOptions
-from clip_ae.core.typed import plain
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import AudioEncoder, VggishOptions
 from clip_ae.core.types import Network
 from clip_ae.encoders.log_mel import log_mel
 from clip_ae.encoders.networks import vggish
 from clip_ae.encoders.streams import audio as stream
-from clip_ae.io import audio
-from clip_ae.io.container import scan
+from clip_ae.media import audio
+from clip_ae.media.container import scan
 from clip_ae.stages.weights import read_state
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared/media"

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from clip_ae.core.config import Training
-from clip_ae.core.methods import Blueprint, CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.config.schema import Training
 from clip_ae.core.types import Label, VideoFeatures, cluster_label
-from clip_ae.localizers.features import Library
-from clip_ae.localizers.training import Trainer, create
-from clip_ae.localizers.truth import Truths
+from clip_ae.localizers.feature_table import Library
+from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.trainer import Trainer, create
 
 DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)

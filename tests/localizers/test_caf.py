@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.methods import CafSwitches
+from clip_ae.core.config.methods import CafSwitches
 from clip_ae.localizers.caf import Caf
 
 B, T, AUDIO, VISUAL, D = 2, 6, 4, 5, 7

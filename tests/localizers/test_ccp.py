@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.methods import CcpSwitches
+from clip_ae.core.config.methods import CcpSwitches
 from clip_ae.localizers.ccp import Ccp
 
 B, T, CBP, VLP, D = 2, 6, 5, 3, 7

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.methods import CafSwitches, CcpSwitches, SelfSupervision
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision
 from clip_ae.localizers.ugct import Ugct
 from clip_ae.losses.ins_dis import ins_dis
 from tests.localizers.planted import BOTH, CLIP_AE, SETTINGS, UGCT, planted, trained, trainer

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from clip_ae.core.methods import CafSwitches, CcpSwitches
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.front_end import FrontEnd
 from clip_ae.localizers.localizer import build

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.tables import METHODS
+from clip_ae.core.config.registry import METHODS
 from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.features import Library
+from clip_ae.localizers.feature_table import Library
 from clip_ae.localizers.inference import curves
-from clip_ae.localizers.training import Trainer, create
-from clip_ae.localizers.truth import Truths
+from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.trainer import Trainer, create
 from tests.localizers.planted import BOTH, CLASSES, SETTINGS, UGCT, blueprint, labels_of, needed, planted
 
 pytestmark = pytest.mark.gpu

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.methods import UgctSwitches
-from clip_ae.core.tables import BASES
+from clip_ae.core.config.methods import UgctSwitches
+from clip_ae.core.config.registry import BASES
 from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.teacher import Teacher
-from clip_ae.localizers.training import create
+from clip_ae.localizers.trainer import create
 from tests.localizers.planted import CLASSES, DIMS, blueprint, planted, trained
 
 B, T, STEPS = 3, 7, 100

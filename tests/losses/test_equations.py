@@ -11,12 +11,12 @@ from clip_ae.losses.attention_pseudo import attention_pseudo
 from clip_ae.losses.background import background
 from clip_ae.losses.classification import classification
 from clip_ae.losses.clustering import clustering
-from clip_ae.losses.contrast import contrast
+from clip_ae.losses.contrastive_loss import contrast
 from clip_ae.losses.extent import extent
 from clip_ae.losses.foreground import foreground
 from clip_ae.losses.guide import guide
 from clip_ae.losses.norm import norm
-from clip_ae.losses.pseudo_truth import pseudo_truth
+from clip_ae.losses.pseudo_ground_truth import pseudo_truth
 from clip_ae.losses.separation import separation
 from clip_ae.losses.smoothing import smooth
 from clip_ae.losses.sparsity import sparsity

@@ -14,7 +14,7 @@ from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages.page import page, table
 from clip_ae.pages.report.videos import Shown, data, timelines
-from tests.media import write_video
+from tests.media_files import write_video
 from tests.pages.browser import card, cards, chromium, focused, one, prefer, resize, second, wait
 
 GRID = Grid()

@@ -9,14 +9,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.config import MAPPINGS
-from clip_ae.core.error_kinds import KINDS
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.error_types import KINDS
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages.report.clusters import clusters, matrix
-from clip_ae.pages.report.errors import errors
+from clip_ae.pages.report.error_charts import errors
 from clip_ae.pages.report.scores import scores
-from clip_ae.pages.report.training import training
+from clip_ae.pages.report.training_curves import training
 from clip_ae.pages.report.videos import Shown, curve, data, timelines
 
 GRID = Grid()

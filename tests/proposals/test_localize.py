@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from clip_ae.core.config import Localization
+from clip_ae.core.config.schema import Localization
 from clip_ae.core.timeline import Grid
 from clip_ae.proposals.localize import kept_classes, localize
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from clip_ae.core.config import Evaluation
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.types import Annotation, Detection, Instance, Label
 from clip_ae.scoring.evaluate import main_class, pose, score_clusters
 

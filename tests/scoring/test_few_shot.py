@@ -1,5 +1,5 @@
-from clip_ae.core.post_pretraining import FewShot, PostPretraining
-from clip_ae.core.specs import ScoreFewshotSpec
+from clip_ae.core.config.feature_adapters import FewShot, PostPretraining
+from clip_ae.core.config.specs import ScoreFewshotSpec
 from clip_ae.scoring import few_shot
 
 SPEC = ScoreFewshotSpec(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.core.config import Evaluation
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.scoring.average_precision import NONE, average_precision, judge
 from clip_ae.scoring.protocols import PROTOCOLS
 from clip_ae.scoring.segments import segments
@@ -25,7 +25,7 @@ def ap(protocol, truth, detections, ambiguous=(), thresholds=THRESHOLDS, classes
 def test_the_config_knows_every_protocol():
     from typing import get_type_hints
 
-    from clip_ae.core.config import ProtocolName
+    from clip_ae.core.config.schema import ProtocolName
 
     assert set(ProtocolName.__args__) == set(PROTOCOLS)
     assert get_type_hints(Evaluation)["protocol"] == ProtocolName

@@ -5,8 +5,8 @@ import statistics
 
 import pytest
 
-from clip_ae.core.averages import ranges
-from clip_ae.core.tables import METHODS
+from clip_ae.core.config.registry import METHODS
+from clip_ae.core.tiou_ranges import ranges
 from clip_ae.scoring.published import ABLATION, ACTIVITYNET12, NOTES, ORDER, PUBLISHED, THUMOS14, PublishedRow
 
 TIOU = THUMOS14[:7]

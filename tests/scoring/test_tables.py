@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from clip_ae.core.config import MAPPINGS
-from clip_ae.core.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
-from clip_ae.core.specs import SummarizeSpec
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.results import Scored, Sheet, averages, columns, mean_sd, title
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from clip_ae.core.config.specs import CatalogSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import CatalogSpec
+from clip_ae.core.sharding import shard_name, shard_of
 from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.io.parquet import FAILURES, PROBE, read_rows, write_rows
+from clip_ae.data.parquet import FAILURES, PROBE, read_rows, write_rows
 from clip_ae.stages import catalog
 
 SHARDS = 3

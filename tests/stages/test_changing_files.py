@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_ae.core.specs import ProbeSpec
+from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.types import VideoFeatures, Window
-from clip_ae.io import guard
-from clip_ae.io.parquet import read_rows
+from clip_ae.data.parquet import read_rows
+from clip_ae.media import decoder_process
 from clip_ae.stages import probe
-from tests.io.hostile_media import black, bomb
-from tests.media import truncated, write_video
+from tests.media.hostile_media import black, bomb
+from tests.media_files import truncated, write_video
 from tests.stages.test_extract import SHARD, Counting, run
 
 Change = Callable[[Path], object]
@@ -109,7 +109,7 @@ def test_a_file_that_is_another_after_probe(monkeypatch: pytest.MonkeyPatch, vid
     assert_left(rows, failures, kind, left)
 
 
-class Disturbed(guard.Decoder):
+class Disturbed(decoder_process.Decoder):
     """Something happens to a video as soon as its first window is there."""
 
     change: ClassVar[list[Change]]
@@ -125,7 +125,7 @@ class Disturbed(guard.Decoder):
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, videos: Path, change: str) -> None:
     make, kind, left = AFTER_A_WINDOW[change]
     probed(videos)
-    monkeypatch.setattr(guard, "Decoder", Disturbed)
+    monkeypatch.setattr(decoder_process, "Decoder", Disturbed)
     monkeypatch.setattr(Disturbed, "change", [make], raising=False)
     rows, failures, _ = run(monkeypatch, videos, Counting(4))
     assert_left(rows, failures, kind, left)

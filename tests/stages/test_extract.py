@@ -8,21 +8,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_ae.core import tables
-from clip_ae.core.config import AudioEncoder, Encoders, FlowEncoder, I3dOptions, RaftOptions, RgbEncoder
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import (
+    AudioEncoder,
+    Encoders,
+    FlowEncoder,
+    I3dOptions,
+    RaftOptions,
+    RgbEncoder,
+    registry,
+)
+from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ExtractSpec, ProbeSpec
-from clip_ae.core.typed import plain
 from clip_ae.core.types import VideoFeatures
+from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io.parquet import read_parquet_record, read_rows
-from clip_ae.io.shards import read_shard
-from clip_ae.io.weights import read_weights_record, save_weights
+from clip_ae.encoders.networks.state_dict import tensors_of
 from clip_ae.stages import extract, probe
+from clip_ae.weights.network_file import read_weights_record, save_weights
 from tests.encoders.random_networks import random_i3d
-from tests.media import read_counter, truncated, write_video
+from tests.media_files import read_counter, truncated, write_video
 
 SHARD = "0000-of-0001"
 
@@ -78,7 +85,7 @@ def run(
     if not table.exists():
         probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=place / "pf.parquet")
     save_weights(weights, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), {"i3d": {}, "vggish": {}})
-    monkeypatch.setattr(tables, "load", lambda module: SimpleNamespace(build=lambda **_: encoder, LIBRARIES=()))
+    monkeypatch.setattr(registry, "load", lambda module: SimpleNamespace(build=lambda **_: encoder, LIBRARIES=()))
     audio = encoder.short_side is None
     encoders = Encoders(audio=AudioEncoder(batch=batch)) if audio else Encoders(rgb=RgbEncoder(batch=batch))
     extract.run(

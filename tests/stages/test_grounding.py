@@ -10,25 +10,25 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config import ClipOptions
-from clip_ae.core.names import shard_names, shard_of
-from clip_ae.core.post_pretraining import PostTraining
+from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.config.schema import ClipOptions
 from clip_ae.core.provenance import Record
+from clip_ae.core.sharding import shard_names, shard_of
 from clip_ae.core.types import Network, VideoFeatures
+from clip_ae.data.detections import read_json, read_json_record
+from clip_ae.data.moments import read_moments
+from clip_ae.data.shards import write_shard
+from clip_ae.data.snippet_index import read_index
+from clip_ae.data.text_embeddings import write_texts
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.texts import TextTower
-from clip_ae.io.detections import read_json, read_json_record
-from clip_ae.io.index import read_index
-from clip_ae.io.moments import read_moments
-from clip_ae.io.records import read_record
-from clip_ae.io.shards import write_shard
-from clip_ae.io.texts import write_texts
-from clip_ae.io.weights import read_weights, save_weights
-from clip_ae.localizers.checkpoint import arrays
-from clip_ae.post_pretraining.adapter import Joint
-from clip_ae.post_pretraining.training import create
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.text_encoder import TextTower
+from clip_ae.language.adapter import Joint
+from clip_ae.language.adapter_training import create
+from clip_ae.localizers.model_state import arrays
+from clip_ae.provenance.read_provenance import read_record
 from clip_ae.stages import find_moments
+from clip_ae.weights.network_file import read_weights, save_weights
 
 RECORD = Record("made by hand", {}, "c0de")
 ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}

@@ -16,24 +16,24 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from clip_ae.core.config import AudioEncoder, Encoders, I3dOptions, RgbEncoder, VggishOptions
+from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.schema import AudioEncoder, Encoders, I3dOptions, RgbEncoder, VggishOptions
+from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import canonical, plain
 from clip_ae.core.types import Network, VideoFeatures, VideoInfo, Window
+from clip_ae.data.parquet import read_rows
+from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import vggish
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io import guard
-from clip_ae.io.parquet import read_rows
-from clip_ae.io.probe import Facts
-from clip_ae.io.shards import read_shard
-from clip_ae.io.weights import save_weights
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.media import decoder_process
+from clip_ae.media.probe import Facts
 from clip_ae.stages import extract, probe
+from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
-from tests.io import test_bad_media as bad
-from tests.io.hostile_media import BOMBS, DAMAGE, LIES, NAMES, PLACES, Hostile
-from tests.media import write_video
+from tests.media import test_bad_media as bad
+from tests.media.hostile_media import BOMBS, DAMAGE, LIES, NAMES, PLACES, Hostile
+from tests.media_files import write_video
 
 WATCHDOG = 3.0
 # Seconds beside the watchdog's: decoders start anew.
@@ -47,7 +47,7 @@ STREAMS = {
 }
 
 
-class Watched(guard.Decoder):
+class Watched(decoder_process.Decoder):
     """Notes how long each file keeps us waiting, and what its child takes."""
 
     waited: ClassVar[dict[str, float]] = defaultdict(float)
@@ -192,7 +192,7 @@ def evening(crowd: Path, networks: dict[str, Path], tmp_path_factory: pytest.Tem
     root = tmp_path_factory.getbasetemp()
     out, before = tmp_path_factory.mktemp("out"), files_below(root) | files_below(Path.cwd())
     with pytest.MonkeyPatch.context() as patch, (out / "stderr").open("w") as said:
-        patch.setattr(guard, "Decoder", Watched)
+        patch.setattr(decoder_process, "Decoder", Watched)
         patch.setattr(probe, "Decoder", Watched)
         kept = os.dup(2)
         os.dup2(said.fileno(), 2)

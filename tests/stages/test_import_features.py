@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clip_ae.core.config.specs import ImportSpec, ProbeSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.names import shard_names
-from clip_ae.core.specs import ImportSpec, ProbeSpec
+from clip_ae.core.sharding import shard_names
 from clip_ae.core.timeline import Grid
-from clip_ae.io.parquet import read_rows
-from clip_ae.io.shards import read_stream
+from clip_ae.data.parquet import read_rows
+from clip_ae.data.shards import read_stream
 from clip_ae.stages import import_features, probe
 
 STREAMS = ("rgb", "flow")

@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.config import Evaluation, Localization, Training
+from clip_ae.core.config.schema import Evaluation, Localization, Training
+from clip_ae.core.config.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.names import shard_name, shard_of
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
+from clip_ae.core.sharding import shard_name, shard_of
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.io.detections import read_detections, read_json_record
-from clip_ae.io.labels import read_curve, read_labels
-from clip_ae.io.parquet import read_parquet_record, read_rows
-from clip_ae.io.shards import write_shard
-from clip_ae.io.weights import read_weights_about, read_weights_record
+from clip_ae.data.detections import read_detections, read_json_record
+from clip_ae.data.labels import read_curve, read_labels
+from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.shards import write_shard
 from clip_ae.stages import cluster, evaluate, localize, train
+from clip_ae.weights.network_file import read_weights_about, read_weights_record
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, Grid()
 TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)

@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from clip_ae.core.config import DemoWorld
-from clip_ae.core.names import demo_subsets
-from clip_ae.core.specs import MakeDemoSpec
-from clip_ae.io.sentences import read_sentences
+from clip_ae.core.config.schema import DemoWorld
+from clip_ae.core.config.specs import MakeDemoSpec
+from clip_ae.core.sharding import demo_subsets
+from clip_ae.data.sentences import read_sentences
 from clip_ae.stages import make_demo
 from clip_ae.worlds import untrimmed
 
@@ -92,7 +92,7 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path):
     script = tmp_path / "long_demo.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from clip_ae.core.specs import MakeDemoSpec\n"
+        "from clip_ae.core.config.specs import MakeDemoSpec\n"
         "from clip_ae.stages import make_demo\n"
         "if __name__ == '__main__':\n"
         "    here = Path(__file__).parent\n"

@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config import ClipOptions
-from clip_ae.core.names import shard_name
+from clip_ae.core.config.schema import ClipOptions
 from clip_ae.core.provenance import Record
+from clip_ae.core.sharding import shard_name
 from clip_ae.core.types import Network, VideoFeatures
+from clip_ae.data.detections import read_json, read_json_record
+from clip_ae.data.parquet import CURVES, write_rows
+from clip_ae.data.shards import write_shard
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.encoders.texts import TextTower
-from clip_ae.io.detections import read_json, read_json_record
-from clip_ae.io.parquet import CURVES, write_rows
-from clip_ae.io.shards import write_shard
-from clip_ae.io.weights import save_weights
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.text_encoder import TextTower
+from clip_ae.weights.network_file import save_weights
 
 RECORD = Record("made by hand", {}, "c0de")
 ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}

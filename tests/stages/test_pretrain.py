@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from clip_ae.core.config import ClipOptions, I3dOptions, Schedule, VggishOptions, Weights
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, Schedule, VggishOptions, Weights
+from clip_ae.core.config.specs import PretrainSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.specs import PretrainSpec
-from clip_ae.encoders.pretraining.loop import learnt_from, shuffled
-from clip_ae.io.weights import read_weights
+from clip_ae.encoders.pretraining.training_loop import learnt_from, shuffled
 from clip_ae.stages import pretrain, weights
+from clip_ae.weights.network_file import read_weights
 from clip_ae.worlds.trimmed import CLASSES
 
 NETWORKS = {

@@ -2,11 +2,11 @@ import os
 import shutil
 from pathlib import Path
 
-from clip_ae.core.names import shard_names, shard_of
-from clip_ae.core.specs import ProbeSpec
-from clip_ae.io.parquet import read_parquet_record, read_rows
+from clip_ae.core.config.specs import ProbeSpec
+from clip_ae.core.sharding import shard_names, shard_of
+from clip_ae.data.parquet import read_parquet_record, read_rows
 from clip_ae.stages import probe
-from tests.media import truncated, write_video
+from tests.media_files import truncated, write_video
 
 
 def run(videos: Path, out: Path, shard: str = "0000-of-0001", watchdog: float = 60.0) -> tuple[Path, Path]:

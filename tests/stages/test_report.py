@@ -8,10 +8,10 @@ import pytest
 from clip_ae.cli import main
 from clip_ae.core.provenance import Record
 from clip_ae.core.types import Detection, Failure, Label, VideoInfo
-from clip_ae.io.detections import write_detections, write_json
-from clip_ae.io.labels import write_labels
-from clip_ae.io.parquet import CURVES, FAILURES, VIDEOS, write_rows
-from clip_ae.io.records import read_record
+from clip_ae.data.detections import write_detections, write_json
+from clip_ae.data.labels import write_labels
+from clip_ae.data.parquet import CURVES, FAILURES, VIDEOS, write_rows
+from clip_ae.provenance.read_provenance import read_record
 
 RECORD = Record("made by hand", {}, "c0de")
 SPEC = {"dataset": "mine", "run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}

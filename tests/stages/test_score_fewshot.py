@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config import Evaluation, Localization
-from clip_ae.core.names import shard_name
-from clip_ae.core.post_pretraining import FewShot, PostPretraining
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.feature_adapters import FewShot, PostPretraining
+from clip_ae.core.config.schema import Evaluation, Localization
+from clip_ae.core.config.specs import ScoreFewshotSpec
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ScoreFewshotSpec
-from clip_ae.core.typed import canonical
-from clip_ae.io.records import read_record
-from clip_ae.io.shards import read_shard, write_shard
-from clip_ae.io.weights import save_weights
-from clip_ae.localizers.checkpoint import arrays
-from clip_ae.post_pretraining.adapter import Joint
+from clip_ae.core.sharding import shard_name
+from clip_ae.data.shards import read_shard, write_shard
+from clip_ae.language.adapter import Joint
+from clip_ae.localizers.model_state import arrays
+from clip_ae.provenance.read_provenance import read_record
+from clip_ae.weights.network_file import save_weights
 from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
 
 NAMES = ("catch", "jump", "throw")

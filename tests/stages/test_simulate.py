@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.names import shard_names, shard_of
-from clip_ae.core.simulation import SIMULATED_SHARDS, SimulatedWorld, simulated_subsets
-from clip_ae.core.specs import SimulateSpec
+from clip_ae.core.config.simulation import SIMULATED_SHARDS, SimulatedWorld, simulated_subsets
+from clip_ae.core.config.specs import SimulateSpec
+from clip_ae.core.sharding import shard_names, shard_of
 from clip_ae.core.timeline import Grid
-from clip_ae.io.annotations import ids_in, read_annotations
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.shards import read_stream
-from clip_ae.io.texts import read_texts
+from clip_ae.data.annotations import ids_in, read_annotations
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.shards import read_stream
+from clip_ae.data.text_embeddings import read_texts
 from clip_ae.stages import simulate
 from clip_ae.worlds.simulated import OPTICS, features
-from clip_ae.worlds.simulated_layout import plan
+from clip_ae.worlds.simulated_events import plan
 
 SPEC = SimulateSpec(
     SimulatedWorld(seed=3, train_videos=7, test_videos=4, rgb_dim=48, flow_dim=40, clip_dim=32, audio_dim=36)

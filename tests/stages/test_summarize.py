@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import MAPPINGS
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.methods import Run
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.config.stage_specs import spec_for
 from clip_ae.core.errors import UserError
-from clip_ae.core.methods import Run
-from clip_ae.core.narrowing import spec_for
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import SummarizeSpec
-from clip_ae.core.typed import canonical, plain
 from clip_ae.core.types import Detection, Failure, VideoInfo
-from clip_ae.io.config_file import read_config_file
-from clip_ae.io.detections import read_detections, write_detections
-from clip_ae.io.parquet import FAILURES, VIDEOS, write_rows
-from clip_ae.io.records import read_record
-from clip_ae.scoring.draws import told
+from clip_ae.data.detections import read_detections, write_detections
+from clip_ae.data.parquet import FAILURES, VIDEOS, write_rows
+from clip_ae.provenance.read_provenance import read_record
+from clip_ae.scoring.bootstrap_io import told
 from clip_ae.stages import summarize
+from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)

@@ -8,18 +8,18 @@ import threading
 import numpy as np
 import pytest
 
-from clip_ae.core.config import Training
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.config.registry import METHODS
+from clip_ae.core.config.schema import Training
+from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
-from clip_ae.core.specs import EvaluateSpec
-from clip_ae.core.tables import METHODS
 from clip_ae.core.timeline import Grid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.io import checkpoints
-from clip_ae.io.detections import read_detections
-from clip_ae.io.labels import read_labels
-from clip_ae.localizers.training import Trainer
+from clip_ae.data.detections import read_detections
+from clip_ae.data.labels import read_labels
+from clip_ae.localizers.trainer import Trainer
 from clip_ae.stages import evaluate, train
+from clip_ae.weights import training_checkpoint
 from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize, do_train, planted, write
 
 SHORT = Training(snippets=24, batch=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
@@ -228,7 +228,7 @@ def test_beside_a_process_of_the_same_config_it_trains_without_a_checkpoint(
     expected = (clustered / "model.safetensors").read_bytes()
     at = write(tmp_path, *four_streams())
     do_cluster(at)
-    monkeypatch.setattr(checkpoints, "digest", lambda text: "x" * 64)
+    monkeypatch.setattr(training_checkpoint, "digest", lambda text: "x" * 64)
     with rival(at, "x" * 16):
         do_train(at, pause=0.0, **UGCT)
     assert "another process is training this too" in capsys.readouterr().err
@@ -287,7 +287,7 @@ def test_attention_and_scale_are_logged(clustered):
 
 @pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
 def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
-    monkeypatch.setattr("clip_ae.core.attention.FLAT", flat)
+    monkeypatch.setattr("clip_ae.proposals.flat_attention.FLAT", flat)
     do_train(clustered, **UGCT)
     assert capsys.readouterr().err.count("is the same all over a video") == told
 

@@ -5,21 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from clip_ae.core.config import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.feature_adapters import PostPretraining, PostTraining, Tuning
+from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.specs import ExtractSpec, ProbeSpec, TuneSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.post_pretraining import PostPretraining, PostTraining, Tuning
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ExtractSpec, ProbeSpec, TuneSpec
 from clip_ae.core.types import VideoFeatures
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks.i3d import MIXED
-from clip_ae.io.parquet import read_parquet_record
-from clip_ae.io.shards import read_shard
-from clip_ae.io.weights import read_weights, save_weights
-from clip_ae.post_pretraining.material import Material
-from clip_ae.post_pretraining.spans import Span
-from clip_ae.stages import extract, post_pretrain, probe, tune_encoder
+from clip_ae.language.spans import Span
+from clip_ae.language.training_spans import Material
+from clip_ae.stages import extract, probe, train_adapter, tune_encoder
+from clip_ae.weights.network_file import read_weights, save_weights
 from tests.encoders.random_networks import random_i3d
-from tests.media import write_video
+from tests.media_files import write_video
 
 SHARD = "0000-of-0001"
 STREAMS = {"rgb": RgbEncoder("small", batch=4), "flow": FlowEncoder("small", batch=4, algorithm="dis", bound=2.0)}
@@ -71,7 +71,7 @@ def material():
 
 def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
     """Spans as some run might have told them."""
-    monkeypatch.setattr(post_pretrain, "gathered", lambda *_: (material(), {"model": "of a run"}))
+    monkeypatch.setattr(train_adapter, "gathered", lambda *_: (material(), {"model": "of a run"}))
     encoders = Encoders(**{stream: STREAMS[stream]})
     spec = TuneSpec(PostPretraining("some", mode="encoder"), how, extract=ExtractSpec(encoders), math_threads=1)
     to.mkdir()

@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from clip_ae.core.config import ClipOptions, I3dOptions, VggishOptions, VggishPcaOptions, Weights
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, VggishOptions, VggishPcaOptions, Weights
+from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.specs import WeightsSpec
-from clip_ae.encoders.inputs import RGB, rgb_input
 from clip_ae.encoders.networks import clip, i3d, vggish
-from clip_ae.encoders.networks.fit import tensors_of
-from clip_ae.io.integrity import file_digest
-from clip_ae.io.weights import read_weights, read_weights_record
+from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.normalize import RGB, rgb_input
 from clip_ae.stages import weights
+from clip_ae.weights.integrity import file_digest
+from clip_ae.weights.network_file import read_weights, read_weights_record
 
 OPTIONS = VggishOptions(1 / 64)
 

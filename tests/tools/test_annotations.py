@@ -7,10 +7,10 @@ import pytest
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Annotation, Instance
-from clip_ae.io.annotations import read_annotations
+from clip_ae.data.annotations import read_annotations
 from clip_ae.tools import annotations as tool
-from tests.io.npy_sets import write_npy_set
-from tests.media import write_video
+from tests.data.npy_sets import write_npy_set
+from tests.media_files import write_video
 
 DIVES = (Instance("CliffDiving", 0.2, 1.0), Instance("Diving", 0.2, 1.0))
 V1, T1 = "video_validation_0000051", "video_test_0000004"

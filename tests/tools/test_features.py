@@ -11,15 +11,15 @@ import pytest
 import torch
 import yaml
 
-from clip_ae.core.config import I3dOptions, VggishOptions
+from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.schema import I3dOptions, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.typed import plain
+from clip_ae.data import source_folder
+from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import i3d, vggish
-from clip_ae.io import folder
-from clip_ae.io.shards import read_shard
 from clip_ae.tools import features
-from tests.io.hostile_media import NAMES
-from tests.media import truncated, write_video
+from tests.media.hostile_media import NAMES
+from tests.media_files import truncated, write_video
 
 I3D = I3dOptions(3, 0.125, 40, 32, 5)
 
@@ -84,7 +84,7 @@ def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(projec
 def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: Path) -> None:
     for form in ("parquet", "npy"):
         run(project, tmp_path / form, format=form)
-        files = folder.list_features(tmp_path / form, ("rgb", "audio"))
+        files = source_folder.list_features(tmp_path / form, ("rgb", "audio"))
         assert bool(files.npy) == (form == "npy")
 
 

@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.cli import main
-from clip_ae.core.config import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.provenance import Record
-from clip_ae.core.specs import ExtractSpec, ProbeSpec
-from clip_ae.io.detections import read_detections, read_json_record
-from clip_ae.io.shards import stream_id
-from clip_ae.io.weights import save_weights
-from clip_ae.localizers.checkpoint import arrays
-from clip_ae.post_pretraining.adapter import Joint
+from clip_ae.data.detections import read_detections, read_json_record
+from clip_ae.data.shards import stream_id
+from clip_ae.language.adapter import Joint
+from clip_ae.localizers.model_state import arrays
 from clip_ae.stages import extract, probe
+from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
-from tests.media import write_video
+from tests.media_files import write_video
 
 DIM = 128
 
@@ -84,7 +84,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     joint = Joint(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned=False)
     inputs = {f"features/{name}": stream_id(results / "features", name, 1) for name in encoders}
     model = results / "post_pretrained/taught/model.safetensors"
-    save_weights(model, arrays(joint), Record("post_pretrain", {}, "", inputs), {"joint": joint.about})
+    save_weights(model, arrays(joint), Record("train_adapter", {}, "", inputs), {"joint": joint.about})
     return results
 
 
@@ -172,7 +172,7 @@ def test_mistakes_end_in_a_line(dataset: Path, given: Path, tmp_path: Path, caps
     assert "at least 1" in said("--top", 0)
     assert "no model there" in said("--model", tmp_path)
     weights = dataset.parent / "weights/rgb.safetensors"
-    assert "not a network of post_pretrain" in said("--model", weights)
+    assert "not a network of train_adapter" in said("--model", weights)
     assert "no such folder" in said(videos=tmp_path / "none")
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk/x.mp4").write_bytes(b"junk")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.io.parquet import read_parquet_record, read_rows
-from clip_ae.io.shards import read_stream
+from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.shards import read_stream
 
 tool = importlib.import_module("clip_ae.tools.import_")
 

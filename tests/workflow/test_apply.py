@@ -9,7 +9,7 @@ import av
 import pytest
 
 from clip_ae.cli import main
-from clip_ae.io.detections import read_detections
+from clip_ae.data.detections import read_detections
 from tests.workflow.conftest import Project
 
 VIDEO = "demo_test_001"

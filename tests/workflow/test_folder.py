@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.names import shard_name, shard_of
-from clip_ae.io.vocabulary import read_vocabulary
+from clip_ae.core.sharding import shard_name, shard_of
+from clip_ae.data.vocabulary import read_vocabulary
 from tests.workflow.conftest import NAMES, Project
 
 TARGETS = ("results/mine_map.json", "results/mine_report.html")

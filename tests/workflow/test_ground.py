@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.layout import ADAPTED, INDEX, POST_PRETRAINED
-from clip_ae.core.names import shard_names
-from clip_ae.core.post_pretraining import PostTraining
+from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.paths import ADAPTED, INDEX, POST_PRETRAINED
 from clip_ae.core.provenance import Record
+from clip_ae.core.sharding import shard_names
 from clip_ae.core.types import Detection
-from clip_ae.io.detections import read_detections
-from clip_ae.io.shards import read_shard
-from clip_ae.io.weights import save_weights
-from clip_ae.localizers.checkpoint import arrays
-from clip_ae.post_pretraining.training import create
+from clip_ae.data.detections import read_detections
+from clip_ae.data.shards import read_shard
+from clip_ae.language.adapter_training import create
+from clip_ae.localizers.model_state import arrays
+from clip_ae.weights.network_file import save_weights
 from tests.workflow.conftest import Project
 
 VIDEO, TEXT, SHARDS = "demo_test_001", "a striped ball bouncing", 2
@@ -44,13 +44,13 @@ def teach(project: Project) -> Path:
     joint = create(dims, clip, PostTraining(width=16), seed=0)
     with torch.no_grad():
         joint.background.copy_(joint.text.weight.mean(dim=1))
-    save_weights(model, arrays(joint), Record("post_pretrain", {}, "c0de"), {"joint": joint.about})
+    save_weights(model, arrays(joint), Record("train_adapter", {}, "c0de"), {"joint": joint.about})
     for stream in dims:
         for shard in shard_names(SHARDS):
             features = results / f"features/{stream}/{shard}.parquet"
             out = project.folder / ADAPTED.format(**SPACE, stream=stream, shard=shard)
             words = ("--features", features, "--model", model, "--out", out, "--set", f"stream={stream}")
-            assert main([str(word) for word in ("adapt", *words, "--device", "cpu")]) == 0
+            assert main([str(word) for word in ("adapt_features", *words, "--device", "cpu")]) == 0
     index = project.folder / INDEX.format(**SPACE)
     words = ("--features", results / "features", "--shards", SHARDS, "--out", index, "--model", model)
     more = ("--adapted", model.parent / "features", "--set", 'streams=["rgb","flow"]')

@@ -24,7 +24,7 @@ rule job:
 JOB = """
 import json, sys, time
 from pathlib import Path
-from clip_ae.encoders.leases import lease
+from clip_ae.encoders.gpu_lock import lease
 
 began, gpu = time.time(), lease("abcdef", Path("gpus"))
 time.sleep(1)

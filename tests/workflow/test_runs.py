@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clip_ae.io.parquet import read_rows
+from clip_ae.data.parquet import read_rows
 from tests.workflow.conftest import Project, bare_environment
 
 LEARN = {"cluster": 2, "train": 2}
@@ -151,8 +151,8 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
         ("scoring/mapping.py", {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
         ("pages/charts.py", {"report": 1}),
         ("proposals/moments.py", {"find_moments": 1, "report": 1}),
-        ("post_pretraining/asking.py", {"find_moments": 1, "report": 1}),
-        ("io/index.py", {"index": 1, "find_moments": 1, "report": 1}),
+        ("language/text_query.py", {"find_moments": 1, "report": 1}),
+        ("data/snippet_index.py", {"index": 1, "find_moments": 1, "report": 1}),
         ("scoring/recall.py", {}),
         ("cli.py", {}),
     ],

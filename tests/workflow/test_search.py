@@ -5,8 +5,8 @@ import json
 import pytest
 
 from clip_ae.cli import main
-from clip_ae.io.moments import read_moments
-from clip_ae.io.vocabulary import read_vocabulary
+from clip_ae.data.moments import read_moments
+from clip_ae.data.vocabulary import read_vocabulary
 from tests.workflow.conftest import Project
 
 GROUNDING = "results/demo_grounding.json"
@@ -79,9 +79,9 @@ def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads
 def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
     tiny.change("datasets.demo.views", ["clip", "post_pretrained"])
     planned = tiny.planned(GROUNDING)
-    assert {rule: planned[rule] for rule in ("post_pretrain", "adapt", "index", "score_grounding")} == {
-        "post_pretrain": 1,
-        "adapt": 4,
+    assert {rule: planned[rule] for rule in ("train_adapter", "adapt_features", "index", "score_grounding")} == {
+        "train_adapter": 1,
+        "adapt_features": 4,
         "index": 1,
         "score_grounding": 1,
     }

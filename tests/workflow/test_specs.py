@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from clip_ae.core.checks import load_config
-from clip_ae.core.config import Config, Dataset
-from clip_ae.core.narrowing import spec_for
-from clip_ae.core.typed import canonical, plain
-from clip_ae.io.config_file import read_config_file
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.schema import Config, Dataset
+from clip_ae.core.config.stage_specs import spec_for
+from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 NETS = {
     "pretrain",
     "extract",
     "tune_encoder",
-    "post_pretrain",
-    "adapt",
+    "train_adapter",
+    "adapt_features",
     "score_fewshot",
     "cluster",
     "train",
@@ -51,7 +51,7 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.ugct.*": {"train", "summarize"},
     "runs.clip_ae.losses.*": {"train", "summarize"},
     "runs.clip_ae.features": {"summarize", "report"},  # and which shards are read
-    "post_pretraining.post_pretrained.*": {"post_pretrain", "summarize"},
+    "post_pretraining.post_pretrained.*": {"train_adapter", "summarize"},
     "datasets.demo.demo.*": {"make_demo"},
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
@@ -67,9 +67,9 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
-    "datasets.demo.post_training.steps": {"post_pretrain"},
-    "datasets.demo.post_training.batch": {"post_pretrain"},
-    "datasets.demo.post_training.*": {"post_pretrain", "tune_encoder"},
+    "datasets.demo.post_training.steps": {"train_adapter"},
+    "datasets.demo.post_training.batch": {"train_adapter"},
+    "datasets.demo.post_training.*": {"train_adapter", "tune_encoder"},
     "datasets.demo.fewshot.*": {"score_fewshot"},
     "datasets.demo.localization.*": {"score_fewshot", "localize"},
     "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
@@ -170,8 +170,8 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
-        add(f"post_pretrain {dataset}", "post_pretrain", dataset=dataset, post="post_pretrained")
-        add(f"adapt {dataset}", "adapt", dataset=dataset, post="post_pretrained", stream="rgb")
+        add(f"train_adapter {dataset}", "train_adapter", dataset=dataset, post="post_pretrained")
+        add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, post="post_pretrained", stream="rgb")
         for stage in ("name_clusters", "find_moments", "score_grounding"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
         for view in data.views:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.cli import main
-from clip_ae.io.detections import read_detections
+from clip_ae.data.detections import read_detections
 from tests.workflow.conftest import Project, make_tiny
 
 
@@ -24,7 +24,7 @@ def test_networks_are_tuned_features_made_anew_and_an_adapter_put_on_top(project
     # Of two streams and two shards.
     assert jobs["tune_encoder"] == 2
     assert jobs["extract_tuned"] == 4
-    assert (jobs["post_pretrain"], jobs["adapt"]) == (1, 4)
+    assert (jobs["train_adapter"], jobs["adapt_features"]) == (1, 4)
     assert jobs["extract"] == 8
     # The run that tells actions from background, and the one that reads what is made of them.
     assert jobs["train"] == 2 * project.config["datasets"]["demo"]["rounds"]
@@ -39,9 +39,9 @@ def test_each_job_reads_what_the_one_before_it_made(project: Project) -> None:
     assert len(tuned) == 2
     assert all(f"--weights {made}/weights/rgb.safetensors --out" in words for words in tuned)
     assert all(f"--failures {made}/failures/rgb/" in words for words in tuned)
-    (taught,) = [words for stage, words in commands if stage == "post_pretrain"]
+    (taught,) = [words for stage, words in commands if stage == "train_adapter"]
     assert f"--encoded {made}/encoded " in taught
-    adapted = [words for stage, words in commands if stage == "adapt"]
+    adapted = [words for stage, words in commands if stage == "adapt_features"]
     assert all(f"--features {made}/encoded/" in words for words in adapted)
     tune = [words for stage, words in commands if stage == "tune_encoder"]
     assert all("--model results/demo/runs/ugct/seed-0/round-1/model.safetensors" in words for words in tune)
@@ -51,7 +51,7 @@ def test_each_job_reads_what_the_one_before_it_made(project: Project) -> None:
 def test_a_recipe_for_adapters_tunes_nothing(project: Project) -> None:
     project.change("post_pretraining.tuned.mode", "adapter")
     jobs = project.planned("results/demo_map.json")
-    assert (jobs["post_pretrain"], jobs["adapt"]) == (1, 4)
+    assert (jobs["train_adapter"], jobs["adapt_features"]) == (1, 4)
     assert not {"tune_encoder", "extract_tuned"} & jobs.keys()
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip_ae.worlds.looks import SHAPES, TEXTURES, Look, sprite
 from clip_ae.worlds.motions import GENERIC, MOTIONS
 from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
+from clip_ae.worlds.sprites import SHAPES, TEXTURES, Look, sprite
 
 RED = (220, 30, 30)
 GREY = ((120, 120, 120), (120, 120, 120))

@@ -11,14 +11,14 @@ import pytest
 
 from clip_ae.clustering import spectral
 from clip_ae.clustering.quality import quality
-from clip_ae.core.checks import load_config
-from clip_ae.core.simulation import LATENT, SimulatedWorld, simulated_subsets
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.simulation import LATENT, SimulatedWorld, simulated_subsets
 from clip_ae.core.timeline import Grid
-from clip_ae.core.typed import canonical
-from clip_ae.io.config_file import read_config_file
+from clip_ae.workflow.config_files import read_config_file
 from clip_ae.worlds import simulated
 from clip_ae.worlds.simulated import OPTICS, features, part
-from clip_ae.worlds.simulated_layout import Event, annotations, instances, plan, traits
+from clip_ae.worlds.simulated_events import Event, annotations, instances, plan, traits
 
 ROOT = Path(__file__).resolve().parents[2]
 GRID = Grid()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.core.config import DemoWorld
-from clip_ae.core.names import demo_subsets
+from clip_ae.core.config.schema import DemoWorld
+from clip_ae.core.sharding import demo_subsets
 from clip_ae.core.types import Instance
 from clip_ae.worlds import untrimmed
 from clip_ae.worlds.scenes import draw

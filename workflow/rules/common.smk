@@ -5,22 +5,22 @@ import shlex
 
 from snakemake.utils import validate
 
-from clip_ae.core import layout as at
-from clip_ae.core.checks import check_taught, check_view, load_config
+from clip_ae.core import paths as at
+from clip_ae.core.config.checks import check_taught, check_view, load_config
 from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.methods import MAIN_STREAMS
-from clip_ae.core.names import demo_subsets, parse_shard, shard_names, shard_of
-from clip_ae.core.narrowing import rounds_of, spec_for
+from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.sharding import demo_subsets, parse_shard, shard_names, shard_of
+from clip_ae.core.config.stage_specs import rounds_of, spec_for
 from clip_ae.core.provenance import digest, stage_code
-from clip_ae.core.simulation import simulated_subsets
-from clip_ae.core.specs import CLIP_VIEW
-from clip_ae.core.typed import canonical
-from clip_ae.io import folder
-from clip_ae.io.annotations import read_annotations, read_facts
-from clip_ae.io.annotations import read_subsets, source_digest
-from clip_ae.io.sentences import read_sentences
-from clip_ae.io.told import told_of
-from clip_ae.io.vocabulary import read_vocabulary, words_digest
+from clip_ae.core.config.simulation import simulated_subsets
+from clip_ae.core.config.specs import CLIP_VIEW
+from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import read_annotations, read_facts
+from clip_ae.data.annotations import read_subsets, source_digest
+from clip_ae.data.sentences import read_sentences
+from clip_ae.core.supervision import told_of
+from clip_ae.data.vocabulary import read_vocabulary, words_digest
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -130,7 +130,7 @@ def source_file(wildcards):
         raise UserError(
             f"{source}: no such file; it is the source of weights.{wildcards.name} in config.yaml"
         )
-    return folder.digest(Path(), [source], with_mtime=True)
+    return source_folder.digest(Path(), [source], with_mtime=True)
 
 
 @reported
@@ -481,7 +481,7 @@ def cluster_features(wildcards):
 
 def span_features(wildcards):
     """What the run reads that tells actions from background, and what they are tied to."""
-    spec = spec_for(CONFIG, "post_pretrain", wildcards)
+    spec = spec_for(CONFIG, "train_adapter", wildcards)
     return shards_in(wildcards.dataset, spec.streams)
 
 
@@ -799,10 +799,12 @@ def listed(dataset):
     """The files of the dataset's folder; a missing folder ends here, with where it is expected."""
     data = CONFIG.datasets[dataset]
     if data.features:
-        return folder.list_features(
+        return source_folder.list_features(
             source(dataset), data.stream_names, hint=HINT.format(dataset, "features")
         )
-    return folder.list_videos(source(dataset), hint=HINT.format(dataset, "videos"))
+    return source_folder.list_videos(
+        source(dataset), hint=HINT.format(dataset, "videos")
+    )
 
 
 @functools.cache
@@ -814,7 +816,7 @@ def files_digest(dataset, shard):
         paths = found.files_of(index, shards)
     else:
         paths = by_shard(dataset, shards)[index]
-    return folder.digest(source(dataset), paths, with_mtime=True)
+    return source_folder.digest(source(dataset), paths, with_mtime=True)
 
 
 @functools.cache

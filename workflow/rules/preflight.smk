@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from clip_ae.core.errors import ClipAeError, printable
-from clip_ae.io.config_file import read_config_file
+from clip_ae.workflow.config_files import read_config_file
 
 
 def fail(error):

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.encoders.inputs import Flow
-from clip_ae.encoders.pixels import grey
+from clip_ae.encoders.crops import grey
+from clip_ae.encoders.normalize import Flow
 
 Pair = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 

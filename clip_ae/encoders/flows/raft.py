@@ -3,12 +3,12 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_ae.core.config import RaftOptions
-from clip_ae.core.typed import read
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.schema import RaftOptions
 from clip_ae.core.types import Network
-from clip_ae.encoders.inputs import Flow
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.fit import fit
+from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.normalize import Flow
 
 ON_DEVICE = True
 # Refinements of a flow: torchvision's own number.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.encoders.flows.pairwise import pairwise
-from clip_ae.encoders.inputs import Flow
+from clip_ae.encoders.normalize import Flow
 
 ON_DEVICE = False
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_ae.encoders.inputs import Flow
-from clip_ae.encoders.pixels import LUMA
+from clip_ae.encoders.crops import LUMA
+from clip_ae.encoders.normalize import Flow
 
 ON_DEVICE = True
 # Pixels that are worked on together: what a processor's cache holds, what keeps a GPU busy in 6 GB.

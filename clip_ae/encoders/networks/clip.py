@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from clip_ae.core.config import ClipOptions
+from clip_ae.core.config.schema import ClipOptions
 from clip_ae.core.errors import UserError, nearest
-from clip_ae.encoders.networks.fit import unwrapped
+from clip_ae.encoders.networks.state_dict import unwrapped
 
 # CLIP's ResNet, not its transformer: from a thousand clips that learns to tell shapes.
 TINY: dict[str, Any] = {

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.config import I3dOptions
+from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.inputs import RGB
-from clip_ae.encoders.networks.fit import unwrapped
 from clip_ae.encoders.networks.i3d_names import from_flax, is_flax
+from clip_ae.encoders.networks.state_dict import unwrapped
+from clip_ae.encoders.normalize import RGB
 
 Triple = tuple[int, int, int]
 # Channels of b0, b1a, b1b, b2a, b2b, b3b; the grid is halved before 4b and 5b.

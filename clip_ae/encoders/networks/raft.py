@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import nn
 
-from clip_ae.core.config import RaftOptions
-from clip_ae.encoders.inputs import RGB
-from clip_ae.encoders.networks.fit import unwrapped
+from clip_ae.core.config.schema import RaftOptions
+from clip_ae.encoders.networks.state_dict import unwrapped
+from clip_ae.encoders.normalize import RGB
 
 
 def reads(options: RaftOptions) -> str:

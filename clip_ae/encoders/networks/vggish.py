@@ -9,9 +9,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.config import VggishOptions
+from clip_ae.core.config.schema import VggishOptions
 from clip_ae.encoders.log_mel import BANDS, FRAMES, RATE
-from clip_ae.encoders.networks.fit import unwrapped
+from clip_ae.encoders.networks.state_dict import unwrapped
 
 # Output channels of the convolutions; 0 stands for a 2x2 max pooling.
 LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)

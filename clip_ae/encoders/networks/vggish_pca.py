@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config import VggishPcaOptions
+from clip_ae.core.config.schema import VggishPcaOptions
 
 # Whitened values are clipped here before they become 0 ... 255.
 BOUND = 2.0

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.encoders.crops import Array, crop_at
 from clip_ae.encoders.log_mel import OFFSET
-from clip_ae.encoders.pixels import Array, crop_at
 
 Rng = np.random.Generator
 # Pixels by which a crop for training may be off the centre.

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clip_ae.core.config import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.typed import read
 from clip_ae.core.types import Network
+from clip_ae.encoders.crops import Array
 from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
 from clip_ae.encoders.log_mel import log_mel
 from clip_ae.encoders.networks import vggish, vggish_pca
-from clip_ae.encoders.networks.fit import fit
-from clip_ae.encoders.pixels import Array
+from clip_ae.encoders.networks.state_dict import fit
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES: tuple[str, ...] = ()

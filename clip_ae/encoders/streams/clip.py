@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clip_ae.core.config import ClipEncoder, ClipOptions
-from clip_ae.core.typed import read
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.schema import ClipEncoder, ClipOptions
 from clip_ae.core.types import Network
+from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, evenly_placed
 from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
-from clip_ae.encoders.inputs import clip_input
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.fit import fit
-from clip_ae.encoders.pixels import CLIP_MEAN, CLIP_STD, Array, centre_crop, evenly_placed
+from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.normalize import clip_input
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES = ("open_clip_torch",)

@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config import FlowEncoder, I3dOptions
-from clip_ae.core.tables import FLOWS, load
-from clip_ae.core.typed import read
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.core.config.schema import FlowEncoder, I3dOptions
 from clip_ae.core.types import Network
+from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
-from clip_ae.encoders.inputs import Flow, flow_input
-from clip_ae.encoders.networks.i3d_ready import ready
-from clip_ae.encoders.pixels import Array, centre_crop
+from clip_ae.encoders.networks.i3d_inference import ready
+from clip_ae.encoders.normalize import Flow, flow_input
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES = ("opencv-contrib-python-headless", "torchvision")

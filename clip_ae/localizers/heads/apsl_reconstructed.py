@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clip_ae.core.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
 from clip_ae.localizers.batch import Tensors, Truth
 from clip_ae.localizers.head import Curves, Head, Outputs, StreamOutput
 from clip_ae.localizers.heads.tscn import Branch
-from clip_ae.losses.contrast import contrast
+from clip_ae.losses.contrastive_loss import contrast
 from clip_ae.losses.foreground import foreground
 from clip_ae.losses.norm import norm
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.methods import Blueprint
+from clip_ae.core.config.methods import Blueprint
 from clip_ae.localizers.batch import Truth
 from clip_ae.localizers.embedding import Embedding
 from clip_ae.localizers.head import Curves, Head, StreamOutput

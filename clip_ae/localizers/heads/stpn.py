@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from clip_ae.core.methods import Blueprint
+from clip_ae.core.config.methods import Blueprint
 from clip_ae.localizers.batch import Truth
 from clip_ae.localizers.head import Head, StreamOutput, attention_of
 from clip_ae.losses.classification import classification

@@ -18,8 +18,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.methods import Blueprint
-from clip_ae.localizers.attend import attend
+from clip_ae.core.config.methods import Blueprint
+from clip_ae.localizers.attention import attend
 from clip_ae.localizers.batch import Truth
 from clip_ae.localizers.head import Curves, Head, StreamOutput
 from clip_ae.localizers.pooling import attention_pool

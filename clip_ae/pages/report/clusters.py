@@ -5,8 +5,8 @@ from html import escape
 from statistics import fmean
 from typing import Any
 
-from clip_ae.core.averages import by_width
-from clip_ae.core.config import MAPPINGS
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.tiou_ranges import by_width
 from clip_ae.pages.page import paragraph, scrolling, table
 from clip_ae.pages.report.scores import Results
 from clip_ae.pages.text_table import percent

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from clip_ae.core.averages import by_width, columns
+from clip_ae.core.tiou_ranges import by_width, columns
 from clip_ae.pages import charts
 from clip_ae.pages.page import card, figure, figures, heading, table
 from clip_ae.pages.text_table import percent

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from clip_ae.core.methods import Blueprint
+from clip_ae.core.config.methods import Blueprint
 from clip_ae.localizers.batch import Batch, Truth
 from clip_ae.localizers.localizer import build
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from clip_ae.core.tables import HEADS
+from clip_ae.core.config.registry import HEADS
 from clip_ae.localizers.batch import Batch
 from tests.localizers.heads.small import LENGTHS, C, localizer, task
 

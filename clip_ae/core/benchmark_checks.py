@@ -1,0 +1,69 @@
+"""In what annotations differ from a benchmark's release, a line each: what a score would silently depend on."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from clip_ae.core.benchmarks import Recipe
+from clip_ae.core.types import Annotation
+from clip_ae.core.video_lists import VIDEO_LISTS
+
+# Seconds by which an end may lie beyond a duration that was rounded.
+ROUNDED = 0.1
+SHOWN = 5
+Annotations = Mapping[str, Annotation]
+
+
+def differences(recipe: Recipe, known: Annotations) -> Iterator[str]:
+    for name, release in recipe.subsets.items():
+        videos = {i: a for i, a in known.items() if a.subset == name}
+        if len(videos) != release.videos:
+            yield f"{name}: {len(videos)} videos, the release has {release.videos}{_list(name, videos)}"
+        actions = sum(len(a.instances) for a in videos.values())
+        if release.actions is not None and actions != release.actions:
+            yield f"{name}: {actions} actions, the release has {release.actions}"
+        yield from _classes(recipe, name, videos)
+    yield from _odd(known)
+
+
+def _list(name: str, videos: Annotations) -> str:
+    """Which of THUMOS14's lists it is."""
+    without = {key: left_out for key, left_out in VIDEO_LISTS.items() if len(videos) == int(key)}
+    fits = name == "test" and any(not left_out & videos.keys() for left_out in without.values())
+    return f"; it is the list {len(videos)} of publications" if fits else ""
+
+
+def _classes(recipe: Recipe, name: str, videos: Annotations) -> Iterator[str]:
+    labels = Counter(i.label for a in videos.values() for i in a.instances)
+    if videos and len(labels) != recipe.classes:
+        yield f"{name}: {len(labels)} classes, the release has {recipe.classes}"
+    for label, also in recipe.implied.items():
+        both = sum(_both(a, label, also) for a in videos.values())
+        if both != labels[label]:
+            yield f"{name}: {both} of {labels[label]} {label} actions are {also} as well; in the release all are"
+
+
+def _both(annotation: Annotation, label: str, also: str) -> int:
+    others = Counter((i.start, i.stop) for i in annotation.instances if i.label == also)
+    own = Counter((i.start, i.stop) for i in annotation.instances if i.label == label)
+    return (own & others).total()
+
+
+def _odd(known: Annotations) -> Iterator[str]:
+    """What no evaluator can score as meant."""
+    spans = [(video_id, i, a.duration) for video_id, a in known.items() for i in a.instances]
+    kinds = {
+        "without length": [i for i, span, _ in spans if span.start == span.stop],
+        "that end beyond their video": [i for i, span, end in spans if end is not None and span.stop > end + ROUNDED],
+        "that stand twice": list(_twice(known)),
+    }
+    for words, ids in kinds.items():
+        if ids:
+            counts = Counter(ids).most_common()
+            shown = ", ".join(f"{i} ({n})" for i, n in counts[:SHOWN])
+            yield f"actions {words}: {len(ids)}; {shown}{', ...' if len(counts) > SHOWN else ''}"
+
+
+def _twice(known: Annotations) -> Iterator[str]:
+    for video_id, annotation in known.items():
+        copies = Counter(annotation.instances)
+        yield from [video_id] * (copies.total() - len(copies))

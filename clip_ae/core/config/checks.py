@@ -1,0 +1,302 @@
+"""config.yaml as a whole: read, and checked for what concerns several keys at once."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.feature_adapters import PLAIN, FewShot, PostPretraining
+from clip_ae.core.config.methods import BELONG, Run
+from clip_ae.core.config.registry import HEADS, METHODS, PRETRAINERS, STREAMS
+from clip_ae.core.config.schema import (
+    PIP,
+    SDIST,
+    Config,
+    Dataset,
+    Evaluation,
+    FlowEncoder,
+    StreamEncoder,
+    Weights,
+)
+from clip_ae.core.config.specs import CLIP_VIEW
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.tiou_ranges import ranges
+from clip_ae.core.video_lists import VIDEO_LISTS
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Folders of results/ that are no dataset.
+RESERVED = {"weights", "pretrained"}
+INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
+
+
+def load_config(data: Any) -> Config:
+    """A checked Config from plain data; UserError names the first key that is wrong."""
+    config = read(Config, data)
+    for name, weights in config.weights.items():
+        _check_name(f"weights.{name}", name)
+        _check_weights(f"weights.{name}", weights)
+    for name, run in config.runs.items():
+        _check_name(f"runs.{name}", name)
+        _check_run(f"runs.{name}", run)
+        if run.features:
+            _known(f"runs.{name}.features", run.features, config.post_pretraining)
+    for name, recipe in config.post_pretraining.items():
+        _check_name(f"post_pretraining.{name}", name, {CLIP_VIEW, PLAIN})
+        _check_recipe(f"post_pretraining.{name}", recipe, config)
+    for name, dataset in config.datasets.items():
+        _check_name(f"datasets.{name}", name)
+        _check_dataset(f"datasets.{name}", dataset, config)
+    return config
+
+
+def _check_run(where: str, run: Run) -> None:
+    for switch, methods in BELONG.items():
+        if getattr(run, switch) is not None and run.method not in methods:
+            raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
+    if run.descriptor == "fused" and not (run.caf or run.ccp):
+        raise UserError(f"{where}.descriptor: `fused` needs caf or ccp; without them nothing is fused")
+    if (run.method == "oracle") != (run.supervision == "full"):
+        raise UserError(f"{where}.supervision: the oracle, and nothing else, learns from `full` supervision")
+    if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
+        raise UserError(f"{where}.supervision: a run that is told labels clusters nothing; drop its clustering keys")
+    if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base not in ("ugct", "tscn"):
+        raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base} has no dropout whose spread could tell anything")
+    if run.ugct and run.ugct.class_targets != "none" and run.ugct.base == "stpn":
+        raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
+    for loss in run.losses:
+        _known(f"{where}.losses.{loss}", loss, losses_of(run))
+
+
+def _check_recipe(where: str, recipe: PostPretraining, config: Config) -> None:
+    _known(f"{where}.run", recipe.run, config.runs)
+    run = config.runs[recipe.run]
+    if run.features or run.supervision == "full":
+        raise UserError(
+            f"{where}.run: {recipe.run} {'reads taught features itself' if run.features else 'is an oracle'}"
+        )
+    if recipe.clips:
+        _known(f"{where}.clips", recipe.clips, config.datasets)
+        if recipe.mode == "encoder":
+            raise UserError(f"{where}.clips: an encoder is tuned on the dataset's own videos; clips are for adapters")
+    named = recipe.clips is not None or run.supervision == "weak"
+    if recipe.uses_names and not named:
+        raise UserError(f"{where}.text: {recipe.run} knows clusters only; `names` need a weak run, or clips")
+    if named and not recipe.uses_names:
+        raise UserError(
+            f"{where}.text: {recipe.clips or recipe.run} tells class names; `{recipe.text}` are for clusters"
+        )
+
+
+def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> None:
+    """Whether a dataset has what a recipe of `post_pretraining` needs."""
+    recipe = config.post_pretraining[post]
+    settings = config.runs[recipe.run]
+    streams = (*settings.streams, *(() if recipe.uses_names else ("clip",)))
+    for stream in streams:
+        if stream not in dataset.stream_names:
+            raise UserError(f"{where} needs the {stream} stream for post_pretraining.{post}; this dataset has none")
+    if (settings.supervision != "unsupervised" or recipe.without) and not dataset.annotated:
+        raise UserError(f"{where} needs annotations for post_pretraining.{post}; this dataset has none")
+    encodes = dataset.encoders is not None and dataset.encoders.clip is not None
+    if recipe.uses_names and not (encodes or dataset.simulate):
+        raise UserError(f"{where} needs a CLIP's text tower for post_pretraining.{post}; add encoders.clip")
+    if recipe.mode == "encoder" and dataset.encoders is None:
+        raise UserError(f"{where} needs videos and encoders for post_pretraining.{post}, whose I3D learns too")
+    if recipe.clips and config.datasets[recipe.clips] is dataset:
+        raise UserError(f"{where}: post_pretraining.{post}.clips is this dataset; its actions are told by runs")
+    if recipe.clips:
+        _check_clips(where, dataset, config.datasets[recipe.clips])
+
+
+def check_view(where: str, dataset: Dataset, view: str, config: Config) -> None:
+    """Whether sentences can be searched in a space."""
+    _known(where, view, (CLIP_VIEW, *config.post_pretraining))
+    if view != CLIP_VIEW:
+        check_taught(f"{where}: {view}", dataset, view, config)
+
+
+def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
+    if not clips.annotated:
+        raise UserError(f"{where}: the trimmed clips have no annotations")
+    ours, theirs = dataset.encoders, clips.encoders
+    if (
+        ours is None
+        or theirs is None
+        or (ours.rgb, ours.flow) != (theirs.rgb, theirs.flow)
+        or dataset.grid != clips.grid
+    ):
+        raise UserError(f"{where}: the trimmed clips need the same rgb and flow encoders and the same grid")
+
+
+def losses_of(run: Run) -> tuple[str, ...]:
+    """The losses that a run has: its head's and its learner's, but those of switches that are off."""
+    method, taught = METHODS[run.method], run.ugct
+    head = taught.base if taught else method.head
+    off = {
+        "decor": run.caf is None,
+        "ins_dis": run.ccp is None,
+        "class_pseudo": taught is None or taught.class_targets == "none",
+    }
+    return (*HEADS[head], *(loss for loss in method.losses if not off.get(loss)))
+
+
+def _check_weights(where: str, weights: Weights) -> None:
+    _one_of(where, weights, Weights.KINDS)
+    if weights.source == "pretrain" and weights.network not in PRETRAINERS:
+        raise UserError(f"{where}.source: this workflow trains no {weights.network}; give a path or a URL")
+    if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
+        raise UserError(
+            f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
+        )
+    if weights.integrity and not INTEGRITY.fullmatch(weights.integrity):
+        raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
+    if "://" in weights.source and not weights.integrity:
+        raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
+    if weights.source.startswith(PIP):
+        _check_sdist(where, weights)
+
+
+def _check_sdist(where: str, weights: Weights) -> None:
+    if not SDIST.fullmatch(weights.source):
+        raise UserError(f"{where}.source: expected pip:NAME==VERSION/MEMBER, got {weights.source}")
+    if not (weights.integrity or "").startswith("sha256:"):
+        raise UserError(f"{where}.integrity: expected sha256:HEX of the package's source archive, which pip compares")
+
+
+def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
+    _one_of(where, dataset, ("demo", "simulate", "videos", "features"))
+    _check_source(where, dataset)
+    if dataset.encoders:
+        for stream in dataset.encoders.streams:
+            _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
+        clip = dataset.encoders.clip
+        if clip and clip.frames > dataset.grid.frames:
+            raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
+    if dataset.scored and dataset.train_subset == dataset.test_subset:
+        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
+    for run in dataset.runs:
+        _known(f"{where}.runs", run, config.runs)
+        if config.runs[run].supervision != "unsupervised" and not dataset.annotated:
+            raise UserError(f"{where}.runs: {run} is told labels, and this dataset has no annotations")
+        for stream in config.runs[run].streams:
+            if stream not in dataset.stream_names:
+                raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
+        if post := config.runs[run].features:
+            check_taught(f"{where}.runs: {run}", dataset, post, config)
+    _known(f"{where}.headline", dataset.headline, dataset.runs)
+    if not dataset.views:
+        raise UserError(f"{where}.views: none; name clip at least")
+    for view in dataset.views:
+        check_view(f"{where}.views", dataset, view, config)
+    _check_words(where, dataset)
+    if dataset.fewshot:
+        _check_fewshot(where, dataset, dataset.fewshot, config)
+    if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
+        raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
+    _check_evaluation(f"{where}.evaluation", dataset.evaluation)
+    _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
+    if dataset.localization.attention_thresholds:
+        _check_rising(f"{where}.localization.attention_thresholds", dataset.localization.attention_thresholds)
+
+
+def _check_words(where: str, dataset: Dataset) -> None:
+    """What is for datasets without annotations, and what CLIP reads."""
+    if dataset.examples is not None and dataset.annotated:
+        raise UserError(f"{where}.examples: only without `annotations`, whose scores it must not touch")
+    for name in ("vocabulary", "sentences"):
+        if getattr(dataset, name) is None:
+            continue
+        if "clip" not in dataset.stream_names:
+            raise UserError(f"{where}.{name}: only CLIP knows words, and this dataset has no clip stream")
+        if dataset.encoders is None:
+            raise UserError(
+                f"{where}.{name}: of ready features nobody knows the CLIP, whose words they must be read by"
+            )
+
+
+def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShot, config: Config) -> None:
+    if not dataset.annotated:
+        raise UserError(f"{where}.fewshot: needs annotations, to draw examples from and to score by")
+    if not fewshot.recipes or not fewshot.shots:
+        raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.recipes else 'recipes'}")
+    for name in fewshot.recipes:
+        _known(f"{where}.fewshot.recipes", name, config.post_pretraining)
+        check_taught(f"{where}.fewshot", dataset, name, config)
+        if config.post_pretraining[name].mode != "adapter":
+            raise UserError(f"{where}.fewshot.recipes: {name} reads features of its own; rows must share theirs")
+    left_out = {frozenset(config.post_pretraining[name].without) for name in fewshot.recipes} - {frozenset()}
+    if len(left_out) > 1:
+        raise UserError(
+            f"{where}.fewshot.recipes: leave out different classes; episodes of all rows draw from the same"
+        )
+
+
+def _check_source(where: str, dataset: Dataset) -> None:
+    if dataset.simulate is not None:
+        _check_simulated(where, dataset)
+        return
+    if dataset.features is None and dataset.encoders is None:
+        raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
+    if dataset.features is None and dataset.streams is not None:
+        raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
+    if dataset.features is None and dataset.origin is not None:
+        raise UserError(f"{where}.origin: only for a `features` source; of videos the records say all")
+    if dataset.features is not None and dataset.encoders is not None:
+        raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
+    if not dataset.stream_names:
+        raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
+    for name in ("annotations", "sentences"):
+        if dataset.demo and getattr(dataset, name) is not None:
+            raise UserError(f"{where}.{name}: the demo brings its own")
+    if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
+        raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
+
+
+def _check_simulated(where: str, dataset: Dataset) -> None:
+    for name in ("encoders", "streams", "origin", "annotations"):
+        if getattr(dataset, name) is not None:
+            raise UserError(f"{where}.{name}: the simulated world brings its own")
+    if dataset.simulate and dataset.simulate.classes != dataset.classes:
+        raise UserError(f"{where}.classes: {dataset.classes}, but simulate.classes is {dataset.simulate.classes}")
+
+
+def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
+    for name, kind in encoder.NEEDS.items():
+        chosen = getattr(encoder, name)
+        if chosen is not None:
+            _known(f"{where}.{name}", chosen, config.weights)
+            found = config.weights[chosen].network
+            if found != kind:
+                raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
+    i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
+    if i3d and i3d.channels != channels:
+        raise UserError(f"{where}.weights: {encoder.weights} takes {i3d.channels} channels; {stream} has {channels}")
+    if isinstance(encoder, FlowEncoder) and (encoder.algorithm == "raft") != (encoder.raft is not None):
+        raise UserError(f"{where}.raft: name a raft entry of `weights` with algorithm raft, and with no other")
+
+
+def _check_evaluation(where: str, evaluation: Evaluation) -> None:
+    ranges(evaluation.averages, evaluation.tiou, where)
+    if evaluation.videos is not None:
+        _known(f"{where}.videos", evaluation.videos, VIDEO_LISTS)
+
+
+def _check_rising(where: str, values: tuple[float, ...]) -> None:
+    if not values or list(values) != sorted(set(values)):
+        raise UserError(f"{where}: expected rising numbers, got {list(values)}")
+
+
+def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED) -> None:
+    if not NAME.fullmatch(name) or name in reserved:
+        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(reserved))}")
+
+
+def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
+    found = [n for n in names if getattr(value, n) is not None]
+    if len(found) != 1:
+        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
+
+
+def _known(where: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise UserError(f"{where}: '{name}' is not defined{nearest(name, known)}")

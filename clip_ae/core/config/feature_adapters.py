@@ -1,0 +1,93 @@
+"""Post-pre-training with language (Xu et al. 2022): what features are taught by, and how long."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from clip_ae.core.config.dataclass_config import key
+
+# What features are called that nobody taught.
+PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class PostPretraining:
+    """A recipe. Runs that name it read what it makes in place of the rgb and flow features."""
+
+    run: str = key(doc="run whose last round tells actions from background, with the dataset's first seed")
+    mode: Literal["adapter", "encoder"] = key(
+        "adapter", "what learns: a light network over frozen features, or the last blocks of I3D before it too"
+    )
+    text: Literal["prototypes", "images", "names"] = key(
+        "prototypes", "what an action is tied to: its cluster's mean CLIP image, its own, or its class name's text"
+    )
+    clips: str | None = key(None, "dataset of trimmed clips: its annotated instances, not the run's, are the actions")
+    without: tuple[str, ...] = key((), "classes whose videos are left out, to be learnt from few examples later")
+    seed: int = key(0, "seed of initialisation and drawing", minimum=0)
+
+    @property
+    def uses_names(self) -> bool:
+        """Beyond the unsupervised setting: said wherever the recipe's figures stand."""
+        return self.text == "names"
+
+    @property
+    def words(self) -> str:
+        """What every table says of its features."""
+        tied = "uses class names" if self.uses_names else f"tied to {self.text}"
+        left_out = f", {len(self.without)} classes left out by annotations" if self.without else ""
+        return f"post-pretrained {self.mode}, {tied}{left_out}"
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Episodes that score how well classes are localized of which a few examples are known."""
+
+    recipes: tuple[str, ...] = key(doc="entries of `post_pretraining` to score beside plain features")
+    ways: int = key(2, "classes an episode, among those that the recipes leave out", minimum=1)
+    shots: tuple[int, ...] = key((1, 5), "examples of each class", minimum=1)
+    episodes: int = key(100, "episodes; every row and every number of shots sees the same ones", minimum=2)
+    seed: int = key(0, "seed of the drawing", minimum=0)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the last blocks of a stream's I3D are tuned before its features are made again; `mode: encoder` alone."""
+
+    blocks: int = key(2, "Inception modules that learn, counted from the last; those before stay", minimum=1, maximum=9)
+    steps: int = key(2000, "steps", minimum=1)
+    batch: int = key(16, "synthesised sequences a step", minimum=1)
+    learning_rate: float = key(1e-5, "AdamW's peak learning rate of the blocks; the network above has its own", above=0)
+    windows: int = key(
+        20_000,
+        "snippets at most, drawn at random, whose way up to the blocks is kept in memory: 160 kB each",
+        minimum=1,
+    )
+    precision: Literal["fp32", "bf16"] = key("fp32", "fp32, or bf16: autocast of the blocks, for GPUs")
+    recompute: bool = key(
+        False, "the blocks work twice and keep nothing in between: half the memory for half more time"
+    )
+
+
+@dataclass(frozen=True)
+class PostTraining:
+    """How long and how fast features are taught."""
+
+    steps: int = key(6000, "steps", minimum=1)
+    batch: int = key(16, "synthesised sequences a step", minimum=1)
+    actions: int = key(3, "actions that are pasted into each, between stretches of background", minimum=1)
+    longest: int = key(10, "snippets; of a longer action a random part is pasted", minimum=1)
+    width: int = key(512, "length of the joint space, by which a feature gets longer", minimum=1)
+    learning_rate: float = key(1e-4, "AdamW's peak learning rate", above=0)
+    dropout: float = key(0.3, "share of feature values hidden while learning", minimum=0, maximum=0.99)
+    temperature: float = key(0.07, "of the contrast, at the start where it is learned", above=0)
+    learned_temperature: bool = key(True, "the temperature is learned")
+    tuning: Tuning = key(Tuning(), "how I3D's last blocks are tuned, for recipes of mode `encoder`")
+
+    @property
+    def adapting(self) -> "PostTraining":
+        """Without what concerns the blocks."""
+        return replace(self, tuning=Tuning())
+
+    @property
+    def tuned(self) -> "PostTraining":
+        """As long, and in batches as large, as the blocks are tuned."""
+        return replace(self, steps=self.tuning.steps, batch=self.tuning.batch)

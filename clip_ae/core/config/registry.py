@@ -1,0 +1,101 @@
+"""What can be named in the config, and the module behind each name.
+
+Modules are imported only when a job's spec names them, so that an edit to one of them
+re-runs just the jobs that use it.
+"""
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Method:
+    """A localizer: what tables call it, its head, how it learns, the losses it weighs beside its head's."""
+
+    title: str
+    head: str
+    learner: str = "clip_ae.localizers.learner"
+    losses: tuple[str, ...] = ()
+    # From what, where neither its full text nor its code could be had: said wherever the method is named.
+    reconstructed: str = ""
+
+
+STREAMS = {
+    "rgb": "clip_ae.encoders.streams.rgb",
+    "flow": "clip_ae.encoders.streams.flow",
+    "clip": "clip_ae.encoders.streams.clip",
+    "audio": "clip_ae.encoders.streams.audio",
+}
+NETWORKS = {
+    "i3d": "clip_ae.encoders.networks.i3d",
+    "clip": "clip_ae.encoders.networks.clip",
+    "vggish": "clip_ae.encoders.networks.vggish",
+    "vggish_pca": "clip_ae.encoders.networks.vggish_pca",
+    "raft": "clip_ae.encoders.networks.raft",
+}
+PRETRAINERS = {
+    "i3d": "clip_ae.encoders.pretraining.classification",
+    "vggish": "clip_ae.encoders.pretraining.classification",
+    "clip": "clip_ae.encoders.pretraining.clip_pretraining",
+}
+FLOWS = {
+    "dis": "clip_ae.encoders.flows.dis",
+    "raft": "clip_ae.encoders.flows.raft",
+    "tvl1": "clip_ae.encoders.flows.tvl1",
+    "tvl1_torch": "clip_ae.encoders.flows.tvl1_torch",
+}
+CLUSTERINGS = {
+    "spectral": "clip_ae.clustering.spectral",
+    "kmeans": "clip_ae.clustering.kmeans",
+}
+DESCRIPTORS = {
+    "mean": "clip_ae.clustering.mean_pool",
+    "attention": "clip_ae.localizers.attention_pool",
+    "fused": "clip_ae.localizers.attention_pool",
+}
+HEADS = {
+    "stpn": ("classification", "sparsity"),
+    "wsal_bm": ("foreground", "background", "guide", "clustering"),
+    "tscn": ("foreground", "norm"),
+    "tcam": ("foreground", "separation", "triplet"),
+    "ugct": ("foreground", "background", "norm", "guide"),
+    "apsl_reconstructed": ("foreground", "norm", "contrast"),
+    "oracle": ("extent", "classification"),
+}
+# Heads that UGCT can wrap: two streams, an attention and class activations for each.
+BASES = ("ugct", "stpn", "wsal_bm", "tscn")
+PSEUDO = ("attention_pseudo", "class_pseudo")
+METHODS = {
+    "stpn": Method("STPN", "stpn"),
+    "wsal_bm": Method("WSAL-BM", "wsal_bm", reconstructed="from another method's code that has its losses"),
+    "tscn": Method(
+        "TSCN",
+        "tscn",
+        "clip_ae.localizers.pseudo_ground_truth",
+        ("pseudo_truth",),
+        reconstructed="from descriptions and from code that has its attention loss",
+    ),
+    "tcam": Method("TCAM", "tcam", reconstructed="its network from its code, which lacks two of its losses"),
+    "ugct": Method("UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO, reconstructed="from descriptions"),
+    "clip_ae": Method(
+        "CLIP-AE",
+        "ugct",
+        "clip_ae.localizers.clip_ae",
+        (*PSEUDO, "decor", "ins_dis"),
+        reconstructed="equations from its paper, all else open; its baseline is the reconstructed UGCT",
+    ),
+    "apsl_reconstructed": Method("after APSL", "apsl_reconstructed", reconstructed="from the idea of a paper alone"),
+    "oracle": Method("oracle", "oracle"),
+}
+
+
+FRONT_END = "clip_ae.localizers.front_end"
+
+
+def head_module(head: str) -> str:
+    return f"clip_ae.localizers.heads.{head}"
+
+
+def load(module: str) -> ModuleType:
+    return importlib.import_module(module)

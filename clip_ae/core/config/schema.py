@@ -1,0 +1,357 @@
+"""Every key of config.yaml: type, default, unit, meaning and limits.
+
+`datasets` hold what depends on the data, `runs` hold a method and its switches.
+The JSON Schema in workflow/schemas is generated from here; `core/checks` has what concerns several keys at once.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, get_args
+
+from clip_ae.core.config.dataclass_config import key
+from clip_ae.core.config.feature_adapters import FewShot, PostPretraining, PostTraining
+from clip_ae.core.config.methods import Run
+from clip_ae.core.config.simulation import SimulatedWorld
+from clip_ae.core.timeline import Grid
+
+# pip:NAME==VERSION/MEMBER names a file in a package's source archive.
+PIP = "pip:"
+SDIST = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
+StreamName = Literal["rgb", "flow", "clip", "audio"]
+Precision = Literal["fp32", "bf16"]
+Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
+MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
+MAPPINGS: tuple[str, ...] = get_args(MappingRule)
+# How many kinds of action there are, or that the features shall tell.
+Classes = int | Literal["auto"]
+ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
+
+
+@dataclass(frozen=True)
+class I3dOptions:
+    """Inflated 3D Inception (Carreira and Zisserman 2017)."""
+
+    channels: int = key(3, "input channels: 3 for RGB, 2 for flow", minimum=2, maximum=3)
+    width: float = key(1.0, "factor on every layer's channels; 1 is the published network", above=0, maximum=1)
+    short_side: int = key(256, "pixels; frames are resized to this short side", minimum=16)
+    crop: int = key(224, "pixels; side of the centre crop", minimum=16)
+    classes: int = key(400, "classes of its pre-training", minimum=2)
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """A CLIP image tower with its text tower."""
+
+    architecture: str = key("ViT-B-16-quickgelu", "an open_clip architecture, or `tiny`: the demo's own")
+
+
+@dataclass(frozen=True)
+class VggishOptions:
+    """The VGG-like AudioSet network (Hershey et al. 2017)."""
+
+    width: float = key(1.0, "factor on every layer's channels; 1 is the published network", above=0, maximum=1)
+    classes: int = key(0, "classes of its pre-training head; 0 where the weights bring none", minimum=0)
+
+
+@dataclass(frozen=True)
+class VggishPcaOptions:
+    """PCA and 8-bit quantisation of the AudioSet release, for the embeddings of a VGGish."""
+
+    dim: int = key(128, "length of an embedding; 128 is that of the published network", minimum=1)
+
+
+@dataclass(frozen=True)
+class RaftOptions:
+    """Recurrent all-pairs field transforms (Teed and Deng 2020), as torchvision has it."""
+
+    size: Literal["large", "small"] = key("large", "which of torchvision's two networks")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights: exactly one kind of network, and where they come from."""
+
+    KINDS: ClassVar = ("i3d", "clip", "vggish", "vggish_pca", "raft")
+    source: str = key(doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG or pip:NAME==VERSION/MEMBER")
+    i3d: I3dOptions | None = key(None, "an I3D network")
+    clip: ClipOptions | None = key(None, "a CLIP network")
+    vggish: VggishOptions | None = key(None, "a VGGish network")
+    vggish_pca: VggishPcaOptions | None = key(None, "post-processing of a VGGish network's embeddings")
+    raft: RaftOptions | None = key(None, "a RAFT network, for optical flow")
+    integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
+    size_mb: int | None = key(None, "MB; size of the source file, told where it cannot be had", minimum=1)
+    licence: str = key("unknown", "licence of the weights")
+    trained_on: str = key("unknown", "data the weights were trained on")
+
+    @property
+    def network(self) -> str:
+        return next(kind for kind in self.KINDS if getattr(self, kind) is not None)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast one kind of network is trained."""
+
+    epochs: int = key(8, "passes over the clips", minimum=1)
+    batch: int = key(32, "clips a step", minimum=2)
+    learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How the demo's own networks are trained, on generated trimmed clips."""
+
+    seed: int = key(1, "seed of the pre-training world", minimum=0)
+    clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
+    i3d: Schedule = key(Schedule(), "I3D, on frames or flow")
+    clip: Schedule = key(Schedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions")
+    vggish: Schedule = key(Schedule(epochs=5), "VGGish, on sound")
+
+
+@dataclass(frozen=True)
+class DemoWorld:
+    """A generated dataset: the paper's problem in miniature."""
+
+    seed: int = key(0, "seed of everything that is drawn", minimum=0)
+    train_videos: int = key(24, "untrimmed training videos", minimum=5)
+    test_videos: int = key(16, "untrimmed test videos", minimum=1)
+    seconds_min: float = key(15.0, "seconds; shortest video", minimum=4)
+    seconds_max: float = key(25.0, "seconds; longest video", minimum=4)
+
+
+@dataclass(frozen=True)
+class StreamEncoder:
+    """What the encoder of every stream has."""
+
+    weights: str = key(doc="name of an entry of `weights`")
+    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
+    precision: Precision = key("fp32", "fp32, or bf16: faster where the processor multiplies it, and slightly off")
+    compile: bool = key(False, "torch.compile translates the network, and tvl1_torch on a GPU; takes a minute")
+
+    # Keys that name entries of `weights`, and the kind of network that each needs.
+    NEEDS: ClassVar[dict[str, str]] = {}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Entries of `weights` that the stream loads, its own network first."""
+        return tuple(getattr(self, name) for name in self.NEEDS if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True)
+class RgbEncoder(StreamEncoder):
+    """I3D on frames."""
+
+    NEEDS: ClassVar = {"weights": "i3d"}
+    weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
+
+
+@dataclass(frozen=True)
+class FlowEncoder(StreamEncoder):
+    """I3D on optical flow."""
+
+    NEEDS: ClassVar = {"weights": "i3d", "raft": "raft"}
+    weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
+    algorithm: Algorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
+    bound: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
+    raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
+
+
+@dataclass(frozen=True)
+class ClipEncoder(StreamEncoder):
+    """CLIP's image tower on some frames of a snippet."""
+
+    NEEDS: ClassVar = {"weights": "clip"}
+    weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
+    batch: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
+    frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
+
+
+@dataclass(frozen=True)
+class AudioEncoder(StreamEncoder):
+    """VGGish on 0.96 s centred on the snippet."""
+
+    NEEDS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
+    weights: str = key("vggish", "name of a vggish entry of `weights`")
+    batch: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
+    relu: bool = key(False, "negative numbers of the embedding become 0: torchvggish's form")
+    pca: str | None = key(
+        None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
+    )
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The streams to extract; a stream that is absent is not extracted."""
+
+    rgb: RgbEncoder | None = key(None, "I3D on frames")
+    flow: FlowEncoder | None = key(None, "I3D on optical flow")
+    clip: ClipEncoder | None = key(None, "CLIP on frames")
+    audio: AudioEncoder | None = key(None, "VGGish on sound")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One round's training of the localizer."""
+
+    snippets: int = key(750, "T: snippets sampled a video; shorter videos are padded and masked", minimum=1)
+    batch: int = key(16, "videos a step", minimum=1)
+    steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
+    learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
+    weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
+    width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
+    dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
+    precision: Precision = key("fp32", "fp32, or bf16: autocast of the forward pass, for GPUs")
+    log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
+
+
+@dataclass(frozen=True)
+class Localization:
+    """From attention and class activations to scored segments."""
+
+    class_threshold: float = key(
+        0.1, "a class is kept when its video score exceeds this; the best one always", minimum=0
+    )
+    thresholds: tuple[float, ...] = key(
+        doc="share of the curve's maximum at which segments are cut",
+        default=(0.1, 0.3, 0.5, 0.7, 0.9),
+        above=0,
+        maximum=1,
+    )
+    attention_thresholds: tuple[float, ...] = key(
+        doc="attention at which segments of every kept class are cut as well", default=(), above=0, maximum=1
+    )
+    upsampling: int = key(24, "points a snippet, linearly interpolated before thresholding", minimum=1)
+    outer: float = key(0.25, "outer-inner contrast: margin on each side as a share of the length", minimum=0)
+    video_score: float = key(0.2, "weight of the video's class score in a segment's score", minimum=0)
+    nms_sigma: float = key(0.3, "soft-NMS: sigma of the Gaussian decay in tIoU", above=0)
+    minimum_score: float = key(0.001, "segments that decay below this score are dropped", minimum=0)
+    rgb_weight: float = key(0.5, "share of the RGB stream where two streams are fused", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How detections are scored."""
+
+    tiou: tuple[float, ...] = key(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1, flag="--tiou"
+    )
+    averages: tuple[str, ...] = key((), "ranges LOW:HIGH of tIoU whose mean is reported; none: one over all")
+    protocol: ProtocolName = key(
+        "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
+    )
+    videos: str | None = key(
+        None, "213, 212, 211 or 210 of THUMOS14's test videos; a command also takes a file of ids", flag="--videos"
+    )
+    round_to_grid: float | None = key(
+        None,
+        "s; ends of segments are moved to multiples of it, which mostly inflates mAP",
+        minimum=0.001,
+        flag="--round-to-grid",
+    )
+    bootstrap: int = key(
+        1000,
+        "draws of videos behind every mAP's interval; 0: no intervals",
+        minimum=0,
+        maximum=100_000,
+        flag="--bootstrap",
+    )
+    mapping: MappingRule = key("soft_majority", "clusters to classes for the headline; all three are always printed")
+    shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What depends on the data. Exactly one source: demo, simulate, videos or features."""
+
+    classes: Classes = key(
+        doc="number of action classes, all that the unsupervised setting knows; auto: the best separated", minimum=2
+    )
+    runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
+    headline: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
+    demo: DemoWorld | None = key(None, "source: generated videos")
+    simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
+    videos: str | None = key(None, "source: folder of raw videos, searched recursively")
+    features: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
+    streams: tuple[StreamName, ...] | None = key(None, "with `features` only: the streams that lie there")
+    origin: str | None = key(None, "with `features` only: where they come from; every shard's record says it")
+    annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
+    examples: str | None = key(
+        None, "in place of annotations: a few annotated videos, which score what was found and change none of it"
+    )
+    sentences: str | None = key(
+        None, "sentences with their moments (ActivityNet-Captions or Charades-STA form), to score grounding by"
+    )
+    vocabulary: str | None = key(
+        None, "text file of words to search the page by, and to name clusters by where no annotations do"
+    )
+    views: tuple[str, ...] = key(
+        ("clip",), "spaces that sentences are searched in, the page's first: clip, or entries of `post_pretraining`"
+    )
+    train_subset: str = key("training", "subset that is clustered and trained on")
+    test_subset: str = key("validation", "subset that is localized and scored")
+    grid: Grid = key(Grid(), "the snippet grid that all streams share")
+    shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
+    encoders: Encoders | None = key(None, "streams to extract from the videos")
+    max_failures: float = key(
+        1.0, "share of videos that may fail or be missing; with more the dataset is refused", minimum=0, maximum=1
+    )
+    rounds: int = key(5, "rounds of clustering and localization", minimum=1)
+    seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
+    training: Training = key(Training(), "one round's training")
+    post_training: PostTraining = key(PostTraining(), "how features are taught, for runs on post-pretrained ones")
+    fewshot: FewShot | None = key(None, "episodes behind results/{dataset}_fewshot.json")
+    localization: Localization = key(Localization(), "from curves to segments")
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    published: Literal["thumos14", "activitynet12"] | None = key(
+        None, "published rows that stand beside ours in tables"
+    )
+
+    @property
+    def generated(self) -> DemoWorld | SimulatedWorld | None:
+        """The world that the dataset is drawn from, annotations included."""
+        return self.demo or self.simulate
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        if self.simulate:
+            return get_args(StreamName)
+        return self.encoders.streams if self.encoders else self.streams or ()
+
+    @property
+    def annotated(self) -> bool:
+        """Whether annotations say which videos train and which test."""
+        return self.generated is not None or self.annotations is not None
+
+    @property
+    def scored(self) -> bool:
+        return self.annotated or self.examples is not None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Knobs that change how fast, never what: no result depends on them, nothing runs again."""
+
+    device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
+    workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
+    gpu_batch: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
+    watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
+    memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
+    tensorboard: bool = key(False, "write losses to results/{dataset}/tensorboard too while training")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole of config.yaml."""
+
+    datasets: dict[str, Dataset] = key(doc="datasets by name")
+    runs: dict[str, Run] = key(doc="methods by name")
+    weights: dict[str, Weights] = key(doc="networks by name")
+    post_pretraining: dict[str, PostPretraining] = key({}, "what features are taught by, by name")
+    pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
+    math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
+    track_code: bool = key(True, "run a stage again when its code changes")
+    runtime: Runtime = key(Runtime(), "run-time knobs")

@@ -1,0 +1,317 @@
+"""A stage's spec: the part of config.yaml that the stage may read, and nothing else.
+
+Snakemake compares specs as canonical JSON, so what is not in a spec cannot make its stage run
+again, and what is in it always does. `modules` names the lazily loaded code a spec calls for.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from clip_ae.core.config.dataclass_config import key
+from clip_ae.core.config.feature_adapters import FewShot, PostPretraining, PostTraining
+from clip_ae.core.config.methods import BELONG, MAIN_STREAMS, Clustering, Method, Run, Supervision, Switches
+from clip_ae.core.config.registry import (
+    CLUSTERINGS,
+    DESCRIPTORS,
+    FLOWS,
+    FRONT_END,
+    METHODS,
+    NETWORKS,
+    PRETRAINERS,
+    STREAMS,
+    head_module,
+)
+from clip_ae.core.config.schema import (
+    Classes,
+    Config,
+    DemoWorld,
+    Encoders,
+    Evaluation,
+    Localization,
+    Schedule,
+    Training,
+    Weights,
+)
+from clip_ae.core.config.simulation import SimulatedWorld
+from clip_ae.core.errors import UserError
+from clip_ae.core.timeline import Grid
+
+# The space that is searched where nothing was taught: CLIP's images.
+CLIP_VIEW = "clip"
+# What a name is put into before a text tower reads it, in place of {}.
+TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Base of all specs."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class MakeDemoSpec(Spec):
+    world: DemoWorld = key(DemoWorld(), "the world to draw")
+
+
+@dataclass(frozen=True)
+class SimulateSpec(Spec):
+    world: SimulatedWorld = key(SimulatedWorld(), "the world to draw")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class PretrainSpec(Spec):
+    name: str = key(doc="name of the network")
+    weights: Weights = key(doc="the network and its geometry")
+    seed: int = key(1, "seed of the pre-training world", minimum=0)
+    clips: int = key(1200, "trimmed clips generated", minimum=12)
+    schedule: Schedule = key(Schedule(), "how it is trained")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        network = self.weights.network
+        # The flow network is trained on the flow that the demo extracts.
+        flow = (FLOWS["dis"],) if self.weights.i3d and self.weights.i3d.channels == 2 else ()
+        return (NETWORKS[network], PRETRAINERS[network], *flow)
+
+
+@dataclass(frozen=True)
+class WeightsSpec(Spec):
+    name: str = key(doc="name of the network")
+    weights: Weights = key(doc="the network and where its weights come from")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (NETWORKS[self.weights.network],)
+
+
+@dataclass(frozen=True)
+class ProbeSpec(Spec):
+    grid: Grid = key(Grid(), "the snippet grid")
+    streams: tuple[str, ...] | None = key(None, "streams of ready features; absent for videos")
+
+
+@dataclass(frozen=True)
+class ExtractSpec(Spec):
+    encoders: Encoders = key(doc="the one stream to extract")
+    grid: Grid = key(Grid(), "the snippet grid")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    def __post_init__(self) -> None:
+        if len(self.encoders.streams) != 1:
+            found = ", ".join(self.encoders.streams) or "none"
+            raise UserError(f"encoders: a job extracts one stream of {', '.join(STREAMS)}; got {found}")
+
+    @property
+    def stream(self) -> str:
+        return self.encoders.streams[0]
+
+    @property
+    def encoder(self) -> Any:
+        return getattr(self.encoders, self.stream)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        flow = self.encoders.flow
+        return (STREAMS[self.stream], *((FLOWS[flow.algorithm],) if flow else ()))
+
+
+@dataclass(frozen=True)
+class ImportSpec(Spec):
+    stream: str = key(doc="the one stream to import")
+    grid: Grid = key(Grid(), "the grid that the features were made on")
+    origin: str | None = key(None, "where the features come from")
+
+
+@dataclass(frozen=True)
+class CatalogSpec(Spec):
+    train_subset: str = key("training", "name of the training subset")
+    test_subset: str = key("validation", "name of the test subset")
+    max_failures: float = key(1.0, "share of videos that may fail or be missing", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class PostPretrainSpec(Spec):
+    recipe: PostPretraining = key(doc="what features are taught by")
+    training: PostTraining = key(PostTraining(), "how long and how fast")
+    method: Method = key("ugct", "localizer of the run that tells actions from background")
+    base: str | None = key(None, "head inside it, where it is another's")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that are read: the run's, and clip where images are tied to")
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    clips_subset: str = key("training", "subset of the trimmed clips that is learnt from")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return _method_modules(self.method, self.base)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneSpec(PostPretrainSpec):
+    extract: ExtractSpec = key(doc="how the one stream whose network is tuned is extracted")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return (*super().modules, *self.extract.modules, NETWORKS["i3d"])
+
+
+@dataclass(frozen=True)
+class AdaptSpec(Spec):
+    stream: str = key(doc="the one stream to adapt")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class FewshotSpec(Spec):
+    localization: Localization = key(Localization(), "from curves to segments")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFewshotSpec(FewshotSpec):
+    dataset: str = key(doc="name of the dataset")
+    fewshot: FewShot = key(doc="the episodes")
+    recipes: dict[str, PostPretraining] = key(doc="what the models were taught by, by name")
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    grid: Grid = key(Grid(), "the snippet grid")
+    train_subset: str = key("training", "subset that examples are drawn from")
+    test_subset: str = key("validation", "subset to localize and to score")
+    simulated: bool = key(False, "the features are simulated, and the table says so")
+
+
+@dataclass(frozen=True)
+class ClusterSpec(Spec):
+    classes: Classes = key(doc="number of clusters, or auto", minimum=2)
+    supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams of the descriptor")
+    clustering: Clustering = key("spectral", "algorithm")
+    descriptor: Literal["mean", "attention", "fused"] = key("mean", "`mean` in round 0, another later")
+    method: Method | None = key(None, "localizer whose attention pools the descriptor")
+    base: str | None = key(None, "head inside that localizer, where it is another's")
+    train_subset: str = key("training", "subset to cluster")
+    seed: int = key(0, "seed of the clustering")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        localizer = _method_modules(self.method, self.base) if self.method else ()
+        return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *localizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec(Switches, Spec):
+    method: Method = key(doc="localizer")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
+    classes: Classes = key(doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2)
+    supervision: Supervision = key("unsupervised", "what the labels are")
+    losses: dict[str, float] = key({}, "weight of each loss")
+    training: Training = key(Training(), "the training itself")
+    train_subset: str = key("training", "subset to train on")
+    grid: Grid | None = key(None, "the snippet grid, where extents are told")
+    seed: int = key(0, "seed of initialisation and sampling")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return _method_modules(self.method, self.ugct.base if self.ugct else None)
+
+
+@dataclass(frozen=True)
+class LocalizeSpec(Spec):
+    method: Method = key(doc="localizer")
+    base: str | None = key(None, "head inside it, where it is another's")
+    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
+    localization: Localization = key(Localization(), "from curves to segments")
+    grid: Grid = key(Grid(), "the snippet grid")
+    test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return _method_modules(self.method, self.base)
+
+
+def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
+    entry = METHODS[method]
+    front_end = (FRONT_END,) if method in BELONG["caf"] else ()
+    return (entry.learner, head_module(base or entry.head), *front_end)
+
+
+@dataclass(frozen=True)
+class NameClustersSpec(Spec):
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}")
+    top: int = key(3, "names a cluster", minimum=1)
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class IndexSpec(Spec):
+    streams: tuple[str, ...] = key(("clip",), "clip for CLIP's image space, rgb and flow for a joint space")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class FindMomentsSpec(Spec):
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}")
+    top: int = key(100, "moments a word", minimum=1)
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class ScoreGroundingSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
+    uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    test_subset: str = key("validation", "subset whose sentences score")
+    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+
+
+@dataclass(frozen=True)
+class EvaluateSpec(Spec):
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
+    train_subset: str = key("training", "subset whose labels name the clusters")
+    test_subset: str = key("validation", "subset to score", flag="--subset")
+
+
+@dataclass(frozen=True)
+class DiagnoseSpec(Spec):
+    tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
+    videos: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
+    test_subset: str = key("validation", "subset to look at", flag="--subset")
+
+
+@dataclass(frozen=True)
+class SummarizeSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    run: str = key(doc="the headline run")
+    seeds: tuple[int, ...] = key(doc="seeds of every run")
+    runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
+    simulated: bool = key(False, "the features are simulated, and every row says so")
+    taught: dict[str, PostPretraining] = key({}, "recipes of the features that these runs read")
+
+
+@dataclass(frozen=True)
+class ReportSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    run: str = key(doc="the headline run")
+    seeds: tuple[int, ...] = key(doc="its seeds")
+    rounds: int = key(doc="rounds whose training is shown", minimum=1)
+    streams: tuple[str, ...] = key(doc="the dataset's streams")
+    method: Method = key(doc="the headline run's localizer")
+    supervision: Supervision = key("unsupervised", "what it was told")
+    taught: PostPretraining | None = key(None, "recipe of the features that it reads")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
+    grid: Grid = key(Grid(), "the snippet grid")
+
+
+@dataclass(frozen=True)
+class FreezeSpec(Spec):
+    dataset: str = key(doc="name of the dataset")
+    config: Config = key(doc="all of the config that its headline run depends on")

@@ -1,0 +1,290 @@
+"""From the whole config to the part that one job reads: a function a stage, by the stage's name."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+
+from clip_ae.core.config.feature_adapters import PostPretraining
+from clip_ae.core.config.methods import MAIN_STREAMS, Run, UgctSwitches, completed
+from clip_ae.core.config.schema import Config, Dataset, Encoders, Runtime
+from clip_ae.core.config.specs import (
+    CLIP_VIEW,
+    AdaptSpec,
+    CatalogSpec,
+    ClusterSpec,
+    DiagnoseSpec,
+    EvaluateSpec,
+    ExtractSpec,
+    FindMomentsSpec,
+    FreezeSpec,
+    ImportSpec,
+    IndexSpec,
+    LocalizeSpec,
+    MakeDemoSpec,
+    NameClustersSpec,
+    PostPretrainSpec,
+    PretrainSpec,
+    ProbeSpec,
+    ReportSpec,
+    ScoreFewshotSpec,
+    ScoreGroundingSpec,
+    SimulateSpec,
+    Spec,
+    SummarizeSpec,
+    TrainSpec,
+    TuneSpec,
+    WeightsSpec,
+)
+
+
+def spec_for(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
+    """The spec of one job of a stage, which the wildcards of its output name."""
+    make = globals()[stage]
+    names = list(inspect.signature(make).parameters)[1:]
+    numbers = {"seed", "round"}
+    spec: Spec = make(config, **{n: int(wildcards[n]) if n in numbers else wildcards[n] for n in names})
+    return spec
+
+
+def make_demo(config: Config, dataset: str) -> MakeDemoSpec:
+    world = config.datasets[dataset].demo
+    assert world is not None
+    return MakeDemoSpec(world)
+
+
+def simulate(config: Config, dataset: str) -> SimulateSpec:
+    data = config.datasets[dataset]
+    assert data.simulate is not None
+    return SimulateSpec(data.simulate, data.grid)
+
+
+def pretrain(config: Config, name: str) -> PretrainSpec:
+    weights, world = config.weights[name], config.pretrain
+    schedule = getattr(world, weights.network)
+    return PretrainSpec(name, weights, world.seed, world.clips, schedule, config.math_threads)
+
+
+def weights(config: Config, name: str) -> WeightsSpec:
+    return WeightsSpec(name, config.weights[name])
+
+
+def probe(config: Config, dataset: str) -> ProbeSpec:
+    data = config.datasets[dataset]
+    return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams)
+
+
+def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
+    data = config.datasets[dataset]
+    assert data.encoders is not None
+    others = {f.name: None for f in fields(Encoders) if f.name != stream}
+    return ExtractSpec(replace(data.encoders, **others), data.grid, config.math_threads)
+
+
+def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
+    data = config.datasets[dataset]
+    return ImportSpec(stream, data.grid, "simulated" if data.simulate else data.origin)
+
+
+def catalog(config: Config, dataset: str) -> CatalogSpec:
+    data = config.datasets[dataset]
+    return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
+
+
+def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneSpec:
+    taught_by = vars(train_adapter(config, dataset, post))
+    training = config.datasets[dataset].post_training.tuned
+    return TuneSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
+
+
+def train_adapter(config: Config, dataset: str, post: str) -> PostPretrainSpec:
+    data, recipe = config.datasets[dataset], config.post_pretraining[post]
+    settings, clips = config.runs[recipe.run], config.datasets[recipe.clips] if recipe.clips else None
+    return PostPretrainSpec(
+        recipe,
+        data.post_training.adapting,
+        settings.method,
+        _base(settings),
+        tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),
+        clips_subset=clips.train_subset if clips else PostPretrainSpec.clips_subset,
+        math_threads=config.math_threads,
+    )
+
+
+def adapt_features(config: Config, dataset: str, post: str, stream: str) -> AdaptSpec:
+    return AdaptSpec(stream, config.math_threads)
+
+
+def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
+    data = config.datasets[dataset]
+    assert data.fewshot is not None
+    return ScoreFewshotSpec(
+        localization=data.localization,
+        math_threads=config.math_threads,
+        dataset=dataset,
+        fewshot=data.fewshot,
+        recipes={name: config.post_pretraining[name] for name in data.fewshot.recipes},
+        evaluation=data.evaluation,
+        grid=data.grid,
+        train_subset=data.train_subset,
+        test_subset=data.test_subset,
+        simulated=data.simulate is not None,
+    )
+
+
+def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
+    data, settings = _pair(config, dataset, run)
+    later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
+    return ClusterSpec(
+        classes=data.classes,
+        supervision=settings.supervision,
+        clustering=settings.clustering,
+        descriptor=later if round else "mean",  # type: ignore[arg-type]
+        method=settings.method if round else None,
+        base=_base(settings) if round else None,
+        train_subset=data.train_subset,
+        # Told labels are the same whatever the seed.
+        seed=seed if settings.supervision == "unsupervised" else 0,
+        math_threads=config.math_threads,
+    )
+
+
+def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
+    data, settings = _pair(config, dataset, run)
+    return TrainSpec(
+        **completed(settings),
+        method=settings.method,
+        streams=settings.streams,
+        classes=data.classes,
+        supervision=settings.supervision,
+        losses=settings.losses,
+        training=data.training,
+        train_subset=data.train_subset,
+        grid=data.grid if settings.supervision == "full" else None,
+        seed=seed,
+        math_threads=config.math_threads,
+    )
+
+
+def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
+    data, settings = _pair(config, dataset, run)
+    return LocalizeSpec(
+        method=settings.method,
+        base=_base(settings),
+        streams=settings.streams,
+        localization=data.localization,
+        grid=data.grid,
+        test_subset=data.test_subset,
+        math_threads=config.math_threads,
+    )
+
+
+def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
+    return NameClustersSpec(math_threads=config.math_threads)
+
+
+def index(config: Config, dataset: str, view: str) -> IndexSpec:
+    return IndexSpec(("clip",) if view == CLIP_VIEW else MAIN_STREAMS, config.datasets[dataset].grid)
+
+
+def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
+    return FindMomentsSpec(math_threads=config.math_threads)
+
+
+def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
+    data = config.datasets[dataset]
+    named = [v for v in data.views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
+    return ScoreGroundingSpec(
+        dataset, data.views, tuple(named), test_subset=data.test_subset, math_threads=config.math_threads
+    )
+
+
+def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
+    data, settings = _pair(config, dataset, run)
+    return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
+
+
+def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
+    data = config.datasets[dataset]
+    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.videos, data.test_subset)
+
+
+def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
+    data = config.datasets[dataset]
+    headline = SummarizeSpec(dataset, data.headline, data.seeds, taught=_taught(config, [data.headline]))
+    if summary in ("map.json", "detections.json"):
+        return headline
+    return replace(
+        headline,
+        runs={name: config.runs[name] for name in data.runs},
+        published=data.published,
+        simulated=data.simulate is not None,
+        taught=_taught(config, data.runs),
+    )
+
+
+def report(config: Config, dataset: str) -> ReportSpec:
+    data = config.datasets[dataset]
+    settings = config.runs[data.headline]
+    return ReportSpec(
+        dataset,
+        data.headline,
+        data.seeds,
+        rounds_of(config, dataset, data.headline),
+        data.stream_names,
+        settings.method,
+        settings.supervision,
+        next(iter(_taught(config, [data.headline]).values()), None),
+        data.published,
+        data.grid,
+    )
+
+
+def freeze(config: Config, dataset: str) -> FreezeSpec:
+    datasets = {name: _headline_alone(config.datasets[name]) for name in _rests_on(config, dataset)}
+    encoders = [getattr(d.encoders, stream) for d in datasets.values() if d.encoders for stream in d.stream_names]
+    networks = sorted({name for encoder in encoders for name in encoder.networks})
+    headlines = [data.headline for data in datasets.values()]
+    taught = _taught(config, headlines)
+    kept = replace(
+        config,
+        datasets=datasets,
+        runs={name: config.runs[name] for name in [*headlines, *(recipe.run for recipe in taught.values())]},
+        post_pretraining=taught,
+        weights={name: config.weights[name] for name in networks},
+        runtime=Runtime(),
+    )
+    return FreezeSpec(dataset, kept)
+
+
+def _rests_on(config: Config, dataset: str) -> list[str]:
+    """The dataset, and those of trimmed clips that taught its headline's features, and so on."""
+    names = [dataset]
+    for name in names:
+        recipes = _taught(config, [config.datasets[name].headline]).values()
+        names += [recipe.clips for recipe in recipes if recipe.clips and recipe.clips not in names]
+    return names
+
+
+def _headline_alone(data: Dataset) -> Dataset:
+    """Names of clusters stand in detections; what only searches does not."""
+    words = None if data.annotated else data.vocabulary
+    return replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
+
+
+def rounds_of(config: Config, dataset: str, run: str) -> int:
+    """Told labels do not change from round to round."""
+    return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
+
+
+def _taught(config: Config, runs: Iterable[str]) -> dict[str, PostPretraining]:
+    names = (config.runs[run].features for run in runs)
+    return {name: config.post_pretraining[name] for name in names if name is not None}
+
+
+def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
+    return config.datasets[dataset], config.runs[run]
+
+
+def _base(run: Run) -> str | None:
+    switches: UgctSwitches | None = completed(run)["ugct"]
+    return switches.base if switches else None

@@ -1,0 +1,90 @@
+"""Parquet tables with their record: schemas, writing, reading."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.files import written
+from clip_ae.core.provenance import Record
+
+RECORD = b"record"
+VIDEO_ID = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+
+
+def _required(**types: pa.DataType) -> list[pa.Field]:
+    return [pa.field(name, kind, nullable=False) for name, kind in types.items()]
+
+
+_FACTS = _required(
+    video_id=pa.string(), path=pa.string(), duration=pa.float64(), fps=pa.float64(), frames=pa.int64(),
+    snippets=pa.int32(), width=pa.int32(), height=pa.int32(), has_audio=pa.bool_(), audio_rate=pa.int32(),
+    audio_channels=pa.int32(), status=pa.string(), reason=pa.string(),
+)  # fmt: skip
+PROBE = pa.schema(_FACTS)
+VIDEOS = pa.schema([*_FACTS, pa.field("subset", pa.string(), nullable=False)])
+FAILURES = pa.schema(_required(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string()))
+LABELS = pa.schema(
+    _required(video_id=pa.string(), cluster=pa.int32(), label=pa.string(), segments=pa.list_(pa.list_(pa.float64())))
+)
+CURVES = pa.schema(
+    [*_required(video_id=pa.string(), snippet=pa.int32(), attention=pa.float32()),
+     pa.field("activation", pa.map_(pa.string(), pa.float32()), nullable=False)]
+)  # fmt: skip
+
+
+def write_rows(
+    path: Path, schema: pa.Schema, rows: Iterable[Any], record: Record, metadata: dict[str, str] | None = None
+) -> None:
+    """Write dataclasses or dicts, in their order."""
+    plain = [row if isinstance(row, dict) else asdict(row) for row in rows]
+    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], record, metadata=metadata)
+
+
+def write_tables(
+    path: Path, schema: pa.Schema, tables: Iterable[pa.Table], record: Record, *, metadata: dict[str, str] | None = None
+) -> None:
+    """One row group a table. PLAIN and zstd: every reader of Parquet can read it."""
+    stated = {"record": record.to_json(), **(metadata or {})}
+    schema = schema.with_metadata(stated)
+    dictionaries = [f.name for f in schema if pa.types.is_dictionary(f.type)]
+    with (
+        written(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=dictionaries) as writer,
+    ):
+        for table in tables:
+            writer.write_table(table.replace_schema_metadata(stated), row_group_size=max(1, len(table)))
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A table that is absent or broken ends in one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; make it first, or check the path") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
+        words = (str(error).splitlines() or ["empty"])[0]
+        raise RefusedInput(f"{path}: not a table of this project ({words}); delete it to make it again") from None
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    with readable(path):
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+def read_many(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    return [row for path in paths for row in read_rows(path)]
+
+
+def read_parquet_record(path: Path) -> Record:
+    with readable(path):
+        return Record.from_json(pq.read_schema(path).metadata[RECORD].decode())

@@ -1,0 +1,117 @@
+"""Texts in the space of a CLIP's images: by its text tower, or as a simulated world has them."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import normalize
+
+from clip_ae.core.config.dataclass_config import read, show
+from clip_ae.core.config.schema import ClipOptions
+from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.progress import say
+from clip_ae.core.types import Network
+from clip_ae.encoders.networks import clip
+from clip_ae.encoders.networks.state_dict import fit
+
+# Texts a forward pass.
+BATCH = 256
+# What trained CLIPs multiply cosines by.
+SCALE = 100.0
+Floats = NDArray[np.float32]
+
+
+class TextTower:
+    """Embeddings of length 1; `scale` is what CLIP multiplies cosines by before a softmax."""
+
+    def __init__(self, network: Network, device: str) -> None:
+        if "clip" not in network.about:
+            raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
+        options = read(ClipOptions, network.about["clip"], "clip")
+        self.network = fit(clip.build(options), network.tensors, str(network.about.get("name", "clip"))).to(device)
+        self.tokens = clip.tokenizer(options)
+        self.device = device
+        self.scale = float(self.network.logit_scale.detach().exp())  # type: ignore[operator]
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[texts, D]; `remarks` tells what of a text is not read."""
+        for i, text in enumerate(texts):
+            if not text.strip():
+                raise UserError(f"texts: text {i} is empty; say in words what is to be seen")
+        parts = [list(texts[k : k + BATCH]) for k in range(0, len(texts), BATCH)]
+        encode = self.network.encode_text
+        found = [normalize(encode(self.tokens(part).to(self.device)).float(), dim=-1) for part in parts]  # type: ignore[operator]
+        return np.asarray(torch.cat(found).cpu())
+
+    def remarks(self, text: str) -> list[str]:
+        """What CLIP will not read of a text, or not as it is meant; a line each."""
+        length, most, found = self._length(text), self.tokens.context_length, []
+        if length > most:
+            found.append(f"{show(text)}: CLIP reads {most} of its {length} tokens; say it in fewer words")
+        if _foreign(text):
+            found.append(f"{show(text)}: not in Latin letters; a CLIP that learnt English captions can only guess")
+        return found
+
+    def _length(self, text: str) -> int:
+        """Tokens of the whole text, with the marks of its beginning and end."""
+        # A token is a byte at least, and a character four at most: the row ends in padding.
+        row = self.tokens([text], context_length=3 + 4 * len(text))[0]
+        return int((row != row[-1]).nonzero().max()) + 1
+
+    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
+        """[words, D]: each word's texts in all templates; what is not read of one is told."""
+        if not templates:
+            raise UserError("templates: none; with '{}' alone words are read as they are")
+        longest = max(templates, key=len)
+        for text in dict.fromkeys(text for texts in words for text in texts):
+            for remark in self.remarks(longest.replace("{}", text)):
+                say(remark)
+        return self.ensemble([[t.replace("{}", text) for text in texts for t in templates] for texts in words])
+
+    def ensemble(self, groups: Sequence[Sequence[str]]) -> Floats:
+        """[groups, D]: the mean of each group's texts, of length 1."""
+        every = self.embed([text for group in groups for text in group])
+        ends = np.cumsum([len(group) for group in groups])
+        means: Floats = np.stack([part.mean(axis=0) for part in np.split(every, ends[:-1])])
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        return means
+
+
+class KnownTexts:
+    """Texts that were embedded already; no others can be read, and templates put nothing around them."""
+
+    scale = SCALE
+
+    def __init__(self, known: Mapping[str, Floats]) -> None:
+        self.known = known
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[texts, D]"""
+        for text in sorted(set(texts) - set(self.known)):
+            raise UserError(f"--texts: have no text '{text}'{nearest(text, self.known)}")
+        return np.stack([self.known[text] for text in texts])
+
+    def remarks(self, text: str) -> list[str]:
+        """They are read whole."""
+        return []
+
+    def words(self, words: Sequence[Sequence[str]], templates: Sequence[str]) -> Floats:
+        """[words, D]: the first text of each."""
+        return self.embed([texts[0] for texts in words])
+
+
+def reader(network: Network | None, known: Mapping[str, Floats] | None, device: str) -> TextTower | KnownTexts:
+    """Whoever reads texts: a CLIP, or a simulated world."""
+    if known is not None:
+        return KnownTexts(known)
+    if network is None:
+        raise UserError("--weights: missing; words are read by a CLIP's text tower")
+    return TextTower(network, device)
+
+
+def _foreign(text: str) -> bool:
+    """Whether a letter is of another script than Latin."""
+    return any(c.isalpha() and "LATIN" not in unicodedata.name(c, "") for c in text)

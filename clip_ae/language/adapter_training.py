@@ -1,0 +1,83 @@
+"""The whole story of post-pre-training: fixed steps, the last step is the result."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.language.adapter import Joint
+from clip_ae.language.sequences import Batch, Drawing
+from clip_ae.losses.masked_contrast import masked_contrast
+
+WEIGHT_DECAY = 0.02
+# Share of the steps in which the learning rate rises.
+WARM_UP = 0.1
+
+
+def create(dims: Mapping[str, int], text_dim: int, how: PostTraining, seed: int) -> Joint:
+    """A fresh network; the seed alone decides its weights."""
+    torch.manual_seed(seed)
+    return Joint(dims, text_dim, how.width, how.temperature, how.learned_temperature)
+
+
+def train(
+    joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed: int, blocks: nn.Module | None = None
+) -> Iterator[dict[str, float]]:
+    """Learn, a step an item; texts [actions, D] are what each action is tied to.
+
+    Where the table holds what the last blocks of an encoder read, these blocks learn too.
+    """
+    rates = {joint: how.learning_rate} | ({blocks: how.tuning.learning_rate} if blocks else {})
+    groups = [{"params": [p for p in m.parameters() if p.requires_grad], "lr": rate} for m, rate in rates.items()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    # OneCycleLR divides by the length of rise and of fall, less one step: two and one are the least.
+    steps = max(3, how.steps)
+    rise = max(WARM_UP, 2 / steps)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, list(rates.values()), total_steps=steps, pct_start=rise)
+    joint.train()
+    rng = np.random.default_rng(seed)
+    for step in range(1, how.steps + 1):
+        drawn = drawing.batch(rng)
+        losses = contrasts(joint, encoded(blocks, drawn) if blocks else drawn, texts, how.dropout)
+        optimizer.zero_grad()
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()
+        optimizer.step()
+        cycle.step()
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        yield {"step": step, **values, "temperature": 1 / float(joint.scale.detach())}
+    joint.eval()
+
+
+def encoded(blocks: nn.Module, batch: Batch) -> Batch:
+    """What the blocks make of the rows that are of a clip; padding, and what could not be read, stay 0."""
+    of_clips = (batch.clips > 0).any(dim=0)
+
+    def features(rows: Tensor) -> Tensor:
+        flat = rows.flatten(0, 1)
+        inside = of_clips & flat.any(dim=-1)
+        seen: Tensor = blocks(flat[inside])
+        placed = seen.new_zeros(len(inside), seen.shape[1])
+        placed[inside] = seen
+        return placed.view(*rows.shape[:2], -1)
+
+    return replace(batch, features={name: features(rows) for name, rows in batch.features.items()})
+
+
+def contrasts(joint: Joint, batch: Batch, texts: Tensor, dropout: float = 0.0) -> dict[str, Tensor]:
+    """The loss of every stream: its clips against the texts."""
+    words = torch.where((batch.kinds == 0)[:, None], joint.nothing, joint.texts(texts[batch.texts]))
+    return {
+        name: masked_contrast(joint.scale * _clips(joint, name, batch, dropout) @ words.T, batch.kinds)
+        for name in batch.features
+    }
+
+
+def _clips(joint: Joint, stream: str, batch: Batch, dropout: float) -> Tensor:
+    """[N, width] of length 1: the mean of g over every clip."""
+    g = joint.adapters[stream](F.dropout(batch.features[stream], dropout, joint.training))
+    return F.normalize(batch.clips @ g.flatten(0, 1), dim=-1)

@@ -1,0 +1,83 @@
+"""Classes from few examples: a class is the mean of its examples, and a snippet is shared among classes and background.
+
+Background is what was learned of it, if anything was, and the mean of snippets that are no example.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip_ae.core.types import Streams
+from clip_ae.language.embedding_space import Seen, Space
+from clip_ae.language.spans import Span
+from clip_ae.localizers.inference import VideoCurves
+
+# Snippets by video.
+Marked = Mapping[str, NDArray[np.bool_]]
+
+
+def covered(streams: Streams) -> Marked:
+    """The snippets that every stream has."""
+    first = next(iter(streams.values()))
+    return {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
+
+
+def shows(span: Span, covered: Marked) -> bool:
+    """Whether anything of an example could be read."""
+    return bool(covered[span.video_id][span.first : span.end].any())
+
+
+def outside(examples: Iterable[Span], covered: Marked) -> Marked:
+    """The snippets of the examples' videos that lie in no example."""
+    found = {span.video_id: covered[span.video_id].copy() for span in examples}
+    for span in examples:
+        found[span.video_id][span.first : span.end] = False
+    return found
+
+
+@torch.inference_mode()
+def points(
+    space: Space, seen: Mapping[str, Seen], examples: Sequence[Span], covered: Marked, background: Marked
+) -> dict[str, Tensor]:
+    """By view [1 + N, width], of length 1: background's point, then those of the examples' kinds 1 to N."""
+    kinds = range(1, 1 + max(span.kind for span in examples))
+    inside = [(span.kind, span.video_id, _inside(span, covered)) for span in examples]
+    found = {}
+    for view in space.scale:
+        means = [(kind, _mean(seen[i][view][rows])) for kind, i, rows in inside]
+        nothing = torch.cat([seen[i][view][_index(rows)] for i, rows in background.items()])
+        classes = [_mean(torch.stack([mean for kind, mean in means if kind == k])) for k in kinds]
+        found[view] = torch.stack([_background(nothing, space.nothing.get(view)), *classes])
+    return found
+
+
+@torch.inference_mode()
+def curves(space: Space, seen: Seen, points: Mapping[str, Tensor], covered: NDArray[np.bool_]) -> VideoCurves:
+    """Attention is all but background's share, activation each class's share of it, a score its mean over the video."""
+    nearness = torch.stack([space.scale[view] * seen[view] @ around.T for view, around in points.items()]).mean(dim=0)
+    share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * covered[:, None]
+    attention = share.sum(axis=1)
+    activation = share / np.where(attention > 0, attention, 1.0)[:, None]
+    return VideoCurves(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
+
+
+def _background(rows: Tensor, learned: Tensor | None) -> Tensor:
+    """Where neither is there, all is equally far."""
+    mean = _mean(rows) if len(rows) else rows.new_zeros(rows.shape[1])
+    return mean if learned is None else F.normalize(learned + mean, dim=0)
+
+
+def _inside(span: Span, covered: Marked) -> Tensor:
+    return span.first + _index(covered[span.video_id][span.first : span.end])
+
+
+def _index(rows: NDArray[np.bool_]) -> Tensor:
+    return torch.from_numpy(np.flatnonzero(rows))
+
+
+def _mean(rows: Tensor) -> Tensor:
+    return F.normalize(rows.mean(dim=0), dim=0)

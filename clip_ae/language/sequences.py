@@ -1,0 +1,116 @@
+"""Untrimmed sequences with known borders: actions pasted between background, each of any video."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.types import Streams
+from clip_ae.language.spans import Span
+
+Rng = np.random.Generator
+# Snippets of background between two actions.
+GAP = (1, 8)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of the table, one clip of a sequence; text is a row of the texts, -1 for background."""
+
+    first: int
+    end: int
+    kind: int
+    text: int = -1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """features [B, T, D] a stream; clips [N, B T], a row the mean over a clip; kinds and texts [N]."""
+
+    features: Mapping[str, Tensor]
+    clips: Tensor
+    kinds: Tensor
+    texts: Tensor
+
+
+class Table:
+    """Features of many videos on the device, below each other; a last row of zeros is padding."""
+
+    def __init__(self, streams: Streams, device: str) -> None:
+        videos = next(iter(streams.values()))
+        ends = np.cumsum([0, *(len(video.feature) for video in videos.values())]).tolist()
+        self.first = dict(zip(videos, ends, strict=False))
+        self.padding, self.device = ends[-1], device
+        self.rows = {name: _rows([v.feature for v in found.values()]).to(device) for name, found in streams.items()}
+
+    def place(self, span: Span) -> tuple[int, int]:
+        return self.first[span.video_id] + span.first, self.first[span.video_id] + span.end
+
+    def batch(self, sequences: Sequence[Sequence[Part]]) -> Batch:
+        longest = max(sum(p.end - p.first for p in parts) for parts in sequences)
+        index = np.full((len(sequences), longest), self.padding)
+        clips = np.zeros((sum(map(len, sequences)), len(sequences), longest), np.float32)
+        number = 0
+        for row, parts in enumerate(sequences):
+            at = 0
+            for part in parts:
+                length = part.end - part.first
+                index[row, at : at + length] = np.arange(part.first, part.end)
+                clips[number, row, at : at + length] = 1 / length
+                at, number = at + length, number + 1
+        picked = torch.from_numpy(index).to(self.device)
+        every = [part for parts in sequences for part in parts]
+        return Batch(
+            {name: table[picked].float() for name, table in self.rows.items()},
+            torch.from_numpy(clips.reshape(len(clips), -1)).to(self.device),
+            torch.tensor([p.kind for p in every], device=self.device),
+            torch.tensor([p.text for p in every], device=self.device),
+        )
+
+
+class Drawing:
+    """Sequences at random: every kind of action as often as any other, background by its length."""
+
+    def __init__(self, table: Table, actions: Sequence[Span], background: Sequence[Span], how: PostTraining) -> None:
+        self.table, self.actions, self.background, self.how = table, actions, background, how
+        lengths = np.array([s.end - s.first for s in background], float)
+        self.chances = lengths / lengths.sum()
+
+    @cached_property
+    def by_kind(self) -> list[NDArray[np.int64]]:
+        kinds = np.array([s.kind for s in self.actions])
+        return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+
+    def batch(self, rng: Rng) -> Batch:
+        return self.table.batch([self._sequence(rng) for _ in range(self.how.batch)])
+
+    def _sequence(self, rng: Rng) -> list[Part]:
+        parts = [self._gap(rng)]
+        for _ in range(self.how.actions):
+            parts += [self._action(rng), self._gap(rng)]
+        return parts
+
+    def _action(self, rng: Rng) -> Part:
+        mine = self.by_kind[rng.integers(len(self.by_kind))]
+        number = int(mine[rng.integers(len(mine))])
+        return Part(*self._cut(self.actions[number], self.how.longest, rng), self.actions[number].kind, number)
+
+    def _gap(self, rng: Rng) -> Part:
+        span = self.background[rng.choice(len(self.background), p=self.chances)]
+        return Part(*self._cut(span, int(rng.integers(*GAP)), rng), span.kind)
+
+    def _cut(self, span: Span, most: int, rng: Rng) -> tuple[int, int]:
+        """A random part of at most so many snippets."""
+        first, end = self.table.place(span)
+        length = min(most, end - first)
+        first += int(rng.integers(end - first - length + 1))
+        return first, first + length
+
+
+def _rows(features: Sequence[NDArray[np.float16]]) -> Tensor:
+    return torch.from_numpy(np.concatenate([*features, np.zeros_like(features[0][:1])]))

@@ -1,0 +1,54 @@
+"""A text as a question to every snippet: how much does it look like this?
+
+logit = scale (u q - offset) for a snippet's vector u. In the joint space that is the text against background; in CLIP's
+own there is no background, so the average snippet stands for it.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clip_ae.language.adapter import Joint
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Question:
+    """vector [D]"""
+
+    vector: Floats
+    offset: float
+    scale: float
+
+    def logits(self, rows: NDArray[np.float16]) -> NDArray[np.float64]:
+        """[snippets]; where nothing was seen, nothing looks less like it."""
+        found = self.scale * (rows.astype(np.float64) @ self.vector - self.offset)
+        seen = rows.any(axis=1)
+        return np.where(seen, found, found[seen].min(initial=0.0))
+
+
+def to_clip(text: Floats, mean: Floats, scale: float) -> Question:
+    """Of an embedded text [D], where an average snippet is `mean`."""
+    return Question(text, float(mean @ text), scale)
+
+
+@torch.inference_mode()
+def to_joint(text: Floats, joint: Joint) -> Question:
+    words = joint.texts(torch.from_numpy(text)[None])[0] - joint.nothing
+    return Question(words.numpy(), 0.0, float(joint.scale))
+
+
+def peaks(blocks: Sequence[NDArray[np.float16]], first: NDArray[np.int64], question: Question) -> Floats:
+    """[videos]: how much each video's best snippet looks like it. In half precision: what is shown is computed anew."""
+    vector = torch.from_numpy(question.vector).half()
+    with warnings.catch_warnings():
+        # A mapped file can only be read, which is all that is done here.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        near = torch.cat([torch.from_numpy(block) @ vector for block in blocks]).float().numpy()
+    best: Floats = np.maximum.reduceat(near, first[:-1])
+    return best

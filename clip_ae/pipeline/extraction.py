@@ -1,0 +1,186 @@
+"""Windows of many videos through one network: decoding, preparing and the network's work overlap."""
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.progress import track
+from clip_ae.core.timeline import Grid
+from clip_ae.core.types import Encoder, Failure, VideoFeatures, VideoInfo, Window
+from clip_ae.data.snippet_times import snippet_times
+from clip_ae.media.decoder_pool import End, Feed, Prepared
+from clip_ae.media.decoder_process import Decoder
+
+# Batches' worth of windows that may wait for others of their shape.
+WAITING = 2
+
+
+class Network(Protocol):
+    """An encoder in batches of one shape."""
+
+    def size(self, example: NDArray[Any]) -> int:
+        """Snippets a batch, once the first is there to be looked at."""
+        ...
+
+    def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
+
+
+class Rows:
+    """One video's features as they come in; what never comes stays zero with coverage 0."""
+
+    def __init__(self, info: VideoInfo, dim: int) -> None:
+        self.info = info
+        self.feature = np.zeros((info.snippets, dim), np.float16)
+        self.coverage = np.zeros(info.snippets, np.float32)
+        self.loudness = np.full(info.snippets, np.nan, np.float32)
+        self.not_finite: list[int] = []
+        self.decoded = 0.0
+        # Windows that wait for their batch.
+        self.waiting = 0
+        self.end: End | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.end is not None and not self.waiting
+
+    def put(self, window: Prepared, feature: NDArray[np.float32]) -> None:
+        with np.errstate(over="ignore"):
+            half = feature.astype(np.float16)
+        self.waiting -= 1
+        if np.isfinite(half).all():
+            self.feature[window.snippet], self.coverage[window.snippet] = half, window.coverage
+            if window.loudness is not None:
+                self.loudness[window.snippet] = window.loudness
+        else:
+            self.not_finite.append(window.snippet)
+
+    def features(self, grid: Grid) -> VideoFeatures:
+        start, stop = snippet_times(grid, self.info.snippets)
+        loudness = None if np.isnan(self.loudness).all() else self.loudness
+        return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature, loudness)
+
+    def failures(self, stream: str, sees: bool) -> Iterator[Failure]:
+        """What went wrong, in words; `sees` tells pictures from sound."""
+        stage, lost = f"extract/{stream}", self.info.snippets - self.decoded
+        broken = self.end.failure if self.end else None
+        if broken:
+            yield Failure(self.info.video_id, stage, broken.kind, str(broken))
+        # The last snippet may lack a half by right, a lone one all but a frame; a silent film lacks nothing.
+        elif lost >= 1 and (self.info.has_audio or sees):
+            message = f"{self.decoded:.1f} of {self.info.snippets} snippets could be decoded"
+            yield Failure(self.info.video_id, stage, "partial", message)
+        if self.not_finite:
+            message = f"{len(self.not_finite)} features are not finite, first that of snippet {min(self.not_finite)}"
+            yield Failure(self.info.video_id, stage, "not-finite", message)
+
+
+Batch = list[tuple[Rows, Prepared]]
+
+
+class Extraction:
+    """One stream of features. Batches have one shape, so no neighbour ever changes a row.
+
+    Where only some snippets of a video are `wanted`, the others' rows stay as if nothing had been there.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        grid: Grid,
+        encoder: Encoder,
+        network: Network,
+        videos: Path,
+        decoders: Sequence[Decoder],
+        wanted: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
+        self.stream, self.grid, self.encoder = stream, grid, encoder
+        self.network, self.videos, self.decoders, self.wanted = network, videos, decoders, wanted
+        self.failures: list[Failure] = []
+        self.busy = self.seconds = 0.0
+
+    @property
+    def waited(self) -> float:
+        """Share of the time in which the network had nothing to do."""
+        return 1 - self.busy / self.seconds if self.seconds else 0.0
+
+    def features(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
+        """Every video, in order, as soon as its last window is through."""
+        began = time.perf_counter()
+        rows = [Rows(info, self.encoder.dim) for info in infos]
+        unfinished = deque(rows)
+        # The network works in a thread of its own, on one batch while the next is gathered.
+        with ThreadPoolExecutor(1) as executor:
+            at_work: tuple[Batch, Future[NDArray[np.float32]]] | None = None
+            for batch in self._batches(rows):
+                stacked = np.stack([window.data for _, window in batch if window.data is not None])
+                encoded = executor.submit(self._encode, stacked)
+                if at_work:
+                    _put(*at_work)
+                at_work = batch, encoded
+                yield from self._complete(unfinished)
+            if at_work:
+                _put(*at_work)
+        yield from self._complete(unfinished)
+        self.seconds += time.perf_counter() - began
+
+    def _batches(self, rows: Sequence[Rows]) -> Iterator[Batch]:
+        """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
+        gathered: dict[tuple[int, ...], Batch] = {}
+        total = sum(len(self._wanted(r.info)) for r in rows)
+        for row, window in track(self._windows(rows), self.stream, total, "snippets"):
+            if window.data is None:
+                continue
+            gathered.setdefault(window.data.shape, []).append((row, window))
+            # More than asked for, where the network has just found that less fits.
+            size = self.network.size(window.data)
+            if len(gathered[window.data.shape]) >= size:
+                yield gathered.pop(window.data.shape)
+            elif sum(map(len, gathered.values())) >= WAITING * size:
+                yield gathered.pop(max(gathered, key=lambda shape: len(gathered[shape])))
+        yield from gathered.values()
+
+    def _windows(self, rows: Sequence[Rows]) -> Iterator[tuple[Rows, Prepared]]:
+        """All windows with the rows they belong to; a video's end is written down in passing."""
+        for index, part in Feed([r.info for r in rows], self._read, self.encoder.prepare, self.decoders):
+            if isinstance(part, End):
+                rows[index].end = part
+                continue
+            rows[index].decoded += part.coverage
+            rows[index].waiting += part.data is not None
+            yield rows[index], part
+
+    def _encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        began = time.perf_counter()
+        encoded = self.network(batch)
+        self.busy += time.perf_counter() - began
+        return encoded
+
+    def _complete(self, unfinished: deque[Rows]) -> Iterator[VideoFeatures]:
+        while unfinished and unfinished[0].complete:
+            rows = unfinished.popleft()
+            self.failures.extend(rows.failures(self.stream, sees=self.encoder.short_side is not None))
+            yield rows.features(self.grid)
+
+    def _wanted(self, info: VideoInfo) -> Collection[int]:
+        return range(info.snippets) if self.wanted is None else self.wanted[info.video_id]
+
+    def _read(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
+        wanted = self._wanted(info)
+        return (window for window in self._windows_of(decoder, info) if window.snippet in wanted)
+
+    def _windows_of(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
+        path = self.videos / info.path
+        if self.encoder.short_side is None:
+            return decoder.audio(path, info, self.grid)
+        return decoder.video(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
+
+
+def _put(batch: Batch, encoded: Future[NDArray[np.float32]]) -> None:
+    for (rows, window), feature in zip(batch, encoded.result(), strict=True):
+        rows.put(window, feature)

@@ -1,0 +1,83 @@
+"""How features that were read were made, told by records: the encoder, its networks, and what they were taught."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.specs import ExtractSpec
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Record, join_ids
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_record
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A dataset's folder of results, and the inputs of whatever read its features."""
+
+    dataset: Path
+    inputs: Mapping[str, str]
+
+    def encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
+        """How the stream was extracted, and by which networks."""
+        record = self._read(stream)
+        if record.stage == "adapt_features":
+            record = self._found(stream, record.inputs["features"])
+        if record.stage != "extract":
+            raise UserError(f"{self.dataset}: the {stream} features are ready ones; nobody knows how to make more")
+        spec = read(ExtractSpec, record.spec)
+        return spec, [self._network(name, record.inputs[name]) for name in spec.encoder.networks]
+
+    def adapter(self, stream: str) -> WeightsFile | None:
+        """What was put beside the stream's features, if anything."""
+        record = self._read(stream)
+        if record.stage != "adapt_features":
+            return None
+        paths = self.dataset.glob("post_pretrained/*/model.safetensors")
+        return _of(paths, record.inputs["model"], f"{self.dataset}: the network that adapted its {stream} features")
+
+    @property
+    def joint(self) -> WeightsFile | None:
+        """The network of the joint space that was read, if that was read."""
+        if "model" not in self.inputs:
+            return None
+        paths = self.dataset.glob("post_pretrained/*/model.safetensors")
+        return _of(paths, self.inputs["model"], f"{self.dataset}: the network of the joint space")
+
+    def _read(self, stream: str) -> Record:
+        """Of one of the shards that were read, by a tuned encoder where there was one; other cuts may lie beside."""
+        read_from = self.inputs.get(f"encoded/{stream}", self.inputs[f"features/{stream}"])
+        for place in self._places(stream):
+            cuts: dict[str, list[Record]] = {}
+            for path in sorted(place.glob("*-of-*.parquet")):
+                cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_record(path))
+            for records in cuts.values():
+                if join_ids(record.id for record in records) == read_from:
+                    return records[0]
+        raise UserError(f"{self.dataset}: not the {stream} shards that were read; run it again")
+
+    def _found(self, stream: str, made_by: str) -> Record:
+        records = (read_parquet_record(p) for place in self._places(stream) for p in sorted(place.glob("*.parquet")))
+        record = next((r for r in records if r.id == made_by), None)
+        if record is None:
+            raise UserError(f"{self.dataset}: not the {stream} shards that were adapted; run it again")
+        return record
+
+    def _places(self, stream: str) -> Iterator[Path]:
+        yield self.dataset / "features" / stream
+        for kind in ("features", "encoded"):
+            yield from sorted(self.dataset.glob(f"post_pretrained/*/{kind}/{stream}"))
+
+    def _network(self, name: str, made_by: str) -> WeightsFile:
+        """The very network that the features are of; a tuned one lies with the recipe."""
+        path = self.dataset.parent / "weights" / f"{name}.safetensors"
+        tuned = sorted(self.dataset.glob("post_pretrained/*/weights/*.safetensors"))
+        return _of([path, *tuned], made_by, f"{path}: the network that the features were extracted with")
+
+
+def _of(paths: Iterator[Path] | list[Path], made_by: str, what: str) -> WeightsFile:
+    for path in paths:
+        if path.is_file() and read_weights_record(path).id == made_by:
+            return read_weights(path)
+    raise UserError(f"{what} is not there any more, or was made otherwise since; run it again")

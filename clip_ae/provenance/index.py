@@ -1,0 +1,82 @@
+"""What made every output under results/: their records, and which of them an input's id stands for."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from clip_ae.core import paths
+from clip_ae.core.errors import ClipAeError
+from clip_ae.core.provenance import Record, join_ids
+from clip_ae.provenance.read_provenance import read_record
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file, the stage whose place it has, and what its path says; no record where none can be read."""
+
+    path: str
+    stage: str
+    wildcards: Mapping[str, str]
+    record: Record | None
+
+
+class Ledger:
+    """The outputs below a folder's results/, read once."""
+
+    def __init__(self, root: Path) -> None:
+        self.outputs = list(_outputs(root))
+
+    @cached_property
+    def jobs(self) -> dict[str, list[Output]]:
+        """By record: a job's outputs, which have one record."""
+        found: dict[str, list[Output]] = defaultdict(list)
+        for output in self.outputs:
+            if output.record:
+                found[output.record.id].append(output)
+        return dict(found)
+
+    @cached_property
+    def sets(self) -> dict[str, set[str]]:
+        """The jobs behind every id that an input may have: one job's own, and one for all shards of a folder."""
+        folders: dict[str, set[str]] = defaultdict(set)
+        for made_by, outputs in self.jobs.items():
+            for output in outputs:
+                folder, _, cut = output.path.rpartition("/")
+                # Shards of an earlier number may lie beside today's.
+                folders[folder + cut.partition("-of-")[2]].add(made_by)
+        return {join_ids(ids): ids for ids in folders.values()} | {made_by: {made_by} for made_by in self.jobs}
+
+    def chain(self, record: Record) -> dict[str, Record]:
+        """Every record that the record's inputs name, directly or not, by id."""
+        found: dict[str, Record] = {}
+        queue = list(record.inputs.values())
+        while queue:
+            for made_by in self.sets.get(queue.pop(), set()) - found.keys():
+                found[made_by] = _record(self.jobs[made_by])
+                queue.extend(found[made_by].inputs.values())
+        return found
+
+
+def _record(outputs: list[Output]) -> Record:
+    record = outputs[0].record
+    assert record is not None
+    return record
+
+
+def _outputs(root: Path) -> Iterator[Output]:
+    for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
+        path = file.relative_to(root).as_posix()
+        for stage, pattern in paths.OUTPUTS:
+            wildcards = paths.match(pattern, path)
+            if wildcards is not None:
+                yield Output(path, stage, wildcards, _readable(file))
+                break
+
+
+def _readable(file: Path) -> Record | None:
+    try:
+        return read_record(file)
+    except ClipAeError:
+        return None

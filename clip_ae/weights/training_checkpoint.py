@@ -1,0 +1,94 @@
+"""A training's last state, beside its outputs, for when it is killed.
+
+Its name carries the digest of all that the training depends on, and so does what lies in it: another config's
+checkpoint is never picked up. Where another process trains the very same, this one goes on without: on a CPU both write
+the same bytes.
+"""
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from clip_ae.core.errors import RefusedInput
+from clip_ae.core.files import disk_faults
+from clip_ae.core.progress import say
+from clip_ae.core.provenance import Record, digest
+from clip_ae.weights.network_file import Tensors, read_weights, save_weights
+
+# Seconds between two checkpoints: a large one takes seconds to write.
+PAUSE = 60.0
+
+
+@dataclass
+class Checkpoint:
+    """Where to save to, and what was found there."""
+
+    path: Path | None
+    record: Record
+    step: int = 0
+    # Of the log, as text: the order of their keys must not change on the way.
+    lines: list[str] = field(default_factory=list)
+    state: Tensors = field(default_factory=dict)
+    pause: float = PAUSE
+    saved: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        return self.path is not None and time.monotonic() - self.saved >= self.pause
+
+    def save(self, step: int, state: Tensors, lines: list[str]) -> None:
+        assert self.path is not None
+        save_weights(self.path, state, self.record, {"step": step, "lines": lines})
+        self.saved = time.monotonic()
+
+
+@contextlib.contextmanager
+def checkpoint(beside: Path, record: Record, device: str, pause: float = PAUSE) -> Iterator[Checkpoint]:
+    """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
+    key = digest(f"{record.id} {device}")[:16]
+    with disk_faults(beside), _lock_file(beside) as lock:
+        if not _held(lock, beside, key):
+            yield Checkpoint(None, record, pause=pause)
+            return
+        yield _found(beside.with_name(f".{beside.stem}.{key}.checkpoint"), record, pause)
+        for old in beside.parent.glob(f".{beside.stem}.*.checkpoint"):
+            old.unlink(missing_ok=True)
+        Path(lock.name).unlink(missing_ok=True)
+
+
+def _lock_file(beside: Path) -> TextIO:
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return (beside.parent / f".{beside.stem}.lock").open("a+")
+
+
+def _held(lock: TextIO, beside: Path, key: str) -> bool:
+    """Take the output's lock; False where another process makes the very same. Another config's is waited for.
+
+    Else a training that outlived its killed workflow would write its model over that of the config of today.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        if lock.read() == key:
+            say(f"{beside}: another process is training this too; going on without a checkpoint")
+            return False
+        say(f"{beside}: another process trains this with another config; waiting for it to end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(key)
+    lock.flush()
+    return True
+
+
+def _found(path: Path, record: Record, pause: float) -> Checkpoint:
+    if not path.is_file():
+        return Checkpoint(path, record, pause=pause)
+    file = read_weights(path)
+    if file.record.id != record.id:
+        raise RefusedInput(f"{path}: a checkpoint of another config or code; delete it to train from the start")
+    say(f"going on at step {file.about['step']}")
+    return Checkpoint(path, record, file.about["step"], file.about["lines"], dict(file.tensors), pause)

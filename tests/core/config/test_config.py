@@ -1,0 +1,286 @@
+"""config.yaml: the shipped file is whole and right, and every mistake ends in one line."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.dataclass_config import leaves
+from clip_ae.core.config.schema import Config
+from clip_ae.core.errors import UserError
+from clip_ae.core.sharding import demo_subsets
+from clip_ae.core.tiou_ranges import ranges
+from clip_ae.tools import schema
+from clip_ae.workflow.config_files import read_config_file
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def data() -> dict[str, Any]:
+    return copy.deepcopy(read_config_file(ROOT / "config.yaml"))
+
+
+def put(data: dict[str, Any], path: str, value: Any) -> None:
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        data = data[parent]
+    data[leaf] = value
+
+
+def test_the_schema_file_is_what_the_dataclasses_say() -> None:
+    kept = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
+    assert kept == schema.text(), "run `make schema`"
+
+
+def test_every_key_stands_in_config_yaml() -> None:
+    """Leaf keys of every section, looked up by name; keys of the other sources stand in the examples.
+
+    The simulated world's knobs are documented where they were calibrated.
+    """
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8") + (ROOT / "docs/simulation.md").read_text().replace(
+        "`", ":"
+    )
+    keys = {leaf.path.split(".")[-1] for leaf in leaves(Config)} | set(json_keys(json.loads(schema.text())))
+    assert not [k for k in keys if f"{k}:" not in text]
+
+
+def json_keys(node: Any) -> Any:
+    if isinstance(node, dict):
+        yield from node.get("properties", {})
+        for value in node.values():
+            yield from json_keys(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from json_keys(value)
+
+
+def test_the_commented_examples_are_right() -> None:
+    """Both `mine` examples work once their marks are taken away."""
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    examples = re.sub(r"^  # ?", "  ", text[text.index("  # mine:") :], flags=re.MULTILINE)
+    first, _, second = examples.partition("  Features that you have")
+    head = text[: text.index("  # A folder of your own")]
+    for example in (first, "  mine:" + second.partition("  mine:")[2]):
+        config = load_config(yaml.safe_load(head + example))
+        assert config.datasets["mine"].stream_names[:2] == ("rgb", "flow")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("datasets.demo.trainng", {}, "datasets.demo.trainng: unknown key; did you mean 'training'?"),
+        ("datasets.demo.training.steps", 0, "datasets.demo.training.steps: 0 must be at least 1"),
+        ("datasets.demo.videos", "x", "expected exactly one of demo, simulate, videos, features; got demo, videos"),
+        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae"),
+        ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
+        (
+            "datasets.demo.evaluation.averages",
+            ["0.1:0.65"],
+            "datasets.demo.evaluation.averages: '0.1:0.65' must be LOW",
+        ),
+        (
+            "datasets.demo.evaluation.videos",
+            "200",
+            "datasets.demo.evaluation.videos: '200' is not defined; did you mean",
+        ),
+        ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
+        ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
+        ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a run that is told labels clusters"),
+        (
+            "runs.ugct.ugct",
+            {"base": "stpn", "uncertainty": "dropout"},
+            "runs.ugct.ugct.uncertainty: stpn has no dropout",
+        ),
+        ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
+        ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
+        ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
+        ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo brings its own"),
+        ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: of ready features nobody knows"),
+        ("datasets.demo.fewshot.recipes", [], "datasets.demo.fewshot: names no recipes"),
+        ("datasets.demo.fewshot.shots", [], "datasets.demo.fewshot: names no shots"),
+        (
+            "datasets.demo.fewshot.recipes",
+            ["base_clases"],
+            "'base_clases' is not defined; did you mean 'base_classes'?",
+        ),
+        (
+            "datasets.demo.fewshot.recipes",
+            ["base_classes", "base_actions"],
+            "datasets.demo.fewshot.recipes: leave out different classes",
+        ),
+        ("post_pretraining.named.clips", "demo", "post_pretraining.named.clips is this dataset; its actions are told"),
+        ("post_pretraining.plain", {"run": "ugct"}, "post_pretraining.plain: a name is letters"),
+        ("post_pretraining.clip", {"run": "ugct"}, "and none of clip, plain"),
+        ("post_pretraining.base_classes.mode", "encoder", "base_classes reads features of its own"),
+        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features` source"),
+        ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
+        ("datasets.demo.encoders.flow", None, "stpn_sparse reads the flow stream, which this dataset does not have"),
+        ("datasets.demo.encoders.audio", None, "clip_ae reads the audio stream, which this dataset does not have"),
+        ("datasets.simulated.classes", 21, "datasets.simulated.classes: 21, but simulate.classes is 20"),
+        ("datasets.simulated.annotations", "x", "datasets.simulated.annotations: the simulated world brings its own"),
+        ("datasets.demo.localization.attention_thresholds", [0.5, 0.1], "attention_thresholds: expected rising"),
+        ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae and oracle, not of ugct"),
+        ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
+        ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
+        ("runs.ugct.supervision", "full", "runs.ugct.supervision: the oracle, and nothing else"),
+        ("runs.ugct.ugct", {"base": "stpn", "class_targets": "kl"}, "class_targets: both forms are of classes that"),
+        ("runs.oracle.supervision", "weak", "runs.oracle.supervision: the oracle, and nothing else"),
+        ("runs.clip_ae.caf.stages", 5, "runs.clip_ae.caf.stages: 5 must be at most 4"),
+        ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),
+        ("runs.clip_ae.ugct.base", "tcam", 'runs.clip_ae.ugct.base: "tcam" is not allowed'),
+        ("datasets.demo.encoders.rgb.weights", "demo_clip", "demo_clip is a clip network; rgb needs i3d"),
+        ("datasets.demo.encoders.rgb.weights", "demo_flow", "demo_flow takes 2 channels; rgb has 3"),
+        ("datasets.demo.encoders.rgb.weights", "demo_rbg", "'demo_rbg' is not defined; did you mean 'demo_rgb'?"),
+        ("datasets.demo.evaluation.tiou", [0.5, 0.1], "datasets.demo.evaluation.tiou: expected rising numbers"),
+        ("datasets.demo.evaluation.tiou", [0.5, 1.5], "datasets.demo.evaluation.tiou[1]: 1.5 must be at most 1"),
+        ("datasets.demo.evaluation.averages", ["0.1:0.55"], "'0.1:0.55' must be LOW:HIGH with both ends in tiou"),
+        ("datasets.demo.evaluation.averages", ["all"], "'all' must be LOW:HIGH"),
+        ("datasets.demo.demo.seconds_min", 30, "datasets.demo.demo.seconds_min: larger than seconds_max"),
+        ("datasets.weights", {}, "datasets.weights.classes: missing"),
+        ("runs.stpn.method", "stpm", "runs.stpn.method: \"stpm\" is not allowed; did you mean 'stpn'?"),
+        (
+            "runs.stpn_sparse.losses.sparsty",
+            1.0,
+            "runs.stpn_sparse.losses.sparsty: 'sparsty' is not defined; did you mean 'sparsity'",
+        ),
+        (
+            "weights.demo_rgb.clip",
+            {},
+            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft; got i3d, clip",
+        ),
+        ("weights.demo_rgb.i3d", None, "vggish_pca, raft; got none"),
+        ("weights.raft_large.source", "pretrain", "weights.raft_large.source: this workflow trains no raft"),
+        ("weights.raft_large.raft.size", "huge", 'weights.raft_large.raft.size: "huge" is not allowed'),
+        ("datasets.demo.encoders.rgb.weights", "raft_large", "raft_large is a raft network; rgb needs i3d here"),
+        ("datasets.demo.encoders.rgb.precision", "fp16", 'rgb.precision: "fp16" is not allowed'),
+        ("datasets.demo.encoders.rgb.raft", "raft_large", "datasets.demo.encoders.rgb.raft: unknown key"),
+        ("datasets.demo.encoders.flow.algorithm", "raft", "flow.raft: name a raft entry of `weights` with algorithm"),
+        ("datasets.demo.encoders.flow.raft", "raft_large", "flow.raft: name a raft entry of `weights` with algorithm"),
+        (
+            "datasets.demo.encoders.flow.raft",
+            "raft_lrge",
+            "flow.raft: 'raft_lrge' is not defined; did you mean",
+        ),
+        ("datasets.demo.encoders.flow.raft", "vggish", "flow.raft: vggish is a vggish network; flow needs raft here"),
+        ("datasets.demo.encoders.audio.pca", "vggish", "audio.pca: vggish is a vggish network; audio needs vggish_pca"),
+        ("runtime.gpu_batch", -1, "runtime.gpu_batch: -1 must be at least 0"),
+        ("runtime.workers", 0, "runtime.workers: 0 must be at least 1"),
+        ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
+        ("weights.vggish.integrity", "sha256-prefx:1", "weights.vggish.integrity: expected sha256:HEX"),
+        ("weights.vggish.integrity", None, "weights.vggish.integrity: missing; what comes from a URL"),
+        ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
+        ("datasets.demo.localization.thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
+        ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
+        ("runs.stpn_sparse.losses.sparsity", -5.0, "runs.stpn_sparse.losses.sparsity: -5.0 must be at least 0"),
+        ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
+        (
+            "post_pretraining.tuned_named.clips",
+            "thumos14",
+            "post_pretraining.tuned_named.clips: an encoder is tuned on the dataset's own videos; clips are for",
+        ),
+        ("datasets.simulated.runs", ["ugct_tuned"], "needs videos and encoders for post_pretraining.tuned, whose I3D"),
+        ("datasets.demo.post_training.tuning.blocks", 10, "post_training.tuning.blocks: 10 must be at most 9"),
+        ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
+    ],
+)
+def test_mistakes(data: dict[str, Any], path: str, value: Any, words: str) -> None:
+    put(data, path, value)
+    with pytest.raises(UserError) as caught:
+        load_config(data)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["weights", "pretrained", "a/b", "-x", "a b", ""])
+def test_names_that_would_collide_or_escape(data: dict[str, Any], name: str) -> None:
+    data["datasets"][name] = data["datasets"]["thumos14"]
+    with pytest.raises(UserError, match="a name is letters, digits"):
+        load_config(data)
+
+
+def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
+    mine = {"features": "x", "classes": 3, "runs": ["stpn"], "headline": "stpn"}
+    data["datasets"]["mine"] = mine
+    with pytest.raises(UserError, match="has no stream; name at least one"):
+        load_config(data)
+    mine["streams"] = ["rgb", "flow"]
+    assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
+    mine |= {"runs": ["ugct_weak"], "headline": "ugct_weak"}
+    with pytest.raises(UserError, match="ugct_weak is told labels, and this dataset has no annotations"):
+        load_config(data)
+
+
+@pytest.mark.parametrize("name", ["vocabulary", "sentences"])
+def test_words_are_read_by_the_clip_that_saw_the_videos(data: dict[str, Any], name: str) -> None:
+    mine = {"features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn", name: "x"}
+    data["datasets"]["mine"] = mine
+    with pytest.raises(UserError, match=f"mine.{name}: only CLIP knows words, and this dataset has no clip stream"):
+        load_config(data)
+    mine["streams"] = ["rgb", "flow", "clip"]
+    with pytest.raises(UserError, match=f"mine.{name}: of ready features nobody knows the CLIP"):
+        load_config(data)
+    del mine["features"], mine["streams"]
+    mine |= {"videos": "x", "encoders": data["datasets"]["demo"]["encoders"]}
+    assert getattr(load_config(data).datasets["mine"], name) == "x"
+
+
+def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
+    flow = data["datasets"]["demo"]["encoders"]["flow"]
+    flow |= {"algorithm": "raft", "raft": "raft_large"}
+    encoders = load_config(data).datasets["demo"].encoders
+    assert encoders is not None
+    assert encoders.flow is not None
+    assert encoders.rgb is not None
+    assert encoders.flow.networks == ("demo_flow", "raft_large")
+    assert encoders.rgb.networks == ("demo_rgb",)
+
+
+def test_averages_hold_the_thresholds_between_their_ends() -> None:
+    tiou = (0.1, 0.3, 0.4, 0.5, 0.7)
+    assert ranges(("0.3:0.5",), tiou) == {"0.3:0.5": (0.3, 0.4, 0.5)}
+    assert ranges((), tiou) == {"0.1:0.7": tiou}
+    for text in ("0.3:0.6", "0.5:0.3", "0.3", "low:high"):
+        with pytest.raises(UserError, match="both ends in tiou"):
+            ranges((text,), tiou)
+
+
+def test_demo_ids_are_known_before_anything_is_drawn() -> None:
+    subsets = demo_subsets(5, 2)
+    assert list(subsets.values()) == ["training"] * 5 + ["validation"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\na: 2\n", ":2: 'a' stands twice"),
+        ("a: [1\nb: 2\n", ":2: not YAML"),
+        ("- a\n", "expected keys and values at the top"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_config_file(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
+    from clip_ae.encoders.pretraining.classification import FLOW
+
+    flow = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].encoders.flow  # type: ignore[union-attr]
+    assert (flow.algorithm, flow.bound) == (FLOW.algorithm, FLOW.bound)  # type: ignore[union-attr]
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes("# caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(UserError, match="expected a text file in UTF-8"):
+        read_config_file(path)

@@ -1,0 +1,66 @@
+"""Annotations as npy files, an element a video."""
+
+import numpy as np
+import pytest
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.types import Annotation, Instance
+from clip_ae.data.annotations import read_annotations, read_facts, read_subsets, source_digest
+from tests.data.npy_sets import write_npy_set, write_objects
+
+ROWS = [
+    {"videoname": "v1", "subset": "validation", "segments": [[1.5, 2.0], [3.0, 4.0]], "labels": ["run", "jump"],
+     "duration": 9.5},
+    {"videoname": "v2", "subset": "test", "segments": [], "labels": [], "duration": 3.0},
+]  # fmt: skip
+KNOWN = {
+    "v1": Annotation("validation", (Instance("run", 1.5, 2.0), Instance("jump", 3.0, 4.0)), 9.5),
+    "v2": Annotation("test", (), 3.0),
+}
+
+
+def test_a_set_reads_as_any_other_annotations(tmp_path):
+    folder = write_npy_set(tmp_path / "set", ROWS)
+    assert read_annotations(folder) == KNOWN
+    assert read_subsets(folder) == {"v1": "validation", "v2": "test"}
+    assert read_facts(folder)["v1"] == ("validation", 9.5)
+
+
+def test_the_digest_is_of_what_it_says(tmp_path):
+    before = source_digest(write_npy_set(tmp_path / "set", ROWS))
+    assert source_digest(write_npy_set(tmp_path / "copy", ROWS)) == before
+    ROWS[1]["subset"], kept = "validation", ROWS[1]["subset"]
+    assert source_digest(write_npy_set(tmp_path / "set", ROWS)) != before
+    ROWS[1]["subset"] = kept
+
+
+def test_without_durations(tmp_path):
+    assert read_annotations(write_npy_set(tmp_path / "set", ROWS, durations=False))["v1"].duration is None
+
+
+def test_the_kits_list_of_unclear_spans_beside_it_is_read(tmp_path):
+    folder = write_npy_set(tmp_path / "set", ROWS)
+    (folder / "Ambiguous_test.txt").write_text("v2  0.5 1.0\nv3  1.0 2.0\n")
+    known = read_annotations(folder)
+    assert known["v2"].ambiguous == ((0.5, 1.0),)
+    assert known["v3"] == Annotation("test", (), None, ((1.0, 2.0),))
+
+
+def test_parts_of_different_sets_are_refused(tmp_path):
+    folder = write_npy_set(tmp_path / "set", ROWS)
+    write_objects(folder / "labels.npy", [["run"]])
+    with pytest.raises(UserError, match=r"labels.npy: 1 elements where videoname.npy has 2"):
+        read_annotations(folder)
+    write_objects(folder / "labels.npy", [["run"], []])
+    with pytest.raises(UserError, match="video 'v1': expected a label for each segment"):
+        read_annotations(folder)
+    (folder / "labels.npy").unlink()
+    with pytest.raises(UserError, match=r"labels.npy: no such file"):
+        read_annotations(folder)
+
+
+def test_numbers_in_place_of_lists_are_refused(tmp_path):
+    folder = write_npy_set(tmp_path / "set", ROWS)
+    np.save(folder / "segments.npy", np.zeros(2))
+    with pytest.raises(UserError, match="expected a label for each segment"):
+        read_annotations(folder)

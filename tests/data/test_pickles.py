@@ -1,0 +1,134 @@
+"""Pickles of arrays: numbers come through, every other thing is named and refused before it does anything."""
+
+import datetime
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from clip_ae.core.errors import RefusedInput
+from clip_ae.data.pickles import read_arrays, read_objects
+from tests.data.npy_sets import write_objects
+
+
+def read(folder, value, protocol=4):
+    path = folder / "eyes.ckpt"
+    path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol))
+    return read_arrays("weights.eyes", path)
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", "<f2", "<i8", "|u1", "|b1"])
+def test_arrays_by_name(tmp_path, kind, protocol):
+    array = (np.arange(24) % 7).astype(kind).reshape(2, 3, 4)
+    value = {"params": {"unit": {"kernel": array, "columns_first": np.asfortranarray(array)}}, "mean": array[0, 0]}
+    found = read(tmp_path, value, protocol)
+    assert found.keys() == {"params/unit/kernel", "params/unit/columns_first", "mean"}
+    for name, wanted in [("params/unit/kernel", array), ("params/unit/columns_first", array), ("mean", array[0, 0])]:
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], wanted)
+
+
+def test_the_names_of_numpy_1_are_known(tmp_path):
+    content = pickle.dumps({"a": np.float32([1, 2])}, protocol=3)
+    assert b"numpy._core.multiarray" in content
+    old = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    np.testing.assert_array_equal(read(tmp_path, old)["a"], [1, 2])
+
+
+class Call:
+    """Pickled as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+@pytest.mark.parametrize("nested", [False, True])
+def test_code_is_refused_by_name_and_never_run(tmp_path, nested, protocol):
+    trace = tmp_path / "ran"
+    for function, argument, name in [
+        (os.system, f"touch {trace}", "posix.system"),
+        (eval, f"open({str(trace)!r}, 'w')", "builtins.eval"),
+        (np.fromfile, str(trace), r"numpy(\.\w+)*\.fromfile"),
+    ]:
+        trap = Call(function, argument)
+        value = {"params": {"kernel": {"deep": [trap]}}} if nested else trap
+        with pytest.raises(RefusedInput, match=rf"weights.eyes: eyes.ckpt .* \(names (__builtin__|{name})"):
+            read(tmp_path, value, protocol)
+        assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"a": np.array([1, "x", None], object)}, "type 'O8' is not of plain numbers"),
+        ({"a": np.zeros(2, [("x", "f4")])}, "type 'V4' is not of plain numbers"),
+        ({"a": np.array(["text"])}, "type 'U4' is not of plain numbers"),
+        ({"a": {"b": 1.5}}, "a/b is a float"),
+        ({"a": [np.zeros(2)]}, "a is a list"),
+        ([1], "it is a list"),
+        ({"a": datetime.date(2020, 1, 1)}, "names datetime.date"),
+        (b"", "Ran out of input"),
+        (b"nonsense", ""),
+        (pickle.dumps({"a": np.zeros(99)}, 4)[:-200], ""),
+    ],
+)
+def test_what_is_not_numbers_is_refused(tmp_path, value, reason):
+    with pytest.raises(RefusedInput, match=f"eyes.ckpt is not a pickle of plain arrays .*{reason}"):
+        read(tmp_path, value)
+
+
+def test_fewer_bytes_than_the_shape_are_refused(tmp_path):
+    content = pickle.dumps({"a": np.zeros((3, 200), np.float32)}, 4)
+    with pytest.raises(RefusedInput, match="cannot reshape"):
+        read(tmp_path, content.replace(b"K\x03K\xc8", b"K\x04K\xc8"))
+
+
+def test_a_dict_that_holds_itself_is_refused(tmp_path):
+    value = {}
+    value["again"] = value
+    with pytest.raises(RefusedInput, match="recursion"):
+        read(tmp_path, value)
+
+
+def test_lists_in_a_npy_file(tmp_path):
+    rows = [[[0.5, 1.0], [2, 3.5]], [], ["run", "jump"]]
+    assert read_objects(write_objects(tmp_path / "segments.npy", rows)) == rows
+    np.save(tmp_path / "new.npy", np.array([[1.0], [2.0]]))
+    assert read_objects(tmp_path / "new.npy") == [[1.0], [2.0]]
+
+
+def test_what_a_npy_file_names_is_never_called(tmp_path):
+    trace = tmp_path / "ran"
+    path = write_objects(tmp_path / "labels.npy", [[Call(os.system, f"touch {trace}")]])
+    with pytest.raises(
+        RefusedInput, match=r"labels.npy: not a npy file of lists, text and numbers \(names posix.system"
+    ):
+        read_objects(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY\x01\x00"])
+def test_what_is_no_npy_file_is_told_in_a_line(tmp_path, content):
+    path = tmp_path / "labels.npy"
+    path.write_bytes(content)
+    with pytest.raises(RefusedInput, match="not a npy file"):
+        read_objects(path)
+
+
+def test_arrays_within_lists_are_lists_too(tmp_path):
+    column = np.empty(2, dtype=object)
+    column[:] = [np.array([[1.5, 2.0]]), [np.array([3])]]
+    np.save(tmp_path / "new.npy", column, allow_pickle=True)
+    assert read_objects(tmp_path / "new.npy") == [[[1.5, 2.0]], [[3]]]
+
+
+def test_objects_in_a_table_are_refused(tmp_path):
+    np.save(tmp_path / "table.npy", np.array([["a", 1], ["b", 2]], dtype=object), allow_pickle=True)
+    with pytest.raises(RefusedInput, match="objects in 2 dimensions"):
+        read_objects(tmp_path / "table.npy")

@@ -1,0 +1,51 @@
+"""Words to name clusters by."""
+
+from pathlib import Path
+
+import pytest
+
+from clip_ae.core.errors import UserError
+from clip_ae.data.vocabulary import Word, read_vocabulary
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder, text):
+    path = folder / "words.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_names_and_their_descriptions(tmp_path):
+    path = write(tmp_path, "# kitchen\nboiling water\n\n  сидеть  # to sit\ndiving: a person dives; a jump ; \n")
+    assert read_vocabulary(path) == [
+        Word("boiling water"),
+        Word("сидеть"),
+        Word("diving", ("a person dives", "a jump")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "needs two names"),
+        ("one\n", "needs two names"),
+        ("a\nb\na\n", "'a' stands twice"),
+        ("a\n: b\n", "line 2: expected a name"),
+        ("a\nb: ;\n", "line 2: expected a name"),
+    ],
+)
+def test_mistakes_end_in_a_line(tmp_path, text, words):
+    with pytest.raises(UserError, match=words):
+        read_vocabulary(write(tmp_path, text))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match="cannot read the vocabulary"):
+        read_vocabulary(tmp_path / "none.txt")
+
+
+@pytest.mark.parametrize("name", ["everyday", "demo"])
+def test_those_that_come_with_the_project(name):
+    words = read_vocabulary(ROOT / f"workflow/vocabularies/{name}.txt")
+    assert len(words) >= (300 if name == "everyday" else 15)

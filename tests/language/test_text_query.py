@@ -1,0 +1,77 @@
+"""A text as a question to every snippet, beside the same in plain float64."""
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.language import text_query
+from clip_ae.language.adapter import Joint
+from clip_ae.language.adapter_training import create
+from clip_ae.language.text_query import Question
+
+DIM = 16
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    """[40, DIM]: snippets of length 1, the last of which saw nothing."""
+    found = unit(np.random.default_rng(0).standard_normal((40, DIM))).astype(np.float16)
+    found[-1] = 0
+    return found
+
+
+@pytest.fixture
+def text() -> np.ndarray:
+    return unit(np.random.default_rng(1).standard_normal((1, DIM)))[0].astype(np.float32)
+
+
+@pytest.fixture
+def joint() -> Joint:
+    return create({"rgb": 4, "flow": 4}, DIM, PostTraining(width=DIM), seed=0).eval()
+
+
+def test_in_clips_own_space_a_snippet_is_held_against_an_average_one(rows: np.ndarray, text: np.ndarray) -> None:
+    mean = rows[:-1].mean(axis=0, dtype=np.float64).astype(np.float32)
+    found = text_query.to_clip(text, mean, 50.0).logits(rows)
+    for row, logit in zip(rows[:-1].astype(float).tolist(), found, strict=False):
+        nearness = sum((a - m) * t for a, m, t in zip(row, mean.tolist(), text.tolist(), strict=True))
+        assert logit == pytest.approx(50 * nearness, abs=1e-5)
+
+
+def test_in_the_joint_space_it_is_held_against_background(rows: np.ndarray, text: np.ndarray, joint: Joint) -> None:
+    found = text_query.to_joint(text, joint).logits(rows)
+    with torch.no_grad():
+        words = torch.stack([joint.nothing, joint.texts(torch.from_numpy(text)[None])[0]]).double()
+        shares = (float(joint.scale) * torch.from_numpy(rows.astype(np.float64)) @ words.T).softmax(dim=1)[:, 1]
+    assert np.allclose(1 / (1 + np.exp(-found[:-1])), shares[:-1], atol=1e-5)
+
+
+def test_where_nothing_was_seen_nothing_looks_less_like_it(rows: np.ndarray, text: np.ndarray, joint: Joint) -> None:
+    for question in (text_query.to_joint(text, joint), text_query.to_clip(text, np.zeros(DIM, np.float32), 50.0)):
+        logits = question.logits(rows)
+        assert logits[-1] == logits.min() < 0
+
+
+def test_peaks_rank_videos_as_exact_logits_do() -> None:
+    """In half precision, over blocks that cut a video, and without a word of warning on memory that is only read."""
+    rng = np.random.default_rng(2)
+    rows = unit(rng.standard_normal((600, DIM))).astype(np.float16)
+    first = np.array([0, 1, 50, 200, 205, 420, 600])
+    blocks = [rows[:100], rows[100:210], rows[210:]]
+    for block in blocks:
+        block.flags.writeable = False
+    question = Question(unit(rng.standard_normal((1, DIM)))[0].astype(np.float32), 0.1, 20.0)
+    exact = np.array([question.logits(rows[a:b]).max() for a, b in pairwise(first)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = text_query.peaks(blocks, first, question)
+    assert np.argsort(-found).tolist() == np.argsort(-exact).tolist()
+    assert np.allclose(found, exact / question.scale + question.offset, atol=2e-3)

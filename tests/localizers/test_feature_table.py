@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_ae.core.types import VideoFeatures
+from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.feature_table import Library, chosen, sample
+
+
+def video(name, length, dim=2, coverage=None):
+    start = np.arange(length) * 0.64
+    coverage = np.ones(length, np.float32) if coverage is None else np.array(coverage, np.float32)
+    feature = (np.arange(length * dim).reshape(length, dim) + 1).astype(np.float16)
+    return VideoFeatures(name, start, start + 0.64, coverage, feature)
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 9))
+def test_sampling_takes_one_row_from_each_equal_part(length, snippets, seed):
+    rows = sample(length, snippets, np.random.default_rng(seed))
+    if length <= snippets:
+        assert rows.tolist() == list(range(length))
+    else:
+        edges = np.linspace(0, length, snippets + 1).astype(int)
+        assert len(rows) == snippets
+        assert (edges[:-1] <= rows).all()
+        assert (rows < edges[1:]).all()
+
+
+def test_sampling_reaches_every_row():
+    rng = np.random.default_rng(0)
+    assert {int(r) for _ in range(200) for r in sample(10, 4, rng)} == set(range(10))
+
+
+def test_padding_and_snippets_without_coverage_are_masked():
+    streams = {
+        "rgb": {"a": video("a", 3), "b": video("b", 1)},
+        "audio": {"a": video("a", 3, 4, [1, 0, 0.2]), "b": video("b", 1, 4, [0])},
+    }
+    library = Library(streams, "cpu")
+    batch = library.batch(["b", "a"], {"a": np.array([0, 1, 2]), "b": np.array([0])})
+    assert batch.ids == ("b", "a")
+    assert batch.features["audio"].shape == (2, 3, 4)
+    assert batch.features["rgb"].dtype == torch.float32
+    assert batch.features["rgb"][0].tolist() == [[1, 2], [0, 0], [0, 0]]
+    assert batch.mask["rgb"].int().tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert batch.mask["audio"].int().tolist() == [[0, 0, 0], [1, 0, 1]]
+    assert library.whole("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert library.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
+
+
+@given(st.integers(1, 9), st.integers(1, 10), st.integers(0, 3))
+def test_a_pass_shows_no_video_twice_and_leaves_out_less_than_a_batch(videos, size, seed):
+    ids = [str(k) for k in range(videos)]
+    size = min(size, videos)
+    steps = videos // size
+    for first in (0, steps, 5 * steps):
+        drawn = [i for step in range(first, first + steps) for i in chosen(ids, size, step, seed)]
+        assert len(drawn) == len(set(drawn)) == steps * size > videos - size
+    assert {i for step in range(60) for i in chosen(ids, size, step, seed)} == set(ids)
+
+
+def test_more_videos_a_step_than_there_are_is_all_of_them():
+    assert sorted(chosen(["a", "b", "c"], 16, 7, 0)) == ["a", "b", "c"]
+
+
+def test_a_steps_videos_do_not_depend_on_the_steps_before():
+    ids = [str(k) for k in range(5)]
+    steps = [chosen(ids, 3, step, 0) for step in range(20)]
+    assert [chosen(ids, 3, step, 0) for step in reversed(range(20))] == steps[::-1]
+    assert [chosen(ids, 3, step, 1) for step in range(20)] != steps
+
+
+def test_a_batch_checks_its_shapes():
+    mask = {"rgb": torch.ones(2, 4, dtype=torch.bool), "flow": torch.ones(2, 4, dtype=torch.bool)}
+    good = {"rgb": torch.zeros(2, 4, 3), "flow": torch.zeros(2, 4, 5)}
+    Batch(("a", "b"), good, mask)
+    for bad in (torch.zeros(2, 3, 5), torch.zeros(1, 4, 5), torch.zeros(2, 4)):
+        with pytest.raises(ValueError, match="flow: features"):
+            Batch(("a", "b"), {**good, "flow": bad}, mask)

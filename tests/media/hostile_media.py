@@ -1,0 +1,273 @@
+"""Files that somebody broke on purpose, or a disk by chance: how each is made, and what is to be told of it."""
+
+import functools
+import os
+import random
+import socket
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from tests.media_files import write_video
+
+Make = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A file, and the kind of failure by stage; nothing is told of one that can be read."""
+
+    make: Make
+    told: dict[str, str] = field(default_factory=dict)
+
+
+# --- whole videos with sound, in every container that videos are passed on in ---
+
+SOUND: dict[str, Any] = {"frames": 48, "tone": [440]}
+CONTAINERS: dict[str, dict[str, Any]] = {
+    "mp4": {"container": {"movflags": "faststart"}},
+    "mkv": {"sound_codec": "flac"},
+    "webm": {"codec": "libvpx", "sound_codec": "libopus"},
+    "avi": {"codec": "mpeg4", "sound_codec": "pcm_s16le"},
+    "ts": {},
+    "flv": {},
+    "mpg": {"codec": "mpeg2video", "sound_codec": "mp2"},
+}
+
+
+@functools.cache
+def whole(container: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return write_video(Path(folder) / f"x.{container}", **SOUND, **CONTAINERS[container]).read_bytes()
+
+
+# --- damage by chance: the dice are the same in every run ---
+
+# Bytes at the beginning, where headers lie.
+HEAD = 4096
+# What is said of sizes and counts by those who lie.
+EXTREME = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def flipped(container: str, seed: int) -> Make:
+    """Some bytes of the head changed."""
+
+    def make(path: Path) -> None:
+        raw, dice = bytearray(whole(container)), random.Random(seed)
+        for _ in range(dice.choice([1, 4, 32])):
+            raw[dice.randrange(HEAD)] = dice.randrange(256)
+        path.write_bytes(raw)
+
+    return make
+
+
+def overstated(container: str, seed: int) -> Make:
+    """Three numbers of the head, which may be sizes or counts, the least or the largest there are."""
+
+    def make(path: Path) -> None:
+        raw, dice = bytearray(whole(container)), random.Random(seed)
+        for _ in range(3):
+            struct.pack_into(dice.choice("<>") + "I", raw, dice.randrange(4, HEAD), dice.choice(EXTREME))
+        path.write_bytes(raw)
+
+    return make
+
+
+def shortened(container: str, share: float) -> Make:
+    return lambda path: path.write_bytes(whole(container)[: int(share * len(whole(container)))])
+
+
+DAMAGE: dict[str, Make] = {
+    f"{container}-{name}-{n}.{container}": damage(container, value)
+    for container in CONTAINERS
+    for name, damage, values in (
+        ("flipped", flipped, (0, 1, 2)),
+        ("overstated", overstated, (0, 1, 2)),
+        ("shortened", shortened, (0.02, 0.3, 0.97)),
+    )
+    for n, value in enumerate(values)
+}
+
+
+# --- lies ---
+
+
+def claiming(container: str, *patches: tuple[bytes, int, str, tuple[int, ...]]) -> Make:
+    """Numbers written over wherever a tag stands, at an offset from its end."""
+
+    def make(path: Path) -> None:
+        raw = bytearray(whole(container))
+        for tag, offset, form, values in patches:
+            assert tag in raw, tag
+            at = raw.find(tag)
+            while at >= 0:
+                struct.pack_into(form, raw, at + len(tag) + offset, *values)
+                at = raw.find(tag, at + 1)
+        path.write_bytes(raw)
+
+    return make
+
+
+def sound_claiming(channels: int, rate: int) -> Make:
+    """An AVI whose sound, 16-bit PCM, is said to have so many channels and samples a second."""
+    return claiming("avi", (b"strf\x10\x00\x00\x00\x01\x00", 0, "<HI", (channels, rate)))
+
+
+MOST = 0xFFFFFFFF
+# Where an AVI's stream header has the length of a tick, as a fraction.
+TICK = 4 + 20
+LIES: dict[str, Hostile] = {
+    # Time.
+    "centuries.mp4": Hostile(
+        claiming("mp4", (b"mvhd", 12, ">II", (1, MOST)), (b"mdhd", 16, ">I", (MOST,)), (b"tkhd", 20, ">I", (MOST,)))
+    ),
+    "ticks-of-a-second.mp4": Hostile(claiming("mp4", (b"mdhd", 12, ">I", (1,))), {"probe": "timestamps"}),
+    "no-ticks.mp4": Hostile(claiming("mp4", (b"mdhd", 12, ">I", (0,))), {"probe": "timestamps"}),
+    "long-frames.mp4": Hostile(claiming("mp4", (b"stts", 12, ">I", (0x7FFFFFFF,))), {"probe": "timestamps"}),
+    "days-apart.mkv": Hostile(lambda path: write_video(path, pts=[0, 86000]), {"probe": "timestamps"}),
+    "1e9-a-second.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (1, 10**9)))),
+    "0-0-a-second.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (0, 0))), {"audio": "partial"}),
+    "one-in-decades.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (0x7FFFFFFF, 1))), {"probe": "timestamps"}),
+    # Counts.
+    "4e9-times.mp4": Hostile(claiming("mp4", (b"stts", 4, ">I", (MOST,))), {"probe": "memory"}),
+    "4e9-frames.mp4": Hostile(claiming("mp4", (b"stsz", 4, ">II", (1, MOST))), {"probe": "no-frames"}),
+    "2e9-frames.avi": Hostile(
+        claiming("avi", (b"avih", 4 + 16, "<I", (2**31,)), (b"strh", 4 + 32, "<I", (2**31,))), {"probe": "partial"}
+    ),
+    "5e7-frames.mp4": Hostile(
+        claiming("mp4", (b"stsz", 4, ">II", (1, 5 * 10**7)), (b"stsc", 12, ">I", (5 * 10**7,))), {"probe": "no-frames"}
+    ),
+    # An index of 23 MB, in a file of 20 kB.
+    "3e5-frames.mp4": Hostile(
+        claiming("mp4", (b"stsz", 4, ">II", (1, 3 * 10**5)), (b"stsc", 12, ">I", (3 * 10**5,))),
+        {"rgb": "partial", "audio": "partial"},
+    ),
+    # Sound.
+    "65535-channels.avi": Hostile(sound_claiming(65535, 48000)),
+    "1000-channels.avi": Hostile(sound_claiming(1000, 48000)),
+    "no-channels.avi": Hostile(sound_claiming(0, 48000)),
+    "1-a-second.avi": Hostile(sound_claiming(1, 1), {"audio": "rate"}),
+    "2e9-a-second.avi": Hostile(sound_claiming(1, 2**31 - 1), {"audio": "rate"}),
+    "4e9-a-second.avi": Hostile(sound_claiming(1, MOST), {"probe": "not-a-video"}),
+    # Pictures.
+    "65535-wide.avi": Hostile(claiming("avi", (b"strf\x28\x00\x00\x00\x28\x00\x00\x00", 0, "<II", (65535, 65535)))),
+    "16383-wide.webm": Hostile(claiming("webm", (b"\x9d\x01\x2a", 0, "<HH", (16383, 16383))), {"rgb": "partial"}),
+}
+
+
+# --- bombs: small on disk, and huge once they are unpacked ---
+
+
+def of_pictures(path: Path, pictures: list[bytes], claimed: tuple[int, int]) -> Path:
+    """A video of PNG pictures, whatever they hold."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *claimed, "rgb24"
+        for number, content in enumerate(pictures):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.duration, packet.is_keyframe = 1, True
+            file.mux(packet)
+    return path
+
+
+def black(width: int, height: int, depth: int = 8, colour: int = 2, samples: int = 3) -> bytes:
+    """A black PNG, a thousandth of what it unpacks to."""
+
+    def chunk(tag: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + tag + content + struct.pack(">I", zlib.crc32(tag + content))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    content = zeros(height * (1 + width * samples * depth // 8))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+
+
+def zeros(count: int, piece: int = 1 << 20) -> bytes:
+    """So many zero bytes in zlib's form, which never lay anywhere unpacked."""
+    packer = zlib.compressobj(9, wbits=-15)
+    repeated = packer.compress(bytes(piece)) + packer.flush(zlib.Z_FULL_FLUSH)
+    rest = packer.compress(bytes(count % piece)) + packer.flush()
+    return b"\x78\xda" + repeated * (count // piece) + rest + struct.pack(">HH", count % 65521, 1)
+
+
+def bomb(picture: bytes, claimed: tuple[int, int], *first: bytes) -> Make:
+    return lambda path: of_pictures(path, [*first, *[picture] * 32], claimed)
+
+
+def silent_hours(path: Path, hours: float, picture_at: float = 0.0) -> None:
+    """Sound that packs 200 to 1, and a picture of two seconds."""
+    rate, block = 8000, 4096
+    with av.open(str(path), "w") as file:
+        picture, sound = file.add_stream("libx264", rate=25), file.add_stream("alac", rate=rate, layout="mono")
+        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
+        picture.options = {"bf": "0", "threads": "1", "tune": "zerolatency"}
+        silence = av.AudioFrame(format="s16p", layout="mono", samples=block)
+        silence.planes[0].update(bytes(2 * block))
+        silence.sample_rate, silence.pts = rate, 0
+        [content] = [bytes(packet) for packet in (*sound.encode(silence), *sound.encode()) if packet.size]
+        for number in range(48):
+            frame = av.VideoFrame(96, 64, "yuv420p")
+            frame.pts, frame.time_base = number + round(25 * picture_at), Fraction(1, 25)
+            file.mux(picture.encode(frame))
+        for number in range(int(hours * 3600 * rate / block)):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base = sound, Fraction(1, rate)
+            packet.pts = packet.dts = number * block
+            file.mux(packet)
+
+
+HUGE, TINY = (16000, 16000), (96, 64)
+BOMBS: dict[str, Hostile] = {
+    "huge.mov": Hostile(bomb(black(*HUGE), HUGE), {"probe": "size"}),
+    "secretly-huge.mov": Hostile(bomb(black(*HUGE), TINY), {"probe": "size"}),
+    "secretly-huge-too.avi": Hostile(bomb(black(*HUGE), TINY), {"probe": "size"}),
+    # 1.8 GB a picture.
+    "huge-and-deep.mov": Hostile(bomb(black(15000, 15000, 16, 6, 4), TINY), {"probe": "size"}),
+    "huge-after-the-first.mov": Hostile(bomb(black(*HUGE, 8, 0, 1), TINY, black(*TINY)), {"rgb": "partial"}),
+    "ribbon.mov": Hostile(bomb(black(60000, 2), (60000, 2)), {"rgb": "memory"}),
+    "hours-of-sound.mkv": Hostile(functools.partial(silent_hours, hours=2)),
+    # FFmpeg takes the whole file's length for that of a picture which begins so late.
+    "hours-of-sound-before.mkv": Hostile(
+        functools.partial(silent_hours, hours=10, picture_at=10 * 3600), {"probe": "partial", "audio": "timeout"}
+    ),
+}
+
+
+# --- no files at all, or files that lie elsewhere ---
+
+
+def a_socket(path: Path) -> None:
+    """Bound from its own folder, as a socket's path may not be long."""
+    before = os.getcwd()
+    os.chdir(path.parent)
+    try:
+        socket.socket(socket.AF_UNIX).bind(path.name)
+    finally:
+        os.chdir(before)
+
+
+def link(target: str) -> Make:
+    return lambda path: path.symlink_to(target)
+
+
+PLACES: dict[str, Hostile] = {
+    "zeros.mp4": Hostile(link("/dev/zero"), {"probe": "device"}),
+    "noise.mp4": Hostile(link("/dev/urandom"), {"probe": "device"}),
+    "nothing.mp4": Hostile(link("/dev/null"), {"probe": "device"}),
+    "socket.mp4": Hostile(a_socket, {"probe": "not-a-video"}),
+    "pipe.mp4": Hostile(os.mkfifo, {"probe": "timeout"}),
+}
+
+# Each is the name of a good video.
+NAMES = [
+    "-x", "--help", "two words ", "new\nline", "'", '"', ";", "$(touch pwned)", "`touch pwned`", "{shard}", "<x>",
+    "<script>alert(1)<!--", "\u202egpj", "%2F..%2F", "a..", "*", "\\", "\x1b[31m", "n" * 251,
+]  # fmt: skip

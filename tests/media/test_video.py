@@ -1,0 +1,181 @@
+"""PyAV is the oracle: all its frames with their timestamps, laid on the grid by plain search."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_ae.core.errors import Unreadable
+from clip_ae.core.timeline import TOLERANCE, Grid
+from clip_ae.core.types import VideoInfo, Window
+from clip_ae.media import video
+from clip_ae.media.probe import probe
+from clip_ae.media.readers import Reader, by_decord, by_pyav
+from tests.media_files import counter_frame, read_counter, truncated, write_video
+
+GRID = Grid()
+
+
+def windows(path: Path, grid: Grid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
+    info = VideoInfo(path.stem, path.name, **vars(probe(str(path), grid)))
+    return list(video.windows(str(path), info, grid, 64, lookahead, **options))
+
+
+def counters(found: Sequence[Window]) -> list[int]:
+    """The number on every grid frame of windows that follow one another."""
+    return [read_counter(frame) for window in found for frame in window.data]
+
+
+def expected(path: Path, total: int) -> list[int]:
+    """For each grid frame the last whose timestamp has come."""
+    with av.open(str(path)) as container:
+        times = np.array(sorted(float(f.pts * f.time_base) for f in container.decode(video=0) if f.pts is not None))
+    times -= times[0]
+    return [int(np.flatnonzero(times <= j / 25 + TOLERANCE)[-1]) for j in range(total)]
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "25.mp4": {},
+    "30.mp4": {"fps": 30, "frames": 66},
+    "60.mkv": {"fps": 60, "frames": 99},
+    "23.976.mp4": {"fps": Fraction(24000, 1001)},
+    "23.976.mkv": {"fps": Fraction(24000, 1001)},
+    "vfr.mp4": {"pts": [0, 0.04, 0.08, 0.5, 0.6, 0.61, 0.9, 1.3, 2.0]},
+    "late.mp4": {"start": 2.5},
+    "late.mkv": {"start": 2.5},
+    "b-frames.mp4": {"options": {"bf": "3", "b-adapt": "0"}},
+    "broadcast.ts": {"options": {"x264-params": "bframes=3"}},
+    "flash.flv": {},
+    "old.avi": {"codec": "mpeg4"},
+    "web.webm": {"codec": "libvpx"},
+}
+
+
+# Without an index.
+UNSUITED = ("broadcast.ts", "flash.flv")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_frame_j_is_the_one_on_display_at_its_time(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, **CASES[name])
+    found = windows(path)
+    shown = counters(found)
+    assert shown == expected(path, len(shown))
+    assert [w.coverage for w in found[:-1]] == [1.0] * (len(found) - 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_decord_shows_the_same_or_says_that_it_cannot(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, **{"size": (120, 90), **CASES[name]})
+    found = windows(path)
+    assert found[0].data.shape == (16, 64, 86, 3)
+    if name in UNSUITED:
+        with pytest.raises(Unreadable, match="decord cannot read it"):
+            windows(path, reader=by_decord)
+        return
+    for one, other in zip(found, windows(path, reader=by_decord), strict=True):
+        assert counters([one]) == counters([other])
+        assert np.abs(one.data - other.data.astype(float)).mean() < 2
+
+
+@pytest.mark.parametrize("short_side", [64, 96])
+@pytest.mark.parametrize("reader", [by_pyav, by_decord])
+def test_frames_are_red_green_blue(tmp_path: Path, reader: Reader, short_side: int) -> None:
+    colour = (200, 120, 40)
+    path = write_video(tmp_path / "x.mp4", 16, draw=lambda _, size: np.full((*size[::-1], 3), colour, np.uint8))
+    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
+    [window] = video.windows(str(path), info, GRID, short_side, 0, reader=reader)
+    assert np.abs(window.data - np.array(colour)).max() <= 4
+
+
+@pytest.mark.parametrize("short_side", [16, 32, 48, 64])
+def test_narrow_frames_have_three_channels(tmp_path: Path, short_side: int) -> None:
+    path = write_video(tmp_path / "x.mp4", size=(96, 64))
+    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
+    found = list(video.windows(str(path), info, GRID, short_side, 0))
+    assert found[0].data.shape == (16, short_side, short_side * 3 // 2, 3)
+    assert counters(found) == list(range(48))
+
+
+def test_the_last_frame_stands_in_for_the_missing_and_coverage_says_so(tmp_path: Path) -> None:
+    found = windows(write_video(tmp_path / "x.mp4", frames=26))
+    assert [w.coverage for w in found] == [1.0, 10 / 16]
+    assert counters(found[1:]) == [*range(16, 26), *[25] * 6]
+
+
+def test_lookahead_shows_the_next_snippets_first_frames(tmp_path: Path) -> None:
+    found = windows(write_video(tmp_path / "x.mp4", frames=32), lookahead=2)
+    assert [counters([w])[-2:] for w in found] == [[16, 17], [31, 31]]
+    assert [w.coverage for w in found] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("stride", [4, 16, 20])
+def test_snippets_may_overlap_or_leave_gaps(tmp_path: Path, stride: int) -> None:
+    found = windows(write_video(tmp_path / "x.mp4", frames=60), Grid(stride=stride))
+    for window in found:
+        begin = window.snippet * stride
+        assert counters([window]) == [min(j, 59) for j in range(begin, begin + 16)]
+
+
+def test_a_video_of_one_frame_has_one_row(tmp_path: Path) -> None:
+    [window] = windows(write_video(tmp_path / "x.mp4", frames=1))
+    assert window.coverage == 1 / 16
+
+
+def test_a_truncated_file_keeps_its_claimed_rows(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "x.mp4", frames=250, options={"g": "25"}, container={"movflags": "faststart"})
+    found = windows(truncated(path, 0.6))
+    assert len(found) == 16
+    coverage = [w.coverage for w in found]
+    assert coverage[0] == 1
+    assert coverage[-1] == 0
+    assert coverage == sorted(coverage, reverse=True)
+    # A frame more than was decoded may pass for decoded, so the last whole snippet proves nothing.
+    whole = coverage.count(1) - 1
+    assert counters(found[:whole]) == list(range(16 * whole))
+
+
+def test_a_damaged_stretch_costs_its_own_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "x.mp4", frames=200, options={"g": "20"})
+    raw = bytearray(path.read_bytes())
+    begin, end = raw.find(b"mdat"), raw.find(b"moov")
+    middle = slice(begin + (end - begin) * 4 // 10, begin + (end - begin) // 2)
+    raw[middle] = np.random.default_rng(0).integers(0, 256, middle.stop - middle.start, np.uint8).tobytes()
+    path.write_bytes(raw)
+    found = windows(path)
+    assert counters(found[:3]) == list(range(48))
+    assert min(w.coverage for w in found) < 0.5
+    assert found[-2].coverage == 1
+    assert counters(found[-2:-1]) == list(range(176, 192))
+
+
+def test_nothing_decoded_is_black_with_coverage_0(tmp_path: Path) -> None:
+    found = windows(write_video(tmp_path / "x.mp4"), reader=lambda *_: iter(()))
+    assert [w.coverage for w in found] == [0, 0, 0]
+    assert not any(w.data.any() for w in found)
+
+
+def test_a_phones_rotation_is_undone(tmp_path: Path) -> None:
+    [window, *_] = windows(write_video(tmp_path / "x.mp4", rotation=90))
+    assert window.data.shape == (16, 96, 64, 3)
+    # Turned back clockwise, the bars read again.
+    assert [read_counter(np.rot90(frame, -1)) for frame in window.data] == list(range(16))
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(16, 400))
+def test_scaled_keeps_the_short_side_and_the_aspect(width: int, height: int, short: int) -> None:
+    size = video.scaled(width, height, short)
+    assert min(size) in (short, short - 1)
+    assert size[0 if width >= height else 1] % 2 == 0
+    assert abs(max(size) / short - max(width, height) / min(width, height)) <= 1 / short + 1e-9
+
+
+@given(st.integers(0, 4095), st.integers(24, 300))
+def test_counter_frames_read_back(number: int, width: int) -> None:
+    assert read_counter(counter_frame(number, (width, 16))) == number

@@ -1,0 +1,27 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from clip_ae.proposals.outer_inner_contrast import contrast
+
+
+@st.composite
+def curve_and_run(draw):
+    curve = draw(arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1)))
+    first = draw(st.integers(0, len(curve) - 1))
+    return curve, first, draw(st.integers(first + 1, len(curve)))
+
+
+@given(curve_and_run(), st.sampled_from([0.0, 0.25, 1.0]))
+def test_equals_its_definition(drawn, outer):
+    curve, first, end = drawn
+    margin = int(np.ceil(outer * (end - first)))
+    around = [*curve[max(0, first - margin) : first], *curve[end : end + margin]]
+    expected = curve[first:end].mean() - (np.mean(around) if around else 0)
+    np.testing.assert_allclose(contrast(curve, np.array([[first, end]]), outer), [expected], atol=1e-12)
+
+
+def test_a_plateau_on_nothing_has_its_height():
+    curve = np.array([0, 0, 0.8, 0.8, 0.8, 0.8, 0, 0])
+    np.testing.assert_allclose(contrast(curve, np.array([[2, 6], [3, 5]]), 0.25), [0.8, 0.0], atol=1e-12)

@@ -1,0 +1,127 @@
+"""How features that were read were made: by which encoder and networks, and what was put beside them."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_ae.core.config.dataclass_config import plain, read
+from clip_ae.core.config.schema import Encoders
+from clip_ae.core.config.specs import ExtractSpec
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Record
+from clip_ae.core.types import VideoFeatures
+from clip_ae.data.shards import stream_id, write_shard
+from clip_ae.provenance.feature_lineage import Origin
+from clip_ae.weights.network_file import read_weights_record, save_weights
+
+SPEC = ExtractSpec(read(Encoders, {"rgb": {"weights": "eyes"}}, "encoders"))
+TAUGHT = "post_pretrained/words"
+
+
+def write(folder: Path, record: Record) -> None:
+    one = VideoFeatures("v", np.zeros(1), np.ones(1), np.ones(1, np.float32), np.ones((1, 2), np.float16))
+    write_shard(folder / "rgb/0000-of-0001.parquet", "rgb", 2, [one], record)
+
+
+def network(path: Path, stage: str) -> str:
+    save_weights(path, {"x": np.zeros(1)}, Record(stage, {}, "c0de"), {"name": path.stem})
+    return read_weights_record(path).id
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Features that were extracted, and what a network that was taught put beside them."""
+    made_by = network(tmp_path / "results/weights/eyes.safetensors", "weights")
+    folder = tmp_path / "results/d"
+    extracted = Record("extract", plain(SPEC), "c0de", {"eyes": made_by, "files": "f"})
+    write(folder / "features", extracted)
+    model = network(folder / TAUGHT / "model.safetensors", "train_adapter")
+    write(
+        folder / TAUGHT / "features", Record("adapt_features", {}, "c0de", {"features": extracted.id, "model": model})
+    )
+    return folder
+
+
+def origin(dataset: Path, features: str = "features") -> Origin:
+    inputs = {"features/rgb": stream_id(dataset / features, "rgb", 1)}
+    if features != "features":
+        inputs["model"] = read_weights_record(dataset / TAUGHT / "model.safetensors").id
+    return Origin(dataset, inputs)
+
+
+def test_extracted_features_tell_their_encoder_and_its_network(dataset: Path) -> None:
+    found = origin(dataset)
+    spec, networks = found.encoder("rgb")
+    assert spec == SPEC
+    assert [n.about["name"] for n in networks] == ["eyes"]
+    assert found.adapter("rgb") is None
+    assert found.joint is None
+
+
+def test_taught_features_tell_what_was_put_beside_and_what_is_behind(dataset: Path) -> None:
+    found = origin(dataset, f"{TAUGHT}/features")
+    spec, networks = found.encoder("rgb")
+    assert spec == SPEC
+    assert [n.about["name"] for n in networks] == ["eyes"]
+    adapter, joint = found.adapter("rgb"), found.joint
+    assert adapter is not None
+    assert joint is not None
+    assert adapter.record.id == joint.record.id == found.inputs["model"]
+
+
+def test_features_of_an_encoder_that_learnt_tell_the_tuned_network(dataset: Path) -> None:
+    tuned = network(dataset / TAUGHT / "weights/eyes.safetensors", "tuned")
+    write(dataset / TAUGHT / "encoded", Record("extract", plain(SPEC), "c0de", {"eyes": tuned}))
+    _, networks = origin(dataset, f"{TAUGHT}/encoded").encoder("rgb")
+    assert networks[0].record.stage == "tuned"
+
+
+def test_what_a_recipe_learnt_from_was_read_by_its_tuned_network(dataset: Path) -> None:
+    tuned = network(dataset / TAUGHT / "weights/eyes.safetensors", "tuned")
+    write(dataset / TAUGHT / "encoded", Record("extract", plain(SPEC), "c0de", {"eyes": tuned}))
+    inputs = {f"{kind}/rgb": stream_id(place, "rgb", 1) for kind, place in (
+        ("features", dataset / "features"), ("encoded", dataset / TAUGHT / "encoded")
+    )}  # fmt: skip
+    _, networks = Origin(dataset, inputs).encoder("rgb")
+    assert networks[0].record.stage == "tuned"
+
+
+def refused(found: Origin, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        found.encoder("rgb")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_is_another_since_is_refused(dataset: Path) -> None:
+    found = origin(dataset)
+    network(dataset.parent / "weights/eyes.safetensors", "another")
+    refused(found, r"eyes\.safetensors: the network that the features were extracted with is not there any more")
+
+
+def test_a_joint_space_that_was_taught_anew_is_refused(dataset: Path) -> None:
+    found = origin(dataset, f"{TAUGHT}/features")
+    network(dataset / TAUGHT / "model.safetensors", "another")
+    with pytest.raises(UserError, match="the network of the joint space is not there any more"):
+        _ = found.joint
+    with pytest.raises(UserError, match="the network that adapted its rgb features is not there any more"):
+        found.adapter("rgb")
+
+
+def test_shards_that_are_others_since_are_refused(dataset: Path) -> None:
+    plainly, taught = origin(dataset), origin(dataset, f"{TAUGHT}/features")
+    write(dataset / "features", Record("extract", plain(SPEC), "edited", {"eyes": "x"}))
+    refused(plainly, "not the rgb shards that were read; run it again")
+    refused(taught, "not the rgb shards that were adapted; run it again")
+
+
+def test_of_ready_features_nobody_knows_how_to_make_more(dataset: Path) -> None:
+    write(dataset / "features", Record("import_features", {}, "c0de"))
+    refused(origin(dataset), "the rgb features are ready ones")
+
+
+def test_shards_of_another_number_beside_are_not_taken(dataset: Path) -> None:
+    found = origin(dataset)
+    shutil.copy(dataset / TAUGHT / "features/rgb/0000-of-0001.parquet", dataset / "features/rgb/0000-of-0003.parquet")
+    assert found.encoder("rgb")[0] == SPEC

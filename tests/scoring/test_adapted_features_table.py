@@ -1,0 +1,76 @@
+"""What post-pre-training brings: the same run with and without it, and that class names were used."""
+
+from dataclasses import replace
+
+from clip_ae.core.config.feature_adapters import PostPretraining
+from clip_ae.core.config.methods import Run
+from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.scoring import ablation, adapted_features_table, tables
+from clip_ae.scoring.main_run import headline_map
+from clip_ae.scoring.results import Scored
+from tests.scoring.test_tables import result
+
+RECIPES = {"free": PostPretraining("ugct"), "told": PostPretraining("ugct_weak", text="names", mode="encoder")}
+RUNS = {
+    "ugct": Run(method="ugct"),
+    "ugct_free": Run(method="ugct", features="free"),
+    "ugct_told": Run(method="ugct", features="told"),
+    "stpn_free": Run(method="stpn", features="free"),
+}
+SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, taught=RECIPES)
+
+
+def scored(name: str, *values: float) -> Scored:
+    return Scored(name, RUNS[name], {seed: result(value) for seed, value in enumerate(values)})
+
+
+ALL = [
+    scored("ugct", 0.30, 0.31, 0.32),
+    scored("ugct_free", 0.33, 0.36, 0.36),
+    scored("ugct_told", 0.40, 0.41, 0.42),
+    scored("stpn_free", 0.20, 0.20, 0.20),
+]
+
+
+def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None:
+    (sheet,) = adapted_features_table.sheets(SPEC, ALL)
+    rows = {row[1]: row for row in sheet.rows}
+    assert list(rows) == ["stpn_free", "ugct_free", "ugct_told"]
+    assert rows["ugct_free"][3:] == ["50, 35", "35.0 ± 1.7", "31.0 ± 1.0", "+4.0", "+1.5 to +6.5"]
+    assert rows["stpn_free"][4:] == ["20.0 ± 0.0", "-", "-", "-"]
+
+
+def test_rows_say_what_their_features_were_tied_to_and_that_names_were_used() -> None:
+    titles = {row[2]: row[1] for row in tables.sheets(SPEC, ALL)[0].rows}
+    assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, tied to prototypes"
+    assert titles["ugct_told"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
+    assert titles["ugct"] == "UGCT (reconstructed)"
+
+
+def test_without_taught_runs_the_table_is_as_it_was() -> None:
+    assert adapted_features_table.sheets(SPEC, ALL[:1]) == []
+
+
+def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
+    assert [run.name for run in ablation.comparable(ALL[:3], "ugct")] == ["ugct"]
+    assert [run.name for run in ablation.comparable(ALL[:3], "ugct_told")] == ["ugct_told"]
+
+
+def test_classes_that_annotations_left_out_are_told_too() -> None:
+    words = PostPretraining(run="ugct", without=("jump", "throw")).words
+    assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
+
+
+def test_the_headline_says_so_too() -> None:
+    told = replace(SPEC, run="ugct_told", runs={}, taught={"told": RECIPES["told"]})
+    results = [
+        {**result(v), "chance": result(0.1), "per_class": {}, "counts": {}, "mapping": mapping()}
+        for v in (0.4, 0.5, 0.6)
+    ]
+    assert headline_map(told, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
+    assert "features" not in headline_map(replace(told, taught={}), results, {}, None)
+
+
+def mapping() -> dict:
+    return {"headline": "hungarian", **{name: result(0.3) for name in MAPPINGS}}

@@ -1,0 +1,74 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_ae.scoring.average_precision import average_precision, judge
+from clip_ae.scoring.matching import holding
+from clip_ae.scoring.segments import segments
+from clip_ae.scoring.sensitivity import Group, groups, sensitivities, traits
+
+TIOU = (0.3, 0.5)
+
+
+def sensitivity(truth, detections, *members):
+    judged = judge(segments(truth), segments(detections), TIOU)
+    some = [Group(0, 0, np.array(m, bool)) for m in members]
+    return sensitivities(judged, holding(judged.truth, judged.ranked, TIOU), some)
+
+
+@given(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), max_size=40))
+def test_groups_share_out_what_is_known_in_rising_order(values):
+    values = np.array(values, float)
+    found = groups(values)
+    assert len(found) <= 5
+    together = sum((g.members.astype(int) for g in found), np.zeros(len(values), int))
+    assert np.array_equal(together == 1, np.isfinite(values))
+    assert all(a.high < b.low for a, b in itertools.pairwise(found))
+
+
+def test_fifths_of_many_different_values_are_equal_in_size():
+    assert [int(g.members.sum()) for g in groups(np.arange(100.0))] == [20] * 5
+    assert [(g.low, g.high) for g in groups(np.array([2.0] * 9 + [3.0]))] == [(2, 2), (3, 3)]
+
+
+def test_traits_of_an_action():
+    truth = segments([(0, 0, 2, 6, 1.0), (0, 0, 10, 11, 1.0), (0, 1, 0, 3, 1.0), (1, 0, 0, 2, 1.0)])
+    found = traits(truth, np.array([20.0, np.nan]))
+    assert found["length"].tolist() == [4, 1, 3, 2]
+    assert found["coverage"][:3].tolist() == [0.2, 0.05, 0.15]
+    assert np.isnan(found["coverage"][3])
+    assert found["instances"].tolist() == [2, 2, 1, 1]
+
+
+def test_a_perfect_detector_finds_every_group_and_an_idle_one_none():
+    truth = [(0, 0, 0, 5, 1.0), (0, 1, 10, 15, 1.0), (1, 0, 0, 5, 1.0)]
+    assert sensitivity(truth, truth, [1, 1, 0], [0, 0, 1]) == [1.0, 1.0]
+    assert sensitivity(truth, [], [1, 1, 0], [0, 0, 1]) == [0.0, 0.0]
+
+
+def test_what_other_groups_have_counts_neither_way():
+    truth = [(0, 0, 0, 5, 1.0), (0, 0, 10, 15, 1.0)]
+    detections = [(0, 0, 10, 15, 0.9), (0, 0, 0, 5, 0.8)]
+    assert sensitivity(truth, detections, [1, 0]) == [1.0]
+    assert sensitivity(truth, detections[:1], [1, 0]) == [0.0]
+
+
+def test_precision_does_not_hang_on_a_groups_size():
+    """Of ten actions, a detector finds half of each group behind five false detections."""
+    truth = [(v, 0, 0, 5, 1.0) for v in range(10)]
+    false = [(20, 0, 50 + k, 60 + k, 0.99) for k in range(5)]
+    found = [(v, 0, 0, 5, 0.5) for v in (0, 4, 5, 6)]
+    small, large = [v in (0, 1) for v in range(10)], [v in (4, 5, 6, 7, 8, 9) for v in range(10)]
+    assert sensitivity(truth, false + found, small, large) == pytest.approx([0.5 * 5 / 10, 0.5 * 5 / 10])
+
+
+def test_all_actions_together_are_plain_average_precision():
+    rng = np.random.default_rng(0)
+    truth = [(v, 0, 0, 5, 1.0) for v in range(8)]
+    detections = [(v, 0, 0 if rng.random() < 0.5 else 20, 25, rng.random()) for v in range(8)]
+    detections = [(v, c, a, a + 5, s) for v, c, a, _, s in detections]
+    plain = average_precision(judge(segments(truth), segments(detections), TIOU), 1).mean()
+    assert sensitivity(truth, detections, [1] * 8) == pytest.approx([plain])

@@ -1,0 +1,239 @@
+"""train_adapter and adapt on tiny planted shards: from a run's attention to taught features, and a run on these."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clip_ae.cli import main
+from clip_ae.core.config.feature_adapters import PostPretraining, PostTraining
+from clip_ae.core.config.specs import AdaptSpec, ClusterSpec, PostPretrainSpec
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.provenance import Record
+from clip_ae.core.sharding import shard_name, shard_of
+from clip_ae.core.types import VideoFeatures
+from clip_ae.data.labels import read_labels
+from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.shards import read_stream, write_shard
+from clip_ae.data.text_embeddings import write_texts
+from clip_ae.language import training_spans
+from clip_ae.stages import adapt_features, cluster, train_adapter
+from clip_ae.weights.network_file import read_weights, read_weights_record, save_weights
+from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
+
+HOW = PostTraining(steps=40, batch=4, actions=2, width=5, learning_rate=1e-2)
+NAMES = dict(zip("abc", np.eye(4, dtype=np.float32), strict=False))
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def images(videos):
+    """A CLIP stream that sees the same as rgb, in other numbers."""
+    return [replace(v, feature=(v.feature @ np.arange(DIM * 4).reshape(DIM, 4)).astype(np.float16)) for v in videos]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Planted videos, their clusters, and a localizer that was trained on these."""
+    folder = tmp_path_factory.mktemp("world")
+    features, database = planted()
+    write(folder, features, database)
+    for k in range(SHARDS):
+        inside = [v for v in images(features["rgb"]) if shard_of(v.video_id, SHARDS) == k]
+        write_shard(folder / f"features/clip/{shard_name(k, SHARDS)}.parquet", "clip", 4, inside, Record("e", {}, ""))
+    do_cluster(folder)
+    do_train(folder)
+    write_texts(folder / "texts.parquet", NAMES, Record("simulate", {}, ""))
+    return folder
+
+
+def teach(world, to, *, text="prototypes", seed=0, how=HOW, labels="labels.parquet", without=(), **options):
+    recipe = PostPretraining("stpn", text=text, seed=seed, without=without)
+    streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
+    to.mkdir(exist_ok=True)
+    train_adapter.run(
+        PostPretrainSpec(recipe, how, "stpn", None, streams, math_threads=1),
+        features=world / "features", shards=SHARDS, model=world / "model.safetensors", labels=world / labels,
+        out=to / "model.safetensors", log=to / "training.jsonl", device="cpu", **options,
+    )  # fmt: skip
+    return to
+
+
+def put_beside(world, to, stream="rgb"):
+    for k in range(SHARDS):
+        shard = f"{stream}/{shard_name(k, SHARDS)}.parquet"
+        adapt_features.run(
+            AdaptSpec(stream, math_threads=1), features=world / "features" / shard, model=to / "model.safetensors",
+            out=to / "features" / shard, device="cpu",
+        )  # fmt: skip
+    return to / "features"
+
+
+@pytest.fixture(scope="module")
+def taught(world, tmp_path_factory):
+    to = teach(world, tmp_path_factory.mktemp("taught") / "free")
+    for stream in ("rgb", "flow"):
+        put_beside(world, to, stream)
+    return to
+
+
+def test_taught_features_stand_behind_the_extracted_ones_and_keep_their_times(world, taught):
+    before, after = (read_stream(folder / "features", "rgb", SHARDS) for folder in (world, taught))
+    assert list(before) == list(after)
+    for video_id, video in after.items():
+        assert video.feature.shape[1] == DIM + HOW.width
+        np.testing.assert_array_equal(video.feature[:, :DIM], before[video_id].feature)
+        np.testing.assert_array_equal(video.start, before[video_id].start)
+        assert video.feature[:, DIM:].any(axis=1).all()
+
+
+def test_records_name_what_they_were_made_from(world, taught):
+    learnt = read_weights_record(taught / "model.safetensors")
+    assert learnt.stage == "train_adapter"
+    assert learnt.inputs["model"] == read_weights_record(world / "model.safetensors").id
+    assert learnt.inputs["labels"] == read_parquet_record(world / "labels.parquet").id
+    shard = read_parquet_record(taught / f"features/rgb/{shard_name(0, SHARDS)}.parquet")
+    extracted = read_parquet_record(world / f"features/rgb/{shard_name(0, SHARDS)}.parquet")
+    assert (shard.stage, shard.inputs) == ("adapt_features", {"features": extracted.id, "model": learnt.id})
+
+
+def test_every_fiftieth_step_and_the_last_are_logged(taught, world, tmp_path):
+    assert [json.loads(line)["step"] for line in (taught / "training.jsonl").read_text().splitlines()] == [40]
+    long = teach(world, tmp_path / "long", how=replace(HOW, steps=120))
+    assert [json.loads(line)["step"] for line in (long / "training.jsonl").read_text().splitlines()] == [50, 100, 120]
+
+
+def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, taught, tmp_path):
+    again, other = teach(world, tmp_path / "again"), teach(world, tmp_path / "other", seed=1)
+    model = (taught / "model.safetensors").read_bytes()
+    assert (again / "model.safetensors").read_bytes() == model
+    assert (other / "model.safetensors").read_bytes() != model
+    shard = put_beside(world, again) / f"rgb/{shard_name(1, SHARDS)}.parquet"
+    assert shard.read_bytes() == (taught / f"features/rgb/{shard.name}").read_bytes()
+
+
+def test_a_run_reads_taught_features_in_place_of_the_extracted_ones(world, taught, tmp_path):
+    cluster.run(
+        ClusterSpec(CLASSES), features=(world / "features", taught / "features"), shards=SHARDS,
+        out=tmp_path / "labels.parquet", annotations=world / "annotations.json", device="cpu",
+    )  # fmt: skip
+    found = read_parquet_record(tmp_path / "labels.parquet")
+    plain = read_parquet_record(world / "labels.parquet")
+    assert found.inputs["features/rgb"] != plain.inputs["features/rgb"]
+    assert len({label.cluster for label in read_labels(tmp_path / "labels.parquet")}) == CLASSES
+
+
+def test_a_videos_rows_do_not_depend_on_its_neighbours(world, taught):
+    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    videos = list(read_stream(world / "features", "rgb", SHARDS).values())
+    together = list(adapt_features.adapted(joint, "rgb", videos, "cpu"))
+    (alone,) = adapt_features.adapted(joint, "rgb", videos[3:4], "cpu")
+    np.testing.assert_array_equal(alone.feature, together[3].feature)
+
+
+def test_where_nothing_was_seen_nothing_is_made_up(world, taught):
+    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    video = next(iter(read_stream(world / "features", "rgb", SHARDS).values()))
+    unseen = video.coverage.copy()
+    unseen[2:5] = 0
+    (found,) = adapt_features.adapted(joint, "rgb", [replace(video, coverage=unseen)], "cpu")
+    assert not found.feature[2:5, DIM:].any()
+    assert found.feature[5:, DIM:].any()
+
+
+def told(world, to):
+    """Labels as a weak run has them: classes by name."""
+    do_cluster(world, to, supervision="weak")
+    return to
+
+
+def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_path):
+    labels = told(world, "weak.parquet")
+    named = teach(world, tmp_path / "named", text="names", labels=labels, texts=world / "texts.parquet")
+    record = read_weights_record(named / "model.safetensors")
+    assert record.inputs["texts"] == read_parquet_record(world / "texts.parquet").id
+    assert "features/clip" not in record.inputs
+    swapped = {name: NAMES[other] for name, other in zip("abc", "bca", strict=True)}
+    write_texts(tmp_path / "swapped.parquet", swapped, Record("simulate", {}, ""))
+    other = teach(world, tmp_path / "other", text="names", labels=labels, texts=tmp_path / "swapped.parquet")
+    assert (other / "training.jsonl").read_text() != (named / "training.jsonl").read_text()
+
+
+def test_each_action_may_be_tied_to_its_own_image(world, taught, tmp_path):
+    own = teach(world, tmp_path / "own", text="images")
+    assert (own / "training.jsonl").read_text() != (taught / "training.jsonl").read_text()
+    assert "features/clip" in read_weights_record(own / "model.safetensors").inputs
+
+
+def test_prototypes_are_the_mean_image_of_a_kind():
+    found = training_spans.prototypes(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
+    np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5, 0]] * 2 + [[0, 0, 1]], rtol=1e-6)
+
+
+def test_classes_that_are_left_out_are_never_seen(world, tmp_path):
+    spec = PostPretrainSpec(PostPretraining("stpn", without=("b",)), HOW)
+    kept = train_adapter._without(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
+    shown = json.loads((world / "annotations.json").read_text())["database"]
+    assert kept
+    assert all(shown[label.video_id]["annotations"][0]["label"] != "b" for label in kept)
+    with_annotations = teach(world, tmp_path / "ac", without=("b",), annotations=world / "annotations.json")
+    assert "annotations" in read_weights_record(with_annotations / "model.safetensors").inputs
+
+
+def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
+    """Clips that are all action, of other videos: their names are the kinds, and the run tells the background."""
+    features, database = planted(videos=9, seed=5)
+    clips = {name: [replace(v, video_id=f"clip-{v.video_id}") for v in videos] for name, videos in features.items()}
+    whole = {f"clip-{i}": {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
+    write(tmp_path, clips, whole)
+    options = {
+        "clips": tmp_path / "features", "clips_shards": SHARDS, "clips_annotations": tmp_path / "annotations.json"
+    }  # fmt: skip
+    named = teach(world, tmp_path / "named", text="names", texts=world / "texts.parquet", **options)
+    inputs = read_weights_record(named / "model.safetensors").inputs
+    assert {"clips/rgb", "clips/flow", "clips/annotations", "features/rgb"} <= set(inputs)
+
+    def weights(to, clips, known):
+        write(to, clips, known)
+        options = {
+            "clips": to / "features", "clips_shards": SHARDS, "clips_annotations": to / "annotations.json"
+        }  # fmt: skip
+        made = teach(world, to / "named", text="names", texts=world / "texts.parquet", **options)
+        return read_weights(made / "model.safetensors").tensors
+
+    # Clips that are called as the dataset's videos are; and actions of theirs that are for tests alone.
+    called = {name: list(videos) for name, videos in features.items()}
+    known = {i: {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
+    same = weights(tmp_path / "called", called, known)
+    tests = {f"t{i}": {**entry, "subset": "validation"} for i, entry in known.items()}
+    more = {name: [*v, *(replace(x, video_id=f"t{x.video_id}") for x in v)] for name, v in features.items()}
+    kept = weights(tmp_path / "more", more, {**known, **tests})
+    first = read_weights(named / "model.safetensors").tensors
+    assert all(np.array_equal(first[key], same[key]) for key in first)
+    assert all(np.array_equal(first[key], kept[key]) for key in first)
+
+
+def test_mistakes_end_in_one_line(world, taught, tmp_path):
+    with pytest.raises(UserError, match="no class 'jumping'"):
+        teach(world, tmp_path / "x", without=("jumping",), annotations=world / "annotations.json")
+    with pytest.raises(UserError, match="--annotations: missing"):
+        teach(world, tmp_path / "x", without=("b",))
+    with pytest.raises(UserError, match="--weights: missing"):
+        teach(world, tmp_path / "x", text="names", labels=told(world, "weak.parquet"))
+    write_texts(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Record("simulate", {}, ""))
+    with pytest.raises(UserError, match="have no text 'c'"):
+        teach(world, tmp_path / "x", text="names", labels="weak.parquet", texts=tmp_path / "few.parquet")
+    with pytest.raises(UserError, match="1 kinds of action"):
+        teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
+    videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
+    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the network learnt from {DIM}"):
+        list(adapt_features.adapted(joint, "rgb", videos, "cpu"))
+
+
+def test_a_network_of_another_kind_is_refused(world, tmp_path, capsys):
+    save_weights(tmp_path / "other.safetensors", {"x": np.zeros(1)}, Record("weights", {}, ""), {"name": "other"})
+    shard = world / f"features/rgb/{shard_name(0, SHARDS)}.parquet"
+    options = ["--features", str(shard), "--model", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "o")]
+    assert main(["adapt_features", "--set", 'stream="rgb"', *options]) == 2
+    assert "not a network of train_adapter" in capsys.readouterr().err

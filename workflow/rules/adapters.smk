@@ -1,0 +1,151 @@
+# Features that were taught the borders of actions, and what they are tied to.
+
+
+rule tune_encoder:
+    input:
+        span_features,
+        left_out_files,
+        source_files,
+        probe=probe_shards,
+        networks=networks_of,
+        texts=texts_files,
+        model=spans_of(at.MODEL),
+        labels=spans_of(at.LABELS),
+    output:
+        network=at.TUNED,
+        log=at.TUNING,
+    log:
+        "results/{dataset}/logs/tune_encoder/{stream}/{post}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/tune_encoder/{stream}/{post}.tsv"
+    wildcard_constraints:
+        dataset=names_of("demo", "videos"),
+        stream="rgb|flow",
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("tune_encoder"),
+        code=code("tune_encoder"),
+        told=spans_told,
+        source=source_option,
+        shards=shards,
+        annotations=left_out_option,
+        texts=texts_option,
+        knobs=knobs("device", "workers", "gpu_batch", "watchdog", "memory_gib"),
+    shell:
+        "python -m clip_ae tune_encoder --cfg {params.cfg:q} {params.source} --probe {input.probe} "
+        "--networks {input.networks} --features results/{wildcards.dataset}/features --shards {params.shards} "
+        "--model {input.model} --labels {input.labels} --out {output.network} --log {output.log} "
+        "{params.annotations} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+use rule extract as extract_tuned with:
+    input:
+        probe=at.PROBE,
+        weights=tuned_networks,
+    output:
+        features=at.ENCODED,
+        failures=at.ENCODED_FAILURES,
+    log:
+        "results/{dataset}/logs/extract_tuned/{stream}/{post}/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/extract_tuned/{stream}/{post}/{shard}.tsv"
+
+
+rule train_adapter:
+    input:
+        span_features,
+        left_out_files,
+        clips_files,
+        texts_files,
+        encoded_files,
+        model=spans_of(at.MODEL),
+        labels=spans_of(at.LABELS),
+    output:
+        model=at.POST_PRETRAINED,
+        log=at.POST_TRAINING,
+    log:
+        "results/{dataset}/logs/train_adapter/{post}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/train_adapter/{post}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("train_adapter"),
+        code=code("train_adapter"),
+        told=spans_told,
+        shards=shards,
+        encoded=encoded_option,
+        annotations=left_out_option,
+        clips=clips_option,
+        texts=texts_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae train_adapter --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --model {input.model} --labels {input.labels} --out {output.model} "
+        "--log {output.log} {params.encoded} {params.annotations} {params.clips} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule adapt_features:
+    input:
+        features=adaptable,
+        model=at.POST_PRETRAINED,
+    output:
+        at.ADAPTED,
+    log:
+        "results/{dataset}/logs/adapt_features/{stream}/{post}/{shard}.log",
+    benchmark:
+        "results/{dataset}/benchmarks/adapt_features/{stream}/{post}/{shard}.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("adapt_features"),
+        code=code("adapt_features"),
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae adapt_features --cfg {params.cfg:q} --features {input.features} --model {input.model} "
+        "--out {output} {params.knobs} 2>&1 | tee {log} >&2"
+
+
+rule score_fewshot:
+    input:
+        fewshot_features,
+        annotation_files,
+        models=fewshot_models,
+    output:
+        scores=report(
+            at.FEWSHOT,
+            caption="../report/fewshot.rst",
+            category="Results",
+            labels={"dataset": "{dataset}", "what": "fewshot.json"},
+        ),
+        table=at.FEWSHOT_TABLE,
+    log:
+        "results/{dataset}/logs/score_fewshot.log",
+    benchmark:
+        "results/{dataset}/benchmarks/score_fewshot.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    threads: CONFIG.math_threads
+    resources:
+        gpu=gpus,
+    params:
+        cfg=cfg("score_fewshot"),
+        code=code("score_fewshot"),
+        annotated=annotated,
+        shards=shards,
+        ground_truth=ground_truth_option,
+        knobs=knobs("device"),
+    shell:
+        "python -m clip_ae score_fewshot --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} --models {input.models} --out {output.scores} --table {output.table} "
+        "{params.ground_truth} {params.knobs} 2>&1 | tee {log} >&2"
