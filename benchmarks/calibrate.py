@@ -9,17 +9,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from clip_ae.clustering import mean_pool, spectral
-from clip_ae.clustering.pooling import pool
-from clip_ae.clustering.quality import Quality, quality
+from clip_ae.clustering.pooling import pool_descriptors
+from clip_ae.clustering.quality import ClusterQuality, measure_quality
 from clip_ae.core.config.simulation import SimulatedWorld
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Annotation, Streams, VideoFeatures
-from clip_ae.scoring.evaluate import main_class
-from clip_ae.worlds.simulated import OPTICS, features
-from clip_ae.worlds.simulated_events import instances, plan
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Annotation, FeaturesByStream, VideoFeatures
+from clip_ae.scoring.evaluate import find_main_class
+from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features
+from clip_ae.worlds.simulated_events import build_instances, plan_videos
 
 SEEDS = range(5)
-STREAMS = tuple(OPTICS)
+STREAMS = tuple(FEATURE_STATISTICS)
 DESCRIPTORS = (("rgb", "flow"), *((name,) for name in STREAMS))
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     start = time.perf_counter()
     worlds = [SimulatedWorld(seed=seed) for seed in SEEDS]
     rows = [measure(world) for world in worlds]
-    print(f"{'round 0':10}" + "".join(f"{f.name:>12}" for f in fields(Quality)))
+    print(f"{'round 0':10}" + "".join(f"{f.name:>12}" for f in fields(ClusterQuality)))
     for streams in DESCRIPTORS:
         tell("+".join(streams), [row[0][streams] for row in rows])
     print(f"\n{'stream':10}" + "".join(f"{f.name:>12}" for f in fields(Statistics)))
@@ -47,17 +47,20 @@ def main() -> None:
     print(f"\nmean and (sd) over worlds of seeds {min(SEEDS)} to {max(SEEDS)}; {time.perf_counter() - start:.0f} s")
 
 
-def measure(world: SimulatedWorld) -> tuple[dict[tuple[str, ...], Quality], dict[str, Statistics]]:
-    videos = [video for video in plan(world) if video.subset == "training"]
-    streams = {name: {video.video_id: features(world, name, video, Grid()) for video in videos} for name in STREAMS}
-    classes = [main_class(Annotation(video.subset, instances(world, video))) for video in videos]
+def measure(world: SimulatedWorld) -> tuple[dict[tuple[str, ...], ClusterQuality], dict[str, Statistics]]:
+    videos = [video for video in plan_videos(world) if video.subset == "training"]
+    streams = {
+        name: {video.video_id: generate_features(world, name, video, SnippetGrid()) for video in videos}
+        for name in STREAMS
+    }
+    classes = [find_main_class(Annotation(video.subset, build_instances(world, video))) for video in videos]
     found = {names: clusters({n: streams[n] for n in names}, world, classes) for names in DESCRIPTORS}
     return found, {name: statistics(list(streams[name].values())) for name in STREAMS}
 
 
-def clusters(streams: Streams, world: SimulatedWorld, classes: list[str]) -> Quality:
-    z = pool(*mean_pool.described(streams))
-    return quality(spectral.cluster(z, world.classes, seed=0).tolist(), classes)
+def clusters(streams: FeaturesByStream, world: SimulatedWorld, classes: list[str]) -> ClusterQuality:
+    z = pool_descriptors(*mean_pool.prepare_pooling(streams))
+    return measure_quality(spectral.cluster(z, world.classes, seed=0).tolist(), classes)
 
 
 def statistics(videos: list[VideoFeatures]) -> Statistics:
@@ -76,7 +79,7 @@ def statistics(videos: list[VideoFeatures]) -> Statistics:
     )
 
 
-def tell(name: str, rows: list[Quality] | list[Statistics]) -> None:
+def tell(name: str, rows: list[ClusterQuality] | list[Statistics]) -> None:
     table = np.array([[getattr(row, f.name) for f in fields(row)] for row in rows])
     cells = (f"{m:.3g} ({s:.2g})" for m, s in zip(table.mean(axis=0), table.std(axis=0), strict=True))
     print(f"{name:10}" + "".join(f"{cell:>12}" for cell in cells), flush=True)

@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import tell
 from clip_ae.core.config.schema import I3dOptions, Precision, RgbEncoder
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Network, VideoInfo
-from clip_ae.encoders.batch_size import Fitting
-from clip_ae.encoders.devices import set_threads
-from clip_ae.encoders.precision_check import drift
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import NetworkWeights, VideoInfo
+from clip_ae.encoders.batch_size import BatchedEncoder
+from clip_ae.encoders.devices import configure_torch
+from clip_ae.encoders.precision_check import measure_deviation
 from clip_ae.encoders.streams import rgb
 from clip_ae.media import video
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.media.mux import write_mp4
-from clip_ae.media.probe import probe
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.media.probe import probe_video
+from clip_ae.pipeline.extraction import FeatureExtractor
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 
@@ -44,16 +44,16 @@ LINES: tuple[tuple[Precision, bool, float | None, float | None], ...] = (
 )
 SIDE, CROP, FRAMES = 256, 224, 16
 ROUNDS = 3
-GRID = Grid()
+GRID = SnippetGrid()
 T = TypeVar("T")
 Features = NDArray[np.float32]
 
 
 def main(path: Path | None = None) -> None:
-    set_threads(2)
+    configure_torch(2)
     with tempfile.TemporaryDirectory() as folder:
         path = path or drawn(Path(folder) / "film.mp4", seconds=40)
-        info = VideoInfo(path.stem, path.name, **vars(probe(str(path), GRID)))
+        info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
         print(f"{path.name}: {info.width}x{info.height}, {info.fps:.2f} fps, {info.duration:.0f} s, two threads")
         decoding(path, info)
         encoding(path, info)
@@ -120,7 +120,7 @@ class Line:
     """Our own line from file to features, in one precision."""
 
     def __init__(
-        self, path: Path, info: VideoInfo, network: Network, precision: Precision, compiled: bool,
+        self, path: Path, info: VideoInfo, network: NetworkWeights, precision: Precision, compiled: bool,
         goal: float | None, share: float | None,
     ) -> None:  # fmt: skip
         self.path, self.info, self.goal, self.share = path, info, goal, share
@@ -136,7 +136,9 @@ class Line:
         with Decoder() as decoder:
             # A decoder serves all videos of a job; its start is not theirs.
             list(decoder.video(self.path, self.info, GRID, SIDE))
-            work = Extraction("rgb", GRID, self.encoder, Fitting(encode, 1, "cpu"), self.path.parent, [decoder])
+            work = FeatureExtractor(
+                "rgb", GRID, self.encoder, BatchedEncoder(encode, 1, "cpu"), self.path.parent, [decoder]
+            )
             seconds, (found,) = timed_of(lambda: list(work.features([self.info])))
         self.seconds.append(seconds / self.info.snippets)
         self.waited.append(work.waited)
@@ -148,11 +150,11 @@ class Line:
         tell(f"{self.name}: times the rate of the peers' loop", float(ratio), "x", self.goal)
         tell(f"{self.name}: share of the bf16 matrix rate", GFLOP / float(seconds) / rate, "", self.share)
         tell(f"{self.name}: share of the time that the network waited", float(np.median(self.waited)), "")
-        cosine, difference = drift(self.found, exact)
+        cosine, difference = measure_deviation(self.found, exact)
         print(f"{self.name}: against fp32: cosine {cosine:.5f}, largest difference {difference:.2%}")
 
 
-def peers_loop(path: Path, info: VideoInfo, network: Network) -> float:
+def peers_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> float:
     """Seconds a window: sixteen frames decoded, then a forward pass, in turn; fp32, default memory layout."""
     weights = {name: torch.from_numpy(tensor) for name, tensor in network.tensors.items()}
     height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]

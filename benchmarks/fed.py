@@ -20,17 +20,17 @@ from torch import Tensor
 from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
 from benchmarks.sounds import likely_higher, within
-from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.simulation import SimulatedWorld
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.streams import read_streams
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.front_end import FrontEnd, StreamFrontEnd
-from clip_ae.localizers.inference import curves
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.front_end import FusionFrontEnd, StreamFrontEnd
+from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.localizer import Localizer
-from clip_ae.localizers.model_state import restore
+from clip_ae.localizers.model_state import restore_localizer
 from clip_ae.weights.network_file import read_weights
-from clip_ae.worlds.simulated_events import SimulatedVideo, plan
+from clip_ae.worlds.simulated_events import SimulatedVideo, plan_videos
 
 VIDEOS = 60
 NONE = slice(0, 0)
@@ -38,8 +38,8 @@ NONE = slice(0, 0)
 
 def main(dataset: Path, runs: list[str]) -> None:
     spec = json.loads((dataset / "world/manifest.json").read_text())["provenance"]["spec"]
-    world, grid = SimulatedWorld(**spec["world"]), Grid(**spec["grid"])
-    videos = {v.video_id: v for v in plan(world) if v.subset == "validation"}
+    world, grid = SimulatedWorld(**spec["world"]), SnippetGrid(**spec["grid"])
+    videos = {v.video_id: v for v in plan_videos(world) if v.subset == "validation"}
     torch.set_num_threads(1)
     print(f"{'run':20} {'without':10} {'follows actions':>16} {'fed beside rgb':>15} {'fed beside flow':>16}")
     for run in runs or sorted(path.name for path in (dataset / "runs").iterdir()):
@@ -60,23 +60,23 @@ def models(run: Path) -> Iterator[Path]:
 
 
 def measured(
-    model: Path, dataset: Path, videos: Mapping[str, SimulatedVideo], grid: Grid
+    model: Path, dataset: Path, videos: Mapping[str, SimulatedVideo], grid: SnippetGrid
 ) -> dict[str, tuple[float, ...]]:
     """By part: how well attention follows actions without it, and how much it feeds each stream."""
     file = read_weights(model)
-    localizer = restore(file.tensors, file.about, "cpu")
+    localizer = restore_localizer(file.tensors, file.about, "cpu")
     shards = len(list((dataset / "features/rgb").glob("*.parquet")))
     streams = read_streams(dataset / "features", tuple(file.about["blueprint"]["dims"]), shards, set(videos))
-    library = Library(streams, "cpu")
+    library = FeatureTable(streams, "cpu")
     found: dict[str, tuple[float, ...]] = {"nothing": (followed(localizer, library, videos, grid),)}
     for part in columns(localizer, "rgb"):
-        fed = (statistics.fmean(shares(localizer, library, part, name)) for name in MAIN_STREAMS)
+        fed = (statistics.fmean(shares(localizer, library, part, name)) for name in I3D_STREAMS)
         found[part] = (followed(without(localizer, part), library, videos, grid), *fed)
     return found
 
 
 def front_end(localizer: Localizer, stream: str) -> StreamFrontEnd:
-    assert isinstance(localizer.front_end, FrontEnd)
+    assert isinstance(localizer.front_end, FusionFrontEnd)
     return localizer.front_end.streams[stream]
 
 
@@ -90,13 +90,13 @@ def columns(localizer: Localizer, stream: str) -> dict[str, slice]:
 
 def without(localizer: Localizer, part: str) -> Localizer:
     changed = copy.deepcopy(localizer)
-    for name in MAIN_STREAMS:
+    for name in I3D_STREAMS:
         front_end(changed, name).projection.weight.data[:, columns(changed, name).get(part, NONE)] = 0.0
     return changed
 
 
 @torch.inference_mode()
-def shares(localizer: Localizer, library: Library, part: str, stream: str) -> Iterator[float]:
+def shares(localizer: Localizer, library: FeatureTable, part: str, stream: str) -> Iterator[float]:
     """What a part feeds beside the stream's features, a video at a time."""
     front = front_end(localizer, stream)
     place = columns(localizer, stream).get(part, NONE)
@@ -116,10 +116,12 @@ def spread(x: Tensor) -> float:
     return float((x - x.mean(dim=1, keepdim=True)).square().mean().sqrt())
 
 
-def followed(localizer: Localizer, library: Library, videos: Mapping[str, SimulatedVideo], grid: Grid) -> float:
+def followed(
+    localizer: Localizer, library: FeatureTable, videos: Mapping[str, SimulatedVideo], grid: SnippetGrid
+) -> float:
     found = []
     for video in library.ids[:VIDEOS]:
-        attention = curves(localizer, library, video, rgb_weight=0.5).attention
+        attention = predict_video(localizer, library, video, rgb_weight=0.5).attention
         inside = within(videos[video].actions, len(attention), grid)
         if inside.any() and not inside.all():
             found.append(likely_higher(attention, inside))

@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.measure import ROOT, tell
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import FLOWS, load
-from clip_ae.core.config.schema import Algorithm, FlowEncoder, I3dOptions, RaftOptions
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Network, VideoInfo
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
+from clip_ae.core.config.schema import FlowAlgorithm, FlowEncoder, I3dOptions, RaftOptions
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import flow as stream
 from clip_ae.media import video
-from clip_ae.media.probe import probe
+from clip_ae.media.probe import probe_video
 from clip_ae.weights.network_file import read_weights
 from tests.encoders.random_networks import random_i3d, stirred
 
 MEDIA = ROOT.parent / "shared/media"
 TRAINED = ROOT / "results/weights/flow_imagenet.safetensors"
-ALGORITHMS: tuple[Algorithm, ...] = ("tvl1", "tvl1_torch", "dis")
-GRID = Grid()
+ALGORITHMS: tuple[FlowAlgorithm, ...] = ("tvl1", "tvl1_torch", "dis")
+GRID = SnippetGrid()
 WIDTH, HEIGHT = 340, 256
 PAIRS = 12
 # Snippets a video whose features are compared.
@@ -55,13 +55,13 @@ def main() -> None:
 def raft_rate(pairs: Tensor) -> None:
     """How fast, which random weights tell as well; how good would need the published ones."""
     options = RaftOptions()
-    network = Network({"raft": plain(options)}, tensors_of(stirred(raft.build(options))))
+    network = NetworkWeights({"raft": to_plain_data(options)}, get_tensors(stirred(raft.build(options))))
     seconds, _ = timed("raft", pairs, network)
     tell("raft, random weights, generated frames", 1000 * seconds, "ms a pair")
 
 
 def compare(name: str, pairs: Tensor) -> None:
-    truth = load(FLOWS["tvl1"]).build("cpu")(pairs)
+    truth = load_module(FLOW_ALGORITHMS["tvl1"]).build("cpu")(pairs)
     for algorithm in ALGORITHMS:
         seconds, found = timed(algorithm, pairs)
         tell(f"{algorithm}, {name} frames", 1000 * seconds, "ms a pair")
@@ -83,7 +83,7 @@ def compare_features(videos: list[Path]) -> None:
         tell("   lowest of a snippet", float(cosines.min()), "")
 
 
-def features(algorithm: Algorithm, network: Network, videos: list[Path]) -> NDArray[np.float32]:
+def features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
     """Rows [len(videos) * SNIPPETS, 1024] of the flow stream."""
     encoder = stream.build(FlowEncoder(algorithm=algorithm), [network], "cpu")
     windows = (window for path in videos for window in snippets(path, encoder))
@@ -91,15 +91,15 @@ def features(algorithm: Algorithm, network: Network, videos: list[Path]) -> NDAr
 
 
 def snippets(path: Path, encoder: stream.FlowStream) -> Iterator[NDArray[np.uint8]]:
-    info = VideoInfo(path.stem, path.name, **vars(probe(str(path), GRID)))
+    info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
     info = replace(info, snippets=min(SNIPPETS, info.snippets))
-    for window in video.windows(str(path), info, GRID, encoder.short_side, encoder.lookahead):
+    for window in video.read_video_windows(str(path), info, GRID, encoder.short_side, encoder.lookahead):
         yield window.data
 
 
-def timed(algorithm: str, pairs: Tensor, *networks: Network) -> tuple[float, Tensor]:
+def timed(algorithm: str, pairs: Tensor, *networks: NetworkWeights) -> tuple[float, Tensor]:
     """Seconds a pair, and the flows."""
-    flow = load(FLOWS[algorithm]).build(pairs.device.type, *networks)
+    flow = load_module(FLOW_ALGORITHMS[algorithm]).build(pairs.device.type, *networks)
     start = time.perf_counter()
     # On the host again: a GPU has then done its work.
     found = flow(pairs).cpu()

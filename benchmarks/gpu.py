@@ -16,10 +16,10 @@ import torch
 
 from benchmarks.features import GFLOP, GRID, drawn
 from benchmarks.measure import tell
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, STREAMS, load_module
 from clip_ae.core.config.schema import (
-    AudioEncoder,  # fmt: skip
+    AudioEncoder,
     ClipEncoder,
     ClipOptions,
     FlowEncoder,
@@ -29,14 +29,14 @@ from clip_ae.core.config.schema import (
     VggishOptions,
 )
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Network, VideoInfo
-from clip_ae.encoders.batch_size import Fitting
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.networks.state_dict import tensors_of
-from clip_ae.encoders.precision_check import drift
+from clip_ae.core.types import NetworkWeights, VideoInfo
+from clip_ae.encoders.batch_size import BatchedEncoder
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.encoders.networks.state_dict import get_tensors
+from clip_ae.encoders.precision_check import measure_deviation
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.media.probe import probe
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.media.probe import probe_video
+from clip_ae.pipeline.extraction import FeatureExtractor
 from tests.encoders.random_networks import stirred
 
 VIDEOS, SECONDS = 16, 120
@@ -54,8 +54,8 @@ KINDS = {
 
 
 def main(paths: Sequence[Path]) -> None:
-    device = resolve("cuda")
-    set_threads(2)
+    device = resolve_device("cuda")
+    configure_torch(2)
     print(f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}")
     rate = matrix_rate(device)
     tell("bf16 matrix product", rate, "TFLOP/s")
@@ -65,7 +65,7 @@ def main(paths: Sequence[Path]) -> None:
     flow_alone(device, bandwidth)
     with tempfile.TemporaryDirectory() as folder:
         videos = list(paths) or [drawn(Path(folder) / f"film{i}.mp4", SECONDS, seed=i) for i in range(VIDEOS)]
-        infos = [VideoInfo(p.stem, str(p.resolve()), **vars(probe(str(p), GRID))) for p in videos]
+        infos = [VideoInfo(p.stem, str(p.resolve()), **vars(probe_video(str(p), GRID))) for p in videos]
         for stream in KINDS:
             file_to_features(stream, infos, device)
 
@@ -85,7 +85,7 @@ def network_alone(device: str, rate: float) -> None:
 
 def flow_alone(device: str, bandwidth: float) -> None:
     """TV-L1 on frames of a drawn film that lie on the GPU already."""
-    flow = load(FLOWS["tvl1_torch"]).build(device)
+    flow = load_module(FLOW_ALGORITHMS["tvl1_torch"]).build(device)
     for snippets in (1, 4, 16):
         frames = moving(snippets).to(device)
         seconds = on_gpu(device, lambda f=frames: flow(f)) / (snippets * PAIRS)
@@ -108,10 +108,10 @@ def file_to_features(stream: str, infos: Sequence[VideoInfo], device: str) -> No
     """The whole line on the GPU, the start of its decoders (two seconds) included; its features beside the CPU's."""
     settings = replace(KINDS[stream][2], precision="bf16") if stream != "audio" else KINDS[stream][2]
     encoder = made(stream, device, settings)
-    network = Fitting(encoder.encode, 0, device)
+    network = BatchedEncoder(encoder.encode, 0, device)
     # The batch is chosen and libraries warm up on the first video, which does not count.
-    list(Extraction(stream, GRID, encoder, network, Path(), [Decoder()]).features(infos[:1]))
-    work = Extraction(stream, GRID, encoder, network, Path(), [Decoder() for _ in range(DECODERS)])
+    list(FeatureExtractor(stream, GRID, encoder, network, Path(), [Decoder()]).features(infos[:1]))
+    work = FeatureExtractor(stream, GRID, encoder, network, Path(), [Decoder() for _ in range(DECODERS)])
     began = time.perf_counter()
     found = {video.video_id: video for video in work.features(infos)}
     seconds = time.perf_counter() - began
@@ -120,18 +120,20 @@ def file_to_features(stream: str, infos: Sequence[VideoInfo], device: str) -> No
     tell(f"{stream}: share of the time that the network waited", work.waited, "", 0.1)
     short = replace(infos[0], snippets=4)
     slow = made(stream, "cpu", KINDS[stream][2])
-    line = Extraction(stream, GRID, slow, Fitting(slow.encode, 1, "cpu"), Path(), [Decoder()])
+    line = FeatureExtractor(stream, GRID, slow, BatchedEncoder(slow.encode, 1, "cpu"), Path(), [Decoder()])
     (exact,) = line.features([short])
     fast = found[short.video_id].feature[:4].astype(np.float32)
-    cosine, difference = drift(fast, exact.feature.astype(np.float32))
+    cosine, difference = measure_deviation(fast, exact.feature.astype(np.float32))
     print(f"{stream}: GPU against the CPU's fp32: cosine {cosine:.5f}, largest difference {difference:.2%}")
 
 
 def made(stream: str, device: str, settings: StreamEncoder) -> Any:
     kind, options, _ = KINDS[stream]
     torch.manual_seed(0)
-    network = Network({kind: plain(options)}, tensors_of(stirred(load(NETWORKS[kind]).build(options))))
-    return load(STREAMS[stream]).build(settings, [network], device)
+    network = NetworkWeights(
+        {kind: to_plain_data(options)}, get_tensors(stirred(load_module(NETWORKS[kind]).build(options)))
+    )
+    return load_module(STREAMS[stream]).build(settings, [network], device)
 
 
 def matrix_rate(device: str) -> float:

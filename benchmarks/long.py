@@ -16,7 +16,7 @@ from benchmarks.measure import BIN, ROOT, tell
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.paths import WEIGHTS
-from clip_ae.core.provenance import make_record
+from clip_ae.core.provenance import make_provenance
 from clip_ae.media.mux import write_mp4
 from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
@@ -97,7 +97,7 @@ def random_weights(folder: Path) -> None:
     save_weights(
         folder / WEIGHTS.format(name=NAME),
         dict(network.tensors),
-        make_record("weights", spec),
+        make_provenance("weights", spec),
         {**network.about, "reads": ""},
     )
 

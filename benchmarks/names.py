@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from clip_ae.core.config.specs import NameClustersSpec
 from clip_ae.data.annotations import read_annotations
-from clip_ae.data.detections import read_json
+from clip_ae.data.detections import read_json_object
 from clip_ae.data.labels import read_labels
-from clip_ae.scoring.evaluate import main_class
+from clip_ae.scoring.evaluate import find_main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS
 
@@ -41,7 +41,7 @@ def main(root: Path) -> None:
                 out=out,
                 device="cpu",
             )
-            names = read_json(out)["names"]
+            names = read_json_object(out)["names"]
         last = sorted(seed.glob("round-*/labels.parquet"))[-1]
         for cluster, classes in sorted(classes_of(last, truth).items()):
             (most, count), total = classes.most_common(1)[0], classes.total()
@@ -55,7 +55,7 @@ def main(root: Path) -> None:
 def classes_of(labels: Path, truth: dict) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     for label in read_labels(labels):
-        found.setdefault(label.label, Counter())[main_class(truth[label.video_id])] += 1
+        found.setdefault(label.label, Counter())[find_main_class(truth[label.video_id])] += 1
     return found
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import tell
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.page import page
-from clip_ae.pages.report.videos import Shown, data, timelines
+from clip_ae.pages.page import render_html_page
+from clip_ae.pages.report.videos import VideoEntry, build_page_data, render_timelines
 from tests.pages.browser import chromium, resize
 
-GRID, CLASSES, TURNS = Grid(), 20, 40
+GRID, CLASSES, TURNS = SnippetGrid(), 20, 40
 # From one redraw's request to the frame after it.
 SLIDE = """
 const done = arguments[0], slider = document.getElementById("score"), times = [];
@@ -58,10 +58,12 @@ def first_paint(browser: Any, path: Path) -> float:
 def written(number: int) -> str:
     videos = [video(k, np.random.default_rng(k)) for k in range(number)]
     names = {f"cluster-{k:02d}": f"class {k}" for k in range(CLASSES)}
-    return page("Actions", "drawn", {"Videos": timelines(videos)}, data(videos, names, GRID), "{}")
+    return render_html_page(
+        "Actions", "drawn", {"Videos": render_timelines(videos)}, build_page_data(videos, names, GRID), "{}"
+    )
 
 
-def video(number: int, rng: np.random.Generator) -> Shown:
+def video(number: int, rng: np.random.Generator) -> VideoEntry:
     """As THUMOS14's: minutes long, fifteen actions, two hundred detections of three clusters."""
     rows = int(rng.integers(150, 900))
     seconds, clusters = rows * GRID.step, [f"cluster-{k:02d}" for k in rng.choice(CLASSES, 3, replace=False)]
@@ -73,7 +75,7 @@ def video(number: int, rng: np.random.Generator) -> Shown:
     truth = [Instance(f"class {number % CLASSES}", float(a), float(a) + 5) for a in starts[:15]]
     activation = {name: rng.random(rows).tolist() for name in clusters}
     levels = (-60 * rng.random(rows)).tolist()
-    return Shown(
+    return VideoEntry(
         f"video_test_{number:07d}", seconds, rng.random(rows).tolist(), activation, found, truth, levels, 0.5, "v.mp4"
     )
 

@@ -11,16 +11,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.measure import tell
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, Precision, VggishOptions
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Encoder, Network
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Encoder, NetworkWeights
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.networks import clip, vggish
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import audio as audio_stream
 from clip_ae.encoders.streams import clip as clip_stream
-from clip_ae.media.probe import probe
+from clip_ae.media.probe import probe_video
 from tests.media_files import write_video
 
 THREADS, RUNS = 2, 5
@@ -28,17 +28,17 @@ SECONDS = 120
 
 
 def main() -> None:
-    set_threads(THREADS)
-    device = resolve("auto")
+    configure_torch(THREADS)
+    device = resolve_device("auto")
     options = ClipOptions()
-    network = Network({"clip": plain(options)}, tensors_of(clip.build(options)))
+    network = NetworkWeights({"clip": to_plain_data(options)}, get_tensors(clip.build(options)))
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
         encoder = ClipEncoder(precision=precision)
         frames = np.zeros((16, 256, 340, 3), np.uint8)
         seconds = a_snippet(clip_stream.build(encoder, [network], device), frames, encoder.batch)
         tell(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
-    ears = Network({"vggish": plain(VggishOptions())}, tensors_of(vggish.build(VggishOptions())))
+    ears = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions())))
     sound = np.zeros(15_600, np.float32)
     tell("VGGish, fp32: a snippet", a_snippet(audio_stream.build(AudioEncoder(), [ears], device), sound, 32), "s")
     tell("probe: an hour of video with sound", timestamps(), "s")
@@ -54,7 +54,7 @@ def a_snippet(encoder: Encoder, window: np.ndarray, batch: int) -> float:
 def timestamps() -> float:
     with TemporaryDirectory() as folder:
         path = write_video(Path(folder, "video.mp4"), frames=25 * SECONDS, size=(480, 360), tone=[440, 440])
-        return fastest(lambda: probe(str(path), Grid())) * 3600 / SECONDS
+        return fastest(lambda: probe_video(str(path), SnippetGrid())) * 3600 / SECONDS
 
 
 def fastest(act: Callable[[], object]) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import tell
-from clip_ae.scoring.average_precision import average_precision, judge
-from clip_ae.scoring.bootstrap import replicated
+from clip_ae.scoring.average_precision import compute_average_precision, match
+from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.segments import Floats, Segments
 
 VIDEOS, CLASSES, EACH = 2383, 100, 200
@@ -31,8 +31,8 @@ def main() -> None:
         tell(f"   times the rate of a loop over {words}", slow / len(some) * len(detections) / seconds, "", goal)
     twice = world(2 * EACH)
     tell("   with twice as many detections: times as long", timed(lambda: scored(*twice))[0] / seconds, "")
-    judged = judge(truth, detections, THRESHOLDS)
-    tell("   intervals from 1000 draws", timed(lambda: replicated(judged, CLASSES, 1000, VIDEOS))[0], "s")
+    judged = match(truth, detections, THRESHOLDS)
+    tell("   intervals from 1000 draws", timed(lambda: bootstrap_map(judged, CLASSES, 1000, VIDEOS))[0], "s")
 
 
 def world(each: int) -> tuple[Segments, Segments]:
@@ -52,7 +52,7 @@ def world(each: int) -> tuple[Segments, Segments]:
 
 
 def scored(truth: Segments, detections: Segments) -> Floats:
-    return average_precision(judge(truth, detections, THRESHOLDS), CLASSES)
+    return compute_average_precision(match(truth, detections, THRESHOLDS), CLASSES)
 
 
 def looped(truth: Segments, detections: Segments, labels: int, *, rows: bool) -> Floats:

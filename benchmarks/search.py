@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import tell
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.provenance import Record
-from clip_ae.core.timeline import Grid
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.snippet_index import index_of, read_index, write_index
-from clip_ae.encoders.devices import set_threads
+from clip_ae.data.snippet_index import build_index, read_index, write_index
+from clip_ae.encoders.devices import configure_torch
 from clip_ae.language import text_query
-from clip_ae.language.text_query import Question
-from clip_ae.stages.find_moments import Searcher
+from clip_ae.language.text_query import TextQuery
+from clip_ae.stages.find_moments import MomentSearcher
 
-VIDEOS, MEAN, DIM, GRID = 10_000, 117.0, 512, Grid()
+VIDEOS, MEAN, DIM, GRID = 10_000, 117.0, 512, SnippetGrid()
 # Rows that are drawn; videos are cut out of them. Neighbours are as alike as snippets are.
 POOL, ALIKE = 65_536, 0.9
 # What a CLIP multiplies cosines by.
@@ -42,17 +42,21 @@ print(time.perf_counter() - start, time.perf_counter() - loaded)
 
 
 def main() -> None:
-    set_threads(2)
+    configure_torch(2)
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
         path = Path(folder) / "clip.arrow"
-        record = Record("index", {"grid": plain(GRID)}, "drawn")
-        tell("index: written", timed(lambda: write_index(path, index_of(videos(), record))), "s")
+        record = Provenance("index", {"grid": to_plain_data(GRID)}, "drawn")
+        tell("index: written", timed(lambda: write_index(path, build_index(videos(), record))), "s")
         tell("   on disk", path.stat().st_size / 1e9, "GB")
         tell("   opened, median of 5", median(lambda: read_index(path)), "s")
-        ready = Searcher(read_index(path))
+        ready = MomentSearcher(read_index(path))
         tell(f"a sentence in {VIDEOS} videos, median of 5", median(lambda: ready.everywhere(asked(), "", 5)), "s", 2)
         found = ready.index
-        tell("   of which every snippet", median(lambda: text_query.peaks(found.blocks, found.first, asked())), "s")
+        tell(
+            "   of which every snippet",
+            median(lambda: text_query.max_score_per_video(found.blocks, found.first, asked())),
+            "s",
+        )
         tell("   reading the file's bytes alone", median(lambda: read_through(path)), "s")
         whole, search = zip(*(alone(path) for _ in range(TIMES)), strict=True)
         tell("in a process of its own, median of 5", statistics.median(whole), "s")
@@ -78,10 +82,10 @@ def drawn(rng: np.random.Generator) -> NDArray[np.float16]:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
 
 
-def asked() -> Question:
+def asked() -> TextQuery:
     """A text is drawn, so no tower is needed."""
     vector = np.random.default_rng(1).standard_normal(DIM).astype(np.float32)
-    return Question(vector / np.linalg.norm(vector), 0.0, SCALE)
+    return TextQuery(vector / np.linalg.norm(vector), 0.0, SCALE)
 
 
 def alone(path: Path) -> tuple[float, float]:

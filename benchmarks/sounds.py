@@ -19,9 +19,15 @@ from numpy.typing import NDArray
 from benchmarks.measure import ROOT
 from benchmarks.methods import BASE
 from clip_ae.core.config.simulation import SimulatedWorld
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
-from clip_ae.worlds.simulated_events import Event, SimulatedVideo, labels, plan, traits
+from clip_ae.worlds.simulated_events import (
+    Event,
+    SimulatedVideo,
+    draw_class_properties,
+    get_annotated_labels,
+    plan_videos,
+)
 
 ALL, SILENT = "all", "no audio"
 KINDS = ("marks extents", "at any time", "none", SILENT, ALL)
@@ -29,8 +35,8 @@ KINDS = ("marks extents", "at any time", "none", SILENT, ALL)
 
 def main(dataset: Path) -> None:
     spec = json.loads((dataset / "world/manifest.json").read_text())["provenance"]["spec"]
-    world, grid = SimulatedWorld(**spec["world"]), Grid(**spec["grid"])
-    videos = {v.video_id: v for v in plan(world)}
+    world, grid = SimulatedWorld(**spec["world"]), SnippetGrid(**spec["grid"])
+    videos = {v.video_id: v for v in plan_videos(world)}
     print(f"{'run':20} {'sound':14} {'AP':>6} {'follows actions':>16} {'follows sounds':>15}")
     for run in sorted(path for path in dataset.glob("runs/*") if list(path.glob("seed-*/map.json"))):
         ap, (actions, sounds) = precision(world, run), followed(world, videos, run, grid)
@@ -40,9 +46,9 @@ def main(dataset: Path) -> None:
 
 
 def kind_of(world: SimulatedWorld, action: int) -> str:
-    if action in traits(world).helpful:
+    if action in draw_class_properties(world).helpful:
         return KINDS[0]
-    return KINDS[1] if action in traits(world).misleading else KINDS[2]
+    return KINDS[1] if action in draw_class_properties(world).misleading else KINDS[2]
 
 
 def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
@@ -51,12 +57,12 @@ def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
         by_class = json.loads(path.read_text())["per_class"]
         for action in range(world.classes):
             for kind in (kind_of(world, action), ALL):
-                found[kind] += by_class[labels(world, action)[0]].values()
+                found[kind] += by_class[get_annotated_labels(world, action)[0]].values()
     return percent(found)
 
 
 def followed(
-    world: SimulatedWorld, videos: Mapping[str, SimulatedVideo], run: Path, grid: Grid
+    world: SimulatedWorld, videos: Mapping[str, SimulatedVideo], run: Path, grid: SnippetGrid
 ) -> list[dict[str, float]]:
     """Of actions, then of sounds."""
     found: dict[str, dict[str, list[float]]] = {"actions": defaultdict(list), "sounds": defaultdict(list)}
@@ -78,7 +84,7 @@ def curves(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield video_id, np.array([attention for _, attention in sorted(pairs)])
 
 
-def within(events: Sequence[Event], snippets: int, grid: Grid) -> NDArray[np.bool_]:
+def within(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> NDArray[np.bool_]:
     centres = grid.centre(0) + grid.step * np.arange(snippets)
     return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
 

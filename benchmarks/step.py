@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from benchmarks.measure import tell
-from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, Run, completed
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, Run, with_defaults
 from clip_ae.core.config.schema import Training
-from clip_ae.core.types import Label, VideoFeatures, cluster_label
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.targets import Truths
-from clip_ae.localizers.trainer import Trainer, create
+from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.targets import TargetBuilder
+from clip_ae.localizers.trainer import Trainer, create_learner
 
 DIMS = {"rgb": 1024, "flow": 1024, "clip": 512, "audio": 128}
 CLASSES, THREADS = 20, 2
@@ -31,8 +31,8 @@ SETTINGS = Training(steps=1000, log_every=1000)
 
 
 def main(methods: list[str]) -> None:
-    set_threads(THREADS)
-    device = resolve("auto")
+    configure_torch(THREADS)
+    device = resolve_device("auto")
     on_gpu = device.startswith("cuda")
     print(f"{torch.cuda.get_device_name(device) if on_gpu else f'CPU, {THREADS} threads'}, torch {torch.__version__}")
     for method in methods or ["stpn", "ugct", "clip_ae"]:
@@ -43,14 +43,14 @@ def main(methods: list[str]) -> None:
 def measure(method: str, precision: str, device: str, steps: int) -> None:
     modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()} if method == "clip_ae" else {}
     run = Run(method=method, **modules)
-    library = Library(dict(made(run.streams)), device)
-    labels = [Label(i, k % CLASSES, cluster_label(k % CLASSES)) for k, i in enumerate(library.ids)]
-    names = tuple(cluster_label(k) for k in range(CLASSES))
+    library = FeatureTable(dict(made(run.streams)), device)
+    labels = [Label(i, k % CLASSES, format_cluster_label(k % CLASSES)) for k, i in enumerate(library.ids)]
+    names = tuple(format_cluster_label(k) for k in range(CLASSES))
     dims = {name: DIMS[name] for name in run.streams}
-    plan = Blueprint(method=method, dims=dims, labels=names, videos=VIDEOS, **completed(run))
-    learner = create(plan, SETTINGS.steps, 0, precision)
+    plan = LocalizerConfig(method=method, dims=dims, labels=names, videos=VIDEOS, **with_defaults(run))
+    learner = create_learner(plan, SETTINGS.steps, 0, precision)
     settings = replace(SETTINGS, precision=precision)
-    trainer = Trainer(learner, library, Truths(labels, library.ids, CLASSES), settings, {}, 0, device)
+    trainer = Trainer(learner, library, TargetBuilder(labels, library.ids, CLASSES), settings, {}, 0, device)
     taken = list(timed(trainer.run(), 1 + steps))[1:]
     drawn = statistics.median(timed(iter(trainer._draw, None), 5))
     tell(f"{method}, {precision}: a step", statistics.median(taken), "s")

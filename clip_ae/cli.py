@@ -18,11 +18,11 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from clip_ae.core.config.dataclass_config import assign, leaves, put, read
-from clip_ae.core.config.registry import load
+from clip_ae.core.config.dataclass_config import apply_assignment, iterate_keys, parse_dataclass, set_key
+from clip_ae.core.config.registry import load_module
 from clip_ae.core.config.specs import Spec
-from clip_ae.core.errors import ClipAeError, UserError, nearest, printable
-from clip_ae.core.provenance import source_of
+from clip_ae.core.errors import ClipAeError, UserError, make_printable, suggest_name
+from clip_ae.core.provenance import find_source_file
 
 # In the order of the workflow.
 STAGES = (
@@ -34,7 +34,7 @@ TOOLS = (
     "plan", "annotations", "features", "import", "apply", "ground", "fewshot",
     "show", "compare", "explain", "repro", "verify", "schema",
 )  # fmt: skip
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,32 +48,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ClipAeError as error:
-        print(f"clip-ae: {printable(str(error))}", file=sys.stderr)
+        print(f"clip-ae: {make_printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read has seen enough. What is still buffered must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     except KeyboardInterrupt:
         print("clip-ae: interrupted; nothing half-written is left behind", file=sys.stderr)
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
-        print(overview())
+        print(format_overview())
         return 0
     command = words[0]
     if command not in (*STAGES, *TOOLS):
-        raise UserError(f"{command}: no such command{nearest(command, (*STAGES, *TOOLS))}")
-    run = load(_module(command)).run
+        raise UserError(f"{command}: no such command{suggest_name(command, (*STAGES, *TOOLS))}")
+    run = load_module(_module(command)).run
     found = vars(_parser(command, run).parse_args(words[1:]))
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     result = run(**_with_spec(run, options))
     return int(result or 0)
 
 
-def overview() -> str:
+def format_overview() -> str:
     """`--help`: stages and tools apart, one line each, read from their files without importing them."""
 
     def rows(names: Sequence[str]) -> str:
@@ -94,12 +94,12 @@ def _module(command: str) -> str:
 
 
 def _summary(command: str) -> str:
-    path = source_of(_module(command))
+    path = find_source_file(_module(command))
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path else None
     return (text or "").split("\n")[0]
 
 
-class Parser(argparse.ArgumentParser):
+class UserErrorParser(argparse.ArgumentParser):
     """Says what is wrong in the one line that all our errors have."""
 
     def error(self, message: str) -> typing.NoReturn:
@@ -107,12 +107,12 @@ class Parser(argparse.ArgumentParser):
 
 
 # An option given twice adds to itself: the first values must not vanish without a word.
-SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
+LIST_OPTION: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
 
-def _parser(command: str, run: Callable[..., Any]) -> Parser:
+def _parser(command: str, run: Callable[..., Any]) -> UserErrorParser:
     """Options from run()'s signature: Annotated[type, help], a default makes it optional; words before the star."""
-    parser = Parser(
+    parser = UserErrorParser(
         prog=f"clip-ae {command}",
         description=_summary(command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -140,13 +140,13 @@ def _parser(command: str, run: Callable[..., Any]) -> Parser:
             default=None if required else [*default] if several else default,
             metavar=plain.__name__.upper(),
             help=f"{words}{shown}".replace("%", "%%"),
-            **(SEVERAL if several else {}),
+            **(LIST_OPTION if several else {}),
         )
     return parser
 
 
-def _add_spec(parser: Parser, spec: type[Spec]) -> None:
-    for leaf in leaves(spec):
+def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
+    for leaf in iterate_keys(spec):
         if leaf.flag is None:
             continue
         shown = "" if leaf.default is None else f" (default: {_words(leaf.default)})"
@@ -156,7 +156,7 @@ def _add_spec(parser: Parser, spec: type[Spec]) -> None:
             type=leaf.kind,
             metavar=leaf.kind.__name__.upper(),
             help=f"{leaf.doc}{shown}".replace("%", "%%"),
-            **(SEVERAL if leaf.several else {}),
+            **(LIST_OPTION if leaf.several else {}),
         )
     parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
     parser.add_argument(
@@ -164,7 +164,7 @@ def _add_spec(parser: Parser, spec: type[Spec]) -> None:
     )
     parser.epilog = "spec (--cfg, --set):\n" + "\n".join(
         f"  {leaf.path:36} {leaf.doc}{'' if leaf.default is None else f' (default: {leaf.default})'}"
-        for leaf in leaves(spec)
+        for leaf in iterate_keys(spec)
     )
 
 
@@ -178,11 +178,11 @@ def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, An
         if _is_spec(hints[name]):
             data = _json(options.pop("cfg"), "--cfg")
             for assignment in options.pop("set"):
-                assign(data, assignment)
-            for leaf in leaves(hints[name]):
+                apply_assignment(data, assignment)
+            for leaf in iterate_keys(hints[name]):
                 if leaf.flag and (value := options.pop(leaf.path)) is not None:
-                    put(data, leaf.path, value)
-            options[name] = read(hints[name], data, "--cfg")
+                    set_key(data, leaf.path, value)
+            options[name] = parse_dataclass(hints[name], data, "--cfg")
     return options
 
 

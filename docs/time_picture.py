@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from clip_ae.core.timeline import Grid
-from clip_ae.media.audio import RATE, SAMPLES
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.media.audio import SAMPLE_RATE, WINDOW_SAMPLES
 
-GRID = Grid()
+GRID = SnippetGrid()
 # Seconds shown, and where they lie in the picture.
 UNTIL, LEFT, SCALE = 2.2, 130, 330
 ROW, BAR = 46, 20
@@ -115,11 +115,11 @@ def clip(top: float) -> str:
 
 def audio(top: float) -> str:
     """VGGish's patch, longer than a snippet and centred on it."""
-    half = SAMPLES / RATE / 2
+    half = WINDOW_SAMPLES / SAMPLE_RATE / 2
     boxes = []
     for k in range(SNIPPETS):
         centre = GRID.centre(k)
-        boxes.append(box(centre - half, centre + half, top + 22 * (k % 2), k, f"{SAMPLES / RATE:g} s"))
+        boxes.append(box(centre - half, centre + half, top + 22 * (k % 2), k, f"{WINDOW_SAMPLES / SAMPLE_RATE:g} s"))
     return name("audio", top) + "".join(boxes)
 
 

@@ -128,9 +128,9 @@ def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.Ca
 
 
 def test_a_job_extracts_one_stream() -> None:
-    from clip_ae.core.config.dataclass_config import read
+    from clip_ae.core.config.dataclass_config import parse_dataclass
     from clip_ae.core.config.specs import ExtractSpec
 
     for encoders in ({}, {"rgb": {}, "clip": {}}):
         with pytest.raises(UserError, match="a job extracts one stream"):
-            read(ExtractSpec, {"encoders": encoders})
+            parse_dataclass(ExtractSpec, {"encoders": encoders})

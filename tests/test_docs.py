@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 import pytest
 
-from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, Method, Run, completed
-from clip_ae.localizers.trainer import create
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
+from clip_ae.localizers.trainer import create_learner
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -149,10 +149,10 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
     modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()}
     dims = {"rgb": 4, "flow": 4, "clip": 4, "audio": 4}
     found = {}
-    for method in get_args(Method):
+    for method in get_args(MethodName):
         run = Run(method=method, **(modules if method == "clip_ae" else {}))
-        plan = Blueprint(method=method, dims=dims, labels=("x", "y"), width=4, videos=2, **completed(run))
-        found[method] = dict(create(plan, 3, 0).loss_weights)
+        plan = LocalizerConfig(method=method, dims=dims, labels=("x", "y"), width=4, videos=2, **with_defaults(run))
+        found[method] = dict(create_learner(plan, 3, 0).loss_weights)
     assert stated == found
 
 

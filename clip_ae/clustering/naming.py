@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.types import Attended, VideoFeatures
+from clip_ae.core.types import VideoCurves, VideoFeatures
 
 Floats = NDArray[np.float64]
 
 
-def looks(clip: Mapping[str, VideoFeatures], curves: Mapping[str, Attended]) -> dict[str, Floats]:
+def compute_cluster_features(clip: Mapping[str, VideoFeatures], curves: Mapping[str, VideoCurves]) -> dict[str, Floats]:
     """Of each label: mean CLIP feature of the snippets where it is attended, less that of all snippets.
 
     A video speaks for the label that it is most of, and all videos as loudly. Words that fit any picture of the
@@ -30,12 +30,12 @@ def looks(clip: Mapping[str, VideoFeatures], curves: Mapping[str, Attended]) -> 
     return {label: np.mean(means, axis=0) - average for label, means in sorted(seen.items())}
 
 
-def _weights(attended: Attended, label: str) -> Floats:
+def _weights(attended: VideoCurves, label: str) -> Floats:
     weights: Floats = np.asarray(attended.attention) * np.asarray(attended.activation[label])
     return weights
 
 
-def ranked(look: Floats, words: NDArray[np.float32], names: Sequence[str], scale: float) -> list[tuple[str, float]]:
+def rank_names(look: Floats, words: NDArray[np.float32], names: Sequence[str], scale: float) -> list[tuple[str, float]]:
     """Names by falling probability: softmax over the vocabulary of CLIP's scaled similarities."""
     logits = scale * (words @ look)
     p = np.exp(logits - logits.max())

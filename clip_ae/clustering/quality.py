@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Quality:
+class ClusterQuality:
     """purity, nmi and ari are 1 for clusters that are the classes."""
 
     videos: int
@@ -22,13 +22,13 @@ class Quality:
     largest: int
 
 
-def quality(clusters: Sequence[int], classes: Sequence[str]) -> Quality:
+def measure_quality(clusters: Sequence[int], classes: Sequence[str]) -> ClusterQuality:
     """Each video has one cluster and one class, its main one."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    counts = contingency(clusters, classes)
+    counts = contingency_matrix(clusters, classes)
     sizes = counts.sum(axis=1)
-    return Quality(
+    return ClusterQuality(
         videos=len(clusters),
         clusters=counts.shape[0],
         classes=counts.shape[1],
@@ -42,7 +42,7 @@ def quality(clusters: Sequence[int], classes: Sequence[str]) -> Quality:
     )
 
 
-def contingency(clusters: Sequence[int], classes: Sequence[str]) -> NDArray[np.int64]:
+def contingency_matrix(clusters: Sequence[int], classes: Sequence[str]) -> NDArray[np.int64]:
     """Videos by cluster and class, both in sorted order."""
     _, rows = np.unique(np.asarray(clusters), return_inverse=True)
     _, columns = np.unique(np.asarray(classes), return_inverse=True)

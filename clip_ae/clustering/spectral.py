@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def affinity(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def affinity_matrix(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """w_ij = exp(-d_ij^2 / (2 b^2)), with b the mean Euclidean distance over i <= j.
 
     The zero distances d_ii count in b, as in the code behind the published tables.
@@ -27,4 +27,4 @@ def cluster(z: NDArray[np.float64], classes: int, seed: int) -> NDArray[np.int32
     # k-means adds up partial sums in whatever order its threads end; one thread has one order.
     with threadpool_limits(1):
         model = SpectralClustering(classes, affinity="precomputed", random_state=seed, assign_labels="kmeans")
-        return np.asarray(model.fit_predict(affinity(z)), np.int32)
+        return np.asarray(model.fit_predict(affinity_matrix(z)), np.int32)

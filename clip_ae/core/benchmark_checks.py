@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from clip_ae.core.benchmarks import Recipe
+from clip_ae.core.benchmarks import Benchmark
 from clip_ae.core.types import Annotation
 from clip_ae.core.video_lists import VIDEO_LISTS
 
 # Seconds by which an end may lie beyond a duration that was rounded.
-ROUNDED = 0.1
-SHOWN = 5
+DURATION_TOLERANCE_S = 0.1
+MAX_IDS_SHOWN = 5
 Annotations = Mapping[str, Annotation]
 
 
-def differences(recipe: Recipe, known: Annotations) -> Iterator[str]:
+def find_differences(recipe: Benchmark, known: Annotations) -> Iterator[str]:
     for name, release in recipe.subsets.items():
         videos = {i: a for i, a in known.items() if a.subset == name}
         if len(videos) != release.videos:
@@ -32,7 +32,7 @@ def _list(name: str, videos: Annotations) -> str:
     return f"; it is the list {len(videos)} of publications" if fits else ""
 
 
-def _classes(recipe: Recipe, name: str, videos: Annotations) -> Iterator[str]:
+def _classes(recipe: Benchmark, name: str, videos: Annotations) -> Iterator[str]:
     labels = Counter(i.label for a in videos.values() for i in a.instances)
     if videos and len(labels) != recipe.classes:
         yield f"{name}: {len(labels)} classes, the release has {recipe.classes}"
@@ -53,14 +53,16 @@ def _odd(known: Annotations) -> Iterator[str]:
     spans = [(video_id, i, a.duration) for video_id, a in known.items() for i in a.instances]
     kinds = {
         "without length": [i for i, span, _ in spans if span.start == span.stop],
-        "that end beyond their video": [i for i, span, end in spans if end is not None and span.stop > end + ROUNDED],
+        "that end beyond their video": [
+            i for i, span, end in spans if end is not None and span.stop > end + DURATION_TOLERANCE_S
+        ],
         "that stand twice": list(_twice(known)),
     }
     for words, ids in kinds.items():
         if ids:
             counts = Counter(ids).most_common()
-            shown = ", ".join(f"{i} ({n})" for i, n in counts[:SHOWN])
-            yield f"actions {words}: {len(ids)}; {shown}{', ...' if len(counts) > SHOWN else ''}"
+            shown = ", ".join(f"{i} ({n})" for i, n in counts[:MAX_IDS_SHOWN])
+            yield f"actions {words}: {len(ids)}; {shown}{', ...' if len(counts) > MAX_IDS_SHOWN else ''}"
 
 
 def _twice(known: Annotations) -> Iterator[str]:

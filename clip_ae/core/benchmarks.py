@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-YOUTUBE = re.compile(r"(?:v_)?([\w-]{11})", re.ASCII)
-OTHER_WORDS = {"train": "training", "val": "validation", "test": "testing"}
+YOUTUBE_ID = re.compile(r"(?:v_)?([\w-]{11})", re.ASCII)
+SUBSET_SYNONYMS = {"train": "training", "val": "validation", "test": "testing"}
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleasedSubset:
     """One subset as it was published."""
 
     videos: int
@@ -18,11 +18,11 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Benchmark:
     """A benchmark; `subsets` are those that its published protocol trains on and scores."""
 
     title: str
-    subsets: Mapping[str, Release]
+    subsets: Mapping[str, ReleasedSubset]
     classes: int
     # Classes that are all annotated as another one, too: one action, two instances.
     implied: Mapping[str, str] = field(default_factory=dict)
@@ -36,31 +36,31 @@ class Recipe:
         return stated
 
 
-class Thumos14(Recipe):
+class Thumos14(Benchmark):
     def subset(self, video_id: str, stated: str) -> str:
         """The id tells: files in circulation call the validation videos train, training, Validation."""
         return next((name for name in self.subsets if video_id.startswith(f"video_{name}_")), stated)
 
 
-class ActivityNet12(Recipe):
+class ActivityNet12(Benchmark):
     def video_id(self, name: str) -> str:
         """Downloaded videos and some annotations put v_ before YouTube's id."""
-        found = YOUTUBE.fullmatch(name)
+        found = YOUTUBE_ID.fullmatch(name)
         return found[1] if found else name
 
     def subset(self, video_id: str, stated: str) -> str:
         word = stated.lower()
-        return OTHER_WORDS.get(word, word)
+        return SUBSET_SYNONYMS.get(word, word)
 
 
-RECIPES: dict[str, Recipe] = {
+BENCHMARKS: dict[str, Benchmark] = {
     "thumos14": Thumos14(
         "THUMOS14",
-        {"validation": Release(200, 3007), "test": Release(213, 3358)},
+        {"validation": ReleasedSubset(200, 3007), "test": ReleasedSubset(213, 3358)},
         classes=20,
         implied={"CliffDiving": "Diving"},
     ),
     "activitynet12": ActivityNet12(
-        "ActivityNet v1.2", {"training": Release(4819), "validation": Release(2383, 3582)}, classes=100
+        "ActivityNet v1.2", {"training": ReleasedSubset(4819), "validation": ReleasedSubset(2383, 3582)}, classes=100
     ),
 }

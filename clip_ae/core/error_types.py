@@ -1,3 +1,3 @@
 """What a detection can be, in the order in which it is asked; scoring/errors.py says how."""
 
-KINDS = ("true", "double", "wrong label", "localization", "confusion", "background")
+ERROR_TYPES = ("true", "double", "wrong label", "localization", "confusion", "background")

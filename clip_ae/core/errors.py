@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 # Names in a message.
-SHOWN = 20
+MAX_NAMES_SHOWN = 20
 
 
 class ClipAeError(Exception):
@@ -33,14 +33,14 @@ class Unreadable(Exception):
         self.kind = kind
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)' for a misspelt word, or the known words when nothing is near."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names[:SHOWN])}{more}"
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names[:MAX_NAMES_SHOWN])}{more}"
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """In one line, and without what would steer a terminal: names in files may hold anything."""
     return "".join(c if c.isprintable() else " " for c in text)

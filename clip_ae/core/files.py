@@ -9,9 +9,9 @@ from pathlib import Path
 
 from clip_ae.core.errors import UserError
 
-HOST = socket.gethostname()
+HOSTNAME = socket.gethostname()
 # What no code can mend, and what to do about it. None of these comes from reading.
-FAULTS = {
+DISK_ERRORS = {
     errno.ENOSPC: "no space is left there; free some and run again",
     errno.EDQUOT: "your quota there is used up; free some space and run again",
     errno.EROFS: "the file system there is read-only; name another folder, or make it writable",
@@ -19,24 +19,26 @@ FAULTS = {
 
 
 @contextlib.contextmanager
-def disk_faults(path: Path) -> Iterator[None]:
+def report_disk_errors(path: Path) -> Iterator[None]:
     """A full or read-only disk under a file that is being written ends in one line."""
     try:
         yield
     except Exception as error:
         # Libraries that write by themselves tell the cause in words alone.
-        codes = [code for code in FAULTS if getattr(error, "errno", None) == code or os.strerror(code) in str(error)]
+        codes = [
+            code for code in DISK_ERRORS if getattr(error, "errno", None) == code or os.strerror(code) in str(error)
+        ]
         if not codes:
             raise
-        raise UserError(f"{path}: cannot be written: {FAULTS[codes[0]]}") from None
+        raise UserError(f"{path}: cannot be written: {DISK_ERRORS[codes[0]]}") from None
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A path to write to; it takes the final name when the block ends well, and vanishes otherwise."""
     # The name keeps its suffix: some writers choose a format by it.
-    temporary = path.with_name(f".{path.stem}.{HOST}.{os.getpid()}.tmp{path.suffix}")
-    with disk_faults(path):
+    temporary = path.with_name(f".{path.stem}.{HOSTNAME}.{os.getpid()}.tmp{path.suffix}")
+    with report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         try:
@@ -47,7 +49,7 @@ def written(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def check_folder(option: str, folder: Path) -> None:
+def check_writable_dir(option: str, folder: Path) -> None:
     """Refuse a folder that cannot be made or written to, before any work is done for it."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -55,13 +57,13 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def check_out(out: Path, inputs: Iterable[Path | None]) -> None:
+def check_output_path(out: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse, before any work, an output that cannot be written or that is one of the inputs."""
-    check_folder("--out", out.parent)
+    check_writable_dir("--out", out.parent)
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder; name a file")
     if out.exists() and any(path is not None and path.exists() and out.samefile(path) for path in inputs):
@@ -70,7 +72,7 @@ def check_out(out: Path, inputs: Iterable[Path | None]) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove what killed processes of this machine left beside the file."""
-    prefix = f".{path.stem}.{HOST}."
+    prefix = f".{path.stem}.{HOSTNAME}."
     for entry in os.scandir(path.parent):
         if entry.name.startswith(prefix) and entry.name.endswith(f".tmp{path.suffix}"):
             pid = entry.name.removeprefix(prefix).split(".")[0]

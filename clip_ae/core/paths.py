@@ -5,47 +5,47 @@ from collections.abc import Mapping
 
 from clip_ae.core.config.registry import STREAMS
 
-DATASET = "results/{dataset}"
-RUN = f"{DATASET}/runs/{{run}}/seed-{{seed}}"
-ROUND = f"{RUN}/round-{{round}}"
+DATASET_DIR = "results/{dataset}"
+RUN_DIR = f"{DATASET_DIR}/runs/{{run}}/seed-{{seed}}"
+ROUND_DIR = f"{RUN_DIR}/round-{{round}}"
 
-WORLD_VIDEOS = f"{DATASET}/world/videos"
-WORLD_FEATURES = f"{DATASET}/world/features"
-WORLD_ANNOTATIONS = f"{DATASET}/world/annotations.json"
-WORLD_TEXTS = f"{DATASET}/world/texts.parquet"
-WORLD_SENTENCES = f"{DATASET}/world/sentences.json"
-WORLD_MANIFEST = f"{DATASET}/world/manifest.json"
+WORLD_VIDEOS_DIR = f"{DATASET_DIR}/world/videos"
+WORLD_FEATURES_DIR = f"{DATASET_DIR}/world/features"
+WORLD_ANNOTATIONS = f"{DATASET_DIR}/world/annotations.json"
+WORLD_TEXT_EMBEDDINGS = f"{DATASET_DIR}/world/texts.parquet"
+WORLD_SENTENCES = f"{DATASET_DIR}/world/sentences.json"
+WORLD_MANIFEST = f"{DATASET_DIR}/world/manifest.json"
 PRETRAINED = "results/pretrained/{name}.safetensors"
 WEIGHTS = "results/weights/{name}.safetensors"
-PROBE = f"{DATASET}/probe/{{shard}}.parquet"
-EXTRACTED_IN = f"{DATASET}/features"
-FEATURES = f"{EXTRACTED_IN}/{{stream}}/{{shard}}.parquet"
+PROBE = f"{DATASET_DIR}/probe/{{shard}}.parquet"
+FEATURES_DIR = f"{DATASET_DIR}/features"
+FEATURES = f"{FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 # `stage` is probe or the name of a stream.
-FAILURES_OF = f"{DATASET}/failures/{{stage}}/{{shard}}.parquet"
-TUNED = f"{DATASET}/post_pretrained/{{post}}/weights/{{stream}}.safetensors"
-TUNING = f"{DATASET}/post_pretrained/{{post}}/tuning/{{stream}}.jsonl"
-ENCODED_IN = f"{DATASET}/post_pretrained/{{post}}/encoded"
-ENCODED = f"{ENCODED_IN}/{{stream}}/{{shard}}.parquet"
+SHARD_FAILURES = f"{DATASET_DIR}/failures/{{stage}}/{{shard}}.parquet"
+TUNED_WEIGHTS = f"{DATASET_DIR}/post_pretrained/{{post}}/weights/{{stream}}.safetensors"
+TUNING_LOG = f"{DATASET_DIR}/post_pretrained/{{post}}/tuning/{{stream}}.jsonl"
+TUNED_FEATURES_DIR = f"{DATASET_DIR}/post_pretrained/{{post}}/encoded"
+TUNED_FEATURES = f"{TUNED_FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 # Beside them, where catalog does not count the same videos again.
-ENCODED_FAILURES = f"{DATASET}/post_pretrained/{{post}}/failures/{{stream}}/{{shard}}.parquet"
-POST_PRETRAINED = f"{DATASET}/post_pretrained/{{post}}/model.safetensors"
-POST_TRAINING = f"{DATASET}/post_pretrained/{{post}}/training.jsonl"
-ADAPTED_IN = f"{DATASET}/post_pretrained/{{post}}/features"
-ADAPTED = f"{ADAPTED_IN}/{{stream}}/{{shard}}.parquet"
+TUNED_FAILURES = f"{DATASET_DIR}/post_pretrained/{{post}}/failures/{{stream}}/{{shard}}.parquet"
+ADAPTER_MODEL = f"{DATASET_DIR}/post_pretrained/{{post}}/model.safetensors"
+ADAPTER_LOG = f"{DATASET_DIR}/post_pretrained/{{post}}/training.jsonl"
+ADAPTED_FEATURES_DIR = f"{DATASET_DIR}/post_pretrained/{{post}}/features"
+ADAPTED_FEATURES = f"{ADAPTED_FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 FEWSHOT = "results/{dataset}_fewshot.json"
 FEWSHOT_TABLE = "results/{dataset}_fewshot.md"
-VIDEOS = f"{DATASET}/videos.parquet"
-FAILURES = f"{DATASET}/failures.parquet"
-LABELS = f"{ROUND}/labels.parquet"
-MODEL = f"{ROUND}/model.safetensors"
-TRAINING = f"{ROUND}/training.jsonl"
-TENSORBOARD = f"{DATASET}/tensorboard/{{run}}/seed-{{seed}}/round-{{round}}"
-DETECTIONS = f"{RUN}/detections.json"
-CURVES = f"{RUN}/curves.parquet"
-NAMES = f"{RUN}/names.json"
-MAP = f"{RUN}/map.json"
-INDEX = f"{DATASET}/index/{{view}}.arrow"
-MOMENTS = f"{DATASET}/moments.json"
+VIDEOS = f"{DATASET_DIR}/videos.parquet"
+FAILURES = f"{DATASET_DIR}/failures.parquet"
+LABELS = f"{ROUND_DIR}/labels.parquet"
+MODEL = f"{ROUND_DIR}/model.safetensors"
+TRAINING_LOG = f"{ROUND_DIR}/training.jsonl"
+TENSORBOARD_DIR = f"{DATASET_DIR}/tensorboard/{{run}}/seed-{{seed}}/round-{{round}}"
+DETECTIONS = f"{RUN_DIR}/detections.json"
+CURVES = f"{RUN_DIR}/curves.parquet"
+CLUSTER_NAMES = f"{RUN_DIR}/names.json"
+MAP = f"{RUN_DIR}/map.json"
+INDEX = f"{DATASET_DIR}/index/{{view}}.arrow"
+MOMENTS = f"{DATASET_DIR}/moments.json"
 SUMMARY = "results/{dataset}_{summary}"
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
 GROUNDING = "results/{dataset}_grounding.json"
@@ -60,23 +60,23 @@ OUTPUTS = (
     ("pretrain", PRETRAINED),
     ("weights", WEIGHTS),
     ("probe", PROBE),
-    ("probe", FAILURES_OF.replace("{stage}", "probe")),
+    ("probe", SHARD_FAILURES.replace("{stage}", "probe")),
     ("extract", FEATURES),
-    ("extract", FAILURES_OF.replace("{stage}", "{stream}")),
+    ("extract", SHARD_FAILURES.replace("{stage}", "{stream}")),
     ("catalog", VIDEOS),
     ("catalog", FAILURES),
-    ("tune_encoder", TUNED),
-    ("extract", ENCODED),
-    ("extract", ENCODED_FAILURES),
-    ("train_adapter", POST_PRETRAINED),
-    ("adapt_features", ADAPTED),
+    ("tune_encoder", TUNED_WEIGHTS),
+    ("extract", TUNED_FEATURES),
+    ("extract", TUNED_FAILURES),
+    ("train_adapter", ADAPTER_MODEL),
+    ("adapt_features", ADAPTED_FEATURES),
     ("score_fewshot", FEWSHOT),
     ("score_fewshot", FEWSHOT_TABLE),
     ("cluster", LABELS),
     ("train", MODEL),
     ("localize", DETECTIONS),
     ("localize", CURVES),
-    ("name_clusters", NAMES),
+    ("name_clusters", CLUSTER_NAMES),
     ("index", INDEX),
     ("find_moments", MOMENTS),
     ("score_grounding", GROUNDING),
@@ -87,8 +87,8 @@ OUTPUTS = (
     ("report", REPORT),
     ("freeze", REPRO),
 )
-ORDER = tuple(dict.fromkeys(stage for stage, _ in OUTPUTS))
-CONSTRAINTS = {
+STAGE_ORDER = tuple(dict.fromkeys(stage for stage, _ in OUTPUTS))
+WILDCARD_CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
@@ -103,16 +103,16 @@ CONSTRAINTS = {
 }
 
 
-def rank(path: str) -> tuple[int, str]:
+def sort_key(path: str) -> tuple[int, str]:
     """A key to sort outputs by: the order of the workflow."""
-    places = (i for i, (_, pattern) in enumerate(OUTPUTS) if match(pattern, path))
+    places = (i for i, (_, pattern) in enumerate(OUTPUTS) if parse_wildcards(pattern, path))
     return (next(places, len(OUTPUTS)), path)
 
 
-def match(pattern: str, path: str) -> Mapping[str, str] | None:
+def parse_wildcards(pattern: str, path: str) -> Mapping[str, str] | None:
     """The wildcards of a path made from a pattern, or None where it was not."""
     expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
-    for name, constraint in CONSTRAINTS.items():
+    for name, constraint in WILDCARD_CONSTRAINTS.items():
         expression = expression.replace(f"{{{name}}}", f"(?P<{name}>{constraint})", 1)
         expression = expression.replace(f"{{{name}}}", f"(?P={name})")
     found = re.fullmatch(expression, path)

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
-from clip_ae.core.errors import printable
+from clip_ae.core.errors import make_printable
 
 T = TypeVar("T")
 # Seconds between two plain lines.
-PACE = 10.0
+LOG_INTERVAL_S = 10.0
 
 
 def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
@@ -31,10 +31,10 @@ def _lines(items: Iterable[T], label: str, total: int | None, unit: str) -> Iter
         yield item
         done += 1
         now = time.monotonic()
-        if now - told >= PACE:
+        if now - told >= LOG_INTERVAL_S:
             told = now
-            say(_line(label, done, total, unit, now - start))
-    say(_line(label, done, total, unit, time.monotonic() - start))
+            log_line(_line(label, done, total, unit, now - start))
+    log_line(_line(label, done, total, unit, time.monotonic() - start))
 
 
 def _line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
@@ -44,6 +44,6 @@ def _line(label: str, done: int, total: int | None, unit: str, seconds: float) -
     return f"{label}: {done}{of} {unit} in {seconds:.1f} s ({rate:.1f} {unit}/s{left})"
 
 
-def say(line: str) -> None:
+def log_line(line: str) -> None:
     """One line, whatever names of files hold."""
-    print(printable(line), file=sys.stderr, flush=True)
+    print(make_printable(line), file=sys.stderr, flush=True)

@@ -7,26 +7,26 @@ from urllib.parse import quote
 from clip_ae.core.errors import UserError
 
 
-def shard_of(video_id: str, shards: int) -> int:
+def assign_shard(video_id: str, shards: int) -> int:
     """A video stays in its shard whatever other videos come and go."""
     return int(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest(), 16) % shards
 
 
-def demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
+def list_demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
     """The demo's video ids and their subsets: known before anything is drawn."""
     train = {f"demo_train_{i:03d}": "training" for i in range(train_videos)}
     return train | {f"demo_test_{i:03d}": "validation" for i in range(test_videos)}
 
 
-def shard_name(index: int, shards: int) -> str:
+def format_shard_name(index: int, shards: int) -> str:
     return f"{index:04d}-of-{shards:04d}"
 
 
-def shard_names(shards: int) -> list[str]:
-    return [shard_name(i, shards) for i in range(shards)]
+def list_shard_names(shards: int) -> list[str]:
+    return [format_shard_name(i, shards) for i in range(shards)]
 
 
-def parse_shard(name: str) -> tuple[int, int]:
+def parse_shard_name(name: str) -> tuple[int, int]:
     """(index, shards) of a shard's name."""
     found = re.fullmatch(r"(\d+)-of-(\d+)", name)
     if not found:
@@ -34,7 +34,7 @@ def parse_shard(name: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def file_name(video_id: str) -> str:
+def encode_file_name(video_id: str) -> str:
     """A file name for an id: no slash, no leading dash or dot, reversible."""
     name = quote(video_id, safe=" ()[]+,=@", errors="surrogateescape")
     return f"%{ord(name[0]):02X}{name[1:]}" if name[:1] in (".", "-") else name

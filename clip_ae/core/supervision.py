@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from clip_ae.core.types import Annotation
 
 # A video's classes, and where in it each acts; nowhere under weak supervision.
-Told = dict[str, dict[str, tuple[tuple[float, float], ...]]]
+SupervisionLabels = dict[str, dict[str, tuple[tuple[float, float], ...]]]
 
 
-def told_of(database: Mapping[str, Annotation], subset: str, supervision: str) -> Told:
+def labels_for_supervision(database: Mapping[str, Annotation], subset: str, supervision: str) -> SupervisionLabels:
     return {i: _classes(a, supervision == "full") for i, a in sorted(database.items()) if a.subset == subset}
 
 

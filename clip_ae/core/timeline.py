@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from clip_ae.core.config.dataclass_config import key
 
 # Containers round timestamps to their time base; a frame that misses an edge by less is on it.
-TOLERANCE = 1e-4
+TIMESTAMP_TOLERANCE_S = 1e-4
 
 
 @dataclass(frozen=True)
-class Grid:
+class SnippetGrid:
     """The snippet grid that all streams of a dataset share."""
 
     fps: float = key(25.0, "frames a second after resampling on the video's own timestamps", above=0)
@@ -49,7 +49,7 @@ class Grid:
 
     def frame_count(self, duration: float) -> int:
         """Frames displayed within a duration: j counts while j / fps < duration."""
-        return max(0, math.ceil((duration - TOLERANCE) * self.fps))
+        return max(0, math.ceil((duration - TIMESTAMP_TOLERANCE_S) * self.fps))
 
     def snippets(self, duration: float) -> int:
         """Snippets of which at least half exists; a video always has one."""

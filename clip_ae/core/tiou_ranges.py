@@ -5,17 +5,19 @@ from typing import Any
 
 from clip_ae.core.errors import UserError
 
-Tious = tuple[float, ...]
+TiouThresholds = tuple[float, ...]
 
 
-def ranges(texts: tuple[str, ...], tiou: Tious, where: str = "evaluation") -> dict[str, Tious]:
+def parse_tiou_ranges(
+    texts: tuple[str, ...], tiou: TiouThresholds, where: str = "evaluation"
+) -> dict[str, TiouThresholds]:
     """The thresholds in each LOW:HIGH range, whose ends are thresholds themselves; without any range, all of them."""
     if not tiou or list(tiou) != sorted(set(tiou)) or len({f"{t:g}" for t in tiou}) < len(tiou):
         raise UserError(f"{where}.tiou: expected rising numbers of six digits at most, got {list(tiou)}")
     return {text: _inside(text, tiou, where) for text in texts or (f"{tiou[0]}:{tiou[-1]}",)}
 
 
-def _inside(text: str, tiou: Tious, where: str) -> Tious:
+def _inside(text: str, tiou: TiouThresholds, where: str) -> TiouThresholds:
     try:
         low, high = (float(end) for end in text.split(":"))
         found = tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
@@ -26,7 +28,7 @@ def _inside(text: str, tiou: Tious, where: str) -> Tious:
     return found
 
 
-def by_width(names: Iterable[str]) -> list[str]:
+def sort_by_width(names: Iterable[str]) -> list[str]:
     """LOW:HIGH ranges as papers print them: the widest last."""
 
     def width_and_start(name: str) -> tuple[float, float]:
@@ -36,9 +38,9 @@ def by_width(names: Iterable[str]) -> list[str]:
     return sorted(names, key=width_and_start)
 
 
-def columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def list_score_columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a map.json has scores of: every tIoU under mAP, then every range under average."""
     return [
         *(("mAP", t) for t in sorted(result["mAP"], key=float)),
-        *(("average", r) for r in by_width(result["average"])),
+        *(("average", r) for r in sort_by_width(result["average"])),
     ]

@@ -68,7 +68,7 @@ class VideoFeatures:
 
 
 # Features by stream, then by video id.
-Streams = Mapping[str, Mapping[str, VideoFeatures]]
+FeaturesByStream = Mapping[str, Mapping[str, VideoFeatures]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Query:
+class GroundingQuery:
     """A sentence that somebody wrote of a video, and the moments that it tells of, in seconds."""
 
     video_id: str
@@ -121,7 +121,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Attended:
+class VideoCurves:
     """What a run saw in one video: attention a snippet, and the activation of every label that it kept."""
 
     attention: Sequence[float]
@@ -144,7 +144,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkWeights:
     """A network's tensors by name, and what is known of it: kind, geometry, origin, licence."""
 
     about: Mapping[str, Any]
@@ -176,5 +176,5 @@ class Encoder(Protocol):
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
-def cluster_label(cluster: int) -> str:
+def format_cluster_label(cluster: int) -> str:
     return f"cluster-{cluster:02d}"

@@ -2,23 +2,23 @@
 
 from collections.abc import Collection
 
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError, suggest_name
 
-AMBIGUOUS_ALONE, BEYOND_ITS_END, WRONG = (f"video_test_{number:07d}" for number in (1292, 270, 1496))
+ONLY_AMBIGUOUS, SEGMENTS_BEYOND_END, WRONG_ANNOTATION = (f"video_test_{number:07d}" for number in (1292, 270, 1496))
 # By how many are left: those that are left out. 1292 has no segment of a class, 29 segments of 270 lie beyond its end,
 # and the annotation of 1496 is wrong.
 VIDEO_LISTS: dict[str, frozenset[str]] = {
     "213": frozenset(),
-    "212": frozenset({AMBIGUOUS_ALONE}),
-    "211": frozenset({AMBIGUOUS_ALONE, BEYOND_ITS_END}),
-    "210": frozenset({AMBIGUOUS_ALONE, BEYOND_ITS_END, WRONG}),
+    "212": frozenset({ONLY_AMBIGUOUS}),
+    "211": frozenset({ONLY_AMBIGUOUS, SEGMENTS_BEYOND_END}),
+    "210": frozenset({ONLY_AMBIGUOUS, SEGMENTS_BEYOND_END, WRONG_ANNOTATION}),
 }
 
 
-def listed(name: str, subset: Collection[str], where: str) -> list[str]:
+def select_listed_videos(name: str, subset: Collection[str], where: str) -> list[str]:
     """The videos of a subset that a list leaves; another number than its name says is refused."""
     if name not in VIDEO_LISTS:
-        raise UserError(f"--videos {name}: no such list, and no file{nearest(name, VIDEO_LISTS)}")
+        raise UserError(f"--videos {name}: no such list, and no file{suggest_name(name, VIDEO_LISTS)}")
     kept = sorted(set(subset) - VIDEO_LISTS[name])
     if len(kept) != int(name):
         raise UserError(f"{where}: the list {name} leaves {len(kept)} of its {len(subset)} videos; choose another list")

@@ -8,35 +8,35 @@ from typing import Protocol
 import numpy as np
 
 from clip_ae.core.errors import ClipAeError
-from clip_ae.core.files import write_text, written
-from clip_ae.core.provenance import Record
+from clip_ae.core.files import atomic_write, write_text
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import write_shard
 
 
-class FeatureFile(Protocol):
+class FeatureWriter(Protocol):
     """Where a stream's features go."""
 
-    def holds(self, video_id: str, record: Record) -> bool:
+    def holds(self, video_id: str, record: Provenance) -> bool:
         """Whether the video's file is there, made as the record says."""
         ...
 
-    def write(self, video: VideoFeatures, dim: int, record: Record) -> None: ...
+    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None: ...
 
 
 @dataclass(frozen=True)
-class ParquetFile:
+class ParquetFeatureWriter:
     folder: Path
     stream: str
 
-    def holds(self, video_id: str, record: Record) -> bool:
+    def holds(self, video_id: str, record: Provenance) -> bool:
         try:
-            return read_parquet_record(self._path(video_id)) == record
+            return read_parquet_provenance(self._path(video_id)) == record
         except ClipAeError:
             return False
 
-    def write(self, video: VideoFeatures, dim: int, record: Record) -> None:
+    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None:
         write_shard(self._path(video.video_id), self.stream, dim, [video], record)
 
     def _path(self, video_id: str) -> Path:
@@ -44,13 +44,13 @@ class ParquetFile:
 
 
 @dataclass(frozen=True)
-class NpyFile:
+class NpyFeatureWriter:
     """float32 [snippets, D]; what the array cannot say stands in a JSON file beside it, which is written last."""
 
     folder: Path
     stream: str
 
-    def holds(self, video_id: str, record: Record) -> bool:
+    def holds(self, video_id: str, record: Provenance) -> bool:
         array, facts = self._paths(video_id)
         try:
             stated = json.loads(facts.read_text())
@@ -60,10 +60,10 @@ class NpyFile:
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
 
-    def write(self, video: VideoFeatures, dim: int, record: Record) -> None:
+    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None:
         array, facts = self._paths(video.video_id)
         facts.unlink(missing_ok=True)
-        with written(array) as temporary:
+        with atomic_write(array) as temporary:
             np.save(temporary, video.feature.astype(np.float32))
         stated = {
             "video_id": video.video_id,
@@ -79,7 +79,10 @@ class NpyFile:
         return array, facts
 
 
-FORMATS: dict[str, type[ParquetFile] | type[NpyFile]] = {"parquet": ParquetFile, "npy": NpyFile}
+FEATURE_WRITERS: dict[str, type[ParquetFeatureWriter] | type[NpyFeatureWriter]] = {
+    "parquet": ParquetFeatureWriter,
+    "npy": NpyFeatureWriter,
+}
 
 
 def _path(folder: Path, stream: str, video_id: str, suffix: str) -> Path:

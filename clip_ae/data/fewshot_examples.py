@@ -6,11 +6,11 @@ from pathlib import Path
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Instance
 from clip_ae.data import source_folder
-from clip_ae.data.annotations import read_annotations, source_digest
+from clip_ae.data.annotations import annotations_digest, read_annotations
 
 
 @dataclass(frozen=True)
-class Example:
+class SupportExample:
     """A video that shows a class: within an instance, or all through."""
 
     label: str
@@ -18,7 +18,7 @@ class Example:
     instance: Instance | None = None
 
 
-def read_support(place: Path, videos: Path) -> list[Example]:
+def read_support_examples(place: Path, videos: Path) -> list[SupportExample]:
     """By class; the videos of segments lie in `videos`."""
     if not place.exists():
         raise UserError(f"--support {place}: no such folder or file")
@@ -27,33 +27,39 @@ def read_support(place: Path, videos: Path) -> list[Example]:
     return sorted(found, key=lambda e: (e.label, str(e.path), e.instance.start if e.instance else 0.0))
 
 
-def support_digest(place: Path, examples: list[Example]) -> str:
+def support_digest(place: Path, examples: list[SupportExample]) -> str:
     """Of all that is shown: what an annotation file says, or which clips there are."""
     if not place.is_dir():
-        return source_digest(place)
-    return source_folder.digest(place, [str(example.path.relative_to(place)) for example in examples], with_mtime=False)
+        return annotations_digest(place)
+    return source_folder.files_digest(
+        place, [str(example.path.relative_to(place)) for example in examples], with_mtime=False
+    )
 
 
-def _clips(place: Path) -> list[Example]:
+def _clips(place: Path) -> list[SupportExample]:
     classes = [path for path in sorted(place.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     if not classes:
         raise UserError(f"--support {place}: no classes there; expected a folder a class, with clips that show it")
     hint = "; put a clip there that shows it, or take the folder away"
     return [
-        Example(source_folder.storable(path.name), path / clip)
+        SupportExample(source_folder.escape_undecodable(path.name), path / clip)
         for path in classes
         for clip in source_folder.list_videos(path, hint).values()
     ]
 
 
-def _segments(place: Path, videos: Path) -> list[Example]:
+def _segments(place: Path, videos: Path) -> list[SupportExample]:
     shown = {i: a.instances for i, a in read_annotations(place).items() if a.instances}
     if not shown:
         raise UserError(f"--support {place}: no classes there; none of its videos has a segment")
     listing = source_folder.list_videos(videos)
     for lost in sorted(shown.keys() - listing.keys()):
         raise UserError(f"--support {place}: video '{lost}' is not in {videos}; name its folder by --support-videos")
-    return [Example(instance.label, videos / listing[i], instance) for i, found in shown.items() for instance in found]
+    return [
+        SupportExample(instance.label, videos / listing[i], instance)
+        for i, found in shown.items()
+        for instance in found
+    ]
 
 
 def _check_names(place: Path, names: list[str]) -> None:

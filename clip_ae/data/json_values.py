@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from clip_ae.core.config.dataclass_config import show
+from clip_ae.core.config.dataclass_config import abbreviate
 from clip_ae.core.errors import UserError
 
 
@@ -20,7 +20,7 @@ def read_text(path: Path, what: str) -> str:
         raise UserError(f"{path}: cannot read the {what}, as it is not UTF-8 text; save it as such") from None
 
 
-def load(path: Path, what: str) -> Any:
+def load_json(path: Path, what: str) -> Any:
     """A JSON file in which no object has a key twice."""
     text = read_text(path, what)
     try:
@@ -35,30 +35,30 @@ def load(path: Path, what: str) -> Any:
         raise UserError(f"{path}: not a JSON file ({error})") from None
 
 
-def number(where: str, value: Any) -> float:
+def parse_number(where: str, value: Any) -> float:
     """A finite number; some releases write numbers as text."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or "_" in str(value):
             raise ValueError
         found = float(value)
     except (ValueError, OverflowError):
-        raise UserError(f"{where}: {show(value)} is not a number") from None
+        raise UserError(f"{where}: {abbreviate(value)} is not a number") from None
     if not math.isfinite(found):
         raise UserError(f"{where}: {value} is not a finite number")
     return found
 
 
-def segment(where: str, value: Any) -> tuple[float, float]:
+def parse_segment(where: str, value: Any) -> tuple[float, float]:
     """[start, end], in that order."""
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise UserError(f"{where}: segment {show(value)} is not [start, end]")
-    start, stop = (number(f"{where}: segment", end) for end in value)
+        raise UserError(f"{where}: segment {abbreviate(value)} is not [start, end]")
+    start, stop = (parse_number(f"{where}: segment", end) for end in value)
     if stop < start:
         raise UserError(f"{where}: segment ends at {stop:g} s, before its start at {start:g} s")
     return start, stop
 
 
-def name(where: str, key: str, value: Any) -> str:
+def parse_name(where: str, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise UserError(f'{where}: has no "{key}"')
     return value

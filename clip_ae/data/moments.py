@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from clip_ae.core.types import Detection
-from clip_ae.data.detections import read_json
+from clip_ae.data.detections import read_json_object
 
 
 def read_moments(path: Path) -> dict[str, list[Detection]]:
     """By text, in the order of the file; a moment is labelled with the text that it looks like."""
     return {
         text: [Detection(video_id, text, score, start, stop) for video_id, start, stop, score in entry["moments"]]
-        for entry in read_json(path)["texts"]
+        for entry in read_json_object(path)["texts"]
         for text in [entry["text"]]
     }

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
-from clip_ae.data.pickles import read_objects
-from clip_ae.data.thumos_kit import instances
+from clip_ae.data.pickles import read_npy_objects
+from clip_ae.data.thumos_kit import read_instances
 
-NEEDED = ("videoname", "subset", "segments", "labels")
-DURATION = "duration"
+REQUIRED_COLUMNS = ("videoname", "subset", "segments", "labels")
+DURATION_COLUMN = "duration"
 
 
-def read_npy_set(folder: Path) -> dict[str, Any]:
+def read_npy_annotations(folder: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
     columns = {name: _column(folder, name) for name in _names(folder)}
     for name, column in columns.items():
@@ -28,14 +28,14 @@ def read_npy_set(folder: Path) -> dict[str, Any]:
 
 
 def _names(folder: Path) -> tuple[str, ...]:
-    return (*NEEDED, DURATION) if (folder / f"{DURATION}.npy").is_file() else NEEDED
+    return (*REQUIRED_COLUMNS, DURATION_COLUMN) if (folder / f"{DURATION_COLUMN}.npy").is_file() else REQUIRED_COLUMNS
 
 
 def _column(folder: Path, name: str) -> list[Any]:
     path = folder / f"{name}.npy"
     if not path.is_file():
-        raise UserError(f"{path}: no such file; a set of npy annotations has {', '.join(NEEDED)}")
-    return read_objects(path)
+        raise UserError(f"{path}: no such file; a set of npy annotations has {', '.join(REQUIRED_COLUMNS)}")
+    return read_npy_objects(path)
 
 
 def _entry(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
@@ -43,14 +43,14 @@ def _entry(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(segments, list) or not isinstance(labels, list) or len(segments) != len(labels):
         raise UserError(f"{folder}: video '{_text(row['videoname'])}': expected a label for each segment")
     listed = [{"label": _text(label), "segment": segment} for segment, label in zip(segments, labels, strict=True)]
-    stated = {DURATION: _number(row[DURATION])} if DURATION in row else {}
+    stated = {DURATION_COLUMN: _number(row[DURATION_COLUMN])} if DURATION_COLUMN in row else {}
     return {"subset": _text(row["subset"]), "annotations": listed, **stated}
 
 
 def _unclear(folder: Path) -> Iterator[tuple[str, list[float]]]:
     """The kit's own list of what is no clear action, which lies beside the set as it is."""
     path = folder / "Ambiguous_test.txt"
-    return instances(path) if path.is_file() else iter(())
+    return read_instances(path) if path.is_file() else iter(())
 
 
 def _text(value: Any) -> str:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.files import written
-from clip_ae.core.provenance import Record
+from clip_ae.core.files import atomic_write
+from clip_ae.core.provenance import Provenance
 
-RECORD = b"record"
-VIDEO_ID = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+PROVENANCE_KEY = b"record"
+VIDEO_ID_FIELD = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 
 
 def _required(**types: pa.DataType) -> list[pa.Field]:
@@ -26,20 +26,20 @@ _FACTS = _required(
     snippets=pa.int32(), width=pa.int32(), height=pa.int32(), has_audio=pa.bool_(), audio_rate=pa.int32(),
     audio_channels=pa.int32(), status=pa.string(), reason=pa.string(),
 )  # fmt: skip
-PROBE = pa.schema(_FACTS)
-VIDEOS = pa.schema([*_FACTS, pa.field("subset", pa.string(), nullable=False)])
-FAILURES = pa.schema(_required(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string()))
-LABELS = pa.schema(
+PROBE_SCHEMA = pa.schema(_FACTS)
+VIDEOS_SCHEMA = pa.schema([*_FACTS, pa.field("subset", pa.string(), nullable=False)])
+FAILURES_SCHEMA = pa.schema(_required(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string()))
+LABELS_SCHEMA = pa.schema(
     _required(video_id=pa.string(), cluster=pa.int32(), label=pa.string(), segments=pa.list_(pa.list_(pa.float64())))
 )
-CURVES = pa.schema(
+CURVES_SCHEMA = pa.schema(
     [*_required(video_id=pa.string(), snippet=pa.int32(), attention=pa.float32()),
      pa.field("activation", pa.map_(pa.string(), pa.float32()), nullable=False)]
 )  # fmt: skip
 
 
 def write_rows(
-    path: Path, schema: pa.Schema, rows: Iterable[Any], record: Record, metadata: dict[str, str] | None = None
+    path: Path, schema: pa.Schema, rows: Iterable[Any], record: Provenance, metadata: dict[str, str] | None = None
 ) -> None:
     """Write dataclasses or dicts, in their order."""
     plain = [row if isinstance(row, dict) else asdict(row) for row in rows]
@@ -47,14 +47,19 @@ def write_rows(
 
 
 def write_tables(
-    path: Path, schema: pa.Schema, tables: Iterable[pa.Table], record: Record, *, metadata: dict[str, str] | None = None
+    path: Path,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    record: Provenance,
+    *,
+    metadata: dict[str, str] | None = None,
 ) -> None:
     """One row group a table. PLAIN and zstd: every reader of Parquet can read it."""
     stated = {"record": record.to_json(), **(metadata or {})}
     schema = schema.with_metadata(stated)
     dictionaries = [f.name for f in schema if pa.types.is_dictionary(f.type)]
     with (
-        written(path) as temporary,
+        atomic_write(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=dictionaries) as writer,
     ):
         for table in tables:
@@ -62,7 +67,7 @@ def write_tables(
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
+def report_table_errors(path: Path) -> Iterator[None]:
     """A table that is absent or broken ends in one line."""
     try:
         yield
@@ -76,15 +81,15 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    with readable(path):
+    with report_table_errors(path):
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
 
 
-def read_many(paths: Sequence[Path]) -> list[dict[str, Any]]:
+def read_rows_of_files(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [row for path in paths for row in read_rows(path)]
 
 
-def read_parquet_record(path: Path) -> Record:
-    with readable(path):
-        return Record.from_json(pq.read_schema(path).metadata[RECORD].decode())
+def read_parquet_provenance(path: Path) -> Provenance:
+    with report_table_errors(path):
+        return Provenance.from_json(pq.read_schema(path).metadata[PROVENANCE_KEY].decode())

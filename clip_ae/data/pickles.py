@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from clip_ae.core.errors import RefusedInput
 
 # Types of plain numbers, as dtypes are pickled.
-NUMBERS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+NUMERIC_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 
 
-class PickledType:
+class PickledDtype:
     """np.dtype as a pickle spells it: a name, then a state that begins with version and byte order."""
 
     def __init__(self, name: str, *_: object) -> None:
-        if name not in NUMBERS:
+        if name not in NUMERIC_DTYPES:
             raise ValueError(f"type {name!r} is not of plain numbers")
         self.dtype = np.dtype(name)
 
@@ -41,7 +41,7 @@ class PickledArray:
         self.array = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
 
 
-class ObjectType(PickledType):
+class PickledObjectDtype(PickledDtype):
     """np.dtype, of plain numbers or of objects."""
 
     def __init__(self, name: str, *rest: object) -> None:
@@ -81,10 +81,10 @@ def _admitted(array: type, kind: type) -> dict[str, type]:
     }
 
 
-ARRAYS, LISTS = _admitted(PickledArray, PickledType), _admitted(PickledList, ObjectType)
+ARRAY_CLASSES, LIST_CLASSES = _admitted(PickledArray, PickledDtype), _admitted(PickledList, PickledObjectDtype)
 
 
-class InertUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     """Builds nothing but plain values and the classes it is given."""
 
     def __init__(self, file: IO[bytes], admitted: Mapping[str, type], encoding: str = "ASCII") -> None:
@@ -97,28 +97,28 @@ class InertUnpickler(pickle.Unpickler):
         return self.admitted[f"{module}.{name}"]
 
 
-def read_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
+def read_pickled_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
     """Nested dicts of arrays as one dict; names are joined by a slash."""
     try:
         with path.open("rb") as file:
-            return dict(_arrays("", InertUnpickler(file, ARRAYS).load()))
+            return dict(_arrays("", RestrictedUnpickler(file, ARRAY_CLASSES).load()))
     # Bytes that are no pickle raise errors of every kind.
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({reason})") from None
 
 
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+NPY_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_objects(path: Path) -> list[Any]:
+def read_npy_objects(path: Path) -> list[Any]:
     """The elements of a npy file: of an array, or of objects, which numpy keeps as a pickle."""
     try:
         with path.open("rb") as file:
-            _, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+            _, _, dtype = NPY_HEADER_READERS[np.lib.format.read_magic(file)](file)
             if dtype.hasobject:
                 # Those in circulation were written by Python 2, whose text has no encoding.
-                return list(_plain(InertUnpickler(file, LISTS, encoding="latin-1").load()))
+                return list(_plain(RestrictedUnpickler(file, LIST_CLASSES, encoding="latin-1").load()))
         return list(np.load(path, allow_pickle=False).tolist())
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__

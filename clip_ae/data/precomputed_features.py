@@ -9,18 +9,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError
-from clip_ae.core.sharding import shard_of
-from clip_ae.core.timeline import Grid
+from clip_ae.core.sharding import assign_shard
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.shards import read_shard
 from clip_ae.data.snippet_times import snippet_times
-from clip_ae.data.source_folder import FeatureFiles, shard_files
+from clip_ae.data.source_folder import FeatureFiles, select_shard
 
 # Seconds by which shards may miss the grid that the config states.
-EXACT = 1e-6
+GRID_TOLERANCE_S = 1e-6
 
 
-class Ready(Protocol):
+class PrecomputedFeatures(Protocol):
     """The ready features of one shard's videos."""
 
     # Where each video was found, in the folder.
@@ -37,18 +37,22 @@ class Ready(Protocol):
         ...
 
 
-def open_ready(root: Path, files: FeatureFiles, grid: Grid, index: int, shards: int) -> Ready:
+def open_precomputed(
+    root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int
+) -> PrecomputedFeatures:
     return (
-        ShardSource(root, files, grid, index, shards) if files.shards else NpySource(root, files, grid, index, shards)
+        ShardFeatures(root, files, grid, index, shards)
+        if files.shards
+        else NpyFeatures(root, files, grid, index, shards)
     )
 
 
-class NpySource:
+class NpyFeatures:
     """One [T, D] file a video and stream."""
 
-    def __init__(self, root: Path, files: FeatureFiles, grid: Grid, index: int, shards: int) -> None:
+    def __init__(self, root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int) -> None:
         self.root, self.grid, self.every = root, grid, files.npy
-        self.files = {stream: shard_files(found, index, shards) for stream, found in files.npy.items()}
+        self.files = {stream: select_shard(found, index, shards) for stream, found in files.npy.items()}
         self.paths = {video_id: path for found in self.files.values() for video_id, path in found.items()}
 
     def dim(self, stream: str) -> int:
@@ -77,17 +81,17 @@ class NpySource:
         return _array(self.root / self.files[stream][video_id])
 
 
-class ShardSource:
+class ShardFeatures:
     """Shards of our own form, read whole: a shard's features fit in memory."""
 
-    def __init__(self, root: Path, files: FeatureFiles, grid: Grid, index: int, shards: int) -> None:
+    def __init__(self, root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int) -> None:
         self.root, self.every = root, files.shards
         self.paths: dict[str, str] = {}
         self.videos: dict[str, dict[str, VideoFeatures]] = {}
         for stream, paths in files.shards.items():
             videos = self.videos[stream] = {}
             for path in paths:
-                wanted = {i for i in _ids(root / path) if shard_of(i, shards) == index}
+                wanted = {i for i in _ids(root / path) if assign_shard(i, shards) == index}
                 for video in read_shard(root / path, wanted) if wanted else ():
                     _check_grid(root / path, video, grid)
                     if video.video_id in videos:
@@ -128,9 +132,9 @@ def _ids(path: Path) -> set[str]:
         raise RefusedInput(f"{path}: not a feature shard ({str(error).splitlines()[0]})") from None
 
 
-def _check_grid(path: Path, video: VideoFeatures, grid: Grid) -> None:
+def _check_grid(path: Path, video: VideoFeatures, grid: SnippetGrid) -> None:
     start, stop = snippet_times(grid, len(video.start))
-    off = (np.abs(video.start - start) > EXACT) | (np.abs(video.stop - stop) > EXACT)
+    off = (np.abs(video.start - start) > GRID_TOLERANCE_S) | (np.abs(video.stop - stop) > GRID_TOLERANCE_S)
     if off.any():
         k = int(np.argmax(off))
         raise UserError(

@@ -8,58 +8,58 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record, join_ids
-from clip_ae.core.sharding import shard_names
+from clip_ae.core.provenance import Provenance, digest_ids
+from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.parquet import VIDEO_ID, read_parquet_record, readable, write_tables
+from clip_ae.data.parquet import VIDEO_ID_FIELD, read_parquet_provenance, report_table_errors, write_tables
 
-SOUND = "audio"
+AUDIO_STREAM = "audio"
 # A folder of shards, {stream}/{shard}.parquet, or several.
-Folders = Path | Sequence[Path]
-FOLDERS = "folders of feature shards, {stream}/{shard}.parquet; of several with a stream the last counts"
-LOUDNESS = pa.field("loudness", pa.float32())
+FeatureDirs = Path | Sequence[Path]
+FEATURE_DIRS_HELP = "folders of feature shards, {stream}/{shard}.parquet; of several with a stream the last counts"
+LOUDNESS_FIELD = pa.field("loudness", pa.float32())
 
 
-def schema(stream: str, dim: int) -> pa.Schema:
+def shard_schema(stream: str, dim: int) -> pa.Schema:
     return pa.schema(
         [
-            VIDEO_ID,
+            VIDEO_ID_FIELD,
             pa.field("snippet", pa.int32(), nullable=False),
             pa.field("start", pa.float64(), nullable=False),
             pa.field("stop", pa.float64(), nullable=False),
             pa.field("coverage", pa.float32(), nullable=False),
-            *([LOUDNESS] if stream == SOUND else []),
+            *([LOUDNESS_FIELD] if stream == AUDIO_STREAM else []),
             pa.field("feature", pa.fixed_shape_tensor(pa.float16(), [dim]), nullable=False),
         ]
     )
 
 
-def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], record: Record) -> None:
-    columns = schema(stream, dim)
+def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], record: Provenance) -> None:
+    columns = shard_schema(stream, dim)
     tables = (_table(video, columns) for video in videos)
     write_tables(path, columns, tables, record, metadata={"stream": stream})
 
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
     """The videos of one shard, in file order; only `ids` when given."""
-    with readable(path):
+    with report_table_errors(path):
         table = pq.ParquetFile(path)
     for group in range(table.num_row_groups):
-        with readable(path):
+        with report_table_errors(path):
             video = _video(table.read_row_group(group))
         if ids is None or video.video_id in ids:
             yield video
 
 
-def folder_of(stream: str, features: Folders) -> Path:
+def find_stream_dir(stream: str, features: FeatureDirs) -> Path:
     """Of several folders the last that has the stream: what a run was taught stands before what was extracted."""
     folders = [features] if isinstance(features, Path) else features
     return next((place / stream for place in reversed(folders) if (place / stream).is_dir()), folders[0] / stream)
 
 
-def shard_paths(features: Folders, stream: str, shards: int) -> list[Path]:
+def shard_paths(features: FeatureDirs, stream: str, shards: int) -> list[Path]:
     """The shard files of a stream; a missing one is named."""
-    paths = [folder_of(stream, features) / f"{name}.parquet" for name in shard_names(shards)]
+    paths = [find_stream_dir(stream, features) / f"{name}.parquet" for name in list_shard_names(shards)]
     for path in paths:
         if not path.is_file():
             raise UserError(f"{path}: no such shard; extract or import the {stream} stream first")
@@ -67,7 +67,7 @@ def shard_paths(features: Folders, stream: str, shards: int) -> list[Path]:
 
 
 def read_stream(
-    features: Folders, stream: str, shards: int, ids: Collection[str] | None = None
+    features: FeatureDirs, stream: str, shards: int, ids: Collection[str] | None = None
 ) -> dict[str, VideoFeatures]:
     """A stream's videos by id, sorted, so that no result depends on the sharding."""
     found = [v for path in shard_paths(features, stream, shards) for v in read_shard(path, ids)]
@@ -76,19 +76,21 @@ def read_stream(
 
 def read_loudness(path: Path) -> dict[str, list[float | None]]:
     """Of a shard's videos whose sound was heard, dB of full scale a snippet; a shard from elsewhere may not know it."""
-    with readable(path):
-        if LOUDNESS.name not in pq.read_schema(path).names:
+    with report_table_errors(path):
+        if LOUDNESS_FIELD.name not in pq.read_schema(path).names:
             return {}
-        table = pq.read_table(path, columns=[VIDEO_ID.name, LOUDNESS.name])
+        table = pq.read_table(path, columns=[VIDEO_ID_FIELD.name, LOUDNESS_FIELD.name])
     found: dict[str, list[float | None]] = {}
-    for video_id, value in zip(table[VIDEO_ID.name].to_pylist(), table[LOUDNESS.name].to_pylist(), strict=True):
+    for video_id, value in zip(
+        table[VIDEO_ID_FIELD.name].to_pylist(), table[LOUDNESS_FIELD.name].to_pylist(), strict=True
+    ):
         found.setdefault(video_id, []).append(value)
     return {i: values for i, values in found.items() if any(v is not None for v in values)}
 
 
-def stream_id(features: Folders, stream: str, shards: int) -> str:
+def read_stream_input_id(features: FeatureDirs, stream: str, shards: int) -> str:
     """One id for all the records of a stream's shards."""
-    return join_ids(read_parquet_record(p).id for p in shard_paths(features, stream, shards))
+    return digest_ids(read_parquet_provenance(p).id for p in shard_paths(features, stream, shards))
 
 
 def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
@@ -102,7 +104,7 @@ def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
         pa.array(video.start.astype(np.float64)),
         pa.array(video.stop.astype(np.float64)),
         pa.array(video.coverage.astype(np.float32)),
-        *([_loudness(video)] if LOUDNESS in columns else []),
+        *([_loudness(video)] if LOUDNESS_FIELD in columns else []),
         pa.ExtensionArray.from_storage(columns.field("feature").type, storage),
     ]
     return pa.Table.from_arrays(arrays, schema=columns)
@@ -111,7 +113,7 @@ def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
 def _loudness(video: VideoFeatures) -> pa.Array:
     """Null where nothing was heard."""
     unknown = np.full(len(video.start), np.nan, np.float32)
-    return pa.array(unknown if video.loudness is None else video.loudness, LOUDNESS.type, from_pandas=True)
+    return pa.array(unknown if video.loudness is None else video.loudness, LOUDNESS_FIELD.type, from_pandas=True)
 
 
 def _video(table: pa.Table) -> VideoFeatures:
@@ -123,5 +125,5 @@ def _video(table: pa.Table) -> VideoFeatures:
         stop=table["stop"].to_numpy(),
         coverage=table["coverage"].to_numpy(),
         feature=feature.to_numpy_ndarray(),
-        loudness=table[LOUDNESS.name].to_numpy() if LOUDNESS.name in table.column_names else None,
+        loudness=table[LOUDNESS_FIELD.name].to_numpy() if LOUDNESS_FIELD.name in table.column_names else None,
     )

@@ -14,30 +14,30 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.files import written
-from clip_ae.core.provenance import Record
+from clip_ae.core.files import atomic_write
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
 
-Rows = NDArray[np.float16]
+FeatureRows = NDArray[np.float16]
 # Rows that are written, and looked at, together, and the rest of a video.
-BLOCK = 65_536
+BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class Index:
+class SnippetIndex:
     """ids [V]; rows first[v] to first[v + 1] of all blocks are video v's; ends in seconds; mean: of an average snippet.
 
     A video without material is left out, and so are rows after a video's last material.
     """
 
-    record: Record
+    record: Provenance
     ids: list[str]
     first: NDArray[np.int64]
     ends: NDArray[np.float64]
     mean: NDArray[np.float32]
-    blocks: list[Rows]
+    blocks: list[FeatureRows]
 
-    def rows(self, video: int) -> Rows:
+    def rows(self, video: int) -> FeatureRows:
         """[snippets, D]"""
         first, end = self.first[video], self.first[video + 1]
         parts, at = [], 0
@@ -47,7 +47,7 @@ class Index:
         return np.concatenate(parts)
 
 
-def index_of(videos: Iterable[VideoFeatures], record: Record) -> Index:
+def build_index(videos: Iterable[VideoFeatures], record: Provenance) -> SnippetIndex:
     """Of videos in memory, a block each."""
     ids, ends, blocks, total, count = [], [], [], 0.0, 0
     for video in videos:
@@ -60,35 +60,39 @@ def index_of(videos: Iterable[VideoFeatures], record: Record) -> Index:
     if not ids:
         raise UserError("no video has any material to search in")
     first = np.cumsum([0, *map(len, blocks)])
-    return Index(record, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
+    return SnippetIndex(record, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
 
 
-def write_index(path: Path, index: Index) -> None:
+def write_index(path: Path, index: SnippetIndex) -> None:
     videos = np.repeat(np.arange(len(index.ids), dtype=np.int32), np.diff(index.first))
     schema, at = _schema(index), 0
-    with written(path) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+    with (
+        atomic_write(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.ipc.new_file(file, schema) as writer,
+    ):
         for block in _gathered(index.blocks):
             feature = pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), block.shape[1])
             writer.write_batch(pa.record_batch([videos[at : at + len(block)], feature], schema=schema))
             at += len(block)
 
 
-def read_index(path: Path) -> Index:
+def read_index(path: Path) -> SnippetIndex:
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         stated = json.loads(reader.schema.metadata[b"index"])
-        record = Record.from_json(reader.schema.metadata[b"record"].decode())
+        record = Provenance.from_json(reader.schema.metadata[b"record"].decode())
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         videos = np.concatenate([b["video"].to_numpy() for b in batches])
         blocks = [b["feature"].flatten().to_numpy().reshape(b.num_rows, -1) for b in batches]
         first = np.searchsorted(videos, np.arange(len(stated["videos"]) + 1))
         mean, ends = np.array(stated["mean"], np.float32), np.array(stated["ends"])
-        return Index(record, stated["videos"], first, ends, mean, blocks)
+        return SnippetIndex(record, stated["videos"], first, ends, mean, blocks)
     except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise RefusedInput(f"{path}: no index of this project ({error}); delete it and make it again") from None
 
 
-def _schema(index: Index) -> pa.Schema:
+def _schema(index: SnippetIndex) -> pa.Schema:
     stated = {"videos": index.ids, "ends": index.ends.tolist(), "mean": index.mean.tolist()}
     return pa.schema(
         [
@@ -99,12 +103,12 @@ def _schema(index: Index) -> pa.Schema:
     )
 
 
-def _gathered(parts: Iterable[Rows]) -> Iterator[Rows]:
+def _gathered(parts: Iterable[FeatureRows]) -> Iterator[FeatureRows]:
     """Parts put together until they have BLOCK rows."""
-    held: list[Rows] = []
+    held: list[FeatureRows] = []
     for part in parts:
         held.append(part)
-        if sum(map(len, held)) >= BLOCK:
+        if sum(map(len, held)) >= BLOCK_ROWS:
             yield np.concatenate(held)
             held = []
     if held:

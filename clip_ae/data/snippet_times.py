@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 
 
-def snippet_times(grid: Grid, snippets: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def snippet_times(grid: SnippetGrid, snippets: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Start and stop in seconds of snippets 0, 1, ..."""
     start = np.array([grid.start(k) for k in range(snippets)], np.float64)
     stop = np.array([grid.stop(k) for k in range(snippets)], np.float64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.sharding import shard_of
+from clip_ae.core.sharding import assign_shard
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov"}
@@ -32,7 +32,7 @@ class FeatureFiles:
     def files_of(self, shard_index: int, shards: int) -> list[str]:
         """What one job reads: its own videos' npy files, but every shard, as they may be cut another way."""
         every = [path for paths in self.shards.values() for path in paths]
-        return every + [p for files in self.npy.values() for p in shard_files(files, shard_index, shards).values()]
+        return every + [p for files in self.npy.values() for p in select_shard(files, shard_index, shards).values()]
 
 
 def list_videos(folder: Path, hint: str = "") -> dict[str, str]:
@@ -43,7 +43,7 @@ def list_videos(folder: Path, hint: str = "") -> dict[str, str]:
     return found
 
 
-def list_features(folder: Path, streams: Sequence[str], hint: str = "") -> FeatureFiles:
+def list_feature_files(folder: Path, streams: Sequence[str], hint: str = "") -> FeatureFiles:
     """{stream}/*.parquet, or npy files below a folder with the stream's name, at any depth."""
     paths = list(_find(folder, frozenset({".npy", ".parquet"}), hint))
     shards: dict[str, list[str]] = {stream: [] for stream in streams}
@@ -64,12 +64,12 @@ def list_features(folder: Path, streams: Sequence[str], hint: str = "") -> Featu
     return FeatureFiles({}, {stream: _by_stem(folder, found) for stream, found in npy.items()})
 
 
-def shard_files(listing: Mapping[str, str], shard_index: int, shards: int) -> dict[str, str]:
+def select_shard(listing: Mapping[str, str], shard_index: int, shards: int) -> dict[str, str]:
     """The part of a listing that lies in one shard."""
-    return {video_id: path for video_id, path in listing.items() if shard_of(video_id, shards) == shard_index}
+    return {video_id: path for video_id, path in listing.items() if assign_shard(video_id, shards) == shard_index}
 
 
-def digest(folder: Path, files: Iterable[str], with_mtime: bool) -> str:
+def files_digest(folder: Path, files: Iterable[str], with_mtime: bool) -> str:
     """sha256 over each file's path in the folder and size, and its modification time when asked for."""
     total = hashlib.sha256()
     for path in sorted(files):
@@ -85,7 +85,7 @@ def digest(folder: Path, files: Iterable[str], with_mtime: bool) -> str:
     return total.hexdigest()
 
 
-def storable(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     """Text as Parquet can hold it: undecodable bytes of a file name become \\udc.. escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -131,7 +131,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _by_stem(folder: Path, paths: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(paths):
-        video_id = storable(os.path.splitext(os.path.basename(path))[0])
+        video_id = escape_undecodable(os.path.splitext(os.path.basename(path))[0])
         if video_id in found:
             raise UserError(
                 f"{folder}: {found[video_id]!r} and {path!r} have one name; ids are file names, so rename one"

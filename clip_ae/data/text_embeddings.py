@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.data.parquet import read_rows, write_rows
 
-TEXTS = pa.schema(
+TEXT_EMBEDDINGS_SCHEMA = pa.schema(
     [pa.field("text", pa.string(), nullable=False), pa.field("embedding", pa.list_(pa.float32()), nullable=False)]
 )
 
 
-def write_texts(path: Path, texts: Mapping[str, NDArray[np.float32]], record: Record) -> None:
-    write_rows(path, TEXTS, ({"text": t, "embedding": e.tolist()} for t, e in texts.items()), record)
+def write_text_embeddings(path: Path, texts: Mapping[str, NDArray[np.float32]], record: Provenance) -> None:
+    write_rows(path, TEXT_EMBEDDINGS_SCHEMA, ({"text": t, "embedding": e.tolist()} for t, e in texts.items()), record)
 
 
-def read_texts(path: Path) -> dict[str, NDArray[np.float32]]:
+def read_text_embeddings(path: Path) -> dict[str, NDArray[np.float32]]:
     return {row["text"]: np.asarray(row["embedding"], np.float32) for row in read_rows(path)}

@@ -9,16 +9,16 @@ from clip_ae.core.errors import UserError
 from clip_ae.data.json_values import read_text
 
 # Not the hidden files that other systems put beside.
-NAME = re.compile(r"[^.].*_(val|test)\.txt")
-SUBSETS = {"val": "validation", "test": "test"}
+FILE_NAME_PATTERN = re.compile(r"[^.].*_(val|test)\.txt")
+SUBSET_NAMES = {"val": "validation", "test": "test"}
 
 
-def read_kit(folder: Path) -> dict[str, Any]:
+def read_thumos_kit(folder: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
     database: dict[str, Any] = {}
     for path in _files(folder).values():
         label, subset = _named(path)
-        for video_id, segment in instances(path):
+        for video_id, segment in read_instances(path):
             entry = database.setdefault(video_id, {"subset": subset, "annotations": []})
             if entry["subset"] != subset:
                 raise UserError(f"{path}: video '{video_id}' is of subset {entry['subset']} in another file")
@@ -30,7 +30,7 @@ def read_kit(folder: Path) -> dict[str, Any]:
     return database
 
 
-def instances(path: Path) -> Iterator[tuple[str, list[float]]]:
+def read_instances(path: Path) -> Iterator[tuple[str, list[float]]]:
     """(video, [start, end]) of each line."""
     for number, line in enumerate(read_text(path, "annotations").splitlines(), start=1):
         words = line.split()
@@ -48,7 +48,7 @@ def instances(path: Path) -> Iterator[tuple[str, list[float]]]:
 def _files(folder: Path) -> dict[str, Path]:
     """By name, at any depth: the two subsets come in archives of their own. Twice the same would count twice."""
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*.txt") if NAME.fullmatch(path.name)):
+    for path in sorted(path for path in folder.rglob("*.txt") if FILE_NAME_PATTERN.fullmatch(path.name)):
         if path.name in found:
             raise UserError(f"{found[path.name]} and {path} have one name; keep one of them")
         found[path.name] = path
@@ -57,4 +57,4 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _named(path: Path) -> tuple[str, str]:
     label, _, subset = path.stem.rpartition("_")
-    return label, SUBSETS[subset]
+    return label, SUBSET_NAMES[subset]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import digest
 from clip_ae.data.json_values import read_text
 
 
 @dataclass(frozen=True)
-class Word:
+class VocabularyEntry:
     """A name, and what CLIP reads in its place: `pole vaulting: vaulting over a bar with a pole; a pole vault`."""
 
     name: str
@@ -22,12 +22,12 @@ class Word:
         return self.descriptions or (self.name,)
 
 
-def words_digest(words: Sequence[Word]) -> str:
+def vocabulary_digest(words: Sequence[VocabularyEntry]) -> str:
     """Of all that a vocabulary says; comments and blank lines say nothing."""
-    return digest(canonical(words))
+    return digest(to_canonical_json(words))
 
 
-def read_vocabulary(path: Path) -> list[Word]:
+def read_vocabulary(path: Path) -> list[VocabularyEntry]:
     """Lines that are empty or begin with # are passed over."""
     lines = [line.partition("#")[0].strip() for line in read_text(path, "vocabulary").splitlines()]
     words = [_word(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line]
@@ -39,9 +39,9 @@ def read_vocabulary(path: Path) -> list[Word]:
     return words
 
 
-def _word(where: str, line: str) -> Word:
+def _word(where: str, line: str) -> VocabularyEntry:
     name, colon, rest = (part.strip() for part in line.partition(":"))
     descriptions = tuple(text.strip() for text in rest.split(";") if text.strip())
     if not name or (colon and not descriptions):
         raise UserError(f"{where}: expected a name, or a name and its descriptions as in `diving: jumping into water`")
-    return Word(name, descriptions)
+    return VocabularyEntry(name, descriptions)

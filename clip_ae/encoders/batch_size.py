@@ -8,26 +8,26 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import say
+from clip_ae.core.progress import log_line
 from clip_ae.encoders.crops import Array
 
-Encode = Callable[[Array], NDArray[np.float32]]
+EncodeFunction = Callable[[Array], NDArray[np.float32]]
 # Share of the free memory that a batch may take, and the most snippets that still make a network faster.
-SHARE, MOST = 0.7, 64
-SHORTAGE = ("out of memory", "alloc_failed", "unable to find an engine")
+MEMORY_SHARE, MAX_BATCH_SIZE = 0.7, 64
+OUT_OF_MEMORY_ERRORS = ("out of memory", "alloc_failed", "unable to find an engine")
 
 
-class Fitting:
+class BatchedEncoder:
     """An encoder in batches of one shape; the last one is padded, so that no neighbour ever changes a row."""
 
-    def __init__(self, encode: Encode, batch: int, device: str) -> None:
+    def __init__(self, encode: EncodeFunction, batch: int, device: str) -> None:
         """`batch` snippets at a time; 0: as many as fit."""
         self.encode, self.batch, self.device = encode, batch, device
 
     def size(self, example: Array) -> int:
         if not self.batch:
-            self.batch = largest_batch(self.encode, example, self.device)
-            say(f"{self.batch} snippets a batch fit the free memory of {self.device}")
+            self.batch = estimate_batch_size(self.encode, example, self.device)
+            log_line(f"{self.batch} snippets a batch fit the free memory of {self.device}")
         return self.batch
 
     def __call__(self, batch: Array) -> NDArray[np.float32]:
@@ -50,15 +50,17 @@ class Fitting:
             raise UserError(f"{self.device}: not even one snippet fits its memory; free some or set device to cpu")
         self.batch //= 2
         torch.cuda.empty_cache()
-        say(f"{self.device}: out of memory; on with {self.batch} snippets a batch")
+        log_line(f"{self.device}: out of memory; on with {self.batch} snippets a batch")
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
     """The driver, cuBLAS and cuDNN have words of their own for it; the last one's are that it finds no way."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error).lower() for words in SHORTAGE)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error).lower() for words in OUT_OF_MEMORY_ERRORS
+    )
 
 
-def largest_batch(encode: Encode, example: Array, device: str) -> int:
+def estimate_batch_size(encode: EncodeFunction, example: Array, device: str) -> int:
     """A power of two, from what batches of one and of two snippets take."""
     try:
         one, two = (_peak(encode, np.stack([example] * n), device) for n in (1, 2))
@@ -67,11 +69,11 @@ def largest_batch(encode: Encode, example: Array, device: str) -> int:
             raise
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    fit = 1 + int(SHARE * (free - one) / max(two - one, 1))
-    return 1 << int(math.log2(min(max(fit, 1), MOST)))
+    fit = 1 + int(MEMORY_SHARE * (free - one) / max(two - one, 1))
+    return 1 << int(math.log2(min(max(fit, 1), MAX_BATCH_SIZE)))
 
 
-def _peak(encode: Encode, batch: Array, device: str) -> int:
+def _peak(encode: EncodeFunction, batch: Array, device: str) -> int:
     """Bytes that encoding a batch takes beyond what is there already."""
     # What only a first pass of a shape takes is no snippet's: translation, libraries' own memory.
     encode(batch)

@@ -9,13 +9,13 @@ from torch import Tensor
 Array = NDArray[Any]
 Frames = TypeVar("Frames", NDArray[Any], Tensor)
 # BT.601 luma, as OpenCV's and every video's grey.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 # OpenAI's normalisation, which most CLIPs share; weights that differ carry their own.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def crop_at(frames: Frames, top: int, left: int, size: int) -> Frames:
+def crop_square(frames: Frames, top: int, left: int, size: int) -> Frames:
     """A square of [n, H, W, C]."""
     return frames[:, top : top + size, left : left + size]
 
@@ -24,15 +24,15 @@ def centre_crop(frames: Frames, size: int) -> Frames:
     height, width = frames.shape[1:3]
     if min(height, width) < size:
         raise ValueError(f"frames of {height}x{width} are smaller than the crop of {size}")
-    return crop_at(frames, (height - size) // 2, (width - size) // 2, size)
+    return crop_square(frames, (height - size) // 2, (width - size) // 2, size)
 
 
-def grey(frames: Array) -> NDArray[np.uint8]:
+def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
     """[n, H, W, 3] RGB to [n, H, W]."""
-    luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA
+    luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA_WEIGHTS
     return np.rint(luma).astype(np.uint8)
 
 
-def evenly_placed(frames: Array, count: int) -> Array:
+def sample_frames(frames: Array, count: int) -> Array:
     """`count` frames, each from the middle of its share: 2, 6, 10, 14 of 16."""
     return frames[[(2 * i + 1) * len(frames) // (2 * count) for i in range(count)]]

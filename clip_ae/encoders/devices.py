@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.gpu_lock import lease
+from clip_ae.encoders.gpu_lock import acquire_gpu
 
 DEVICES = ("auto", "cpu", "cuda")
-DRIVER = Path("/proc/driver/nvidia/version")
+DRIVER_PATH = Path("/proc/driver/nvidia/version")
 
 
-def resolve(device: str) -> str:
+def resolve_device(device: str) -> str:
     """`cpu`, or a GPU as in `cuda:1` that is ours until we end, for auto, cpu or cuda.
 
     CUDA_VISIBLE_DEVICES says which GPUs there are. One that torch cannot use is never passed over in silence.
@@ -22,7 +22,7 @@ def resolve(device: str) -> str:
     if device == "cpu" or (device == "auto" and not _has_nvidia()):
         return "cpu"
     names = _gpus()
-    found = f"cuda:{lease(names)}" if names else "cuda"
+    found = f"cuda:{acquire_gpu(names)}" if names else "cuda"
     if not _usable(found):
         raise UserError(
             f"device {device}: torch {torch.__version__} cannot use an NVIDIA device here; it needs {_needed()}. "
@@ -32,7 +32,7 @@ def resolve(device: str) -> str:
     return found
 
 
-def set_threads(threads: int) -> None:
+def configure_torch(threads: int) -> None:
     """Arithmetic whose last bits depend on nothing but the number of threads."""
     # cuBLAS reads this when it is first used; without it its sums may come in any order.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -47,7 +47,7 @@ def set_threads(threads: int) -> None:
 
 def _has_nvidia() -> bool:
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return not hidden and (DRIVER.exists() or torch.cuda.is_available())
+    return not hidden and (DRIVER_PATH.exists() or torch.cuda.is_available())
 
 
 def _gpus() -> list[str]:
@@ -69,6 +69,6 @@ def _usable(device: str) -> bool:
 def _needed() -> str:
     if torch.version.cuda is None:
         return "a torch build with CUDA"
-    lines = DRIVER.read_text(encoding="utf-8").splitlines() if DRIVER.exists() else []
+    lines = DRIVER_PATH.read_text(encoding="utf-8").splitlines() if DRIVER_PATH.exists() else []
     found = f" (found: {lines[0].strip()})" if lines else " (no NVIDIA driver found)"
     return f"a driver and a device for CUDA {torch.version.cuda}{found}"

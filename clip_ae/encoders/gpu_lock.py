@@ -7,23 +7,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_ae.core.progress import say
+from clip_ae.core.progress import log_line
 
 # Seconds between two looks at GPUs that are all taken.
-PAUSE = 0.5
+POLL_SECONDS = 0.5
 _held: dict[str, int] = {}
 
 
-def lease(names: Sequence[str], folder: Path | None = None) -> int:
+def acquire_gpu(names: Sequence[str], folder: Path | None = None) -> int:
     """Index of a GPU that no other job holds, ours until this process ends; waits while all are taken."""
     folder = folder or Path(tempfile.gettempdir(), f"clip-ae-gpus-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     told = False
     while (index := _free(names, folder)) is None:
         if not told:
-            say(f"all {len(names)} GPUs are at work for other jobs; waiting for one")
+            log_line(f"all {len(names)} GPUs are at work for other jobs; waiting for one")
             told = True
-        time.sleep(PAUSE)
+        time.sleep(POLL_SECONDS)
     return index
 
 

@@ -15,7 +15,7 @@ Forward = Callable[[Tensor], Tensor]
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def compiled(forward: Forward, encoder: StreamEncoder) -> Forward:
+def compile_forward(forward: Forward, encoder: StreamEncoder) -> Forward:
     """The forward pass, translated where the config asks for it. Frozen: weights become constants, laid out to fit."""
     if not encoder.compile:
         return forward

@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 
 # Frames uint8 [B, n + 1, H, W, 3] to flow float32 [B, n, H, W, 2]: pixels a frame as (x, y), from each to its next.
-Flow = Callable[[Tensor], Tensor]
+FlowFunction = Callable[[Tensor], Tensor]
 # What becomes of a pixel x on its way into I3D and RAFT, in words.
-RGB = "x / 255 * 2 - 1"
+RGB_SCALING = "x / 255 * 2 - 1"
 
 
-def rgb_input(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def normalize_rgb(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """I3D's RGB: uint8 [B, T, H, W, 3] to [B, 3, T, H, W] in -1..1."""
     # Less its middle first: a pixel is still exact in bf16 then, and is rounded only once.
     return _channels_first(frames.to(dtype).sub_(127.5).div_(127.5))
 
 
-def flow_input(flow: Tensor, bound: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def normalize_flow(flow: Tensor, bound: float, dtype: torch.dtype = torch.float32) -> Tensor:
     """I3D's flow: [B, T, H, W, 2] pixels a frame to [B, 2, T, H, W] in -1..1."""
     return _channels_first(flow.clamp(-bound, bound).div_(bound).to(dtype))
 
 
-def clip_input(
+def normalize_clip(
     frames: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """CLIP's images: uint8 [B, n, H, W, 3] to [B * n, 3, H, W], normalised."""

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.progress import say
-from clip_ae.encoders.batch_size import Encode, Fitting
+from clip_ae.core.progress import log_line
+from clip_ae.encoders.batch_size import BatchedEncoder, EncodeFunction
 from clip_ae.encoders.crops import Array
 
 
-def drift(fast: NDArray[np.float32], exact: NDArray[np.float32]) -> tuple[float, float]:
+def measure_deviation(fast: NDArray[np.float32], exact: NDArray[np.float32]) -> tuple[float, float]:
     """(lowest cosine of a row, largest difference of a number as a share of the largest number)."""
     lengths = np.linalg.norm(fast, axis=1) * np.linalg.norm(exact, axis=1)
     cosines = (fast * exact).sum(axis=1) / np.maximum(lengths, 1e-12)
@@ -19,10 +19,10 @@ def drift(fast: NDArray[np.float32], exact: NDArray[np.float32]) -> tuple[float,
     return float(cosines.min()), float(np.abs(fast - exact).max() / max(float(np.abs(exact).max()), 1e-12))
 
 
-class Watched:
+class PrecisionCheckedNetwork:
     """A network that tells its drift on the first batch; the exact one is gone after that."""
 
-    def __init__(self, network: Fitting, make_exact: Callable[[], Encode], label: str) -> None:
+    def __init__(self, network: BatchedEncoder, make_exact: Callable[[], EncodeFunction], label: str) -> None:
         self.network, self.make_exact, self.label = network, make_exact, label
         self.told = False
 
@@ -38,6 +38,6 @@ class Watched:
 
     def _tell(self, batch: Array, features: NDArray[np.float32]) -> None:
         # One by one: the batch was chosen to fit the faster setting's memory, and fp32 takes twice as much.
-        exact = Fitting(self.make_exact(), 1, self.network.device)(batch)
-        cosine, difference = drift(features, exact)
-        say(f"{self.label} against fp32, first batch: cosine {cosine:.5f}, largest difference {difference:.2%}")
+        exact = BatchedEncoder(self.make_exact(), 1, self.network.device)(batch)
+        cosine, difference = measure_deviation(features, exact)
+        log_line(f"{self.label} against fp32, first batch: cosine {cosine:.5f}, largest difference {difference:.2%}")

@@ -8,30 +8,32 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from clip_ae.core.config.dataclass_config import read, show
+from clip_ae.core.config.dataclass_config import abbreviate, parse_dataclass
 from clip_ae.core.config.schema import ClipOptions
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.progress import say
-from clip_ae.core.types import Network
+from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.core.progress import log_line
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.networks.state_dict import load_tensors
 
 # Texts a forward pass.
-BATCH = 256
+BATCH_SIZE = 256
 # What trained CLIPs multiply cosines by.
-SCALE = 100.0
+LOGIT_SCALE = 100.0
 Floats = NDArray[np.float32]
 
 
 class TextTower:
     """Embeddings of length 1; `scale` is what CLIP multiplies cosines by before a softmax."""
 
-    def __init__(self, network: Network, device: str) -> None:
+    def __init__(self, network: NetworkWeights, device: str) -> None:
         if "clip" not in network.about:
             raise UserError(f"--weights: {network.about.get('name', 'one')} is no CLIP; only a CLIP knows words")
-        options = read(ClipOptions, network.about["clip"], "clip")
-        self.network = fit(clip.build(options), network.tensors, str(network.about.get("name", "clip"))).to(device)
-        self.tokens = clip.tokenizer(options)
+        options = parse_dataclass(ClipOptions, network.about["clip"], "clip")
+        self.network = load_tensors(clip.build(options), network.tensors, str(network.about.get("name", "clip"))).to(
+            device
+        )
+        self.tokens = clip.get_tokenizer(options)
         self.device = device
         self.scale = float(self.network.logit_scale.detach().exp())  # type: ignore[operator]
 
@@ -41,7 +43,7 @@ class TextTower:
         for i, text in enumerate(texts):
             if not text.strip():
                 raise UserError(f"texts: text {i} is empty; say in words what is to be seen")
-        parts = [list(texts[k : k + BATCH]) for k in range(0, len(texts), BATCH)]
+        parts = [list(texts[k : k + BATCH_SIZE]) for k in range(0, len(texts), BATCH_SIZE)]
         encode = self.network.encode_text
         found = [normalize(encode(self.tokens(part).to(self.device)).float(), dim=-1) for part in parts]  # type: ignore[operator]
         return np.asarray(torch.cat(found).cpu())
@@ -50,9 +52,11 @@ class TextTower:
         """What CLIP will not read of a text, or not as it is meant; a line each."""
         length, most, found = self._length(text), self.tokens.context_length, []
         if length > most:
-            found.append(f"{show(text)}: CLIP reads {most} of its {length} tokens; say it in fewer words")
+            found.append(f"{abbreviate(text)}: CLIP reads {most} of its {length} tokens; say it in fewer words")
         if _foreign(text):
-            found.append(f"{show(text)}: not in Latin letters; a CLIP that learnt English captions can only guess")
+            found.append(
+                f"{abbreviate(text)}: not in Latin letters; a CLIP that learnt English captions can only guess"
+            )
         return found
 
     def _length(self, text: str) -> int:
@@ -68,7 +72,7 @@ class TextTower:
         longest = max(templates, key=len)
         for text in dict.fromkeys(text for texts in words for text in texts):
             for remark in self.remarks(longest.replace("{}", text)):
-                say(remark)
+                log_line(remark)
         return self.ensemble([[t.replace("{}", text) for text in texts for t in templates] for texts in words])
 
     def ensemble(self, groups: Sequence[Sequence[str]]) -> Floats:
@@ -80,10 +84,10 @@ class TextTower:
         return means
 
 
-class KnownTexts:
+class PrecomputedTexts:
     """Texts that were embedded already; no others can be read, and templates put nothing around them."""
 
-    scale = SCALE
+    scale = LOGIT_SCALE
 
     def __init__(self, known: Mapping[str, Floats]) -> None:
         self.known = known
@@ -91,7 +95,7 @@ class KnownTexts:
     def embed(self, texts: Sequence[str]) -> Floats:
         """[texts, D]"""
         for text in sorted(set(texts) - set(self.known)):
-            raise UserError(f"--texts: have no text '{text}'{nearest(text, self.known)}")
+            raise UserError(f"--texts: have no text '{text}'{suggest_name(text, self.known)}")
         return np.stack([self.known[text] for text in texts])
 
     def remarks(self, text: str) -> list[str]:
@@ -103,10 +107,12 @@ class KnownTexts:
         return self.embed([texts[0] for texts in words])
 
 
-def reader(network: Network | None, known: Mapping[str, Floats] | None, device: str) -> TextTower | KnownTexts:
+def build_text_encoder(
+    network: NetworkWeights | None, known: Mapping[str, Floats] | None, device: str
+) -> TextTower | PrecomputedTexts:
     """Whoever reads texts: a CLIP, or a simulated world."""
     if known is not None:
-        return KnownTexts(known)
+        return PrecomputedTexts(known)
     if network is None:
         raise UserError("--weights: missing; words are read by a CLIP's text tower")
     return TextTower(network, device)

@@ -14,20 +14,20 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-KERNEL = 3
+KERNEL_SIZE = 3
 # As CLIP's: a sharper contrast than 100 is not learned.
-SHARPEST = math.log(100)
+MAX_LOG_SCALE = math.log(100)
 
 
-class Adapter(nn.Module):
+class StreamAdapter(nn.Module):
     """g: features [B, T, dim] to [B, T, width]."""
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         self.map = nn.Linear(dim, width)
-        self.first = nn.Conv1d(dim, width, KERNEL, padding=KERNEL // 2)
-        self.second = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2)
+        self.first = nn.Conv1d(dim, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
+        self.second = nn.Conv1d(width, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         # Rows of zeros are no material: what the first convolution makes of them would reach their neighbours.
@@ -38,7 +38,7 @@ class Adapter(nn.Module):
         return g
 
 
-class Joint(nn.Module):
+class JointEmbedding(nn.Module):
     """An adapter a stream, and the way of texts into their space; background has a text that is learned."""
 
     def __init__(self, dims: Mapping[str, int], text_dim: int, width: int, temperature: float, learned: bool) -> None:
@@ -46,7 +46,7 @@ class Joint(nn.Module):
         self.about: dict[str, Any] = {
             "dims": dict(dims), "text_dim": text_dim, "width": width, "temperature": temperature, "learned": learned
         }  # fmt: skip
-        self.adapters = nn.ModuleDict({name: Adapter(dim, width) for name, dim in dims.items()})
+        self.adapters = nn.ModuleDict({name: StreamAdapter(dim, width) for name, dim in dims.items()})
         self.text = nn.Linear(text_dim, width, bias=False)
         self.background = nn.Parameter(torch.randn(width))
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned)
@@ -54,7 +54,7 @@ class Joint(nn.Module):
     @property
     def scale(self) -> Tensor:
         """One over the temperature."""
-        return self.log_scale.clamp(max=SHARPEST).exp()
+        return self.log_scale.clamp(max=MAX_LOG_SCALE).exp()
 
     def texts(self, embeddings: Tensor) -> Tensor:
         """[N, text_dim] into the joint space, of length 1."""
@@ -66,8 +66,10 @@ class Joint(nn.Module):
         return F.normalize(self.background, dim=0)
 
 
-def restore(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Joint:
+def restore_joint_embedding(
+    tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str
+) -> JointEmbedding:
     """The network that `arrays` and what is known of it describe, ready for inference."""
-    joint = Joint(**known["joint"])
+    joint = JointEmbedding(**known["joint"])
     joint.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     return joint.to(device).eval()

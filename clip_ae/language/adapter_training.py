@@ -8,24 +8,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.config.feature_adapters import PostTraining
-from clip_ae.language.adapter import Joint
-from clip_ae.language.sequences import Batch, Drawing
-from clip_ae.losses.masked_contrast import masked_contrast
+from clip_ae.core.config.feature_adapters import AdapterTraining
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.language.sequences import SequenceBatch, SequenceSampler
+from clip_ae.losses.masked_contrast import masked_contrastive_loss
 
 WEIGHT_DECAY = 0.02
 # Share of the steps in which the learning rate rises.
-WARM_UP = 0.1
+WARMUP_FRACTION = 0.1
 
 
-def create(dims: Mapping[str, int], text_dim: int, how: PostTraining, seed: int) -> Joint:
+def create_joint_embedding(dims: Mapping[str, int], text_dim: int, how: AdapterTraining, seed: int) -> JointEmbedding:
     """A fresh network; the seed alone decides its weights."""
     torch.manual_seed(seed)
-    return Joint(dims, text_dim, how.width, how.temperature, how.learned_temperature)
+    return JointEmbedding(dims, text_dim, how.width, how.temperature, how.learned_temperature)
 
 
-def train(
-    joint: Joint, drawing: Drawing, texts: Tensor, how: PostTraining, seed: int, blocks: nn.Module | None = None
+def fit_adapter(
+    joint: JointEmbedding,
+    drawing: SequenceSampler,
+    texts: Tensor,
+    how: AdapterTraining,
+    seed: int,
+    blocks: nn.Module | None = None,
 ) -> Iterator[dict[str, float]]:
     """Learn, a step an item; texts [actions, D] are what each action is tied to.
 
@@ -36,13 +41,13 @@ def train(
     optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
     # OneCycleLR divides by the length of rise and of fall, less one step: two and one are the least.
     steps = max(3, how.steps)
-    rise = max(WARM_UP, 2 / steps)
+    rise = max(WARMUP_FRACTION, 2 / steps)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, list(rates.values()), total_steps=steps, pct_start=rise)
     joint.train()
     rng = np.random.default_rng(seed)
     for step in range(1, how.steps + 1):
         drawn = drawing.batch(rng)
-        losses = contrasts(joint, encoded(blocks, drawn) if blocks else drawn, texts, how.dropout)
+        losses = contrastive_losses(joint, encode_batch(blocks, drawn) if blocks else drawn, texts, how.dropout)
         optimizer.zero_grad()
         total = torch.stack(list(losses.values())).sum()
         total.backward()
@@ -53,7 +58,7 @@ def train(
     joint.eval()
 
 
-def encoded(blocks: nn.Module, batch: Batch) -> Batch:
+def encode_batch(blocks: nn.Module, batch: SequenceBatch) -> SequenceBatch:
     """What the blocks make of the rows that are of a clip; padding, and what could not be read, stay 0."""
     of_clips = (batch.clips > 0).any(dim=0)
 
@@ -68,16 +73,18 @@ def encoded(blocks: nn.Module, batch: Batch) -> Batch:
     return replace(batch, features={name: features(rows) for name, rows in batch.features.items()})
 
 
-def contrasts(joint: Joint, batch: Batch, texts: Tensor, dropout: float = 0.0) -> dict[str, Tensor]:
+def contrastive_losses(
+    joint: JointEmbedding, batch: SequenceBatch, texts: Tensor, dropout: float = 0.0
+) -> dict[str, Tensor]:
     """The loss of every stream: its clips against the texts."""
     words = torch.where((batch.kinds == 0)[:, None], joint.nothing, joint.texts(texts[batch.texts]))
     return {
-        name: masked_contrast(joint.scale * _clips(joint, name, batch, dropout) @ words.T, batch.kinds)
+        name: masked_contrastive_loss(joint.scale * _clips(joint, name, batch, dropout) @ words.T, batch.kinds)
         for name in batch.features
     }
 
 
-def _clips(joint: Joint, stream: str, batch: Batch, dropout: float) -> Tensor:
+def _clips(joint: JointEmbedding, stream: str, batch: SequenceBatch, dropout: float) -> Tensor:
     """[N, width] of length 1: the mean of g over every clip."""
     g = joint.adapters[stream](F.dropout(batch.features[stream], dropout, joint.training))
     return F.normalize(batch.clips @ g.flatten(0, 1), dim=-1)

@@ -9,54 +9,54 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.language.adapter import Joint
+from clip_ae.core.types import FeaturesByStream, VideoFeatures
+from clip_ae.language.adapter import JointEmbedding
 
 # One over the temperature of cosines of plain features. Of 7, 14 and 28 the best, on training videos of other classes.
-PLAIN_SCALE = 7.0
-TAUGHT = "{}, taught"
+EXTRACTED_SCALE = 7.0
+ADAPTED = "{}, taught"
 # By view, a stream in a space: a video's snippets [T, width], of length 1.
-Seen = Mapping[str, Tensor]
+SnippetEmbeddings = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Space:
+class EmbeddingSpace:
     """By view: one over the temperature of cosines there, and background's point where one was learned."""
 
     embed: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
     scale: Mapping[str, float]
     nothing: Mapping[str, Tensor]
 
-    def seen(self, streams: Streams, device: str) -> dict[str, Seen]:
+    def seen(self, streams: FeaturesByStream, device: str) -> dict[str, SnippetEmbeddings]:
         """Every video's snippets as points."""
         videos = next(iter(streams.values()))
         with torch.inference_mode():
             return {i: self.embed({n: _tensor(found[i], device) for n, found in streams.items()}) for i in videos}
 
 
-def plain(streams: Streams, device: str) -> Space:
+def extracted_space(streams: FeaturesByStream, device: str) -> EmbeddingSpace:
     """Features less their mean over some videos: what all snippets share says nothing."""
     means = {n: torch.from_numpy(_mean(list(found.values()))).to(device) for n, found in streams.items()}
 
     def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: F.normalize(x[name] - mean, dim=-1) for name, mean in means.items()}
 
-    return Space(embed, dict.fromkeys(means, PLAIN_SCALE), {})
+    return EmbeddingSpace(embed, dict.fromkeys(means, EXTRACTED_SCALE), {})
 
 
-def taught(joint: Joint, beside: Space) -> Space:
+def adapted_space(joint: JointEmbedding, beside: EmbeddingSpace) -> EmbeddingSpace:
     """As post-pretrained features are [x, g(x)], both are compared, and each has the same say."""
-    names = {name: TAUGHT.format(name) for name in joint.adapters}
+    names = {name: ADAPTED.format(name) for name in joint.adapters}
 
     def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return beside.embed(x) | {names[name]: points for name, points in embedded(joint, x).items()}
+        return beside.embed(x) | {names[name]: points for name, points in embed_features(joint, x).items()}
 
     scale = dict.fromkeys(names.values(), float(joint.scale.detach()))
-    return Space(embed, {**beside.scale, **scale}, dict.fromkeys(names.values(), joint.nothing.detach()))
+    return EmbeddingSpace(embed, {**beside.scale, **scale}, dict.fromkeys(names.values(), joint.nothing.detach()))
 
 
 @torch.inference_mode()
-def embedded(joint: Joint, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def embed_features(joint: JointEmbedding, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """g of a video's features [T, D], of length 1, by stream."""
     return {name: F.normalize(joint.adapters[name](x[None])[0], dim=-1) for name, x in features.items()}
 

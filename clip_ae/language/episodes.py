@@ -10,7 +10,7 @@ from clip_ae.core.types import Annotation
 from clip_ae.language.spans import Span
 
 # Of every class, its instances in training videos.
-Pool = Mapping[str, Sequence[Span]]
+SupportPool = Mapping[str, Sequence[Span]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Episode:
         return [replace(s, kind=n) for n, found in enumerate(self.examples, start=1) for s in found[:shots]]
 
 
-def drawn(pool: Pool, ways: int, shots: int, seed: int, number: int) -> Episode:
+def sample_episode(pool: SupportPool, ways: int, shots: int, seed: int, number: int) -> Episode:
     """The episode of that number: the same whatever is localized, and whatever number of shots is asked for."""
     rng = np.random.default_rng([seed, number])
     names = sorted(pool)
@@ -34,7 +34,7 @@ def drawn(pool: Pool, ways: int, shots: int, seed: int, number: int) -> Episode:
     return Episode(classes, tuple(examples))
 
 
-def check(pool: Pool, test: Mapping[str, Annotation], ways: int, shots: int) -> None:
+def check_episodes(pool: SupportPool, test: Mapping[str, Annotation], ways: int, shots: int) -> None:
     """Before any episode: every one must be possible."""
     if len(pool) < ways:
         raise UserError(f"fewshot.ways: {ways} of {len(pool)} classes that can be drawn; ask for fewer")
@@ -46,7 +46,7 @@ def check(pool: Pool, test: Mapping[str, Annotation], ways: int, shots: int) -> 
             raise UserError(f"fewshot: no test video shows '{name}', which episodes would look for")
 
 
-def asked(test: Mapping[str, Annotation], classes: Sequence[str]) -> dict[str, Annotation]:
+def select_query_videos(test: Mapping[str, Annotation], classes: Sequence[str]) -> dict[str, Annotation]:
     """The test videos that show any of the classes, and of what they show these classes alone."""
     kept = {i: tuple(x for x in a.instances if x.label in classes) for i, a in test.items()}
     return {i: replace(test[i], instances=instances) for i, instances in kept.items() if instances}

@@ -11,27 +11,27 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.types import Streams
-from clip_ae.language.embedding_space import Seen, Space
+from clip_ae.core.types import FeaturesByStream
+from clip_ae.language.embedding_space import EmbeddingSpace, SnippetEmbeddings
 from clip_ae.language.spans import Span
-from clip_ae.localizers.inference import VideoCurves
+from clip_ae.localizers.inference import VideoPrediction
 
 # Snippets by video.
-Marked = Mapping[str, NDArray[np.bool_]]
+SnippetMasks = Mapping[str, NDArray[np.bool_]]
 
 
-def covered(streams: Streams) -> Marked:
+def compute_coverage_masks(streams: FeaturesByStream) -> SnippetMasks:
     """The snippets that every stream has."""
     first = next(iter(streams.values()))
     return {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
 
 
-def shows(span: Span, covered: Marked) -> bool:
+def has_decoded_snippet(span: Span, covered: SnippetMasks) -> bool:
     """Whether anything of an example could be read."""
     return bool(covered[span.video_id][span.first : span.end].any())
 
 
-def outside(examples: Iterable[Span], covered: Marked) -> Marked:
+def mask_outside_examples(examples: Iterable[Span], covered: SnippetMasks) -> SnippetMasks:
     """The snippets of the examples' videos that lie in no example."""
     found = {span.video_id: covered[span.video_id].copy() for span in examples}
     for span in examples:
@@ -40,8 +40,12 @@ def outside(examples: Iterable[Span], covered: Marked) -> Marked:
 
 
 @torch.inference_mode()
-def points(
-    space: Space, seen: Mapping[str, Seen], examples: Sequence[Span], covered: Marked, background: Marked
+def build_prototypes(
+    space: EmbeddingSpace,
+    seen: Mapping[str, SnippetEmbeddings],
+    examples: Sequence[Span],
+    covered: SnippetMasks,
+    background: SnippetMasks,
 ) -> dict[str, Tensor]:
     """By view [1 + N, width], of length 1: background's point, then those of the examples' kinds 1 to N."""
     kinds = range(1, 1 + max(span.kind for span in examples))
@@ -56,13 +60,15 @@ def points(
 
 
 @torch.inference_mode()
-def curves(space: Space, seen: Seen, points: Mapping[str, Tensor], covered: NDArray[np.bool_]) -> VideoCurves:
+def predict_from_prototypes(
+    space: EmbeddingSpace, seen: SnippetEmbeddings, points: Mapping[str, Tensor], covered: NDArray[np.bool_]
+) -> VideoPrediction:
     """Attention is all but background's share, activation each class's share of it, a score its mean over the video."""
     nearness = torch.stack([space.scale[view] * seen[view] @ around.T for view, around in points.items()]).mean(dim=0)
     share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * covered[:, None]
     attention = share.sum(axis=1)
     activation = share / np.where(attention > 0, attention, 1.0)[:, None]
-    return VideoCurves(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
+    return VideoPrediction(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))
 
 
 def _background(rows: Tensor, learned: Tensor | None) -> Tensor:
@@ -71,7 +77,7 @@ def _background(rows: Tensor, learned: Tensor | None) -> Tensor:
     return mean if learned is None else F.normalize(learned + mean, dim=0)
 
 
-def _inside(span: Span, covered: Marked) -> Tensor:
+def _inside(span: Span, covered: SnippetMasks) -> Tensor:
     return span.first + _index(covered[span.video_id][span.first : span.end])
 
 

@@ -9,17 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config.feature_adapters import PostTraining
-from clip_ae.core.types import Streams
+from clip_ae.core.config.feature_adapters import AdapterTraining
+from clip_ae.core.types import FeaturesByStream
 from clip_ae.language.spans import Span
 
 Rng = np.random.Generator
 # Snippets of background between two actions.
-GAP = (1, 8)
+GAP_RANGE = (1, 8)
 
 
 @dataclass(frozen=True)
-class Part:
+class SequenceClip:
     """Rows of the table, one clip of a sequence; text is a row of the texts, -1 for background."""
 
     first: int
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SequenceBatch:
     """features [B, T, D] a stream; clips [N, B T], a row the mean over a clip; kinds and texts [N]."""
 
     features: Mapping[str, Tensor]
@@ -38,10 +38,10 @@ class Batch:
     texts: Tensor
 
 
-class Table:
+class FeatureTable:
     """Features of many videos on the device, below each other; a last row of zeros is padding."""
 
-    def __init__(self, streams: Streams, device: str) -> None:
+    def __init__(self, streams: FeaturesByStream, device: str) -> None:
         videos = next(iter(streams.values()))
         ends = np.cumsum([0, *(len(video.feature) for video in videos.values())]).tolist()
         self.first = dict(zip(videos, ends, strict=False))
@@ -51,7 +51,7 @@ class Table:
     def place(self, span: Span) -> tuple[int, int]:
         return self.first[span.video_id] + span.first, self.first[span.video_id] + span.end
 
-    def batch(self, sequences: Sequence[Sequence[Part]]) -> Batch:
+    def batch(self, sequences: Sequence[Sequence[SequenceClip]]) -> SequenceBatch:
         longest = max(sum(p.end - p.first for p in parts) for parts in sequences)
         index = np.full((len(sequences), longest), self.padding)
         clips = np.zeros((sum(map(len, sequences)), len(sequences), longest), np.float32)
@@ -65,7 +65,7 @@ class Table:
                 at, number = at + length, number + 1
         picked = torch.from_numpy(index).to(self.device)
         every = [part for parts in sequences for part in parts]
-        return Batch(
+        return SequenceBatch(
             {name: table[picked].float() for name, table in self.rows.items()},
             torch.from_numpy(clips.reshape(len(clips), -1)).to(self.device),
             torch.tensor([p.kind for p in every], device=self.device),
@@ -73,10 +73,12 @@ class Table:
         )
 
 
-class Drawing:
+class SequenceSampler:
     """Sequences at random: every kind of action as often as any other, background by its length."""
 
-    def __init__(self, table: Table, actions: Sequence[Span], background: Sequence[Span], how: PostTraining) -> None:
+    def __init__(
+        self, table: FeatureTable, actions: Sequence[Span], background: Sequence[Span], how: AdapterTraining
+    ) -> None:
         self.table, self.actions, self.background, self.how = table, actions, background, how
         lengths = np.array([s.end - s.first for s in background], float)
         self.chances = lengths / lengths.sum()
@@ -86,23 +88,23 @@ class Drawing:
         kinds = np.array([s.kind for s in self.actions])
         return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
 
-    def batch(self, rng: Rng) -> Batch:
+    def batch(self, rng: Rng) -> SequenceBatch:
         return self.table.batch([self._sequence(rng) for _ in range(self.how.batch)])
 
-    def _sequence(self, rng: Rng) -> list[Part]:
+    def _sequence(self, rng: Rng) -> list[SequenceClip]:
         parts = [self._gap(rng)]
         for _ in range(self.how.actions):
             parts += [self._action(rng), self._gap(rng)]
         return parts
 
-    def _action(self, rng: Rng) -> Part:
+    def _action(self, rng: Rng) -> SequenceClip:
         mine = self.by_kind[rng.integers(len(self.by_kind))]
         number = int(mine[rng.integers(len(mine))])
-        return Part(*self._cut(self.actions[number], self.how.longest, rng), self.actions[number].kind, number)
+        return SequenceClip(*self._cut(self.actions[number], self.how.longest, rng), self.actions[number].kind, number)
 
-    def _gap(self, rng: Rng) -> Part:
+    def _gap(self, rng: Rng) -> SequenceClip:
         span = self.background[rng.choice(len(self.background), p=self.chances)]
-        return Part(*self._cut(span, int(rng.integers(*GAP)), rng), span.kind)
+        return SequenceClip(*self._cut(span, int(rng.integers(*GAP_RANGE)), rng), span.kind)
 
     def _cut(self, span: Span, most: int, rng: Rng) -> tuple[int, int]:
         """A random part of at most so many snippets."""

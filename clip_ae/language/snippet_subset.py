@@ -8,17 +8,17 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.language.spans import Span
 
 # Snippets of every video, rising.
-Kept = Mapping[str, Sequence[int]]
+SnippetSubset = Mapping[str, Sequence[int]]
 
 
-def touched(spans: Iterable[Span]) -> Kept:
+def snippets_of(spans: Iterable[Span]) -> SnippetSubset:
     found: dict[str, set[int]] = {}
     for span in spans:
         found.setdefault(span.video_id, set()).update(range(span.first, span.end))
     return {video_id: sorted(found[video_id]) for video_id in sorted(found)}
 
 
-def alone(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatures:
+def select_snippets(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatures:
     """The video as if it had no other snippets."""
     rows = list(snippets)
     return replace(
@@ -30,7 +30,7 @@ def alone(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatures:
     )
 
 
-def moved(spans: Iterable[Span], kept: Kept) -> list[Span]:
+def remap_spans(spans: Iterable[Span], kept: SnippetSubset) -> list[Span]:
     """The same spans, all of whose snippets are kept, in the videos that `alone` makes."""
     firsts = ((span, bisect_left(kept[span.video_id], span.first)) for span in spans)
     return [replace(span, first=first, end=first + span.end - span.first) for span, first in firsts]

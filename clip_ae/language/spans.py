@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from clip_ae.core.types import Instance, VideoFeatures
 
 # Share of the curve's maximum at which a run sees an action, and of the snippets that are the least attended.
-HIGH, LOW = 0.5, 0.3
+ACTION_THRESHOLD, BACKGROUND_QUANTILE = 0.5, 0.3
 Floats = NDArray[np.float64]
 
 
@@ -23,20 +23,20 @@ class Span:
     kind: int = 0
 
 
-def actions(video_id: str, curve: Floats, kind: int) -> Iterator[Span]:
+def find_actions(video_id: str, curve: Floats, kind: int) -> Iterator[Span]:
     """Where the curve of a class, attention times activation, is high."""
     if curve.max(initial=0.0) > 0:
-        yield from (Span(video_id, first, end, kind) for first, end in _runs(curve >= HIGH * curve.max()))
+        yield from (Span(video_id, first, end, kind) for first, end in _runs(curve >= ACTION_THRESHOLD * curve.max()))
 
 
-def background(video_id: str, attention: Floats, covered: NDArray[np.bool_]) -> Iterator[Span]:
+def find_background(video_id: str, attention: Floats, covered: NDArray[np.bool_]) -> Iterator[Span]:
     """Where there is material and attention is among the lowest."""
     if covered.any():
-        low = attention <= np.quantile(attention[covered], LOW)
+        low = attention <= np.quantile(attention[covered], BACKGROUND_QUANTILE)
         yield from (Span(video_id, first, end) for first, end in _runs(covered & low))
 
 
-def annotated(video: VideoFeatures, instances: Iterable[Instance], kinds: Mapping[str, int]) -> Iterator[Span]:
+def instances_to_spans(video: VideoFeatures, instances: Iterable[Instance], kinds: Mapping[str, int]) -> Iterator[Span]:
     """Instances on the snippet grid: every snippet whose middle lies within, one at least."""
     middles = (video.start + video.stop) / 2
     for instance in instances:
@@ -46,13 +46,13 @@ def annotated(video: VideoFeatures, instances: Iterable[Instance], kinds: Mappin
         yield Span(video.video_id, int(inside[0]), int(inside[-1]) + 1, kinds[instance.label])
 
 
-def mean_of(spans: Sequence[Span], videos: Mapping[str, VideoFeatures]) -> NDArray[np.float32]:
+def compute_span_means(spans: Sequence[Span], videos: Mapping[str, VideoFeatures]) -> NDArray[np.float32]:
     """[spans, D]: each span's mean feature, of length 1."""
     means = [videos[s.video_id].feature[s.first : s.end].astype(np.float64).mean(axis=0) for s in spans]
-    return unit(np.stack(means))
+    return normalize_rows(np.stack(means))
 
 
-def unit(vectors: Floats) -> NDArray[np.float32]:
+def normalize_rows(vectors: Floats) -> NDArray[np.float32]:
     """Rows of length 1; a row of nothing stays 0."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)

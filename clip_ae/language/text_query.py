@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.language.adapter import Joint
+from clip_ae.language.adapter import JointEmbedding
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Question:
+class TextQuery:
     """vector [D]"""
 
     vector: Floats
@@ -32,18 +32,18 @@ class Question:
         return np.where(seen, found, found[seen].min(initial=0.0))
 
 
-def to_clip(text: Floats, mean: Floats, scale: float) -> Question:
+def build_clip_query(text: Floats, mean: Floats, scale: float) -> TextQuery:
     """Of an embedded text [D], where an average snippet is `mean`."""
-    return Question(text, float(mean @ text), scale)
+    return TextQuery(text, float(mean @ text), scale)
 
 
 @torch.inference_mode()
-def to_joint(text: Floats, joint: Joint) -> Question:
+def build_joint_query(text: Floats, joint: JointEmbedding) -> TextQuery:
     words = joint.texts(torch.from_numpy(text)[None])[0] - joint.nothing
-    return Question(words.numpy(), 0.0, float(joint.scale))
+    return TextQuery(words.numpy(), 0.0, float(joint.scale))
 
 
-def peaks(blocks: Sequence[NDArray[np.float16]], first: NDArray[np.int64], question: Question) -> Floats:
+def max_score_per_video(blocks: Sequence[NDArray[np.float16]], first: NDArray[np.int64], question: TextQuery) -> Floats:
     """[videos]: how much each video's best snippet looks like it. In half precision: what is shown is computed anew."""
     vector = torch.from_numpy(question.vector).half()
     with warnings.catch_warnings():

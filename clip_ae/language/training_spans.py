@@ -6,69 +6,73 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.progress import track
-from clip_ae.core.types import Annotation, Label, Network, Streams, VideoFeatures
+from clip_ae.core.types import Annotation, FeaturesByStream, Label, NetworkWeights, VideoFeatures
 from clip_ae.language import spans
 from clip_ae.language.spans import Span
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.inference import curves
-from clip_ae.localizers.model_state import blueprint_of, restore
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.inference import predict_video
+from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 
-IMAGES = "clip"
+IMAGE_STREAM = "clip"
 # Both streams have the same say in where a run sees actions.
 RGB_WEIGHT = 0.5
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingSpans:
     """Actions, the name of every kind of them, background, and the features of both."""
 
     actions: Sequence[Span]
     names: Mapping[int, str]
     background: Sequence[Span]
-    streams: Streams
+    streams: FeaturesByStream
 
     @property
     def kinds(self) -> set[int]:
         return {span.kind for span in self.actions}
 
 
-def of_run(model: Network, told: Sequence[Label], streams: Streams, device: str) -> Material:
+def collect_run_spans(
+    model: NetworkWeights, told: Sequence[Label], streams: FeaturesByStream, device: str
+) -> TrainingSpans:
     """Actions of every video's label, and background, as the run's model sees them."""
-    localizer = restore(model.tensors, model.about, device)
-    library = Library({name: streams[name] for name in blueprint_of(model.about).streams}, device)
+    localizer = restore_localizer(model.tensors, model.about, device)
+    library = FeatureTable({name: streams[name] for name in read_localizer_config(model.about).streams}, device)
     actions: list[Span] = []
     background: list[Span] = []
     labels: dict[str, list[Label]] = {}
     for label in told:
         labels.setdefault(label.video_id, []).append(label)
     for i in track(library.ids, "look", unit="videos"):
-        seen = curves(localizer, library, i, rgb_weight=RGB_WEIGHT)
-        covered = streams[MAIN_STREAMS[0]][i].coverage > 0
-        background += spans.background(i, seen.attention, covered)
+        seen = predict_video(localizer, library, i, rgb_weight=RGB_WEIGHT)
+        covered = streams[I3D_STREAMS[0]][i].coverage > 0
+        background += spans.find_background(i, seen.attention, covered)
         for label in labels[i]:
-            actions += spans.actions(i, seen.attention * seen.activation[:, label.cluster], label.cluster + 1)
-    return Material(actions, {label.cluster + 1: label.label for label in told}, background, streams)
+            actions += spans.find_actions(i, seen.attention * seen.activation[:, label.cluster], label.cluster + 1)
+    return TrainingSpans(actions, {label.cluster + 1: label.label for label in told}, background, streams)
 
 
-def of_clips(
-    beside: Material, clips: Streams, known: Mapping[str, Annotation], without: Collection[str] = ()
-) -> Material:
+def collect_clip_spans(
+    beside: TrainingSpans, clips: FeaturesByStream, known: Mapping[str, Annotation], without: Collection[str] = ()
+) -> TrainingSpans:
     """Actions of trimmed clips, as they are annotated, and a run's background."""
-    first = clips[MAIN_STREAMS[0]]
+    first = clips[I3D_STREAMS[0]]
     shown = {i.label for name in first if name in known for i in known[name].instances}
     kinds = {name: k for k, name in enumerate(sorted(shown - set(without)), start=1)}
     actions = [
         span
         for name, video in first.items()
         if name in known
-        for span in spans.annotated(_apart(video), (i for i in known[name].instances if i.label in kinds), kinds)
+        for span in spans.instances_to_spans(
+            _apart(video), (i for i in known[name].instances if i.label in kinds), kinds
+        )
     ]
     apart = {name: {v.video_id: v for v in map(_apart, videos.values())} for name, videos in clips.items()}
     streams = {name: {**beside.streams[name], **videos} for name, videos in apart.items()}
-    return Material(actions, {k: name for name, k in kinds.items()}, beside.background, streams)
+    return TrainingSpans(actions, {k: name for name, k in kinds.items()}, beside.background, streams)
 
 
 def _apart(clip: VideoFeatures) -> VideoFeatures:
@@ -76,7 +80,7 @@ def _apart(clip: VideoFeatures) -> VideoFeatures:
     return replace(clip, video_id=f"clips/{clip.video_id}")
 
 
-def within(material: Material, snippets: int, seed: int) -> Material:
+def limit_snippets(material: TrainingSpans, snippets: int, seed: int) -> TrainingSpans:
     """Of its spans, in random order, those that fit into so many snippets; one that two spans share counts twice."""
     every, left = [*material.actions, *material.background], snippets
     kept: set[int] = set()
@@ -91,17 +95,17 @@ def within(material: Material, snippets: int, seed: int) -> Material:
     return replace(material, actions=actions, background=background)
 
 
-def tied(material: Material, text: str, said: Callable[[Sequence[str]], Floats]) -> Floats:
+def contrastive_targets(material: TrainingSpans, text: str, said: Callable[[Sequence[str]], Floats]) -> Floats:
     """[actions, D]: what each action is tied to, in the space of CLIP; `said` embeds names."""
     kinds = np.array([span.kind for span in material.actions])
     if text != "names":
-        images = spans.mean_of(material.actions, material.streams[IMAGES])
-        return images if text == "images" else prototypes(images, kinds)
+        images = spans.compute_span_means(material.actions, material.streams[IMAGE_STREAM])
+        return images if text == "images" else average_images_by_class(images, kinds)
     words = said([material.names[kind] for kind in sorted(material.kinds)])
     return words[np.searchsorted(np.unique(kinds), kinds)]
 
 
-def prototypes(images: Floats, kinds: NDArray[np.int64]) -> Floats:
+def average_images_by_class(images: Floats, kinds: NDArray[np.int64]) -> Floats:
     """The mean image of an action's kind."""
     means = {kind: images[kinds == kind].mean(axis=0, dtype=np.float64) for kind in np.unique(kinds)}
-    return spans.unit(np.stack([means[kind] for kind in kinds]))
+    return spans.normalize_rows(np.stack([means[kind] for kind in kinds]))

@@ -21,7 +21,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, real: Tensor, scale: f
 
 
 @torch.no_grad()
-def entropy(queries: Tensor, keys: Tensor, rows: Tensor, real: Tensor, scale: float | None = None) -> float:
+def attention_entropy(queries: Tensor, keys: Tensor, rows: Tensor, real: Tensor, scale: float | None = None) -> float:
     """Mean entropy of the map's real rows, divided by that of an even map: 1 means that it points nowhere."""
     factor = queries.shape[-1] ** -0.5 if scale is None else scale
     known = rows & (real.sum(dim=1, keepdim=True) > 1)

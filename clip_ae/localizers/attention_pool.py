@@ -13,20 +13,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.localizer import Output
-from clip_ae.localizers.model_state import restore
+from clip_ae.core.types import FeaturesByStream, VideoFeatures
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.localizer import LocalizerOutput
+from clip_ae.localizers.model_state import restore_localizer
 
-Weights = dict[str, dict[str, NDArray[np.float64]]]
+SnippetWeights = dict[str, dict[str, NDArray[np.float64]]]
 
 
-def described(
-    streams: Streams, tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str, *, fused: bool
-) -> tuple[Streams, Weights]:
+def prepare_pooling(
+    streams: FeaturesByStream,
+    tensors: Mapping[str, NDArray[Any]],
+    known: Mapping[str, Any],
+    device: str,
+    *,
+    fused: bool,
+) -> tuple[FeaturesByStream, SnippetWeights]:
     """The I3D streams to pool and each snippet's weight, by stream and video id."""
-    localizer, library = restore(tensors, known, device), Library(streams, device)
-    weights: Weights = {}
+    localizer, library = restore_localizer(tensors, known, device), FeatureTable(streams, device)
+    weights: SnippetWeights = {}
     features: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in library.ids:
         for name, (attention, used) in _attended(localizer, library, video_id).items():
@@ -37,9 +42,9 @@ def described(
 
 
 @torch.inference_mode()
-def _attended(localizer: Any, library: Library, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+def _attended(localizer: Any, library: FeatureTable, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """Of every stream its attention, and the features that its head saw."""
-    output: Output = localizer(library.whole(video_id))
+    output: LocalizerOutput = localizer(library.whole(video_id))
     return {
         name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
         for name, stream in output.streams.items()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-Tensors = Mapping[str, Tensor]
+StreamTensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class Batch:
     """Features [B, T, D] and masks [B, T] a stream; a snippet is real where its stream has coverage."""
 
     ids: tuple[str, ...]
-    features: Tensors
-    mask: Tensors
+    features: StreamTensors
+    mask: StreamTensors
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), *next(iter(self.mask.values())).shape[1:])
@@ -24,7 +24,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Targets:
     """What a batch is to learn: labels [B, C] in {0, 1}; extents [B, T, C] for the oracle alone.
 
     videos [B] are rows of memory banks: each training video has its own.

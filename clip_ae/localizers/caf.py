@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config.methods import CafSwitches
-from clip_ae.localizers.attention import attend, entropy
-from clip_ae.localizers.fusion_outputs import Fused
+from clip_ae.localizers.attention import attend, attention_entropy
+from clip_ae.localizers.fusion_outputs import CafOutput
 
 
-class Stage(nn.Module):
+class CafLayer(nn.Module):
     """Eq. 1 and 2, with a W of its own."""
 
     def __init__(self, width: int, switches: CafSwitches) -> None:
@@ -50,12 +50,12 @@ class Caf(nn.Module):
         super().__init__()
         self.audio = nn.Linear(audio_dim, width)
         self.visual = nn.Linear(visual_dim, width)
-        stages = nn.ModuleList(Stage(width, switches) for _ in range(switches.stages))
-        self.stages: Iterable[Stage] = stages  # type: ignore[assignment]
+        stages = nn.ModuleList(CafLayer(width, switches) for _ in range(switches.stages))
+        self.stages: Iterable[CafLayer] = stages  # type: ignore[assignment]
         norms = (nn.LayerNorm(width) if switches.layer_norm else nn.Identity() for _ in range(2 * switches.stages))
         self.norms = nn.ModuleList(norms)
 
-    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Fused:
+    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> CafOutput:
         *_, last = self._stages(audio, visual, heard, seen)
         return last
 
@@ -64,20 +64,20 @@ class Caf(nn.Module):
         fused = list(self._stages(audio, visual, heard, seen))
         for t, stage in enumerate(self.stages):
             a, _, queries = stage.asked(fused[t].audio, fused[t].visual)
-            yield entropy(queries, a, seen, _sounding(heard, seen) if t else heard, scale=1.0)
+            yield attention_entropy(queries, a, seen, _sounding(heard, seen) if t else heard, scale=1.0)
 
-    def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[Fused]:
+    def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[CafOutput]:
         """The inputs of each stage in turn, and the last one's output."""
         sounding = _sounding(heard, seen)
         a, v = self.audio(audio) * heard[..., None], self.visual(visual) * seen[..., None]
-        yield Fused(a, v)
+        yield CafOutput(a, v)
         sum_a, sum_v = a, v
         for t, stage in enumerate(self.stages):
             mixed_a, mixed_v = stage(a, v, sounding if t else heard, seen)
             a = torch.tanh(self.norms[2 * t](sum_a + mixed_a)) * sounding[..., None]
             v = torch.tanh(self.norms[2 * t + 1](sum_v + mixed_v)) * seen[..., None]
             sum_a, sum_v = sum_a + a, sum_v + v
-            yield Fused(a, v)
+            yield CafOutput(a, v)
 
 
 def _sounding(heard: Tensor, seen: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from clip_ae.core.config.methods import CcpSwitches
-from clip_ae.localizers.attention import attend, entropy
-from clip_ae.localizers.fusion_outputs import Views
+from clip_ae.localizers.attention import attend, attention_entropy
+from clip_ae.localizers.fusion_outputs import CcpOutput
 
 
-class View(nn.Module):
+class ViewAttention(nn.Module):
     """W^V of one view, and its W^Q and W^K."""
 
     def __init__(self, dim: int, joint: int, width: int, switches: CcpSwitches) -> None:
@@ -35,15 +35,15 @@ class View(nn.Module):
 class Ccp(nn.Module):
     def __init__(self, cbp_dim: int, vlp_dim: int, width: int, switches: CcpSwitches) -> None:
         super().__init__()
-        self.cbp = View(cbp_dim, cbp_dim + vlp_dim, width, switches)
-        self.vlp = View(vlp_dim, cbp_dim + vlp_dim, width, switches)
+        self.cbp = ViewAttention(cbp_dim, cbp_dim + vlp_dim, width, switches)
+        self.vlp = ViewAttention(vlp_dim, cbp_dim + vlp_dim, width, switches)
         if switches.shared_qk:
             self.vlp.query, self.vlp.key = self.cbp.query, self.cbp.key
 
-    def forward(self, cbp: Tensor, vlp: Tensor, seen: Tensor, viewed: Tensor) -> Views:
+    def forward(self, cbp: Tensor, vlp: Tensor, seen: Tensor, viewed: Tensor) -> CcpOutput:
         m = torch.cat([cbp, vlp], dim=-1)
-        return Views(self.cbp(m, cbp, seen, seen), self.vlp(m, vlp, viewed, seen))
+        return CcpOutput(self.cbp(m, cbp, seen, seen), self.vlp(m, vlp, viewed, seen))
 
     def entropy(self, cbp: Tensor, vlp: Tensor, seen: Tensor) -> float:
         m = torch.cat([cbp, vlp], dim=-1)
-        return entropy(self.cbp.query(m), self.cbp.key(m), seen, seen)
+        return attention_entropy(self.cbp.query(m), self.cbp.key(m), seen, seen)

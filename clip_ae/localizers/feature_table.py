@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.types import Streams, VideoFeatures
+from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.localizers.batch import Batch
 
 Rows = NDArray[np.int64]
 
 
-class Library:
+class FeatureTable:
     """Videos by id. A last row of zeros, covered by nothing, stands for padding."""
 
-    def __init__(self, streams: Streams, device: str) -> None:
+    def __init__(self, streams: FeaturesByStream, device: str) -> None:
         videos = next(iter(streams.values()))
         self.lengths = {i: len(video.feature) for i, video in videos.items()}
         starts = np.cumsum([0, *self.lengths.values()])
@@ -47,7 +47,7 @@ class Library:
         return self.batch([video_id], {video_id: np.arange(self.lengths[video_id])})
 
 
-def sample(length: int, snippets: int, rng: np.random.Generator) -> Rows:
+def sample_snippets(length: int, snippets: int, rng: np.random.Generator) -> Rows:
     """At most `snippets` rows in order: all of a short video, one from each equal part of a long one."""
     if length <= snippets:
         return np.arange(length)
@@ -55,7 +55,7 @@ def sample(length: int, snippets: int, rng: np.random.Generator) -> Rows:
     return edges[:-1] + (rng.random(snippets) * np.diff(edges)).astype(np.int64)
 
 
-def chosen(ids: Sequence[str], size: int, step: int, seed: int) -> list[str]:
+def select_batch_videos(ids: Sequence[str], size: int, step: int, seed: int) -> list[str]:
     """The videos of a step, none twice: a pass is a random order of all, cut into whole batches; what is left waits.
 
     A function of the step alone, so that a training that was killed goes on as if it had not been.

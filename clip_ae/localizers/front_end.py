@@ -13,15 +13,15 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
+from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.caf import Caf
 from clip_ae.localizers.ccp import Ccp
-from clip_ae.localizers.fusion_outputs import Made
+from clip_ae.localizers.fusion_outputs import FusedFeatures
 
 
 class StreamFrontEnd(nn.Module):
-    def __init__(self, name: str, blueprint: Blueprint) -> None:
+    def __init__(self, name: str, blueprint: LocalizerConfig) -> None:
         super().__init__()
         dims, width, caf, ccp = blueprint.dims, blueprint.width, blueprint.caf, blueprint.ccp
         self.caf = Caf(dims["audio"], dims[name], width, caf) if caf else None
@@ -38,14 +38,14 @@ class StreamFrontEnd(nn.Module):
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
 
-    def forward(self, x: Tensor, batch: Batch, seen: Tensor) -> Made:
+    def forward(self, x: Tensor, batch: Batch, seen: Tensor) -> FusedFeatures:
         fused = self.caf(batch.features["audio"], x, batch.mask["audio"], seen) if self.caf else None
         views = self.ccp(x, batch.features["clip"], seen, batch.mask["clip"]) if self.ccp else None
         parts = [fused.visual] if fused else []
         parts += [fused.audio] if fused and self.fed_audio else []
         parts += [views.cbp, views.vlp] if views else []
         features = self._fed(x, torch.cat(parts, dim=-1), seen)
-        return Made(features * seen[..., None], fused, views)
+        return FusedFeatures(features * seen[..., None], fused, views)
 
     def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
         if self.norm:
@@ -74,13 +74,13 @@ def _mean(made: Tensor, seen: Tensor) -> Tensor:
     return made.sum(dim=1, keepdim=True) / seen.sum(dim=1)[:, None, None].clamp(min=1)
 
 
-class FrontEnd(nn.Module):
-    def __init__(self, blueprint: Blueprint) -> None:
+class FusionFrontEnd(nn.Module):
+    def __init__(self, blueprint: LocalizerConfig) -> None:
         super().__init__()
-        streams = nn.ModuleDict({name: StreamFrontEnd(name, blueprint) for name in MAIN_STREAMS})
+        streams = nn.ModuleDict({name: StreamFrontEnd(name, blueprint) for name in I3D_STREAMS})
         self.streams: Mapping[str, StreamFrontEnd] = streams  # type: ignore[assignment]
 
-    def forward(self, batch: Batch) -> Mapping[str, Made]:
+    def forward(self, batch: Batch) -> Mapping[str, FusedFeatures]:
         return {name: stream(batch.features[name], batch, batch.mask[name]) for name, stream in self.streams.items()}
 
     def watched(self, batch: Batch) -> dict[str, float]:
@@ -88,5 +88,5 @@ class FrontEnd(nn.Module):
         return dict(pair for n, stream in streams for pair in stream.watched(batch.features[n], batch, batch.mask[n]))
 
 
-def build(blueprint: Blueprint) -> FrontEnd:
-    return FrontEnd(blueprint)
+def build(blueprint: LocalizerConfig) -> FusionFrontEnd:
+    return FusionFrontEnd(blueprint)

@@ -10,7 +10,7 @@ from clip_ae.localizers.batch import Batch
 
 
 @dataclass(frozen=True)
-class Fused:
+class CafOutput:
     """CAF's chi of both modalities, [B, L, d]; 0 where there is no such snippet."""
 
     audio: Tensor
@@ -18,7 +18,7 @@ class Fused:
 
 
 @dataclass(frozen=True)
-class Views:
+class CcpOutput:
     """CCP's Z of both views, [B, T, d]; 0 where there is no such snippet."""
 
     cbp: Tensor
@@ -26,18 +26,18 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Made:
+class FusedFeatures:
     """Of one stream: the features F that its head sees, and what the modules that are on made."""
 
     features: Tensor
-    fused: Fused | None
-    views: Views | None
+    fused: CafOutput | None
+    views: CcpOutput | None
 
 
-class Before(Protocol):
+class FrontEnd(Protocol):
     """A front end."""
 
-    def __call__(self, batch: Batch) -> Mapping[str, Made]: ...
+    def __call__(self, batch: Batch) -> Mapping[str, FusedFeatures]: ...
 
     def watched(self, batch: Batch) -> dict[str, float]:
         """How even its attention maps are, where 1 points nowhere, and what sharpens them."""

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Tensors, Truth
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import StreamTensors, Targets
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class StreamOutput:
     background: Tensor | None = None
 
 
-Outputs = Mapping[str, StreamOutput]
+StreamOutputs = Mapping[str, StreamOutput]
 
 
-def attention_of(logits: Tensor, mask: Tensor) -> Tensor:
+def masked_sigmoid(logits: Tensor, mask: Tensor) -> Tensor:
     """sigmoid of logits [B, T, 1], 0 where masked: [B, T]. In bf16 it would be 1 from 7 on, and learn no more."""
     return torch.sigmoid(logits.float() if logits.dtype == torch.bfloat16 else logits).squeeze(-1) * mask
 
@@ -52,26 +52,26 @@ class Head(nn.Module, ABC):
     # Whether the last of K classes is background.
     has_background: ClassVar[bool] = False
 
-    def __init__(self, blueprint: Blueprint, dims: Mapping[str, int]) -> None:
+    def __init__(self, blueprint: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__()
         outputs = blueprint.classes + self.has_background
         self.branches = nn.ModuleDict({n: self.branch(dim, outputs, blueprint) for n, dim in dims.items()})
 
     @abstractmethod
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> nn.Module:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> nn.Module:
         """One stream's network: (x [B, T, dim] that is 0 where masked, mask [B, T]) -> StreamOutput.
 
         Its `width` is the length of its embedding.
         """
 
     @abstractmethod
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         """One stream's losses by name, unweighted."""
 
-    def forward(self, features: Tensors, mask: Tensors) -> dict[str, StreamOutput]:
+    def forward(self, features: StreamTensors, mask: StreamTensors) -> dict[str, StreamOutput]:
         return {name: branch(features[name], mask[name]) for name, branch in self.branches.items()}
 
-    def losses(self, outputs: Outputs, mask: Tensors, truth: Truth) -> dict[str, Tensor]:
+    def losses(self, outputs: StreamOutputs, mask: StreamTensors, truth: Targets) -> dict[str, Tensor]:
         """Summed over the streams: they share nothing, so each trains as if alone."""
         by_stream = [self.stream_losses(output, mask[name], truth) for name, output in outputs.items()]
         return {name: torch.stack([losses[name] for losses in by_stream]).sum() for name in by_stream[0]}
@@ -91,7 +91,7 @@ class Head(nn.Module, ABC):
         activation = self.probabilities(output.cas) * mask[..., None]
         return Curves(output.attention, activation, self.probabilities(output.foreground))
 
-    def fuse(self, outputs: Outputs, mask: Tensors, rgb_weight: float) -> Curves:
+    def fuse(self, outputs: StreamOutputs, mask: StreamTensors, rgb_weight: float) -> Curves:
         """Weighted means over the streams."""
         share = {"rgb": rgb_weight, "flow": 1 - rgb_weight}
         found = [(share[name], self.curves(output, mask[name])) for name, output in outputs.items()]

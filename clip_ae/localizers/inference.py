@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.localizers.feature_table import Library
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.localizer import Localizer
 
 
 @dataclass(frozen=True)
-class VideoCurves:
+class VideoPrediction:
     """attention [T], activation [T, C], scores [C]; a snippet without material has attention 0."""
 
     attention: NDArray[np.float64]
@@ -20,8 +20,8 @@ class VideoCurves:
 
 
 @torch.inference_mode()
-def curves(localizer: Localizer, library: Library, video_id: str, *, rgb_weight: float) -> VideoCurves:
+def predict_video(localizer: Localizer, library: FeatureTable, video_id: str, *, rgb_weight: float) -> VideoPrediction:
     batch = library.whole(video_id)
     fused = localizer.fuse(localizer(batch), batch.mask, rgb_weight)
     arrays = (t[0].cpu().numpy().astype(np.float64) for t in (fused.attention, fused.activation, fused.scores))
-    return VideoCurves(*arrays)
+    return VideoPrediction(*arrays)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Batch, Truth
-from clip_ae.localizers.localizer import Localizer, Output
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Batch, Targets
+from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 
 
 class Learner(nn.Module):
@@ -31,15 +31,15 @@ class Learner(nn.Module):
         """What is kept when training ends."""
         return self.localizer
 
-    def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
+    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
         """By name, without the config's weights."""
         return self.localizer.head.losses(output.streams, batch.mask, truth)
 
-    def after_step(self, output: Output, truth: Truth, step: int) -> None:
+    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
         """What changes by other means than gradients."""
 
     @torch.no_grad()
-    def watched(self, output: Output, batch: Batch) -> dict[str, float]:
+    def watched(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
         """Figures beside the losses that tell how training goes: attention that spreads no more has collapsed."""
         found = {}
         for name, stream in output.streams.items():
@@ -51,5 +51,5 @@ class Learner(nn.Module):
         return found
 
 
-def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Learner:
+def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> Learner:
     return Learner(localizer, steps)

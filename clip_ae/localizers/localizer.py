@@ -7,58 +7,58 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
-from clip_ae.core.config.registry import FRONT_END, METHODS, head_module, load
-from clip_ae.localizers.batch import Batch, Tensors
-from clip_ae.localizers.fusion_outputs import Before, Made
+from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
+from clip_ae.core.config.registry import FRONT_END_MODULE, METHODS, get_head_module, load_module
+from clip_ae.localizers.batch import Batch, StreamTensors
+from clip_ae.localizers.fusion_outputs import FrontEnd, FusedFeatures
 from clip_ae.localizers.head import Curves, Head, StreamOutput
 
 
 @dataclass(frozen=True)
-class Output:
+class LocalizerOutput:
     """By I3D stream: the head's outputs, the features it saw, and what the front end made of them."""
 
     streams: Mapping[str, StreamOutput]
-    features: Tensors
-    made: Mapping[str, Made]
+    features: StreamTensors
+    made: Mapping[str, FusedFeatures]
 
 
 class Localizer(nn.Module):
-    def __init__(self, head: Head, front_end: Before | None, precision: str) -> None:
+    def __init__(self, head: Head, front_end: FrontEnd | None, precision: str) -> None:
         super().__init__()
         self.head = head
         self.front_end = front_end
         self.precision = precision
 
-    def forward(self, batch: Batch) -> Output:
+    def forward(self, batch: Batch) -> LocalizerOutput:
         """Networks in the chosen precision; what they give is float32 again, for the losses."""
         device = next(iter(batch.features.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
             output = self._outputs(_clean(batch))
-        return exact(output) if self.precision == "bf16" else output
+        return to_float32(output) if self.precision == "bf16" else output
 
-    def _outputs(self, batch: Batch) -> Output:
+    def _outputs(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:
-            features: Tensors = {name: batch.features[name] for name in MAIN_STREAMS}
-            return Output(self.head(features, batch.mask), features, {})
+            features: StreamTensors = {name: batch.features[name] for name in I3D_STREAMS}
+            return LocalizerOutput(self.head(features, batch.mask), features, {})
         made = self.front_end(batch)
         features = {name: m.features for name, m in made.items()}
-        return Output(self.head(features, batch.mask), features, made)
+        return LocalizerOutput(self.head(features, batch.mask), features, made)
 
     def watched(self, batch: Batch) -> dict[str, float]:
         return self.front_end.watched(_clean(batch)) if self.front_end else {}
 
-    def fuse(self, output: Output, mask: Mapping[str, Tensor], rgb_weight: float) -> Curves:
+    def fuse(self, output: LocalizerOutput, mask: Mapping[str, Tensor], rgb_weight: float) -> Curves:
         return self.head.fuse(output.streams, mask, rgb_weight)
 
 
-def build(blueprint: Blueprint, precision: str = "fp32") -> Localizer:
+def build(blueprint: LocalizerConfig, precision: str = "fp32") -> Localizer:
     """The head is drawn first: with one seed it starts the same whatever modules stand before it."""
     name = blueprint.ugct.base if blueprint.ugct else METHODS[blueprint.method].head
-    dims = {stream: blueprint.dims[stream] for stream in MAIN_STREAMS}
-    head: Head = load(head_module(name)).build(blueprint, dims)
+    dims = {stream: blueprint.dims[stream] for stream in I3D_STREAMS}
+    head: Head = load_module(get_head_module(name)).build(blueprint, dims)
     # By name, so that an edit to a module re-runs no method that cannot have it.
-    front_end = load(FRONT_END).build(blueprint) if blueprint.caf or blueprint.ccp else None
+    front_end = load_module(FRONT_END_MODULE).build(blueprint) if blueprint.caf or blueprint.ccp else None
     return Localizer(head, front_end, precision)
 
 
@@ -68,12 +68,12 @@ def _clean(batch: Batch) -> Batch:
     return Batch(batch.ids, features, batch.mask)
 
 
-def exact(value: Any) -> Any:
+def to_float32(value: Any) -> Any:
     """All tensors of nested outputs in float32."""
     if isinstance(value, Tensor):
         return value.float()
     if isinstance(value, Mapping):
-        return {name: exact(item) for name, item in value.items()}
+        return {name: to_float32(item) for name, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: exact(getattr(value, f.name)) for f in fields(value)})
+        return replace(value, **{f.name: to_float32(getattr(value, f.name)) for f in fields(value)})
     return value

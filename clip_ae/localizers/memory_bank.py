@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Memory(nn.Module):
+class MemoryBank(nn.Module):
     """Rows of length 1; no gradient."""
 
     bank: Tensor

@@ -8,21 +8,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from clip_ae.core.config.dataclass_config import read
-from clip_ae.core.config.methods import Blueprint
+from clip_ae.core.config.dataclass_config import parse_dataclass
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.localizer import Localizer, build
 
 
-def arrays(module: nn.Module) -> dict[str, NDArray[Any]]:
+def module_arrays(module: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
 
 
-def restore(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Localizer:
+def restore_localizer(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Localizer:
     """The localizer that `arrays` and its blueprint describe, ready for inference."""
-    localizer = build(blueprint_of(known))
+    localizer = build(read_localizer_config(known))
     localizer.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     return localizer.to(device).eval()
 
 
-def blueprint_of(known: Mapping[str, Any]) -> Blueprint:
-    return read(Blueprint, known["blueprint"], "blueprint")
+def read_localizer_config(known: Mapping[str, Any]) -> LocalizerConfig:
+    return parse_dataclass(LocalizerConfig, known["blueprint"], "blueprint")

@@ -7,15 +7,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Label
-from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.localizers.batch import Batch, Targets
 
 
-class Truths:
+class TargetBuilder:
     """Labels of all training videos; with a grid, where in them each class acts."""
 
-    def __init__(self, labels: Sequence[Label], ids: Sequence[str], classes: int, grid: Grid | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[Label], ids: Sequence[str], classes: int, grid: SnippetGrid | None = None
+    ) -> None:
         self._place = {i: k for k, i in enumerate(ids)}
         self._labels = np.zeros((len(ids), classes), np.float32)
         self._segments: dict[str, list[tuple[int, float, float]]] = {i: [] for i in ids}
@@ -24,11 +26,11 @@ class Truths:
             self._labels[self._place[label.video_id], label.cluster] = 1.0
             self._segments[label.video_id] += [(label.cluster, *segment) for segment in label.segments]
 
-    def of(self, batch: Batch, rows: Mapping[str, NDArray[np.int64]]) -> Truth:
+    def of(self, batch: Batch, rows: Mapping[str, NDArray[np.int64]]) -> Targets:
         device = next(iter(batch.features.values())).device
         videos = [self._place[i] for i in batch.ids]
         extents = self._extents(batch, rows).to(device) if self._grid else None
-        return Truth(torch.from_numpy(self._labels[videos]).to(device), torch.tensor(videos, device=device), extents)
+        return Targets(torch.from_numpy(self._labels[videos]).to(device), torch.tensor(videos, device=device), extents)
 
     def _extents(self, batch: Batch, rows: Mapping[str, NDArray[np.int64]]) -> Tensor:
         """[B, T, C]: 1 where the middle of a snippet lies in an instance."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from clip_ae.localizers.batch import Batch
-from clip_ae.localizers.localizer import Localizer, Output
+from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 
 
 class Teacher(nn.Module):
@@ -15,8 +15,8 @@ class Teacher(nn.Module):
         self.localizer = copy.deepcopy(student).requires_grad_(False).eval()
 
     @torch.no_grad()
-    def forward(self, batch: Batch, *, dropout: bool = False) -> Output:
-        output: Output = self.localizer.train(dropout)(batch)
+    def forward(self, batch: Batch, *, dropout: bool = False) -> LocalizerOutput:
+        output: LocalizerOutput = self.localizer.train(dropout)(batch)
         self.localizer.eval()
         return output
 

@@ -9,7 +9,7 @@ from clip_ae.core.errors import UserError
 
 
 @contextlib.contextmanager
-def board(folder: Path | None, done: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def open_tensorboard(folder: Path | None, done: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A function that shows a line of the log. What a killed training showed of steps after `done` is forgotten."""
     if folder is None:
         yield lambda line: None

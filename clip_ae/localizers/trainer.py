@@ -13,32 +13,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.core.config.registry import METHODS, load
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.core.config.registry import METHODS, load_module
 from clip_ae.core.config.schema import Training
 from clip_ae.core.errors import UserError
 from clip_ae.localizers import localizer
-from clip_ae.localizers.batch import Batch, Truth
-from clip_ae.localizers.feature_table import Library, chosen, sample
+from clip_ae.localizers.batch import Batch, Targets
+from clip_ae.localizers.feature_table import FeatureTable, sample_snippets, select_batch_videos
 from clip_ae.localizers.learner import Learner
-from clip_ae.localizers.localizer import Output
-from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.localizer import LocalizerOutput
+from clip_ae.localizers.targets import TargetBuilder
 
-Arrays = dict[str, NDArray[Any]]
+StateArrays = dict[str, NDArray[Any]]
 # A line of the log: the step, the mean of every loss since the last line, and what the learner watches.
-Line = dict[str, Any]
+LogLine = dict[str, Any]
 
 
 # What shapes attention maps and uncertainty has gradients far below its decay. Adam makes full steps of whatever is
 # left, so decay would flatten every map.
-UNDECAYED = {"query", "key", "correlation", "scale", "uncertainty"}
+NO_WEIGHT_DECAY = {"query", "key", "correlation", "scale", "uncertainty"}
 
 
-def create(blueprint: Blueprint, steps: int, seed: int, precision: str = "fp32") -> Learner:
+def create_learner(blueprint: LocalizerConfig, steps: int, seed: int, precision: str = "fp32") -> Learner:
     """A fresh learner; the seed alone decides its weights."""
     torch.manual_seed(seed)
     built = localizer.build(blueprint, precision)
-    learner: Learner = load(METHODS[blueprint.method].learner).build(built, blueprint, steps)
+    learner: Learner = load_module(METHODS[blueprint.method].learner).build(built, blueprint, steps)
     return learner
 
 
@@ -47,8 +47,8 @@ class Trainer:
     """A learner, what it learns from, and how far it is."""
 
     learner: Learner
-    library: Library
-    truths: Truths
+    library: FeatureTable
+    truths: TargetBuilder
     settings: Training
     loss_weights: Mapping[str, float]
     seed: int
@@ -61,7 +61,7 @@ class Trainer:
         groups = _groups(self.learner, self.settings.weight_decay)
         self.optimizer = torch.optim.Adam(groups, lr=self.settings.learning_rate)
 
-    def run(self) -> Iterator[Line | None]:
+    def run(self) -> Iterator[LogLine | None]:
         """One step an item; an item is a line of the log every `log_every` steps, when nothing is left to remember."""
         since: list[dict[str, float]] = []
         while self.step < self.settings.steps:
@@ -79,7 +79,7 @@ class Trainer:
             since = []
             yield {"step": self.step, **means, **({"watched": watched} if watched else {})}
 
-    def _learn(self) -> tuple[Batch, Output, dict[str, Tensor]]:
+    def _learn(self) -> tuple[Batch, LocalizerOutput, dict[str, Tensor]]:
         """One step: draw, forward, losses, backward, update."""
         torch.manual_seed(self.seed * 1_000_003 + self.step)
         batch, truth = self._draw()
@@ -92,14 +92,14 @@ class Trainer:
         self.learner.after_step(output, truth, self.step)
         return batch, output, losses
 
-    def _draw(self) -> tuple[Batch, Truth]:
+    def _draw(self) -> tuple[Batch, Targets]:
         rng = np.random.default_rng([self.seed, 1, self.step])
-        ids = chosen(self.library.ids, self.settings.batch, self.step - 1, self.seed)
-        rows = {i: sample(self.library.lengths[i], self.settings.snippets, rng) for i in ids}
+        ids = select_batch_videos(self.library.ids, self.settings.batch, self.step - 1, self.seed)
+        rows = {i: sample_snippets(self.library.lengths[i], self.settings.snippets, rng) for i in ids}
         batch = self.library.batch(ids, rows)
         return batch, self.truths.of(batch, rows)
 
-    def state(self) -> Arrays:
+    def state(self) -> StateArrays:
         """All that the rest of a training depends on."""
         tensors = {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
@@ -123,8 +123,8 @@ class Trainer:
 def _groups(learner: Learner, weight_decay: float) -> list[dict[str, Any]]:
     """Parameters that learn, with their decay."""
     learning = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
-    kept = [p for n, p in learning if UNDECAYED.isdisjoint(n.split("."))]
-    free = [p for n, p in learning if not UNDECAYED.isdisjoint(n.split("."))]
+    kept = [p for n, p in learning if NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
+    free = [p for n, p in learning if not NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
     return [{"params": kept, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 

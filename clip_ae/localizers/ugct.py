@@ -21,24 +21,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint, UgctSwitches
-from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.core.config.methods import LocalizerConfig, UgctSwitches
+from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.head import StreamOutput
 from clip_ae.localizers.learner import Learner
-from clip_ae.localizers.localizer import Localizer, Output
+from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 from clip_ae.localizers.teacher import Teacher
-from clip_ae.losses import class_pseudo
-from clip_ae.losses.attention_pseudo import attention_pseudo
+from clip_ae.losses.attention_pseudo import attention_pseudo_loss
+from clip_ae.losses.class_pseudo import CLASS_TARGET_LOSSES
 
-OTHER = {"rgb": "flow", "flow": "rgb"}
-LIMIT = 5.0
-DROPOUT_PASSES = 4
+OTHER_STREAM = {"rgb": "flow", "flow": "rgb"}
+MAX_LOG_UNCERTAINTY = 5.0
+NUM_DROPOUT_PASSES = 4
 # The largest variance that numbers in [0, 1] can have.
-WIDEST = 0.25
+MAX_VARIANCE = 0.25
 
 
 class Ugct(Learner):
-    def __init__(self, localizer: Localizer, blueprint: Blueprint, steps: int) -> None:
+    def __init__(self, localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> None:
         super().__init__(localizer, steps)
         assert blueprint.ugct is not None
         self.switches: UgctSwitches = blueprint.ugct
@@ -64,11 +64,11 @@ class Ugct(Learner):
     def trained(self) -> Localizer:
         return self.teacher.localizer
 
-    def losses(self, output: Output, batch: Batch, truth: Truth, step: int) -> dict[str, Tensor]:
+    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
         found = {**super().losses(output, batch, truth, step), **self._pseudo_losses(output, batch)}
         return {name: self.ramp(step) * loss if name in self.late else loss for name, loss in found.items()}
 
-    def after_step(self, output: Output, truth: Truth, step: int) -> None:
+    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
         self.teacher.follow(self.localizer, self.kept(step))
 
     def ramp(self, step: int) -> float:
@@ -83,17 +83,17 @@ class Ugct(Learner):
             return 0.0
         return min(self.switches.ema, max(0.0, 1.0 - 10.0 / self.steps), 1.0 - 1.0 / (since + 1))
 
-    def _pseudo_losses(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+    def _pseudo_losses(self, output: LocalizerOutput, batch: Batch) -> dict[str, Tensor]:
         taught = self.teacher(batch).streams
         sums: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
         doubts = self._doubts(output, batch, taught)
         for name, student in output.streams.items():
-            other, mask = taught[OTHER[name]], batch.mask[name] & batch.mask[OTHER[name]]
+            other, mask = taught[OTHER_STREAM[name]], batch.mask[name] & batch.mask[OTHER_STREAM[name]]
             target = self._target(other.attention, mask)
             bound = self.switches.bound if self.switches.uncertainty == "predicted" else 0.0
-            sums["attention_pseudo"].append(attention_pseudo(student.attention, target, doubts[name], mask, bound))
+            sums["attention_pseudo"].append(attention_pseudo_loss(student.attention, target, doubts[name], mask, bound))
             if self.switches.class_targets != "none":
-                loss = getattr(class_pseudo, self.switches.class_targets)
+                loss = CLASS_TARGET_LOSSES[self.switches.class_targets]
                 sums["class_pseudo"].append(loss(student.cas, other.cas, doubts[name].detach(), mask))
         return {name: torch.stack(losses).sum() for name, losses in sums.items() if losses}
 
@@ -104,36 +104,36 @@ class Ugct(Learner):
         share = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         return (attention > (share if self.switches.targets == "mean" else 0.5)).float()
 
-    def _doubts(self, output: Output, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
+    def _doubts(self, output: LocalizerOutput, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
         """U [B, T] of what each stream is taught."""
         kind, head = self.switches.uncertainty, self.localizer.head
         if kind == "predicted":
             return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
         if kind == "dropout":
-            passes = [self.teacher(batch, dropout=True).streams for _ in range(DROPOUT_PASSES)]
-            return {n: _spread([head.foreground_share(p[OTHER[n]].cas) for p in passes]) for n in output.streams}
+            passes = [self.teacher(batch, dropout=True).streams for _ in range(NUM_DROPOUT_PASSES)]
+            return {n: _spread([head.foreground_share(p[OTHER_STREAM[n]].cas) for p in passes]) for n in output.streams}
         if kind == "heads":
-            others = {n: taught[OTHER[n]] for n in output.streams}
+            others = {n: taught[OTHER_STREAM[n]] for n in output.streams}
             return {n: _disagreement(o.attention, head.foreground_share(o.cas)) for n, o in others.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
     def _predicted(self, name: str, embedding: Tensor) -> Tensor:
         # Unbounded below, U would run to -infinity wherever student and teacher agree; even down to -5 a pseudo-label
         # would count 148 times, and a teacher that attends to everything could never be left. So U is not below 0.
-        return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=LIMIT)
+        return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=MAX_LOG_UNCERTAINTY)
 
 
 def _disagreement(attention: Tensor, share: Tensor) -> Tensor:
     """KL divergence between attention and what the class activations say of the same snippets."""
     attention, share = (x.clamp(1e-4, 1 - 1e-4) for x in (attention, share))
     yes = attention * (attention / share).log()
-    return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=LIMIT)
+    return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=MAX_LOG_UNCERTAINTY)
 
 
 def _spread(values: list[Tensor]) -> Tensor:
     """Variance, as a share of the widest."""
-    return torch.stack(values).var(dim=0, unbiased=False) / WIDEST
+    return torch.stack(values).var(dim=0, unbiased=False) / MAX_VARIANCE
 
 
-def build(localizer: Localizer, blueprint: Blueprint, steps: int) -> Ugct:
+def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> Ugct:
     return Ugct(localizer, blueprint, steps)

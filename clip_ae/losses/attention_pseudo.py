@@ -5,7 +5,9 @@ from torch import Tensor
 from clip_ae.losses.masked_mean import masked_mean
 
 
-def attention_pseudo(attention: Tensor, target: Tensor, log_uncertainty: Tensor, mask: Tensor, bound: float) -> Tensor:
+def attention_pseudo_loss(
+    attention: Tensor, target: Tensor, log_uncertainty: Tensor, mask: Tensor, bound: float
+) -> Tensor:
     """mean_t [ exp(-U) (A - G)^2 + b U ]; all [B, T].
 
     Without b, all would be uncertain. U itself must be bounded: where A equals G the loss falls with it for ever.

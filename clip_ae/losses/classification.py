@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def classification(video: Tensor, labels: Tensor) -> Tensor:
+def classification_loss(video: Tensor, labels: Tensor) -> Tensor:
     """-mean_b sum_c [ y log p + (1 - y) log(1 - p) ] with p = sigmoid(video logits); both [B, C].
 
     Summed over the classes: a mean would make the one true class weigh less the more classes there are.

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 
-def clustering(sides: Tensor) -> Tensor:
+def clustering_loss(sides: Tensor) -> Tensor:
     """-mean_b [ log z_fg(f_fg) + log z_bg(f_bg) ],  z(f) = softmax(u_fg . f, u_bg . f).
 
     sides [B, 2, 2] has f's row (fg, bg) and u's column: the diagonal is where they agree.

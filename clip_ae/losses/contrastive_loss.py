@@ -7,7 +7,7 @@ from torch import Tensor
 TEMPERATURE = 0.07
 
 
-def contrast(x: Tensor, attention: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def contrastive_loss(x: Tensor, attention: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """-mean_{b,p} log [ e(a_b, a_p) / (e(a_b, a_p) + sum_n e(a_b, g_n)) ],  e(u, v) = exp(cos(u, v) / tau).
 
     Of each video's T_b real snippets the max(1, T_b // 8) most attended are action, their mean a; the T_b // 3 least

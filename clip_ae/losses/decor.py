@@ -13,11 +13,11 @@ from torch import Tensor
 TEMPERATURE = 2.0
 
 
-def decor(x: Tensor, mask: Tensor, form: str = "mean", *, centred: bool = False) -> Tensor:
+def decorrelation_loss(x: Tensor, mask: Tensor, form: str = "mean", *, centred: bool = False) -> Tensor:
     """x [B, T, d] and mask [B, T]. `literal`: sum_ij (G - I)^2; `mean`: that over d^2; `softmax`: see below."""
     gram = gram_matrix(x, mask, centred=centred)
     if form == "softmax":
-        return softmax_form(gram)
+        return softmax_decorrelation_loss(gram)
     squares = (gram - torch.eye(len(gram), device=x.device, dtype=x.dtype)).square()
     return squares.sum() if form == "literal" else squares.mean()
 
@@ -32,6 +32,6 @@ def gram_matrix(x: Tensor, mask: Tensor, *, centred: bool) -> Tensor:
     return v.T @ v
 
 
-def softmax_form(gram: Tensor) -> Tensor:
+def softmax_decorrelation_loss(gram: Tensor) -> Tensor:
     """IDFD's stabler form: mean_i -log softmax_j(G_ij / tau)[i], tau = 2."""
     return -(gram / TEMPERATURE).log_softmax(dim=1).diagonal().mean()

@@ -6,7 +6,7 @@ from torch import Tensor
 from clip_ae.losses.masked_mean import masked_mean
 
 
-def extent(cas: Tensor, extents: Tensor, mask: Tensor) -> Tensor:
+def extent_loss(cas: Tensor, extents: Tensor, mask: Tensor) -> Tensor:
     """1/2 mean_{t: some class acts} l_t + 1/2 mean_{t: none} l_t,  l_t = sum_c BCE(sigmoid(s_tc), y_tc).
 
     cas and extents [B, T, C]. In halves, as rare actions would hardly count in a plain mean.

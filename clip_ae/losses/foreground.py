@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def foreground(video: Tensor, labels: Tensor) -> Tensor:
+def foreground_loss(video: Tensor, labels: Tensor) -> Tensor:
     """-mean_b sum_c q_c log p_c with p = softmax(video [B, K]), q = y / sum y; labels [B, C], K is C or C + 1.
 
     A background class is never the label; a softmax over the classes does not weaken as they grow in number.

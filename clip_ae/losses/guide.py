@@ -5,7 +5,7 @@ from torch import Tensor
 from clip_ae.losses.masked_mean import masked_mean
 
 
-def guide(attention: Tensor, share: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def guide_loss(attention: Tensor, share: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """mean_t |a - max_{c in y} p_c| + mean_t |a - (1 - p_background)|.
 
     attention and mask [B, T], share p [B, T, C + 1] (softmax of class activations, background last), labels [B, C].

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def ins_dis(z: Tensor, bank: Tensor, videos: Tensor, temperature: float) -> Tensor:
+def instance_discrimination_loss(z: Tensor, bank: Tensor, videos: Tensor, temperature: float) -> Tensor:
     """-mean_b log exp(z_b . m_b / tau) / sum_i exp(z_b . m_i / tau).
 
     z [B, d] and the bank's rows m [N, d] of length 1, videos [B] the rows. (The paper prints x for z below the line.)

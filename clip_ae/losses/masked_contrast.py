@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def masked_contrast(similarity: Tensor, kinds: Tensor) -> Tensor:
+def masked_contrastive_loss(similarity: Tensor, kinds: Tensor) -> Tensor:
     """-1/2N sum_i [ log e_ii / sum_{j in Neg(i) + i} e_ij  +  log e_ii / sum_{j in Neg(i) + i} e_ji ],  e = exp(s).
 
     s [N, N]: similarities, over a temperature, of N clips (rows) with the texts of the same N (columns); kinds [N]

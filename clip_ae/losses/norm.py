@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def norm(attention: Tensor, mask: Tensor) -> Tensor:
+def attention_norm_loss(attention: Tensor, mask: Tensor) -> Tensor:
     """mean_b [ mean(bottom-l of a) - mean(top-l of a) ] over the real snippets, l = max(1, T_b // 8); both [B, T]."""
     real = mask.sum(dim=1)
     count = (real // 8).clamp(min=1)

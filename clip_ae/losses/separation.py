@@ -11,7 +11,7 @@ from torch import Tensor
 MARGIN = 0.5
 
 
-def separation(cas: Tensor, x: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def separation_loss(cas: Tensor, x: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """mean_{m,n,c} max(0, cos(a_m, b_n) - cos(a_m, a_n) + 1/2) over pairs m != n that both have class c.
 
     a = sum_t A_t x_t,  b = sum_t (1 - A_t) x_t,  A = softmax_t(cas_c) over the real snippets. cas [B, T, C],

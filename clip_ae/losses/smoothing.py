@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SIGMA = 1.0
-REACH = 3
+RADIUS = 3
 
 
 def smooth(values: Tensor, mask: Tensor) -> Tensor:
@@ -16,7 +16,7 @@ def smooth(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _spread(values: Tensor) -> Tensor:
-    offsets = torch.arange(-REACH, REACH + 1, device=values.device, dtype=values.dtype)
+    offsets = torch.arange(-RADIUS, RADIUS + 1, device=values.device, dtype=values.dtype)
     kernel = (-0.5 * (offsets / SIGMA).square()).exp()
     rows = values.transpose(1, 2)
-    return F.conv1d(rows.flatten(0, 1)[:, None], kernel[None, None], padding=REACH).view(rows.shape).transpose(1, 2)
+    return F.conv1d(rows.flatten(0, 1)[:, None], kernel[None, None], padding=RADIUS).view(rows.shape).transpose(1, 2)

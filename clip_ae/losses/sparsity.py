@@ -3,6 +3,6 @@
 from torch import Tensor
 
 
-def sparsity(attention: Tensor, mask: Tensor) -> Tensor:
+def sparsity_loss(attention: Tensor, mask: Tensor) -> Tensor:
     """mean_b || a_b ||_1 over the real snippets; both [B, T], attention in [0, 1]."""
     return (attention * mask).sum(dim=1).mean()

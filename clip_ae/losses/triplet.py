@@ -7,7 +7,7 @@ from torch import Tensor
 MARGIN = 0.5
 
 
-def triplet(pooled: Tensor, labels: Tensor, real: Tensor) -> Tensor:
+def triplet_loss(pooled: Tensor, labels: Tensor, real: Tensor) -> Tensor:
     """mean_b max(0, max_p d(b, p) - min_n d(b, n) + 1/2),  d = 1 - cos.
 
     p are the other videos that share a class with b, n those that share none; over the videos that have both. pooled

@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import TOLERANCE
+from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S
 
 # Text formats that name other files or addresses to read.
-PLAYLISTS = {"concat", "dash", "hls", "imf", "webm_dash_manifest"}
+PLAYLIST_FORMATS = {"concat", "dash", "hls", "imf", "webm_dash_manifest"}
 # Formats with an index. In others decord loses frames and returns their neighbours in silence.
-INDEXED = {"avi", "matroska", "mov"}
+INDEXED_FORMATS = {"avi", "matroska", "mov"}
 # FFmpeg's own choice takes a thread, and memory for frames, for every core of the machine.
-THREADS = 2
+DECODER_THREADS = 2
 # Frames that a decoder may hold back to put them in order: as many as any codec allows.
-DELAY = 16
+MAX_REORDER_FRAMES = 16
 # The largest picture that is decoded: 8192 x 8192. A file of 100 kB can hold one that fills gigabytes.
-PIXELS = 1 << 26
-LIMITED = {"max_pixels": str(PIXELS)}
+MAX_PIXELS = 1 << 26
+CODEC_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 # For a lone frame that states neither a duration nor a rate.
 FALLBACK_FPS = 25.0
 
 
 @dataclass(frozen=True)
-class Scan:
+class PacketScan:
     """When each frame is displayed, in seconds after the first of them, as the packets state it."""
 
     times: NDArray[np.float64]
@@ -55,20 +55,20 @@ class Scan:
 
     def holds(self, last: float, seconds: float) -> bool:
         """Whether the frame of time `last` is still the one to show, no later one having been lost."""
-        due = self.times[np.searchsorted(self.times, seconds + TOLERANCE, side="right") - 1]
+        due = self.times[np.searchsorted(self.times, seconds + TIMESTAMP_TOLERANCE_S, side="right") - 1]
         # Interlaced video may come in two packets a frame, the second of them one packet later.
         return bool(due < last + 1.5 / self.fps)
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[Any]:
+def open_container(path: str) -> Iterator[Any]:
     """An av container. Its streams cannot make us read an address or another file."""
     import av
 
     if Path(path).is_char_device() or Path(path).is_block_device():
         raise Unreadable("device", "is a device, or a link to one; its noise may pass for a video without an end")
     try:
-        options = {"protocol_whitelist": "file", **LIMITED}
+        options = {"protocol_whitelist": "file", **CODEC_OPTIONS}
         container = av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except FileNotFoundError:
         raise Unreadable("missing", "no such file, or a link to nowhere") from None
@@ -79,12 +79,12 @@ def opened(path: str) -> Iterator[Any]:
             raise MemoryError from None
         raise Unreadable("not-a-video", f"cannot be opened as media: {error.strerror}") from None
     with container:
-        if PLAYLISTS & set(container.format.name.split(",")):
+        if PLAYLIST_FORMATS & set(container.format.name.split(",")):
             raise Unreadable("playlist", "names other files to play; put the videos themselves in the folder")
         yield container
 
 
-def video_stream(container: Any) -> Any:
+def get_video_stream(container: Any) -> Any:
     from av.stream import Disposition
 
     stream = container.streams.best("video")
@@ -93,20 +93,20 @@ def video_stream(container: Any) -> Any:
     if stream.codec_context is None:
         raise Unreadable("codec", "its picture is in a format that cannot be decoded here; convert it")
     # Pictures that are too large are told without a size.
-    if not 0 < stream.width * stream.height <= PIXELS:
+    if not 0 < stream.width * stream.height <= MAX_PIXELS:
         raise Unreadable("size", "its pictures have no size, or more than 67 million pixels; scale the video down")
     # A frame may be larger than the container claims.
-    stream.codec_context.options = LIMITED
+    stream.codec_context.options = CODEC_OPTIONS
     return stream
 
 
-def sound_stream(container: Any) -> Any:
+def get_audio_stream(container: Any) -> Any:
     """The track of sound, where there is one that can be decoded."""
     stream = container.streams.best("audio")
     return stream if stream and stream.codec_context else None
 
 
-def packets(container: Any, *streams: Any) -> Iterator[Any]:
+def demux_packets(container: Any, *streams: Any) -> Iterator[Any]:
     """The packets that can be read; where the file breaks off, they end."""
     from av.error import FFmpegError
 
@@ -116,11 +116,11 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
         yield from container.demux(*streams)
 
 
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
+def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
     """The frames that can be decoded; a damaged packet costs its own frames, not the rest."""
     from av.error import FFmpegError
 
-    for packet in packets(container, stream):
+    for packet in demux_packets(container, stream):
         try:
             frames = packet.decode()
         except MemoryError:
@@ -130,13 +130,13 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
         yield from frames
 
 
-def timestamp(item: Any) -> float | None:
+def get_timestamp(item: Any) -> float | None:
     """Display time of a packet or frame by the container's clock; AVI has decoding times only."""
     ticks = item.dts if item.pts is None else item.pts
-    return None if ticks is None else seconds_of(ticks, item.time_base)
+    return None if ticks is None else ticks_to_seconds(ticks, item.time_base)
 
 
-def seconds_of(ticks: int, time_base: Fraction) -> float:
+def ticks_to_seconds(ticks: int, time_base: Fraction) -> float:
     """As exact as a product of fractions, and ten times faster."""
     return ticks * time_base.numerator / time_base.denominator
 
@@ -150,7 +150,7 @@ class _Packets:
     plain: bool = True
 
     def add(self, packet: Any, seconds: float, is_video: bool) -> None:
-        duration = seconds_of(packet.duration or 0, packet.time_base)
+        duration = ticks_to_seconds(packet.duration or 0, packet.time_base)
         self.end = max(self.end, seconds + duration)
         if is_video and packet.is_discard:
             # Frames outside an edit list are decoded, never displayed.
@@ -160,24 +160,24 @@ class _Packets:
             self.shown.append((seconds, duration))
 
 
-def scan(path: str, *, with_sound: bool = False) -> Scan:
+def scan_packets(path: str, *, with_sound: bool = False) -> PacketScan:
     """Read the timestamps of all packets of the picture, and of the sound for its end; one frame is decoded."""
     found = _Packets()
-    with opened(path) as container:
-        video, sound = video_stream(container), sound_stream(container) if with_sound else None
+    with open_container(path) as container:
+        video, sound = get_video_stream(container), get_audio_stream(container) if with_sound else None
         rate = float(video.average_rate or FALLBACK_FPS)
-        found.plain = bool(INDEXED & set(container.format.name.split(",")))
-        for packet in packets(container, *(stream for stream in (video, sound) if stream)):
-            seconds = timestamp(packet)
+        found.plain = bool(INDEXED_FORMATS & set(container.format.name.split(",")))
+        for packet in demux_packets(container, *(stream for stream in (video, sound) if stream)):
+            seconds = get_timestamp(packet)
             if packet.size and seconds is not None:
                 found.add(packet, seconds, packet.stream_index == video.index)
-        delay = DELAY if video.codec_context.has_b_frames else 0
+        delay = MAX_REORDER_FRAMES if video.codec_context.has_b_frames else 0
     if not found.shown:
         raise Unreadable("no-frames", "has a video track without a frame whose time is known")
     orderly = _orderly(np.array(found.shown)[:, 0], delay)
     times, durations = np.array(sorted(found.shown)).T
     last = durations[-1] or (float(np.diff(times).mean()) if len(times) > 1 else 0) or 1 / rate
-    return Scan(
+    return PacketScan(
         times=times - times[0],
         first=float(times[0]),
         stop=float(times[-1] - times[0] + last),
@@ -195,6 +195,6 @@ def _orderly(times: NDArray[np.float64], delay: int) -> bool:
 
 def _rotation(path: str) -> int:
     """Phones film sideways and say so beside the first frame."""
-    with opened(path) as container:
-        frame = next(decoded(container, video_stream(container)), None)
+    with open_container(path) as container:
+        frame = next(decode_frames(container, get_video_stream(container)), None)
         return round((frame.rotation if frame else 0) / 90) % 4 * 90

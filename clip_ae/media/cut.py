@@ -8,24 +8,31 @@ from fractions import Fraction
 from typing import Any
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import TOLERANCE
-from clip_ae.media.container import opened, packets, scan, seconds_of, sound_stream, video_stream
-from clip_ae.media.mux import TICK
+from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S
+from clip_ae.media.container import (
+    demux_packets,
+    get_audio_stream,
+    get_video_stream,
+    open_container,
+    scan_packets,
+    ticks_to_seconds,
+)
+from clip_ae.media.mux import TIME_BASE
 
 # Visually the same as its source.
-X264 = {"preset": "veryfast", "crf": "18"}
+X264_OPTIONS = {"preset": "veryfast", "crf": "18"}
 MICROSECONDS = 1_000_000
 # Seconds that no film's frame stands: what does is written once more, a moment before the end.
-LONG, MOMENT = 0.1, 0.02
+MAX_FRAME_GAP_S, END_MARGIN_S = 0.1, 0.02
 
 
-def cut(path: str, out: str, start: float, stop: float) -> Iterator[float]:
+def cut_segment(path: str, out: str, start: float, stop: float) -> Iterator[float]:
     """Write what is seen and heard from start to stop, seconds after the first frame; yields how far it is."""
     import av
 
-    found = scan(path)
-    with opened(path) as source, av.open(out, "w", format="mp4") as target:
-        picture, sound = video_stream(source), sound_stream(source)
+    found = scan_packets(path)
+    with open_container(path) as source, av.open(out, "w", format="mp4") as target:
+        picture, sound = get_video_stream(source), get_audio_stream(source)
         screen = _Picture(target, picture, found.rotation)
         speaker = _Sound(target, sound) if sound else None
         begin, end = found.first + start, found.first + min(stop, found.stop)
@@ -51,7 +58,7 @@ def _frames(source: Any, picture: Any, sound: Any, end: float) -> Iterator[tuple
     from av.error import FFmpegError
 
     going = {stream.index for stream in (picture, sound) if stream}
-    for packet in packets(source, *(stream for stream in (picture, sound) if stream)):
+    for packet in demux_packets(source, *(stream for stream in (picture, sound) if stream)):
         try:
             decoded = packet.decode()
         except FFmpegError:
@@ -59,7 +66,7 @@ def _frames(source: Any, picture: Any, sound: Any, end: float) -> Iterator[tuple
         for frame in decoded:
             if frame.pts is None:
                 continue
-            seconds = seconds_of(frame.pts, frame.time_base)
+            seconds = ticks_to_seconds(frame.pts, frame.time_base)
             yield packet.stream_index, frame, seconds
             if seconds >= end:
                 going.discard(packet.stream_index)
@@ -89,26 +96,26 @@ class _Picture(_Writer):
     """What is on display when the part begins may have come long before, and the last frame stays until it ends."""
 
     def __init__(self, target: Any, source: Any, rotation: int) -> None:
-        stream = target.add_stream("libx264", options=X264)
+        stream = target.add_stream("libx264", options=X264_OPTIONS)
         # Colour is halved in both directions, so both sides must be even.
         stream.width, stream.height = source.width // 2 * 2, source.height // 2 * 2
-        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", TICK
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", TIME_BASE
         if rotation:
             stream.set_display_rotation(rotation)
-        super().__init__(target, stream, TICK)
+        super().__init__(target, stream, TIME_BASE)
         self.shown: Any = None
 
     def show(self, frame: Any, seconds: float) -> None:
-        if self.shown is not None and self.last is None and seconds > TOLERANCE:
+        if self.shown is not None and self.last is None and seconds > TIMESTAMP_TOLERANCE_S:
             self.write(self.shown, 0.0)
-        if seconds >= -TOLERANCE:
+        if seconds >= -TIMESTAMP_TOLERANCE_S:
             self.write(frame, max(0.0, seconds))
         self.shown = frame.reformat(self.stream.width, self.stream.height, "yuv420p")
 
     def hold(self, seconds: float) -> None:
         """Until then the last frame stays."""
-        if self.last is None or seconds - float(self.last * TICK) > LONG:
-            self.show(self.shown, seconds - MOMENT)
+        if self.last is None or seconds - float(self.last * TIME_BASE) > MAX_FRAME_GAP_S:
+            self.show(self.shown, seconds - END_MARGIN_S)
 
     def write(self, frame: Any, seconds: float) -> None:
         super().write(frame.reformat(self.stream.width, self.stream.height, "yuv420p"), seconds)

@@ -15,13 +15,13 @@ from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media.decoder_process import Decoder
 
 # Windows that wait to be fetched, for each decoder.
-AHEAD = 4
-Read = Callable[[Decoder, VideoInfo], Iterator[Window]]
-Prepare = Callable[[NDArray[Any]], NDArray[Any]]
+QUEUE_SIZE = 4
+ReadWindows = Callable[[Decoder, VideoInfo], Iterator[Window]]
+PrepareWindow = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedWindow:
     """What an encoder makes of a window; nothing of one that nothing covers."""
 
     snippet: int
@@ -31,30 +31,32 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class End:
+class VideoDone:
     """A video's last word: why there is no more of it, or nothing."""
 
     failure: Unreadable | None = None
 
 
 # A video's place in the list, and what came of it.
-Message = tuple[int, Prepared | End]
+PoolItem = tuple[int, PreparedWindow | VideoDone]
 
 
-class Feed:
+class DecoderPool:
     """Iterate it: every video's windows in order, then its end; windows of several videos come interleaved.
 
     A few windows wait to be fetched, so memory stays flat however long a video is.
     """
 
-    def __init__(self, infos: Sequence[VideoInfo], read: Read, prepare: Prepare, decoders: Sequence[Decoder]) -> None:
+    def __init__(
+        self, infos: Sequence[VideoInfo], read: ReadWindows, prepare: PrepareWindow, decoders: Sequence[Decoder]
+    ) -> None:
         self.infos, self.read, self.prepare = infos, read, prepare
         self.decoders = decoders[: len(infos)]
         self.waiting: SimpleQueue[int] = SimpleQueue()
-        self.out: Queue[Message | BaseException] = Queue(AHEAD * len(decoders))
+        self.out: Queue[PoolItem | BaseException] = Queue(QUEUE_SIZE * len(decoders))
         self.stopped = threading.Event()
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[PoolItem]:
         for index in range(len(self.infos)):
             self.waiting.put(index)
         for decoder in self.decoders:
@@ -68,7 +70,7 @@ class Feed:
                 message = self.out.get()
                 if isinstance(message, BaseException):
                     raise message
-                ended += isinstance(message[1], End)
+                ended += isinstance(message[1], VideoDone)
                 yield message
         finally:
             self._stop(threads)
@@ -90,15 +92,15 @@ class Feed:
             return self.waiting.get_nowait()
         return None
 
-    def _parts(self, decoder: Decoder, info: VideoInfo) -> Iterator[Prepared | End]:
+    def _parts(self, decoder: Decoder, info: VideoInfo) -> Iterator[PreparedWindow | VideoDone]:
         try:
             for window in self.read(decoder, info):
                 data = self.prepare(window.data) if window.coverage > 0 else None
-                yield Prepared(window.snippet, window.coverage, data, window.loudness)
+                yield PreparedWindow(window.snippet, window.coverage, data, window.loudness)
         except Unreadable as failure:
-            yield End(failure)
+            yield VideoDone(failure)
         else:
-            yield End()
+            yield VideoDone()
 
     def _stop(self, threads: Sequence[threading.Thread]) -> None:
         """Whoever reads no further leaves threads that wait for room, or for their decoders."""

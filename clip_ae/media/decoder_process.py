@@ -21,26 +21,26 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.errors import Unreadable, UserError
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio, cut, probe, video
-from clip_ae.media.readers import by_decord
-from clip_ae.media.shared_buffer import Form, Ring
+from clip_ae.media.readers import read_with_decord
+from clip_ae.media.shared_buffer import SharedBuffer, SlotSpec
 
 GIB = 1 << 30
 T = TypeVar("T")
 # Seconds for the child to start; libraries may lie on a slow disk.
-START = 120.0
+START_TIMEOUT_S = 120.0
 PR_SET_PDEATHSIG = 1
 # We say this when we are done with a window.
-DONE = b"done"
+WINDOW_DONE = b"done"
 # Bytes of the longest message; what a file makes its decoder say is cut to as many characters.
-MESSAGE, WORDS = 1 << 16, 1000
+MAX_MESSAGE_BYTES, MAX_ERROR_CHARS = 1 << 16, 1000
 
 
-def decoders(count: int, watchdog: float, memory_gib: float) -> list["Decoder"]:
+def create_decoders(count: int, watchdog: float, memory_gib: float) -> list["Decoder"]:
     """As many as read side by side; none is started before it has something to do."""
     if count < 1:
         raise UserError(f"--workers {count}: at least one decoder must read")
@@ -59,7 +59,7 @@ class Decoder:
         self.process: SpawnProcess | None = None
         self.ended = False
         self.pipe: socket.socket
-        self.ring: Ring
+        self.ring: SharedBuffer
 
     def __enter__(self) -> "Decoder":
         return self
@@ -67,16 +67,18 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def probe(self, path: Path, grid: Grid) -> probe.Facts:
+    def probe(self, path: Path, grid: SnippetGrid) -> probe.ProbeResult:
         self._ask("probe", str(path), grid)
-        return self._answer(lambda answer: read(probe.Facts, answer["facts"]))
+        return self._answer(lambda answer: parse_dataclass(probe.ProbeResult, answer["facts"]))
 
-    def video(self, path: Path, info: VideoInfo, grid: Grid, short_side: int, lookahead: int = 0) -> Iterator[Window]:
+    def video(
+        self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
+    ) -> Iterator[Window]:
         """io/video.windows, in the child. Where PyAV hangs or dies, another child goes on with decord, if that can.
 
         A window's frames lie in the ring: they are there until the next window is asked for.
         """
-        form = Form(video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.overlap(lookahead))
+        form = SlotSpec(video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.overlap(lookahead))
         request = (str(path), info, grid, short_side, lookahead)
         done = 0
         try:
@@ -91,9 +93,9 @@ class Decoder:
             except Unreadable:
                 raise failure from None
 
-    def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
+    def audio(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
         """io/audio.windows, in the child, with the same limit of life."""
-        return self._windows("audio", Form((audio.SAMPLES,), "f4"), info.snippets, str(path), info, grid)
+        return self._windows("audio", SlotSpec((audio.WINDOW_SAMPLES,), "f4"), info.snippets, str(path), info, grid)
 
     def cut(self, path: Path, out: Path, start: float, stop: float) -> None:
         """io/cut.cut, in the child; it may take as long as it goes on."""
@@ -120,7 +122,7 @@ class Decoder:
             self.ring.close()
             self.process = None
 
-    def _windows(self, service: str, form: Form, snippets: int, path: str, *request: Any) -> Iterator[Window]:
+    def _windows(self, service: str, form: SlotSpec, snippets: int, path: str, *request: Any) -> Iterator[Window]:
         if self.process is None:
             self._start()
         try:
@@ -133,7 +135,7 @@ class Decoder:
             for snippet in range(snippets):
                 coverage, loudness = self._answer(_facts)
                 yield Window(snippet, slots[snippet % len(slots)], coverage, loudness)
-                self._talk(self.pipe.send, DONE)
+                self._talk(self.pipe.send, WINDOW_DONE)
             self._answer(dict)
             broken_off = False
         except Unreadable:
@@ -154,7 +156,7 @@ class Decoder:
         context = multiprocessing.get_context("spawn")
         # Messages keep their borders, so half of one is never waited for.
         self.pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.ring = Ring()
+        self.ring = SharedBuffer()
         arguments = (theirs, self.ring, os.getpid(), self.memory)
         process = context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
@@ -162,7 +164,7 @@ class Decoder:
         self.process = process
         theirs.close()
         try:
-            self._answer(dict, START)
+            self._answer(dict, START_TIMEOUT_S)
         except Unreadable as failure:
             if self.ended:
                 raise
@@ -208,13 +210,13 @@ def _facts(answer: dict[str, Any]) -> tuple[float, float | None]:
 
 def _heard(pipe: socket.socket) -> bytes:
     """The next message."""
-    message = pipe.recv(MESSAGE)
+    message = pipe.recv(MAX_MESSAGE_BYTES)
     if not message:
         raise EOFError
     return message
 
 
-def _serve(pipe: socket.socket, ring: Ring, parent: int, memory: int) -> None:
+def _serve(pipe: socket.socket, ring: SharedBuffer, parent: int, memory: int) -> None:
     """The child's life: one request after another until the pipe closes."""
     _tie_to(parent)
     _load_av()
@@ -223,7 +225,7 @@ def _serve(pipe: socket.socket, ring: Ring, parent: int, memory: int) -> None:
     while True:
         try:
             name, path, *rest = pickle.loads(_heard(pipe))  # noqa: S301 (our own words)
-            SERVICES[name](pipe, ring, path, *rest)
+            REQUEST_HANDLERS[name](pipe, ring, path, *rest)
         except (EOFError, BrokenPipeError):
             return
         except Unreadable as failure:
@@ -232,7 +234,7 @@ def _serve(pipe: socket.socket, ring: Ring, parent: int, memory: int) -> None:
             _say(pipe, failure="memory", message="decoding takes more memory than the limit")
         except Exception as error:
             # Whatever a decoder throws at a strange file costs that file alone.
-            words = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:WORDS]
+            words = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:MAX_ERROR_CHARS]
             _say(pipe, failure="decode", message=f"{type(error).__name__}: {words}")
 
 
@@ -268,14 +270,14 @@ def _say(pipe: socket.socket, **answer: Any) -> None:
     pipe.send(json.dumps(answer).encode())
 
 
-def _probe(pipe: socket.socket, ring: Ring, path: str, grid: Grid) -> None:
-    _say(pipe, facts=asdict(probe.probe(path, grid)))
+def _probe(pipe: socket.socket, ring: SharedBuffer, path: str, grid: SnippetGrid) -> None:
+    _say(pipe, facts=asdict(probe.probe_video(path, grid)))
 
 
 def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
     """Windows into the ring's slots, each used again once its window is done with."""
 
-    def serve(pipe: socket.socket, ring: Ring, path: str, form: Form, *rest: Any) -> None:
+    def serve(pipe: socket.socket, ring: SharedBuffer, path: str, form: SlotSpec, *rest: Any) -> None:
         slots = ring.slots(form)
         told = done = 0
 
@@ -300,26 +302,26 @@ def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
     return serve
 
 
-def _sound(path: str, info: VideoInfo, grid: Grid, place: video.Place) -> Iterator[Window]:
-    for window in audio.windows(path, info, grid):
+def _sound(path: str, info: VideoInfo, grid: SnippetGrid, place: video.GetSlot) -> Iterator[Window]:
+    for window in audio.read_audio_windows(path, info, grid):
         slot = place(window.snippet)
         slot[:] = window.data
         yield window
 
 
-def _cut(pipe: socket.socket, ring: Ring, path: str, *rest: Any) -> None:
+def _cut(pipe: socket.socket, ring: SharedBuffer, path: str, *rest: Any) -> None:
     told = 0.0
-    for seconds in cut.cut(path, *rest):
+    for seconds in cut.cut_segment(path, *rest):
         if seconds - told >= 1:
             _say(pipe, done=False)
             told = seconds
     _say(pipe, done=True)
 
 
-SERVICES: dict[str, Callable[..., None]] = {
+REQUEST_HANDLERS: dict[str, Callable[..., None]] = {
     "probe": _probe,
-    "video": _stream(video.windows),
-    "video_by_decord": _stream(partial(video.windows, reader=by_decord)),
+    "video": _stream(video.read_video_windows),
+    "video_by_decord": _stream(partial(video.read_video_windows, reader=read_with_decord)),
     "audio": _stream(_sound),
     "cut": _cut,
 }

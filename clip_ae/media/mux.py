@@ -9,14 +9,14 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.files import written
+from clip_ae.core.files import atomic_write
 
 # Times of frames that do not come at a constant rate are rounded to this.
-TICK = Fraction(1, 90000)
+TIME_BASE = Fraction(1, 90000)
 # With several threads x264's bytes depend on their race, and with B-frames its look-ahead differs from run to run.
-X264 = {"preset": "veryfast", "crf": "20", "threads": "1", "bf": "0"}
+X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "bf": "0"}
 # Samples in a frame of AAC.
-BLOCK = 1024
+AAC_FRAME_SAMPLES = 1024
 
 
 def write_mp4(
@@ -33,14 +33,14 @@ def write_mp4(
     The wave is [channels, samples] in [-1, 1]; without channels the file has no audio track. An odd size is kept
     by not subsampling colour (4:4:4).
     """
-    with written(path) as temporary, av.open(temporary, "w", options={"fflags": "+bitexact"}) as container:
+    with atomic_write(path) as temporary, av.open(temporary, "w", options={"fflags": "+bitexact"}) as container:
         video = _video_stream(container, size, times)
         audio = _audio_stream(container, len(wave), rate) if len(wave) else None
         sound = _audio_packets(audio, wave, rate)
         for tick, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.time_base = video.codec_context.time_base
-            frame.pts = tick if isinstance(times, Fraction) else round(times[tick] / TICK)
+            frame.pts = tick if isinstance(times, Fraction) else round(times[tick] / TIME_BASE)
             container.mux(video.encode(frame))
             _catch_up(container, sound, float(frame.pts * frame.time_base))
         container.mux(video.encode())
@@ -49,10 +49,10 @@ def write_mp4(
 
 def _video_stream(container: Any, size: tuple[int, int], times: Fraction | Sequence[float]) -> Any:
     constant = isinstance(times, Fraction)
-    stream = container.add_stream("libx264", rate=times if constant else None, options=X264)
+    stream = container.add_stream("libx264", rate=times if constant else None, options=X264_OPTIONS)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
-    stream.codec_context.time_base = 1 / times if isinstance(times, Fraction) else TICK
+    stream.codec_context.time_base = 1 / times if isinstance(times, Fraction) else TIME_BASE
     stream.codec_context.thread_count = 1
     return stream
 
@@ -65,8 +65,8 @@ def _audio_packets(stream: Any, wave: NDArray[np.float32], rate: int) -> Iterato
     """Packets of the wave, each with the time at which its block begins."""
     if stream is None:
         return
-    for start in range(0, wave.shape[1], BLOCK):
-        block = np.ascontiguousarray(wave[:, start : start + BLOCK])
+    for start in range(0, wave.shape[1], AAC_FRAME_SAMPLES):
+        block = np.ascontiguousarray(wave[:, start : start + AAC_FRAME_SAMPLES])
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=stream.layout.name)
         frame.rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         yield start / rate, stream.encode(frame)

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import Grid
-from clip_ae.media.container import Scan, opened, scan, sound_stream, video_stream
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.media.container import PacketScan, get_audio_stream, get_video_stream, open_container, scan_packets
 
-DAY = 86400.0
+MAX_MISSING_S = 86400.0
 # Seconds that a video may last, and so many more for each of its frames. Every second costs features: two frames must
 # not ask for a day of them.
-STILL, HELD = 600.0, 10.0
+BASE_DURATION_S, MAX_FRAME_DURATION_S = 600.0, 10.0
 # A container that claims more than this times what its packets span is not believed.
-CREDIBLE = 10.0
+MAX_CLAIM_RATIO = 10.0
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProbeResult:
     """The fields of a VideoInfo that the file itself decides."""
 
     duration: float
@@ -33,28 +33,28 @@ class Facts:
     reason: str = ""
 
 
-def probe(path: str, grid: Grid) -> Facts:
+def probe_video(path: str, grid: SnippetGrid) -> ProbeResult:
     """The facts of a video; Unreadable where there is no video to speak of."""
     if os.path.isfile(path) and not os.path.getsize(path):
         raise Unreadable("empty", "is an empty file; its download or copy failed")
-    found = scan(path, with_sound=True)
-    if found.stop > STILL + HELD * len(found.times):
+    found = scan_packets(path, with_sound=True)
+    if found.stop > BASE_DURATION_S + MAX_FRAME_DURATION_S * len(found.times):
         raise Unreadable("timestamps", f"its frames are too few, {len(found.times)} in {found.stop / 3600:.1f} hours")
-    with opened(path) as container:
-        stream, sound = video_stream(container), sound_stream(container)
+    with open_container(path) as container:
+        stream, sound = get_video_stream(container), get_audio_stream(container)
         claim = _claim(container, stream, found, grid.length)
         width, height = stream.width, stream.height
         audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
     if found.rotation % 180:
         width, height = height, width
     duration, status, reason = _duration(found, claim, grid.length)
-    return Facts(
+    return ProbeResult(
         duration, found.fps, len(found.times), grid.snippets(duration), width, height,
         sound is not None, audio_rate, audio_channels, status, reason,
     )  # fmt: skip
 
 
-def _claim(container: Any, stream: Any, found: Scan, slack: float) -> float:
+def _claim(container: Any, stream: Any, found: PacketScan, slack: float) -> float:
     """Seconds of video that the container promises; 0 where it promises none that its packets do not keep.
 
     A track's own length ignores edit lists, and a container's is that of its longest track: the lesser of the two
@@ -71,10 +71,10 @@ def _claim(container: Any, stream: Any, found: Scan, slack: float) -> float:
     return min(own, whole) if whole else own
 
 
-def _duration(found: Scan, claim: float, slack: float) -> tuple[float, str, str]:
+def _duration(found: PacketScan, claim: float, slack: float) -> tuple[float, str, str]:
     """(duration, status, reason). A truncated file keeps its claimed length, so that its missing part shows."""
     if claim <= found.stop + slack:
         return found.stop, "ok", ""
     reason = f"{found.stop:.2f} of {claim:.2f} claimed seconds are there"
-    believed = claim <= CREDIBLE * found.stop and claim <= found.stop + DAY
+    believed = claim <= MAX_CLAIM_RATIO * found.stop and claim <= found.stop + MAX_MISSING_S
     return (claim if believed else found.stop), "partial", reason

@@ -12,27 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.media.container import THREADS, Scan, decoded, opened, timestamp, video_stream
+from clip_ae.media.container import (
+    DECODER_THREADS,
+    PacketScan,
+    decode_frames,
+    get_timestamp,
+    get_video_stream,
+    open_container,
+)
 
 Frame = NDArray[np.uint8]
 # (width, height)
-Size = tuple[int, int]
-Reader = Callable[[str, Scan, Size], Iterator[tuple[float, Frame]]]
+FrameSize = tuple[int, int]
+FrameReader = Callable[[str, PacketScan, FrameSize], Iterator[tuple[float, Frame]]]
 
 
-def by_pyav(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:
+def read_with_pyav(path: str, found: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
     turns = found.rotation // 90
     resized = _resizer(size[::-1] if turns % 2 else size)
-    with opened(path) as container:
-        stream = video_stream(container)
-        stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
-        for frame in decoded(container, stream):
-            seconds = timestamp(frame)
+    with open_container(path) as container:
+        stream = get_video_stream(container)
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", DECODER_THREADS
+        for frame in decode_frames(container, stream):
+            seconds = get_timestamp(frame)
             if seconds is not None:
                 yield seconds - found.first, np.ascontiguousarray(np.rot90(resized(frame), turns))
 
 
-def _resizer(size: Size) -> Callable[[Any], Frame]:
+def _resizer(size: FrameSize) -> Callable[[Any], Frame]:
     from av.filter import Graph
 
     made: dict[tuple[int, int, str], Any] = {}
@@ -58,13 +65,13 @@ def _resizer(size: Size) -> Callable[[Any], Frame]:
     return resized
 
 
-def by_decord(path: str, found: Scan, size: Size) -> Iterator[tuple[float, Frame]]:
+def read_with_decord(path: str, found: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
     decord = _decord()
     # decord does not tell which frame it returns, nor whether it has turned it.
     if not found.plain or found.rotation:
         raise _unsuited()
     try:
-        reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=THREADS)
+        reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=DECODER_THREADS)
         if len(reader) != len(found.times):
             raise _unsuited()
         # Its own timestamps are float32: milliseconds off after some hours.

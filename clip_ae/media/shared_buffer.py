@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Windows that are ready or being read while others are filled.
-AHEAD = 4
+NUM_SPARE_SLOTS = 4
 
 
 @dataclass(frozen=True)
-class Form:
+class SlotSpec:
     """Shape and type of a slot, and how many windows are filled at a time."""
 
     shape: tuple[int, ...]
@@ -27,10 +27,10 @@ class Form:
 
     @property
     def count(self) -> int:
-        return self.overlap + AHEAD
+        return self.overlap + NUM_SPARE_SLOTS
 
 
-class Ring:
+class SharedBuffer:
     def __init__(self, file: int | None = None) -> None:
         self.file = _sealed() if file is None else file
 
@@ -38,7 +38,7 @@ class Ring:
         """For the arguments of a child process alone: it inherits the file, so nobody has to hand it over a socket."""
         return _inherited, (DupFd(self.file),)
 
-    def slots(self, form: Form) -> NDArray[Any]:
+    def slots(self, form: SlotSpec) -> NDArray[Any]:
         """[count, *shape], the same memory for whoever asks for the same form."""
         shape = (form.count, *form.shape)
         size = int(np.prod(shape)) * np.dtype(form.dtype).itemsize
@@ -54,8 +54,8 @@ class Ring:
         os.close(self.file)
 
 
-def _inherited(handle: Any) -> Ring:
-    return Ring(handle.detach())
+def _inherited(handle: Any) -> SharedBuffer:
+    return SharedBuffer(handle.detach())
 
 
 def _sealed() -> int:

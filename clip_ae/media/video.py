@@ -8,31 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.timeline import TOLERANCE, Grid
+from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S, SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
-from clip_ae.media.container import Scan, scan
-from clip_ae.media.readers import Frame, Reader, Size, by_pyav
+from clip_ae.media.container import PacketScan, scan_packets
+from clip_ae.media.readers import Frame, FrameReader, FrameSize, read_with_pyav
 
 # Where a snippet's window is to be written.
-Place = Callable[[int], NDArray[Any]]
+GetSlot = Callable[[int], NDArray[Any]]
 
 
-def windows(
+def read_video_windows(
     path: str,
     info: VideoInfo,
-    grid: Grid,
+    grid: SnippetGrid,
     short_side: int,
     lookahead: int,
     *,
-    reader: Reader = by_pyav,
-    place: Place | None = None,
+    reader: FrameReader = read_with_pyav,
+    place: GetSlot | None = None,
 ) -> Iterator[Window]:
     """Each snippet's frames and `lookahead` more, at its `place` or in new memory; exactly info.snippets windows."""
-    found = scan(path)
+    found = scan_packets(path)
     shape = window_shape(info, grid, short_side, lookahead)
     _, height, width, _ = shape
     total = grid.frames_spanned(info.snippets) + lookahead
-    shown = on_grid(reader(path, found, (width, height)), found, grid, total)
+    shown = resample_to_grid(reader(path, found, (width, height)), found, grid, total)
     frame, real = np.zeros((height, width, 3), np.uint8), False
     filling: deque[_Filling] = deque()
     for j in range(total):
@@ -66,31 +66,33 @@ class _Filling:
         return Window(self.snippet, self.data, sum(self.real[:own]) / own)
 
 
-def window_shape(info: VideoInfo, grid: Grid, short_side: int, lookahead: int) -> tuple[int, int, int, int]:
+def window_shape(info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int) -> tuple[int, int, int, int]:
     """Shape of every window of a video: [n, H, W, 3]."""
-    width, height = scaled(info.width, info.height, short_side)
+    width, height = scale_size(info.width, info.height, short_side)
     return grid.frames + lookahead, height, width, 3
 
 
-def scaled(width: int, height: int, short_side: int) -> Size:
+def scale_size(width: int, height: int, short_side: int) -> FrameSize:
     """(width, height) with the given short side, the other in proportion and even."""
     long_side = 2 * round(max(width, height) * short_side / min(width, height) / 2)
     return (long_side, short_side) if width >= height else (short_side, long_side)
 
 
-def on_grid(frames: Iterator[tuple[float, Frame]], found: Scan, grid: Grid, total: int) -> Iterator[tuple[Frame, bool]]:
+def resample_to_grid(
+    frames: Iterator[tuple[float, Frame]], found: PacketScan, grid: SnippetGrid, total: int
+) -> Iterator[tuple[Frame, bool]]:
     """The frame on display at j / fps for j = 0, 1, ... while there is one; False where it merely stands in."""
     j, last, current = 0, -math.inf, None
     for seconds, frame in frames:
         if seconds <= last:
             # A damaged stream may step back in time.
             continue
-        while j < total and grid.frame_time(j) + TOLERANCE < seconds:
+        while j < total and grid.frame_time(j) + TIMESTAMP_TOLERANCE_S < seconds:
             yield (frame, False) if current is None else (current, found.holds(last, grid.frame_time(j)))
             j += 1
         if j == total:
             return
         last, current = seconds, frame
-    while current is not None and grid.frame_time(j) < found.stop - TOLERANCE:
+    while current is not None and grid.frame_time(j) < found.stop - TIMESTAMP_TOLERANCE_S:
         yield current, found.holds(last, grid.frame_time(j))
         j += 1

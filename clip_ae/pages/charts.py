@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
-from clip_ae.core.error_types import KINDS
+from clip_ae.core.error_types import ERROR_TYPES
 
 # Okabe and Ito's palette, without black, and without yellow, which a white page swallows.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 # What is right is green, what is nothing is grey. In whole bars, beside others, yellow is seen.
-OF_KINDS = dict(zip(KINDS, ("#009e73", "#f0e442", "#d55e00", "#56b4e9", "#cc79a7", "#98a2b3"), strict=True))
-Line = Sequence[tuple[float, float]]
+ERROR_COLOURS = dict(zip(ERROR_TYPES, ("#009e73", "#f0e442", "#d55e00", "#56b4e9", "#cc79a7", "#98a2b3"), strict=True))
+Points = Sequence[tuple[float, float]]
 
 
-def colours(names: Sequence[str]) -> dict[str, str]:
+def assign_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
+def render_bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
     """Fractions as horizontal bars, in percent; one of `full` fills its place."""
     rows = (
         f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value / full)}"></i></td>'
@@ -27,7 +27,7 @@ def bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
     return f'<table class="bars">{"".join(rows)}</table>'
 
 
-def stacked(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -> str:
+def render_stacked_bars(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -> str:
     """Shares that add up to 1 as bars side by side in the order of fills, a row each."""
     lines = []
     for row, shares in rows.items():
@@ -41,10 +41,10 @@ def stacked(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -
             f'<tr><th scope="row">{escape(row)}</th><td class="stack"><div role="img" aria-label="{escape(words)}">'
             f"{''.join(marks)}</div></td></tr>"
         )
-    return f'{legend(fills)}<table class="bars">{"".join(lines)}</table>'
+    return f'{render_legend(fills)}<table class="bars">{"".join(lines)}</table>'
 
 
-def curves(lines: Mapping[str, Line], words: str, *, band: Sequence[tuple[float, float, float]] = ()) -> str:
+def render_curves(lines: Mapping[str, Points], words: str, *, band: Sequence[tuple[float, float, float]] = ()) -> str:
     """Lines over one x axis, each with a mark in the legend, over a band of (x, low, high). The words say what it is.
 
     The picture stretches to its place, so nothing that must be read stands inside it.
@@ -71,7 +71,7 @@ def curves(lines: Mapping[str, Line], words: str, *, band: Sequence[tuple[float,
     )
 
 
-def legend(fills: Mapping[str, str]) -> str:
+def render_legend(fills: Mapping[str, str]) -> str:
     marks = (f'<span><i style="background:{fill}"></i>{escape(name)}</span>' for name, fill in fills.items())
     return f'<p class="legend">{"".join(marks)}</p>'
 

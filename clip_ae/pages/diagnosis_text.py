@@ -3,41 +3,56 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clip_ae.core.error_types import KINDS
-from clip_ae.pages.text_table import aligned, percent
+from clip_ae.core.error_types import ERROR_TYPES
+from clip_ae.pages.text_table import align_table, format_percent
 
-SHOWN = ("1G", "3G", "10G")
-UNITS = {"length": " s", "coverage": " of the video", "instances": " of its class in the video"}
+SHOWN_MULTIPLES = ("1G", "3G", "10G")
+CHARACTERISTIC_UNITS = {"length": " s", "coverage": " of the video", "instances": " of its class in the video"}
 
 
-def diagnosis_table(found: Mapping[str, Any]) -> str:
+def format_diagnosis(found: Mapping[str, Any]) -> str:
     """Kinds among the best detections and what each costs; missed actions and sensitivity by trait."""
     at = found["tiou"]
     kinds = [
-        [name, *(percent(share(found["kinds"][k], name)) for k in SHOWN), _cost(found["cost"], name)] for name in KINDS
+        [
+            name,
+            *(format_percent(compute_share(found["kinds"][k], name)) for k in SHOWN_MULTIPLES),
+            _cost(found["cost"], name),
+        ]
+        for name in ERROR_TYPES
     ]
-    head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN), "mAP it costs"]
-    lost = f"{percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
+    head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN_MULTIPLES), "mAP it costs"]
+    lost = f"{format_percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
     return "\n".join(
-        [*aligned([head, *kinds]), "", lost, *aligned([["", "actions", "missed, %", "mAP_N, %"], *trait_rows(found)])]
+        [
+            *align_table([head, *kinds]),
+            "",
+            lost,
+            *align_table([["", "actions", "missed, %", "mAP_N, %"], *build_characteristic_rows(found)]),
+        ]
     )
 
 
-def trait_rows(found: Mapping[str, Any]) -> list[list[str]]:
+def build_characteristic_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Of every group of actions: how many there are, the share that is missed, and the normalised mAP."""
     return [
-        [_span(name, group), str(group["actions"]), percent(group["missed"]), percent(group["sensitivity"])]
-        for name in UNITS
+        [
+            _span(name, group),
+            str(group["actions"]),
+            format_percent(group["missed"]),
+            format_percent(group["sensitivity"]),
+        ]
+        for name in CHARACTERISTIC_UNITS
         for group in found["traits"][name]
     ]
 
 
-def multiples(found: Mapping[str, Any]) -> list[str]:
+def list_top_g_multiples(found: Mapping[str, Any]) -> list[str]:
     """1G to 10G, in order."""
     return sorted(found["kinds"], key=lambda name: int(name.removesuffix("G")))
 
 
-def share(counts: Mapping[str, int], name: str) -> float:
+def compute_share(counts: Mapping[str, int], name: str) -> float:
     total = sum(counts.values())
     return counts[name] / total if total else 0.0
 
@@ -50,4 +65,4 @@ def _span(name: str, group: Mapping[str, float]) -> str:
     """A group of actions in words."""
     low, high = group["from"], group["to"]
     values = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-    return f"{name} {values}{UNITS[name]}"
+    return f"{name} {values}{CHARACTERISTIC_UNITS[name]}"

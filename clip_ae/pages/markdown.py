@@ -5,27 +5,27 @@ import io
 import textwrap
 from collections.abc import Iterable, Sequence
 
-WIDTH = 110
+WRAP_WIDTH = 110
 
 
-def page(title: str, lead: Iterable[str], sections: Iterable[str], provenance: str) -> str:
+def render_markdown_page(title: str, lead: Iterable[str], sections: Iterable[str], provenance: str) -> str:
     # Inside JSON a ">" can only be part of a string; escaped, nothing there ends the comment.
     safe = provenance.replace(">", "\\u003e")
-    return "\n\n".join([f"# {title}", bullets(lead), *sections, f"<!-- provenance {safe} -->"]) + "\n"
+    return "\n\n".join([f"# {title}", render_bullets(lead), *sections, f"<!-- provenance {safe} -->"]) + "\n"
 
 
-def section(heading: str, *content: str) -> str:
+def render_section(heading: str, *content: str) -> str:
     return "\n\n".join([f"## {heading}", *filter(None, content)])
 
 
-def bullets(lines: Iterable[str]) -> str:
+def render_bullets(lines: Iterable[str]) -> str:
     wrap = textwrap.TextWrapper(
-        WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        WRAP_WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(map(wrap.fill, lines))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int) -> str:
+def render_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int) -> str:
     """The first `text` columns are words, set to the left; the others are figures, set to the right."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int) ->
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def format_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from clip_ae.pages.browser.files import script, style
+from clip_ae.pages.browser.files import read_scripts, read_style
 
 
-def page(title: str, lead: str, sections: Mapping[str, str], data: str, provenance: str) -> str:
+def render_html_page(title: str, lead: str, sections: Mapping[str, str], data: str, provenance: str) -> str:
     """Sections by heading; data is the JSON that the script draws, and stands last, so that words appear first."""
     links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in sections)
     content = "".join(
@@ -16,29 +16,29 @@ def page(title: str, lead: str, sections: Mapping[str, str], data: str, provenan
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{style()}</style></head><body>"
+        f"<style>{read_style()}</style></head><body>"
         f'<nav aria-label="sections"><div>{links}</div><button id="theme" type="button" hidden>Dark</button></nav>'
         f'<main><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
         f"{_json('provenance', provenance)}{_json('data', data)}"
-        f'<script type="module">{script()}</script></body></html>\n'
+        f'<script type="module">{read_scripts()}</script></body></html>\n'
     )
 
 
-def card(content: str) -> str:
+def render_card(content: str) -> str:
     return f'<div class="card">{content}</div>'
 
 
-def heading(text: str) -> str:
+def render_heading(text: str) -> str:
     return f"<h3>{escape(text)}</h3>"
 
 
-def figures(values: Mapping[str, str]) -> str:
+def render_key_numbers(values: Mapping[str, str]) -> str:
     """Headline numbers, large, each with its words."""
     cells = (f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in values.items())
     return f'<div class="figures">{"".join(cells)}</div>'
 
 
-def table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
+def render_html_table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
     """A table under its name, which scrolls sideways by itself; `text` columns wrap."""
     kind = ' class="text"' if text else ""
     head = "".join(f'<th scope="col"{kind}>{escape(cell)}</th>' for cell in header)
@@ -48,23 +48,25 @@ def table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, te
         + "</tr>"
         for first, *rest in rows
     )
-    return heading(name) + scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", name)
+    return render_heading(name) + wrap_scrollable(
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", name
+    )
 
 
-def scrolling(content: str, words: str) -> str:
+def wrap_scrollable(content: str, words: str) -> str:
     """What may be wider than the page scrolls by itself, and by keyboard where the script finds it wider."""
-    return card(f'<div class="scroll" role="group" aria-label="{escape(words)}">{content}</div>')
+    return render_card(f'<div class="scroll" role="group" aria-label="{escape(words)}">{content}</div>')
 
 
-def figure(name: str, note: str, picture: str) -> str:
+def render_figure(name: str, note: str, picture: str) -> str:
     return f"<figure><figcaption><b>{escape(name)}</b><small>{escape(note)}</small></figcaption>{picture}</figure>"
 
 
-def folded(name: str, content: str) -> str:
+def wrap_collapsible(name: str, content: str) -> str:
     return f"<details><summary>{escape(name)}</summary>{content}</details>"
 
 
-def paragraph(text: str) -> str:
+def render_paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from clip_ae.core.errors import printable
+from clip_ae.core.errors import make_printable
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """The first column to the left, the others to the right."""
-    rows = [[printable(cell) for cell in row] for row in rows]
+    rows = [[make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(_cells(row, widths)).rstrip() for row in rows]
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_left(rows: Sequence[Sequence[str]]) -> list[str]:
     """All columns to the left."""
-    rows = [[printable(cell) for cell in row] for row in rows]
+    rows = [[make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
@@ -24,5 +24,5 @@ def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     return f"{100 * value:.1f}"

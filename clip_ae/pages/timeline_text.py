@@ -3,21 +3,21 @@
 import math
 from collections.abc import Sequence
 
-from clip_ae.core.errors import printable
+from clip_ae.core.errors import make_printable
 from clip_ae.core.types import Detection, Instance
 
-TRUTH = "█"
+GROUND_TRUTH_MARK = "█"
 # By score as a share of the video's best.
-SHADES = "░▒▓█"
-STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
+SCORE_SHADES = "░▒▓█"
+AXIS_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 # Characters between two marks of the axis.
-APART = 12
+MIN_TICK_SPACING = 12
 
 
-def timeline(duration: float, truth: Sequence[Instance], found: Sequence[Detection], width: int) -> list[str]:
+def render_timeline(duration: float, truth: Sequence[Instance], found: Sequence[Detection], width: int) -> list[str]:
     """An axis in seconds, a line for each annotated class, and a line for each detection, the best first."""
     names = [f"{name} (annotated)" for name in _labels(truth)] + [f"{d.label} {d.score:.2f}" for d in found]
-    names = [printable(name) for name in names]
+    names = [make_printable(name) for name in names]
     left = max(map(len, names), default=0) + 2
     across = max(20, width - left - 1)
     best = max((d.score for d in found if d.score > 0), default=1.0)
@@ -32,10 +32,10 @@ def _labels(truth: Sequence[Instance]) -> list[str]:
 
 
 def _shade(share: float) -> str:
-    return SHADES[min(len(SHADES) - 1, int(max(0.0, share) * len(SHADES)))]
+    return SCORE_SHADES[min(len(SCORE_SHADES) - 1, int(max(0.0, share) * len(SCORE_SHADES)))]
 
 
-def _bars(spans: Sequence[tuple[float, float]], duration: float, across: int, mark: str = TRUTH) -> str:
+def _bars(spans: Sequence[tuple[float, float]], duration: float, across: int, mark: str = GROUND_TRUTH_MARK) -> str:
     """However short a span is, it has one character."""
     row = [" "] * across
     for start, stop in spans:
@@ -46,7 +46,10 @@ def _bars(spans: Sequence[tuple[float, float]], duration: float, across: int, ma
 
 
 def _axis(duration: float, across: int) -> str:
-    step = next((s for s in STEPS if s / duration * across >= APART), math.ceil(duration / across * APART))
+    step = next(
+        (s for s in AXIS_STEPS if s / duration * across >= MIN_TICK_SPACING),
+        math.ceil(duration / across * MIN_TICK_SPACING),
+    )
     row = ""
     for second in range(0, int(duration) + 1, step):
         row = row.ljust(int(second / duration * across))

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from clip_ae.core.errors import printable
+from clip_ae.core.errors import make_printable
 from clip_ae.core.types import Detection
 
 
-def apart(found: Iterable[Detection]) -> list[Detection]:
+def drop_overlapping(found: Iterable[Detection]) -> list[Detection]:
     """Those that overlap no better one, in time's order."""
     kept: list[Detection] = []
     for d in sorted(found, key=lambda d: -d.score):
@@ -15,7 +15,7 @@ def apart(found: Iterable[Detection]) -> list[Detection]:
     return sorted(kept, key=lambda d: d.start)
 
 
-def web_vtt(chapters: Sequence[Detection]) -> str:
+def format_web_vtt(chapters: Sequence[Detection]) -> str:
     # A cue ends after it begins.
     spans = ((d, max(d.stop, d.start + 0.001)) for d in chapters)
     cues = (f"{_time(d.start)} --> {_time(stop)}\n{_text(d.label)} {d.score:.2f}\n" for d, stop in spans)
@@ -30,4 +30,4 @@ def _time(seconds: float) -> str:
 
 def _text(label: str) -> str:
     """WebVTT has tags and an arrow of its own."""
-    return printable(label).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return make_printable(label).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.progress import track
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Encoder, Failure, VideoFeatures, VideoInfo, Window
 from clip_ae.data.snippet_times import snippet_times
-from clip_ae.media.decoder_pool import End, Feed, Prepared
+from clip_ae.media.decoder_pool import DecoderPool, PreparedWindow, VideoDone
 from clip_ae.media.decoder_process import Decoder
 
 # Batches' worth of windows that may wait for others of their shape.
-WAITING = 2
+MAX_PENDING_BATCHES = 2
 
 
-class Network(Protocol):
+class BatchEncoder(Protocol):
     """An encoder in batches of one shape."""
 
     def size(self, example: NDArray[Any]) -> int:
@@ -31,7 +31,7 @@ class Network(Protocol):
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
-class Rows:
+class FeatureBuffer:
     """One video's features as they come in; what never comes stays zero with coverage 0."""
 
     def __init__(self, info: VideoInfo, dim: int) -> None:
@@ -43,13 +43,13 @@ class Rows:
         self.decoded = 0.0
         # Windows that wait for their batch.
         self.waiting = 0
-        self.end: End | None = None
+        self.end: VideoDone | None = None
 
     @property
     def complete(self) -> bool:
         return self.end is not None and not self.waiting
 
-    def put(self, window: Prepared, feature: NDArray[np.float32]) -> None:
+    def put(self, window: PreparedWindow, feature: NDArray[np.float32]) -> None:
         with np.errstate(over="ignore"):
             half = feature.astype(np.float16)
         self.waiting -= 1
@@ -60,7 +60,7 @@ class Rows:
         else:
             self.not_finite.append(window.snippet)
 
-    def features(self, grid: Grid) -> VideoFeatures:
+    def features(self, grid: SnippetGrid) -> VideoFeatures:
         start, stop = snippet_times(grid, self.info.snippets)
         loudness = None if np.isnan(self.loudness).all() else self.loudness
         return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature, loudness)
@@ -80,10 +80,10 @@ class Rows:
             yield Failure(self.info.video_id, stage, "not-finite", message)
 
 
-Batch = list[tuple[Rows, Prepared]]
+WindowBatch = list[tuple[FeatureBuffer, PreparedWindow]]
 
 
-class Extraction:
+class FeatureExtractor:
     """One stream of features. Batches have one shape, so no neighbour ever changes a row.
 
     Where only some snippets of a video are `wanted`, the others' rows stay as if nothing had been there.
@@ -92,9 +92,9 @@ class Extraction:
     def __init__(
         self,
         stream: str,
-        grid: Grid,
+        grid: SnippetGrid,
         encoder: Encoder,
-        network: Network,
+        network: BatchEncoder,
         videos: Path,
         decoders: Sequence[Decoder],
         wanted: Mapping[str, Collection[int]] | None = None,
@@ -112,11 +112,11 @@ class Extraction:
     def features(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
         """Every video, in order, as soon as its last window is through."""
         began = time.perf_counter()
-        rows = [Rows(info, self.encoder.dim) for info in infos]
+        rows = [FeatureBuffer(info, self.encoder.dim) for info in infos]
         unfinished = deque(rows)
         # The network works in a thread of its own, on one batch while the next is gathered.
         with ThreadPoolExecutor(1) as executor:
-            at_work: tuple[Batch, Future[NDArray[np.float32]]] | None = None
+            at_work: tuple[WindowBatch, Future[NDArray[np.float32]]] | None = None
             for batch in self._batches(rows):
                 stacked = np.stack([window.data for _, window in batch if window.data is not None])
                 encoded = executor.submit(self._encode, stacked)
@@ -129,9 +129,9 @@ class Extraction:
         yield from self._complete(unfinished)
         self.seconds += time.perf_counter() - began
 
-    def _batches(self, rows: Sequence[Rows]) -> Iterator[Batch]:
+    def _batches(self, rows: Sequence[FeatureBuffer]) -> Iterator[WindowBatch]:
         """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
-        gathered: dict[tuple[int, ...], Batch] = {}
+        gathered: dict[tuple[int, ...], WindowBatch] = {}
         total = sum(len(self._wanted(r.info)) for r in rows)
         for row, window in track(self._windows(rows), self.stream, total, "snippets"):
             if window.data is None:
@@ -141,14 +141,14 @@ class Extraction:
             size = self.network.size(window.data)
             if len(gathered[window.data.shape]) >= size:
                 yield gathered.pop(window.data.shape)
-            elif sum(map(len, gathered.values())) >= WAITING * size:
+            elif sum(map(len, gathered.values())) >= MAX_PENDING_BATCHES * size:
                 yield gathered.pop(max(gathered, key=lambda shape: len(gathered[shape])))
         yield from gathered.values()
 
-    def _windows(self, rows: Sequence[Rows]) -> Iterator[tuple[Rows, Prepared]]:
+    def _windows(self, rows: Sequence[FeatureBuffer]) -> Iterator[tuple[FeatureBuffer, PreparedWindow]]:
         """All windows with the rows they belong to; a video's end is written down in passing."""
-        for index, part in Feed([r.info for r in rows], self._read, self.encoder.prepare, self.decoders):
-            if isinstance(part, End):
+        for index, part in DecoderPool([r.info for r in rows], self._read, self.encoder.prepare, self.decoders):
+            if isinstance(part, VideoDone):
                 rows[index].end = part
                 continue
             rows[index].decoded += part.coverage
@@ -161,7 +161,7 @@ class Extraction:
         self.busy += time.perf_counter() - began
         return encoded
 
-    def _complete(self, unfinished: deque[Rows]) -> Iterator[VideoFeatures]:
+    def _complete(self, unfinished: deque[FeatureBuffer]) -> Iterator[VideoFeatures]:
         while unfinished and unfinished[0].complete:
             rows = unfinished.popleft()
             self.failures.extend(rows.failures(self.stream, sees=self.encoder.short_side is not None))
@@ -181,6 +181,6 @@ class Extraction:
         return decoder.video(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
 
 
-def _put(batch: Batch, encoded: Future[NDArray[np.float32]]) -> None:
+def _put(batch: WindowBatch, encoded: Future[NDArray[np.float32]]) -> None:
     for (rows, window), feature in zip(batch, encoded.result(), strict=True):
         rows.put(window, feature)

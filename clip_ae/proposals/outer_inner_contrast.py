@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.proposals.segments import Floats, Runs
+from clip_ae.proposals.segments import Floats, PointRanges
 
 
-def contrast(curve: Floats, runs: Runs, outer: float) -> Floats:
+def outer_inner_contrast(curve: Floats, runs: PointRanges, outer: float) -> Floats:
     """Mean inside minus mean in the margins, each `outer` of the segment's length, cut at the curve's ends."""
     first, end = runs[:, 0], runs[:, 1]
     margin = np.ceil(outer * (end - first)).astype(np.int64)

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record, join_ids
-from clip_ae.data.parquet import read_parquet_record
-from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_record
+from clip_ae.core.provenance import Provenance, digest_ids
+from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
 
 @dataclass(frozen=True)
-class Origin:
+class FeatureLineage:
     """A dataset's folder of results, and the inputs of whatever read its features."""
 
     dataset: Path
@@ -26,7 +26,7 @@ class Origin:
             record = self._found(stream, record.inputs["features"])
         if record.stage != "extract":
             raise UserError(f"{self.dataset}: the {stream} features are ready ones; nobody knows how to make more")
-        spec = read(ExtractSpec, record.spec)
+        spec = parse_dataclass(ExtractSpec, record.spec)
         return spec, [self._network(name, record.inputs[name]) for name in spec.encoder.networks]
 
     def adapter(self, stream: str) -> WeightsFile | None:
@@ -45,20 +45,22 @@ class Origin:
         paths = self.dataset.glob("post_pretrained/*/model.safetensors")
         return _of(paths, self.inputs["model"], f"{self.dataset}: the network of the joint space")
 
-    def _read(self, stream: str) -> Record:
+    def _read(self, stream: str) -> Provenance:
         """Of one of the shards that were read, by a tuned encoder where there was one; other cuts may lie beside."""
         read_from = self.inputs.get(f"encoded/{stream}", self.inputs[f"features/{stream}"])
         for place in self._places(stream):
-            cuts: dict[str, list[Record]] = {}
+            cuts: dict[str, list[Provenance]] = {}
             for path in sorted(place.glob("*-of-*.parquet")):
-                cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_record(path))
+                cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_provenance(path))
             for records in cuts.values():
-                if join_ids(record.id for record in records) == read_from:
+                if digest_ids(record.id for record in records) == read_from:
                     return records[0]
         raise UserError(f"{self.dataset}: not the {stream} shards that were read; run it again")
 
-    def _found(self, stream: str, made_by: str) -> Record:
-        records = (read_parquet_record(p) for place in self._places(stream) for p in sorted(place.glob("*.parquet")))
+    def _found(self, stream: str, made_by: str) -> Provenance:
+        records = (
+            read_parquet_provenance(p) for place in self._places(stream) for p in sorted(place.glob("*.parquet"))
+        )
         record = next((r for r in records if r.id == made_by), None)
         if record is None:
             raise UserError(f"{self.dataset}: not the {stream} shards that were adapted; run it again")
@@ -78,6 +80,6 @@ class Origin:
 
 def _of(paths: Iterator[Path] | list[Path], made_by: str, what: str) -> WeightsFile:
     for path in paths:
-        if path.is_file() and read_weights_record(path).id == made_by:
+        if path.is_file() and read_weights_provenance(path).id == made_by:
             return read_weights(path)
     raise UserError(f"{what} is not there any more, or was made otherwise since; run it again")

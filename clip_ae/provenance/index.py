@@ -8,30 +8,30 @@ from pathlib import Path
 
 from clip_ae.core import paths
 from clip_ae.core.errors import ClipAeError
-from clip_ae.core.provenance import Record, join_ids
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.core.provenance import Provenance, digest_ids
+from clip_ae.provenance.read_provenance import read_provenance
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFile:
     """A file, the stage whose place it has, and what its path says; no record where none can be read."""
 
     path: str
     stage: str
     wildcards: Mapping[str, str]
-    record: Record | None
+    record: Provenance | None
 
 
-class Ledger:
+class ProvenanceIndex:
     """The outputs below a folder's results/, read once."""
 
     def __init__(self, root: Path) -> None:
         self.outputs = list(_outputs(root))
 
     @cached_property
-    def jobs(self) -> dict[str, list[Output]]:
+    def jobs(self) -> dict[str, list[OutputFile]]:
         """By record: a job's outputs, which have one record."""
-        found: dict[str, list[Output]] = defaultdict(list)
+        found: dict[str, list[OutputFile]] = defaultdict(list)
         for output in self.outputs:
             if output.record:
                 found[output.record.id].append(output)
@@ -46,11 +46,11 @@ class Ledger:
                 folder, _, cut = output.path.rpartition("/")
                 # Shards of an earlier number may lie beside today's.
                 folders[folder + cut.partition("-of-")[2]].add(made_by)
-        return {join_ids(ids): ids for ids in folders.values()} | {made_by: {made_by} for made_by in self.jobs}
+        return {digest_ids(ids): ids for ids in folders.values()} | {made_by: {made_by} for made_by in self.jobs}
 
-    def chain(self, record: Record) -> dict[str, Record]:
+    def chain(self, record: Provenance) -> dict[str, Provenance]:
         """Every record that the record's inputs name, directly or not, by id."""
-        found: dict[str, Record] = {}
+        found: dict[str, Provenance] = {}
         queue = list(record.inputs.values())
         while queue:
             for made_by in self.sets.get(queue.pop(), set()) - found.keys():
@@ -59,24 +59,24 @@ class Ledger:
         return found
 
 
-def _record(outputs: list[Output]) -> Record:
+def _record(outputs: list[OutputFile]) -> Provenance:
     record = outputs[0].record
     assert record is not None
     return record
 
 
-def _outputs(root: Path) -> Iterator[Output]:
+def _outputs(root: Path) -> Iterator[OutputFile]:
     for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
         path = file.relative_to(root).as_posix()
         for stage, pattern in paths.OUTPUTS:
-            wildcards = paths.match(pattern, path)
+            wildcards = paths.parse_wildcards(pattern, path)
             if wildcards is not None:
-                yield Output(path, stage, wildcards, _readable(file))
+                yield OutputFile(path, stage, wildcards, _readable(file))
                 break
 
 
-def _readable(file: Path) -> Record | None:
+def _readable(file: Path) -> Provenance | None:
     try:
-        return read_record(file)
+        return read_provenance(file)
     except ClipAeError:
         return None

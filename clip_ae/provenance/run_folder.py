@@ -6,35 +6,35 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import LocalizeSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
-from clip_ae.data.detections import read_json, read_json_record
-from clip_ae.provenance.feature_lineage import Origin
-from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_record
+from clip_ae.core.provenance import Provenance
+from clip_ae.data.detections import read_json_object, read_json_provenance
+from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """results/{dataset}/runs/{run}/seed-{seed}."""
 
     folder: Path
 
     @cached_property
-    def record(self) -> Record:
+    def record(self) -> Provenance:
         """What made the run's detections: they name the model and the features that they are of."""
-        return read_json_record(self.folder / "detections.json")
+        return read_json_provenance(self.folder / "detections.json")
 
     @property
     def settings(self) -> LocalizeSpec:
-        return read(LocalizeSpec, self.record.spec)
+        return parse_dataclass(LocalizeSpec, self.record.spec)
 
     @property
     def model(self) -> WeightsFile:
         """Of the last round; earlier settings may have left rounds after it."""
         for path in sorted(self.folder.glob("round-*/model.safetensors")):
-            if read_weights_record(path).id == self.record.inputs["model"]:
+            if read_weights_provenance(path).id == self.record.inputs["model"]:
                 return read_weights(path)
         raise UserError(f"{self.folder}: the model of its detections is not there any more; train the run again")
 
@@ -42,25 +42,25 @@ class Trained:
     def names(self) -> dict[str, Sequence[dict[str, Any]]]:
         """What its clusters may be called, where a vocabulary was given."""
         path = self.folder / "names.json"
-        return dict(read_json(path)["names"]) if path.is_file() else {}
+        return dict(read_json_object(path)["names"]) if path.is_file() else {}
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> FeatureLineage:
         """How its features were made."""
-        return Origin(self.folder.parents[2], self.record.inputs)
+        return FeatureLineage(self.folder.parents[2], self.record.inputs)
 
 
-def find_trained(place: Path) -> Trained:
+def find_trained_run(place: Path) -> TrainedRun:
     """The run in a folder: of a seed, or of a dataset, whose headline run or only run it is."""
     place = place.resolve()
     if (place / "detections.json").is_file():
-        return Trained(place)
+        return TrainedRun(place)
     seeds = sorted(path.parent for path in place.glob("runs/*/seed-*/detections.json"))
     chosen = _headline(place) or (seeds[0] if len(seeds) == 1 else None)
     if chosen is None:
         found = f"; name one of {', '.join(map(str, seeds))}" if seeds else ""
         raise UserError(f"{place}: no finished run{found or ', as results/{dataset} or its runs/{run}/seed-{seed} is'}")
-    return Trained(chosen)
+    return TrainedRun(chosen)
 
 
 def _headline(place: Path) -> Path | None:
@@ -68,6 +68,6 @@ def _headline(place: Path) -> Path | None:
     summary = place.parent / f"{place.name}_detections.json"
     if not summary.is_file():
         return None
-    spec = read_json_record(summary).spec
+    spec = read_json_provenance(summary).spec
     folder = place / "runs" / str(spec["run"]) / f"seed-{spec['seeds'][0]}"
     return folder if (folder / "detections.json").is_file() else None

@@ -8,24 +8,24 @@ import numpy as np
 
 from clip_ae.scoring.segments import Floats
 
-ELEVEN = np.arange(11) / 10
+ELEVEN_RECALLS = np.arange(11) / 10
 
 
-def interpolated(precision: Floats, recall: Floats, gain: Floats) -> Floats:
+def compute_interpolated_ap(precision: Floats, recall: Floats, gain: Floats) -> Floats:
     """The area under the best precision from each recall on (VOC from 2010 on, ActivityNet)."""
     area: Floats = (gain * _best_from_here(precision)).sum(axis=-1)
     return area
 
 
-def sampled(precision: Floats, recall: Floats, gain: Floats) -> Floats:
+def compute_noninterpolated_ap(precision: Floats, recall: Floats, gain: Floats) -> Floats:
     """Mean of the precision at each ground truth, 0 at those not found (the THUMOS14 kit since 2015)."""
     area: Floats = (gain * precision).sum(axis=-1)
     return area
 
 
-def eleven_points(precision: Floats, recall: Floats, gain: Floats) -> Floats:
+def compute_eleven_point_ap(precision: Floats, recall: Floats, gain: Floats) -> Floats:
     """Mean of the best precision from recall 0, 0.1, ... 1 on (VOC 2007, the THUMOS14 kit of 2014)."""
-    reached = recall[..., None, :] >= ELEVEN[:, None]
+    reached = recall[..., None, :] >= ELEVEN_RECALLS[:, None]
     area: Floats = np.where(reached, precision[..., None, :], 0.0).max(axis=-1, initial=0.0).mean(axis=-1)
     return area
 

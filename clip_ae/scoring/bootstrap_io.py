@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from clip_ae.scoring.bootstrap import interval
+from clip_ae.scoring.bootstrap import compute_bootstrap_interval
 from clip_ae.scoring.segments import Floats
 
 # By mAP or average, then by tIoU or range.
-Scores = Mapping[str, Mapping[str, float]]
+Metrics = Mapping[str, Mapping[str, float]]
 Draws = Mapping[str, Mapping[str, Floats]]
-KINDS = ("mAP", "average")
+METRIC_KINDS = ("mAP", "average")
 
 
-def told(scores: Scores, draws: Draws, *, truth: str, protocol: str) -> dict[str, Any]:
+def bootstrap_summary(scores: Metrics, draws: Draws, *, truth: str, protocol: str) -> dict[str, Any]:
     """`interval` and `bootstrap` of map.json, where any draw shows ground truth.
 
     Draws of two files pair where truth and protocol are the same.
@@ -22,33 +22,36 @@ def told(scores: Scores, draws: Draws, *, truth: str, protocol: str) -> dict[str
     if not all(len(values) for columns in draws.values() for values in columns.values()):
         return {}
     return {
-        "interval": {kind: {c: within(scores[kind][c], v) for c, v in draws[kind].items()} for kind in KINDS},
+        "interval": {
+            kind: {c: compute_clipped_interval(scores[kind][c], v) for c, v in draws[kind].items()}
+            for kind in METRIC_KINDS
+        },
         "bootstrap": {
             "truth": truth,
             "protocol": protocol,
             # A number a line would bury the rest of the file.
-            **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in KINDS},
+            **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in METRIC_KINDS},
         },
     }
 
 
-def read(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
+def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
     return {
         kind: {c: np.array([float(x) for x in text.split()]) for c, text in result["bootstrap"][kind].items()}
-        for kind in KINDS
+        for kind in METRIC_KINDS
     }
 
 
-def over_seeds(scores: Scores, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def bootstrap_seed_mean(scores: Metrics, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of the mean over seeds: in each draw all seeds see the same videos. Nothing where a seed has no draws."""
     if not all("bootstrap" in result for result in results):
         return {}
-    found = [read(result) for result in results]
-    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in scores[kind]} for kind in KINDS}
-    return told(scores, draws, **{name: results[0]["bootstrap"][name] for name in ("truth", "protocol")})
+    found = [read_draws(result) for result in results]
+    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in scores[kind]} for kind in METRIC_KINDS}
+    return bootstrap_summary(scores, draws, **{name: results[0]["bootstrap"][name] for name in ("truth", "protocol")})
 
 
-def within(score: float, draws: Floats) -> list[float]:
+def compute_clipped_interval(score: float, draws: Floats) -> list[float]:
     """The interval of a score that is a fraction."""
-    ends: list[float] = np.clip(interval(score, draws), 0, 1).tolist()
+    ends: list[float] = np.clip(compute_bootstrap_interval(score, draws), 0, 1).tolist()
     return ends

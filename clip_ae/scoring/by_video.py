@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from clip_ae.scoring.average_precision import Judged, average_precision
+from clip_ae.scoring.average_precision import MatchedDetections, compute_average_precision
 from clip_ae.scoring.segments import Floats
 
 
-def by_video(judged: Judged, classes: int, videos: int) -> Floats:
+def compute_ap_by_video(judged: MatchedDetections, classes: int, videos: int) -> Floats:
     """[videos]: mean AP over the classes that a video shows and over thresholds, of its own detections alone.
 
     nan where nothing is annotated. A pair of a video and a class is scored as a class of its own.
@@ -17,14 +17,14 @@ def by_video(judged: Judged, classes: int, videos: int) -> Floats:
     pairs, truth_pair = np.unique(truth.video * classes + truth.label, return_inverse=True)
     wanted = ranked.video * classes + ranked.label
     kept = np.flatnonzero(np.isin(wanted, pairs))
-    apart = Judged(
+    apart = MatchedDetections(
         replace(truth, video=np.zeros_like(truth.video), label=truth_pair),
         replace(ranked.take(kept), video=np.zeros_like(kept), label=np.searchsorted(pairs, wanted[kept])),
         judged.hit[:, kept],
         judged.counted[:, kept],
         judged.protocol,
     )
-    ap = average_precision(apart, len(pairs)).mean(axis=0)
+    ap = compute_average_precision(apart, len(pairs)).mean(axis=0)
     total, shown = (np.bincount(pairs // classes, weights, videos) for weights in (ap, np.ones(len(pairs))))
     found: Floats = np.where(shown > 0, total / np.maximum(shown, 1), np.nan)
     return found

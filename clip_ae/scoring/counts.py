@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.scoring.evaluate import Problem
+from clip_ae.scoring.evaluate import EvalInput
 
 
-def counts(test: Mapping[str, Annotation], found: Sequence[Detection], problem: Problem) -> dict[str, int]:
+def count_scored_items(
+    test: Mapping[str, Annotation], found: Sequence[Detection], problem: EvalInput
+) -> dict[str, int]:
     """What is odd is scored as it is, but for detections outside the subset or without a cluster."""
     truth, scored = problem.truth, len(problem.detections)
     inside = [d for d in found if d.video_id in test]

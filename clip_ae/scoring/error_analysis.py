@@ -13,52 +13,54 @@ from dataclasses import replace
 
 import numpy as np
 
-from clip_ae.core.error_types import KINDS
-from clip_ae.scoring.average_precision import Judged, average_precision, mean_over_classes
-from clip_ae.scoring.matching import overlapping
+from clip_ae.core.error_types import ERROR_TYPES
+from clip_ae.scoring.average_precision import MatchedDetections, average_over_classes, compute_average_precision
+from clip_ae.scoring.matching import find_overlaps
 from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
 
-TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(KINDS))
+TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(ERROR_TYPES))
 # Below it a detection has nothing to do with an action.
-FAINT = 0.1
-MULTIPLES = tuple(range(1, 11))
+BACKGROUND_TIOU = 0.1
+TOP_G_MULTIPLES = tuple(range(1, 11))
 
 
-def kinds(judged: Judged, thresholds: Sequence[float]) -> Ints:
+def classify_detections(judged: MatchedDetections, thresholds: Sequence[float]) -> Ints:
     """[thresholds, detections]: a number of KINDS."""
-    own = best_overlap(judged.truth, judged.ranked)
-    anyone = best_overlap(_without_label(judged.truth), _without_label(judged.ranked))
+    own = compute_best_tiou(judged.truth, judged.ranked)
+    anyone = compute_best_tiou(_without_label(judged.truth), _without_label(judged.ranked))
     return np.stack([_kinds(hit, own, anyone, t) for hit, t in zip(judged.hit, thresholds, strict=True)])
 
 
-def best_overlap(truth: Segments, ranked: Segments) -> Floats:
+def compute_best_tiou(truth: Segments, ranked: Segments) -> Floats:
     """Each detection's highest tIoU with ground truth of its video and class."""
-    pairs = overlapping(truth.take(np.lexsort((truth.video, truth.label))), ranked)
+    pairs = find_overlaps(truth.take(np.lexsort((truth.video, truth.label))), ranked)
     best = np.zeros(len(ranked))
     np.maximum.at(best, pairs.detection, pairs.tiou)
     return best
 
 
-def at_multiples(judged: Judged, kind: Ints) -> list[dict[str, int]]:
+def count_types_in_top_kg(judged: MatchedDetections, kind: Ints) -> list[dict[str, int]]:
     """How many of each kind are among the k G best detections of the classes, G a class's instances, k from 1 to 10."""
     instances = np.bincount(judged.truth.label, minlength=1 + int(judged.ranked.label.max(initial=0)))
     place = _place_in_class(judged.ranked.label)
     found = []
-    for k in MULTIPLES:
-        counts = np.bincount(kind[place < k * instances[judged.ranked.label]], minlength=len(KINDS))
-        found.append(dict(zip(KINDS, counts.tolist(), strict=True)))
+    for k in TOP_G_MULTIPLES:
+        counts = np.bincount(kind[place < k * instances[judged.ranked.label]], minlength=len(ERROR_TYPES))
+        found.append(dict(zip(ERROR_TYPES, counts.tolist(), strict=True)))
     return found
 
 
-def costs(judged: Judged, kind: Ints, classes: int) -> dict[str, Floats]:
+def compute_error_impact(judged: MatchedDetections, kind: Ints, classes: int) -> dict[str, Floats]:
     """By how much mAP [thresholds] would be higher without the false detections of each kind."""
     whole = _mean(judged, classes)
-    without = {name: replace(judged, counted=judged.counted & (kind != k)) for k, name in enumerate(KINDS) if k != TRUE}
+    without = {
+        name: replace(judged, counted=judged.counted & (kind != k)) for k, name in enumerate(ERROR_TYPES) if k != TRUE
+    }
     return {name: _mean(rest, classes) - whole for name, rest in without.items()}
 
 
 def _kinds(hit: Bools, own: Floats, anyone: Floats, threshold: float) -> Ints:
-    faint = min(FAINT, threshold)
+    faint = min(BACKGROUND_TIOU, threshold)
     tests = [hit, own >= threshold, anyone >= threshold, own >= faint, anyone >= faint]
     return np.select(tests, [TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION], BACKGROUND)
 
@@ -76,5 +78,5 @@ def _without_label(some: Segments) -> Segments:
     return replace(some, label=np.zeros_like(some.label))
 
 
-def _mean(judged: Judged, classes: int) -> Floats:
-    return mean_over_classes(average_precision(judged, classes), judged.truth)
+def _mean(judged: MatchedDetections, classes: int) -> Floats:
+    return average_over_classes(compute_average_precision(judged, classes), judged.truth)

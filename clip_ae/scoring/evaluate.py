@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.schema import Evaluation
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.provenance import digest
-from clip_ae.core.tiou_ranges import ranges
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.types import Annotation, Detection, Label
-from clip_ae.scoring.average_precision import Judged, average_precision, judge, mean_over_classes
-from clip_ae.scoring.bootstrap import replicated
-from clip_ae.scoring.bootstrap_io import Scores, told
-from clip_ae.scoring.mapping import MAPPINGS, apply
-from clip_ae.scoring.segments import Floats, Ints, Segments, segments
+from clip_ae.scoring.average_precision import MatchedDetections, average_over_classes, compute_average_precision, match
+from clip_ae.scoring.bootstrap import bootstrap_map
+from clip_ae.scoring.bootstrap_io import Metrics, bootstrap_summary
+from clip_ae.scoring.mapping import CLUSTER_MAPPINGS, apply_mapping
+from clip_ae.scoring.segments import Floats, Ints, Segments, make_segments
 
 CHANCE_SEED = 0
 
 
 @dataclass(frozen=True)
-class Problem:
+class EvalInput:
     """Everything by number: detections carry clusters, ground truth carries classes.
 
     Where the run was told the classes, clusters are classes and need no mapping. Ambiguous segments have no class.
@@ -40,19 +40,19 @@ class Problem:
     counts: Ints
 
 
-def pose(
+def build_eval_input(
     test: Mapping[str, Annotation],
     train: Mapping[str, Annotation],
     labels: Sequence[Label],
     detections: Sequence[Detection],
     *,
     told: bool = False,
-) -> Problem:
+) -> EvalInput:
     """Detections on videos outside the test set, or of a cluster without videos, are left out.
 
     Without labels to name clusters, detections carry classes.
     """
-    classes = sorted(labels_of([*test.values(), *train.values()]))
+    classes = sorted(collect_labels([*test.values(), *train.values()]))
     names = sorted({label.label for label in labels}) or classes
     videos = sorted(test)
     place, row, column = _places(videos), _places(names), _places(classes)
@@ -67,12 +67,19 @@ def pose(
         if d.video_id in place and d.label in row
     ]
     unclear = [(place[v], 0, *span, 1.0) for v in videos for span in test[v].ambiguous]
-    return Problem(
-        classes, names, told or not labels, videos, segments(truth), segments(found), segments(unclear), counts
+    return EvalInput(
+        classes,
+        names,
+        told or not labels,
+        videos,
+        make_segments(truth),
+        make_segments(found),
+        make_segments(unclear),
+        counts,
     )
 
 
-def labels_of(annotations: Iterable[Annotation]) -> set[str]:
+def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
     return {i.label for a in annotations for i in a.instances}
 
 
@@ -83,41 +90,43 @@ def refuse_unknown_labels(path: Path, found: Sequence[Detection], known: Iterabl
         hint = (
             "; clusters need names: evaluate takes --labels, diagnose --scores"
             if label.startswith("cluster-")
-            else nearest(label, classes)
+            else suggest_name(label, classes)
         )
         raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
 
 
-def score(problem: Problem, settings: Evaluation) -> dict[str, Any]:
+def score_classes(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """The figures of map.json that need no clusters."""
-    problem = on_grid(problem, settings.round_to_grid)
+    problem = round_to_grid(problem, settings.round_to_grid)
     return _scored(problem, _judged(problem, problem.detections, _identity(problem), settings), settings)
 
 
-def chance(problem: Problem, settings: Evaluation) -> dict[str, Any]:
+def score_chance(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """What detections that carry classes give when every video's classes are permuted."""
-    problem = on_grid(problem, settings.round_to_grid)
+    problem = round_to_grid(problem, settings.round_to_grid)
     return _chance(problem, _identity(problem), settings)
 
 
-def score_clusters(problem: Problem, settings: Evaluation) -> dict[str, Any]:
+def score_clusters(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """All figures of map.json: the headline mapping's at the top, every mapping's below."""
-    problem = on_grid(problem, settings.round_to_grid)
-    weights = {name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in MAPPINGS.items()}
+    problem = round_to_grid(problem, settings.round_to_grid)
+    weights = {
+        name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in CLUSTER_MAPPINGS.items()
+    }
     judged = {name: _judged(problem, problem.detections, w, settings) for name, w in weights.items()}
     return {
         **_scored(problem, judged[settings.mapping], settings),
         "mapping": {
             "headline": settings.mapping,
             "contingency": _table(problem, problem.counts),
-            **{n: _mapped(problem, judged[n], weights[n], settings) for n in MAPPINGS},
+            **{n: _mapped(problem, judged[n], weights[n], settings) for n in CLUSTER_MAPPINGS},
         },
         "chance": {**_chance(problem, weights[settings.mapping], settings), "shuffles": settings.shuffles},
     }
 
 
-def _scored(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str, Any]:
-    ap = average_precision(judged, len(problem.classes))
+def _scored(problem: EvalInput, judged: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
+    ap = compute_average_precision(judged, len(problem.classes))
     means = _means(ap, problem.truth, settings)
     return {
         **means,
@@ -126,9 +135,9 @@ def _scored(problem: Problem, judged: Judged, settings: Evaluation) -> dict[str,
     }
 
 
-def _mapped(problem: Problem, judged: Judged, weights: Floats, settings: Evaluation) -> dict[str, Any]:
+def _mapped(problem: EvalInput, judged: MatchedDetections, weights: Floats, settings: Evaluation) -> dict[str, Any]:
     """One mapping's scores, and into how many detections it turned those that there are."""
-    ap = average_precision(judged, len(problem.classes))
+    ap = compute_average_precision(judged, len(problem.classes))
     return {
         **_means(ap, problem.truth, settings),
         "weights": _table(problem, weights),
@@ -136,28 +145,30 @@ def _mapped(problem: Problem, judged: Judged, weights: Floats, settings: Evaluat
     }
 
 
-def _bootstrapped(problem: Problem, judged: Judged, settings: Evaluation, means: Scores) -> dict[str, Any]:
+def _bootstrapped(
+    problem: EvalInput, judged: MatchedDetections, settings: Evaluation, means: Metrics
+) -> dict[str, Any]:
     """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
-    replicates = replicated(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
+    replicates = bootstrap_map(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
     by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
     draws = {
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
     }
     rounded = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
-    return told(means, draws, truth=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}")
+    return bootstrap_summary(means, draws, truth=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}")
 
 
-def _truth_digest(problem: Problem) -> str:
+def _truth_digest(problem: EvalInput) -> str:
     """What is scored against: replicates of two files can be paired where it is the same."""
-    return digest(canonical([problem.videos, problem.classes, _rows(problem.truth), _rows(problem.ambiguous)]))
+    return digest(to_canonical_json([problem.videos, problem.classes, _rows(problem.truth), _rows(problem.ambiguous)]))
 
 
 def _rows(some: Segments) -> list[tuple[Any, ...]]:
     return sorted(zip(*(column.tolist() for column in (some.video, some.label, some.start, some.stop)), strict=True))
 
 
-def on_grid(problem: Problem, seconds: float | None) -> Problem:
+def round_to_grid(problem: EvalInput, seconds: float | None) -> EvalInput:
     """Ends of ground truth and detections at the nearest multiples, as some codes of the field score."""
     if seconds is None:
         return problem
@@ -168,22 +179,22 @@ def on_grid(problem: Problem, seconds: float | None) -> Problem:
     return replace(problem, truth=truth, detections=detections, ambiguous=ambiguous)
 
 
-def _identity(problem: Problem) -> Floats:
+def _identity(problem: EvalInput) -> Floats:
     return np.array([[float(own == name) for name in problem.classes] for own in problem.clusters])
 
 
-def main_class(annotation: Annotation) -> str:
+def find_main_class(annotation: Annotation) -> str:
     """The class with the most instances; of ties the first by name."""
     counts = Counter(i.label for i in annotation.instances)
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _judged(problem: Problem, detections: Segments, weights: Floats, settings: Evaluation) -> Judged:
-    mapped = apply(weights, detections)
-    return judge(problem.truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
+def _judged(problem: EvalInput, detections: Segments, weights: Floats, settings: Evaluation) -> MatchedDetections:
+    mapped = apply_mapping(weights, detections)
+    return match(problem.truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
 
 
-def _chance(problem: Problem, weights: Floats, settings: Evaluation) -> dict[str, Any]:
+def _chance(problem: EvalInput, weights: Floats, settings: Evaluation) -> dict[str, Any]:
     """Mean over random relabellings: segments and scores stay, every video's clusters swap names on their own.
 
     What is left is what the segments and the number of clusters give by themselves.
@@ -195,12 +206,12 @@ def _chance(problem: Problem, weights: Floats, settings: Evaluation) -> dict[str
     for _ in range(settings.shuffles):
         label = rng.permuted(names, axis=1)[d.video, d.label]
         shuffled = Segments(d.video, label, d.start, d.stop, d.score)
-        total += average_precision(_judged(problem, shuffled, weights, settings), len(problem.classes))
+        total += compute_average_precision(_judged(problem, shuffled, weights, settings), len(problem.classes))
     return _means(total / settings.shuffles, problem.truth, settings)
 
 
 def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:
-    by_tiou = dict(zip(settings.tiou, mean_over_classes(ap, truth).tolist(), strict=True))
+    by_tiou = dict(zip(settings.tiou, average_over_classes(ap, truth).tolist(), strict=True))
     return {
         "mAP": {f"{t:g}": value for t, value in by_tiou.items()},
         "average": {name: float(np.mean([by_tiou[t] for t in inside])) for name, inside in _ranges(settings).items()},
@@ -208,10 +219,10 @@ def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[
 
 
 def _ranges(settings: Evaluation) -> dict[str, tuple[float, ...]]:
-    return ranges(settings.averages, settings.tiou)
+    return parse_tiou_ranges(settings.averages, settings.tiou)
 
 
-def _per_class(problem: Problem, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
+def _per_class(problem: EvalInput, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
     scored = np.unique(problem.truth.label)
     return {
         problem.classes[c]: {f"{t:g}": float(value) for t, value in zip(settings.tiou, ap[:, c], strict=True)}
@@ -219,7 +230,7 @@ def _per_class(problem: Problem, ap: Floats, settings: Evaluation) -> dict[str, 
     }
 
 
-def _table(problem: Problem, values: Ints | Floats) -> dict[str, dict[str, float]]:
+def _table(problem: EvalInput, values: Ints | Floats) -> dict[str, dict[str, float]]:
     """The entries that are not 0, by cluster and class."""
     return {
         cluster: {name: value for name, value in zip(problem.classes, row, strict=True) if value}

@@ -4,30 +4,32 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clip_ae.core.config.feature_adapters import PLAIN, PostPretraining
+from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter
 from clip_ae.core.config.specs import ScoreFewshotSpec
-from clip_ae.core.tiou_ranges import by_width
-from clip_ae.scoring.paired import Paired, paired, spread
-from clip_ae.scoring.results import Sheet, heading
+from clip_ae.core.tiou_ranges import sort_by_width
+from clip_ae.scoring.paired import MeanEstimate, compare_paired, estimate_mean
+from clip_ae.scoring.results import ResultTable, format_column_heading
 
 # By number of shots, of every episode: mAP and averages, and the same by chance.
-Scores = dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
+EpisodeScores = dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
 
 
-def left_out(spec: ScoreFewshotSpec) -> set[str]:
+def collect_held_out_classes(spec: ScoreFewshotSpec) -> set[str]:
     """Classes that a recipe never saw; all that leave any out leave out the same."""
     return {name for recipe in spec.recipes.values() for name in recipe.without}
 
 
-def result(spec: ScoreFewshotSpec, classes: Sequence[str], scores: Mapping[str, Scores]) -> dict[str, Any]:
+def build_fewshot_result(
+    spec: ScoreFewshotSpec, classes: Sequence[str], scores: Mapping[str, EpisodeScores]
+) -> dict[str, Any]:
     return {
         "classes": list(classes),
-        "held_out": bool(left_out(spec)),
+        "held_out": bool(collect_held_out_classes(spec)),
         "rows": {name: _row(name, scores, spec.recipes.get(name)) for name in scores},
     }
 
 
-def captions(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> list[str]:
+def build_fewshot_captions(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> list[str]:
     how, widest = spec.fewshot, _widest(found)
     lines = [
         f"Average mAP over tIoU {widest}: mean over {how.episodes} episodes of {how.ways} classes each, with its 95 % "
@@ -43,29 +45,29 @@ def captions(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def sheet(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> Sheet:
+def build_fewshot_table(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> ResultTable:
     shots = [str(k) for k in spec.fewshot.shots]
     widest = _widest(found)
-    heads = [head for k in shots for head in (f"{k}-shot", "chance", f"minus {PLAIN}")]
+    heads = [head for k in shots for head in (f"{k}-shot", "chance", f"minus {UNADAPTED}")]
     rows = []
     for name, row in found["rows"].items():
         cells = [cell for k in shots for cell in _cells(row["shots"][k], widest)]
         rows.append([name, _told(spec.recipes.get(name), found["held_out"]), *cells])
-    return Sheet(f"mAP, %, {heading(widest)}", ["features", "what they were told", *heads], rows, 2)
+    return ResultTable(f"mAP, %, {format_column_heading(widest)}", ["features", "what they were told", *heads], rows, 2)
 
 
-def _row(name: str, scores: Mapping[str, Scores], recipe: PostPretraining | None) -> dict[str, Any]:
-    shots = {str(k): _shots(episodes, scores[PLAIN][k] if recipe else None) for k, episodes in scores[name].items()}
+def _row(name: str, scores: Mapping[str, EpisodeScores], recipe: FeatureAdapter | None) -> dict[str, Any]:
+    shots = {str(k): _shots(episodes, scores[UNADAPTED][k] if recipe else None) for k, episodes in scores[name].items()}
     return {"uses_names": bool(recipe and recipe.uses_names), "shots": shots}
 
 
 def _shots(episodes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], plain: Any) -> dict[str, Any]:
     ours, chance = zip(*episodes, strict=True)
-    widest = by_width(ours[0]["average"])[-1]
+    widest = sort_by_width(ours[0]["average"])[-1]
     told = {"mean": _over(ours, _mean), "interval": _over(ours, _interval), "chance": _over(chance, _mean)}
     if plain is None:
         return told
-    apart = paired(_numbered(ours, widest), _numbered([score for score, _ in plain], widest))
+    apart = compare_paired(_numbered(ours, widest), _numbered([score for score, _ in plain], widest))
     return {**told, "minus_plain": {"mean": apart.mean, "interval": _ends(apart)}}
 
 
@@ -81,10 +83,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _interval(values: Sequence[float]) -> list[float]:
-    return _ends(spread(values))
+    return _ends(estimate_mean(values))
 
 
-def _ends(found: Paired) -> list[float]:
+def _ends(found: MeanEstimate) -> list[float]:
     return list(found.interval or ())
 
 
@@ -94,10 +96,10 @@ def _numbered(scores: Sequence[Mapping[str, Any]], column: str) -> dict[int, flo
 
 def _widest(found: Mapping[str, Any]) -> str:
     row = next(iter(found["rows"].values()))
-    return by_width(next(iter(row["shots"].values()))["mean"]["average"])[-1]
+    return sort_by_width(next(iter(row["shots"].values()))["mean"]["average"])[-1]
 
 
-def _told(recipe: PostPretraining | None, held_out: bool) -> str:
+def _told(recipe: FeatureAdapter | None, held_out: bool) -> str:
     if recipe is None:
         return "nothing"
     words = "uses class names" if recipe.uses_names else "no class names"

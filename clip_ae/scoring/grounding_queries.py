@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from clip_ae.core.types import Annotation, Query
+from clip_ae.core.types import Annotation, GroundingQuery
 
 
-def class_names(known: Mapping[str, Annotation]) -> list[Query]:
+def build_class_queries(known: Mapping[str, Annotation]) -> list[GroundingQuery]:
     """Each video asked for every class that it shows; any of its instances is right."""
     shown: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for video_id, annotation in sorted(known.items()):
         for instance in annotation.instances:
             shown.setdefault((video_id, instance.label), []).append((instance.start, instance.stop))
-    return [Query(video_id, label, tuple(moments)) for (video_id, label), moments in shown.items()]
+    return [GroundingQuery(video_id, label, tuple(moments)) for (video_id, label), moments in shown.items()]
 
 
-def others(queries: Sequence[Query]) -> list[Query]:
+def build_control_queries(queries: Sequence[GroundingQuery]) -> list[GroundingQuery]:
     """The same moments, asked for by what is said of other videos only: what a search finds that does not read.
 
     A video of which everything is said that is said of any has no such question.
@@ -28,7 +28,7 @@ def others(queries: Sequence[Query]) -> list[Query]:
     for query in queries:
         told.setdefault(query.video_id, set()).add(query.text)
 
-    def another(query: Query) -> str | None:
+    def another(query: GroundingQuery) -> str | None:
         following = (texts[(place[query.text] + k) % len(texts)] for k in range(1, len(texts)))
         return next((text for text in following if text not in told[query.video_id]), None)
 

@@ -28,10 +28,10 @@ def hungarian(counts: Ints) -> Floats:
     return _chosen(counts, rows, columns)
 
 
-MAPPINGS = {"soft_majority": soft_majority, "hard_majority": hard_majority, "hungarian": hungarian}
+CLUSTER_MAPPINGS = {"soft_majority": soft_majority, "hard_majority": hard_majority, "hungarian": hungarian}
 
 
-def apply(weights: Floats, detections: Segments) -> Segments:
+def apply_mapping(weights: Floats, detections: Segments) -> Segments:
     """Each detection once for every class of its cluster, its score times the weight."""
     which, label = np.nonzero(weights[detections.label] > 0)
     d = detections.take(which)

@@ -14,55 +14,55 @@ from clip_ae.scoring.segments import Bools, Ints, Segments
 
 
 @dataclass(frozen=True)
-class Pairs:
+class OverlapPairs:
     """Overlapping detections (by rank) and ground truths of one video and class."""
 
     detection: Ints
     truth: Ints
     tiou: np.ndarray[tuple[int], np.dtype[np.float64]]
 
-    def take(self, index: np.ndarray[tuple[int], np.dtype[np.generic]]) -> "Pairs":
-        return Pairs(self.detection[index], self.truth[index], self.tiou[index])
+    def take(self, index: np.ndarray[tuple[int], np.dtype[np.generic]]) -> "OverlapPairs":
+        return OverlapPairs(self.detection[index], self.truth[index], self.tiou[index])
 
 
-def activitynet(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
+def match_activitynet(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
     """[thresholds, detections]: by falling score each detection takes the free ground truth that it overlaps most.
 
     An overlap that equals the threshold reaches it.
     """
     hits = np.zeros((len(thresholds), len(ranked)), np.bool_)
-    for hit, holders in zip(hits, holding(truth, ranked, thresholds), strict=True):
+    for hit, holders in zip(hits, match_ground_truth(truth, ranked, thresholds), strict=True):
         hit[holders[holders < len(ranked)]] = True
     return hits
 
 
-def holding(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Ints:
+def match_ground_truth(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Ints:
     """[thresholds, ground truths]: the rank of the detection that has each; the number of detections where none has."""
     # Of equal overlaps the earlier ground truth is taken, whatever the file's order.
     order = np.lexsort((truth.stop, truth.start, truth.video, truth.label))
-    pairs = overlapping(truth.take(order), ranked)
+    pairs = find_overlaps(truth.take(order), ranked)
     pairs = pairs.take(pairs.tiou >= min(thresholds))
     pairs = pairs.take(np.lexsort((pairs.truth, -pairs.tiou, pairs.detection)))
     holders = np.empty((len(thresholds), len(truth)), np.int64)
     for row, threshold in zip(holders, thresholds, strict=True):
         enough = pairs.take(pairs.tiou >= threshold)
-        row[order] = served(enough.detection, enough.truth, len(truth), nobody=len(ranked))
+        row[order] = stable_match(enough.detection, enough.truth, len(truth), nobody=len(ranked))
     return holders
 
 
-def thumos14(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
+def match_thumos14(truth: Segments, ranked: Segments, thresholds: Sequence[float]) -> Bools:
     """[thresholds, detections]: in the file's order each ground truth takes the free detection that overlaps it most.
 
     The detection's score plays no part, and its overlap must exceed the threshold (the challenge's own kit).
     """
     truth = truth.take(np.lexsort((truth.video, truth.label)))
-    pairs = overlapping(truth, ranked)
+    pairs = find_overlaps(truth, ranked)
     pairs = pairs.take(np.lexsort((pairs.detection, -pairs.tiou, pairs.truth)))
     enough = (pairs.take(pairs.tiou > threshold) for threshold in thresholds)
-    return np.stack([served(e.truth, e.detection, len(ranked), nobody=len(truth)) < len(truth) for e in enough])
+    return np.stack([stable_match(e.truth, e.detection, len(ranked), nobody=len(truth)) < len(truth) for e in enough])
 
 
-def overlapping(truth: Segments, ranked: Segments) -> Pairs:
+def find_overlaps(truth: Segments, ranked: Segments) -> OverlapPairs:
     """All pairs with a shared moment; the ground truth must be in order of label, then video."""
     videos = 1 + max(truth.video.max(initial=0), ranked.video.max(initial=0))
     labels = 1 + max(truth.label.max(initial=0), ranked.label.max(initial=0))
@@ -74,19 +74,19 @@ def overlapping(truth: Segments, ranked: Segments) -> Pairs:
     other = np.repeat(first, count) + within
     overlap = tiou(ranked.start[detection], ranked.stop[detection], truth.start[other], truth.stop[other])
     shared = overlap > 0
-    return Pairs(detection[shared], other[shared], overlap[shared])
+    return OverlapPairs(detection[shared], other[shared], overlap[shared])
 
 
-def touching(some: Segments, ranked: Segments) -> Bools:
+def get_overlap_mask(some: Segments, ranked: Segments) -> Bools:
     """Which detections share a moment with some segment of their video, whatever its label."""
     alike = (Segments(s.video, np.zeros_like(s.label), s.start, s.stop, s.score) for s in (some, ranked))
     others, detections = alike
     found = np.zeros(len(ranked), np.bool_)
-    found[overlapping(others.take(np.argsort(others.video, kind="stable")), detections).detection] = True
+    found[find_overlaps(others.take(np.argsort(others.video, kind="stable")), detections).detection] = True
     return found
 
 
-def served(asking: Ints, asked: Ints, places: int, *, nobody: int) -> Ints:
+def stable_match(asking: Ints, asked: Ints, places: int, *, nobody: int) -> Ints:
     """Who gets each place: the lowest number goes first, each to the first free place of its own list.
 
     asking is sorted; asked has each one's places, the best first. A place that nobody gets has the number `nobody`.

@@ -9,7 +9,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Paired:
+class MeanEstimate:
     """Mean and sd of the differences; one seed tells nothing of their spread."""
 
     mean: float
@@ -18,18 +18,18 @@ class Paired:
     seeds: int
 
 
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
+def compare_paired(first: Mapping[int, float], second: Mapping[int, float]) -> MeanEstimate:
     """First less second over the seeds that both have, with the interval of Student's t."""
-    return spread([value - second[seed] for seed, value in first.items() if seed in second])
+    return estimate_mean([value - second[seed] for seed, value in first.items() if seed in second])
 
 
-def spread(values: Sequence[float]) -> Paired:
+def estimate_mean(values: Sequence[float]) -> MeanEstimate:
     """Their mean, with the interval of Student's t."""
     mean, count = statistics.fmean(values), len(values)
     if count == 1:
-        return Paired(mean, None, None, count)
+        return MeanEstimate(mean, None, None, count)
     from scipy.stats import t
 
     sd = statistics.stdev(values)
     half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * sd / math.sqrt(count)
-    return Paired(mean, sd, (mean - half, mean + half), count)
+    return MeanEstimate(mean, sd, (mean - half, mean + half), count)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from clip_ae.scoring import area, matching
 from clip_ae.scoring.segments import Bools, Floats, Segments
 
-ACTIVITYNET = (
+ACTIVITYNET_RULE = (
     "by falling score each detection takes the free ground truth of its video and class with the highest tIoU, "
     "if that reaches the threshold"
 )
-KIT = (
+THUMOS14_RULE = (
     "in the file's order each ground truth takes the free detection of its video and class with the highest tIoU, "
     "if that exceeds the threshold, whatever its score; a false detection that touches an Ambiguous segment is left out"
 )
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoringProtocol:
     """How detections find ground truth, what of the curve counts, and whether Ambiguous segments forgive."""
 
     match: Callable[[Segments, Segments, Sequence[float]], Bools]
@@ -27,14 +27,25 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "activitynet": Protocol(
-        matching.activitynet, area.interpolated, False, f"{ACTIVITYNET}; all-point interpolated AP"
+    "activitynet": ScoringProtocol(
+        matching.match_activitynet,
+        area.compute_interpolated_ap,
+        False,
+        f"{ACTIVITYNET_RULE}; all-point interpolated AP",
     ),
-    "non-interpolated": Protocol(
-        matching.activitynet, area.sampled, False, f"{ACTIVITYNET}; AP is the mean precision at each ground truth"
+    "non-interpolated": ScoringProtocol(
+        matching.match_activitynet,
+        area.compute_noninterpolated_ap,
+        False,
+        f"{ACTIVITYNET_RULE}; AP is the mean precision at each ground truth",
     ),
-    "thumos14-2014": Protocol(matching.thumos14, area.eleven_points, True, f"{KIT}; 11-point AP"),
-    "thumos14-2015": Protocol(
-        matching.thumos14, area.sampled, True, f"{KIT}; AP is the mean precision at each ground truth"
+    "thumos14-2014": ScoringProtocol(
+        matching.match_thumos14, area.compute_eleven_point_ap, True, f"{THUMOS14_RULE}; 11-point AP"
+    ),
+    "thumos14-2015": ScoringProtocol(
+        matching.match_thumos14,
+        area.compute_noninterpolated_ap,
+        True,
+        f"{THUMOS14_RULE}; AP is the mean precision at each ground truth",
     ),
 }

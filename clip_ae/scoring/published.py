@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from clip_ae.core.config.methods import Supervision
 
-THUMOS14 = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.1:0.5", "0.3:0.7", "0.1:0.7")
-ACTIVITYNET12 = ("0.5", "0.75", "0.95", "0.5:0.95")
+THUMOS14_COLUMNS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.1:0.5", "0.3:0.7", "0.1:0.7")
+ACTIVITYNET12_COLUMNS = ("0.5", "0.75", "0.95", "0.5:0.95")
 # Methods in the order of the paper's rows, both blocks in one.
-ORDER = (
+METHOD_ORDER = (
     "STPN", "WSAL-BM", "TSCN", "TCAM", "UGCT", "APSL", "after APSL", "CASE", "Wang et al.", "ISSF", "PMIL", "CLIP-AE",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ UNSUPERVISED_ACTIVITYNET12 = {
     "APSL": "43.7 28.1 5.8 27.6",
     "CLIP-AE": "45.3 28.7 6.7 28.9",
 }
-MODULES_ACTIVITYNET12 = {
+ABLATION_ACTIVITYNET12 = {
     "none": "37.4 23.8 4.9 22.7",
     "CAF": "41.6 26.5 5.6 25.1",
     "CCP": "43.4 27.8 6.1 26.5",
@@ -80,17 +80,17 @@ MODULES_ACTIVITYNET12 = {
 # Tables 1 and 2, by dataset.
 PUBLISHED = {
     "thumos14": (
-        *_rows(THUMOS14, "weak", WEAK_THUMOS14),
-        *_rows(THUMOS14, "unsupervised", UNSUPERVISED_THUMOS14),
+        *_rows(THUMOS14_COLUMNS, "weak", WEAK_THUMOS14),
+        *_rows(THUMOS14_COLUMNS, "unsupervised", UNSUPERVISED_THUMOS14),
     ),
     "activitynet12": (
-        *_rows(ACTIVITYNET12, "weak", WEAK_ACTIVITYNET12),
-        *_rows(ACTIVITYNET12, "unsupervised", UNSUPERVISED_ACTIVITYNET12),
+        *_rows(ACTIVITYNET12_COLUMNS, "weak", WEAK_ACTIVITYNET12),
+        *_rows(ACTIVITYNET12_COLUMNS, "unsupervised", UNSUPERVISED_ACTIVITYNET12),
     ),
 }
 # Table 3: the paper's own ablation, of one dataset only.
-ABLATION = {"activitynet12": _rows(ACTIVITYNET12, "unsupervised", MODULES_ACTIVITYNET12)}
-NOTES = {
+PUBLISHED_ABLATION = {"activitynet12": _rows(ACTIVITYNET12_COLUMNS, "unsupervised", ABLATION_ACTIVITYNET12)}
+PUBLISHED_NOTES = {
     "thumos14": (
         "Published rows are Table 1 of the CLIP-AE paper, in percent as printed; `-` is a blank there.",
         "A star marks what UGCT's authors re-implemented for this setting.",
@@ -105,7 +105,7 @@ NOTES = {
         "TSCN's value at tIoU 0.75 equals its average (13.6).",
     ),
 }
-SELECTION = (
+SELECTION_NOTE = (
     "Published rows are selected in other ways than ours: many papers keep the checkpoint with the best test mAP, and "
     "some round the ground truth to the snippet grid."
 )

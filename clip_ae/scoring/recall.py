@@ -8,19 +8,19 @@ import numpy as np
 from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.errors import UserError
 from clip_ae.core.tiou import tiou
-from clip_ae.core.types import Query
-from clip_ae.scoring.bootstrap import drawn
-from clip_ae.scoring.bootstrap_io import within
+from clip_ae.core.types import GroundingQuery
+from clip_ae.scoring.bootstrap import draw_videos
+from clip_ae.scoring.bootstrap_io import compute_clipped_interval
 from clip_ae.scoring.segments import Bools, Floats
 
-Moments = Sequence[tuple[float, float]]
+MomentSpans = Sequence[tuple[float, float]]
 # A number of each query.
-Values = Floats | Bools
+QueryValues = Floats | Bools
 
 
-def recall(
-    queries: Sequence[Query],
-    found: Sequence[Moments],
+def compute_recall(
+    queries: Sequence[GroundingQuery],
+    found: Sequence[MomentSpans],
     ranks: Sequence[int] = (1, 5),
     tious: Sequence[float] = (0.3, 0.5, 0.7),
 ) -> dict[str, Any]:
@@ -33,14 +33,14 @@ def recall(
         raise UserError("no sentence is left to score by; check that the videos are those of the sentences")
     best = np.array([_best(q, moments, max(ranks)) for q, moments in zip(queries, found, strict=True)])
 
-    def figures(measure: Callable[[Values], Any]) -> dict[str, Any]:
+    def figures(measure: Callable[[QueryValues], Any]) -> dict[str, Any]:
         reached = {f"R@{n}": {f"{t:g}": measure(best[:, n - 1] >= t) for t in tious} for n in ranks}
         return {**reached, "mIoU": measure(best[:, 0])}
 
     return {**figures(_mean), "interval": figures(_interval([q.video_id for q in queries]))}
 
 
-def _best(query: Query, found: Moments, most: int) -> Floats:
+def _best(query: GroundingQuery, found: MomentSpans, most: int) -> Floats:
     """[most]: the highest tIoU among the first n moments, for every n."""
     start, stop = np.reshape(found[:most], (-1, 2)).T
     overlap = np.zeros(most)
@@ -48,17 +48,17 @@ def _best(query: Query, found: Moments, most: int) -> Floats:
     return np.maximum.accumulate(overlap)
 
 
-def _mean(values: Values) -> float:
+def _mean(values: QueryValues) -> float:
     return float(np.mean(values))
 
 
-def _interval(video_ids: Sequence[str]) -> Callable[[Values], list[float]]:
+def _interval(video_ids: Sequence[str]) -> Callable[[QueryValues], list[float]]:
     """Of a mean over queries: sentences of one video are drawn together."""
     videos, video = np.unique(video_ids, return_inverse=True)
-    times = drawn(Evaluation().bootstrap, len(videos))
+    times = draw_videos(Evaluation().bootstrap, len(videos))
     count = times @ np.bincount(video)
 
-    def interval(values: Values) -> list[float]:
-        return within(_mean(values), times @ np.bincount(video, values) / count)
+    def interval(values: QueryValues) -> list[float]:
+        return compute_clipped_interval(_mean(values), times @ np.bincount(video, values) / count)
 
     return interval

@@ -8,14 +8,14 @@ from typing import Any
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.tiou_ranges import by_width
-from clip_ae.scoring.published import ORDER
+from clip_ae.core.tiou_ranges import sort_by_width
+from clip_ae.scoring.published import METHOD_ORDER
 
-SUPERVISIONS = ("weak", "unsupervised", "full")
+SUPERVISION_ORDER = ("weak", "unsupervised", "full")
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredRun:
     """A run, its settings, and its map.json of every seed."""
 
     name: str
@@ -32,7 +32,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ResultTable:
     """A table under a heading: its first `text` columns are words; notes stand below."""
 
     heading: str
@@ -42,38 +42,45 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
-def columns(run: Scored) -> list[str]:
-    return [*sorted(run.first["mAP"], key=float), *averages(run)]
+def list_metric_columns(run: ScoredRun) -> list[str]:
+    return [*sorted(run.first["mAP"], key=float), *list_tiou_ranges(run)]
 
 
-def averages(run: Scored) -> list[str]:
-    return by_width(run.first["average"])
+def list_tiou_ranges(run: ScoredRun) -> list[str]:
+    return sort_by_width(run.first["average"])
 
 
-def heading(column: str) -> str:
+def format_column_heading(column: str) -> str:
     return f"avg {column}" if ":" in column else column
 
 
-def ordered(runs: Iterable[Scored]) -> list[Scored]:
+def sort_runs(runs: Iterable[ScoredRun]) -> list[ScoredRun]:
     """In the order of the table; of one method without modules first, then with CAF, with CCP, with both."""
 
-    def key(run: Scored) -> tuple[tuple[int, int], int, str, str]:
+    def key(run: ScoredRun) -> tuple[tuple[int, int], int, str, str]:
         s = run.settings
-        return place(s.supervision, METHODS[s.method].title), bool(s.caf) + 2 * bool(s.ccp), s.features or "", run.name
+        return (
+            get_row_sort_key(s.supervision, METHODS[s.method].title),
+            bool(s.caf) + 2 * bool(s.ccp),
+            s.features or "",
+            run.name,
+        )
 
     return sorted(runs, key=key)
 
 
-def place(supervision: str, method: str) -> tuple[int, int]:
+def get_row_sort_key(supervision: str, method: str) -> tuple[int, int]:
     """By supervision, then by method in the paper's order."""
-    return SUPERVISIONS.index(supervision), ORDER.index(method) if method in ORDER else len(ORDER)
+    return SUPERVISION_ORDER.index(supervision), METHOD_ORDER.index(method) if method in METHOD_ORDER else len(
+        METHOD_ORDER
+    )
 
 
-def source(spec: SummarizeSpec) -> str:
+def describe_source(spec: SummarizeSpec) -> str:
     return "ours, simulated" if spec.simulated else "ours"
 
 
-def title(spec: SummarizeSpec, run: Run) -> str:
+def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     """What a run is, with its modules and its features; it says so where the method is a reconstruction."""
     method = METHODS[run.method]
     over = f" over {METHODS[run.ugct.base].title}" if run.ugct and run.ugct.base != method.head else ""
@@ -83,12 +90,12 @@ def title(spec: SummarizeSpec, run: Run) -> str:
     return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstructed else ''}{taught}"
 
 
-def mean_sd(values: Iterable[float]) -> str:
+def format_mean_sd(values: Iterable[float]) -> str:
     """`mean ± sd`; the mean alone where nothing spreads."""
-    return " ± ".join(filter(None, mean_and_sd(list(values), ".1f"))) or "-"
+    return " ± ".join(filter(None, format_mean_and_sd_cells(list(values), ".1f"))) or "-"
 
 
-def mean_and_sd(values: Sequence[float], form: str) -> tuple[str, str]:
+def format_mean_and_sd_cells(values: Sequence[float], form: str) -> tuple[str, str]:
     """Each is empty where there are too few values for it."""
     mean = format(statistics.fmean(values), form) if values else ""
     return mean, format(statistics.stdev(values), form) if len(values) > 1 else ""

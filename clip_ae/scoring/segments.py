@@ -38,7 +38,7 @@ class Segments:
         return self.take(order)
 
 
-def segments(rows: list[tuple[int, int, float, float, float]]) -> Segments:
+def make_segments(rows: list[tuple[int, int, float, float, float]]) -> Segments:
     """From rows of video, label, start, stop, score."""
     video, label, start, stop, score = np.asarray(rows, np.float64).reshape(-1, 5).T
     return Segments(video.astype(np.int64), label.astype(np.int64), start, stop, score)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_ae.scoring.area import interpolated
-from clip_ae.scoring.average_precision import Judged, by_label
+from clip_ae.scoring.area import compute_interpolated_ap
+from clip_ae.scoring.average_precision import MatchedDetections, group_by_label
 from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
 
-FIFTHS = (0.2, 0.4, 0.6, 0.8)
+QUANTILES = (0.2, 0.4, 0.6, 0.8)
 
 
 @dataclass(frozen=True)
-class Group:
+class InstanceGroup:
     """Ground truths alike in a trait: the smallest and the largest value among them."""
 
     low: float
@@ -24,7 +24,7 @@ class Group:
     members: Bools
 
 
-def traits(truth: Segments, durations: Floats) -> dict[str, Floats]:
+def compute_characteristics(truth: Segments, durations: Floats) -> dict[str, Floats]:
     """A value for each ground truth; nan where a video's length is not known."""
     length = truth.stop - truth.start
     return {
@@ -34,30 +34,32 @@ def traits(truth: Segments, durations: Floats) -> dict[str, Floats]:
     }
 
 
-def groups(values: Floats) -> list[Group]:
+def group_by_value(values: Floats) -> list[InstanceGroup]:
     """Fifths of the known values, fewer where many are equal."""
     known = np.isfinite(values)
     if not known.any():
         return []
-    edges = np.unique(np.quantile(values[known], FIFTHS))
+    edges = np.unique(np.quantile(values[known], QUANTILES))
     place = np.where(known, np.searchsorted(edges, values, "left"), -1)
     found = (place == k for k in range(len(edges) + 1))
-    return [Group(float(values[m].min()), float(values[m].max()), m) for m in found if m.any()]
+    return [InstanceGroup(float(values[m].min()), float(values[m].max()), m) for m in found if m.any()]
 
 
-def sensitivities(judged: Judged, holders: Ints, some: Sequence[Group]) -> list[float]:
+def compute_sensitivities(judged: MatchedDetections, holders: Ints, some: Sequence[InstanceGroup]) -> list[float]:
     """Of each group, the mean over thresholds and classes of AP for its actions alone.
 
     Detections that have other actions count neither way. Precision is normalised (Hoiem et al. 2012), as if every
     group had the same number of actions: R N / (R N + F) at recall R after F false ones, N a class's mean number.
     holders [thresholds, ground truths] are `matching.holding`'s.
     """
-    rows = dict(by_label(judged.ranked.label))
+    rows = dict(group_by_label(judged.ranked.label))
     number = len(judged.truth) / len(np.unique(judged.truth.label))
     return [_sensitivity(judged, holders, group.members, rows, number) for group in some]
 
 
-def _sensitivity(judged: Judged, holders: Ints, members: Bools, rows: Mapping[int, Ints], number: float) -> float:
+def _sensitivity(
+    judged: MatchedDetections, holders: Ints, members: Bools, rows: Mapping[int, Ints], number: float
+) -> float:
     nothing = np.zeros(0, np.int64)
     found = []
     for label in np.unique(judged.truth.label[members]).tolist():
@@ -74,7 +76,7 @@ def _normalised(ranks: Ints, wanted: Ints, others: Ints, number: float) -> float
     false = np.cumsum(~hit & ~np.isin(ranks, others))[hit]
     recall = np.arange(1, len(false) + 1) / len(wanted)
     precision = recall * number / (recall * number + false)
-    return float(interpolated(precision, recall, np.full(len(false), 1 / len(wanted))))
+    return float(compute_interpolated_ap(precision, recall, np.full(len(false), 1 / len(wanted))))
 
 
 def _alike(truth: Segments) -> Ints:

@@ -8,47 +8,49 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from clip_ae.core.config.specs import AdaptSpec
+from clip_ae.core.config.specs import AdaptFeaturesSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.types import Network, VideoFeatures
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.types import NetworkWeights, VideoFeatures
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_shard, write_shard
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.language.adapter import Joint, restore
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.language.adapter import JointEmbedding, restore_joint_embedding
 from clip_ae.weights.network_file import read_weights
 
 
 def run(
-    spec: AdaptSpec,
+    spec: AdaptFeaturesSpec,
     *,
     features: Annotated[Path, "the stream's shard (parquet)"],
     model: Annotated[Path, "model.safetensors of train_adapter"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    set_threads(spec.math_threads)
-    file, place = read_weights(model), resolve(device)
-    record = make_record(
+    configure_torch(spec.math_threads)
+    file, place = read_weights(model), resolve_device(device)
+    record = make_provenance(
         "adapt_features",
         spec,
-        {"features": read_parquet_record(features).id, "model": file.record.id},
+        {"features": read_parquet_provenance(features).id, "model": file.record.id},
         ("numpy", "torch"),
     )
-    joint = joint_of(file, place)
+    joint = restore_joint_space(file, place)
     dim = joint.about["dims"][spec.stream] + joint.about["width"]
-    videos = adapted(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), place)
+    videos = adapt_videos(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), place)
     write_shard(out, spec.stream, dim, videos, record)
 
 
-def joint_of(file: Network, device: str) -> Joint:
+def restore_joint_space(file: NetworkWeights, device: str) -> JointEmbedding:
     if "joint" not in file.about:
         raise UserError("--model: not a network of train_adapter")
-    return restore(file.tensors, file.about, device)
+    return restore_joint_embedding(file.tensors, file.about, device)
 
 
-def adapted(joint: Joint, stream: str, videos: Iterable[VideoFeatures], device: str) -> Iterator[VideoFeatures]:
+def adapt_videos(
+    joint: JointEmbedding, stream: str, videos: Iterable[VideoFeatures], device: str
+) -> Iterator[VideoFeatures]:
     """Where nothing was seen there is nothing to learn from: coverage 0 keeps zeros."""
     for video in videos:
         x = torch.from_numpy(video.feature.astype(np.float32)).to(device)

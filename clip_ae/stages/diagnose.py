@@ -9,19 +9,19 @@ import numpy as np
 
 from clip_ae.core.config.specs import DiagnoseSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.files import check_out
-from clip_ae.core.provenance import make_record
+from clip_ae.core.files import check_output_path
+from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
-from clip_ae.data.detections import read_detections, read_json, write_json
-from clip_ae.data.parquet import read_rows, readable
-from clip_ae.pages.diagnosis_text import diagnosis_table
-from clip_ae.provenance.read_provenance import read_record_id
-from clip_ae.scoring.diagnosis import diagnosis
-from clip_ae.scoring.evaluate import labels_of, pose, refuse_unknown_labels
+from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
+from clip_ae.data.detections import read_detections, read_json_object, write_json
+from clip_ae.data.parquet import read_rows, report_table_errors
+from clip_ae.pages.diagnosis_text import format_diagnosis
+from clip_ae.provenance.read_provenance import read_input_id
+from clip_ae.scoring.diagnosis import build_diagnosis
+from clip_ae.scoring.evaluate import build_eval_input, collect_labels, refuse_unknown_labels
 from clip_ae.scoring.segments import Floats
 
-Weights = Mapping[str, Mapping[str, float]]
+ClusterWeights = Mapping[str, Mapping[str, float]]
 
 
 def run(
@@ -34,37 +34,37 @@ def run(
     catalog: Annotated[Path | None, "videos.parquet, for lengths that the ground truth does not state"] = None,
 ) -> None:
     database = read_annotations(ground_truth)
-    ids = scored_ids(ground_truth, spec.test_subset, spec.videos)
+    ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.videos)
     test = {i: database[i] for i in ids}
-    check_out(out, (detections, ground_truth, scores, catalog))
+    check_output_path(out, (detections, ground_truth, scores, catalog))
     found = read_detections(detections)
     if scores:
         found = _named(found, _weights(scores))
-    refuse_unknown_labels(detections, found, labels_of(database.values()))
-    problem = pose(test, {i: a for i, a in database.items() if i not in test}, [], found)
+    refuse_unknown_labels(detections, found, collect_labels(database.values()))
+    problem = build_eval_input(test, {i: a for i, a in database.items() if i not in test}, [], found)
     if not len(problem.truth):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to look at")
-    content = diagnosis(problem, spec.tiou, _durations(test, catalog))
+    content = build_diagnosis(problem, spec.tiou, _durations(test, catalog))
     inputs = {
-        "annotations": source_digest(ground_truth),
-        "detections": read_record_id(detections),
-        **({"scores": read_record_id(scores)} if scores else {}),
-        **({"videos": read_record_id(catalog)} if catalog else {}),
+        "annotations": annotations_digest(ground_truth),
+        "detections": read_input_id(detections),
+        **({"scores": read_input_id(scores)} if scores else {}),
+        **({"videos": read_input_id(catalog)} if catalog else {}),
     }
-    write_json(out, {**content, "provenance": asdict(make_record("diagnose", spec, inputs, ("numpy",)))})
-    print(diagnosis_table(content))
+    write_json(out, {**content, "provenance": asdict(make_provenance("diagnose", spec, inputs, ("numpy",)))})
+    print(format_diagnosis(content))
 
 
-def _weights(path: Path) -> Weights:
+def _weights(path: Path) -> ClusterWeights:
     """What each cluster stands for, by the headline mapping of a run's own map.json."""
-    mapping = read_json(path).get("mapping", {})
+    mapping = read_json_object(path).get("mapping", {})
     weights = mapping.get(mapping.get("headline"), {}).get("weights")
     if not isinstance(weights, dict):
         raise UserError(f"{path}: names no clusters; give the map.json beside the detections, of a run of clusters")
     return weights
 
 
-def _named(found: list[Detection], weights: Weights) -> list[Detection]:
+def _named(found: list[Detection], weights: ClusterWeights) -> list[Detection]:
     """Under class names, once for every class that a cluster stands for; none where it stands for none."""
     pairs = ((d, name, w) for d in found for name, w in weights.get(d.label, {}).items())
     return [Detection(d.video_id, name, d.score * w, d.start, d.stop) for d, name, w in pairs]
@@ -74,6 +74,6 @@ def _durations(test: Mapping[str, Annotation], catalog: Path | None) -> Floats:
     """Of every test video in order of its id; nan where nobody knows."""
     probed: dict[str, float] = {}
     if catalog:
-        with readable(catalog):
+        with report_table_errors(catalog):
             probed = {row["video_id"]: float(row["duration"]) or np.nan for row in read_rows(catalog)}
     return np.array([test[i].duration or probed.get(i, np.nan) for i in sorted(test)])

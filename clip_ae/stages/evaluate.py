@@ -5,24 +5,32 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.clustering.quality import Quality, quality
+from clip_ae.clustering.quality import ClusterQuality, measure_quality
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.files import check_out
-from clip_ae.core.provenance import digest, make_record
+from clip_ae.core.files import check_output_path
+from clip_ae.core.provenance import digest, make_provenance
 from clip_ae.core.types import Annotation, Label
-from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.detections import read_detections, write_json
 from clip_ae.data.labels import read_labels
-from clip_ae.data.parquet import read_parquet_record
-from clip_ae.pages.score_text import score_table
-from clip_ae.provenance.read_provenance import read_record_id
-from clip_ae.scoring.counts import counts
-from clip_ae.scoring.evaluate import labels_of, main_class, on_grid, pose, refuse_unknown_labels, score, score_clusters
+from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.pages.score_text import format_scores
+from clip_ae.provenance.read_provenance import read_input_id
+from clip_ae.scoring.counts import count_scored_items
+from clip_ae.scoring.evaluate import (
+    build_eval_input,
+    collect_labels,
+    find_main_class,
+    refuse_unknown_labels,
+    round_to_grid,
+    score_classes,
+    score_clusters,
+)
 from clip_ae.scoring.protocols import PROTOCOLS
 
-IN_SECONDS = "in seconds, neither detections nor ground truth rounded"
-NAMED = (
+EXACT_TIMES_NOTE = "in seconds, neither detections nor ground truth rounded"
+CLUSTER_NAMES_NOTE = (
     "Clusters get class names from the training videos' annotations, here and nowhere else. "
     "Chance: each test video's clusters renamed by a random permutation, segments and scores kept; "
     "mean over the shuffles."
@@ -39,9 +47,9 @@ def run(
         tuple[Path, ...], "labels.parquet of every round, the last one last, where detections carry clusters"
     ] = (),
 ) -> None:
-    check_out(out, (detections, ground_truth, *labels))
+    check_output_path(out, (detections, ground_truth, *labels))
     database = read_annotations(ground_truth)
-    test = {i: database[i] for i in scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos)}
+    test = {i: database[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.videos)}
     if not any(a.instances for a in test.values()):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to score against")
     rounds = [read_labels(path) for path in labels]
@@ -53,35 +61,35 @@ def run(
         )
     found = read_detections(detections)
     if not rounds:
-        refuse_unknown_labels(detections, found, labels_of(database.values()))
+        refuse_unknown_labels(detections, found, collect_labels(database.values()))
     told = spec.supervision != "unsupervised"
-    problem = pose(test, train, rounds[-1] if rounds else [], found, told=told)
+    problem = build_eval_input(test, train, rounds[-1] if rounds else [], found, told=told)
     inputs = {
-        "annotations": source_digest(ground_truth),
-        "detections": read_record_id(detections),
+        "annotations": annotations_digest(ground_truth),
+        "detections": read_input_id(detections),
         **({"videos": digest(",".join(sorted(test)))} if spec.evaluation.videos else {}),
-        **{f"labels/{k}": read_parquet_record(path).id for k, path in enumerate(labels)},
+        **{f"labels/{k}": read_parquet_provenance(path).id for k, path in enumerate(labels)},
     }
     content = {
-        **(score_clusters if rounds else score)(problem, spec.evaluation),
+        **(score_clusters if rounds else score_classes)(problem, spec.evaluation),
         # Of every round's clusters; none where the classes were told.
         "rounds": [] if told else [asdict(_quality(database, r, spec.train_subset)) for r in rounds],
-        "counts": counts(test, found, on_grid(problem, spec.evaluation.round_to_grid)),
+        "counts": count_scored_items(test, found, round_to_grid(problem, spec.evaluation.round_to_grid)),
         "protocol": _protocol(spec, clustered=bool(rounds)),
-        "provenance": asdict(make_record("evaluate", spec, inputs, ("numpy", "scikit-learn", "scipy"))),
+        "provenance": asdict(make_provenance("evaluate", spec, inputs, ("numpy", "scikit-learn", "scipy"))),
     }
     write_json(out, content)
-    print(score_table(content))
+    print(format_scores(content))
 
 
 def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
     settings = spec.evaluation
     rounded = settings.round_to_grid
-    times = IN_SECONDS if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
+    times = EXACT_TIMES_NOTE if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
     chosen = f" Of the subset, {settings.videos} alone." if settings.videos else ""
     return (
         f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].words}; mean over the classes that "
-        f"occur in the test subset.{chosen}{f' {NAMED}' if clustered else ''}"
+        f"occur in the test subset.{chosen}{f' {CLUSTER_NAMES_NOTE}' if clustered else ''}"
     )
 
 
@@ -90,10 +98,10 @@ def _others(database: Mapping[str, Annotation], test: Mapping[str, Annotation]) 
     return {i: a for i, a in database.items() if i not in test}
 
 
-def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> Quality:
+def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> ClusterQuality:
     known = _known(database, labels, subset)
     clusters = {label.video_id: label.cluster for label in labels}
-    return quality([clusters[i] for i in known], [main_class(a) for a in known.values()])
+    return measure_quality([clusters[i] for i in known], [find_main_class(a) for a in known.values()])
 
 
 def _known(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> dict[str, Annotation]:

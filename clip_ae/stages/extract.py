@@ -8,17 +8,17 @@ from typing import Annotated
 from clip_ae.core.config import registry
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import say
-from clip_ae.core.provenance import Record, make_record
-from clip_ae.core.types import Encoder, Network, VideoInfo
-from clip_ae.data.parquet import FAILURES, read_parquet_record, read_rows, write_rows
+from clip_ae.core.progress import log_line
+from clip_ae.core.provenance import Provenance, make_provenance
+from clip_ae.core.types import Encoder, NetworkWeights, VideoInfo
+from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
 from clip_ae.data.shards import write_shard
-from clip_ae.encoders.batch_size import Fitting
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.precision_check import Watched
-from clip_ae.media.decoder_process import decoders
+from clip_ae.encoders.batch_size import BatchedEncoder
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.encoders.precision_check import PrecisionCheckedNetwork
+from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline import extraction
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
@@ -36,41 +36,43 @@ def run(
     watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
     memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     networks = [read_weights(path) for path in weights]
-    encoder, network = opened(spec, networks, resolve(device), gpu_batch)
+    encoder, network = build_encoder(spec, networks, resolve_device(device), gpu_batch)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
-    record = record_of(spec, networks, {"probe": read_parquet_record(probe).id})
-    readers = decoders(workers, watchdog, memory_gib)
-    work = Extraction(spec.stream, spec.grid, encoder, network, videos, readers)
+    record = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
+    readers = create_decoders(workers, watchdog, memory_gib)
+    work = FeatureExtractor(spec.stream, spec.grid, encoder, network, videos, readers)
     write_shard(out, spec.stream, encoder.dim, work.features(infos), record)
-    write_rows(failures, FAILURES, sorted(work.failures, key=lambda f: (f.video_id, f.kind)), record)
-    say(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
+    write_rows(failures, FAILURES_SCHEMA, sorted(work.failures, key=lambda f: (f.video_id, f.kind)), record)
+    log_line(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
 
 
-def opened(
-    spec: ExtractSpec, networks: Sequence[Network], device: str, gpu_batch: int
-) -> tuple[Encoder, extraction.Network]:
+def build_encoder(
+    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch: int
+) -> tuple[Encoder, extraction.BatchEncoder]:
     """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
-    check(spec, networks)
-    build = registry.load(registry.STREAMS[spec.stream]).build
+    check_networks(spec, networks)
+    build = registry.load_module(registry.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
-    network = Fitting(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
+    network = BatchedEncoder(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
     plain = replace(spec.encoder, precision="fp32", compile=False)
     if plain == spec.encoder:
         return encoder, network
     name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
-    return encoder, Watched(network, lambda: build(encoder=plain, networks=networks, device=device).encode, name)
+    return encoder, PrecisionCheckedNetwork(
+        network, lambda: build(encoder=plain, networks=networks, device=device).encode, name
+    )
 
 
-def record_of(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[str, str]) -> Record:
+def make_extract_provenance(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[str, str]) -> Provenance:
     """What made a stream's features: the spec, the networks and the videos, by whatever names them."""
-    names, libraries = spec.encoder.networks, registry.load(registry.STREAMS[spec.stream]).LIBRARIES
+    names, libraries = spec.encoder.networks, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
     inputs = source | {name: file.record.id for name, file in zip(names, networks, strict=True)}
-    return make_record("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
+    return make_provenance("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
 
 
-def check(spec: ExtractSpec, networks: Sequence[Network]) -> None:
+def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
     """By hand, weights may be too few, or those of another network."""
     kinds = [kind for name, kind in spec.encoder.NEEDS.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):

@@ -8,46 +8,46 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import FindMomentsSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Detection, Network
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Detection, NetworkWeights
 from clip_ae.data.detections import DECIMALS, write_json
-from clip_ae.data.snippet_index import Index, read_index
-from clip_ae.data.vocabulary import read_vocabulary, words_digest
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.data.snippet_index import SnippetIndex, read_index
+from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.language import text_query
-from clip_ae.language.text_query import Question
-from clip_ae.pages.web_vtt import apart
-from clip_ae.proposals.moments import moments
-from clip_ae.stages.adapt_features import joint_of
+from clip_ae.language.text_query import TextQuery
+from clip_ae.pages.web_vtt import drop_overlapping
+from clip_ae.proposals.moments import rank_moments
+from clip_ae.stages.adapt_features import restore_joint_space
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 # Videos that are looked at closely, of those whose best snippet is nearest.
-CLOSELY = 100
+NUM_CANDIDATES = 100
 
 
-class Searcher:
+class MomentSearcher:
     """Looks for questions in an index."""
 
-    def __init__(self, index: Index) -> None:
-        self.index, self.grid = index, read(Grid, index.record.spec["grid"], "grid")
+    def __init__(self, index: SnippetIndex) -> None:
+        self.index, self.grid = index, parse_dataclass(SnippetGrid, index.record.spec["grid"], "grid")
 
-    def within(self, video: int, question: Question, label: str) -> list[Detection]:
+    def within(self, video: int, question: TextQuery, label: str) -> list[Detection]:
         """The moments of one video, by its place in the index, the best first; others may overlap it."""
         curve = question.logits(self.index.rows(video))
-        found = moments(curve, self.grid, self.index.ends[video])
+        found = rank_moments(curve, self.grid, self.index.ends[video])
         return [Detection(self.index.ids[video], label, score, start, stop) for start, stop, score in found]
 
-    def everywhere(self, question: Question, label: str, most: int) -> list[Detection]:
+    def everywhere(self, question: TextQuery, label: str, most: int) -> list[Detection]:
         """The best moments of all videos; of those that overlap the best alone."""
-        peaks = text_query.peaks(self.index.blocks, self.index.first, question)
-        nearest = np.argsort(-peaks, kind="stable")[:CLOSELY].tolist()
-        found = [d for video in nearest for d in apart(self.within(video, question, label))]
+        peaks = text_query.max_score_per_video(self.index.blocks, self.index.first, question)
+        nearest = np.argsort(-peaks, kind="stable")[:NUM_CANDIDATES].tolist()
+        found = [d for video in nearest for d in drop_overlapping(self.within(video, question, label))]
         return sorted(found, key=lambda d: (-d.score, d.video_id, d.start))[:most]
 
 
@@ -61,31 +61,33 @@ def run(
     model: Annotated[Path | None, "model.safetensors of the joint space, where that is searched"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     words, network, known = read_vocabulary(vocabulary), read_weights(weights), read_index(index)
-    joint = joint_in(known, [read_weights(model)] if model else [])
-    tower, searcher = TextTower(network, resolve(device)), Searcher(known)
+    joint = find_index_adapter(known, [read_weights(model)] if model else [])
+    tower, searcher = TextTower(network, resolve_device(device)), MomentSearcher(known)
     embedded = tower.words([word.texts for word in words], spec.templates)
-    asked = questions(embedded, known, tower.scale, joint)
+    asked = build_text_queries(embedded, known, tower.scale, joint)
     pairs = track(list(zip(words, asked, strict=True)), "search", unit="words")
     texts = [
         {"text": word.name, "moments": [_plain(d) for d in searcher.everywhere(question, word.name, spec.top)]}
         for word, question in pairs
     ]
-    inputs = {"index": known.record.id, "weights": network.record.id, "vocabulary": words_digest(words)}
-    record = make_record("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    inputs = {"index": known.record.id, "weights": network.record.id, "vocabulary": vocabulary_digest(words)}
+    record = make_provenance("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"texts": texts, "provenance": asdict(record)})
 
 
-def questions(texts: NDArray[np.float32], index: Index, scale: float, joint: Network | None) -> list[Question]:
+def build_text_queries(
+    texts: NDArray[np.float32], index: SnippetIndex, scale: float, joint: NetworkWeights | None
+) -> list[TextQuery]:
     """Of texts [N, D] as a tower of that scale embeds them; joint where the index is of a joint space."""
     if joint:
-        space = joint_of(joint, "cpu")
-        return [text_query.to_joint(text, space) for text in texts]
-    return [text_query.to_clip(text, index.mean, scale) for text in texts]
+        space = restore_joint_space(joint, "cpu")
+        return [text_query.build_joint_query(text, space) for text in texts]
+    return [text_query.build_clip_query(text, index.mean, scale) for text in texts]
 
 
-def joint_in(index: Index, models: Iterable[WeightsFile]) -> WeightsFile | None:
+def find_index_adapter(index: SnippetIndex, models: Iterable[WeightsFile]) -> WeightsFile | None:
     """Of some networks the one whose joint space the index is of; None where it is of CLIP's own."""
     made_by = index.record.inputs.get("model")
     found = next((model for model in models if model.record.id == made_by), None)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config.specs import FreezeSpec
-from clip_ae.core.provenance import make_record
+from clip_ae.core.provenance import make_provenance
 from clip_ae.data.detections import write_json
-from clip_ae.provenance.index import Ledger, Output
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.provenance.index import OutputFile, ProvenanceIndex
+from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.weights.integrity import file_digest
 
-CPU = Path("/proc/cpuinfo")
+CPU_INFO_PATH = Path("/proc/cpuinfo")
 
 
 def run(
@@ -22,30 +22,30 @@ def run(
     out: Annotated[Path, "JSON file to write"],
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> None:
-    ledger, top = Ledger(root), read_record(headline)
+    ledger, top = ProvenanceIndex(root), read_provenance(headline)
     jobs = {top.id, *ledger.chain(top)}
     outputs = [o for o in ledger.outputs if o.record and o.record.id in jobs and _belongs(spec, o)]
-    record = make_record("freeze", spec, {"headline": top.id})
+    record = make_provenance("freeze", spec, {"headline": top.id})
     content = {
         "dataset": spec.dataset,
-        "machine": machine(),
+        "machine": describe_machine(),
         "outputs": {o.path: {"sha256": file_digest(root / o.path), "record": asdict(o.record)} for o in outputs},  # type: ignore[arg-type]
         "provenance": asdict(record),
     }
     write_json(out, content)
 
 
-def _belongs(spec: FreezeSpec, output: Output) -> bool:
+def _belongs(spec: FreezeSpec, output: OutputFile) -> bool:
     """Other runs and datasets may have made the very same; they are none of this run's business."""
     dataset, run = (output.wildcards.get(name) for name in ("dataset", "run"))
     return (dataset is None or dataset in spec.config.datasets) and (run is None or run in spec.config.runs)
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """What the last bits of a result may depend on, beside the libraries in the records."""
     return {"python": platform.python_version(), "processor": _processor()}
 
 
 def _processor() -> str:
-    lines = CPU.read_text(encoding="utf-8").splitlines() if CPU.is_file() else []
+    lines = CPU_INFO_PATH.read_text(encoding="utf-8").splitlines() if CPU_INFO_PATH.is_file() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

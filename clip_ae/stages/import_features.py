@@ -7,19 +7,19 @@ from typing import Annotated
 
 import numpy as np
 
-from clip_ae.core.config.specs import ImportSpec
+from clip_ae.core.config.specs import ImportFeaturesSpec
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.sharding import parse_shard
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.sharding import parse_shard_name
 from clip_ae.core.types import Failure, VideoFeatures
 from clip_ae.data import source_folder
-from clip_ae.data.parquet import FAILURES, read_parquet_record, read_rows, write_rows
-from clip_ae.data.precomputed_features import Ready, open_ready
+from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
+from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
 from clip_ae.data.shards import write_shard
 
 
 def run(
-    spec: ImportSpec,
+    spec: ImportFeaturesSpec,
     *,
     features: Annotated[Path, "folder of ready features: {stream}/{video_id}.npy, or {stream}/*.parquet"],
     probe: Annotated[Path, "the shard's table of videos, made by probe"],
@@ -27,19 +27,21 @@ def run(
     out: Annotated[Path, "feature shard to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
 ) -> None:
-    index, shards = parse_shard(shard)
-    files = source_folder.list_features(features, (spec.stream,))
-    source = open_ready(features, files, spec.grid, index, shards)
+    index, shards = parse_shard_name(shard)
+    files = source_folder.list_feature_files(features, (spec.stream,))
+    source = open_precomputed(features, files, spec.grid, index, shards)
     rows = [row for row in read_rows(probe) if row["status"] != "failed"]
-    inputs = {"probe": read_parquet_record(probe).id}
-    record = make_record("import_features", spec, inputs, libraries=("numpy",))
+    inputs = {"probe": read_parquet_provenance(probe).id}
+    record = make_provenance("import_features", spec, inputs, libraries=("numpy",))
     failed: list[Failure] = []
     videos = _videos(source, spec.stream, rows, failed)
     write_shard(out, spec.stream, source.dim(spec.stream), videos, record)
-    write_rows(failures, FAILURES, failed, record)
+    write_rows(failures, FAILURES_SCHEMA, failed, record)
 
 
-def _videos(source: Ready, stream: str, rows: list[dict[str, int]], failed: list[Failure]) -> Iterator[VideoFeatures]:
+def _videos(
+    source: PrecomputedFeatures, stream: str, rows: list[dict[str, int]], failed: list[Failure]
+) -> Iterator[VideoFeatures]:
     for row in track(rows, f"import {stream}", unit="videos"):
         video = source.load(stream, str(row["video_id"]))
         good, broken = _finite(_cut(video, row["snippets"]))

@@ -9,14 +9,14 @@ import numpy as np
 
 from clip_ae.core.config.specs import IndexSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import make_record
-from clip_ae.core.types import Streams, VideoFeatures
-from clip_ae.data.shards import read_shard, read_stream, shard_paths, stream_id
-from clip_ae.data.snippet_index import index_of, write_index
-from clip_ae.language.spans import unit
-from clip_ae.weights.network_file import read_weights_about, read_weights_record
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.types import FeaturesByStream, VideoFeatures
+from clip_ae.data.shards import read_shard, read_stream, read_stream_input_id, shard_paths
+from clip_ae.data.snippet_index import build_index, write_index
+from clip_ae.language.spans import normalize_rows
+from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
 
-IMAGES = "clip"
+CLIP_STREAM = "clip"
 
 
 def run(
@@ -28,32 +28,32 @@ def run(
     adapted: Annotated[Path | None, "folder of adapted shards, where a joint space is searched"] = None,
     model: Annotated[Path | None, "model.safetensors that adapted them"] = None,
 ) -> None:
-    inputs = {f"features/{IMAGES}": stream_id(features, IMAGES, shards)}
+    inputs = {f"features/{CLIP_STREAM}": read_stream_input_id(features, CLIP_STREAM, shards)}
     if adapted and model:
-        width = read_weights_about(model)["joint"]["width"]
-        videos = joint_rows({name: _points(adapted, name, shards, width) for name in spec.streams})
-        inputs |= {f"features/{name}": stream_id(adapted, name, shards) for name in spec.streams}
-        inputs["model"] = read_weights_record(model).id
-    elif spec.streams == (IMAGES,):
-        videos = iter(read_stream(features, IMAGES, shards).values())
+        width = read_weights_metadata(model)["joint"]["width"]
+        videos = average_streams({name: _points(adapted, name, shards, width) for name in spec.streams})
+        inputs |= {f"features/{name}": read_stream_input_id(adapted, name, shards) for name in spec.streams}
+        inputs["model"] = read_weights_provenance(model).id
+    elif spec.streams == (CLIP_STREAM,):
+        videos = iter(read_stream(features, CLIP_STREAM, shards).values())
     else:
         raise UserError("--adapted, --model: missing; a joint space is searched in adapted features")
-    write_index(out, index_of(videos, make_record("index", spec, inputs, ("numpy", "pyarrow"))))
+    write_index(out, build_index(videos, make_provenance("index", spec, inputs, ("numpy", "pyarrow"))))
 
 
 def _points(adapted: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
     """A stream's videos by id; of many, what was extracted would take four times the memory."""
     videos = (video for path in shard_paths(adapted, stream, shards) for video in read_shard(path))
-    return {video.video_id: point(video, width) for video in videos}
+    return {video.video_id: normalize_adapter_output(video, width) for video in videos}
 
 
-def point(video: VideoFeatures, width: int) -> VideoFeatures:
+def normalize_adapter_output(video: VideoFeatures, width: int) -> VideoFeatures:
     """Of adapted rows [x, g] the place of g in the joint space, of length 1; where nothing was seen it is 0."""
-    g = unit(video.feature[:, -width:].astype(np.float32))
+    g = normalize_rows(video.feature[:, -width:].astype(np.float32))
     return replace(video, feature=g.astype(np.float16))
 
 
-def joint_rows(streams: Streams) -> Iterator[VideoFeatures]:
+def average_streams(streams: FeaturesByStream) -> Iterator[VideoFeatures]:
     """Of the videos that all streams have, by id: the mean of the streams' points."""
     first, *others = streams.values()
     for video_id in sorted(first.keys() & set[str].intersection(*map(set, others))):

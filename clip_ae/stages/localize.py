@@ -9,26 +9,26 @@ import pyarrow as pa
 from clip_ae.core.config.specs import LocalizeSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.types import Detection, Streams
-from clip_ae.data.annotations import ids_in
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.types import Detection, FeaturesByStream
+from clip_ae.data.annotations import read_subset_ids
 from clip_ae.data.detections import write_detections
-from clip_ae.data.parquet import CURVES, write_tables
-from clip_ae.data.shards import FOLDERS, stream_id
+from clip_ae.data.parquet import CURVES_SCHEMA, write_tables
+from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.inference import VideoCurves
-from clip_ae.localizers.inference import curves as curves_of
-from clip_ae.localizers.model_state import blueprint_of, restore
-from clip_ae.proposals.localize import kept_classes, localize
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.inference import VideoPrediction
+from clip_ae.localizers.inference import predict_video as curves_of
+from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
+from clip_ae.proposals.localize import localize, select_classes
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 def run(
     spec: LocalizeSpec,
     *,
-    features: Annotated[tuple[Path, ...], FOLDERS],
+    features: Annotated[tuple[Path, ...], FEATURE_DIRS_HELP],
     shards: Annotated[int, "number of shards"],
     model: Annotated[Path, "model.safetensors of the last round"],
     out: Annotated[Path, "detections.json to write"],
@@ -36,26 +36,28 @@ def run(
     annotations: Annotated[Path | None, "annotation file, read for subsets only; without it all videos"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     names = spec.streams
     file = read_weights(model)
-    streams = read_streams(features, names, shards, ids_in(annotations, spec.test_subset) if annotations else None)
+    streams = read_streams(
+        features, names, shards, read_subset_ids(annotations, spec.test_subset) if annotations else None
+    )
     _check(model, file, spec.method, streams)
-    found, detections = localized(spec, file, streams, resolve(device))
-    labels = blueprint_of(file.about).labels
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in names}
-    record = make_record("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
+    found, detections = localize_videos(spec, file, streams, resolve_device(device))
+    labels = read_localizer_config(file.about).labels
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in names}
+    record = make_provenance("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
     tables = (_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
-    write_tables(curves, CURVES, tables, record)
+    write_tables(curves, CURVES_SCHEMA, tables, record)
     write_detections(out, detections, record)
 
 
-def localized(
-    spec: LocalizeSpec, model: WeightsFile, streams: Streams, device: str
-) -> tuple[dict[str, VideoCurves], list[Detection]]:
+def localize_videos(
+    spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str
+) -> tuple[dict[str, VideoPrediction], list[Detection]]:
     """What the model sees in each video, and the segments cut out of that."""
-    settings, labels = spec.localization, blueprint_of(model.about).labels
-    localizer, library = restore(model.tensors, model.about, device), Library(streams, device)
+    settings, labels = spec.localization, read_localizer_config(model.about).labels
+    localizer, library = restore_localizer(model.tensors, model.about, device), FeatureTable(streams, device)
     found = {
         i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
         for i in track(library.ids, "localize", unit="video")
@@ -71,8 +73,8 @@ def localized(
     return found, detections
 
 
-def _table(video_id: str, found: VideoCurves, names: Sequence[str], threshold: float) -> pa.Table:
-    kept = kept_classes(found.scores, threshold)
+def _table(video_id: str, found: VideoPrediction, names: Sequence[str], threshold: float) -> pa.Table:
+    kept = select_classes(found.scores, threshold)
     labels = [names[c] for c in kept]
     rows = [
         {
@@ -85,11 +87,11 @@ def _table(video_id: str, found: VideoCurves, names: Sequence[str], threshold: f
             zip(found.attention.tolist(), found.activation[:, kept].tolist(), strict=True)
         )
     ]
-    return pa.Table.from_pylist(rows, schema=CURVES)
+    return pa.Table.from_pylist(rows, schema=CURVES_SCHEMA)
 
 
-def _check(model: Path, file: WeightsFile, method: str, streams: Streams) -> None:
-    blueprint = blueprint_of(file.about)
+def _check(model: Path, file: WeightsFile, method: str, streams: FeaturesByStream) -> None:
+    blueprint = read_localizer_config(file.about)
     if blueprint.method != method:
         raise UserError(f"{model}: a model of {blueprint.method}, not of {method}; train again")
     for name, dim in blueprint.dims.items():

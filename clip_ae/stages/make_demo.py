@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.specs import MakeDemoSpec
-from clip_ae.core.files import disk_faults, write_text
+from clip_ae.core.files import report_disk_errors, write_text
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.sharding import file_name
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.sharding import encode_file_name
 from clip_ae.media.mux import write_mp4
 from clip_ae.worlds import untrimmed
-from clip_ae.worlds.sounds import RATE
+from clip_ae.worlds.sounds import SAMPLE_RATE
 
 
 def run(
@@ -28,9 +28,9 @@ def run(
     manifest: Annotated[Path, "JSON to write last: every video's sha256"],
     workers: Annotated[int, "processes that draw"] = 2,
 ) -> None:
-    plans = untrimmed.plan(spec.world)
-    paths = {p.video_id: videos / f"{file_name(p.video_id)}.mp4" for p in plans}
-    with disk_faults(manifest):
+    plans = untrimmed.plan_videos(spec.world)
+    paths = {p.video_id: videos / f"{encode_file_name(p.video_id)}.mp4" for p in plans}
+    with report_disk_errors(manifest):
         manifest.unlink(missing_ok=True)
         _clear(videos, set(paths.values()))
     jobs = [(p, paths[p.video_id]) for p in plans]
@@ -40,16 +40,18 @@ def run(
         # Workers that are done leave by themselves: a signal can reach one just before it sleeps on a lock, for ever.
         pool.close()
         pool.join()
-    write_text(annotations, _json(untrimmed.annotations(plans)))
-    write_text(sentences, _json(untrimmed.sentences(plans)))
-    record = make_record("make_demo", spec, libraries=("av", "numpy", "opencv-contrib-python-headless"))
-    write_text(manifest, _json({"videos": digests, "provenance": plain(record)}))
+    write_text(annotations, _json(untrimmed.build_annotations(plans)))
+    write_text(sentences, _json(untrimmed.build_sentences(plans)))
+    record = make_provenance("make_demo", spec, libraries=("av", "numpy", "opencv-contrib-python-headless"))
+    write_text(manifest, _json({"videos": digests, "provenance": to_plain_data(record)}))
 
 
 def _render(job: tuple[untrimmed.VideoPlan, Path]) -> tuple[str, str]:
     """Write one video; its file name and sha256."""
     video, path = job
-    write_mp4(path, untrimmed.frames(video), video.size, video.rate, untrimmed.wave(video), rate=RATE)
+    write_mp4(
+        path, untrimmed.render_frames(video), video.size, video.rate, untrimmed.render_audio(video), rate=SAMPLE_RATE
+    )
     return path.name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

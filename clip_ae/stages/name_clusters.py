@@ -7,21 +7,21 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from clip_ae.clustering.naming import looks, ranked
+from clip_ae.clustering.naming import compute_cluster_features, rank_names
 from clip_ae.core.config.specs import NameClustersSpec
-from clip_ae.core.progress import say
-from clip_ae.core.provenance import make_record
-from clip_ae.core.types import Network
+from clip_ae.core.progress import log_line
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.types import NetworkWeights
 from clip_ae.data.curves import read_curves
 from clip_ae.data.detections import write_json
-from clip_ae.data.parquet import read_parquet_record
-from clip_ae.data.shards import read_stream, stream_id
-from clip_ae.data.vocabulary import Word, read_vocabulary, words_digest
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.data.shards import read_stream, read_stream_input_id
+from clip_ae.data.vocabulary import VocabularyEntry, read_vocabulary, vocabulary_digest
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.weights.network_file import read_weights
 
-STREAM = "clip"
+CLIP_STREAM = "clip"
 
 
 def run(
@@ -35,26 +35,26 @@ def run(
     out: Annotated[Path, "names.json to write"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     words, network = read_vocabulary(vocabulary), read_weights(weights)
     attended = read_curves(curves)
-    clip = read_stream(features, STREAM, shards, attended.keys())
-    names = named(spec, words, network, looks(clip, attended), resolve(device))
+    clip = read_stream(features, CLIP_STREAM, shards, attended.keys())
+    names = rank_cluster_names(spec, words, network, compute_cluster_features(clip, attended), resolve_device(device))
     inputs = {
-        "features/clip": stream_id(features, STREAM, shards),
-        "curves": read_parquet_record(curves).id,
+        "features/clip": read_stream_input_id(features, CLIP_STREAM, shards),
+        "curves": read_parquet_provenance(curves).id,
         "weights": network.record.id,
-        "vocabulary": words_digest(words),
+        "vocabulary": vocabulary_digest(words),
     }
-    record = make_record("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    record = make_provenance("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"names": names, "vocabulary": len(words), "provenance": asdict(record)})
     for cluster, guesses in names.items():
         shown = [f"{guess['name']} {guess['score']:.2f}" for guess in guesses]
-        say(f"{cluster}: {', '.join(shown)}")
+        log_line(f"{cluster}: {', '.join(shown)}")
 
 
-def named(
-    spec: NameClustersSpec, words: list[Word], network: Network, found: Mapping[str, Any], device: str
+def rank_cluster_names(
+    spec: NameClustersSpec, words: list[VocabularyEntry], network: NetworkWeights, found: Mapping[str, Any], device: str
 ) -> dict[str, list[dict[str, Any]]]:
     """The best names of each cluster."""
     tower = TextTower(network, device)
@@ -62,5 +62,5 @@ def named(
     return {
         label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top]]
         for label, look in found.items()
-        for guesses in [ranked(np.asarray(look), embeddings, [w.name for w in words], tower.scale)]
+        for guesses in [rank_names(np.asarray(look), embeddings, [w.name for w in words], tower.scale)]
     }

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import PRETRAINERS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import PRETRAINERS, load_module
 from clip_ae.core.config.specs import PretrainSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import make_record
-from clip_ae.encoders.devices import set_threads
+from clip_ae.core.progress import log_line, track
+from clip_ae.core.provenance import make_provenance
+from clip_ae.encoders.devices import configure_torch
 from clip_ae.weights.network_file import save_weights
 from clip_ae.worlds import trimmed
 
@@ -22,17 +22,17 @@ def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensor
     if weights.clip is None and options.classes != len(trimmed.CLASSES):
         where = f"weights.{spec.name}.{weights.network}.classes"
         raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
-    set_threads(spec.math_threads)
-    clips = track(trimmed.clips(spec.seed, count), "draw clips", total=count, unit="clips")
-    tensors, figures = load(PRETRAINERS[weights.network]).train(weights, spec.schedule, spec.seed, clips)
-    say(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+    configure_torch(spec.math_threads)
+    clips = track(trimmed.generate_clips(spec.seed, count), "draw clips", total=count, unit="clips")
+    tensors, figures = load_module(PRETRAINERS[weights.network]).train(weights, spec.schedule, spec.seed, clips)
+    log_line(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
     about = {
         "name": spec.name,
         "source": weights.source,
-        weights.network: plain(options),
+        weights.network: to_plain_data(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
         "figures": figures,
     }
-    record = make_record("pretrain", spec, libraries=LIBRARIES)
+    record = make_provenance("pretrain", spec, libraries=LIBRARIES)
     save_weights(out, tensors, record, about)

@@ -9,13 +9,13 @@ from typing import Annotated
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable, UserError
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.sharding import parse_shard
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.sharding import parse_shard_name
 from clip_ae.core.types import Failure, VideoInfo
 from clip_ae.data import source_folder
-from clip_ae.data.parquet import FAILURES, PROBE, write_rows
-from clip_ae.data.precomputed_features import open_ready
-from clip_ae.data.precomputed_probe import ready_videos
+from clip_ae.data.parquet import FAILURES_SCHEMA, PROBE_SCHEMA, write_rows
+from clip_ae.data.precomputed_features import open_precomputed
+from clip_ae.data.precomputed_probe import probe_precomputed
 from clip_ae.media.decoder_process import Decoder
 
 
@@ -37,27 +37,27 @@ def run(
             rows, files = _of_videos(spec, videos, shard, decoder)
     else:
         raise UserError("probe: give --videos or --features")
-    record = make_record("probe", spec, {"files": files}, libraries=("av",))
-    write_rows(out, PROBE, rows, record)
-    write_rows(failures, FAILURES, [_failure(row) for row in rows if row.reason], record)
+    record = make_provenance("probe", spec, {"files": files}, libraries=("av",))
+    write_rows(out, PROBE_SCHEMA, rows, record)
+    write_rows(failures, FAILURES_SCHEMA, [_failure(row) for row in rows if row.reason], record)
 
 
 def _of_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
-    files = source_folder.shard_files(source_folder.list_videos(videos), *parse_shard(shard))
+    files = source_folder.select_shard(source_folder.list_videos(videos), *parse_shard_name(shard))
     rows = [_row(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
-    return rows, source_folder.digest(videos, files.values(), with_mtime=False)
+    return rows, source_folder.files_digest(videos, files.values(), with_mtime=False)
 
 
 def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
-    index, shards = parse_shard(shard)
+    index, shards = parse_shard_name(shard)
     streams = spec.streams or ()
-    files = source_folder.list_features(features, streams)
-    rows = list(ready_videos(open_ready(features, files, spec.grid, index, shards), streams, spec.grid))
-    return rows, source_folder.digest(features, files.files_of(index, shards), with_mtime=False)
+    files = source_folder.list_feature_files(features, streams)
+    rows = list(probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid))
+    return rows, source_folder.files_digest(features, files.files_of(index, shards), with_mtime=False)
 
 
 def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
-    if source_folder.storable(path) != path:
+    if source_folder.escape_undecodable(path) != path:
         return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
     try:
         facts = decoder.probe(videos / path, spec.grid)
@@ -67,7 +67,7 @@ def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: s
 
 
 def _failed(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
-    return VideoInfo(video_id, source_folder.storable(path), status="failed", reason=f"{kind}: {message}")
+    return VideoInfo(video_id, source_folder.escape_undecodable(path), status="failed", reason=f"{kind}: {message}")
 
 
 def _failure(row: VideoInfo) -> Failure:

@@ -7,29 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.clustering.num_clusters import chosen
+from clip_ae.clustering.num_clusters import choose_num_clusters
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import ReportSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.provenance import Record, join_ids, make_record
+from clip_ae.core.provenance import Provenance, digest_ids, make_provenance
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.data.annotations import read_annotations, source_digest
+from clip_ae.data.annotations import annotations_digest, read_annotations
 from clip_ae.data.curves import read_curves
-from clip_ae.data.detections import read_detections, read_json
-from clip_ae.data.labels import read_curve, read_labels
+from clip_ae.data.detections import read_detections, read_json_object
+from clip_ae.data.labels import read_labels, read_silhouettes
 from clip_ae.data.moments import read_moments
 from clip_ae.data.parquet import read_rows
 from clip_ae.data.shards import read_loudness
-from clip_ae.pages.page import page
-from clip_ae.pages.report.clusters import clusters
-from clip_ae.pages.report.error_charts import errors
-from clip_ae.pages.report.names import Names, named
-from clip_ae.pages.report.scores import Published, Results, means, scores
-from clip_ae.pages.report.sources import sources
-from clip_ae.pages.report.training_curves import Log, training
-from clip_ae.pages.report.videos import Shown, data, timelines
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.pages.page import render_html_page
+from clip_ae.pages.report.clusters import render_clusters
+from clip_ae.pages.report.error_charts import render_errors
+from clip_ae.pages.report.names import ClusterNames, render_cluster_names
+from clip_ae.pages.report.scores import PublishedMetrics, ResultsBySeed, average_over_seeds, render_scores
+from clip_ae.pages.report.sources import render_sources
+from clip_ae.pages.report.training_curves import TrainingLog, render_training_curves
+from clip_ae.pages.report.videos import VideoEntry, build_page_data, render_timelines
+from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring import bootstrap_io
 from clip_ae.scoring.published import PUBLISHED
 
@@ -49,8 +49,8 @@ def run(
     source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
 ) -> None:
     folders = {seed: runs / spec.run / f"seed-{seed}" for seed in spec.seeds}
-    results = {seed: read_json(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
-    found = read_json(diagnosis) if diagnosis else {}
+    results = {seed: read_json_object(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
+    found = read_json_object(diagnosis) if diagnosis else {}
     catalog, first = read_rows(videos), spec.seeds[0]
     shown = _shown(
         folders[first],
@@ -61,20 +61,20 @@ def run(
         Path(os.path.relpath(source, out.parent)) if source else None,
     )
     record = _record(spec, folders, videos, annotations, diagnosis, sound, names, moments)
-    guesses = read_json(names)["names"] if names else {}
+    guesses = read_json_object(names)["names"] if names else {}
     searched = read_moments(moments) if moments else {}
     sections = {
         **({"Scores": _scores(spec, results)} if results else {}),
         **({"Clusters": _clusters(spec, folders[first], results, guesses)} if _clustered(spec) else {}),
-        **({"Errors": errors(found)} if found else {}),
-        "Videos": timelines(shown, searched=bool(searched)),
-        "Training": training({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
-        "Sources": sources(catalog, read_rows(failures), record),
+        **({"Errors": render_errors(found)} if found else {}),
+        "Videos": render_timelines(shown, searched=bool(searched)),
+        "Training": render_training_curves({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
+        "Sources": render_sources(catalog, read_rows(failures), record),
     }
     lead = f"{spec.run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
     lead += f"; features {spec.taught.words}" if spec.taught else ""
-    drawn = data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
-    write_text(out, page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
+    drawn = build_page_data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
+    write_text(out, render_html_page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 
 
 def _record(
@@ -86,45 +86,53 @@ def _record(
     sound: Sequence[Path],
     names: Path | None,
     moments: Path | None,
-) -> Record:
+) -> Provenance:
     files = ("detections", "map") if annotations else ("detections",)
     inputs = {
-        "videos": read_record(videos).id,
-        **{f"{name}-{s}": read_record(folder / f"{name}.json").id for s, folder in folders.items() for name in files},
-        **({"names": read_record(names).id} if names else {}),
-        **({"moments": read_record(moments).id} if moments else {}),
-        **({"annotations": source_digest(annotations)} if annotations else {}),
-        **({"diagnosis": read_record(diagnosis).id} if diagnosis else {}),
-        **({"features/audio": join_ids(read_record(path).id for path in sound)} if sound else {}),
+        "videos": read_provenance(videos).id,
+        **{
+            f"{name}-{s}": read_provenance(folder / f"{name}.json").id
+            for s, folder in folders.items()
+            for name in files
+        },
+        **({"names": read_provenance(names).id} if names else {}),
+        **({"moments": read_provenance(moments).id} if moments else {}),
+        **({"annotations": annotations_digest(annotations)} if annotations else {}),
+        **({"diagnosis": read_provenance(diagnosis).id} if diagnosis else {}),
+        **({"features/audio": digest_ids(read_provenance(path).id for path in sound)} if sound else {}),
     }
-    return make_record("report", spec, inputs)
+    return make_provenance("report", spec, inputs)
 
 
 def _clustered(spec: ReportSpec) -> bool:
     return spec.supervision == "unsupervised"
 
 
-def _clusters(spec: ReportSpec, folder: Path, results: Results, guesses: Names) -> str:
+def _clusters(spec: ReportSpec, folder: Path, results: ResultsBySeed, guesses: ClusterNames) -> str:
     """What they are by the annotations, and beside or in place of it what can be said without any."""
     first, last = (folder / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
-    curve = read_curve(first)
+    curve = read_silhouettes(first)
     sizes = Counter(label.label for label in read_labels(last))
-    number = chosen(curve) if curve else 0
-    alone = named(dict(sorted(sizes.items())), guesses, curve, number) if guesses or curve or not results else ""
-    return (clusters(results) if results else "") + alone
+    number = choose_num_clusters(curve) if curve else 0
+    alone = (
+        render_cluster_names(dict(sorted(sizes.items())), guesses, curve, number)
+        if guesses or curve or not results
+        else ""
+    )
+    return (render_clusters(results) if results else "") + alone
 
 
-def _best(guesses: Names) -> dict[str, str]:
+def _best(guesses: ClusterNames) -> dict[str, str]:
     """Each cluster's likeliest name; of two with the same the page tells them apart by their clusters."""
     return {cluster: best["name"] for cluster, (best, *_) in guesses.items()}
 
 
-def _scores(spec: ReportSpec, results: Results) -> str:
-    between = bootstrap_io.over_seeds(means(list(results.values())), list(results.values()))
-    return scores(results, between["interval"] if between else None, _published(spec))
+def _scores(spec: ReportSpec, results: ResultsBySeed) -> str:
+    between = bootstrap_io.bootstrap_seed_mean(average_over_seeds(list(results.values())), list(results.values()))
+    return render_scores(results, between["interval"] if between else None, _published(spec))
 
 
-def _published(spec: ReportSpec) -> dict[str, Published]:
+def _published(spec: ReportSpec) -> dict[str, PublishedMetrics]:
     """What the paper has of the same method, told as much."""
     title = METHODS[spec.method].title
     rows = PUBLISHED.get(spec.published or "", ())
@@ -138,7 +146,7 @@ def _shown(
     loudness: Mapping[str, Sequence[float | None]],
     ap: Mapping[str, float],
     files: Path | None,
-) -> list[Shown]:
+) -> list[VideoEntry]:
     """The videos that were localized, by id."""
     found: dict[str, list[Detection]] = defaultdict(list)
     for d in read_detections(folder / "detections.json"):
@@ -148,7 +156,7 @@ def _shown(
     if unknown := sorted(curves.keys() - known.keys()):
         raise UserError(f"{folder}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos")
     return [
-        Shown(
+        VideoEntry(
             video_id,
             known[video_id]["duration"],
             seen.attention,
@@ -163,7 +171,7 @@ def _shown(
     ]
 
 
-def _logs(folder: Path, rounds: int) -> list[Log]:
+def _logs(folder: Path, rounds: int) -> list[TrainingLog]:
     paths = [folder / f"round-{number}" / "training.jsonl" for number in range(rounds)]
     return [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in paths]
 

@@ -5,44 +5,51 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.feature_adapters import PLAIN
-from clip_ae.core.config.methods import MAIN_STREAMS
+from clip_ae.core.config.feature_adapters import UNADAPTED
+from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.schema import Localization
 from clip_ae.core.config.specs import ScoreFewshotSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Annotation, Detection, Streams, VideoFeatures
-from clip_ae.data.annotations import read_annotations, scored_ids, source_digest
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Annotation, Detection, FeaturesByStream, VideoFeatures
+from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.detections import write_json
-from clip_ae.data.shards import stream_id
+from clip_ae.data.shards import read_stream_input_id
 from clip_ae.data.streams import read_streams
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.language import embedding_space, episodes, spans
-from clip_ae.language.embedding_space import Seen, Space
-from clip_ae.language.few_shot import Marked, covered, curves, outside, points, shows
-from clip_ae.localizers.inference import VideoCurves
+from clip_ae.language.embedding_space import EmbeddingSpace, SnippetEmbeddings
+from clip_ae.language.few_shot import (
+    SnippetMasks,
+    build_prototypes,
+    compute_coverage_masks,
+    has_decoded_snippet,
+    mask_outside_examples,
+    predict_from_prototypes,
+)
+from clip_ae.localizers.inference import VideoPrediction
 from clip_ae.pages import markdown
 from clip_ae.proposals.localize import localize
 from clip_ae.scoring import few_shot
-from clip_ae.scoring.evaluate import chance, pose, score
+from clip_ae.scoring.evaluate import build_eval_input, score_chance, score_classes
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.stages.adapt_features import joint_of
+from clip_ae.stages.adapt_features import restore_joint_space
 from clip_ae.weights.network_file import read_weights
 
-Floats = dict[str, dict[str, float]]
+ScoresByMetric = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class World:
+class EpisodeData:
     """Videos and what is annotated in them; classes that are drawn, with their instances in training videos."""
 
     videos: Mapping[str, VideoFeatures]
     test: Mapping[str, Annotation]
-    pool: episodes.Pool
-    covered: Marked
+    pool: episodes.SupportPool
+    covered: SnippetMasks
 
 
 def run(
@@ -56,47 +63,53 @@ def run(
     table: Annotated[Path, "the same as a table (Markdown)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    set_threads(spec.math_threads)
-    place, recipes = resolve(device), spec.fewshot.recipes
+    configure_torch(spec.math_threads)
+    place, recipes = resolve_device(device), spec.fewshot.recipes
     if len(models) != len(recipes):
         raise UserError(f"--models: {len(models)} for {len(recipes)} recipes; expected one of each, in their order")
     files = dict(zip(recipes, map(read_weights, models), strict=True))
     known = read_annotations(ground_truth)
-    streams = read_streams(features, MAIN_STREAMS, shards, set(known))
-    world = _world(spec, streams, known, scored_ids(ground_truth, spec.test_subset, spec.evaluation.videos))
-    episodes.check(world.pool, world.test, spec.fewshot.ways, max(spec.fewshot.shots))
+    streams = read_streams(features, I3D_STREAMS, shards, set(known))
+    world = _world(spec, streams, known, read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.videos))
+    episodes.check_episodes(world.pool, world.test, spec.fewshot.ways, max(spec.fewshot.shots))
     train = {
         n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
     }
-    plain = embedding_space.plain(train, place)
-    rows = {PLAIN: plain}
-    rows |= {name: embedding_space.taught(joint_of(file, place), plain) for name, file in files.items()}
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in MAIN_STREAMS}
-    inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": source_digest(ground_truth)}
-    record = make_record("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
+    plain = embedding_space.extracted_space(train, place)
+    rows = {UNADAPTED: plain}
+    rows |= {
+        name: embedding_space.adapted_space(restore_joint_space(file, place), plain) for name, file in files.items()
+    }
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
+    inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": annotations_digest(ground_truth)}
+    record = make_provenance("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
     scores = {name: _scored(spec, world, name, space, space.seen(streams, place)) for name, space in rows.items()}
-    result = few_shot.result(spec, sorted(world.pool), scores)
+    result = few_shot.build_fewshot_result(spec, sorted(world.pool), scores)
     write_json(out, {**result, "protocol": _protocol(spec), "provenance": asdict(record)})
-    sheet = few_shot.sheet(spec, result)
-    body = markdown.table(sheet.header, sheet.rows, text=sheet.text)
-    section = markdown.section(sheet.heading, body, markdown.bullets(sheet.notes))
+    sheet = few_shot.build_fewshot_table(spec, result)
+    body = markdown.render_markdown_table(sheet.header, sheet.rows, text=sheet.text)
+    section = markdown.render_section(sheet.heading, body, markdown.render_bullets(sheet.notes))
     of = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
-    lead = few_shot.captions(spec, result)
-    write_text(table, markdown.page(f"Few-shot localization on {of}", lead, [section], record.to_json()))
+    lead = few_shot.build_fewshot_captions(spec, result)
+    write_text(
+        table, markdown.render_markdown_page(f"Few-shot localization on {of}", lead, [section], record.to_json())
+    )
 
 
-def found(
-    video: VideoFeatures, seen: VideoCurves, labels: Sequence[str], settings: Localization, grid: Grid
+def detect(
+    video: VideoFeatures, seen: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
 ) -> Iterator[Detection]:
     """The segments of one video."""
     curves = seen.attention, seen.activation, seen.scores
     return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, end=video.end)
 
 
-def _world(spec: ScoreFewshotSpec, streams: Streams, known: Mapping[str, Annotation], tested: Sequence[str]) -> World:
-    videos, seen = streams[MAIN_STREAMS[0]], covered(streams)
+def _world(
+    spec: ScoreFewshotSpec, streams: FeaturesByStream, known: Mapping[str, Annotation], tested: Sequence[str]
+) -> EpisodeData:
+    videos, seen = streams[I3D_STREAMS[0]], compute_coverage_masks(streams)
     every = {i.label for a in known.values() for i in a.instances}
-    drawn = few_shot.left_out(spec) or every
+    drawn = few_shot.collect_held_out_classes(spec) or every
     for name in sorted(drawn - every):
         raise UserError(f"post_pretraining.without: the annotations have no class '{name}'")
     train = {i: known[i] for i in videos if known[i].subset == spec.train_subset}
@@ -104,21 +117,25 @@ def _world(spec: ScoreFewshotSpec, streams: Streams, known: Mapping[str, Annotat
         name: [
             span
             for i, annotation in train.items()
-            for span in spans.annotated(videos[i], (x for x in annotation.instances if x.label == name), {name: 1})
-            if shows(span, seen)
+            for span in spans.instances_to_spans(
+                videos[i], (x for x in annotation.instances if x.label == name), {name: 1}
+            )
+            if has_decoded_snippet(span, seen)
         ]
         for name in drawn
     }
-    return World(videos, {i: known[i] for i in tested}, pool, seen)
+    return EpisodeData(videos, {i: known[i] for i in tested}, pool, seen)
 
 
-def _scored(spec: ScoreFewshotSpec, world: World, name: str, space: Space, seen: Mapping[str, Seen]) -> few_shot.Scores:
+def _scored(
+    spec: ScoreFewshotSpec, world: EpisodeData, name: str, space: EmbeddingSpace, seen: Mapping[str, SnippetEmbeddings]
+) -> few_shot.EpisodeScores:
     """By number of shots, each episode's scores and what chance gives."""
     how = spec.fewshot
     most = max(how.shots)
-    drawn = [episodes.drawn(world.pool, how.ways, most, how.seed, number) for number in range(how.episodes)]
+    drawn = [episodes.sample_episode(world.pool, how.ways, most, how.seed, number) for number in range(how.episodes)]
     every = [(shots, episode) for shots in how.shots for episode in drawn]
-    scores: few_shot.Scores = {shots: [] for shots in how.shots}
+    scores: few_shot.EpisodeScores = {shots: [] for shots in how.shots}
     for shots, episode in track(every, name, unit="episodes"):
         scores[shots].append(_episode(spec, world, episode, shots, space, seen))
     return scores
@@ -126,22 +143,22 @@ def _scored(spec: ScoreFewshotSpec, world: World, name: str, space: Space, seen:
 
 def _episode(
     spec: ScoreFewshotSpec,
-    world: World,
+    world: EpisodeData,
     episode: episodes.Episode,
     shots: int,
-    space: Space,
-    seen: Mapping[str, Seen],
-) -> tuple[Floats, Floats]:
-    test = episodes.asked(world.test, episode.classes)
+    space: EmbeddingSpace,
+    seen: Mapping[str, SnippetEmbeddings],
+) -> tuple[ScoresByMetric, ScoresByMetric]:
+    test = episodes.select_query_videos(world.test, episode.classes)
     examples = episode.shown(shots)
-    at = points(space, seen, examples, world.covered, outside(examples, world.covered))
+    at = build_prototypes(space, seen, examples, world.covered, mask_outside_examples(examples, world.covered))
     detections = [
         detection
         for i in test
         if i in world.videos
-        for detection in found(
+        for detection in detect(
             world.videos[i],
-            curves(space, seen[i], at, world.covered[i]),
+            predict_from_prototypes(space, seen[i], at, world.covered[i]),
             episode.classes,
             spec.localization,
             spec.grid,
@@ -149,8 +166,8 @@ def _episode(
     ]
     # Many episodes tell of spread and of chance; none needs draws or many shuffles of its own.
     settings = replace(spec.evaluation, bootstrap=0, shuffles=1)
-    problem = pose(test, {}, [], detections)
-    return score(problem, settings), chance(problem, settings)
+    problem = build_eval_input(test, {}, [], detections)
+    return score_classes(problem, settings), score_chance(problem, settings)
 
 
 def _protocol(spec: ScoreFewshotSpec) -> str:

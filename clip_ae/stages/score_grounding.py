@@ -7,31 +7,31 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.specs import ScoreGroundingSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.types import Network, Query
-from clip_ae.data.annotations import ids_in, read_subset, source_digest
+from clip_ae.core.progress import log_line, track
+from clip_ae.core.provenance import digest, make_provenance
+from clip_ae.core.types import GroundingQuery, NetworkWeights
+from clip_ae.data.annotations import annotations_digest, read_subset_annotations, read_subset_ids
 from clip_ae.data.detections import write_json
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.sentences import read_sentences
-from clip_ae.data.snippet_index import Index, read_index
-from clip_ae.data.text_embeddings import read_texts
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.text_encoder import Floats, KnownTexts, TextTower, reader
+from clip_ae.data.snippet_index import SnippetIndex, read_index
+from clip_ae.data.text_embeddings import read_text_embeddings
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.encoders.text_encoder import Floats, PrecomputedTexts, TextTower, build_text_encoder
 from clip_ae.pages import markdown
-from clip_ae.scoring.grounding_queries import class_names, others
-from clip_ae.scoring.recall import recall
-from clip_ae.stages.find_moments import Searcher, joint_in, questions
+from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
+from clip_ae.scoring.recall import compute_recall
+from clip_ae.stages.find_moments import MomentSearcher, build_text_queries, find_index_adapter
 from clip_ae.weights.network_file import read_weights
 
 # Moments a sentence that may be right.
 RANKS = (1, 5)
 TIOUS = (0.3, 0.5, 0.7)
-WHOLE, OTHER = "the whole video", "{}, asked for another"
+WHOLE_VIDEO, CONTROL = "the whole video", "{}, asked for another"
 HEADER = ["searched by", *(f"R@{rank} {tiou:g}" for rank in RANKS for tiou in TIOUS), "mIoU"]
 Inputs = dict[str, str]
 
@@ -53,66 +53,70 @@ def run(
 ) -> None:
     if len(indices) != len(spec.views):
         raise UserError(f"--indices: {len(indices)} for the views {', '.join(spec.views)}; expected one for each")
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     queries, inputs = _asked(spec, sentences, annotations)
     network, joints = read_weights(weights) if weights else None, [read_weights(path) for path in models]
-    read_by = reader(network, read_texts(texts) if texts else None, resolve(device))
-    said = Said(read_by, {q.text for q in queries}, () if sentences else spec.templates)
+    read_by = build_text_encoder(network, read_text_embeddings(texts) if texts else None, resolve_device(device))
+    said = TextEmbeddings(read_by, {q.text for q in queries}, () if sentences else spec.templates)
     found = dict(zip(spec.views, map(read_index, indices), strict=True))
     results = {}
     for view, index in found.items():
-        joint, there = joint_in(index, joints), _of(queries, index.ids, view)
+        joint, there = find_index_adapter(index, joints), _of(queries, index.ids, view)
         results[view] = _grounded(index, said, joint, there)
-        if strangers := others(there):
-            results[OTHER.format(view)] = _grounded(index, said, joint, strangers)
-    results[WHOLE] = _whole(found[spec.views[0]], queries)
+        if strangers := build_control_queries(there):
+            results[CONTROL.format(view)] = _grounded(index, said, joint, strangers)
+    results[WHOLE_VIDEO] = _whole(found[spec.views[0]], queries)
     inputs |= {"weights": network.record.id} if network else {}
-    inputs |= {"texts": read_parquet_record(texts).id} if texts else {}
+    inputs |= {"texts": read_parquet_provenance(texts).id} if texts else {}
     inputs |= {f"index/{view}": index.record.id for view, index in found.items()}
-    record = make_record("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    record = make_provenance("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"views": results, "uses_names": list(spec.uses_names), "provenance": asdict(record)})
-    drawn = markdown.table(HEADER, _rows(spec, results), text=1)
-    sections = [markdown.section("Recall of moments, %", drawn)]
+    drawn = markdown.render_markdown_table(HEADER, _rows(spec, results), text=1)
+    sections = [markdown.render_section("Recall of moments, %", drawn)]
     asked = "sentences" if sentences else "class names"
     title = f"Moments of {spec.dataset} by {asked}"
-    write_text(table, markdown.page(title, _lead(results, asked), sections, record.to_json()))
+    write_text(table, markdown.render_markdown_page(title, _lead(results, asked), sections, record.to_json()))
     print(drawn)
 
 
-class Said:
+class TextEmbeddings:
     """Sentences as vectors; class names in templates."""
 
-    def __init__(self, read_by: TextTower | KnownTexts, texts: Iterable[str], templates: Sequence[str]) -> None:
+    def __init__(self, read_by: TextTower | PrecomputedTexts, texts: Iterable[str], templates: Sequence[str]) -> None:
         every = sorted(texts)
         embedded = read_by.words([[text] for text in every], templates) if templates else read_by.embed(every)
         if not templates and (odd := [remark for text in every for remark in read_by.remarks(text)]):
-            say(f"{len(odd)} of {len(every)} sentences are not read as they are meant, the first: {odd[0]}")
+            log_line(f"{len(odd)} of {len(every)} sentences are not read as they are meant, the first: {odd[0]}")
         self.vectors, self.scale = dict(zip(every, embedded, strict=True)), read_by.scale
 
-    def of(self, queries: Sequence[Query]) -> Floats:
+    def of(self, queries: Sequence[GroundingQuery]) -> Floats:
         """[queries, D]"""
         return np.stack([self.vectors[query.text] for query in queries])
 
 
-def _asked(spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path | None) -> tuple[list[Query], Inputs]:
+def _asked(
+    spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path | None
+) -> tuple[list[GroundingQuery], Inputs]:
     """What is asked of the videos that score, and where it comes from: class names where nobody wrote sentences."""
     if sentences:
         queries = read_sentences(sentences)
         subset = spec.test_subset
-        scored = _of(queries, ids_in(annotations, subset), subset) if annotations else queries
-        return scored, {"sentences": digest(canonical(queries))}
+        scored = _of(queries, read_subset_ids(annotations, subset), subset) if annotations else queries
+        return scored, {"sentences": digest(to_canonical_json(queries))}
     if annotations is None:
         raise UserError("--sentences, --annotations: one of them is needed, to ask by sentences or by class names")
-    names = class_names(read_subset(annotations, spec.test_subset))
+    names = build_class_queries(read_subset_annotations(annotations, spec.test_subset))
     if not names:
         raise UserError(f"{annotations}: nothing is annotated in subset '{spec.test_subset}' that could be asked for")
-    return names, {"annotations": source_digest(annotations)}
+    return names, {"annotations": annotations_digest(annotations)}
 
 
-def _grounded(index: Index, said: Said, joint: Network | None, queries: Sequence[Query]) -> dict[str, Any]:
+def _grounded(
+    index: SnippetIndex, said: TextEmbeddings, joint: NetworkWeights | None, queries: Sequence[GroundingQuery]
+) -> dict[str, Any]:
     """How well each sentence is found in its own video."""
-    places, searcher = {video_id: number for number, video_id in enumerate(index.ids)}, Searcher(index)
-    pairs = list(zip(queries, questions(said.of(queries), index, said.scale, joint), strict=True))
+    places, searcher = {video_id: number for number, video_id in enumerate(index.ids)}, MomentSearcher(index)
+    pairs = list(zip(queries, build_text_queries(said.of(queries), index, said.scale, joint), strict=True))
     found = [
         searcher.within(places[query.video_id], question, query.text)
         for query, question in track(pairs, "search", unit="sentences")
@@ -120,21 +124,21 @@ def _grounded(index: Index, said: Said, joint: Network | None, queries: Sequence
     return _scored(queries, [[(d.start, d.stop) for d in moments] for moments in found])
 
 
-def _whole(index: Index, queries: Sequence[Query]) -> dict[str, Any]:
+def _whole(index: SnippetIndex, queries: Sequence[GroundingQuery]) -> dict[str, Any]:
     """What whoever knows nothing scores."""
     ends = dict(zip(index.ids, index.ends.tolist(), strict=True))
     there = [query for query in queries if query.video_id in ends]
     return _scored(there, [[(0.0, ends[query.video_id])] for query in there])
 
 
-def _scored(queries: Sequence[Query], found: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any]:
-    return {"sentences": len(queries), **recall(queries, found, RANKS, TIOUS)}
+def _scored(queries: Sequence[GroundingQuery], found: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any]:
+    return {"sentences": len(queries), **compute_recall(queries, found, RANKS, TIOUS)}
 
 
-def _of(queries: Sequence[Query], ids: Collection[str], what: str) -> list[Query]:
+def _of(queries: Sequence[GroundingQuery], ids: Collection[str], what: str) -> list[GroundingQuery]:
     there = [query for query in queries if query.video_id in ids]
     if len(there) < len(queries):
-        say(f"{what}: {len(queries) - len(there)} of {len(queries)} sentences are of other videos")
+        log_line(f"{what}: {len(queries) - len(there)} of {len(queries)} sentences are of other videos")
     if not there:
         raise UserError(
             f"{what}: none of the {len(queries)} sentences is of its videos; check that both are one dataset"
@@ -153,7 +157,7 @@ def _lead(results: Mapping[str, Any], asked: str) -> list[str]:
 
 
 def _rows(spec: ScoreGroundingSpec, results: Mapping[str, Any]) -> list[list[str]]:
-    named = {name.format(view) for view in spec.uses_names for name in ("{}", OTHER)}
+    named = {name.format(view) for view in spec.uses_names for name in ("{}", CONTROL)}
 
     def cells(result: Mapping[str, Any]) -> list[str]:
         wide = result["interval"]

@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.simulation import SIMULATED_SHARDS
 from clip_ae.core.config.specs import SimulateSpec
 from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.sharding import shard_names, shard_of
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.sharding import assign_shard, list_shard_names
 from clip_ae.data.shards import write_shard
-from clip_ae.data.text_embeddings import write_texts
+from clip_ae.data.text_embeddings import write_text_embeddings
 from clip_ae.worlds import simulated, simulated_events
 
 
@@ -25,27 +25,27 @@ def run(
     texts: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
     manifest: Annotated[Path, "JSON to write last: every file's sha256"],
 ) -> None:
-    videos = simulated_events.plan(spec.world)
+    videos = simulated_events.plan_videos(spec.world)
     paths = {
         (stream, index): features / stream / f"{name}.parquet"
-        for stream in simulated.OPTICS
-        for index, name in enumerate(shard_names(SIMULATED_SHARDS))
+        for stream in simulated.FEATURE_STATISTICS
+        for index, name in enumerate(list_shard_names(SIMULATED_SHARDS))
     }
     manifest.unlink(missing_ok=True)
     _clear(features, set(paths.values()))
-    record = make_record("simulate", spec, libraries=("numpy",))
+    record = make_provenance("simulate", spec, libraries=("numpy",))
     for (stream, index), path in track(paths.items(), "simulating", len(paths), "shard"):
-        inside = (v for v in videos if shard_of(v.video_id, SIMULATED_SHARDS) == index)
-        rows = (simulated.features(spec.world, stream, v, spec.grid) for v in inside)
+        inside = (v for v in videos if assign_shard(v.video_id, SIMULATED_SHARDS) == index)
+        rows = (simulated.generate_features(spec.world, stream, v, spec.grid) for v in inside)
         write_shard(path, stream, getattr(spec.world, f"{stream}_dim"), rows, record)
-    write_texts(texts, simulated.texts(spec.world), record)
-    write_text(annotations, _json(simulated_events.annotations(spec.world, videos)))
+    write_text_embeddings(texts, simulated.generate_text_embeddings(spec.world), record)
+    write_text(annotations, _json(simulated_events.build_annotations(spec.world, videos)))
     digests = {path.relative_to(features).as_posix(): _sha256(path) for path in paths.values()}
     stated = {
         "features": digests,
         "annotations": _sha256(annotations),
         "texts": _sha256(texts),
-        "provenance": plain(record),
+        "provenance": to_plain_data(record),
     }
     write_text(manifest, _json(stated))
 

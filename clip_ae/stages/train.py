@@ -6,59 +6,62 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint, Switches
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig, Switches
 from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import make_record
-from clip_ae.core.types import Label, cluster_label
+from clip_ae.core.progress import log_line, track
+from clip_ae.core.provenance import make_provenance
+from clip_ae.core.types import Label, format_cluster_label
 from clip_ae.data.labels import read_labels
-from clip_ae.data.parquet import read_parquet_record
-from clip_ae.data.shards import FOLDERS, stream_id
+from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.model_state import arrays
-from clip_ae.localizers.targets import Truths
-from clip_ae.localizers.tensorboard import board
-from clip_ae.localizers.trainer import Trainer, create
-from clip_ae.proposals.flat_attention import flat
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.model_state import module_arrays
+from clip_ae.localizers.targets import TargetBuilder
+from clip_ae.localizers.tensorboard import open_tensorboard
+from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.proposals.flat_attention import is_flat
 from clip_ae.weights.network_file import save_weights
-from clip_ae.weights.training_checkpoint import PAUSE, checkpoint
+from clip_ae.weights.training_checkpoint import CHECKPOINT_INTERVAL_S, open_checkpoint
 
 
 def run(
     spec: TrainSpec,
     *,
-    features: Annotated[tuple[Path, ...], FOLDERS],
+    features: Annotated[tuple[Path, ...], FEATURE_DIRS_HELP],
     shards: Annotated[int, "number of shards"],
     labels: Annotated[Path, "labels.parquet of this round"],
     out: Annotated[Path, "model.safetensors to write"],
     log: Annotated[Path, "training.jsonl to write: a line a logged step, with every loss"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
     tensorboard: Annotated[Path | None, "folder for TensorBoard's event files, written while training"] = None,
-    checkpoint_seconds: Annotated[float, "seconds between two checkpoints"] = PAUSE,
+    checkpoint_seconds: Annotated[float, "seconds between two checkpoints"] = CHECKPOINT_INTERVAL_S,
 ) -> None:
-    set_threads(spec.math_threads)
+    configure_torch(spec.math_threads)
     told = read_labels(labels)
     classes = _classes(spec, told)
     ids = {label.video_id for label in told}
     streams = read_streams(features, spec.streams, shards, ids)
     _check(labels, told, set(streams[spec.streams[0]]), classes)
-    inputs = {f"features/{name}": stream_id(features, name, shards) for name in spec.streams}
-    record = make_record("train", spec, inputs | {"labels": read_parquet_record(labels).id}, ("numpy", "torch"))
-    where = resolve(device)
-    library = Library(streams, where)
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.streams}
+    record = make_provenance("train", spec, inputs | {"labels": read_parquet_provenance(labels).id}, ("numpy", "torch"))
+    where = resolve_device(device)
+    library = FeatureTable(streams, where)
     blueprint = _blueprint(
         spec, {n: next(iter(v.values())).feature.shape[1] for n, v in streams.items()}, told, classes
     )
-    learner = create(blueprint, spec.training.steps, spec.seed, spec.training.precision)
-    truths = Truths(told, library.ids, classes, spec.grid)
+    learner = create_learner(blueprint, spec.training.steps, spec.seed, spec.training.precision)
+    truths = TargetBuilder(told, library.ids, classes, spec.grid)
     trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
     kind = where.split(":")[0]
-    with checkpoint(out, record, kind, checkpoint_seconds) as kept, board(tensorboard, kept.step) as show:
+    with (
+        open_checkpoint(out, record, kind, checkpoint_seconds) as kept,
+        open_tensorboard(tensorboard, kept.step) as show,
+    ):
         lines = kept.lines
         if kept.state:
             trainer.resume(kept.state, kept.step)
@@ -69,28 +72,28 @@ def run(
             show(line)
             if kept.due():
                 kept.save(trainer.step, trainer.state(), lines)
-        for name in collapsed(json.loads(lines[-1])["watched"]):
-            say(f"train: attention of {name} is the same all over a video; class activations alone cut segments")
+        for name in find_collapsed_streams(json.loads(lines[-1])["watched"]):
+            log_line(f"train: attention of {name} is the same all over a video; class activations alone cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
-        save_weights(out, arrays(learner.trained), record, {"blueprint": plain(blueprint)})
+        save_weights(out, module_arrays(learner.trained), record, {"blueprint": to_plain_data(blueprint)})
 
 
-def collapsed(watched: Mapping[str, float]) -> list[str]:
+def find_collapsed_streams(watched: Mapping[str, float]) -> list[str]:
     """Streams whose attention tells no snippet from another."""
-    return [name for name in MAIN_STREAMS if flat(watched[f"attention {name}"], watched[f"spread {name}"])]
+    return [name for name in I3D_STREAMS if is_flat(watched[f"attention {name}"], watched[f"spread {name}"])]
 
 
 def _classes(spec: TrainSpec, told: Sequence[Label]) -> int:
     return 1 + max(label.cluster for label in told) if spec.classes == "auto" else spec.classes
 
 
-def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label], classes: int) -> Blueprint:
+def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label], classes: int) -> LocalizerConfig:
     names = {label.cluster: label.label for label in told}
-    return Blueprint(
+    return LocalizerConfig(
         **{f.name: getattr(spec, f.name) for f in fields(Switches)},
         method=spec.method,
         dims=dims,
-        labels=tuple(names.get(k, cluster_label(k)) for k in range(classes)),
+        labels=tuple(names.get(k, format_cluster_label(k)) for k in range(classes)),
         width=spec.training.width,
         dropout=spec.training.dropout,
         videos=len({label.video_id for label in told}),

@@ -13,23 +13,23 @@ import torch
 from numpy._core.multiarray import _reconstruct
 from numpy.typing import NDArray
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import NETWORKS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import NETWORKS, load_module
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.progress import say
-from clip_ae.core.provenance import make_record
-from clip_ae.data.pickles import read_arrays
-from clip_ae.encoders.networks.state_dict import fit, tensors_of
-from clip_ae.weights.downloads import unreachable
-from clip_ae.weights.integrity import check, file_digest
+from clip_ae.core.progress import log_line
+from clip_ae.core.provenance import make_provenance
+from clip_ae.data.pickles import read_pickled_arrays
+from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
+from clip_ae.weights.downloads import make_download_error
+from clip_ae.weights.integrity import check_integrity, file_digest
 from clip_ae.weights.network_file import Tensors, read_weights, save_weights
-from clip_ae.weights.sources import fetched
+from clip_ae.weights.sources import fetch_weights
 
 # open_clip:ARCHITECTURE/TAG names weights that open_clip knows where to find.
-OPEN_CLIP = "open_clip:"
+OPEN_CLIP_PREFIX = "open_clip:"
 # Plain arrays, as old numpy and new name them: some publishers saved them instead of tensors.
-ARRAYS: list[Any] = [
+SAFE_GLOBALS: list[Any] = [
     (_reconstruct, "numpy.core.multiarray._reconstruct"),
     (_reconstruct, "numpy._core.multiarray._reconstruct"),
     np.ndarray,
@@ -46,14 +46,14 @@ def run(
     pretrained: Annotated[Path | None, "what the pretrain stage made, for the source `pretrain`"] = None,
 ) -> None:
     weights, key = spec.weights, f"weights.{spec.name}"
-    network = load(NETWORKS[weights.network])
+    network = load_module(NETWORKS[weights.network])
     options = getattr(weights, weights.network)
     inputs: dict[str, str] = {}
     about = {
         "name": spec.name,
         "source": weights.source,
-        weights.network: plain(options),
-        "reads": network.reads(options),
+        weights.network: to_plain_data(options),
+        "reads": network.input_description(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
     }
@@ -66,45 +66,45 @@ def run(
     else:
         with _source(spec, network, about, out.parent) as path:
             about["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
-            tensors = _arrays(network.convert(read_state(key, path)), key)
-    fitted = fit(network.build(options), tensors, key)
-    record = make_record("weights", spec, inputs, libraries=("numpy", "open_clip_torch", "safetensors", "torch"))
-    save_weights(out, tensors_of(fitted), record, about)
+            tensors = _arrays(network.convert_state_dict(read_state_dict(key, path)), key)
+    fitted = load_tensors(network.build(options), tensors, key)
+    record = make_provenance("weights", spec, inputs, libraries=("numpy", "open_clip_torch", "safetensors", "torch"))
+    save_weights(out, get_tensors(fitted), record, about)
 
 
 @contextlib.contextmanager
 def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], beside: Path) -> Iterator[Path]:
     """The checked source file; what open_clip knows of its weights joins `about`."""
     weights, key = spec.weights, f"weights.{spec.name}"
-    if not weights.source.startswith(OPEN_CLIP):
-        with fetched(key, weights, beside) as path:
+    if not weights.source.startswith(OPEN_CLIP_PREFIX):
+        with fetch_weights(key, weights, beside) as path:
             yield path
         return
     if weights.clip is None:
         raise UserError(f"{key}.source: {weights.source} is for a clip network")
-    facts = network.published(weights.clip, weights.source.removeprefix(OPEN_CLIP))
+    facts = network.published(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
     about |= {"mean": list(facts["mean"]), "std": list(facts["std"])}
     where = f"https://huggingface.co/{facts['hf_hub']}" if facts.get("hf_hub") else facts["url"]
-    say(f"{key}: from {where}, or from where it was kept the last time")
+    log_line(f"{key}: from {where}, or from where it was kept the last time")
     try:
         path = network.download(facts)
     except (OSError, RuntimeError) as error:
-        raise unreachable(key, weights, where, error, "get its safetensors file") from None
-    check(key, path, weights.integrity)
+        raise make_download_error(key, weights, where, error, "get its safetensors file") from None
+    check_integrity(key, path, weights.integrity)
     yield path
 
 
-def read_state(key: str, path: Path) -> dict[str, Any]:
+def read_state_dict(key: str, path: Path) -> dict[str, Any]:
     """Tensors by name from safetensors, pickled arrays (.ckpt) or a PyTorch file; no code in it is ever run."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if path.suffix == ".ckpt":
-        return {name: _tensor(array) for name, array in read_arrays(key, path).items()}
+        return {name: _tensor(array) for name, array in read_pickled_arrays(key, path).items()}
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        with torch.serialization.safe_globals(ARRAYS):
+        with torch.serialization.safe_globals(SAFE_GLOBALS):
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise RefusedInput(f"{key}: {path.name} is not plain weights ({_reason(error)})") from None

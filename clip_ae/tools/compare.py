@@ -4,15 +4,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.tiou_ranges import columns
-from clip_ae.data.detections import read_json
-from clip_ae.pages.text_table import aligned, percent
+from clip_ae.core.tiou_ranges import list_score_columns
+from clip_ae.data.detections import read_json_object
+from clip_ae.pages.text_table import align_table, format_percent
 from clip_ae.scoring import bootstrap_io
-from clip_ae.scoring.bootstrap import CONFIDENCE, Compared, compared
+from clip_ae.scoring.bootstrap import CONFIDENCE, PairedComparison, compare_scores
 
 # Fewer draws tell nothing of the ends of an interval.
-ENOUGH = 100
-HEAD = ["tIoU", "first, %", "second, %", "first - second", f"{100 * CONFIDENCE:.0f} % from", "to", "first is ahead in"]
+MIN_BOOTSTRAP_SAMPLES = 100
+HEADER = [
+    "tIoU",
+    "first, %",
+    "second, %",
+    "first - second",
+    f"{100 * CONFIDENCE:.0f} % from",
+    "to",
+    "first is ahead in",
+]
 
 
 def run(
@@ -21,14 +29,14 @@ def run(
 ) -> None:
     one, other = _scored(first), _scored(second)
     _check_alike(first, one, second, other)
-    found, ours, theirs = columns(one), bootstrap_io.read(one), bootstrap_io.read(other)
-    results = {(k, c): compared(one[k][c], other[k][c], ours[k][c], theirs[k][c]) for k, c in found}
+    found, ours, theirs = list_score_columns(one), bootstrap_io.read_draws(one), bootstrap_io.read_draws(other)
+    results = {(k, c): compare_scores(one[k][c], other[k][c], ours[k][c], theirs[k][c]) for k, c in found}
     rows = [_row(name, one[kind][name], other[kind][name], results[kind, name]) for kind, name in found]
-    print("\n".join(aligned([HEAD, *rows])))
+    print("\n".join(align_table([HEADER, *rows])))
     print(_verdict(first, second, found[-1][1], results[found[-1]]))
 
 
-def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
+def _verdict(first: Path, second: Path, name: str, result: PairedComparison) -> str:
     low, high = (f"{100 * end:+.1f}" for end in result.interval)
     span = f"(average over {name}: {100 * result.difference:+.1f} points, 95 % from {low} to {high})"
     if not result.certain:
@@ -37,23 +45,29 @@ def _verdict(first: Path, second: Path, name: str, result: Compared) -> str:
     return f"{better} beats {worse} {span}"
 
 
-def _row(name: str, first: float, second: float, result: Compared) -> list[str]:
+def _row(name: str, first: float, second: float, result: PairedComparison) -> list[str]:
     signed = [f"{100 * value:+.1f}" for value in (result.difference, *result.interval)]
     shown = f"avg {name}" if ":" in name else name
-    return [shown, percent(first), percent(second), *signed, f"{100 * result.ahead:.0f} % of draws"]
+    return [shown, format_percent(first), format_percent(second), *signed, f"{100 * result.ahead:.0f} % of draws"]
 
 
 def _scored(path: Path) -> Any:
-    result = read_json(path)
+    result = read_json_object(path)
     try:
-        known = bootstrap_io.read(result) if "bootstrap" in result else {kind: {} for kind in bootstrap_io.KINDS}
-        whole = all(known[kind].keys() in (set(), result[kind].keys()) for kind in bootstrap_io.KINDS)
+        known = (
+            bootstrap_io.read_draws(result)
+            if "bootstrap" in result
+            else {kind: {} for kind in bootstrap_io.METRIC_KINDS}
+        )
+        whole = all(known[kind].keys() in (set(), result[kind].keys()) for kind in bootstrap_io.METRIC_KINDS)
     except (KeyError, TypeError, ValueError, AttributeError):
         whole = False
     if not whole:
         raise UserError(f"{path}: no map.json of `clip-ae evaluate`")
-    if min((len(values) for values in known["mAP"].values()), default=0) < ENOUGH:
-        raise UserError(f"{path}: has fewer than {ENOUGH} draws of videos; score it again with --bootstrap 1000")
+    if min((len(values) for values in known["mAP"].values()), default=0) < MIN_BOOTSTRAP_SAMPLES:
+        raise UserError(
+            f"{path}: has fewer than {MIN_BOOTSTRAP_SAMPLES} draws of videos; score it again with --bootstrap 1000"
+        )
     return result
 
 
@@ -74,4 +88,4 @@ def _how(result: Any) -> list[str]:
 
 
 def _number_of_draws(result: Any) -> int:
-    return len(next(iter(bootstrap_io.read(result)["mAP"].values())))
+    return len(next(iter(bootstrap_io.read_draws(result)["mAP"].values())))

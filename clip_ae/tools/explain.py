@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from clip_ae.core.errors import UserError, printable
-from clip_ae.core.paths import ORDER
-from clip_ae.core.provenance import Record
-from clip_ae.pages.text_table import columns
-from clip_ae.provenance.index import Ledger, Output
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.core.errors import UserError, make_printable
+from clip_ae.core.paths import STAGE_ORDER
+from clip_ae.core.provenance import Provenance
+from clip_ae.pages.text_table import align_left
+from clip_ae.provenance.index import OutputFile, ProvenanceIndex
+from clip_ae.provenance.read_provenance import read_provenance
 
-SHORT = 12
+ID_DIGITS = 12
 # What an input is that no stage made.
-OUTSIDE = {
+EXTERNAL_INPUTS = {
     "files": "paths and sizes of the dataset's files",
     "annotations": "all that the annotations say",
     "subsets": "videos, subsets and durations in the annotations",
@@ -27,7 +27,7 @@ OUTSIDE = {
     "sentences": "what people wrote of the videos, with its moments",
 }
 # What tells a job's output from others of its kind.
-NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
+JOB_NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 
 
 def run(
@@ -37,20 +37,20 @@ def run(
 ) -> None:
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")
-    record, ledger = read_record(file), Ledger(root)
+    record, ledger = read_provenance(file), ProvenanceIndex(root)
     chain = ledger.chain(record)
-    print(printable(str(file)))
+    print(make_printable(str(file)))
     near = os.path.relpath(file, root)
-    print("\n".join(f"  {line}" for line in columns([*_facts(record), *_inputs(record, ledger, near)])))
+    print("\n".join(f"  {line}" for line in align_left([*_facts(record), *_inputs(record, ledger, near)])))
     if chain:
         print("\nbehind it, in the order of the workflow:")
-        print("\n".join(f"  {line}" for line in columns(_chain(ledger, chain, near))))
+        print("\n".join(f"  {line}" for line in align_left(_chain(ledger, chain, near))))
         print(f"\nlibraries of all: {', '.join(_versions(chain.values()))}")
 
 
-def _facts(record: Record) -> Iterator[list[str]]:
-    yield ["made by", f"{record.stage}, in a record {record.id[:SHORT]}"]
-    yield ["code", f"{record.code[:SHORT]}, a digest of its modules"]
+def _facts(record: Provenance) -> Iterator[list[str]]:
+    yield ["made by", f"{record.stage}, in a record {record.id[:ID_DIGITS]}"]
+    yield ["code", f"{record.code[:ID_DIGITS]}, a digest of its modules"]
     yield ["libraries", ", ".join(_versions([record])) or "none but the project's own"]
     for number, (key, value) in enumerate(_leaves(record.spec)):
         yield ["" if number else "spec", f"{key} = {value}"]
@@ -64,29 +64,29 @@ def _leaves(spec: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any
             yield f"{where}{key}", value
 
 
-def _main(outputs: Sequence[Output], near: str) -> Output:
+def _main(outputs: Sequence[OutputFile], near: str) -> OutputFile:
     """The nearest, where runs made the same; else the last by name, as failures and curves come before what counts."""
     return max(outputs, key=lambda output: (len(os.path.commonpath([output.path, near])), output.path))
 
 
-def _inputs(record: Record, ledger: Ledger, near: str) -> Iterator[list[str]]:
+def _inputs(record: Provenance, ledger: ProvenanceIndex, near: str) -> Iterator[list[str]]:
     for number, (role, made_by) in enumerate(record.inputs.items()):
         places = sorted({_main(ledger.jobs[job], near).path for job in ledger.sets.get(made_by, ())})
         what = f"{places[0]}{f' and {len(places) - 1} more' * (len(places) > 1)}" if places else _outside(role)
-        yield ["" if number else "inputs", f"{role} {made_by[:SHORT]}: {what}"]
+        yield ["" if number else "inputs", f"{role} {made_by[:ID_DIGITS]}: {what}"]
 
 
-def _chain(ledger: Ledger, chain: Mapping[str, Record], near: str) -> list[list[str]]:
+def _chain(ledger: ProvenanceIndex, chain: Mapping[str, Provenance], near: str) -> list[list[str]]:
     """A row for all jobs of a kind."""
-    kinds: dict[tuple[int, str], list[Record]] = {}
+    kinds: dict[tuple[int, str], list[Provenance]] = {}
     for job, record in chain.items():
         main = _main(ledger.jobs[job], near)
-        kinds.setdefault((ORDER.index(main.stage), NUMBERS.sub("*", main.path)), []).append(record)
+        kinds.setdefault((STAGE_ORDER.index(main.stage), JOB_NUMBERS.sub("*", main.path)), []).append(record)
     return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
 
 
-def _kind(ledger: Ledger, place: str, records: Sequence[Record]) -> list[str]:
-    codes = sorted({record.code[:SHORT] for record in records})
+def _kind(ledger: ProvenanceIndex, place: str, records: Sequence[Provenance]) -> list[str]:
+    codes = sorted({record.code[:ID_DIGITS] for record in records})
     jobs = f"{len(records)} job{'s' * (len(records) > 1)}"
     outside = {(role, i) for r in records for role, i in r.inputs.items() if i not in ledger.sets}
     sources = {_source(record) for record in records} - {""}
@@ -94,15 +94,15 @@ def _kind(ledger: Ledger, place: str, records: Sequence[Record]) -> list[str]:
     return [records[0].stage, jobs, f"code {', '.join(codes)}", place, "; ".join([*sorted(sources), *roles])]
 
 
-def _source(record: Record) -> str:
+def _source(record: Provenance) -> str:
     """Where weights were had, and the hash that they were checked by."""
     weights = record.spec.get("weights", {}) if record.stage == "weights" else {}
     return " ".join(str(weights[name]) for name in ("source", "integrity") if name in weights)
 
 
 def _outside(role: str) -> str:
-    return OUTSIDE.get(role, "of another record, or of none that is here now")
+    return EXTERNAL_INPUTS.get(role, "of another record, or of none that is here now")
 
 
-def _versions(records: Iterable[Record]) -> list[str]:
+def _versions(records: Iterable[Provenance]) -> list[str]:
     return sorted({f"{name} {version}" for record in records for name, version in record.versions.items()})

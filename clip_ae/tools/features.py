@@ -8,31 +8,31 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import assign, plain
+from clip_ae.core.config.dataclass_config import apply_assignment, to_plain_data
 from clip_ae.core.config.registry import STREAMS
 from clip_ae.core.config.schema import Config, Encoders
 from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.errors import RefusedInput, Unreadable, UserError, nearest, printable
-from clip_ae.core.files import check_folder
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, make_printable, suggest_name
+from clip_ae.core.files import check_writable_dir
 from clip_ae.core.paths import WEIGHTS
-from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import Record
-from clip_ae.core.timeline import Grid
+from clip_ae.core.progress import log_line, track
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Failure, VideoInfo
 from clip_ae.data import source_folder
-from clip_ae.data.feature_files import FORMATS, FeatureFile
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.media.decoder_process import Decoder, decoders
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.data.feature_files import FEATURE_WRITERS, FeatureWriter
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.media.decoder_process import Decoder, create_decoders
+from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.stages import weights as weights_stage
-from clip_ae.stages.extract import opened, record_of
-from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_record
+from clip_ae.stages.extract import build_encoder, make_extract_provenance
+from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 from clip_ae.workflow.config_files import read_config_file
 
 # The config that comes with the project, for whoever is in another folder.
-OWN_CONFIG = Path(__file__).parents[2] / "config.yaml"
+DEFAULT_CONFIG = Path(__file__).parents[2] / "config.yaml"
 # Bytes of an id. A file's name has 255; while it is written it holds a host's name and more besides.
-LONGEST = 150
+MAX_ID_BYTES = 150
 
 
 def run(
@@ -55,32 +55,32 @@ def run(
     chosen = settings.datasets[dataset]
     assert chosen.encoders is not None
     names = _names(streams, chosen.encoders)
-    _known("--format", format, FORMATS)
-    check_folder("--out", out)
+    _known("--format", format, FEATURE_WRITERS)
+    check_writable_dir("--out", out)
     paths = _listed(videos)
-    set_threads(settings.math_threads)
-    place = resolve(device)
-    readers = decoders(workers, watchdog, memory_gib)
+    configure_torch(settings.math_threads)
+    place = resolve_device(device)
+    readers = create_decoders(workers, watchdog, memory_gib)
     infos, failures = _probed(paths, chosen.grid, readers[0])
     for stream in names if infos else ():
         spec = _spec(chosen.encoders, stream, chosen.grid, settings.math_threads)
         networks = [_network(settings, name, weights) for name in spec.encoder.networks]
-        failures += _extract(spec, networks, infos, FORMATS[format](out, stream), readers, place, gpu_batch)
+        failures += _extract(spec, networks, infos, FEATURE_WRITERS[format](out, stream), readers, place, gpu_batch)
     for failure in failures:
-        say(printable(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}"))
-    say(f"{len(infos)} of {len(paths)} videos, {', '.join(names)}: {out}")
+        log_line(make_printable(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}"))
+    log_line(f"{len(infos)} of {len(paths)} videos, {', '.join(names)}: {out}")
     if not infos:
         raise RefusedInput("no video could be read; the lines above say why")
 
 
 def _settings(path: Path | None, dataset: str, assignments: Sequence[str]) -> Config:
-    path = path or next((p for p in (Path("config.yaml"), OWN_CONFIG) if p.is_file()), Path("config.yaml"))
+    path = path or next((p for p in (Path("config.yaml"), DEFAULT_CONFIG) if p.is_file()), Path("config.yaml"))
     data = read_config_file(path)
     _known("--dataset", dataset, [n for n, d in data.get("datasets", {}).items() if "encoders" in d])
     # Anchors of YAML make datasets share their encoders.
     encoders = data["datasets"][dataset]["encoders"] = copy.deepcopy(data["datasets"][dataset]["encoders"])
     for assignment in assignments:
-        assign(encoders, assignment)
+        apply_assignment(encoders, assignment)
     return load_config(data)
 
 
@@ -93,14 +93,18 @@ def _names(streams: str, encoders: Encoders) -> list[str]:
 
 def _known(option: str, name: str, known: Any) -> None:
     if name not in known:
-        raise UserError(f"{option} {name}: expected one of {', '.join(known)}{nearest(name, known)}")
+        raise UserError(f"{option} {name}: expected one of {', '.join(known)}{suggest_name(name, known)}")
 
 
 def _listed(given: Sequence[Path]) -> dict[str, Path]:
     """Path by video id."""
     found: dict[str, Path] = {}
     for path in given:
-        listing = source_folder.list_videos(path) if path.is_dir() else {source_folder.storable(path.stem): path.name}
+        listing = (
+            source_folder.list_videos(path)
+            if path.is_dir()
+            else {source_folder.escape_undecodable(path.stem): path.name}
+        )
         for video_id, name in listing.items():
             file = path / name if path.is_dir() else path
             if found.get(video_id, file) != file:
@@ -109,7 +113,7 @@ def _listed(given: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def _probed(paths: dict[str, Path], grid: Grid, decoder: Decoder) -> tuple[list[VideoInfo], list[Failure]]:
+def _probed(paths: dict[str, Path], grid: SnippetGrid, decoder: Decoder) -> tuple[list[VideoInfo], list[Failure]]:
     infos, failures = [], []
     for video_id, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
@@ -127,11 +131,11 @@ def _probed(paths: dict[str, Path], grid: Grid, decoder: Decoder) -> tuple[list[
 
 
 def _check_name(video_id: str) -> None:
-    if len(os.fsencode(video_id)) > LONGEST:
-        raise Unreadable("name", f"its name is longer than {LONGEST} bytes, and so would be that of its features")
+    if len(os.fsencode(video_id)) > MAX_ID_BYTES:
+        raise Unreadable("name", f"its name is longer than {MAX_ID_BYTES} bytes, and so would be that of its features")
 
 
-def _spec(encoders: Encoders, stream: str, grid: Grid, math_threads: int) -> ExtractSpec:
+def _spec(encoders: Encoders, stream: str, grid: SnippetGrid, math_threads: int) -> ExtractSpec:
     others = {name: None for name in STREAMS if name != stream}
     return ExtractSpec(replace(encoders, **others), grid, math_threads)
 
@@ -139,7 +143,7 @@ def _spec(encoders: Encoders, stream: str, grid: Grid, math_threads: int) -> Ext
 def _network(settings: Config, name: str, root: Path) -> WeightsFile:
     """Converted weights, made first where they are not there or no longer what the config says."""
     path, spec = root / WEIGHTS.format(name=name), WeightsSpec(name, settings.weights[name])
-    if not path.is_file() or read_weights_record(path).spec != plain(spec):
+    if not path.is_file() or read_weights_provenance(path).spec != to_plain_data(spec):
         if spec.weights.source == "pretrain":
             raise UserError(
                 f"{path}: not there; the workflow trains it: snakemake --cores 2 {WEIGHTS.format(name=name)}"
@@ -152,7 +156,7 @@ def _extract(
     spec: ExtractSpec,
     networks: Sequence[WeightsFile],
     infos: Sequence[VideoInfo],
-    files: FeatureFile,
+    files: FeatureWriter,
     readers: Sequence[Decoder],
     device: str,
     gpu_batch: int,
@@ -160,16 +164,18 @@ def _extract(
     records = {info.video_id: _record(spec, networks, info) for info in infos}
     missing = [info for info in infos if not files.holds(info.video_id, records[info.video_id])]
     if not missing:
-        say(f"{spec.stream}: nothing to do")
+        log_line(f"{spec.stream}: nothing to do")
         return []
-    encoder, network = opened(spec, networks, device, gpu_batch)
-    work = Extraction(spec.stream, spec.grid, encoder, network, Path(), readers)
+    encoder, network = build_encoder(spec, networks, device, gpu_batch)
+    work = FeatureExtractor(spec.stream, spec.grid, encoder, network, Path(), readers)
     for video in work.features(missing):
         files.write(video, encoder.dim, records[video.video_id])
-    say(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
+    log_line(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
     return work.failures
 
 
-def _record(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Record:
+def _record(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Provenance:
     path = Path(info.path)
-    return record_of(spec, networks, {"video": source_folder.digest(path.parent, [path.name], with_mtime=False)})
+    return make_extract_provenance(
+        spec, networks, {"video": source_folder.files_digest(path.parent, [path.name], with_mtime=False)}
+    )

@@ -7,43 +7,49 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.specs import FewshotSpec
-from clip_ae.core.errors import RefusedInput, Unreadable, UserError, printable
-from clip_ae.core.files import check_out
-from clip_ae.core.progress import say, track
-from clip_ae.core.provenance import Record, make_record
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Detection, Instance, Streams, VideoInfo
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, make_printable
+from clip_ae.core.files import check_output_path
+from clip_ae.core.progress import log_line, track
+from clip_ae.core.provenance import Provenance, make_provenance
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Detection, FeaturesByStream, Instance, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
-from clip_ae.data.fewshot_examples import Example, read_support, support_digest
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.data.fewshot_examples import SupportExample, read_support_examples, support_digest
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.language import embedding_space, few_shot, spans
-from clip_ae.language.few_shot import Marked, curves, outside, points, shows
+from clip_ae.language.few_shot import (
+    SnippetMasks,
+    build_prototypes,
+    has_decoded_snippet,
+    mask_outside_examples,
+    predict_from_prototypes,
+)
 from clip_ae.language.spans import Span
-from clip_ae.media.decoder_process import Decoder, decoders
-from clip_ae.pages.text_table import columns
-from clip_ae.pages.timeline_text import timeline
-from clip_ae.provenance.feature_lineage import Origin
-from clip_ae.stages.adapt_features import joint_of
-from clip_ae.stages.extract import record_of
-from clip_ae.stages.score_fewshot import found
-from clip_ae.tools.apply import made_again
+from clip_ae.media.decoder_process import Decoder, create_decoders
+from clip_ae.pages.text_table import align_left
+from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.stages.adapt_features import restore_joint_space
+from clip_ae.stages.extract import make_extract_provenance
+from clip_ae.stages.score_fewshot import detect
+from clip_ae.tools.apply import extract_like
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 @dataclass(frozen=True)
-class Model:
+class TrainedAdapter:
     """What train_adapter taught, and how the features that it reads are made."""
 
     file: WeightsFile
-    origin: Origin
+    origin: FeatureLineage
 
     @property
     def streams(self) -> list[str]:
         return sorted(self.file.about["joint"]["dims"])
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> SnippetGrid:
         return self.origin.encoder(self.streams[0])[0].grid
 
 
@@ -64,21 +70,21 @@ def run(
     if top < 1:
         raise UserError(f"--top {top}: expected at least 1")
     if out:
-        check_out(out, [support])
+        check_output_path(out, [support])
     taught = _model(model)
     listing = source_folder.list_videos(videos)
-    examples = read_support(support, support_videos or videos)
-    set_threads(spec.math_threads)
-    place, readers = resolve(device), decoders(workers, watchdog, memory_gib)
+    examples = read_support_examples(support, support_videos or videos)
+    configure_torch(spec.math_threads)
+    place, readers = resolve_device(device), create_decoders(workers, watchdog, memory_gib)
     ids = _ids({i: videos / path for i, path in listing.items()}, examples)
     # A file that is listed under two names is searched under both.
     paths = {i: path for path, i in ids.items()} | {i: videos / path for i, path in listing.items()}
     infos = _probed(paths, taught.grid, readers[0])
     streams = {
-        name: {v.video_id: v for v in made_again(taught.origin, name, list(infos.values()), Path(), readers, place)}
+        name: {v.video_id: v for v in extract_like(taught.origin, name, list(infos.values()), Path(), readers, place)}
         for name in taught.streams
     }
-    covered = {i: rows for i, rows in few_shot.covered(streams).items() if rows.any()}
+    covered = {i: rows for i, rows in few_shot.compute_coverage_masks(streams).items() if rows.any()}
     searched = {i: rows for i, rows in covered.items() if i in listing}
     if not searched:
         raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
@@ -88,7 +94,7 @@ def run(
         raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
     detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
     if out:
-        searched_in = source_folder.digest(videos, listing.values(), with_mtime=False)
+        searched_in = source_folder.files_digest(videos, listing.values(), with_mtime=False)
         source = {"videos": searched_in, "support": support_digest(support, examples)}
         write_detections(out, detections, _record(spec, taught, source))
     _show([infos[i] for i in searched], detections, top)
@@ -96,52 +102,52 @@ def run(
     print(f"{len(searched)} videos{lost}, {len(labels)} classes, {len(shown)} examples: {len(detections)} detections")
 
 
-def _record(spec: FewshotSpec, taught: Model, source: dict[str, str]) -> Record:
-    made = {f"features/{n}": record_of(*taught.origin.encoder(n), source).id for n in taught.streams}
-    return make_record("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
+def _record(spec: FewshotSpec, taught: TrainedAdapter, source: dict[str, str]) -> Provenance:
+    made = {f"features/{n}": make_extract_provenance(*taught.origin.encoder(n), source).id for n in taught.streams}
+    return make_provenance("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
 
 
-def _model(place: Path) -> Model:
+def _model(place: Path) -> TrainedAdapter:
     path = place if place.is_file() else place / "model.safetensors"
     if not path.is_file():
         raise UserError(f"--model {place}: no model there; expected results/{{dataset}}/post_pretrained/{{post}}")
     file = read_weights(path)
     if "joint" not in file.about:
         raise UserError(f"--model {place}: not a network of train_adapter; expected one of post_pretrained/")
-    return Model(file, Origin(path.resolve().parent.parent.parent, file.record.inputs))
+    return TrainedAdapter(file, FeatureLineage(path.resolve().parent.parent.parent, file.record.inputs))
 
 
-def _ids(searched: Mapping[str, Path], examples: Sequence[Example]) -> dict[Path, str]:
+def _ids(searched: Mapping[str, Path], examples: Sequence[SupportExample]) -> dict[Path, str]:
     """Every video once. Clips of two classes may have one name, so an example is known by its path."""
     found = {path.resolve(): i for i, path in searched.items()}
     for example in examples:
-        found.setdefault(example.path.resolve(), source_folder.storable(str(example.path.absolute())))
+        found.setdefault(example.path.resolve(), source_folder.escape_undecodable(str(example.path.absolute())))
     return found
 
 
-def _probed(paths: Mapping[str, Path], grid: Grid, decoder: Decoder) -> dict[str, VideoInfo]:
+def _probed(paths: Mapping[str, Path], grid: SnippetGrid, decoder: Decoder) -> dict[str, VideoInfo]:
     """A video that cannot be opened costs a line."""
     infos = {}
     for i, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
             infos[i] = VideoInfo(i, str(path), **vars(decoder.probe(path, grid)))
         except Unreadable as failure:
-            say(f"{path}: {failure.kind}: {failure}")
+            log_line(f"{path}: {failure.kind}: {failure}")
             continue
         if infos[i].reason:
-            say(f"{path}: {infos[i].status}: {infos[i].reason}")
+            log_line(f"{path}: {infos[i].status}: {infos[i].reason}")
     decoder.kill()
     return infos
 
 
 def _shown(
-    examples: Sequence[Example],
+    examples: Sequence[SupportExample],
     ids: Mapping[Path, str],
     infos: Mapping[str, VideoInfo],
     labels: Sequence[str],
-    streams: Streams,
-    covered: Marked,
-    grid: Grid,
+    streams: FeaturesByStream,
+    covered: SnippetMasks,
+    grid: SnippetGrid,
 ) -> Iterator[Span]:
     """The examples on the snippet grid; one that shows nothing costs a line."""
     kinds = {label: kind for kind, label in enumerate(labels, start=1)}
@@ -151,34 +157,40 @@ def _shown(
         seconds = infos[video.video_id].duration
         if example.instance is None and seconds < grid.length:
             length = f"{seconds:.2f} s are shorter than a snippet of {grid.length:.2f} s"
-            say(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
+            log_line(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
         shown = example.instance or Instance(example.label, 0.0, video.end)
-        (span,) = spans.annotated(video, [shown], kinds)
-        if shown.start < video.end and shows(span, covered):
+        (span,) = spans.instances_to_spans(video, [shown], kinds)
+        if shown.start < video.end and has_decoded_snippet(span, covered):
             yield span
         else:
-            say(f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s")
+            log_line(
+                f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s"
+            )
 
 
 def _searched(
     spec: FewshotSpec,
-    taught: Model,
-    streams: Streams,
+    taught: TrainedAdapter,
+    streams: FeaturesByStream,
     shown: Sequence[Span],
     labels: Sequence[str],
-    covered: Marked,
-    searched: Marked,
+    covered: SnippetMasks,
+    searched: SnippetMasks,
     device: str,
 ) -> Iterator[Detection]:
     """Trimmed clips show no background: there it is what most of the searched videos are."""
-    space = embedding_space.taught(joint_of(taught.file, device), embedding_space.plain(streams, device))
+    space = embedding_space.adapted_space(
+        restore_joint_space(taught.file, device), embedding_space.extracted_space(streams, device)
+    )
     seen = space.seen(streams, device)
-    around = outside(shown, covered)
+    around = mask_outside_examples(shown, covered)
     background = around if any(rows.any() for rows in around.values()) else searched
-    at = points(space, seen, shown, covered, background)
+    at = build_prototypes(space, seen, shown, covered, background)
     videos = next(iter(streams.values()))
     for i, rows in searched.items():
-        yield from found(videos[i], curves(space, seen[i], at, rows), labels, spec.localization, taught.grid)
+        yield from detect(
+            videos[i], predict_from_prototypes(space, seen[i], at, rows), labels, spec.localization, taught.grid
+        )
 
 
 def _show(infos: Sequence[VideoInfo], detections: Sequence[Detection], top: int) -> None:
@@ -186,10 +198,10 @@ def _show(infos: Sequence[VideoInfo], detections: Sequence[Detection], top: int)
     best = {i: sorted(found, key=lambda d: (-d.score, d.start))[:top] for i, found in best.items()}
     if len(infos) == 1:
         (info,) = infos
-        print(f"{printable(info.video_id)}, {info.duration:.1f} s")
-        print("\n".join(timeline(info.duration, (), best[info.video_id], shutil.get_terminal_size().columns)))
+        print(f"{make_printable(info.video_id)}, {info.duration:.1f} s")
+        print("\n".join(render_timeline(info.duration, (), best[info.video_id], shutil.get_terminal_size().columns)))
         return
     rows = [
         [i, d.label, f"{d.start:.2f}", f"{d.stop:.2f}", f"{d.score:.2f}"] for i, found in best.items() for d in found
     ]
-    print("\n".join(columns([["video", "class", "start", "stop", "score"], *rows])))
+    print("\n".join(align_left([["video", "class", "start", "stop", "score"], *rows])))

@@ -6,25 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.dataclass_config import read
-from clip_ae.core.config.specs import CLIP_VIEW, FindMomentsSpec, IndexSpec
-from clip_ae.core.errors import UserError, printable
-from clip_ae.core.files import check_folder, check_out
-from clip_ae.core.progress import say
-from clip_ae.core.provenance import digest, make_record
-from clip_ae.core.types import Detection, Network, VideoInfo
+from clip_ae.core.config.dataclass_config import parse_dataclass
+from clip_ae.core.config.specs import CLIP_SPACE, FindMomentsSpec, IndexSpec
+from clip_ae.core.errors import UserError, make_printable
+from clip_ae.core.files import check_output_path, check_writable_dir
+from clip_ae.core.progress import log_line
+from clip_ae.core.provenance import digest, make_provenance
+from clip_ae.core.types import Detection, NetworkWeights, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
-from clip_ae.data.snippet_index import Index, index_of, read_index
-from clip_ae.encoders.devices import resolve, set_threads
+from clip_ae.data.snippet_index import SnippetIndex, build_index, read_index
+from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.pages.timeline_text import timeline
-from clip_ae.pages.web_vtt import apart
-from clip_ae.provenance.feature_lineage import Origin
-from clip_ae.stages.find_moments import Searcher, questions
-from clip_ae.stages.index import IMAGES, joint_rows, point
-from clip_ae.tools.apply import cut_out, made_again, probed
+from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pages.web_vtt import drop_overlapping
+from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.stages.find_moments import MomentSearcher, build_text_queries
+from clip_ae.stages.index import CLIP_STREAM, average_streams, normalize_adapter_output
+from clip_ae.tools.apply import cut_clips, extract_like, probe_new_video
 
 
 def run(
@@ -32,7 +32,7 @@ def run(
     text: Annotated[str, "what is to be seen, as a person would say it"],
     *,
     model: Annotated[Path | None, "for a video: results/{dataset} whose networks read it"] = None,
-    view: Annotated[str, "the space to search in: clip, or an entry of post_pretraining"] = CLIP_VIEW,
+    view: Annotated[str, "the space to search in: clip, or an entry of post_pretraining"] = CLIP_SPACE,
     top: Annotated[int, "moments to show, the best first"] = 5,
     out: Annotated[Path | None, "JSON (ActivityNet's form) to write"] = None,
     cut: Annotated[Path | None, "folder to write the moments of a video to, an mp4 each"] = None,
@@ -42,29 +42,33 @@ def run(
 ) -> None:
     dataset = _dataset(where, model, cut)
     _check(where, text, top, out, cut)
-    index, place = _index(dataset, view), resolve(device)
-    origin = Origin(dataset.resolve(), index.record.inputs)
-    made, (clip, *_) = origin.encoder(IMAGES)
-    set_threads(made.math_threads)
+    index, place = _index(dataset, view), resolve_device(device)
+    origin = FeatureLineage(dataset.resolve(), index.record.inputs)
+    made, (clip, *_) = origin.encoder(CLIP_STREAM)
+    configure_torch(made.math_threads)
     tower, joint = TextTower(clip, place), origin.joint
     for remark in tower.remarks(text):
-        say(remark)
-    (question,) = questions(tower.embed([text]), index, tower.scale, joint)
+        log_line(remark)
+    (question,) = build_text_queries(tower.embed([text]), index, tower.scale, joint)
     inputs = {"index": index.record.id, "weights": clip.record.id, "text": digest(text)}
     if where.is_dir():
-        found = Searcher(index).everywhere(question, text, top)
+        found = MomentSearcher(index).everywhere(question, text, top)
         _print_list(found, len(index.ids))
     else:
-        inputs["video"] = source_folder.digest(where.parent, [where.name], with_mtime=False)
+        inputs["video"] = source_folder.files_digest(where.parent, [where.name], with_mtime=False)
         with Decoder(watchdog, memory_gib) as decoder:
-            info = probed(decoder, where, made.grid)
-            found = Searcher(_of_video(index, origin, joint, info, decoder, place)).everywhere(question, text, top)
+            info = probe_new_video(decoder, where, made.grid)
+            found = MomentSearcher(_of_video(index, origin, joint, info, decoder, place)).everywhere(
+                question, text, top
+            )
             if cut:
                 decoder.begin()
-                cut_out(decoder, where, info.video_id, apart(found), {}, cut)
+                cut_clips(decoder, where, info.video_id, drop_overlapping(found), {}, cut)
         _print_timeline(info, text, found)
     if out:
-        write_detections(out, found, make_record("find_moments", FindMomentsSpec((), top), inputs, ("numpy", "torch")))
+        write_detections(
+            out, found, make_provenance("find_moments", FindMomentsSpec((), top), inputs, ("numpy", "torch"))
+        )
 
 
 def _dataset(where: Path, model: Path | None, cut: Path | None) -> Path:
@@ -86,16 +90,16 @@ def _check(where: Path, text: str, top: int, out: Path | None, cut: Path | None)
     if top < 1:
         raise UserError(f"--top {top}: expected at least 1")
     if out:
-        check_out(out, [where] if where.is_file() else [])
+        check_output_path(out, [where] if where.is_file() else [])
     if cut:
-        check_folder("--cut", cut)
+        check_writable_dir("--cut", cut)
 
 
-def _index(dataset: Path, view: str) -> Index:
+def _index(dataset: Path, view: str) -> SnippetIndex:
     path = dataset / "index" / f"{view}.arrow"
     if path.is_file():
         return read_index(path)
-    if not (dataset / "features" / IMAGES).is_dir():
+    if not (dataset / "features" / CLIP_STREAM).is_dir():
         raise UserError(f"{dataset}: no results of a dataset with a clip stream, as results/{{dataset}} is; check it")
     known = ", ".join(sorted(other.stem for other in path.parent.glob("*.arrow"))) or "none yet"
     target = f"results/{dataset.resolve().name}/index/{view}.arrow"
@@ -106,23 +110,30 @@ def _index(dataset: Path, view: str) -> Index:
 
 
 def _of_video(
-    index: Index, origin: Origin, joint: Network | None, info: VideoInfo, decoder: Decoder, device: str
-) -> Index:
+    index: SnippetIndex,
+    origin: FeatureLineage,
+    joint: NetworkWeights | None,
+    info: VideoInfo,
+    decoder: Decoder,
+    device: str,
+) -> SnippetIndex:
     """One new video, as the dataset's own were read."""
-    names = read(IndexSpec, index.record.spec).streams
-    videos = {name: made_again(origin, name, [info], Path(), [decoder], device) for name in names}
+    names = parse_dataclass(IndexSpec, index.record.spec).streams
+    videos = {name: extract_like(origin, name, [info], Path(), [decoder], device) for name in names}
     if joint:
         width = joint.about["joint"]["width"]
-        points = {name: {v.video_id: point(v, width) for v in found} for name, found in videos.items()}
-        return index_of(joint_rows(points), index.record)
-    return index_of(videos[IMAGES], index.record)
+        points = {
+            name: {v.video_id: normalize_adapter_output(v, width) for v in found} for name, found in videos.items()
+        }
+        return build_index(average_streams(points), index.record)
+    return build_index(videos[CLIP_STREAM], index.record)
 
 
 def _print_timeline(info: VideoInfo, text: str, found: Sequence[Detection]) -> None:
-    print(f"{printable(info.video_id)}, {info.duration:.1f} s: {printable(text)}")
+    print(f"{make_printable(info.video_id)}, {info.duration:.1f} s: {make_printable(text)}")
     # The sentence stands above; a line needs its times.
     lines = [replace(d, label=f"{n}. {d.start:.1f} to {d.stop:.1f} s") for n, d in enumerate(found, start=1)]
-    print("\n".join(timeline(info.duration, (), lines, shutil.get_terminal_size().columns)))
+    print("\n".join(render_timeline(info.duration, (), lines, shutil.get_terminal_size().columns)))
     if not found:
         print("nothing stands out from the rest of it")
 
@@ -130,5 +141,5 @@ def _print_timeline(info: VideoInfo, text: str, found: Sequence[Detection]) -> N
 def _print_list(found: Sequence[Detection], videos: int) -> None:
     """A line each, its video last: an id may be long, and is to be copied whole."""
     for d in found:
-        print(f"{d.score:.2f}  {d.start:8.2f} to {d.stop:8.2f} s  {printable(d.video_id)}")
+        print(f"{d.score:.2f}  {d.start:8.2f} to {d.stop:8.2f} s  {make_printable(d.video_id)}")
     print(f"{len(found)} moments, the best of {videos} videos")

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.registry import STREAMS
-from clip_ae.core.config.specs import CatalogSpec, ImportSpec, ProbeSpec
+from clip_ae.core.config.specs import CatalogSpec, ImportFeaturesSpec, ProbeSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.files import check_folder
-from clip_ae.core.progress import say
-from clip_ae.core.sharding import shard_name
-from clip_ae.core.timeline import Grid
+from clip_ae.core.files import check_writable_dir
+from clip_ae.core.progress import log_line
+from clip_ae.core.sharding import format_shard_name
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
 from clip_ae.stages import catalog, import_features, probe
 
-ONLY = shard_name(0, 1)
+SINGLE_SHARD = format_shard_name(0, 1)
 
 
 def run(
@@ -27,17 +27,21 @@ def run(
     frames: Annotated[int, "frames in a snippet"] = 16,
     stride: Annotated[int, "frames from one snippet's start to the next"] = 16,
 ) -> None:
-    check_folder("--out", out)
-    grid = Grid(fps, frames, stride)
+    check_writable_dir("--out", out)
+    grid = SnippetGrid(fps, frames, stride)
     names = streams.split(",") if streams else _found(features)
-    table, failures = out / "probe" / f"{ONLY}.parquet", out / "failures"
+    table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
     probe.run(
-        ProbeSpec(grid, tuple(names)), shard=ONLY, features=features, out=table, failures=_place(failures, "probe")
+        ProbeSpec(grid, tuple(names)),
+        shard=SINGLE_SHARD,
+        features=features,
+        out=table,
+        failures=_place(failures, "probe"),
     )
     for name in names:
-        spec = ImportSpec(name, grid, origin or None)
+        spec = ImportFeaturesSpec(name, grid, origin or None)
         where = {"out": _place(out, name), "failures": _place(failures, name)}
-        import_features.run(spec, features=features, probe=table, shard=ONLY, **where)
+        import_features.run(spec, features=features, probe=table, shard=SINGLE_SHARD, **where)
     catalog.run(
         CatalogSpec(),
         probe=table.parent,
@@ -59,11 +63,11 @@ def _found(features: Path) -> list[str]:
 
 
 def _place(folder: Path, name: str) -> Path:
-    return folder / name / f"{ONLY}.parquet"
+    return folder / name / f"{SINGLE_SHARD}.parquet"
 
 
 def _tell(out: Path) -> None:
     failures, videos = read_rows(out / "failures.parquet"), read_rows(out / "videos.parquet")
     for row in failures:
-        say(f"{row['video_id']}: {row['stage']}: {row['kind']}: {row['message']}")
-    say(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} lines of failures.parquet")
+        log_line(f"{row['video_id']}: {row['stage']}: {row['kind']}: {row['message']}")
+    log_line(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} lines of failures.parquet")

@@ -16,19 +16,19 @@ from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.errors import UserError
-from clip_ae.core.sharding import parse_shard, shard_of
+from clip_ae.core.sharding import assign_shard, parse_shard_name
 from clip_ae.data import source_folder
-from clip_ae.data.annotations import read_facts
+from clip_ae.data.annotations import read_annotation_facts
 from clip_ae.data.parquet import read_rows
-from clip_ae.pages.text_table import aligned
+from clip_ae.pages.text_table import align_table
 from clip_ae.workflow import costs
 from clip_ae.workflow.config_files import read_config_file
 
 # A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
-BYTES_A_SECOND = 100_000
+BYTES_PER_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 # Stages that share the place of another's outputs come last.
-ORDER = (*paths.ORDER, "import_features", "simulate", "extract_tuned")
+RULE_ORDER = (*paths.STAGE_ORDER, "import_features", "simulate", "extract_tuned")
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,26 @@ def run(
     cores: Annotated[int, "cores to be used at a time"] = 2,
 ) -> None:
     config = load_config(read_config_file(Path("config.yaml")))
-    found = list(jobs(target))
+    found = list(list_jobs(target))
     named = {job.wildcards["dataset"] for job in found if "dataset" in job.wildcards}
-    videos = {name: lengths(config.datasets[name], name) for name in named}
-    past = Past()
+    videos = {name: read_durations(config.datasets[name], name) for name in named}
+    past = PastJobs()
     total: dict[str, Cost] = defaultdict(Cost)
     for job in found:
         cost = total[job.kind]
         seconds, known = past.seconds(job), True
         if seconds is None:
-            seconds, known = estimated(config, job, videos), False
+            seconds, known = estimate_seconds(config, job, videos), False
         cost.jobs += 1
         cost.seconds += seconds
-        cost.bytes += disk(config, job, videos)
+        cost.bytes += estimate_bytes(config, job, videos)
         cost.measured += known
     print("\n".join(_table(total)) if found else "nothing to do")
     if found:
         _sum_up(total, config.math_threads, cores)
 
 
-def jobs(target: str) -> Iterator[Job]:
+def list_jobs(target: str) -> Iterator[Job]:
     """What Snakemake would run, by its own word."""
     command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", target]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ)
@@ -106,24 +106,26 @@ def jobs(target: str) -> Iterator[Job]:
 
 
 def _wildcards(path: str) -> Mapping[str, str] | None:
-    matches = (paths.match(pattern, path) for _, pattern in paths.OUTPUTS)
+    matches = (paths.parse_wildcards(pattern, path) for _, pattern in paths.OUTPUTS)
     return next((found for found in matches if found is not None), None)
 
 
-def lengths(dataset: Dataset, name: str) -> dict[str, float]:
+def read_durations(dataset: Dataset, name: str) -> dict[str, float]:
     """Seconds of every video: as probed, as annotated, or guessed by its size."""
     table = Path(paths.VIDEOS.format(dataset=name))
     if table.is_file():
         return {row["video_id"]: row["duration"] for row in read_rows(table)}
     if not dataset.videos:
         return {}
-    facts = read_facts(Path(dataset.annotations)) if dataset.annotations else {}
+    facts = read_annotation_facts(Path(dataset.annotations)) if dataset.annotations else {}
     listed = source_folder.list_videos(Path(dataset.videos))
     stated = {i: facts[i][1] if i in facts else None for i in listed}
-    return {i: stated[i] or (Path(dataset.videos) / path).stat().st_size / BYTES_A_SECOND for i, path in listed.items()}
+    return {
+        i: stated[i] or (Path(dataset.videos) / path).stat().st_size / BYTES_PER_SECOND for i, path in listed.items()
+    }
 
 
-class Past:
+class PastJobs:
     """What jobs of the same kind took here."""
 
     def __init__(self) -> None:
@@ -143,29 +145,29 @@ def _seconds(path: Path) -> Iterator[float]:
         yield from [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
 
 
-def estimated(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
     wildcards = job.wildcards
     dataset = config.datasets.get(wildcards.get("dataset", ""))
     if dataset is None:
-        return costs.START
+        return costs.STARTUP_SECONDS
     if job.rule == "probe":
-        return costs.START + costs.PROBE * _hours(job, videos)
+        return costs.STARTUP_SECONDS + costs.PROBE_SECONDS * _hours(job, videos)
     if job.rule in ("extract", "extract_tuned"):
         snippets = _hours(job, videos) * HOUR / dataset.grid.step
-        return costs.START + snippets * costs.snippet_seconds(dataset, wildcards["stream"])
+        return costs.STARTUP_SECONDS + snippets * costs.estimate_snippet_seconds(dataset, wildcards["stream"])
     if job.rule == "train":
         method = config.runs[wildcards["run"]].method
-        return costs.START + dataset.training.steps * costs.step_seconds(method, dataset.training)
-    return costs.START
+        return costs.STARTUP_SECONDS + dataset.training.steps * costs.estimate_step_seconds(method, dataset.training)
+    return costs.STARTUP_SECONDS
 
 
-def disk(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
     """Bytes of features, which is what counts; an index holds CLIP's once more, or points of as many numbers."""
     if job.rule not in ("extract", "extract_tuned", "import_features", "index"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
     snippets = _hours(job, videos) * HOUR / dataset.grid.step
-    return snippets * costs.DIMS[job.wildcards.get("stream", "clip")] * costs.BYTES
+    return snippets * costs.FEATURE_DIMS[job.wildcards.get("stream", "clip")] * costs.BYTES_PER_VALUE
 
 
 def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
@@ -173,17 +175,17 @@ def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
     known = videos.get(job.wildcards["dataset"], {})
     if "shard" not in job.wildcards:
         return sum(known.values()) / HOUR
-    index, shards = parse_shard(job.wildcards["shard"])
-    return sum(seconds for i, seconds in known.items() if shard_of(i, shards) == index) / HOUR
+    index, shards = parse_shard_name(job.wildcards["shard"])
+    return sum(seconds for i, seconds in known.items() if assign_shard(i, shards) == index) / HOUR
 
 
 def _table(total: Mapping[str, Cost]) -> list[str]:
-    kinds = sorted(total, key=lambda kind: ORDER.index(kind.split()[0]))
+    kinds = sorted(total, key=lambda kind: RULE_ORDER.index(kind.split()[0]))
     rows = [
         [kind, str(c.jobs), f"{c.seconds / HOUR:.2f}", f"{c.bytes / GB:.2f}", _source(c)]
         for kind, c in ((kind, total[kind]) for kind in kinds)
     ]
-    return aligned([["stage", "jobs", "hours", "GB", "by"], *rows])
+    return align_table([["stage", "jobs", "hours", "GB", "by"], *rows])
 
 
 def _source(cost: Cost) -> str:

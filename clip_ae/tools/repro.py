@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.errors import ClipAeError, UserError
-from clip_ae.core.files import check_out, write_text
-from clip_ae.core.paths import rank
-from clip_ae.core.provenance import Record
-from clip_ae.data.detections import read_json
-from clip_ae.provenance.read_provenance import read_record
-from clip_ae.stages.freeze import machine
+from clip_ae.core.files import check_output_path, write_text
+from clip_ae.core.paths import sort_key
+from clip_ae.core.provenance import Provenance
+from clip_ae.data.detections import read_json_object
+from clip_ae.provenance.read_provenance import read_provenance
+from clip_ae.stages.freeze import describe_machine
 from clip_ae.weights.integrity import file_digest
 
 
@@ -22,41 +22,41 @@ def run(
     ] = None,
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> int:
-    content = read_json(frozen)
+    content = read_json_object(frozen)
     try:
-        outputs = {path: (known["sha256"], Record(**known["record"])) for path, known in content["outputs"].items()}
+        outputs = {path: (known["sha256"], Provenance(**known["record"])) for path, known in content["outputs"].items()}
         settings, made_on = content["provenance"]["spec"]["config"], dict(content["machine"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{frozen}: no frozen run; expected results/{{dataset}}_repro.json") from None
     if config:
         import yaml
 
-        check_out(config, [frozen])
+        check_output_path(config, [frozen])
         write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         return 0
-    told = [(path, why) for path in sorted(outputs, key=rank) if (why := _difference(root / path, *outputs[path]))]
+    told = [(path, why) for path in sorted(outputs, key=sort_key) if (why := _difference(root / path, *outputs[path]))]
     for path, why in told:
         print(f"{path}: {why}")
-    if told and made_on != machine():
-        print(f"made on {_words(made_on)}; this is {_words(machine())}")
+    if told and made_on != describe_machine():
+        print(f"made on {_words(made_on)}; this is {_words(describe_machine())}")
     print(f"{len(outputs)} outputs, {len(told)} not the same")
     return 1 if told else 0
 
 
-def _difference(path: Path, sha256: str, made_by: Record) -> str:
+def _difference(path: Path, sha256: str, made_by: Provenance) -> str:
     """Why a file is not the same, in words; nothing where it is."""
     if not path.is_file():
         return "not here"
     if file_digest(path) == sha256:
         return ""
     try:
-        causes = list(_causes(read_record(path), made_by))
+        causes = list(_causes(read_provenance(path), made_by))
     except ClipAeError as error:
         return f"other bytes; {error}"
     return "; ".join(causes) or "other bytes of the same record: the machine, or chance"
 
 
-def _causes(here: Record, there: Record) -> Iterator[str]:
+def _causes(here: Provenance, there: Provenance) -> Iterator[str]:
     if here.spec != there.spec:
         keys = (key for key in here.spec.keys() | there.spec.keys() if here.spec.get(key) != there.spec.get(key))
         yield f"another spec ({', '.join(sorted(keys))})"

@@ -2,14 +2,14 @@
 
 import json
 
-from clip_ae.core.config.dataclass_config import schema
+from clip_ae.core.config.dataclass_config import build_json_schema
 from clip_ae.core.config.schema import Config
 
 
-def text() -> str:
+def build_schema_text() -> str:
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "clip-ae config.yaml"}
-    return json.dumps(described | schema(Config), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(described | build_json_schema(Config), indent=2, ensure_ascii=False) + "\n"
 
 
 def run() -> None:
-    print(text(), end="")
+    print(build_schema_text(), end="")

@@ -10,22 +10,22 @@ from typing import Annotated
 
 from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.config.stage_specs import spec_for
+from clip_ae.core.config.stage_specs import build_stage_spec
 from clip_ae.core.errors import ClipAeError
-from clip_ae.core.provenance import digest, stage_code
-from clip_ae.core.sharding import parse_shard
-from clip_ae.core.supervision import told_of
+from clip_ae.core.provenance import digest, digest_stage_code
+from clip_ae.core.sharding import parse_shard_name
+from clip_ae.core.supervision import labels_for_supervision
 from clip_ae.data import source_folder
-from clip_ae.data.annotations import read_annotations, read_facts, source_digest
+from clip_ae.data.annotations import annotations_digest, read_annotation_facts, read_annotations
 from clip_ae.data.sentences import read_sentences
-from clip_ae.data.vocabulary import read_vocabulary, words_digest
-from clip_ae.provenance.index import Ledger, Output
+from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
+from clip_ae.provenance.index import OutputFile, ProvenanceIndex
 from clip_ae.workflow.config_files import read_config_file
 
 # Stages whose outputs lie at the same place as another's: the record says which it was.
-SHARED = ("extract", "make_demo")
+SHARED_PATH_STAGES = ("extract", "make_demo")
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> int:
     settings = load_config(json.loads(config_json) if config_json else read_config_file(config))
-    ledger = Ledger(root)
+    ledger = ProvenanceIndex(root)
     stale = 0
     for output in ledger.outputs:
         reason = _reason(settings, output, ledger.sets.keys())
@@ -46,18 +46,18 @@ def run(
     return 1 if stale else 0
 
 
-def _reason(config: Config, output: Output, known: Collection[str]) -> str | None:
+def _reason(config: Config, output: OutputFile, known: Collection[str]) -> str | None:
     stage, wildcards, record = output.stage, output.wildcards, output.record
     if record is None:
         return "holds no readable record of what made it"
     try:
-        spec = spec_for(config, record.stage if stage in SHARED else stage, wildcards)
+        spec = build_stage_spec(config, record.stage if stage in SHARED_PATH_STAGES else stage, wildcards)
     except (ClipAeError, KeyError, AttributeError, AssertionError, TypeError):
         return "is not in the config any more"
-    changed = _differing(record.spec, plain(spec))
+    changed = _differing(record.spec, to_plain_data(spec))
     if changed:
         return f"spec changed: {', '.join(changed)}"
-    if config.track_code and record.code != stage_code(record.stage, spec.modules):
+    if config.track_code and record.code != digest_stage_code(record.stage, spec.modules):
         return f"code of {record.stage} changed"
     gone = [
         role
@@ -81,10 +81,10 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
         if data and role == "files":
             return {_files(data, wildcards)}
         if data and data.vocabulary and role == "vocabulary":
-            return {words_digest(read_vocabulary(Path(data.vocabulary)))}
+            return {vocabulary_digest(read_vocabulary(Path(data.vocabulary)))}
         if data and role == "sentences":
             path = Path(data.sentences or paths.WORLD_SENTENCES.format(**wildcards))
-            return {digest(canonical(read_sentences(path)))}
+            return {digest(to_canonical_json(read_sentences(path)))}
     except (ClipAeError, OSError):
         pass
     return set()
@@ -93,26 +93,26 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
     path = Path(data.annotations or data.examples or paths.WORLD_ANNOTATIONS.format(**wildcards))
     if role == "annotations":
-        return source_digest(path)
-    return digest(canonical(read_facts(path) if data.annotated else {}))
+        return annotations_digest(path)
+    return digest(to_canonical_json(read_annotation_facts(path) if data.annotated else {}))
 
 
 def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
     path = Path(data.annotations or paths.WORLD_ANNOTATIONS.format(**wildcards))
     supervision = config.runs[wildcards["run"]].supervision
-    return digest(canonical(told_of(read_annotations(path), data.train_subset, supervision)))
+    return digest(to_canonical_json(labels_for_supervision(read_annotations(path), data.train_subset, supervision)))
 
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:
-    shard = parse_shard(wildcards["shard"])
+    shard = parse_shard_name(wildcards["shard"])
     if data.features or data.simulate:
-        source = Path(data.features or paths.WORLD_FEATURES.format(**wildcards))
-        return source_folder.digest(
-            source, source_folder.list_features(source, data.stream_names).files_of(*shard), with_mtime=False
+        source = Path(data.features or paths.WORLD_FEATURES_DIR.format(**wildcards))
+        return source_folder.files_digest(
+            source, source_folder.list_feature_files(source, data.stream_names).files_of(*shard), with_mtime=False
         )
-    source = Path(data.videos or paths.WORLD_VIDEOS.format(**wildcards))
-    return source_folder.digest(
-        source, source_folder.shard_files(source_folder.list_videos(source), *shard).values(), with_mtime=False
+    source = Path(data.videos or paths.WORLD_VIDEOS_DIR.format(**wildcards))
+    return source_folder.files_digest(
+        source, source_folder.select_shard(source_folder.list_videos(source), *shard).values(), with_mtime=False
     )
 
 

@@ -6,23 +6,23 @@ from pathlib import Path
 
 from clip_ae.core.errors import RefusedInput, UserError
 
-CHUNK = 1 << 20
-FORMS = {"sha256": r"[0-9a-f]{64}", "sha256-prefix": r"[0-9a-f]{8,64}", "git-blob": r"[0-9a-f]{40}"}
+CHUNK_BYTES = 1 << 20
+DIGEST_PATTERNS = {"sha256": r"[0-9a-f]{64}", "sha256-prefix": r"[0-9a-f]{8,64}", "git-blob": r"[0-9a-f]{40}"}
 
 
-def check(key: str, path: Path, integrity: str | None) -> None:
+def check_integrity(key: str, path: Path, integrity: str | None) -> None:
     """Refuse a file that has not the stated digest; nothing has read it yet."""
     if integrity is None:
         return
     form, _, stated = integrity.partition(":")
-    if form not in FORMS or not re.fullmatch(FORMS[form], stated):
+    if form not in DIGEST_PATTERNS or not re.fullmatch(DIGEST_PATTERNS[form], stated):
         raise UserError(f"{key}.integrity: '{integrity}' is none of sha256:HEX, sha256-prefix:HEX, git-blob:HEX")
     found = file_digest(path, form)
     if found[: len(stated)] != stated:
-        raise wrong_bytes(key, form, found, stated)
+        raise make_mismatch_error(key, form, found, stated)
 
 
-def wrong_bytes(key: str, form: str, found: str, stated: str) -> RefusedInput:
+def make_mismatch_error(key: str, form: str, found: str, stated: str) -> RefusedInput:
     return RefusedInput(
         f"{key}: the file has {form} {found}, the config states {stated}; get the right file or correct integrity"
     )
@@ -34,6 +34,6 @@ def file_digest(path: Path, form: str = "sha256") -> str:
     if form == "git-blob":
         total.update(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             total.update(chunk)
     return total.hexdigest()

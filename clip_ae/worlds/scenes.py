@@ -7,18 +7,18 @@ from math import ceil, cos, log2, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.worlds.motions import GENERIC, MOTIONS, Pose
-from clip_ae.worlds.sprites import MARGIN, Colour, Image, Look, sprite
+from clip_ae.worlds.motions import GENERIC_MOTIONS, MOTIONS, Pose
+from clip_ae.worlds.sprites import SPRITE_MARGIN, Appearance, Colour, Image, draw_sprite
 
-WIDTH, HEIGHT = 160, 120
+FRAME_WIDTH, FRAME_HEIGHT = 160, 120
 # The backdrop reaches this many pixels further on each side, for the camera to shake in.
-SLACK = 12
+CAMERA_MARGIN = 12
 # Every frame's noise is cut out of a sheet that is this many pixels larger.
-ROAM = 32
+NOISE_MARGIN = 32
 
 
 @dataclass(frozen=True)
-class Core:
+class ActionCore:
     """The part of an actor's time on stage in which it acts, in whole cycles of its motion."""
 
     motion: str
@@ -37,7 +37,7 @@ class Actor:
     It comes and goes by a generic motion along its heading; between, if it has a core, it acts.
     """
 
-    look: Look
+    look: Appearance
     start: float
     stop: float
     place: tuple[float, float]
@@ -46,7 +46,7 @@ class Actor:
     heading: float = 0.0
     travel: float = 0.0
     reach: float = 0.0
-    core: Core | None = None
+    core: ActionCore | None = None
 
     def visible(self, time: float) -> bool:
         return self.start <= time < self.stop
@@ -54,7 +54,7 @@ class Actor:
     def pose(self, time: float) -> Pose:
         """The pose at a time, x and y in pixels of the scene: its act on top of its coming and going."""
         act = self.core.pose(min(max(time, self.core.start), self.core.stop)) if self.core else Pose()
-        way = GENERIC[self.manner](self._progress(time))
+        way = GENERIC_MOTIONS[self.manner](self._progress(time))
         return Pose(
             x=self.place[0] + self.reach * act.x + self.travel * way.x * cos(self.heading),
             y=self.place[1] + self.reach * act.y + self.travel * way.x * sin(self.heading),
@@ -87,24 +87,26 @@ class Scene:
     noise: int = 4
 
 
-def draw(scene: Scene, times: Iterable[float]) -> Iterator[Image]:
+def render_scene(scene: Scene, times: Iterable[float]) -> Iterator[Image]:
     """RGB frames [HEIGHT, WIDTH, 3] at these times."""
     import cv2
 
     rng = np.random.default_rng(scene.seed)
     canvas = _canvas(scene.backdrop, rng)
     sway = rng.uniform(0, 2 * np.pi, 4)
-    grain = rng.integers(-scene.noise, scene.noise, (HEIGHT + ROAM, WIDTH + ROAM, 3), np.int8, endpoint=True)
-    sprites = [sprite(actor.look, _side(actor.radius)) for actor in scene.actors]
+    grain = rng.integers(
+        -scene.noise, scene.noise, (FRAME_HEIGHT + NOISE_MARGIN, FRAME_WIDTH + NOISE_MARGIN, 3), np.int8, endpoint=True
+    )
+    sprites = [draw_sprite(actor.look, _side(actor.radius)) for actor in scene.actors]
     for time in times:
         dx, dy = _camera(scene.shake, sway, time)
-        centre = (SLACK + (WIDTH - 1) / 2 - dx, SLACK + (HEIGHT - 1) / 2 - dy)
-        frame = cv2.getRectSubPix(canvas, (WIDTH, HEIGHT), centre)
+        centre = (CAMERA_MARGIN + (FRAME_WIDTH - 1) / 2 - dx, CAMERA_MARGIN + (FRAME_HEIGHT - 1) / 2 - dy)
+        frame = cv2.getRectSubPix(canvas, (FRAME_WIDTH, FRAME_HEIGHT), centre)
         for actor, picture in zip(scene.actors, sprites, strict=True):
             if actor.visible(time):
                 _paint(frame, picture, actor.pose(time), actor.radius, (dx, dy))
-        row, column = rng.integers(ROAM, size=2)
-        yield cv2.add(frame, grain[row : row + HEIGHT, column : column + WIDTH], dtype=cv2.CV_8U)
+        row, column = rng.integers(NOISE_MARGIN, size=2)
+        yield cv2.add(frame, grain[row : row + FRAME_HEIGHT, column : column + FRAME_WIDTH], dtype=cv2.CV_8U)
 
 
 def _camera(shake: float, sway: NDArray[np.float64], time: float) -> tuple[float, float]:
@@ -119,7 +121,7 @@ def _canvas(backdrop: tuple[Colour, Colour], rng: np.random.Generator) -> Image:
     """A gradient between two colours with soft lights and a fine cloth that a camera's motion shows on."""
     import cv2
 
-    width, height = WIDTH + 2 * SLACK, HEIGHT + 2 * SLACK
+    width, height = FRAME_WIDTH + 2 * CAMERA_MARGIN, FRAME_HEIGHT + 2 * CAMERA_MARGIN
     slope = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     top, bottom = np.array(backdrop, np.float32)
     clouds = cv2.resize(rng.normal(0, 9, (5, 6)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -139,11 +141,11 @@ def _paint(frame: Image, picture: Image, pose: Pose, radius: float, shift: tuple
 
     x, y = pose.x + shift[0], pose.y + shift[1]
     half = radius * (max(abs(pose.width), abs(pose.height)) * (1 + abs(pose.shear)) * 1.5) + 2
-    left, right = max(0, int(x - half)), min(WIDTH, int(x + half) + 2)
-    top, bottom = max(0, int(y - half)), min(HEIGHT, int(y + half) + 2)
+    left, right = max(0, int(x - half)), min(FRAME_WIDTH, int(x + half) + 2)
+    top, bottom = max(0, int(y - half)), min(FRAME_HEIGHT, int(y + half) + 2)
     if left >= right or top >= bottom:
         return
-    matrix = _matrix(pose, 2 * MARGIN * radius, len(picture), x - left, y - top)
+    matrix = _matrix(pose, 2 * SPRITE_MARGIN * radius, len(picture), x - left, y - top)
     patch = cv2.warpAffine(picture, matrix, (right - left, bottom - top))
     *paint, alpha = cv2.split(patch)
     paint = cv2.merge(paint) if pose.light == 1 else cv2.convertScaleAbs(cv2.merge(paint), alpha=pose.light)
@@ -154,7 +156,7 @@ def _paint(frame: Image, picture: Image, pose: Pose, radius: float, shift: tuple
 
 def _side(radius: float) -> int:
     """Side of the sprite for a radius: a power of two not far above its size, so that little is lost in shrinking."""
-    return 1 << ceil(log2(2 * MARGIN * radius))
+    return 1 << ceil(log2(2 * SPRITE_MARGIN * radius))
 
 
 def _matrix(pose: Pose, size: float, side: int, x: float, y: float) -> NDArray[np.float64]:

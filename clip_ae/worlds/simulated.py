@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.simulation import LATENT, SimulatedWorld
-from clip_ae.core.timeline import Grid
+from clip_ae.core.config.simulation import LATENT_DIM, SimulatedWorld
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, Stream, class_name, generator
+from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, StreamName, class_name, make_rng
 
 # VGGish hears 0.96 s for each snippet of 0.64 s.
-AUDIO_OVERHANG = 0.16
+AUDIO_PADDING_S = 0.16
 
 
 @dataclass(frozen=True)
-class Optics:
+class FeatureStatistics:
     """What a feature holds without any input (mean and sd over its dimensions), and the scale of the whole."""
 
     mean: float
@@ -31,16 +31,16 @@ class Optics:
 
 
 # Norms at full width are those of real features, and so is the share of zeros in audio.
-OPTICS: dict[Stream, Optics] = {
-    "rgb": Optics(0.3, 0.2, 0.6),
-    "flow": Optics(0.25, 0.2, 0.44),
-    "clip": Optics(0.0, 0.4, 1.0),
-    "audio": Optics(0.0, 0.1, 1.4),
+FEATURE_STATISTICS: dict[StreamName, FeatureStatistics] = {
+    "rgb": FeatureStatistics(0.3, 0.2, 0.6),
+    "flow": FeatureStatistics(0.25, 0.2, 0.44),
+    "clip": FeatureStatistics(0.0, 0.4, 1.0),
+    "audio": FeatureStatistics(0.0, 0.1, 1.4),
 }
 
 
 @dataclass(frozen=True)
-class View:
+class StreamSpace:
     """How a stream sees: looks [classes, latent] of actions and usual scenes, the way to features [latent, dim]."""
 
     actions: Floats
@@ -50,11 +50,11 @@ class View:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SnippetTimes:
     """The snippets of a video, by their starts in seconds."""
 
     times: Floats
-    grid: Grid
+    grid: SnippetGrid
 
     def overlap(self, start: Floats, stop: Floats, border: float = 0.0) -> Floats:
         """[snippets, events]: share of each snippet, widened by a border, that lies within each event."""
@@ -63,11 +63,13 @@ class Rows:
         return np.clip(inside, 0, None) / (self.grid.length + 2 * border)
 
 
-def features(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, grid: Grid) -> VideoFeatures:
+def generate_features(
+    world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, grid: SnippetGrid
+) -> VideoFeatures:
     """One video's rows of one stream."""
     times = np.array([grid.start(k) for k in range(grid.snippets(video.seconds))])
     coverage = np.clip((video.seconds - times) / grid.length, 0, 1)
-    feature = _sense(_view(world, stream), stream, _latent(world, stream, video, Rows(times, grid)))
+    feature = _sense(_view(world, stream), stream, _latent(world, stream, video, SnippetTimes(times, grid)))
     if stream == "audio" and video.mute:
         coverage, feature = np.zeros_like(coverage), np.zeros_like(feature)
     return VideoFeatures(
@@ -75,31 +77,31 @@ def features(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, grid:
     )
 
 
-def texts(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
+def generate_text_embeddings(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
     """What a text tower would make of the class names: where clip's features of the class point, roughly."""
-    view, rng = _view(world, "clip"), generator(world, "texts")
+    view, rng = _view(world, "clip"), make_rng(world, "texts")
     meant = view.actions + world.text_noise * _directions(rng, world.classes)
     embeddings = _unit(meant @ view.isometry).astype(np.float32)
     return {class_name(kind): embedding for kind, embedding in enumerate(embeddings)}
 
 
-def part(start: Floats, stop: Floats, share: float, place: Floats) -> tuple[Floats, Floats]:
+def shrink_extent(start: Floats, stop: Floats, share: float, place: Floats) -> tuple[Floats, Floats]:
     """A share of each extent: at the same place a larger share contains a smaller one."""
     begin = start + place * (1 - share) * (stop - start)
     return begin, begin + share * (stop - start)
 
 
 @functools.cache
-def _view(world: SimulatedWorld, stream: Stream) -> View:
-    rng = generator(world, stream)
+def _view(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
+    rng = make_rng(world, stream)
     dim = getattr(world, f"{stream}_dim")
     confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
-    orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT)))[0].T
-    optics = OPTICS[stream]
-    return View(
+    orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT_DIM)))[0].T
+    optics = FEATURE_STATISTICS[stream]
+    return StreamSpace(
         actions=_related(world, confusion, rng),
         scenes=_related(world, world.scene_confusion, rng),
-        isometry=optics.scale * math.sqrt(dim / LATENT) * orthonormal,
+        isometry=optics.scale * math.sqrt(dim / LATENT_DIM) * orthonormal,
         offset=optics.scale * rng.normal(optics.mean, optics.sd, dim),
     )
 
@@ -111,10 +113,10 @@ def _related(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> 
     return _unit(math.sqrt(cosine) * groups + math.sqrt(1 - cosine) * own)
 
 
-def _latent(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, rows: Rows) -> Floats:
+def _latent(world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, rows: SnippetTimes) -> Floats:
     """[snippets, latent]: the events, and what has nothing to do with them."""
     view = _view(world, stream)
-    rng = generator(world, stream, video.subset, video.index)
+    rng = make_rng(world, stream, video.subset, video.index)
     own_scene, style = _directions(rng, 2)
     drift = world.drift * _drift(world, rows, rng)
     noise = world.noise * _directions(rng, len(rows.times))
@@ -125,7 +127,9 @@ def _latent(world: SimulatedWorld, stream: Stream, video: SimulatedVideo, rows: 
     return total
 
 
-def _events(world: SimulatedWorld, stream: Stream, video: SimulatedVideo) -> Iterator[tuple[tuple[Event, ...], float]]:
+def _events(
+    world: SimulatedWorld, stream: StreamName, video: SimulatedVideo
+) -> Iterator[tuple[tuple[Event, ...], float]]:
     """What a stream notices, and how strongly."""
     factor = world.clip_distractors if stream == "clip" else 1.0
     seen = ((video.actions, 1.0), (video.distractors, factor * world.distractor_strength))
@@ -135,7 +139,7 @@ def _events(world: SimulatedWorld, stream: Stream, video: SimulatedVideo) -> Ite
 
 
 def _looks(
-    world: SimulatedWorld, view: View, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
+    world: SimulatedWorld, view: StreamSpace, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
 ) -> Floats:
     """[events, latent]: the look of the event's classes, the video's style and the event's own."""
     kinds = _unit(np.stack([view.actions[list(e.kinds)].mean(axis=0) for e in events]))
@@ -143,27 +147,27 @@ def _looks(
 
 
 def _responses(
-    world: SimulatedWorld, stream: Stream, events: tuple[Event, ...], rows: Rows, rng: np.random.Generator
+    world: SimulatedWorld, stream: StreamName, events: tuple[Event, ...], rows: SnippetTimes, rng: np.random.Generator
 ) -> Floats:
     """[snippets, events]: how much of each event a snippet sees or hears."""
     start, stop, place = np.array([(e.start, e.stop, e.place) for e in events]).T
     if stream == "audio":
-        return rows.overlap(start, stop, AUDIO_OVERHANG)
+        return rows.overlap(start, stop, AUDIO_PADDING_S)
     if stream == "clip":
-        return rows.overlap(*part(start, stop, world.clip_extent, place), world.clip_border)
+        return rows.overlap(*shrink_extent(start, stop, world.clip_extent, place), world.clip_border)
     misplaced = np.clip(place + world.core_jitter * rng.normal(size=len(events)), 0, 1)
-    core = rows.overlap(*part(start, stop, world.core_share, misplaced))
+    core = rows.overlap(*shrink_extent(start, stop, world.core_share, misplaced))
     return world.i3d_outer * rows.overlap(start, stop) + (1 - world.i3d_outer) * core
 
 
-def _scene(world: SimulatedWorld, stream: Stream, own: Floats, usual: Floats) -> Floats:
+def _scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats) -> Floats:
     """Partly the usual scene of the video's class; but no class has a usual sound around it."""
     factor = {"flow": world.flow_scene, "clip": world.clip_scene, "audio": world.audio_scene}.get(stream, 1.0)
     share = 0.0 if stream == "audio" else world.scene_class
     return world.scene * factor * (math.sqrt(share) * usual + math.sqrt(1 - share) * own)
 
 
-def _drift(world: SimulatedWorld, rows: Rows, rng: np.random.Generator) -> Floats:
+def _drift(world: SimulatedWorld, rows: SnippetTimes, rng: np.random.Generator) -> Floats:
     """Slow change: an autoregression of order 1 over snippets, equally strong all along."""
     memory = math.exp(-rows.grid.step / world.drift_seconds)
     drift = _directions(rng, len(rows.times))
@@ -172,7 +176,7 @@ def _drift(world: SimulatedWorld, rows: Rows, rng: np.random.Generator) -> Float
     return drift
 
 
-def _sense(view: View, stream: Stream, latent: Floats) -> Floats:
+def _sense(view: StreamSpace, stream: StreamName, latent: Floats) -> Floats:
     """From latent to features: on the unit sphere for clip, after a ReLU for the others."""
     raw: Floats = view.offset + latent @ view.isometry
     return _unit(raw) if stream == "clip" else np.maximum(raw, 0)
@@ -180,7 +184,7 @@ def _sense(view: View, stream: Stream, latent: Floats) -> Floats:
 
 def _directions(rng: np.random.Generator, rows: int) -> Floats:
     """Random vectors of mean square norm 1."""
-    return rng.normal(size=(rows, LATENT)) / math.sqrt(LATENT)
+    return rng.normal(size=(rows, LATENT_DIM)) / math.sqrt(LATENT_DIM)
 
 
 def _unit(vectors: Floats) -> Floats:

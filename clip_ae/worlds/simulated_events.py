@@ -10,28 +10,28 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.simulation import SimulatedWorld, simulated_subsets
+from clip_ae.core.config.simulation import SimulatedWorld, list_simulated_subsets
 from clip_ae.core.types import Instance
 
 Floats = NDArray[np.float64]
-Stream = Literal["rgb", "flow", "clip", "audio"]
-Purpose = Stream | Literal["classes", "layout", "distractors", "sounds", "texts"]
+StreamName = Literal["rgb", "flow", "clip", "audio"]
+Purpose = StreamName | Literal["classes", "layout", "distractors", "sounds", "texts"]
 PURPOSES: tuple[Purpose, ...] = (
     "classes", "layout", "distractors", "sounds", "rgb", "flow", "clip", "audio", "texts"
 )  # fmt: skip
 
-WORLD = 1
-SHORTEST = 0.2
+SEED_PREFIX = 1
+MIN_ACTION_S = 0.2
 # Median seconds and spread of a distractor.
-DISTRACTOR = (2.0, 0.6)
+DISTRACTOR_LENGTH = (2.0, 0.6)
 # Variance of log length between classes, videos and instances; of log gap between videos and gaps; of log count
 # between classes and videos: about THUMOS14's.
-LENGTH_SHARES = (0.43, 0.25, 0.32)
-GAP_SHARES = (0.33, 0.67)
-COUNT_SHARES = (0.2, 0.8)
+LENGTH_VARIANCE_SHARES = (0.43, 0.25, 0.32)
+GAP_VARIANCE_SHARES = (0.33, 0.67)
+COUNT_VARIANCE_SHARES = (0.2, 0.8)
 # No draw is farther out: the real tails end there too.
-FARTHEST = 2.5
-GOLDEN = (math.sqrt(5) - 1) / 2
+MAX_SIGMAS = 2.5
+GOLDEN_RATIO_INVERSE = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SimulatedVideo:
 
 
 @dataclass(frozen=True)
-class Traits:
+class ClassProperties:
     """What sets classes apart besides their looks; one value a class."""
 
     share: Floats
@@ -73,23 +73,23 @@ class Traits:
     misleading: frozenset[int]
 
 
-def generator(
-    world: SimulatedWorld, purpose: Purpose, subset: str = "training", index: int = -1
-) -> np.random.Generator:
+def make_rng(world: SimulatedWorld, purpose: Purpose, subset: str = "training", index: int = -1) -> np.random.Generator:
     """Chance for one purpose in one video, or (index -1) in the world as a whole: no draw shifts another's."""
-    return np.random.default_rng((WORLD, world.seed, PURPOSES.index(purpose), int(subset == "training"), index + 1))
+    return np.random.default_rng(
+        (SEED_PREFIX, world.seed, PURPOSES.index(purpose), int(subset == "training"), index + 1)
+    )
 
 
 @functools.cache
-def traits(world: SimulatedWorld) -> Traits:
+def draw_class_properties(world: SimulatedWorld) -> ClassProperties:
     """Evenly spaced normal quantiles in random order, so that worlds of other seeds have the same statistics."""
-    rng = generator(world, "classes")
+    rng = make_rng(world, "classes")
     quantiles = [NormalDist().inv_cdf((i + 0.5) / world.classes) for i in range(world.classes)]
     weight = np.exp(world.class_imbalance * rng.permutation(quantiles))
     count, length = rng.permutation(quantiles), rng.permutation(quantiles)
     order = rng.permutation(world.classes).tolist()
     helpful, misleading = round(world.audio_helpful * world.classes), round(world.audio_misleading * world.classes)
-    return Traits(
+    return ClassProperties(
         share=weight / weight.sum(),
         count=count,
         length=length,
@@ -98,18 +98,18 @@ def traits(world: SimulatedWorld) -> Traits:
     )
 
 
-def plan(world: SimulatedWorld) -> list[SimulatedVideo]:
+def plan_videos(world: SimulatedWorld) -> list[SimulatedVideo]:
     """Every video, in the order of the ids; each depends on its own index alone."""
     counts: dict[str, int] = {}
     videos = []
-    for video_id, subset in simulated_subsets(world).items():
+    for video_id, subset in list_simulated_subsets(world).items():
         index = counts.setdefault(subset, 0)
         counts[subset] += 1
         videos.append(_video(world, video_id, subset, index))
     return videos
 
 
-def labels(world: SimulatedWorld, kind: int) -> tuple[str, ...]:
+def get_annotated_labels(world: SimulatedWorld, kind: int) -> tuple[str, ...]:
     """What an action is annotated as: its class, and that class's twin where it has one."""
     group, place = divmod(kind, world.group_size)
     twin = place == 0 and group < world.twins and kind + 1 < world.classes
@@ -120,18 +120,20 @@ def class_name(kind: int) -> str:
     return f"action-{kind:02d}"
 
 
-def instances(world: SimulatedWorld, video: SimulatedVideo) -> tuple[Instance, ...]:
+def build_instances(world: SimulatedWorld, video: SimulatedVideo) -> tuple[Instance, ...]:
     """The actions as they are annotated."""
-    return tuple(Instance(label, a.start, a.stop) for a in video.actions for label in labels(world, a.kinds[0]))
+    return tuple(
+        Instance(label, a.start, a.stop) for a in video.actions for label in get_annotated_labels(world, a.kinds[0])
+    )
 
 
-def annotations(world: SimulatedWorld, videos: Sequence[SimulatedVideo]) -> dict[str, Any]:
+def build_annotations(world: SimulatedWorld, videos: Sequence[SimulatedVideo]) -> dict[str, Any]:
     """The plan as an ActivityNet-form annotation file."""
     database = {
         video.video_id: {
             "subset": video.subset,
             "duration": video.seconds,
-            "annotations": [{"label": i.label, "segment": [i.start, i.stop]} for i in instances(world, video)],
+            "annotations": [{"label": i.label, "segment": [i.start, i.stop]} for i in build_instances(world, video)],
         }
         for video in videos
     }
@@ -140,8 +142,8 @@ def annotations(world: SimulatedWorld, videos: Sequence[SimulatedVideo]) -> dict
 
 def _video(world: SimulatedWorld, video_id: str, subset: str, index: int) -> SimulatedVideo:
     main = _main_class(world, subset, index)
-    actions, seconds = _actions(world, main, generator(world, "layout", subset, index))
-    chance = generator(world, "sounds", subset, index)
+    actions, seconds = _actions(world, main, make_rng(world, "layout", subset, index))
+    chance = make_rng(world, "sounds", subset, index)
     mute = bool(chance.random() < world.audio_missing)
     return SimulatedVideo(
         video_id=video_id,
@@ -150,7 +152,7 @@ def _video(world: SimulatedWorld, video_id: str, subset: str, index: int) -> Sim
         seconds=seconds,
         main=main,
         actions=actions,
-        distractors=_distractors(world, main, actions, seconds, generator(world, "distractors", subset, index)),
+        distractors=_distractors(world, main, actions, seconds, make_rng(world, "distractors", subset, index)),
         sounds=_sounds(world, actions, seconds, chance),
         mute=mute,
     )
@@ -158,20 +160,22 @@ def _video(world: SimulatedWorld, video_id: str, subset: str, index: int) -> Sim
 
 def _main_class(world: SimulatedWorld, subset: str, index: int) -> int:
     """Golden-ratio steps through the classes' shares: counts stay close to them, and index i is ever the same class."""
-    offset = generator(world, "classes", subset, 0).random()
-    position = (offset + index * GOLDEN) % 1
-    return int(np.searchsorted(np.cumsum(traits(world).share)[:-1], position, side="right"))
+    offset = make_rng(world, "classes", subset, 0).random()
+    position = (offset + index * GOLDEN_RATIO_INVERSE) % 1
+    return int(np.searchsorted(np.cumsum(draw_class_properties(world).share)[:-1], position, side="right"))
 
 
 def _actions(world: SimulatedWorld, main: int, rng: np.random.Generator) -> tuple[tuple[Event, ...], float]:
     """The actions of a video, apart from each other, and the video's length in seconds."""
-    of_count = _mix(COUNT_SHARES, traits(world).count[main], _normal(rng))
+    of_count = _mix(COUNT_VARIANCE_SHARES, draw_class_properties(world).count[main], _normal(rng))
     number = max(1, round(world.instances * math.exp(world.instances_spread * of_count)))
     kinds = _kinds(world, main, number, rng)
-    of_length = _mix(LENGTH_SHARES, traits(world).length[kinds], _normal(rng), _normal(rng, number))
+    of_length = _mix(
+        LENGTH_VARIANCE_SHARES, draw_class_properties(world).length[kinds], _normal(rng), _normal(rng, number)
+    )
     lengths = world.instance_seconds * np.exp(world.instance_spread * of_length)
-    lengths = np.clip(lengths, SHORTEST, world.instance_longest)
-    gaps = world.gap_seconds * np.exp(world.gap_spread * _mix(GAP_SHARES, _normal(rng), _normal(rng, number)))
+    lengths = np.clip(lengths, MIN_ACTION_S, world.instance_longest)
+    gaps = world.gap_seconds * np.exp(world.gap_spread * _mix(GAP_VARIANCE_SHARES, _normal(rng), _normal(rng, number)))
     gaps[0], tail = world.margin_seconds * np.exp(world.margin_spread * _normal(rng, 2))
     places = rng.random(number)
     stops = np.cumsum(gaps + lengths)
@@ -202,7 +206,7 @@ def _distractors(
     room = np.array([*(a.start for a in actions), seconds]) - starts
     number = rng.poisson(world.distractors * room.sum() / 60)
     gaps = rng.choice(len(room), number, p=room / room.sum())
-    lengths = np.minimum(DISTRACTOR[0] * np.exp(DISTRACTOR[1] * _normal(rng, number)), room[gaps])
+    lengths = np.minimum(DISTRACTOR_LENGTH[0] * np.exp(DISTRACTOR_LENGTH[1] * _normal(rng, number)), room[gaps])
     begins = starts[gaps] + rng.random(number) * (room[gaps] - lengths)
     others = rng.integers(world.classes, size=number)
     return tuple(
@@ -215,7 +219,11 @@ def _sounds(
     world: SimulatedWorld, actions: tuple[Event, ...], seconds: float, rng: np.random.Generator
 ) -> tuple[Event, ...]:
     """A helpful class is heard over its extents, a misleading one as long but at any time, others never."""
-    helpful, misleading, border = traits(world).helpful, traits(world).misleading, world.audio_border
+    helpful, misleading, border = (
+        draw_class_properties(world).helpful,
+        draw_class_properties(world).misleading,
+        world.audio_border,
+    )
     sounds = []
     for action, position in zip(actions, rng.random(len(actions)), strict=True):
         length = action.stop - action.start
@@ -226,7 +234,7 @@ def _sounds(
 
 
 def _normal(rng: np.random.Generator, size: int | None = None) -> Any:
-    return np.clip(rng.normal(size=size), -FARTHEST, FARTHEST)
+    return np.clip(rng.normal(size=size), -MAX_SIGMAS, MAX_SIGMAS)
 
 
 def _mix(shares: Sequence[float], *parts: Any) -> Any:

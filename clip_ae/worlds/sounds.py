@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Wave = NDArray[np.float64]
+Waveform = NDArray[np.float64]
 
 # Samples a second.
-RATE = 16000
+SAMPLE_RATE = 16000
 # Seconds of fading in and out, so that no sound starts with a click.
-FADE = 0.02
+FADE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -26,51 +26,51 @@ class Sound:
     seed: tuple[int, ...]
 
 
-def _sine(t: Wave, hertz: float) -> Wave:
+def _sine(t: Waveform, hertz: float) -> Waveform:
     return np.sin(2 * np.pi * hertz * t)
 
 
-def _cycle(t: Wave, hertz: float) -> Wave:
+def _cycle(t: Waveform, hertz: float) -> Waveform:
     """Share of the current period that is over, in [0, 1)."""
     return np.mod(hertz * t, 1.0)
 
 
-def _saw(t: Wave, hertz: float) -> Wave:
+def _saw(t: Waveform, hertz: float) -> Waveform:
     return 2 * _cycle(t, hertz) - 1
 
 
-def _noise(t: Wave, low: float, high: float, rng: np.random.Generator) -> Wave:
+def _noise(t: Waveform, low: float, high: float, rng: np.random.Generator) -> Waveform:
     """Noise of unit power between two frequencies."""
     spectrum = np.fft.rfft(rng.normal(size=len(t)))
-    hertz = np.fft.rfftfreq(len(t), 1 / RATE)
+    hertz = np.fft.rfftfreq(len(t), 1 / SAMPLE_RATE)
     spectrum[(hertz < low) | (hertz > high)] = 0
     noise = np.fft.irfft(spectrum, len(t))
     return np.asarray(noise / max(float(noise.std()), 1e-9))
 
 
-def _sweep(t: Wave, first: float, last: float, seconds: float) -> Wave:
+def _sweep(t: Waveform, first: float, last: float, seconds: float) -> Waveform:
     """Glides from one frequency to another, again and again."""
     u = np.mod(t, seconds)
     phase = first * u + (last - first) * u**2 / (2 * seconds)
     return np.sin(2 * np.pi * phase) * np.sin(np.pi * u / seconds)
 
 
-def _strokes(t: Wave, hertz: float, decay: float) -> Wave:
+def _strokes(t: Waveform, hertz: float, decay: float) -> Waveform:
     """An envelope struck `hertz` times a second that dies away in `decay` seconds."""
     return np.exp(-_cycle(t, hertz) / (hertz * decay))
 
 
-def _siren(t: Wave, pitch: float) -> Wave:
+def _siren(t: Waveform, pitch: float) -> Waveform:
     phase = 900 * t + 450 / (2 * np.pi * 1.5) * np.sin(2 * np.pi * 1.5 * t)
     return np.sin(2 * np.pi * pitch * phase) + 0.4 * np.sin(4 * np.pi * pitch * phase)
 
 
-def _bells(t: Wave, pitch: float) -> Wave:
+def _bells(t: Waveform, pitch: float) -> Waveform:
     partials = [_sine(t, 700 * pitch * ratio) / k for k, ratio in enumerate((1.0, 2.76, 5.4), 1)]
     return sum(partials, np.zeros(len(t))) * _strokes(t, 2.2, 0.18)
 
 
-SOUNDS: dict[str, Callable[[Wave, float, np.random.Generator], Wave]] = {
+SOUNDS: dict[str, Callable[[Waveform, float, np.random.Generator], Waveform]] = {
     "tone": lambda t, pitch, rng: _sine(t, 520 * pitch),
     "whirr": lambda t, pitch, rng: _saw(t, 160 * pitch) * (1 + 0.8 * _sine(t, 11)),
     "thumps": lambda t, pitch, rng: 1.8 * _sine(t, 130 * pitch) * _strokes(t, 3.5, 0.09),
@@ -88,21 +88,21 @@ SOUNDS: dict[str, Callable[[Wave, float, np.random.Generator], Wave]] = {
 }
 
 
-def render(sound: Sound, samples: int) -> Wave:
+def render_sound(sound: Sound, samples: int) -> Waveform:
     """The sound alone, zero outside its extent."""
     wave = np.zeros(samples)
-    first, last = (min(samples, max(0, round(s * RATE))) for s in (sound.start, sound.stop))
+    first, last = (min(samples, max(0, round(s * SAMPLE_RATE))) for s in (sound.start, sound.stop))
     if last > first:
-        t = np.arange(first, last) / RATE - sound.start
-        fade = np.clip(np.minimum(t, sound.stop - sound.start - t) / FADE, 0, 1)
+        t = np.arange(first, last) / SAMPLE_RATE - sound.start
+        fade = np.clip(np.minimum(t, sound.stop - sound.start - t) / FADE_SECONDS, 0, 1)
         rng = np.random.default_rng(sound.seed)
         wave[first:last] = sound.level * fade * SOUNDS[sound.kind](t, sound.pitch, rng)
     return wave
 
 
-def mix(sounds: Iterable[Sound], samples: int, room: float, seed: tuple[int, ...]) -> NDArray[np.float32]:
+def mix_sounds(sounds: Iterable[Sound], samples: int, room: float, seed: tuple[int, ...]) -> NDArray[np.float32]:
     """All sounds over the soft noise of a room (its level), within [-1, 1]."""
     total = np.random.default_rng(seed).normal(0, room, samples)
     for sound in sounds:
-        total += render(sound, samples)
+        total += render_sound(sound, samples)
     return np.clip(total, -1, 1).astype(np.float32)

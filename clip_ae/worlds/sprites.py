@@ -13,15 +13,15 @@ Floats = NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
 
 # A sprite is drawn at this side in pixels and shrunk to the one asked for, which makes its edges soft.
-DRAWN = 192
+DRAWING_SIZE = 192
 # A shape fills [-1, 1]; the sprite reaches a little further, so that a turning edge stays soft.
-MARGIN = 1.08
+SPRITE_MARGIN = 1.08
 LIGHT: Colour = (250, 244, 232)
 DARK: Colour = (44, 48, 66)
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     shape: str
     texture: str
     colour: Colour
@@ -77,15 +77,15 @@ TEXTURES: dict[str, Callable[[Floats, Floats], NDArray[np.bool_]]] = {
 
 
 @lru_cache(maxsize=512)
-def sprite(look: Look, side: int) -> Image:
+def draw_sprite(look: Appearance, side: int) -> Image:
     """RGBA [side, side, 4], colours already multiplied by alpha."""
     import cv2
 
     outlines = [_pixels(o) for o in SHAPES[look.shape]]
-    picture = np.full((DRAWN, DRAWN, 3), look.colour, np.uint8)
+    picture = np.full((DRAWING_SIZE, DRAWING_SIZE, 3), look.colour, np.uint8)
     picture[TEXTURES[look.texture](*_plane())] = _contrast(look.colour)
     cv2.polylines(picture, outlines, True, DARK, 9)
-    alpha = np.zeros((DRAWN, DRAWN), np.uint8)
+    alpha = np.zeros((DRAWING_SIZE, DRAWING_SIZE), np.uint8)
     cv2.fillPoly(alpha, outlines, 255)
     layers = cv2.merge([*cv2.split(cv2.bitwise_and(picture, picture, mask=alpha)), alpha])
     small: Image = cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
@@ -96,13 +96,13 @@ def sprite(look: Look, side: int) -> Image:
 @cache
 def _plane() -> tuple[Floats, Floats]:
     """x and y of every pixel, in a shape's own coordinates."""
-    line = ((np.arange(DRAWN) + 0.5) / DRAWN * 2 - 1) * MARGIN
+    line = ((np.arange(DRAWING_SIZE) + 0.5) / DRAWING_SIZE * 2 - 1) * SPRITE_MARGIN
     x, y = np.meshgrid(line.astype(np.float32), line.astype(np.float32))
     return x, y
 
 
 def _pixels(outline: Floats) -> NDArray[np.int32]:
-    return np.round((outline / MARGIN + 1) / 2 * (DRAWN - 1)).astype(np.int32)
+    return np.round((outline / SPRITE_MARGIN + 1) / 2 * (DRAWING_SIZE - 1)).astype(np.int32)
 
 
 def _contrast(colour: Colour) -> Colour:

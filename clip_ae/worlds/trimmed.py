@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.worlds.scenes import Actor, Core, Scene, draw
-from clip_ae.worlds.sounds import RATE, Sound, mix
-from clip_ae.worlds.sprites import Colour, Image, Look
+from clip_ae.worlds.scenes import ActionCore, Actor, Scene, render_scene
+from clip_ae.worlds.sounds import SAMPLE_RATE, Sound, mix_sounds
+from clip_ae.worlds.sprites import Appearance, Colour, Image
 
 # Each class's sound. Spinning and bouncing are in the demo world too; its other classes are unknown here.
-SOUND_OF = {
+MOTION_SOUNDS = {
     "spinning": "whirr",
     "bouncing": "thumps",
     "swaying": "tone",
@@ -29,11 +29,11 @@ SOUND_OF = {
     "stretching": "hiss",
     "drifting": "rumble",
 }
-CLASSES = tuple(SOUND_OF)
-THINGS = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart", "ring", "card", "star")
-TEXTURES = ("plain", "ringed", "striped", "dotted", "checkered", "quartered")
+CLASSES = tuple(MOTION_SOUNDS)
+SHAPE_NAMES = ("ball", "box", "triangle", "diamond", "hexagon", "cross", "arrow", "heart", "ring", "card", "star")
+TEXTURE_NAMES = ("plain", "ringed", "striped", "dotted", "checkered", "quartered")
 # Those on which even a ball is seen to turn.
-TURNING = TEXTURES[2:]
+ROTATION_TEXTURES = TEXTURE_NAMES[2:]
 COLOURS: dict[str, Colour] = {
     "red": (214, 69, 65),
     "green": (86, 160, 90),
@@ -53,12 +53,12 @@ BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
 )
 FPS = 25
 # The 15600 samples that VGGish hears.
-SECONDS = 0.975
-WORLD = 2
+CLIP_SECONDS = 0.975
+SEED_PREFIX = 2
 
 
 @dataclass(frozen=True)
-class Clip:
+class TrimmedClip:
     """An index into CLASSES and captions; what is seen and heard is drawn when it is asked for."""
 
     scene: Scene
@@ -69,33 +69,35 @@ class Clip:
 
     def frames(self, count: int) -> Image:
         """The first frames, uint8 [count, 120, 160, 3]."""
-        return np.stack(list(draw(self.scene, np.arange(count) / FPS)))
+        return np.stack(list(render_scene(self.scene, np.arange(count) / FPS)))
 
     def wave(self) -> NDArray[np.float32]:
         """Mono sound, float32 [15600] at 16 kHz."""
-        return mix([self.sound], round(SECONDS * RATE), self.room, (*self.sound.seed, 1))
+        return mix_sounds([self.sound], round(CLIP_SECONDS * SAMPLE_RATE), self.room, (*self.sound.seed, 1))
 
 
-def clips(seed: int, count: int) -> Iterator[Clip]:
+def generate_clips(seed: int, count: int) -> Iterator[TrimmedClip]:
     """`count` clips, every class as often as any other; clip i does not depend on `count`."""
     for index in range(count):
-        yield _clip((WORLD, seed, index), index % len(CLASSES))
+        yield _clip((SEED_PREFIX, seed, index), index % len(CLASSES))
 
 
-def _clip(seed: tuple[int, ...], label: int) -> Clip:
+def _clip(seed: tuple[int, ...], label: int) -> TrimmedClip:
     rng = np.random.default_rng(seed)
     motion = CLASSES[label]
-    textures = TURNING if motion == "spinning" else TEXTURES
-    colour, texture, thing = rng.choice(list(COLOURS)), rng.choice(textures), rng.choice(THINGS)
-    look = Look(str(thing), str(texture), COLOURS[str(colour)])
+    textures = ROTATION_TEXTURES if motion == "spinning" else TEXTURE_NAMES
+    colour, texture, thing = rng.choice(list(COLOURS)), rng.choice(textures), rng.choice(SHAPE_NAMES)
+    look = Appearance(str(thing), str(texture), COLOURS[str(colour)])
     scene = Scene(
         seed=(*seed, 1),
         backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
         actors=(*_passers(rng), _actor(look, motion, rng)),
         shake=float(rng.uniform(0, 1)),
     )
-    sound = Sound(SOUND_OF[motion], -1.0, SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2))
-    return Clip(scene, sound, float(rng.uniform(0.002, 0.02)), label, _captions(colour, texture, thing, motion))
+    sound = Sound(
+        MOTION_SOUNDS[motion], -1.0, CLIP_SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2)
+    )
+    return TrimmedClip(scene, sound, float(rng.uniform(0.002, 0.02)), label, _captions(colour, texture, thing, motion))
 
 
 def _captions(colour: str, texture: str, thing: str, motion: str) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def _captions(colour: str, texture: str, thing: str, motion: str) -> tuple[str, 
     )
 
 
-def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:
+def _actor(look: Appearance, motion: str, rng: np.random.Generator) -> Actor:
     """On stage all the time, at a random phase of its motion."""
     place = (float(rng.uniform(64, 96)), float(rng.uniform(50, 70)))
     radius, reach = float(rng.uniform(15, 23)), float(rng.uniform(15, 23))
@@ -118,7 +120,7 @@ def _actor(look: Look, motion: str, rng: np.random.Generator) -> Actor:
         return Actor(look, -0.2, 0.9, place, radius, "drifting", heading, travel=float(rng.uniform(18, 34)))
     period = 1 / rng.uniform(1.5, 2.4)
     start = -float(rng.uniform(1, 2) * period)
-    core = Core(motion, start, start + 4 * period, cycles=4)
+    core = ActionCore(motion, start, start + 4 * period, cycles=4)
     return Actor(look, core.start, core.stop, place, radius, "still", reach=reach, core=core)
 
 
@@ -126,6 +128,6 @@ def _passers(rng: np.random.Generator) -> tuple[Actor, ...]:
     """Now and then something small drifts by behind."""
     if rng.random() < 0.8:
         return ()
-    look = Look("ball", "plain", (150, 150, 150))
+    look = Appearance("ball", "plain", (150, 150, 150))
     place = (float(rng.uniform(20, 140)), float(rng.choice([20.0, 100.0])))
     return (Actor(look, -1.0, 2.0, place, 6.0, "drifting", float(rng.uniform(0, 2 * np.pi)), travel=40.0),)

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.config.schema import DemoWorld
-from clip_ae.core.sharding import demo_subsets
+from clip_ae.core.sharding import list_demo_subsets
 from clip_ae.core.types import Instance
-from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
-from clip_ae.worlds.sounds import RATE, Sound, mix
-from clip_ae.worlds.sprites import Colour, Image, Look
+from clip_ae.worlds.scenes import FRAME_HEIGHT, FRAME_WIDTH, ActionCore, Actor, Scene, render_scene
+from clip_ae.worlds.sounds import SAMPLE_RATE, Sound, mix_sounds
+from clip_ae.worlds.sprites import Appearance, Colour, Image
 
-WORLD = 1
+SEED_PREFIX = 1
 
 
 @dataclass(frozen=True)
-class Action:
+class ActionClass:
     """A class: the motion of its core, cycles a second, the look of its object, its sound if it has one."""
 
     label: str
@@ -39,21 +39,21 @@ class Action:
         return f"a {self.texture} {self.shape} {self.motion}"
 
 
-ACTIONS = (
-    Action("spinning cross", "spinning", 1.3, "cross", "quartered", "whirr"),
-    Action("bouncing ball", "bouncing", 1.7, "ball", "striped", "thumps"),
-    Action("looping ring", "looping", 1.1, "ring", "dotted", "siren"),
-    Action("flipping card", "flipping", 1.4, "card", "checkered", "rattle"),
-    Action("shivering star", "shivering", 1.2, "star", "plain", None),
+ACTION_CLASSES = (
+    ActionClass("spinning cross", "spinning", 1.3, "cross", "quartered", "whirr"),
+    ActionClass("bouncing ball", "bouncing", 1.7, "ball", "striped", "thumps"),
+    ActionClass("looping ring", "looping", 1.1, "ring", "dotted", "siren"),
+    ActionClass("flipping card", "flipping", 1.4, "card", "checkered", "rattle"),
+    ActionClass("shivering star", "shivering", 1.2, "star", "plain", None),
 )
 # What neither acts nor is the object of a class.
-PROPS: tuple[tuple[str, str], ...] = (
+DISTRACTOR_LOOKS: tuple[tuple[str, str], ...] = (
     ("hexagon", "dotted"),
     ("diamond", "plain"),
     ("triangle", "striped"),
     ("box", "ringed"),
 )
-IDLE_SOUNDS = ("tone", "beeps", "hiss")
+BACKGROUND_SOUNDS = ("tone", "beeps", "hiss")
 COLOURS: tuple[Colour, ...] = (
     (238, 122, 96), (44, 150, 152), (222, 170, 56), (120, 108, 206),
     (150, 190, 84), (190, 62, 98), (96, 164, 220), (246, 214, 150),
@@ -67,22 +67,22 @@ BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
     ((210, 196, 206), (150, 140, 160)),
 )
 
-USUAL_FPS = Fraction(25)
-USUAL_SIZE = (WIDTH, HEIGHT)
+DEFAULT_FPS = Fraction(25)
+DEFAULT_SIZE = (FRAME_WIDTH, FRAME_HEIGHT)
 NTSC_FPS = Fraction(24000, 1001)
 ODD_SIZE = (171, 127)
 # Videos of a subset, by index, that are not like the others.
-MUTE = (1, 13)
-STEREO = (2,)
-VARIABLE_RATE = (3,)
-UNUSUAL = (4,)
-TWO_CLASSES = (7, 19)
+MUTE_INDICES = (1, 13)
+STEREO_INDICES = (2,)
+VARIABLE_RATE_INDICES = (3,)
+NTSC_INDICES = (4,)
+TWO_CLASS_INDICES = (7, 19)
 # Loudness of each channel.
-GAINS = {0: (), 1: (1.0,), 2: (1.0, 0.25)}
+CHANNEL_GAINS = {0: (), 1: (1.0,), 2: (1.0, 0.25)}
 
 # Seconds of background between two actions, and at both ends, at least.
-GAP = 0.8
-LONGEST_TWO = 7.0
+MIN_GAP_S = 0.8
+TWO_CLASS_MIN_S = 7.0
 
 
 @dataclass(frozen=True)
@@ -106,33 +106,33 @@ class VideoPlan:
         return tuple(float(i / self.rate) for i in range(round(self.seconds * self.rate)))
 
 
-def plan(world: DemoWorld) -> list[VideoPlan]:
+def plan_videos(world: DemoWorld) -> list[VideoPlan]:
     """Every video of the world, in the order of their ids; cheap."""
     counts: dict[str, int] = {}
     plans = []
-    for video_id, subset in demo_subsets(world.train_videos, world.test_videos).items():
+    for video_id, subset in list_demo_subsets(world.train_videos, world.test_videos).items():
         index = counts.setdefault(subset, 0)
         counts[subset] += 1
         plans.append(_video(world, video_id, subset, index))
     return plans
 
 
-def frames(video: VideoPlan) -> Iterator[Image]:
+def render_frames(video: VideoPlan) -> Iterator[Image]:
     """RGB frames of the video's size, one a timestamp."""
     import cv2
 
-    for frame in draw(video.scene, video.timestamps):
-        yield frame if video.size == USUAL_SIZE else cv2.resize(frame, video.size, interpolation=cv2.INTER_LINEAR)
+    for frame in render_scene(video.scene, video.timestamps):
+        yield frame if video.size == DEFAULT_SIZE else cv2.resize(frame, video.size, interpolation=cv2.INTER_LINEAR)
 
 
-def wave(video: VideoPlan) -> NDArray[np.float32]:
+def render_audio(video: VideoPlan) -> NDArray[np.float32]:
     """Sound [channels, samples] at sounds.RATE; no channels where the video is mute."""
-    mono = mix(video.sounds, round(video.seconds * RATE), 0.006, (*video.scene.seed, 1))
-    gains = np.array(GAINS[video.channels], np.float32)
+    mono = mix_sounds(video.sounds, round(video.seconds * SAMPLE_RATE), 0.006, (*video.scene.seed, 1))
+    gains = np.array(CHANNEL_GAINS[video.channels], np.float32)
     return gains[:, None] * mono
 
 
-def annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
+def build_annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
     """The plans as an ActivityNet-form annotation file."""
     database = {
         video.video_id: {
@@ -145,9 +145,9 @@ def annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
     return {"version": "clip-ae demo", "taxonomy": [], "database": database}
 
 
-def sentences(plans: Sequence[VideoPlan]) -> dict[str, Any]:
+def build_sentences(plans: Sequence[VideoPlan]) -> dict[str, Any]:
     """What is said of every action, as an ActivityNet-Captions-form file."""
-    captions = {action.label: action.caption for action in ACTIONS}
+    captions = {action.label: action.caption for action in ACTION_CLASSES}
     return {
         video.video_id: {
             "duration": video.seconds,
@@ -159,9 +159,9 @@ def sentences(plans: Sequence[VideoPlan]) -> dict[str, Any]:
 
 
 def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPlan:
-    seed = (WORLD, world.seed, int(subset == "training"), index)
+    seed = (SEED_PREFIX, world.seed, int(subset == "training"), index)
     rng = np.random.default_rng(seed)
-    fps = NTSC_FPS if index in UNUSUAL else USUAL_FPS
+    fps = NTSC_FPS if index in NTSC_INDICES else DEFAULT_FPS
     seconds = float(round(rng.uniform(world.seconds_min, world.seconds_max) * fps) / fps)
     actions = _labels(world, subset, index, seconds, rng)
     extents = _extents(seconds, len(actions), rng)
@@ -172,9 +172,9 @@ def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPla
         video_id=video_id,
         subset=subset,
         seconds=seconds,
-        rate=_uneven(seconds, rng) if index in VARIABLE_RATE else fps,
-        size=ODD_SIZE if index in UNUSUAL else USUAL_SIZE,
-        channels=0 if index in MUTE else 2 if index in STEREO else 1,
+        rate=_uneven(seconds, rng) if index in VARIABLE_RATE_INDICES else fps,
+        size=ODD_SIZE if index in NTSC_INDICES else DEFAULT_SIZE,
+        channels=0 if index in MUTE_INDICES else 2 if index in STEREO_INDICES else 1,
         instances=tuple(Instance(a.label, *extent) for a, extent in zip(actions, extents, strict=True)),
         scene=Scene(
             seed=(*seed, 0),
@@ -186,35 +186,37 @@ def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPla
     )
 
 
-def _labels(world: DemoWorld, subset: str, index: int, seconds: float, rng: np.random.Generator) -> list[Action]:
+def _labels(world: DemoWorld, subset: str, index: int, seconds: float, rng: np.random.Generator) -> list[ActionClass]:
     """The actions of a video in their order: mostly of one class, each class in turn over the subset."""
-    turn, place = divmod(index, len(ACTIONS))
-    order = np.random.default_rng((WORLD, world.seed, int(subset == "training"), turn, 0)).permutation(len(ACTIONS))
-    first = ACTIONS[order[place]]
-    room = int((seconds - GAP) / (3.5 + GAP))
+    turn, place = divmod(index, len(ACTION_CLASSES))
+    order = np.random.default_rng((SEED_PREFIX, world.seed, int(subset == "training"), turn, 0)).permutation(
+        len(ACTION_CLASSES)
+    )
+    first = ACTION_CLASSES[order[place]]
+    room = int((seconds - MIN_GAP_S) / (3.5 + MIN_GAP_S))
     number = int(rng.integers(1, 5))
-    if index in TWO_CLASSES and seconds > LONGEST_TWO:
-        second = ACTIONS[order[(place + 1) % len(ACTIONS)]]
+    if index in TWO_CLASS_INDICES and seconds > TWO_CLASS_MIN_S:
+        second = ACTION_CLASSES[order[(place + 1) % len(ACTION_CLASSES)]]
         return [first, second, first][: max(2, min(number, room))]
     return [first] * max(1, min(number, room))
 
 
 def _extents(seconds: float, number: int, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Start and stop of each action: 2 to 5 s long where the video has room, apart by GAP at least."""
-    room = seconds - (number + 1) * GAP
+    room = seconds - (number + 1) * MIN_GAP_S
     lengths = np.minimum(rng.uniform(2.2, 5.0, number), room / number)
     spare = rng.dirichlet(np.full(number + 1, 2.0)) * (room - lengths.sum())
-    starts = np.cumsum(spare[:-1] + GAP) + np.cumsum(lengths) - lengths
+    starts = np.cumsum(spare[:-1] + MIN_GAP_S) + np.cumsum(lengths) - lengths
     return [(round(float(s), 3), round(float(s + n), 3)) for s, n in zip(starts, lengths, strict=True)]
 
 
-def _perform(action: Action, start: float, stop: float, rng: np.random.Generator) -> Actor:
+def _perform(action: ActionClass, start: float, stop: float, rng: np.random.Generator) -> Actor:
     """The actor of an action: its onset and follow-through take a fifth to a third each."""
     length = stop - start
     begin, end = start + length * rng.uniform(0.2, 0.32), stop - length * rng.uniform(0.2, 0.32)
     cycles = max(1, round(action.pace * rng.uniform(0.85, 1.15) * (end - begin)))
     return Actor(
-        look=Look(action.shape, action.texture, _colour(rng)),
+        look=Appearance(action.shape, action.texture, _colour(rng)),
         start=start,
         stop=stop,
         place=(float(rng.uniform(66, 94)), float(rng.uniform(52, 68))),
@@ -223,7 +225,7 @@ def _perform(action: Action, start: float, stop: float, rng: np.random.Generator
         heading=float(rng.uniform(0, 2 * np.pi)),
         travel=float(rng.uniform(22, 34)),
         reach=float(rng.uniform(16, 21)),
-        core=Core(action.motion, float(begin), float(end), cycles),
+        core=ActionCore(action.motion, float(begin), float(end), cycles),
     )
 
 
@@ -231,13 +233,13 @@ def _bystander(start: float, stop: float, acting: set[str], rng: np.random.Gener
     """Something that does not act in a stretch of background; sometimes the object of a class that is not on."""
     if rng.random() < 0.35:
         return None
-    looks = PROPS
+    looks = DISTRACTOR_LOOKS
     if rng.random() < 0.3:
-        looks = tuple((a.shape, a.texture) for a in ACTIONS if a.label not in acting)
+        looks = tuple((a.shape, a.texture) for a in ACTION_CLASSES if a.label not in acting)
     length = min(float(rng.uniform(1.2, 3.5)), stop - start - 0.2)
     begin = float(rng.uniform(start, stop - length))
     return Actor(
-        look=Look(*looks[rng.integers(len(looks))], _colour(rng)),
+        look=Appearance(*looks[rng.integers(len(looks))], _colour(rng)),
         start=begin,
         stop=begin + length,
         place=(float(rng.uniform(50, 110)), float(rng.uniform(40, 80))),
@@ -256,14 +258,14 @@ def _clutter(seconds: float, rng: np.random.Generator) -> list[Actor]:
         length = float(rng.uniform(2, 4))
         shade = int(rng.integers(90, 200))
         place = (float(rng.uniform(40, 120)), float(rng.choice([16.0, 104.0])))
-        look = Look(str(rng.choice(["ball", "box"])), "plain", (shade, shade, min(255, shade + 16)))
+        look = Appearance(str(rng.choice(["ball", "box"])), "plain", (shade, shade, min(255, shade + 16)))
         actors.append(Actor(look, time, time + length, place, 6.0, "drifting", float(rng.choice([0.0, np.pi])), 45.0))
         time += length + float(rng.uniform(0, 3))
     return actors
 
 
 def _calls(
-    actions: list[Action], extents: list[tuple[float, float]], seed: tuple[int, ...], rng: np.random.Generator
+    actions: list[ActionClass], extents: list[tuple[float, float]], seed: tuple[int, ...], rng: np.random.Generator
 ) -> list[Sound]:
     """The sounds of the actions, over their whole extents."""
     return [
@@ -280,7 +282,7 @@ def _idle_sounds(gaps: list[tuple[float, float]], seed: tuple[int, ...], rng: np
         if stop - start > 1.5 and rng.random() < 0.4:
             length = min(float(rng.uniform(0.8, 2.5)), stop - start)
             begin = float(rng.uniform(start, stop - length))
-            kind = str(rng.choice(IDLE_SOUNDS))
+            kind = str(rng.choice(BACKGROUND_SOUNDS))
             pitch, level = rng.uniform(0.8, 1.25), rng.uniform(0.08, 0.2)
             sounds.append(Sound(kind, begin, begin + length, pitch, level, (*seed, 3, number)))
     return sounds

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clip_ae.clustering import mean_pool
-from clip_ae.clustering.pooling import pool
+from clip_ae.clustering.pooling import pool_descriptors
 from clip_ae.core.types import VideoFeatures
 
 
@@ -15,7 +15,7 @@ def test_mean_over_real_snippets_a_unit_vector_a_stream():
     rgb = {"a": video("a", [[3, 0], [0, 4], [100, 100]], [1, 0.5, 0]), "b": video("b", [[0, 2]], [1])}
     flow = {"a": video("a", [[1, 0, 0]] * 3, [1, 1, 1]), "b": video("b", [[5, 5, 5]], [0])}
     streams = {"rgb": rgb, "flow": flow}
-    z = pool(*mean_pool.described(streams))
+    z = pool_descriptors(*mean_pool.prepare_pooling(streams))
     # b has no flow: that part stays 0 instead of nan.
     np.testing.assert_allclose(z, [[0.6, 0.8, 1, 0, 0], [0, 1, 0, 0, 0]])
 
@@ -26,4 +26,8 @@ def test_scale_of_a_stream_does_not_matter(factor):
     x = rng.integers(1, 9, (3, 4, 5))
     streams = {"rgb": {str(k): video(str(k), v, [1] * 4) for k, v in enumerate(x)}}
     scaled = {"rgb": {str(k): video(str(k), v * factor, [1] * 4) for k, v in enumerate(x)}}
-    np.testing.assert_allclose(pool(*mean_pool.described(streams)), pool(*mean_pool.described(scaled)), rtol=1e-12)
+    np.testing.assert_allclose(
+        pool_descriptors(*mean_pool.prepare_pooling(streams)),
+        pool_descriptors(*mean_pool.prepare_pooling(scaled)),
+        rtol=1e-12,
+    )

@@ -2,24 +2,26 @@
 
 import pytest
 
-from clip_ae.core.benchmark_checks import differences
-from clip_ae.core.benchmarks import RECIPES, Recipe, Release
+from clip_ae.core.benchmark_checks import find_differences
+from clip_ae.core.benchmarks import BENCHMARKS, Benchmark, ReleasedSubset
 from clip_ae.core.types import Annotation, Instance
 from clip_ae.core.video_lists import VIDEO_LISTS
 
-SMALL = Recipe("small", {"training": Release(1, 2), "test": Release(1)}, classes=2, implied={"CliffDiving": "Diving"})
+SMALL = Benchmark(
+    "small", {"training": ReleasedSubset(1, 2), "test": ReleasedSubset(1)}, classes=2, implied={"CliffDiving": "Diving"}
+)
 DIVES = (Instance("CliffDiving", 0, 1), Instance("Diving", 0, 1))
 WHOLE = {"a": Annotation("training", DIVES, 9.0), "b": Annotation("test", DIVES)}
 
 
 @pytest.mark.parametrize("stated", ["train", "training", "Validation", "validation"])
 def test_the_id_tells_thumos14s_subset(stated):
-    assert RECIPES["thumos14"].subset("video_validation_0000051", stated) == "validation"
-    assert RECIPES["thumos14"].subset("video_test_0000004", stated) == "test"
+    assert BENCHMARKS["thumos14"].subset("video_validation_0000051", stated) == "validation"
+    assert BENCHMARKS["thumos14"].subset("video_test_0000004", stated) == "test"
 
 
 def test_activitynets_videos_lose_their_prefix_and_nothing_else():
-    recipe = RECIPES["activitynet12"]
+    recipe = BENCHMARKS["activitynet12"]
     assert recipe.video_id("v_QOlSCBRmfWY") == "QOlSCBRmfWY" == recipe.video_id("QOlSCBRmfWY")
     # Eleven characters that begin so by themselves.
     assert recipe.video_id("v_SCBRmfWYx") == "v_SCBRmfWYx"
@@ -29,7 +31,7 @@ def test_activitynets_videos_lose_their_prefix_and_nothing_else():
 
 
 def test_a_complete_release_differs_in_nothing():
-    assert not list(differences(SMALL, WHOLE))
+    assert not list(find_differences(SMALL, WHOLE))
 
 
 @pytest.mark.parametrize(
@@ -48,16 +50,16 @@ def test_a_complete_release_differs_in_nothing():
     ],
 )
 def test_what_differs_is_told(change, words):
-    assert any(line.startswith(words) for line in differences(SMALL, WHOLE | change))
+    assert any(line.startswith(words) for line in find_differences(SMALL, WHOLE | change))
 
 
 def test_a_duration_may_be_rounded():
-    assert not list(differences(SMALL, WHOLE | {"a": Annotation("training", DIVES, 0.95)}))
+    assert not list(find_differences(SMALL, WHOLE | {"a": Annotation("training", DIVES, 0.95)}))
 
 
 def test_a_known_list_of_test_videos_is_named():
     whole = {f"video_test_{n:07d}": Annotation("test", ()) for n in (1292, 270, 1496, *range(2000, 2210))}
     without = {i: a for i, a in whole.items() if i not in VIDEO_LISTS["210"]}
-    assert "it is the list 210 of publications" in " ".join(differences(RECIPES["thumos14"], without))
+    assert "it is the list 210 of publications" in " ".join(find_differences(BENCHMARKS["thumos14"], without))
     others = dict(list(whole.items())[:210])
-    assert "it is the list" not in " ".join(differences(RECIPES["thumos14"], others))
+    assert "it is the list" not in " ".join(find_differences(BENCHMARKS["thumos14"], others))

@@ -10,13 +10,13 @@ import pytest
 
 from clip_ae.core import files
 from clip_ae.core.errors import UserError
-from clip_ae.core.files import write_text, written
+from clip_ae.core.files import atomic_write, write_text
 
 
 def test_a_failed_block_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.json"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), written(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half")
         assert path.read_text() == "old"
         raise RuntimeError
@@ -39,7 +39,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
 
 def test_a_living_process_keeps_its_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    other = tmp_path / f".a.{files.HOST}.{os.getppid()}.tmp.json"
+    other = tmp_path / f".a.{files.HOSTNAME}.{os.getppid()}.tmp.json"
     other.write_text("being written")
     write_text(path, "mine")
     assert other.exists()
@@ -58,7 +58,7 @@ def test_a_fault_of_the_disk_is_told_in_a_line_and_leaves_nothing(tmp_path, erro
     path = tmp_path / "table.parquet"
     with (
         pytest.raises(UserError, match=r"table\.parquet: cannot be written: .*(space|read-only)"),
-        written(path) as part,
+        atomic_write(path) as part,
     ):
         part.write_bytes(b"half")
         raise error
@@ -66,5 +66,5 @@ def test_a_fault_of_the_disk_is_told_in_a_line_and_leaves_nothing(tmp_path, erro
 
 
 def test_another_error_passes_as_it_is(tmp_path):
-    with pytest.raises(PermissionError), written(tmp_path / "x"):
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "x"):
         raise PermissionError(errno.EACCES, "not yours", "elsewhere")

@@ -18,7 +18,7 @@ PROGRAM = "from clip_ae.core.progress import track\nfor _ in track(range(7), 'pr
 def test_plain_lines_tell_count_rate_and_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "PACE", 0.0)
+    monkeypatch.setattr(progress, "LOG_INTERVAL_S", 0.0)
     assert list(progress.track(iter("abc"), "extract", total=3, unit="snippets")) == ["a", "b", "c"]
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core import provenance
-from clip_ae.core.provenance import Record, closure, code_digest, join_ids, serialize
+from clip_ae.core.provenance import Provenance, collect_imports, digest_ids, digest_modules, serialize_tree
 
 SAME = [
     ("x = 1  # a comment", "x = 1"),
@@ -30,18 +30,18 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("a", "b"), SAME)
 def test_words_for_people_do_not_count(a: str, b: str) -> None:
-    assert serialize(ast.parse(a)) == serialize(ast.parse(b))
+    assert serialize_tree(ast.parse(a)) == serialize_tree(ast.parse(b))
 
 
 @pytest.mark.parametrize(("a", "b"), DIFFERENT)
 def test_meaning_counts(a: str, b: str) -> None:
-    assert serialize(ast.parse(a)) != serialize(ast.parse(b))
+    assert serialize_tree(ast.parse(a)) != serialize_tree(ast.parse(b))
 
 
 def test_the_digest_of_a_known_text_is_pinned() -> None:
     # Our own serializer must give the same text on every version of Python.
     source = "from a import b\n\ndef f(x: int = 1, *y, **z) -> str:\n    return f'{x!r:>3}' if x else [i for i in y]\n"
-    assert provenance.digest(serialize(ast.parse(source)))[:16] == "c3a450d7ba629bef"
+    assert provenance.digest(serialize_tree(ast.parse(source)))[:16] == "c3a450d7ba629bef"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "stages" / "one.py").write_text("import os\nfrom clip_ae.helper import go\n\ndef run():\n    go()\n")
     (root / "helper.py").write_text("def go():\n    return 1\n")
     (root / "other.py").write_text("x = 1\n")
-    monkeypatch.setattr(provenance, "PACKAGE", root)
+    monkeypatch.setattr(provenance, "PACKAGE_DIR", root)
     _forget()
     yield root
     _forget()
@@ -67,7 +67,7 @@ def _forget() -> None:
 
 def _digest() -> str:
     _forget()
-    return code_digest(["clip_ae.stages.one"])
+    return digest_modules(["clip_ae.stages.one"])
 
 
 def test_a_pages_script_belongs_to_the_modules_of_its_folder(package: Path) -> None:
@@ -93,29 +93,29 @@ def test_an_edited_helper_moves_the_digest_of_its_users_only(package: Path) -> N
 def test_named_modules_enter_with_what_they_import(package: Path) -> None:
     (package / "other.py").write_text("from clip_ae import helper\n")
     _forget()
-    assert closure(["clip_ae.other"]) == {"clip_ae.other", "clip_ae", "clip_ae.helper"}
+    assert collect_imports(["clip_ae.other"]) == {"clip_ae.other", "clip_ae", "clip_ae.helper"}
 
 
 def test_untracked_modules_exist_and_have_a_reason() -> None:
-    for module, reason in provenance.UNTRACKED.items():
-        assert provenance.source_of(module), module
+    for module, reason in provenance.UNTRACKED_MODULES.items():
+        assert provenance.find_source_file(module), module
         assert reason
 
 
 def test_a_record_survives_json_and_its_id_covers_its_inputs() -> None:
-    record = Record("train", {"a": 1}, "c0de", {"labels": "1"}, {"numpy": "2"})
-    assert Record.from_json(record.to_json()) == record
-    assert Record("train", {"a": 1}, "c0de", {"labels": "2"}, {"numpy": "2"}).id != record.id
+    record = Provenance("train", {"a": 1}, "c0de", {"labels": "1"}, {"numpy": "2"})
+    assert Provenance.from_json(record.to_json()) == record
+    assert Provenance("train", {"a": 1}, "c0de", {"labels": "2"}, {"numpy": "2"}).id != record.id
     assert json.loads(record.to_json())["format"] == provenance.FORMAT
 
 
 def test_joined_ids_ignore_order() -> None:
-    assert join_ids(["b", "a"]) == join_ids(["a", "b"]) != join_ids(["a"])
+    assert digest_ids(["b", "a"]) == digest_ids(["a", "b"]) != digest_ids(["a"])
 
 
 def test_the_workflow_s_parse_needs_no_heavy_library() -> None:
     """common.smk is parsed in every cluster job; what it imports may not cost seconds."""
-    source = Path(provenance.PACKAGE.parent / "workflow/rules/common.smk").read_text()
+    source = Path(provenance.PACKAGE_DIR.parent / "workflow/rules/common.smk").read_text()
     lines = [line for line in source.splitlines() if line.startswith("from clip_ae")]
     program = "\n".join([*lines, "import sys", "print(*(m for m in HEAVY if m in sys.modules))"])
     program = "HEAVY = ['torch', 'numpy', 'pyarrow', 'cv2', 'scipy', 'sklearn', 'open_clip']\n" + program

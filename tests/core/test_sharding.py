@@ -7,35 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.sharding import file_name, parse_shard, shard_name, shard_names, shard_of
+from clip_ae.core.sharding import assign_shard, encode_file_name, format_shard_name, list_shard_names, parse_shard_name
 
 
 @given(st.text(min_size=1), st.integers(1, 300))
 def test_a_video_has_one_shard(video_id: str, shards: int) -> None:
-    assert 0 <= shard_of(video_id, shards) < shards
+    assert 0 <= assign_shard(video_id, shards) < shards
 
 
 def test_shards_do_not_move() -> None:
     # Pinned: a change here would move every video of every dataset to another shard.
-    assert [shard_of(v, 16) for v in ("video_validation_0000051", "v_GGSY1Qvo990", "demo_train_000")] == [11, 9, 7]
+    assert [assign_shard(v, 16) for v in ("video_validation_0000051", "v_GGSY1Qvo990", "demo_train_000")] == [11, 9, 7]
 
 
 @given(st.integers(0, 9999), st.integers(1, 9999))
 def test_shard_names_can_be_read(index: int, shards: int) -> None:
-    assert parse_shard(shard_name(index, shards)) == (index, shards)
-    assert len(set(shard_names(5))) == 5
+    assert parse_shard_name(format_shard_name(index, shards)) == (index, shards)
+    assert len(set(list_shard_names(5))) == 5
 
 
 @pytest.mark.parametrize("name", ["foo", "1-of-", "1 of 2", "-1-of-2"])
 def test_what_is_no_shard_name_is_said(name: str) -> None:
     with pytest.raises(UserError, match="expected one like 0003-of-0008"):
-        parse_shard(name)
+        parse_shard_name(name)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_file_names_are_safe_and_differ(a: str, b: str) -> None:
-    name = file_name(a)
+    name = encode_file_name(a)
     assert os.sep not in name
     assert "\0" not in name
     assert name[0] not in ".-"
-    assert (file_name(b) == name) == (a == b)
+    assert (encode_file_name(b) == name) == (a == b)

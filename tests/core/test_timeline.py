@@ -4,27 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 
 grids = st.builds(
-    Grid, fps=st.sampled_from([10.0, 23.976, 25.0, 29.97, 60.0]), frames=st.integers(1, 64), stride=st.integers(1, 64)
+    SnippetGrid,
+    fps=st.sampled_from([10.0, 23.976, 25.0, 29.97, 60.0]),
+    frames=st.integers(1, 64),
+    stride=st.integers(1, 64),
 )
 
 
 @given(grids, st.floats(0, 1e5))
-def test_seconds_to_index_and_back(grid: Grid, seconds: float) -> None:
+def test_seconds_to_index_and_back(grid: SnippetGrid, seconds: float) -> None:
     assert grid.start(grid.index(seconds)) == pytest.approx(seconds)
 
 
 @given(grids, st.integers(0, 10_000))
-def test_a_snippet_is_as_long_as_its_frames(grid: Grid, k: int) -> None:
+def test_a_snippet_is_as_long_as_its_frames(grid: SnippetGrid, k: int) -> None:
     assert grid.stop(k) - grid.start(k) == pytest.approx(grid.frames / grid.fps)
     assert grid.start(k + 1) - grid.start(k) == pytest.approx(grid.stride / grid.fps)
     assert grid.start(k) <= grid.centre(k) <= grid.stop(k)
 
 
 @given(grids, st.integers(1, 3000))
-def test_half_of_the_last_snippet_exists(grid: Grid, frames: int) -> None:
+def test_half_of_the_last_snippet_exists(grid: SnippetGrid, frames: int) -> None:
     count = grid.snippets(frames / grid.fps)
     last_start = (count - 1) * grid.stride
     assert count == 1 or frames - last_start >= grid.frames / 2
@@ -32,7 +35,7 @@ def test_half_of_the_last_snippet_exists(grid: Grid, frames: int) -> None:
 
 
 @given(grids, st.floats(0.01, 1000), st.floats(0.01, 1000))
-def test_more_seconds_never_mean_fewer_snippets(grid: Grid, a: float, b: float) -> None:
+def test_more_seconds_never_mean_fewer_snippets(grid: SnippetGrid, a: float, b: float) -> None:
     assert grid.snippets(min(a, b)) <= grid.snippets(max(a, b))
 
 
@@ -41,9 +44,9 @@ def test_more_seconds_never_mean_fewer_snippets(grid: Grid, a: float, b: float) 
     [(0.0, 1), (0.04, 1), (0.64, 1), (0.9, 1), (0.96, 2), (20.0, 31), (20.16, 32), (0.64 * 7, 7)],
 )
 def test_published_grid(duration: float, snippets: int) -> None:
-    assert Grid().snippets(duration) == snippets
+    assert SnippetGrid().snippets(duration) == snippets
 
 
 @given(st.integers(1, 10_000), st.sampled_from([25.0, 23.976, 30.0]))
 def test_frames_of_a_whole_number_of_frames(frames: int, fps: float) -> None:
-    assert Grid(fps=fps).frame_count(frames / fps) == frames
+    assert SnippetGrid(fps=fps).frame_count(frames / fps) == frames

@@ -4,7 +4,7 @@ import pytest
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Annotation, Instance
-from clip_ae.data.annotations import ids_in, read_annotations, read_subsets
+from clip_ae.data.annotations import read_annotations, read_subset_ids, read_subsets
 
 
 def write(tmp_path, content):
@@ -62,6 +62,6 @@ def test_missing_file(tmp_path):
 
 def test_wrong_subset_is_named_beside_those_present(tmp_path):
     path = write(tmp_path, video([0, 1]))
-    assert ids_in(path, "training") == {"v1"}
+    assert read_subset_ids(path, "training") == {"v1"}
     with pytest.raises(UserError, match="no video is of subset 'test'; known: training"):
-        ids_in(path, "test")
+        read_subset_ids(path, "test")

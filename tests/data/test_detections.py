@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection
-from clip_ae.data.detections import read_detections, read_json_record, write_detections
+from clip_ae.data.detections import read_detections, read_json_provenance, write_detections
 
-RECORD = Record("localize", {"method": "stpn"}, "c0de")
+RECORD = Provenance("localize", {"method": "stpn"}, "c0de")
 MICRO = st.integers(0, 10_000_000).map(lambda n: n / 1e6)
 DETECTIONS = st.builds(
     lambda video, label, score, start, length: Detection(video, label, score, start, round(start + length, 6)),
@@ -35,7 +35,7 @@ def test_submission_form_best_first_with_its_record(tmp_path):
     content = json.loads(path.read_text())
     assert set(content) == {"version", "results", "external_data"}
     assert content["results"]["v"][0] == {"label": "c", "score": 0.9, "segment": [2.0, 3.0]}
-    assert read_json_record(path) == RECORD
+    assert read_json_provenance(path) == RECORD
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_file_without_record(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("{}")
     with pytest.raises(UserError, match="carries no provenance"):
-        read_json_record(path)
+        read_json_provenance(path)

@@ -5,7 +5,7 @@ import pytest
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Instance
-from clip_ae.data.fewshot_examples import Example, read_support, support_digest
+from clip_ae.data.fewshot_examples import SupportExample, read_support_examples, support_digest
 
 
 def place(path: Path) -> Path:
@@ -27,30 +27,33 @@ def test_clips_are_of_the_class_of_their_folder_at_any_depth(tmp_path: Path) -> 
     first, second = place(tmp_path / "throw/deep/a.mp4"), place(tmp_path / "catch/a.mp4")
     place(tmp_path / ".hidden/b.mp4")
     place(tmp_path / "notes.txt")
-    assert read_support(tmp_path, tmp_path) == [Example("catch", second), Example("throw", first)]
+    assert read_support_examples(tmp_path, tmp_path) == [
+        SupportExample("catch", second),
+        SupportExample("throw", first),
+    ]
 
 
 def test_segments_are_of_the_videos_of_a_folder(tmp_path: Path) -> None:
     video = place(tmp_path / "videos/sub/v.mp4")
     few = segments(tmp_path / "few.json", v=[("throw", 3, 4), ("catch", 1, 2)], other=[])
-    assert read_support(few, tmp_path / "videos") == [
-        Example("catch", video, Instance("catch", 1, 2)),
-        Example("throw", video, Instance("throw", 3, 4)),
+    assert read_support_examples(few, tmp_path / "videos") == [
+        SupportExample("catch", video, Instance("catch", 1, 2)),
+        SupportExample("throw", video, Instance("throw", 3, 4)),
     ]
 
 
 def test_what_is_shown_has_one_name_and_another_when_it_changes(tmp_path: Path) -> None:
     place(tmp_path / "throw/a.mp4")
-    before = support_digest(tmp_path, read_support(tmp_path, tmp_path))
-    assert before == support_digest(tmp_path, read_support(tmp_path, tmp_path))
+    before = support_digest(tmp_path, read_support_examples(tmp_path, tmp_path))
+    assert before == support_digest(tmp_path, read_support_examples(tmp_path, tmp_path))
     place(tmp_path / "throw/b.mp4")
-    assert before != support_digest(tmp_path, read_support(tmp_path, tmp_path))
+    assert before != support_digest(tmp_path, read_support_examples(tmp_path, tmp_path))
 
 
 def test_mistakes_end_in_a_line(tmp_path: Path) -> None:
     def said(support: Path) -> str:
         with pytest.raises(UserError) as error:
-            read_support(support, tmp_path / "videos")
+            read_support_examples(support, tmp_path / "videos")
         return str(error.value)
 
     place(tmp_path / "videos/v.mp4")

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.errors import ClipAeError
 from clip_ae.core.provenance import digest
-from clip_ae.data.annotations import read_annotations, read_facts, read_subsets, source_digest
-from clip_ae.data.detections import read_detections, read_json_record
+from clip_ae.data.annotations import annotations_digest, read_annotation_facts, read_annotations, read_subsets
+from clip_ae.data.detections import read_detections, read_json_provenance
 from clip_ae.data.sentences import read_sentences
 from clip_ae.workflow.config_files import read_config_file
 
@@ -24,8 +24,14 @@ from clip_ae.workflow.config_files import read_config_file
 UNHURRIED = settings(deadline=None)
 Read = Callable[[Path], Any]
 JSON: tuple[Read, ...] = (
-    read_annotations, read_subsets, read_facts, source_digest, read_detections, read_json_record, read_sentences,
-)  # fmt: skip
+    read_annotations,
+    read_subsets,
+    read_annotation_facts,
+    annotations_digest,
+    read_detections,
+    read_json_provenance,
+    read_sentences,
+)
 # Words that the files know, so that chance gets past the first check.
 KEYS = st.sampled_from(["database", "subset", "duration", "annotations", "label", "segment", "results", "score",
                         "external_data", "provenance", "timestamps", "sentences", "v"])  # fmt: skip
@@ -67,7 +73,7 @@ def read_or_refused(path: Path, readers: tuple[Read, ...]) -> None:
     for read in readers:
         refusal = ""
         try:
-            digest(canonical(read(path)))
+            digest(to_canonical_json(read(path)))
         except ClipAeError as error:
             refusal = str(error)
         assert not refusal or str(path) in refusal
@@ -104,7 +110,7 @@ def test_a_kit_of_any_lines(place: Path, raw: bytes) -> None:
     path = place / "kit"
     path.mkdir(exist_ok=True)
     (path / "Run_val.txt").write_bytes(raw)
-    read_or_refused(path, (read_annotations, read_facts, source_digest))
+    read_or_refused(path, (read_annotations, read_annotation_facts, annotations_digest))
 
 
 @UNHURRIED

@@ -5,7 +5,7 @@ import pytest
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Annotation, Instance
-from clip_ae.data.annotations import read_annotations, read_facts, read_subsets, source_digest
+from clip_ae.data.annotations import annotations_digest, read_annotation_facts, read_annotations, read_subsets
 from tests.data.npy_sets import write_npy_set, write_objects
 
 ROWS = [
@@ -23,14 +23,14 @@ def test_a_set_reads_as_any_other_annotations(tmp_path):
     folder = write_npy_set(tmp_path / "set", ROWS)
     assert read_annotations(folder) == KNOWN
     assert read_subsets(folder) == {"v1": "validation", "v2": "test"}
-    assert read_facts(folder)["v1"] == ("validation", 9.5)
+    assert read_annotation_facts(folder)["v1"] == ("validation", 9.5)
 
 
 def test_the_digest_is_of_what_it_says(tmp_path):
-    before = source_digest(write_npy_set(tmp_path / "set", ROWS))
-    assert source_digest(write_npy_set(tmp_path / "copy", ROWS)) == before
+    before = annotations_digest(write_npy_set(tmp_path / "set", ROWS))
+    assert annotations_digest(write_npy_set(tmp_path / "copy", ROWS)) == before
     ROWS[1]["subset"], kept = "validation", ROWS[1]["subset"]
-    assert source_digest(write_npy_set(tmp_path / "set", ROWS)) != before
+    assert annotations_digest(write_npy_set(tmp_path / "set", ROWS)) != before
     ROWS[1]["subset"] = kept
 
 

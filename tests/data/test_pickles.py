@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import RefusedInput
-from clip_ae.data.pickles import read_arrays, read_objects
+from clip_ae.data.pickles import read_npy_objects, read_pickled_arrays
 from tests.data.npy_sets import write_objects
 
 
 def read(folder, value, protocol=4):
     path = folder / "eyes.ckpt"
     path.write_bytes(value if isinstance(value, bytes) else pickle.dumps(value, protocol))
-    return read_arrays("weights.eyes", path)
+    return read_pickled_arrays("weights.eyes", path)
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
@@ -98,9 +98,9 @@ def test_a_dict_that_holds_itself_is_refused(tmp_path):
 
 def test_lists_in_a_npy_file(tmp_path):
     rows = [[[0.5, 1.0], [2, 3.5]], [], ["run", "jump"]]
-    assert read_objects(write_objects(tmp_path / "segments.npy", rows)) == rows
+    assert read_npy_objects(write_objects(tmp_path / "segments.npy", rows)) == rows
     np.save(tmp_path / "new.npy", np.array([[1.0], [2.0]]))
-    assert read_objects(tmp_path / "new.npy") == [[1.0], [2.0]]
+    assert read_npy_objects(tmp_path / "new.npy") == [[1.0], [2.0]]
 
 
 def test_what_a_npy_file_names_is_never_called(tmp_path):
@@ -109,7 +109,7 @@ def test_what_a_npy_file_names_is_never_called(tmp_path):
     with pytest.raises(
         RefusedInput, match=r"labels.npy: not a npy file of lists, text and numbers \(names posix.system"
     ):
-        read_objects(path)
+        read_npy_objects(path)
     assert not trace.exists()
 
 
@@ -118,17 +118,17 @@ def test_what_is_no_npy_file_is_told_in_a_line(tmp_path, content):
     path = tmp_path / "labels.npy"
     path.write_bytes(content)
     with pytest.raises(RefusedInput, match="not a npy file"):
-        read_objects(path)
+        read_npy_objects(path)
 
 
 def test_arrays_within_lists_are_lists_too(tmp_path):
     column = np.empty(2, dtype=object)
     column[:] = [np.array([[1.5, 2.0]]), [np.array([3])]]
     np.save(tmp_path / "new.npy", column, allow_pickle=True)
-    assert read_objects(tmp_path / "new.npy") == [[[1.5, 2.0]], [[3]]]
+    assert read_npy_objects(tmp_path / "new.npy") == [[[1.5, 2.0]], [[3]]]
 
 
 def test_objects_in_a_table_are_refused(tmp_path):
     np.save(tmp_path / "table.npy", np.array([["a", 1], ["b", 2]], dtype=object), allow_pickle=True)
     with pytest.raises(RefusedInput, match="objects in 2 dimensions"):
-        read_objects(tmp_path / "table.npy")
+        read_npy_objects(tmp_path / "table.npy")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from clip_ae.core.benchmark_checks import differences
-from clip_ae.core.benchmarks import RECIPES
+from clip_ae.core.benchmark_checks import find_differences
+from clip_ae.core.benchmarks import BENCHMARKS
 from clip_ae.core.video_lists import VIDEO_LISTS
-from clip_ae.data.annotations import read_annotations, scored_ids
-from clip_ae.tools.annotations import canonical
+from clip_ae.data.annotations import read_annotations, read_evaluated_ids
+from clip_ae.tools.annotations import normalize_annotations
 
 DATA = Path(__file__).parents[3] / "shared/data"
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not DATA.is_dir(), reason="needs the annotation files")]
@@ -34,10 +34,13 @@ def test_the_thumos14_kits_own_files():
     assert summary(kit, "validation")[:4] == (200, 200, 3007, 20)
     assert summary(kit, "test") == (213, 212, 3358, 20, 99)
     for name in VIDEO_LISTS:
-        assert len(scored_ids(kit, "test", name)) == int(name)
+        assert len(read_evaluated_ids(kit, "test", name)) == int(name)
     annotations = read_annotations(kit)
     actions = Counter(
-        {name: sum(len(annotations[i].instances) for i in scored_ids(kit, "test", name)) for name in VIDEO_LISTS}
+        {
+            name: sum(len(annotations[i].instances) for i in read_evaluated_ids(kit, "test", name))
+            for name in VIDEO_LISTS
+        }
     )
     assert actions == {"213": 3358, "212": 3358, "211": 3329, "210": 3311}
 
@@ -45,7 +48,7 @@ def test_the_thumos14_kits_own_files():
 def test_a_json_of_thumos14_in_circulation_with_times_as_text():
     assert summary(DATA / "thumos14_gt.json", "train")[:4] == (200, 200, 3007, 20)
     assert summary(DATA / "thumos14_gt.json", "test")[:4] == (210, 210, 3311, 20)
-    assert len(scored_ids(DATA / "thumos14_gt.json", "test", "210")) == 210
+    assert len(read_evaluated_ids(DATA / "thumos14_gt.json", "test", "210")) == 210
 
 
 def test_activitynet_as_far_as_its_videos_are_there():
@@ -54,8 +57,8 @@ def test_activitynet_as_far_as_its_videos_are_there():
 
 
 def told(benchmark, name):
-    recipe = RECIPES[benchmark]
-    return list(differences(recipe, canonical(recipe, read_annotations(DATA / name))))
+    recipe = BENCHMARKS[benchmark]
+    return list(find_differences(recipe, normalize_annotations(recipe, read_annotations(DATA / name))))
 
 
 def test_in_what_they_differ_from_the_releases():

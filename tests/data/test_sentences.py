@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Query
+from clip_ae.core.types import GroundingQuery
 from clip_ae.data.sentences import read_sentences
 
 MOMENTS = [[0, 2.5], [3, 9]]
@@ -26,18 +26,18 @@ def video(moments: Any = MOMENTS, texts: Any = ("a man jumps", "he lands"), dura
 def test_activitynet_captions_by_video_then_in_the_file_s_order(tmp_path: Path) -> None:
     path = write(tmp_path, video([["3", 9.0], [0, 2.5]], [" he lands\n", "a man  jumps"]) | {"a": video()["v"]})
     assert read_sentences(path) == [
-        Query("a", "a man jumps", ((0.0, 2.5),)),
-        Query("a", "he lands", ((3.0, 9.0),)),
-        Query("v", "he lands", ((3.0, 9.0),)),
-        Query("v", "a man jumps", ((0.0, 2.5),)),
+        GroundingQuery("a", "a man jumps", ((0.0, 2.5),)),
+        GroundingQuery("a", "he lands", ((3.0, 9.0),)),
+        GroundingQuery("v", "he lands", ((3.0, 9.0),)),
+        GroundingQuery("v", "a man jumps", ((0.0, 2.5),)),
     ]
 
 
 def test_charades_sta_s_lines(tmp_path: Path) -> None:
     text = "3MSZA 24.3 30.4##person turn a light on.\n\nAB12C 0 6##a person ## waves.\n"
     assert read_sentences(write(tmp_path, text, "sta.txt")) == [
-        Query("3MSZA", "person turn a light on.", ((24.3, 30.4),)),
-        Query("AB12C", "a person ## waves.", ((0.0, 6.0),)),
+        GroundingQuery("3MSZA", "person turn a light on.", ((24.3, 30.4),)),
+        GroundingQuery("AB12C", "a person ## waves.", ((0.0, 6.0),)),
     ]
 
 
@@ -46,8 +46,8 @@ def test_a_sentence_told_twice_of_a_video_is_one_query_with_two_moments(tmp_path
     lines = "v 0 2.5##he lands\nw 1 2##he lands\nv 3 9##he lands\n"
     content = video(texts=["he lands", " he lands"]) | {"w": video([[1, 2]], ["he lands"])["v"]}
     assert read_sentences(write(tmp_path, lines if name == "sta.txt" else content, name)) == [
-        Query("v", "he lands", ((0.0, 2.5), (3.0, 9.0))),
-        Query("w", "he lands", ((1.0, 2.0),)),
+        GroundingQuery("v", "he lands", ((0.0, 2.5), (3.0, 9.0))),
+        GroundingQuery("w", "he lands", ((1.0, 2.0),)),
     ]
 
 

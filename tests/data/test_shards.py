@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name, shard_of
-from clip_ae.core.timeline import Grid
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import assign_shard, format_shard_name
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data import shards
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.provenance.read_provenance import read_provenance
 
-RECORD = Record("extract", {"grid": {"fps": 25.0}}, "c0de", {"probe": "1"}, {"torch": "2.11.0"})
+RECORD = Provenance("extract", {"grid": {"fps": 25.0}}, "c0de", {"probe": "1"}, {"torch": "2.11.0"})
 
 
 def video(video_id: str, rows: int, dim: int = 8) -> VideoFeatures:
     times = np.arange(rows)
-    grid = Grid()
+    grid = SnippetGrid()
     return VideoFeatures(
         video_id,
         times * grid.step,
@@ -83,7 +83,7 @@ def test_the_contract_of_columns_and_encoding(shard: Path) -> None:
         dictionary = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"} & set(column.encodings)
         assert bool(dictionary) == (column.path_in_schema == "video_id")
     assert schema.metadata[b"stream"] == b"rgb"
-    assert read_record(shard) == RECORD
+    assert read_provenance(shard) == RECORD
 
 
 def test_pandas_polars_and_duckdb_read_it(shard: Path) -> None:
@@ -107,8 +107,8 @@ def test_the_sharding_shows_in_no_result(tmp_path: Path) -> None:
     videos = [video(f"v{i}", i + 1) for i in range(9)]
     for count in (1, 4):
         for index in range(count):
-            mine = [v for v in videos if shard_of(v.video_id, count) == index]
-            path = tmp_path / str(count) / "rgb" / f"{shard_name(index, count)}.parquet"
+            mine = [v for v in videos if assign_shard(v.video_id, count) == index]
+            path = tmp_path / str(count) / "rgb" / f"{format_shard_name(index, count)}.parquet"
             shards.write_shard(path, "rgb", 8, mine, RECORD)
     one, four = (shards.read_stream(tmp_path / str(n), "rgb", n) for n in (1, 4))
     assert list(one) == list(four) == [f"v{i}" for i in range(9)]

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data import snippet_index as module
-from clip_ae.data.snippet_index import index_of, read_index, write_index
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.data.snippet_index import build_index, read_index, write_index
+from clip_ae.provenance.read_provenance import read_provenance
 
-RECORD = Record("index", {"grid": {"fps": 25.0}}, "c0de")
+RECORD = Provenance("index", {"grid": {"fps": 25.0}}, "c0de")
 LENGTHS = (3, 1, 7, 5, 2)
 
 
@@ -34,8 +34,8 @@ def videos() -> list[VideoFeatures]:
 def test_every_video_comes_back_whole_however_rows_are_cut(
     videos: list[VideoFeatures], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
-    write_index(tmp_path / "x.arrow", index_of(videos, RECORD))
+    monkeypatch.setattr(module, "BLOCK_ROWS", block)
+    write_index(tmp_path / "x.arrow", build_index(videos, RECORD))
     found = read_index(tmp_path / "x.arrow")
     assert (found.ids, found.record) == ([v.video_id for v in videos], RECORD)
     assert found.ends.tolist() == [v.end for v in videos]
@@ -47,14 +47,14 @@ def test_every_video_comes_back_whole_however_rows_are_cut(
 
 
 def test_a_video_across_two_blocks_is_put_together(videos: list[VideoFeatures]) -> None:
-    whole = index_of(videos, RECORD)
+    whole = build_index(videos, RECORD)
     rows = np.concatenate(whole.blocks)
-    cut = module.Index(RECORD, whole.ids, whole.first, whole.ends, whole.mean, [rows[:6], rows[6:7], rows[7:]])
+    cut = module.SnippetIndex(RECORD, whole.ids, whole.first, whole.ends, whole.mean, [rows[:6], rows[6:7], rows[7:]])
     assert all(np.array_equal(cut.rows(n), v.feature) for n, v in enumerate(videos))
 
 
 def test_what_has_no_material_is_not_searched() -> None:
-    found = index_of([video("none", 3, (0, 0, 0)), video("some", 4, (1, 0, 0.5, 0))], RECORD)
+    found = build_index([video("none", 3, (0, 0, 0)), video("some", 4, (1, 0, 0.5, 0))], RECORD)
     assert found.ids == ["some"]
     assert found.first.tolist() == [0, 3]
     assert found.ends.tolist() == pytest.approx([2.5 * 0.64])
@@ -64,20 +64,20 @@ def test_what_has_no_material_is_not_searched() -> None:
 
 def test_of_no_material_at_all_a_line_says_so() -> None:
     with pytest.raises(UserError, match="no video has any material to search in"):
-        index_of([video("none", 3, (0, 0, 0))], RECORD)
+        build_index([video("none", 3, (0, 0, 0))], RECORD)
 
 
 def test_the_same_bytes_again_and_whoever_reads_arrow_reads_it(videos: list[VideoFeatures], tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_index(tmp_path / f"{name}.arrow", index_of(videos, RECORD))
+        write_index(tmp_path / f"{name}.arrow", build_index(videos, RECORD))
     assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "b.arrow").read_bytes()
     table = pa.ipc.open_file(tmp_path / "a.arrow").read_all()
     assert table["video"].to_pylist() == np.repeat(range(5), LENGTHS).tolist()
-    assert read_record(tmp_path / "a.arrow") == RECORD
+    assert read_provenance(tmp_path / "a.arrow") == RECORD
 
 
 def test_a_mapped_index_takes_no_copy(videos: list[VideoFeatures], tmp_path: Path) -> None:
-    write_index(tmp_path / "x.arrow", index_of(videos, RECORD))
+    write_index(tmp_path / "x.arrow", build_index(videos, RECORD))
     before = pa.total_allocated_bytes()
     found = read_index(tmp_path / "x.arrow")
     assert pa.total_allocated_bytes() == before
@@ -94,7 +94,7 @@ def foreign(path: Path) -> None:
 @pytest.mark.parametrize("how", ["cut", "empty", "text", "foreign", "missing"])
 def test_a_broken_or_foreign_file_is_one_line(videos: list[VideoFeatures], tmp_path: Path, how: str) -> None:
     path = tmp_path / "x.arrow"
-    write_index(path, index_of(videos, RECORD))
+    write_index(path, build_index(videos, RECORD))
     whole = path.read_bytes()
     if how == "foreign":
         foreign(path)
@@ -106,4 +106,4 @@ def test_a_broken_or_foreign_file_is_one_line(videos: list[VideoFeatures], tmp_p
         read_index(path)
     assert "\n" not in str(caught.value)
     with pytest.raises(RefusedInput):
-        read_record(path)
+        read_provenance(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.data.source_folder import digest, list_features, list_videos, shard_files, storable
+from clip_ae.data.source_folder import escape_undecodable, files_digest, list_feature_files, list_videos, select_shard
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -33,8 +33,8 @@ def test_undecodable_bytes_are_escaped_in_the_id_only(tmp_path: Path) -> None:
     [(video_id, path)] = list_videos(tmp_path).items()
     assert video_id == "x\\udcff"
     assert (tmp_path / path).exists()
-    assert storable(path) != path
-    digest(tmp_path, [path], with_mtime=True)
+    assert escape_undecodable(path) != path
+    files_digest(tmp_path, [path], with_mtime=True)
 
 
 def test_one_stem_twice_is_an_error_that_names_both(tmp_path: Path) -> None:
@@ -60,22 +60,22 @@ def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:
 
 def test_shards_part_the_videos(tmp_path: Path) -> None:
     listing = {f"v{i}": f"v{i}.mp4" for i in range(50)}
-    parts = [shard_files(listing, i, 4) for i in range(4)]
+    parts = [select_shard(listing, i, 4) for i in range(4)]
     assert sum(map(len, parts)) == 50
     assert {k: v for part in parts for k, v in part.items()} == listing
 
 
 def test_digest_sees_names_sizes_and_times_as_asked(tmp_path: Path) -> None:
     touch(tmp_path, "x.mp4", "y.mp4")
-    both = [digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=m) for m in (False, True)]
-    assert digest(tmp_path, ["y.mp4", "x.mp4"], with_mtime=False) == both[0]
+    both = [files_digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=m) for m in (False, True)]
+    assert files_digest(tmp_path, ["y.mp4", "x.mp4"], with_mtime=False) == both[0]
     os.utime(tmp_path / "x.mp4", ns=(1, 1))
-    after = [digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=m) for m in (False, True)]
+    after = [files_digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=m) for m in (False, True)]
     assert after[0] == both[0]
     assert after[1] != both[1]
     (tmp_path / "x.mp4").write_bytes(b"1")
-    assert digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=False) != both[0]
-    assert digest(tmp_path, ["x.mp4"], with_mtime=False) != digest(tmp_path, ["y.mp4"], with_mtime=False)
+    assert files_digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=False) != both[0]
+    assert files_digest(tmp_path, ["x.mp4"], with_mtime=False) != files_digest(tmp_path, ["y.mp4"], with_mtime=False)
 
 
 def test_ten_thousand_videos_are_listed_while_a_dag_is_parsed(tmp_path: Path) -> None:
@@ -88,14 +88,14 @@ def test_ten_thousand_videos_are_listed_while_a_dag_is_parsed(tmp_path: Path) ->
 
 def test_npy_features_lie_below_a_folder_of_their_stream(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/x.npy", "train/flow/deep/x.npy", "other/z.npy")
-    found = list_features(tmp_path, ("rgb", "flow"))
+    found = list_feature_files(tmp_path, ("rgb", "flow"))
     assert found.npy == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
     assert found.files_of(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
 
 
 def test_shards_are_read_by_every_job(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/b.parquet", "rgb/a.parquet", "rgb/more/c.parquet")
-    found = list_features(tmp_path, ("rgb",))
+    found = list_feature_files(tmp_path, ("rgb",))
     assert found.shards == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
     assert found.files_of(0, 7) == found.files_of(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
 
@@ -103,4 +103,4 @@ def test_shards_are_read_by_every_job(tmp_path: Path) -> None:
 def test_a_stream_without_files_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/x.npy")
     with pytest.raises(UserError, match="no features of the flow stream"):
-        list_features(tmp_path, ("rgb", "flow"))
+        list_feature_files(tmp_path, ("rgb", "flow"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.data.vocabulary import Word, read_vocabulary
+from clip_ae.data.vocabulary import VocabularyEntry, read_vocabulary
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,9 +19,9 @@ def write(folder, text):
 def test_names_and_their_descriptions(tmp_path):
     path = write(tmp_path, "# kitchen\nboiling water\n\n  сидеть  # to sit\ndiving: a person dives; a jump ; \n")
     assert read_vocabulary(path) == [
-        Word("boiling water"),
-        Word("сидеть"),
-        Word("diving", ("a person dives", "a jump")),
+        VocabularyEntry("boiling water"),
+        VocabularyEntry("сидеть"),
+        VocabularyEntry("diving", ("a person dives", "a jump")),
     ]
 
 

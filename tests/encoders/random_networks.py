@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import I3dOptions
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 
 # Layers before ReLUs. Transformers' linear layers stay as their own code makes them.
 RECTIFIED = (nn.Conv2d, nn.Conv3d)
@@ -28,5 +28,5 @@ def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
-def random_i3d(options: I3dOptions, seed: int = 0) -> Network:
-    return Network({"i3d": plain(options)}, tensors_of(stirred(i3d.build(options), seed)))
+def random_i3d(options: I3dOptions, seed: int = 0) -> NetworkWeights:
+    return NetworkWeights({"i3d": to_plain_data(options)}, get_tensors(stirred(i3d.build(options), seed)))

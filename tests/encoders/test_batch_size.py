@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.batch_size import Fitting, largest_batch
+from clip_ae.encoders.batch_size import BatchedEncoder, estimate_batch_size
 
 ROWS = np.arange(14, dtype=np.float32).reshape(7, 2)
 GIB = 1 << 30
@@ -36,14 +36,14 @@ class Small:
 @pytest.mark.parametrize("batch", [1, 2, 3, 7, 10])
 def test_every_batch_has_one_shape(batch):
     encode = Small(99)
-    assert Fitting(encode, batch, "cpu")(ROWS).tolist() == (ROWS * 2).tolist()
+    assert BatchedEncoder(encode, batch, "cpu")(ROWS).tolist() == (ROWS * 2).tolist()
     assert encode.sizes == [batch] * -(-7 // batch)
 
 
 @pytest.mark.parametrize(("holds", "left"), [(8, 8), (5, 4), (1, 1)])
 def test_halving_changes_no_row_and_lasts(holds, left, capsys):
     encode = Small(holds)
-    network = Fitting(encode, 8, "cuda:1")
+    network = BatchedEncoder(encode, 8, "cuda:1")
     assert network(ROWS).tolist() == (ROWS * 2).tolist()
     assert network.batch == left
     told = capsys.readouterr().err.splitlines()
@@ -56,15 +56,18 @@ def test_halving_changes_no_row_and_lasts(holds, left, capsys):
 
 @pytest.mark.parametrize("shortage", SHORTAGES, ids=str)
 def test_every_word_for_a_shortage_is_known(memory, shortage):
-    network = Fitting(Small(3, shortage), 8, "cuda:0")
+    network = BatchedEncoder(Small(3, shortage), 8, "cuda:0")
     assert network(ROWS).tolist() == (ROWS * 2).tolist()
     assert network.batch == 2
-    assert largest_batch(Small(1, shortage), ROWS[0], "cuda:0") == 1
+    assert estimate_batch_size(Small(1, shortage), ROWS[0], "cuda:0") == 1
 
 
 def test_another_error_is_no_shortage(memory):
     broken = Small(0, RuntimeError("shapes do not fit"))
-    for act in (lambda: Fitting(broken, 8, "cuda:0")(ROWS), lambda: largest_batch(broken, ROWS[0], "cuda:0")):
+    for act in (
+        lambda: BatchedEncoder(broken, 8, "cuda:0")(ROWS),
+        lambda: estimate_batch_size(broken, ROWS[0], "cuda:0"),
+    ):
         with pytest.raises(RuntimeError, match="shapes do not fit"):
             act()
 
@@ -78,12 +81,12 @@ def test_out_of_memory_in_a_later_piece_starts_the_batch_again():
             raise torch.OutOfMemoryError
         return batch
 
-    assert Fitting(encode, 4, "cpu")(ROWS).tolist() == ROWS.tolist()
+    assert BatchedEncoder(encode, 4, "cpu")(ROWS).tolist() == ROWS.tolist()
 
 
 def test_a_device_too_small_for_one_snippet_is_told():
     with pytest.raises(UserError, match=r"^cuda:0: not even one snippet fits its memory; .* set device to cpu$"):
-        Fitting(Small(0), 4, "cuda:0")(ROWS)
+        BatchedEncoder(Small(0), 4, "cuda:0")(ROWS)
 
 
 @pytest.fixture
@@ -120,20 +123,20 @@ def memory(monkeypatch):
 def test_the_batch_is_a_power_of_two_that_fits_what_is_free(memory, fixed, each, batch):
     state, encode = memory
     state["takes"] = lambda snippets: fixed + each * snippets
-    assert largest_batch(encode, ROWS[0], "cuda:0") == batch
+    assert estimate_batch_size(encode, ROWS[0], "cuda:0") == batch
 
 
 def test_what_only_the_first_pass_takes_is_no_snippet_s(memory):
     state, encode = memory
     passes = iter([6 * GIB, 0, 6 * GIB, 0])
     state["takes"] = lambda snippets: next(passes) + GIB * snippets
-    assert largest_batch(encode, ROWS[0], "cuda:0") == 4
+    assert estimate_batch_size(encode, ROWS[0], "cuda:0") == 4
 
 
 def test_the_size_is_chosen_once_and_told(memory, capsys):
     state, encode = memory
     state["takes"] = lambda snippets: GIB * snippets
-    network = Fitting(encode, 0, "cuda:0")
+    network = BatchedEncoder(encode, 0, "cuda:0")
     assert (network.size(ROWS[0]), network.size(ROWS[0])) == (4, 4)
     assert capsys.readouterr().err == "4 snippets a batch fit the free memory of cuda:0\n"
-    assert Fitting(encode, 3, "cuda:0").size(ROWS[0]) == 3
+    assert BatchedEncoder(encode, 3, "cuda:0").size(ROWS[0]) == 3

@@ -9,17 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import ClipEncoder, ClipOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Network, VideoInfo
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.crops import centre_crop
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import clip as stream
 from clip_ae.media import video
-from clip_ae.media.probe import probe
+from clip_ae.media.probe import probe_video
 
 TINY = ClipOptions("tiny")
 # The smallest that open_clip builds.
@@ -29,9 +29,9 @@ MEDIA = Path(__file__).resolve().parents[3] / "shared/media"
 
 def test_tiny_embeds_images_and_texts_alike():
     network = clip.build(TINY).eval()
-    size = clip.image_size(network)
+    size = clip.get_image_size(network)
     images, texts, scale = network(
-        torch.randn(2, 3, size, size), clip.tokenizer(TINY)(["a ball", "a red box spinning"])
+        torch.randn(2, 3, size, size), clip.get_tokenizer(TINY)(["a ball", "a red box spinning"])
     )
     assert images.shape == texts.shape == (2, 64)
     assert scale > 1
@@ -44,7 +44,7 @@ def test_a_misspelt_architecture_names_the_nearest():
 
 
 def test_published_normalisation_comes_along():
-    facts = clip.published(ClipOptions("ViT-B-16-SigLIP"), "ViT-B-16-SigLIP/webli")
+    facts = clip.get_pretrained_facts(ClipOptions("ViT-B-16-SigLIP"), "ViT-B-16-SigLIP/webli")
     assert tuple(facts["mean"]) == (0.5, 0.5, 0.5)
 
 
@@ -58,7 +58,7 @@ def test_published_normalisation_comes_along():
 )
 def test_weights_of_another_activation_are_refused(architecture, source, message):
     with pytest.raises(UserError, match=message):
-        clip.published(ClipOptions(architecture), source)
+        clip.get_pretrained_facts(ClipOptions(architecture), source)
 
 
 @pytest.mark.parametrize("shape", [(224, 224), (224, 398), (300, 224)])
@@ -69,7 +69,9 @@ def test_the_stream_is_open_clip_s_own_recipe(shape):
     network.eval()
     windows = np.random.default_rng(0).integers(0, 256, (2, 16, *shape, 3), np.uint8)
     encoder = stream.build(
-        ClipEncoder(frames=4), [Network({"clip": plain(ClipOptions(SMALLEST))}, tensors_of(network))], "cpu"
+        ClipEncoder(frames=4),
+        [NetworkWeights({"clip": to_plain_data(ClipOptions(SMALLEST))}, get_tensors(network))],
+        "cpu",
     )
     found = encoder.encode(np.stack([encoder.prepare(window) for window in windows]))
     for row, window in zip(found, windows, strict=True):
@@ -81,12 +83,12 @@ def test_the_stream_is_open_clip_s_own_recipe(shape):
 
 def test_weights_bring_their_own_normalisation():
     network = clip.build(TINY)
-    about = {"clip": plain(TINY)}
+    about = {"clip": to_plain_data(TINY)}
     others = about | {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     window = np.random.default_rng(0).integers(0, 256, (16, 64, 80, 3), np.uint8)
     rows = []
     for facts in (about, others):
-        encoder = stream.build(ClipEncoder(), [Network(facts, tensors_of(network))], "cpu")
+        encoder = stream.build(ClipEncoder(), [NetworkWeights(facts, get_tensors(network))], "cpu")
         rows.append(encoder.encode(encoder.prepare(window)[None]))
     assert np.abs(rows[0] - rows[1]).max() > 1e-3
 
@@ -99,9 +101,9 @@ def test_small_frames_look_like_those_that_clip_learnt_from(name):
     path = MEDIA / f"{name}.mp4"
     if not path.exists():
         pytest.skip(f"needs {path.name} in shared/media")
-    grid = Grid()
-    info = VideoInfo(name, path.name, **vars(probe(str(path), grid)))
-    ours = centre_crop(next(video.windows(str(path), info, grid, 224, 0)).data[:1], 224)[0]
+    grid = SnippetGrid()
+    info = VideoInfo(name, path.name, **vars(probe_video(str(path), grid)))
+    ours = centre_crop(next(video.read_video_windows(str(path), info, grid, 224, 0)).data[:1], 224)[0]
     with av.open(str(path)) as container:
         whole = next(container.decode(video=0)).to_image()
     resize, crop = open_clip.image_transform(224, is_train=False).transforms[:2]

@@ -17,9 +17,9 @@ def test_centre_crop(make):
 
 @pytest.mark.parametrize(("count", "chosen"), [(4, [2, 6, 10, 14]), (1, [8]), (2, [4, 12]), (16, list(range(16)))])
 def test_evenly_placed(count, chosen):
-    assert crops.evenly_placed(np.arange(16), count).tolist() == chosen
+    assert crops.sample_frames(np.arange(16), count).tolist() == chosen
 
 
 def test_grey_is_luma():
     colours = np.uint8([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]]])
-    assert crops.grey(colours).ravel().tolist() == [76, 150, 29, 9]
+    assert crops.convert_to_grey(colours).ravel().tolist() == [76, 150, 29, 9]

@@ -12,7 +12,7 @@ def unusable(monkeypatch, tmp_path):
     """A machine with a driver that this torch build cannot use."""
     driver = tmp_path / "version"
     driver.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.82.01\nGCC version: 9\n")
-    monkeypatch.setattr(devices, "DRIVER", driver)
+    monkeypatch.setattr(devices, "DRIVER_PATH", driver)
     monkeypatch.setattr(devices, "_gpus", list)
     monkeypatch.setattr(devices, "_usable", lambda device: False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -23,7 +23,7 @@ def gpus(unusable, monkeypatch):
     """A machine with three GPUs that work, the first of which another job has; what is used and made current."""
     log = []
     monkeypatch.setattr(devices, "_gpus", lambda: ["GPU-a", "GPU-b", "GPU-c"])
-    monkeypatch.setattr(devices, "lease", lambda names: names.index("GPU-b"))
+    monkeypatch.setattr(devices, "acquire_gpu", lambda names: names.index("GPU-b"))
     monkeypatch.setattr(devices, "_usable", lambda device: log.append(f"used {device}") or True)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: log.append(f"set {device}"))
     return log
@@ -34,36 +34,36 @@ def test_an_unusable_device_is_told(unusable, device):
     with pytest.raises(
         UserError, match=rf"device {device}: torch .* CUDA {torch.version.cuda} .*470\.82\.01.*runtime.device"
     ):
-        devices.resolve(device)
+        devices.resolve_device(device)
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_a_leased_device_that_does_not_work_is_told(gpus, monkeypatch, device):
     monkeypatch.setattr(devices, "_usable", lambda device: False)
     with pytest.raises(UserError, match=f"device {device}: torch .* cannot use an NVIDIA device here"):
-        devices.resolve(device)
+        devices.resolve_device(device)
 
 
 @pytest.mark.parametrize("device", ["cup", "cuda:1", "gpu"])
 def test_an_unknown_device_is_told(gpus, device):
     with pytest.raises(UserError, match=f"device {device}: expected one of auto, cpu, cuda; CUDA_VISIBLE_DEVICES"):
-        devices.resolve(device)
+        devices.resolve_device(device)
 
 
 def test_cpu_insists(gpus):
-    assert devices.resolve("cpu") == "cpu"
+    assert devices.resolve_device("cpu") == "cpu"
     assert gpus == []
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
 def test_a_hidden_device_is_no_device(unusable, monkeypatch, hidden):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-    assert devices.resolve("auto") == "cpu"
+    assert devices.resolve_device("auto") == "cpu"
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_the_leased_gpu_is_tried_and_made_current(gpus, device):
-    assert devices.resolve(device) == "cuda:1"
+    assert devices.resolve_device(device) == "cuda:1"
     assert gpus == ["used cuda:1", "set cuda:1"]
 
 
@@ -89,18 +89,18 @@ def test_a_driver_that_answers_with_an_error_has_no_gpu(monkeypatch):
 
 
 def test_without_a_device(monkeypatch, tmp_path):
-    monkeypatch.setattr(devices, "DRIVER", tmp_path / "absent")
+    monkeypatch.setattr(devices, "DRIVER_PATH", tmp_path / "absent")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(devices, "_gpus", list)
     monkeypatch.setattr(devices, "_usable", lambda device: False)
-    assert devices.resolve("auto") == "cpu"
+    assert devices.resolve_device("auto") == "cpu"
     with pytest.raises(UserError, match="no NVIDIA driver found"):
-        devices.resolve("cuda")
+        devices.resolve_device("cuda")
 
 
 def test_threads():
     before = torch.get_num_threads()
-    devices.set_threads(1)
+    devices.configure_torch(1)
     assert torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
-    devices.set_threads(before)
+    devices.configure_torch(before)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
 from clip_ae.core.config.schema import RaftOptions
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 
-ALGORITHMS = sorted(FLOWS)
+ALGORITHMS = sorted(FLOW_ALGORITHMS)
 # RAFT is a network, and no published weights are at hand: test_raft.py looks at it.
 EXACT = [name for name in ALGORITHMS if name != "raft"]
 
@@ -22,8 +22,8 @@ def flow_of(name: str):
     if name == "raft":
         torch.manual_seed(0)
         options = RaftOptions("small")
-        networks = [Network({"raft": plain(options)}, tensors_of(raft.build(options)))]
-    return load(FLOWS[name]).build("cpu", *networks)
+        networks = [NetworkWeights({"raft": to_plain_data(options)}, get_tensors(raft.build(options)))]
+    return load_module(FLOW_ALGORITHMS[name]).build("cpu", *networks)
 
 
 def texture(seed: int = 0) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import FLOWS, NETWORKS, STREAMS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, STREAMS, load_module
 from clip_ae.core.config.schema import (
     AudioEncoder,
     ClipEncoder,
@@ -23,15 +23,15 @@ from clip_ae.core.config.schema import (
     RgbEncoder,
     VggishOptions,
 )
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Network, VideoInfo
-from clip_ae.encoders.batch_size import MOST, Fitting
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.encoders.networks.state_dict import tensors_of
-from clip_ae.encoders.precision_check import drift
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import NetworkWeights, VideoInfo
+from clip_ae.encoders.batch_size import MAX_BATCH_SIZE, BatchedEncoder
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.encoders.networks.state_dict import get_tensors
+from clip_ae.encoders.precision_check import measure_deviation
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.media.probe import probe
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.media.probe import probe_video
+from clip_ae.pipeline.extraction import FeatureExtractor
 from tests.encoders.random_networks import stirred
 from tests.media_files import write_video
 
@@ -50,16 +50,16 @@ KINDS = {"rgb": "i3d", "flow": "i3d", "clip": "clip", "audio": "vggish"}
 
 @pytest.fixture(scope="module")
 def device() -> str:
-    set_threads(2)
-    return resolve("cuda")
+    configure_torch(2)
+    return resolve_device("cuda")
 
 
 def stream(name: str, device: str, **changes: Any) -> Any:
     encoder, options = OPTIONS[name]
     torch.manual_seed(0)
-    network = stirred(load(NETWORKS[KINDS[name]]).build(options))
-    networks = [Network({KINDS[name]: plain(options)}, tensors_of(network))]
-    return load(STREAMS[name]).build(replace(encoder, **changes), networks, device)
+    network = stirred(load_module(NETWORKS[KINDS[name]]).build(options))
+    networks = [NetworkWeights({KINDS[name]: to_plain_data(options)}, get_tensors(network))]
+    return load_module(STREAMS[name]).build(replace(encoder, **changes), networks, device)
 
 
 def smooth_video(stream: Any, seed: int) -> Any:
@@ -83,7 +83,7 @@ def batch_of(stream: Any, count: int = 3) -> Any:
 
 
 def centred_drift(found: Any, exact: Any) -> tuple[float, float]:
-    return drift(found - exact.mean(axis=0), exact - exact.mean(axis=0))
+    return measure_deviation(found - exact.mean(axis=0), exact - exact.mean(axis=0))
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -115,9 +115,11 @@ def test_flow_of_a_gpu_is_the_cpu_s(device: str, name: str) -> None:
     if name == "raft":
         torch.manual_seed(0)
         options = RaftOptions("small")
-        networks = [Network({"raft": plain(options)}, tensors_of(load(NETWORKS["raft"]).build(options)))]
+        networks = [
+            NetworkWeights({"raft": to_plain_data(options)}, get_tensors(load_module(NETWORKS["raft"]).build(options)))
+        ]
     frames = torch.from_numpy(np.stack([smooth_video(stream("flow", "cpu"), seed) for seed in range(2)]))
-    here, there = (load(FLOWS[name]).build(where, *networks) for where in ("cpu", device))
+    here, there = (load_module(FLOW_ALGORITHMS[name]).build(where, *networks) for where in ("cpu", device))
     difference = (there(frames.to(device)).cpu() - here(frames)).abs()
     print(f"{name}: median difference {difference.median():.5f}, largest {difference.max():.3f} pixels a frame")
     assert difference.median() < 0.01
@@ -128,9 +130,9 @@ def test_flow_of_a_gpu_is_the_cpu_s(device: str, name: str) -> None:
 def test_as_many_as_fit(device: str, name: str) -> None:
     there = stream(name, device)
     batch = batch_of(there, 5)
-    network = Fitting(there.encode, 0, device)
+    network = BatchedEncoder(there.encode, 0, device)
     size = network.size(batch[0])
-    assert 1 <= size <= MOST
+    assert 1 <= size <= MAX_BATCH_SIZE
     cosine, _ = centred_drift(network(batch), np.concatenate([there.encode(row[None]) for row in batch]))
     assert cosine > BOUNDS[name][0]
 
@@ -139,12 +141,12 @@ def test_as_many_as_fit(device: str, name: str) -> None:
 def test_the_line_gives_on_a_gpu_what_the_cpu_gives(device: str, compile: bool, tmp_path: Path) -> None:
     """From the file on, the network in a thread of its own."""
     path = write_video(tmp_path / "x.mp4", frames=160, size=(96, 64))
-    info = VideoInfo("x", "x.mp4", **vars(probe(str(path), Grid())))
+    info = VideoInfo("x", "x.mp4", **vars(probe_video(str(path), SnippetGrid())))
     found = []
     for where, batch, changes in (("cpu", 2, {}), (device, 0, {"compile": compile})):
         encoder = stream("rgb", where, **changes)
-        network = Fitting(encoder.encode, batch, where)
-        (video,) = Extraction("rgb", Grid(), encoder, network, tmp_path, [Decoder()]).features([info])
+        network = BatchedEncoder(encoder.encode, batch, where)
+        (video,) = FeatureExtractor("rgb", SnippetGrid(), encoder, network, tmp_path, [Decoder()]).features([info])
         found.append(video.feature.astype(np.float32))
     cosine, _ = centred_drift(found[1], found[0])
     assert cosine > 0.999
@@ -159,7 +161,7 @@ def test_half_of_what_is_too_much(device: str) -> None:
         memory = torch.empty(len(batch), int(free * 0.2), dtype=torch.uint8, device=device)
         return batch * np.float32(memory.numel() > 0)
 
-    network = Fitting(encode, 8, device)
+    network = BatchedEncoder(encode, 8, device)
     rows = np.arange(10, dtype=np.float32).reshape(5, 2)
     assert network(rows).tolist() == rows.tolist()
     assert network.batch in (2, 4)

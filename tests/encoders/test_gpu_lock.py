@@ -74,13 +74,13 @@ def test_a_gpu_is_itself_under_any_number(job):
 
 def test_a_job_keeps_its_gpu_and_takes_no_second_one(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_lock, "_held", {})
-    assert gpu_lock.lease(["b"], tmp_path) == 0
-    assert gpu_lock.lease(["a", "b"], tmp_path) == 1
+    assert gpu_lock.acquire_gpu(["b"], tmp_path) == 0
+    assert gpu_lock.acquire_gpu(["a", "b"], tmp_path) == 1
 
 
 def test_a_waiting_job_looks_again_and_again(tmp_path, monkeypatch, capsys):
     looks = iter([None, None, 1])
     monkeypatch.setattr(gpu_lock, "_free", lambda names, folder: next(looks))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    assert gpu_lock.lease(["a", "b"], tmp_path) == 1
+    assert gpu_lock.acquire_gpu(["a", "b"], tmp_path) == 1
     assert capsys.readouterr().err.count("waiting") == 1

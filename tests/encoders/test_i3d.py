@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.inference import DTYPES
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.i3d_inference import ready
-from clip_ae.encoders.networks.state_dict import fit, tensors_of
+from clip_ae.encoders.networks.i3d_inference import inference_network
+from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 
@@ -49,7 +49,7 @@ def test_padding_goes_to_its_own_axis():
 
 
 def test_the_odd_element_is_padded_at_the_end():
-    pooled = i3d.MaxPool((1, 1, 2), (1, 1, 2))(torch.tensor([1.0, 5, 2, 4, 3]).view(1, 1, 1, 1, 5))
+    pooled = i3d.MaxPool3dSamePadding((1, 1, 2), (1, 1, 2))(torch.tensor([1.0, 5, 2, 4, 3]).view(1, 1, 1, 1, 5))
     assert pooled.flatten().tolist() == [5, 4, 3]
 
 
@@ -61,7 +61,7 @@ def test_published_size_and_names():
     assert sum(count.values()) == published_feature_parameters(3) == 12_287_264
     assert network.dim == 1024
     assert {m.eps for m in network.modules() if isinstance(m, torch.nn.BatchNorm3d)} == {1e-3}
-    names = set(tensors_of(network))
+    names = set(get_tensors(network))
     assert {
         "Conv3d_1a_7x7.conv3d.weight",
         "Conv3d_1a_7x7.bn.running_var",
@@ -93,7 +93,7 @@ def published_feature_parameters(channels: int) -> int:
     return sum(i * o * volume + 2 * o for i, o, volume in units)
 
 
-def exact_features(network: Network, x: torch.Tensor) -> torch.Tensor:
+def exact_features(network: NetworkWeights, x: torch.Tensor) -> torch.Tensor:
     """By the oracle, in double precision."""
     with torch.inference_mode():
         weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
@@ -106,7 +106,7 @@ def distance(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 @functools.cache
-def published_window(channels: int) -> tuple[Network, torch.Tensor, torch.Tensor]:
+def published_window(channels: int) -> tuple[NetworkWeights, torch.Tensor, torch.Tensor]:
     """A network of the published width, one published window, and what the oracle makes of it."""
     network, x = random_i3d(I3dOptions(channels)), torch.rand(1, channels, 16, 224, 224) * 2 - 1
     return network, x, exact_features(network, x)
@@ -116,7 +116,7 @@ def published_window(channels: int) -> tuple[Network, torch.Tensor, torch.Tensor
 @torch.inference_mode()
 def test_the_published_network_on_a_published_window(channels):
     network, x, exact = published_window(channels)
-    quick = ready(I3dOptions(channels), network.tensors, "there")
+    quick = inference_network(I3dOptions(channels), network.tensors, "there")
     features = quick.features(x)
     assert features.shape == (1, 1024)
     assert distance(features, exact) < 1e-6
@@ -129,7 +129,7 @@ def test_the_published_network_on_a_published_window(channels):
 @torch.inference_mode()
 def test_bf16_points_the_same_way():
     network, x, exact = published_window(3)
-    fast = ready(I3dOptions(3), network.tensors, "there").to(DTYPES["bf16"]).features(x.to(DTYPES["bf16"]))
+    fast = inference_network(I3dOptions(3), network.tensors, "there").to(DTYPES["bf16"]).features(x.to(DTYPES["bf16"]))
     assert F.cosine_similarity(fast.double(), exact).item() > 0.999
     assert distance(fast, exact) > 1e-4, "that was not bf16"
 
@@ -140,7 +140,7 @@ def test_bf16_points_the_same_way():
 def test_padding_of_any_size_is_the_oracle_s(channels, shape):
     options = I3dOptions(channels, 0.125, classes=5)
     network, x = random_i3d(options), torch.rand(1, channels, *shape) * 2 - 1
-    features = ready(options, network.tensors, "there").features(x)
+    features = inference_network(options, network.tensors, "there").features(x)
     assert distance(features, exact_features(network, x)) < 1e-6
 
 
@@ -162,24 +162,24 @@ def test_logits_are_the_classifier_on_the_features():
 def test_a_published_state_dict_loads():
     network = i3d.build(I3dOptions(3, 0.125, classes=5)).eval()
     state = {f"module.{name}": value for name, value in network.state_dict().items()}
-    tensors = {name: value.numpy() for name, value in i3d.convert({"state_dict": state}).items()}
-    other = fit(i3d.build(I3dOptions(3, 0.125, classes=5)), tensors, "there")
+    tensors = {name: value.numpy() for name, value in i3d.convert_state_dict({"state_dict": state}).items()}
+    other = load_tensors(i3d.build(I3dOptions(3, 0.125, classes=5)), tensors, "there")
     x = torch.randn(1, 3, 16, 32, 32)
     assert torch.equal(network(x), other(x))
 
 
 def test_the_first_misfit_is_named():
-    tensors = tensors_of(i3d.build(I3dOptions(3, 0.125, classes=5)))
+    tensors = get_tensors(i3d.build(I3dOptions(3, 0.125, classes=5)))
     with pytest.raises(
         RefusedInput, match=r"tensor Conv3d_1a_7x7.conv3d.weight is \[8, 3, 7, 7, 7\].*\[8, 2, 7, 7, 7\]"
     ):
-        fit(i3d.build(I3dOptions(2, 0.125, classes=5)), tensors, "there")
+        load_tensors(i3d.build(I3dOptions(2, 0.125, classes=5)), tensors, "there")
     network = i3d.build(I3dOptions(3, 0.125, classes=5))
     with pytest.raises(RefusedInput, match="tensor extra is none"):
-        fit(network, tensors | {"extra": tensors["logits.conv3d.bias"]}, "there")
+        load_tensors(network, tensors | {"extra": tensors["logits.conv3d.bias"]}, "there")
     del tensors["Mixed_4f.b0.bn.weight"]
     with pytest.raises(RefusedInput, match=r"has no tensor Mixed_4f.b0.bn.weight"):
-        fit(network, tensors, "there")
+        load_tensors(network, tensors, "there")
 
 
 def test_a_crop_larger_than_the_frames_is_refused():

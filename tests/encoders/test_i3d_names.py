@@ -6,7 +6,7 @@ import torch
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import RefusedInput
 from clip_ae.encoders.networks import i3d
-from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.networks.state_dict import load_tensors
 
 OPTIONS = I3dOptions(3, 0.125, classes=5)
 UNITS = {
@@ -50,8 +50,8 @@ def flax(network):
 
 
 def loaded(state):
-    tensors = {name: tensor.numpy() for name, tensor in i3d.convert(state).items()}
-    return fit(i3d.build(OPTIONS), tensors, "there")
+    tensors = {name: tensor.numpy() for name, tensor in i3d.convert_state_dict(state).items()}
+    return load_tensors(i3d.build(OPTIONS), tensors, "there")
 
 
 def test_the_same_network(network):

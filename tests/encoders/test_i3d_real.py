@@ -13,11 +13,11 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import I3dOptions, RgbEncoder, Weights
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo
 from clip_ae.encoders.streams import rgb
 from clip_ae.media import video
-from clip_ae.media.probe import probe
+from clip_ae.media.probe import probe_video
 from clip_ae.stages import weights
 from clip_ae.weights.network_file import read_weights
 from clip_ae.workflow.config_files import read_config_file
@@ -25,7 +25,7 @@ from clip_ae.workflow.config_files import read_config_file
 ROOT = Path(__file__).resolve().parents[2]
 MEDIA = ROOT.parent / "shared/media"
 # Snippets of 64 frames side by side, at 25 frames a second: what I3D's authors trained on.
-GRID = Grid(fps=25, frames=64, stride=64)
+GRID = SnippetGrid(fps=25, frames=64, stride=64)
 # Rows of data/label_map.txt in DeepMind's kinetics-i3d, counted from 0.
 CLEAN_AND_JERK, WALKING_THE_DOG = 59, 378
 
@@ -52,8 +52,8 @@ def features(network, name):
     """Rows [snippets, 1024] of the rgb stream."""
     path = str(MEDIA / name)
     encoder = rgb.build(RgbEncoder("there"), [network], "cpu")
-    info = VideoInfo(name, name, **vars(probe(path, GRID)))
-    windows = video.windows(path, info, GRID, encoder.short_side, 0)
+    info = VideoInfo(name, name, **vars(probe_video(path, GRID)))
+    windows = video.read_video_windows(path, info, GRID, encoder.short_side, 0)
     return np.concatenate([encoder.encode(encoder.prepare(window.data)[None]) for window in windows])
 
 

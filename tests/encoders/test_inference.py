@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from clip_ae.core.config.schema import RgbEncoder
-from clip_ae.encoders.inference import DTYPES, compiled, infer
+from clip_ae.encoders.inference import DTYPES, compile_forward, infer
 
 
 def test_numbers_come_back_in_fp32_without_a_history():
@@ -18,5 +18,5 @@ def test_nothing_is_translated_unasked():
     def forward(x):
         return x
 
-    assert compiled(forward, RgbEncoder()) is forward
-    assert compiled(forward, RgbEncoder(compile=True)) is not forward
+    assert compile_forward(forward, RgbEncoder()) is forward
+    assert compile_forward(forward, RgbEncoder(compile=True)) is not forward

@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from clip_ae.encoders.batch_size import Fitting
-from clip_ae.encoders.precision_check import Watched, drift
+from clip_ae.encoders.batch_size import BatchedEncoder
+from clip_ae.encoders.precision_check import PrecisionCheckedNetwork, measure_deviation
 
 
 def test_cosine_is_the_worst_row_s_and_the_difference_a_share_of_the_largest_number():
     exact = np.float32([[4, 0], [0, 2]])
     fast = np.float32([[4, 0], [2, 2]])
-    cosine, difference = drift(fast, exact)
+    cosine, difference = measure_deviation(fast, exact)
     assert cosine == pytest.approx(np.sqrt(0.5))
     assert difference == pytest.approx(0.5)
-    assert drift(exact, exact) == (1, 0)
+    assert measure_deviation(exact, exact) == (1, 0)
 
 
 def test_features_of_nothing_agree():
     zeros, ones = np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)
-    assert drift(zeros, zeros) == (1, 0)
-    assert drift(zeros, ones) == (0, 1)
+    assert measure_deviation(zeros, zeros) == (1, 0)
+    assert measure_deviation(zeros, ones) == (0, 1)
 
 
 def test_the_first_batch_alone_is_compared(capsys):
@@ -29,7 +29,9 @@ def test_the_first_batch_alone_is_compared(capsys):
         made.append(True)
         return lambda batch: batch
 
-    network = Watched(Fitting(lambda batch: batch * np.float32(1.1), 8, "cpu"), make_exact, "rgb in bf16")
+    network = PrecisionCheckedNetwork(
+        BatchedEncoder(lambda batch: batch * np.float32(1.1), 8, "cpu"), make_exact, "rgb in bf16"
+    )
     batch = np.float32([[1, 0], [0, 10]])
     assert np.array_equal(network(batch), network(batch))
     assert len(made) == 1
@@ -44,5 +46,7 @@ def test_the_exact_network_works_in_a_single_snippet_s_memory():
         sizes.append(len(batch))
         return batch
 
-    Watched(Fitting(lambda batch: batch, 8, "cpu"), lambda: one_at_a_time, "rgb")(np.ones((5, 2), np.float32))
+    PrecisionCheckedNetwork(BatchedEncoder(lambda batch: batch, 8, "cpu"), lambda: one_at_a_time, "rgb")(
+        np.ones((5, 2), np.float32)
+    )
     assert sizes == [1] * 5

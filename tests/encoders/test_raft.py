@@ -4,13 +4,13 @@ import pytest
 import torch
 import torchvision
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import RaftOptions
 from clip_ae.core.errors import RefusedInput
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.flows import raft as flow
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.state_dict import fit, tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 
 OPTIONS = RaftOptions("small")
 
@@ -18,7 +18,7 @@ OPTIONS = RaftOptions("small")
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return Network({"raft": plain(OPTIONS), "name": "some_raft"}, tensors_of(raft.build(OPTIONS)))
+    return NetworkWeights({"raft": to_plain_data(OPTIONS), "name": "some_raft"}, get_tensors(raft.build(OPTIONS)))
 
 
 def frames(*shape, seed=0):
@@ -28,7 +28,7 @@ def frames(*shape, seed=0):
 
 @torch.inference_mode()
 def test_torchvision_s_own_numbers_where_nothing_is_padded(network):
-    direct = fit(torchvision.models.optical_flow.raft_small(weights=None), network.tensors, "there")
+    direct = load_tensors(torchvision.models.optical_flow.raft_small(weights=None), network.tensors, "there")
     pictures = frames(1, 3, 128, 136)
     transforms = torchvision.models.optical_flow.Raft_Small_Weights.DEFAULT.transforms()
     first, second = transforms(pictures[0, :2].permute(0, 3, 1, 2), pictures[0, 1:].permute(0, 3, 1, 2))
@@ -64,4 +64,4 @@ def test_neighbours_do_not_change_a_pair(network):
 
 def test_weights_of_another_raft_are_refused_by_name(network):
     with pytest.raises(RefusedInput, match=r"^some_raft: "):
-        flow.build("cpu", Network(network.about | {"raft": {"size": "large"}}, network.tensors))
+        flow.build("cpu", NetworkWeights(network.about | {"raft": {"size": "large"}}, network.tensors))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.registry import NETWORKS, STREAMS, load
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.registry import NETWORKS, STREAMS, load_module
 from clip_ae.core.config.schema import (
     AudioEncoder,
     ClipEncoder,
@@ -19,8 +19,8 @@ from clip_ae.core.config.schema import (
     RgbEncoder,
     VggishOptions,
 )
-from clip_ae.core.types import Network
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.core.types import NetworkWeights
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import flow as flow_stream
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d, stirred
@@ -46,14 +46,14 @@ def stream(request: Any) -> Any:
     return request.param, make(request.param)
 
 
-def network_of(name: str) -> Network:
+def network_of(name: str) -> NetworkWeights:
     ((kind, value),) = SMALL[name][1].items()
     torch.manual_seed(0)
-    return Network({kind: plain(value)}, tensors_of(stirred(load(NETWORKS[kind]).build(value))))
+    return NetworkWeights({kind: to_plain_data(value)}, get_tensors(stirred(load_module(NETWORKS[kind]).build(value))))
 
 
 def make(name: str, **changes: Any) -> Any:
-    return load(STREAMS[name]).build(replace(SMALL[name][0], **changes), [network_of(name)], "cpu")
+    return load_module(STREAMS[name]).build(replace(SMALL[name][0], **changes), [network_of(name)], "cpu")
 
 
 def window(stream: Any, seed: int) -> Any:
@@ -90,7 +90,7 @@ def test_what_is_prepared_outlives_its_window(stream):
 
 def test_a_square_window_is_prepared_in_memory_of_its_own():
     """Where the crop is the whole frame, there is nothing to cut off."""
-    encoder = load(STREAMS["rgb"]).build(RgbEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
+    encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
     raw = np.ones((16, 32, 32, 3), np.uint8)
     assert not np.shares_memory(encoder.prepare(raw), raw)
 
@@ -116,7 +116,7 @@ def test_bf16_points_the_same_way(name):
 def test_rgb_is_the_network_s_on_the_centre_of_the_frames():
     options = SMALL["rgb"][1]["i3d"]
     network = random_i3d(options)
-    encoder = load(STREAMS["rgb"]).build(RgbEncoder(), [network], "cpu")
+    encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [network], "cpu")
     raw = window(encoder, 0)
     crop = torch.from_numpy(raw[:, 4:36, 10:42]).double()
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
@@ -130,9 +130,9 @@ def fake_flow(frames: torch.Tensor) -> torch.Tensor:
     return torch.stack([gain[..., 0], -gain[..., 1]], dim=-1)
 
 
-def with_flow(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: Network) -> Any:
+def with_flow(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: NetworkWeights) -> Any:
     algorithm = SimpleNamespace(ON_DEVICE=on_device, build=lambda device, *networks, compile: fake_flow)
-    monkeypatch.setattr(flow_stream, "load", lambda module: algorithm)
+    monkeypatch.setattr(flow_stream, "load_module", lambda module: algorithm)
     return flow_stream.build(FlowEncoder(algorithm="dis"), [network], "cpu")
 
 
@@ -164,8 +164,8 @@ def test_a_second_network_is_the_flow_s_and_so_is_the_device(monkeypatch):
         given.extend((*arguments, compile))
         return fake_flow
 
-    monkeypatch.setattr(flow_stream, "load", lambda module: SimpleNamespace(ON_DEVICE=True, build=build))
-    raft = Network({}, {})
+    monkeypatch.setattr(flow_stream, "load_module", lambda module: SimpleNamespace(ON_DEVICE=True, build=build))
+    raft = NetworkWeights({}, {})
     encoder = FlowEncoder(algorithm="raft", raft="x", compile=True)
     flow_stream.build(encoder, [network_of("flow"), raft], "cpu")
     assert given == ["cpu", raft, True]

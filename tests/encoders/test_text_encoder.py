@@ -6,9 +6,9 @@ import torch
 
 from clip_ae.core.config.schema import ClipOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.text_encoder import TextTower
 
 # With the marks of beginning and end as many tokens as the tiny CLIP reads.
@@ -19,7 +19,7 @@ FULL = "one two three four five six seven eight nine ten red green blue white"
 def tower() -> TextTower:
     torch.manual_seed(0)
     about = {"name": "eyes", "clip": {"architecture": "tiny"}}
-    return TextTower(Network(about, tensors_of(clip.build(ClipOptions("tiny")))), "cpu")
+    return TextTower(NetworkWeights(about, get_tensors(clip.build(ClipOptions("tiny")))), "cpu")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t", "\u3000"])
@@ -59,4 +59,4 @@ def test_a_remark_is_one_line_whatever_the_text(tower: TextTower) -> None:
 
 
 def test_a_published_clip_reads_77_tokens() -> None:
-    assert clip.tokenizer(ClipOptions()).context_length == 77
+    assert clip.get_tokenizer(ClipOptions()).context_length == 77

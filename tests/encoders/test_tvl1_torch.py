@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.flow import MEDIA, real
-from clip_ae.core.config.registry import FLOWS, load
-from clip_ae.encoders.crops import grey
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
+from clip_ae.encoders.crops import convert_to_grey
 from clip_ae.encoders.flows import tvl1_torch
 
 # Numbers of waves across and down, brightness and phase of what makes a texture.
@@ -38,11 +38,11 @@ PAIRS = [
 
 
 def opencv(pairs: torch.Tensor) -> np.ndarray:
-    return load(FLOWS["tvl1"]).build("cpu")(pairs).numpy()
+    return load_module(FLOW_ALGORITHMS["tvl1"]).build("cpu")(pairs).numpy()
 
 
 def endpoint_difference(pairs: torch.Tensor) -> np.ndarray:
-    return np.linalg.norm(tvl1_torch.flow(pairs).numpy() - opencv(pairs), axis=-1)
+    return np.linalg.norm(tvl1_torch.compute_flow(pairs).numpy() - opencv(pairs), axis=-1)
 
 
 @pytest.mark.parametrize(("motion", "turn"), [((1.3, -0.6), 0.0), ((-2, 1), 0.03), ((0, 0), -0.05)])
@@ -64,7 +64,7 @@ def test_as_opencv_where_the_pyramid_is_cut_short():
 
 @pytest.mark.parametrize("shift", [(0, 0), (1, 0), (0, -2), (3, 2), (0.5, 0.25), (-1.7, 0.4)])
 def test_an_exact_shift(shift):
-    found = tvl1_torch.flow(frames(picture(), picture(shift)))[0, 0]
+    found = tvl1_torch.compute_flow(frames(picture(), picture(shift)))[0, 0]
     assert found.shape == (72, 96, 2)
     assert found.dtype == torch.float32
     inside = found[8:-8, 8:-8]
@@ -75,7 +75,7 @@ def test_an_exact_shift(shift):
 def test_flow_runs_from_each_frame_to_its_next():
     across = frames(picture(), picture((1, 0)), picture((3, 0)))
     down = frames(picture(), picture((0, -1)), picture((0, -1)))
-    found = tvl1_torch.flow(torch.cat((across, down)))
+    found = tvl1_torch.compute_flow(torch.cat((across, down)))
     assert found.shape == (2, 2, 72, 96, 2)
     middle = found.flatten(2, 3).median(2).values
     np.testing.assert_allclose(middle, [[(1, 0), (2, 0)], [(0, -1), (0, 0)]], atol=0.03)
@@ -83,23 +83,23 @@ def test_flow_runs_from_each_frame_to_its_next():
 
 @pytest.mark.parametrize("look_every", [1, 10])
 def test_a_pair_does_not_feel_its_neighbours(monkeypatch, look_every):
-    monkeypatch.setitem(tvl1_torch.TOGETHER, "cpu", 1 << 24)
-    alone = [tvl1_torch.flow(pair) for pair in PAIRS]
-    monkeypatch.setitem(tvl1_torch.LOOK_EVERY, "cpu", look_every)
-    assert torch.equal(tvl1_torch.flow(torch.cat(PAIRS)), torch.cat(alone))
+    monkeypatch.setitem(tvl1_torch.MAX_PIXELS, "cpu", 1 << 24)
+    alone = [tvl1_torch.compute_flow(pair) for pair in PAIRS]
+    monkeypatch.setitem(tvl1_torch.CHECK_EVERY, "cpu", look_every)
+    assert torch.equal(tvl1_torch.compute_flow(torch.cat(PAIRS)), torch.cat(alone))
 
 
 def test_pairs_are_worked_on_in_parts(monkeypatch):
-    together = tvl1_torch.flow(torch.cat(PAIRS))
-    monkeypatch.setitem(tvl1_torch.TOGETHER, "cpu", 1)
-    assert torch.equal(tvl1_torch.flow(torch.cat(PAIRS)), together)
+    together = tvl1_torch.compute_flow(torch.cat(PAIRS))
+    monkeypatch.setitem(tvl1_torch.MAX_PIXELS, "cpu", 1)
+    assert torch.equal(tvl1_torch.compute_flow(torch.cat(PAIRS)), together)
 
 
 def test_the_pyramid_is_opencvs():
     expected = [np.random.default_rng(0).normal(size=(31, 53)).astype(np.float32)]
     while len(expected) < 4:
         expected.append(cv2.resize(expected[-1], None, fx=0.8, fy=0.8, interpolation=cv2.INTER_LINEAR))
-    scales = tvl1_torch.pyramid(torch.from_numpy(expected[0])[None, None], tvl1_torch.Parameters())
+    scales = tvl1_torch.build_pyramid(torch.from_numpy(expected[0])[None, None], tvl1_torch.Tvl1Parameters())
     assert len(scales) == len(expected)
     for image, truth in zip(scales, expected, strict=True):
         np.testing.assert_allclose(image[0, 0], truth, atol=1e-5)
@@ -108,12 +108,14 @@ def test_the_pyramid_is_opencvs():
 def test_the_median_is_opencvs():
     noise = torch.randn(2, 3, 17, 23, generator=torch.Generator().manual_seed(0))
     expected = [[cv2.medianBlur(image.numpy(), 5) for image in images] for images in noise]
-    np.testing.assert_array_equal(tvl1_torch.median(noise), expected)
+    np.testing.assert_array_equal(tvl1_torch.median_filter(noise), expected)
 
 
 def test_grey_is_that_of_the_other_flows():
     colours = np.random.default_rng(0).integers(0, 256, (2, 30, 40, 3), np.uint8)
-    np.testing.assert_array_equal(tvl1_torch.grey_tensor(torch.from_numpy(colours)), grey(colours))
+    np.testing.assert_array_equal(
+        tvl1_torch.convert_to_grey_tensor(torch.from_numpy(colours)), convert_to_grey(colours)
+    )
 
 
 @pytest.mark.gpu
@@ -122,15 +124,15 @@ def test_a_gpu_finds_the_same(compile):
     """The median feeds rounded numbers back, so last bits grow where there is no texture: no bound on the mean."""
     pairs = torch.cat(PAIRS)
     found = tvl1_torch.build("cuda", compile=compile)(pairs.cuda()).cpu()
-    distance = (found - tvl1_torch.flow(pairs)).norm(dim=-1)
+    distance = (found - tvl1_torch.compute_flow(pairs)).norm(dim=-1)
     assert distance.median() < 0.01
     assert distance.quantile(0.9) < 0.15
 
 
 @pytest.mark.gpu
 def test_neighbours_change_nothing_on_a_gpu():
-    alone = torch.cat([tvl1_torch.flow(pair.cuda()) for pair in PAIRS])
-    assert torch.equal(tvl1_torch.flow(torch.cat(PAIRS).cuda()), alone)
+    alone = torch.cat([tvl1_torch.compute_flow(pair.cuda()) for pair in PAIRS])
+    assert torch.equal(tvl1_torch.compute_flow(torch.cat(PAIRS).cuda()), alone)
 
 
 @pytest.mark.real

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import vggish, vggish_pca
-from clip_ae.encoders.networks.state_dict import fit, tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.encoders.streams import audio
 
 
 def test_published_names_and_shapes():
-    shapes = {name: tensor.shape for name, tensor in tensors_of(vggish.build(VggishOptions())).items()}
+    shapes = {name: tensor.shape for name, tensor in get_tensors(vggish.build(VggishOptions())).items()}
     weights = {name.removesuffix(".weight"): shape for name, shape in shapes.items() if name.endswith("weight")}
     assert weights == {
         "features.0": (64, 1, 3, 3),
@@ -55,7 +55,7 @@ def test_the_embedding_keeps_its_sign_and_the_classifier_reads_its_relu():
 
 
 def test_post_processing_inside_published_weights_is_left_out():
-    assert set(vggish.convert({"features.0.bias": 1, "pproc.pca_means": 2})) == {"features.0.bias"}
+    assert set(vggish.convert_state_dict({"features.0.bias": 1, "pproc.pca_means": 2})) == {"features.0.bias"}
 
 
 def published_pca(dim: int) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def assert_are_the_bytes_of(values: np.ndarray, found: np.ndarray) -> None:
 
 def tensors(file: dict[str, Any]) -> dict[str, np.ndarray]:
     """As the weights stage makes them of a file."""
-    return {name: np.asarray(value.float()) for name, value in vggish_pca.convert(file).items()}
+    return {name: np.asarray(value.float()) for name, value in vggish_pca.convert_state_dict(file).items()}
 
 
 @pytest.mark.parametrize("column", [False, True])
@@ -92,7 +92,7 @@ def test_pca_and_quantisation(column):
     file, embeddings = published_pca(128), np.random.default_rng(1).normal(0, 0.3, (20, 128)).astype(np.float32)
     if column:
         file["pca_means"] = file["pca_means"][:, None]
-    module = fit(vggish_pca.build(VggishPcaOptions()), tensors(file), "pca")
+    module = load_tensors(vggish_pca.build(VggishPcaOptions()), tensors(file), "pca")
     assert_are_the_bytes_of(exact(file, embeddings), module(torch.from_numpy(embeddings)).numpy())
 
 
@@ -102,9 +102,9 @@ def features(encoder: AudioEncoder, patches: np.ndarray, dim: int = 16) -> np.nd
     options = VggishOptions(0.125)
     network = vggish.build(options)
     network.embeddings[-1].bias.data.normal_()
-    networks = [Network({"vggish": plain(options)}, tensors_of(network))]
+    networks = [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(network))]
     if encoder.pca:
-        networks.append(Network({"vggish_pca": {"dim": dim}}, tensors(published_pca(dim))))
+        networks.append(NetworkWeights({"vggish_pca": {"dim": dim}}, tensors(published_pca(dim))))
     return audio.build(encoder, networks, "cpu").encode(patches)
 
 
@@ -128,7 +128,7 @@ def test_the_stream_hears_the_published_patch_length():
     torch.manual_seed(0)
     options = VggishOptions(1 / 64)
     stream = audio.build(
-        AudioEncoder(), [Network({"vggish": plain(options)}, tensors_of(vggish.build(options)))], "cpu"
+        AudioEncoder(), [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(vggish.build(options)))], "cpu"
     )
     wave = np.random.default_rng(0).uniform(-1, 1, 15600).astype(np.float32)
     prepared = stream.prepare(wave)

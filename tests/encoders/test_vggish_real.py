@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, VggishOptions
-from clip_ae.core.types import Network
-from clip_ae.encoders.log_mel import log_mel
+from clip_ae.core.types import NetworkWeights
+from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish
 from clip_ae.encoders.streams import audio as stream
 from clip_ae.media import audio
-from clip_ae.media.container import scan
-from clip_ae.stages.weights import read_state
+from clip_ae.media.container import scan_packets
+from clip_ae.stages.weights import read_state_dict
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared/media"
 VIDEO = MEDIA / "women_long_jump.mp4"
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(not VIDEO.exists(), reason=f"
 
 def published_grid() -> np.ndarray:
     """Waves [n, 15600], one every 0.96 s from the first sample on: the published recipe has no snippets."""
-    wave = np.concatenate([samples for _, samples in audio.placed(str(VIDEO), scan(str(VIDEO)).first)])
+    wave = np.concatenate([samples for _, samples in audio.decode_audio(str(VIDEO), scan_packets(str(VIDEO)).first)])
     return np.lib.stride_tricks.sliding_window_view(wave, 15600)[::15360]
 
 
@@ -37,15 +37,18 @@ def reference() -> np.ndarray:
 
 
 def test_the_published_grid_has_as_many_patches():
-    patches = log_mel(published_grid())
+    patches = compute_log_mel(published_grid())
     assert patches.shape == (len(reference()), 96, 64)
     assert np.isfinite(patches).all()
 
 
 @pytest.mark.skipif(WEIGHTS is None, reason="needs CLIP_AE_VGGISH=vggish-10086976.pth")
 def test_published_features():
-    tensors = {name: value.numpy() for name, value in vggish.convert(read_state("vggish", Path(str(WEIGHTS)))).items()}
-    network = Network({"vggish": plain(VggishOptions())}, tensors)
+    tensors = {
+        name: value.numpy()
+        for name, value in vggish.convert_state_dict(read_state_dict("vggish", Path(str(WEIGHTS)))).items()
+    }
+    network = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, tensors)
     encoder = stream.build(AudioEncoder(relu=True), [network], "cpu")
     found, wanted = encoder.encode(np.stack([encoder.prepare(wave) for wave in published_grid()])), reference()
     # Decoders and resamplers differ in their last bits, so the distance of whole rows is what can be promised.

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.config.feature_adapters import AdapterTraining
 from clip_ae.core.types import VideoFeatures
-from clip_ae.language.adapter import SHARPEST, Adapter, restore
-from clip_ae.language.adapter_training import contrasts, create, encoded, train
-from clip_ae.language.embedding_space import embedded
-from clip_ae.language.sequences import Batch, Drawing, Table
+from clip_ae.language.adapter import MAX_LOG_SCALE, StreamAdapter, restore_joint_embedding
+from clip_ae.language.adapter_training import contrastive_losses, create_joint_embedding, encode_batch, fit_adapter
+from clip_ae.language.embedding_space import embed_features
+from clip_ae.language.sequences import FeatureTable, SequenceBatch, SequenceSampler
 from clip_ae.language.spans import Span
-from clip_ae.localizers.model_state import arrays
+from clip_ae.localizers.model_state import module_arrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-HOW = PostTraining(steps=60, batch=8, actions=2, width=8, learning_rate=1e-2, dropout=0.1)
+HOW = AdapterTraining(steps=60, batch=8, actions=2, width=8, learning_rate=1e-2, dropout=0.1)
 DIM = 6
 
 
@@ -38,9 +38,9 @@ def world():
 
 def learnt(world, how=HOW, seed=0):
     streams, actions, background, texts = world
-    joint = create(dict.fromkeys(streams, DIM), texts.shape[1], how, seed)
-    drawing = Drawing(Table(streams, "cpu"), actions, background, how)
-    return joint, list(train(joint, drawing, texts, how, seed))
+    joint = create_joint_embedding(dict.fromkeys(streams, DIM), texts.shape[1], how, seed)
+    drawing = SequenceSampler(FeatureTable(streams, "cpu"), actions, background, how)
+    return joint, list(fit_adapter(joint, drawing, texts, how, seed))
 
 
 def test_every_number_of_steps_can_be_learnt(world):
@@ -51,7 +51,7 @@ def test_every_number_of_steps_can_be_learnt(world):
 def test_rows_that_could_not_be_read_stay_nothing_behind_blocks():
     clips = torch.tensor([[0.5, 0.5, 0.0]])
     rows = torch.tensor([[[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]]])
-    made = encoded(torch.nn.Linear(2, 3), Batch({"rgb": rows}, clips, torch.zeros(1), torch.zeros(1)))
+    made = encode_batch(torch.nn.Linear(2, 3), SequenceBatch({"rgb": rows}, clips, torch.zeros(1), torch.zeros(1)))
     assert made.features["rgb"].any(dim=-1).tolist() == [[True, False, False]]
 
 
@@ -61,7 +61,7 @@ def test_the_loss_falls_and_the_snippets_of_an_action_look_like_its_text(world):
     words = joint.texts(torch.eye(4)[[1, 2]])
     outside = []
     for v, video in enumerate(world[0]["rgb"].values()):
-        seen = embedded(joint, {"rgb": torch.from_numpy(video.feature.astype(np.float32))})
+        seen = embed_features(joint, {"rgb": torch.from_numpy(video.feature.astype(np.float32))})
         nearness = seen["rgb"] @ torch.cat([joint.nothing[None], words]).detach().T
         share = (joint.scale.detach() * nearness).softmax(dim=-1)
         assert share.shape == (12, 3)
@@ -72,7 +72,7 @@ def test_the_loss_falls_and_the_snippets_of_an_action_look_like_its_text(world):
 
 
 def test_the_same_seed_makes_the_same_bytes_and_another_others(world):
-    first, again, other = (arrays(learnt(world, replace(HOW, steps=5), seed)[0]) for seed in (0, 0, 1))
+    first, again, other = (module_arrays(learnt(world, replace(HOW, steps=5), seed)[0]) for seed in (0, 0, 1))
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["background"], other["background"])
 
@@ -86,14 +86,14 @@ def test_a_fixed_temperature_stays_and_a_learned_one_moves(world):
 
 
 def test_the_scale_ends_where_clips_does():
-    joint = create({"rgb": DIM}, 4, HOW, 0)
+    joint = create_joint_embedding({"rgb": DIM}, 4, HOW, 0)
     joint.log_scale.data.fill_(9.0)
-    assert joint.scale.item() == pytest.approx(np.exp(SHARPEST))
+    assert joint.scale.item() == pytest.approx(np.exp(MAX_LOG_SCALE))
 
 
 def test_what_is_saved_is_what_is_restored(world):
     joint, _ = learnt(world, replace(HOW, steps=3))
-    again = restore(arrays(joint), {"joint": joint.about}, "cpu")
+    again = restore_joint_embedding(module_arrays(joint), {"joint": joint.about}, "cpu")
     x = torch.randn(1, 9, DIM)
     assert torch.equal(joint.eval().adapters["flow"](x), again.adapters["flow"](x))
     assert not again.training
@@ -102,9 +102,9 @@ def test_what_is_saved_is_what_is_restored(world):
 def test_padding_changes_no_clip(world):
     """A sequence beside a longer one is followed by zeros, as by the end of its features when alone."""
     streams, actions, background, _ = world
-    joint, table = create({"rgb": DIM}, 4, HOW, 0).eval(), Table({"rgb": streams["rgb"]}, "cpu")
+    joint, table = create_joint_embedding({"rgb": DIM}, 4, HOW, 0).eval(), FeatureTable({"rgb": streams["rgb"]}, "cpu")
     rng = np.random.default_rng(1)
-    drawing = Drawing(table, actions, background, HOW)
+    drawing = SequenceSampler(table, actions, background, HOW)
     short, long = [drawing._gap(rng)], [drawing._gap(rng), drawing._action(rng), drawing._gap(rng)]
     alone = table.batch([short])
     beside = table.batch([short, long])
@@ -117,7 +117,7 @@ def test_padding_changes_no_clip(world):
 
 def test_an_adapter_sees_two_snippets_to_each_side():
     torch.manual_seed(0)
-    g, x = Adapter(DIM, 4).eval(), torch.randn(1, 11, DIM, requires_grad=True)
+    g, x = StreamAdapter(DIM, 4).eval(), torch.randn(1, 11, DIM, requires_grad=True)
     (gradient,) = torch.autograd.grad(g(x)[0, 5].sum(), x)
     assert gradient[0].abs().sum(dim=1).gt(0).nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
 
@@ -125,9 +125,9 @@ def test_an_adapter_sees_two_snippets_to_each_side():
 def test_only_what_a_clip_shows_is_tied_to_its_text(world):
     """The text of background is learned, those of actions are given: a step moves both ways in."""
     streams, actions, background, texts = world
-    joint, rng = create({"rgb": DIM}, 4, HOW, 0), np.random.default_rng(0)
-    batch = Drawing(Table({"rgb": streams["rgb"]}, "cpu"), actions, background, HOW).batch(rng)
-    contrasts(joint, batch, texts)["rgb"].backward()
+    joint, rng = create_joint_embedding({"rgb": DIM}, 4, HOW, 0), np.random.default_rng(0)
+    batch = SequenceSampler(FeatureTable({"rgb": streams["rgb"]}, "cpu"), actions, background, HOW).batch(rng)
+    contrastive_losses(joint, batch, texts)["rgb"].backward()
     assert joint.background.grad.abs().sum() > 0
     assert joint.text.weight.grad.abs().sum() > 0
     assert joint.text.weight.grad[:, [0, 3]].abs().sum() == 0

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.types import Streams
+from clip_ae.core.types import FeaturesByStream
 from clip_ae.language import embedding_space
-from clip_ae.language.adapter import Joint
-from clip_ae.language.embedding_space import Space
-from clip_ae.language.few_shot import Marked, curves, outside, points
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.language.embedding_space import EmbeddingSpace
+from clip_ae.language.few_shot import SnippetMasks, build_prototypes, mask_outside_examples, predict_from_prototypes
 from clip_ae.language.spans import Span
 from tests.localizers.planted import ACTION, DIMS, ROWS, planted
 
@@ -20,20 +20,29 @@ EXAMPLES = [Span("v0", ACTION.start, ACTION.stop, 1), Span("v1", ACTION.start, A
 
 
 @pytest.fixture(scope="module")
-def streams() -> Streams:
+def streams() -> FeaturesByStream:
     return planted(dims={name: DIMS[name] for name in ("rgb", "flow")})
 
 
-def told(space: Space, streams: Streams, video: str, examples: Sequence[Span] = EXAMPLES, covered: Marked = WHOLE):
+def told(
+    space: EmbeddingSpace,
+    streams: FeaturesByStream,
+    video: str,
+    examples: Sequence[Span] = EXAMPLES,
+    covered: SnippetMasks = WHOLE,
+):
     seen = space.seen(streams, "cpu")
-    return curves(
-        space, seen[video], points(space, seen, examples, covered, outside(examples, covered)), covered[video]
+    return predict_from_prototypes(
+        space,
+        seen[video],
+        build_prototypes(space, seen, examples, covered, mask_outside_examples(examples, covered)),
+        covered[video],
     )
 
 
-def test_an_action_is_found_by_one_example_of_another_video(streams: Streams) -> None:
+def test_an_action_is_found_by_one_example_of_another_video(streams: FeaturesByStream) -> None:
     for video, kind in (("v3", 0), ("v4", 1)):
-        found = told(embedding_space.plain(streams, "cpu"), streams, video)
+        found = told(embedding_space.extracted_space(streams, "cpu"), streams, video)
         acting = np.zeros(ROWS, np.bool_)
         acting[ACTION] = True
         assert found.attention[acting].min() > 2 * found.attention[~acting].max()
@@ -41,50 +50,50 @@ def test_an_action_is_found_by_one_example_of_another_video(streams: Streams) ->
         assert found.scores.argmax() == kind
 
 
-def test_a_class_is_the_mean_of_its_examples_each_with_the_same_say(streams: Streams) -> None:
-    space = embedding_space.plain(streams, "cpu")
+def test_a_class_is_the_mean_of_its_examples_each_with_the_same_say(streams: FeaturesByStream) -> None:
+    space = embedding_space.extracted_space(streams, "cpu")
     seen = space.seen(streams, "cpu")
     examples = [Span("v0", 5, 12, 1), Span("v3", 5, 6, 1)]
-    at = points(space, seen, examples, WHOLE, outside(examples, WHOLE))["rgb"][1]
+    at = build_prototypes(space, seen, examples, WHOLE, mask_outside_examples(examples, WHOLE))["rgb"][1]
     first, second = seen["v0"]["rgb"][5:12].mean(0), seen["v3"]["rgb"][5]
     mean = first / first.norm() + second
     torch.testing.assert_close(at, mean / mean.norm())
 
 
-def test_what_nothing_covers_is_no_example_no_background_and_not_attended(streams: Streams) -> None:
+def test_what_nothing_covers_is_no_example_no_background_and_not_attended(streams: FeaturesByStream) -> None:
     covered = {i: rows.copy() for i, rows in WHOLE.items()}
     covered["v0"][[2, 6]] = covered["v3"][7] = False
-    space = embedding_space.plain(streams, "cpu")
+    space = embedding_space.extracted_space(streams, "cpu")
     seen = space.seen(streams, "cpu")
-    at = points(space, seen, EXAMPLES, covered, outside(EXAMPLES, covered))
+    at = build_prototypes(space, seen, EXAMPLES, covered, mask_outside_examples(EXAMPLES, covered))
     spoilt = {i: {view: rows.clone() for view, rows in views.items()} for i, views in seen.items()}
     for rows in spoilt["v0"].values():
         rows[[2, 6]] = -1
-    again = points(space, spoilt, EXAMPLES, covered, outside(EXAMPLES, covered))
+    again = build_prototypes(space, spoilt, EXAMPLES, covered, mask_outside_examples(EXAMPLES, covered))
     assert all(torch.equal(at[view], again[view]) for view in at)
-    assert curves(space, seen["v3"], at, covered["v3"]).attention[7] == 0
+    assert predict_from_prototypes(space, seen["v3"], at, covered["v3"]).attention[7] == 0
 
 
-def test_where_examples_fill_their_videos_other_background_is_taken(streams: Streams) -> None:
+def test_where_examples_fill_their_videos_other_background_is_taken(streams: FeaturesByStream) -> None:
     whole = [Span("v0", 0, ROWS, 1)]
-    around = outside(whole, WHOLE)
+    around = mask_outside_examples(whole, WHOLE)
     assert not any(rows.any() for rows in around.values())
-    space = embedding_space.plain(streams, "cpu")
+    space = embedding_space.extracted_space(streams, "cpu")
     seen = space.seen(streams, "cpu")
-    assert not points(space, seen, whole, WHOLE, around)["rgb"][0].any()
-    assert points(space, seen, whole, WHOLE, {"v1": WHOLE["v1"]})["rgb"][0].norm() == pytest.approx(1)
+    assert not build_prototypes(space, seen, whole, WHOLE, around)["rgb"][0].any()
+    assert build_prototypes(space, seen, whole, WHOLE, {"v1": WHOLE["v1"]})["rgb"][0].norm() == pytest.approx(1)
 
 
 def test_what_was_taught_is_compared_beside_the_plain_features_and_knows_a_background_of_its_own(
-    streams: Streams,
+    streams: FeaturesByStream,
 ) -> None:
     torch.manual_seed(0)
-    joint = Joint({"rgb": DIMS["rgb"], "flow": DIMS["flow"]}, 4, 6, 0.1, learned=False).eval()
-    plain = embedding_space.plain(streams, "cpu")
-    taught = embedding_space.taught(joint, plain)
+    joint = JointEmbedding({"rgb": DIMS["rgb"], "flow": DIMS["flow"]}, 4, 6, 0.1, learned=False).eval()
+    plain = embedding_space.extracted_space(streams, "cpu")
+    taught = embedding_space.adapted_space(joint, plain)
     assert taught.scale == {"rgb": 7, "flow": 7, "rgb, taught": pytest.approx(10), "flow, taught": pytest.approx(10)}
     seen = taught.seen(streams, "cpu")
     whole: Mapping[str, np.ndarray] = {"v0": np.zeros(ROWS, np.bool_)}
-    at = points(taught, seen, [Span("v0", 5, 12, 1)], WHOLE, whole)
+    at = build_prototypes(taught, seen, [Span("v0", 5, 12, 1)], WHOLE, whole)
     torch.testing.assert_close(at["rgb, taught"][0], joint.nothing.detach())
     assert not at["rgb"][0].any()

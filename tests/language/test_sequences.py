@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.config.feature_adapters import AdapterTraining
 from clip_ae.core.types import VideoFeatures
-from clip_ae.language.sequences import GAP, Drawing, Part, Table
+from clip_ae.language.sequences import GAP_RANGE, FeatureTable, SequenceClip, SequenceSampler
 from clip_ae.language.spans import Span
 
-HOW = PostTraining(batch=4, actions=2, longest=3)
+HOW = AdapterTraining(batch=4, actions=2, longest=3)
 
 
 def videos(counts):
@@ -26,12 +26,12 @@ def videos(counts):
 
 @pytest.fixture
 def table():
-    return Table({"rgb": videos([6, 9, 4]), "flow": videos([6, 9, 4])}, "cpu")
+    return FeatureTable({"rgb": videos([6, 9, 4]), "flow": videos([6, 9, 4])}, "cpu")
 
 
 def test_a_sequence_is_its_parts_side_by_side_and_then_zeros(table):
     first, end = table.place(Span("v1", 2, 5, 1))
-    batch = table.batch([[Part(0, 2, 0), Part(first, end, 1, 7)], [Part(0, 1, 0)]])
+    batch = table.batch([[SequenceClip(0, 2, 0), SequenceClip(first, end, 1, 7)], [SequenceClip(0, 1, 0)]])
     assert batch.features["rgb"][..., 0].tolist() == [[100, 101, 202, 203, 204], [100, 0, 0, 0, 0]]
     assert batch.kinds.tolist() == [0, 1, 0]
     assert batch.texts.tolist() == [-1, 7, -1]
@@ -40,14 +40,14 @@ def test_a_sequence_is_its_parts_side_by_side_and_then_zeros(table):
 
 
 def drawn(table, actions, background, steps=50, how=HOW):
-    drawing, rng = Drawing(table, actions, background, how), np.random.default_rng(0)
+    drawing, rng = SequenceSampler(table, actions, background, how), np.random.default_rng(0)
     return [sequence for _ in range(steps) for sequence in [drawing._sequence(rng)]]
 
 
 def test_actions_are_apart_by_background(table):
     for parts in drawn(table, [Span("v0", 0, 4, 1)], [Span("v1", 0, 9)]):
         assert [part.kind for part in parts] == [0, 1, 0, 1, 0]
-        assert all(GAP[0] <= part.end - part.first < GAP[1] for part in parts[::2])
+        assert all(GAP_RANGE[0] <= part.end - part.first < GAP_RANGE[1] for part in parts[::2])
 
 
 def test_a_part_lies_within_its_span_and_a_long_action_is_cut(table):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.config.feature_adapters import AdapterTraining
 from clip_ae.language import text_query
-from clip_ae.language.adapter import Joint
-from clip_ae.language.adapter_training import create
-from clip_ae.language.text_query import Question
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.language.adapter_training import create_joint_embedding
+from clip_ae.language.text_query import TextQuery
 
 DIM = 16
 
@@ -34,28 +34,35 @@ def text() -> np.ndarray:
 
 
 @pytest.fixture
-def joint() -> Joint:
-    return create({"rgb": 4, "flow": 4}, DIM, PostTraining(width=DIM), seed=0).eval()
+def joint() -> JointEmbedding:
+    return create_joint_embedding({"rgb": 4, "flow": 4}, DIM, AdapterTraining(width=DIM), seed=0).eval()
 
 
 def test_in_clips_own_space_a_snippet_is_held_against_an_average_one(rows: np.ndarray, text: np.ndarray) -> None:
     mean = rows[:-1].mean(axis=0, dtype=np.float64).astype(np.float32)
-    found = text_query.to_clip(text, mean, 50.0).logits(rows)
+    found = text_query.build_clip_query(text, mean, 50.0).logits(rows)
     for row, logit in zip(rows[:-1].astype(float).tolist(), found, strict=False):
         nearness = sum((a - m) * t for a, m, t in zip(row, mean.tolist(), text.tolist(), strict=True))
         assert logit == pytest.approx(50 * nearness, abs=1e-5)
 
 
-def test_in_the_joint_space_it_is_held_against_background(rows: np.ndarray, text: np.ndarray, joint: Joint) -> None:
-    found = text_query.to_joint(text, joint).logits(rows)
+def test_in_the_joint_space_it_is_held_against_background(
+    rows: np.ndarray, text: np.ndarray, joint: JointEmbedding
+) -> None:
+    found = text_query.build_joint_query(text, joint).logits(rows)
     with torch.no_grad():
         words = torch.stack([joint.nothing, joint.texts(torch.from_numpy(text)[None])[0]]).double()
         shares = (float(joint.scale) * torch.from_numpy(rows.astype(np.float64)) @ words.T).softmax(dim=1)[:, 1]
     assert np.allclose(1 / (1 + np.exp(-found[:-1])), shares[:-1], atol=1e-5)
 
 
-def test_where_nothing_was_seen_nothing_looks_less_like_it(rows: np.ndarray, text: np.ndarray, joint: Joint) -> None:
-    for question in (text_query.to_joint(text, joint), text_query.to_clip(text, np.zeros(DIM, np.float32), 50.0)):
+def test_where_nothing_was_seen_nothing_looks_less_like_it(
+    rows: np.ndarray, text: np.ndarray, joint: JointEmbedding
+) -> None:
+    for question in (
+        text_query.build_joint_query(text, joint),
+        text_query.build_clip_query(text, np.zeros(DIM, np.float32), 50.0),
+    ):
         logits = question.logits(rows)
         assert logits[-1] == logits.min() < 0
 
@@ -68,10 +75,10 @@ def test_peaks_rank_videos_as_exact_logits_do() -> None:
     blocks = [rows[:100], rows[100:210], rows[210:]]
     for block in blocks:
         block.flags.writeable = False
-    question = Question(unit(rng.standard_normal((1, DIM)))[0].astype(np.float32), 0.1, 20.0)
+    question = TextQuery(unit(rng.standard_normal((1, DIM)))[0].astype(np.float32), 0.1, 20.0)
     exact = np.array([question.logits(rows[a:b]).max() for a, b in pairwise(first)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = text_query.peaks(blocks, first, question)
+        found = text_query.max_score_per_video(blocks, first, question)
     assert np.argsort(-found).tolist() == np.argsort(-exact).tolist()
     assert np.allclose(found, exact / question.scale + question.offset, atol=2e-3)

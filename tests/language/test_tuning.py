@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from clip_ae.core.config.feature_adapters import PostTraining, Tuning
+from clip_ae.core.config.feature_adapters import AdapterTraining, I3dFinetuning
 from clip_ae.core.types import VideoFeatures
-from clip_ae.language.adapter_training import create, encoded, train
-from clip_ae.language.sequences import Drawing, Table
+from clip_ae.language.adapter_training import create_joint_embedding, encode_batch, fit_adapter
+from clip_ae.language.sequences import FeatureTable, SequenceSampler
 from clip_ae.language.spans import Span
 
-HOW = PostTraining(
-    steps=60, batch=4, actions=2, width=4, learning_rate=1e-3, dropout=0, tuning=Tuning(learning_rate=1e-2)
+HOW = AdapterTraining(
+    steps=60, batch=4, actions=2, width=4, learning_rate=1e-3, dropout=0, tuning=I3dFinetuning(learning_rate=1e-2)
 )
 KINDS, DIM = 3, 6
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,12 +35,14 @@ def drawing(how=HOW):
         x[:5, kind] += 1
         videos[f"v{kind}"] = VideoFeatures(f"v{kind}", times, times + 1, np.ones(12, np.float32), x.astype(np.float16))
     actions = [Span(f"v{k}", 0, 5, k + 1) for k in range(KINDS)]
-    return Drawing(Table({"rgb": videos}, "cpu"), actions, [Span(f"v{k}", 5, 12) for k in range(KINDS)], how)
+    return SequenceSampler(
+        FeatureTable({"rgb": videos}, "cpu"), actions, [Span(f"v{k}", 5, 12) for k in range(KINDS)], how
+    )
 
 
 def test_only_rows_of_clips_are_encoded_each_at_its_place():
     batch, blocks = drawing().batch(np.random.default_rng(0)), Doubling()
-    found, rows = encoded(blocks, batch).features["rgb"], batch.features["rgb"]
+    found, rows = encode_batch(blocks, batch).features["rgb"], batch.features["rgb"]
     inside = (batch.clips > 0).any(dim=0).view(rows.shape[:2])
     assert 0 < blocks.rows == int(inside.sum()) < inside.numel()
     torch.testing.assert_close(found[inside], torch.cat([2 * rows, rows + 1], dim=2)[inside])
@@ -51,9 +53,9 @@ def learnt(rate=1e-2):
     torch.manual_seed(1)
     blocks = nn.Linear(DIM, 5)
     before = blocks.weight.detach().clone()
-    joint, words = create({"rgb": 5}, KINDS, HOW, 0), torch.eye(KINDS)
-    how = PostTraining(**{**vars(HOW), "tuning": Tuning(learning_rate=rate)})
-    lines = list(train(joint, drawing(how), words, how, 0, blocks))
+    joint, words = create_joint_embedding({"rgb": 5}, KINDS, HOW, 0), torch.eye(KINDS)
+    how = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(learning_rate=rate)})
+    lines = list(fit_adapter(joint, drawing(how), words, how, 0, blocks))
     return [line["rgb"] for line in lines], before, blocks.weight.detach()
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from clip_ae.core.config.methods import Blueprint, CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, SelfSupervision, UgctSwitches
 from clip_ae.core.config.schema import Training
-from clip_ae.core.types import Label, VideoFeatures, cluster_label
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.targets import Truths
-from clip_ae.localizers.trainer import Trainer, create
+from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.targets import TargetBuilder
+from clip_ae.localizers.trainer import Trainer, create_learner
 
 DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)
@@ -36,13 +36,13 @@ def planted(videos=9, dims=DIMS, seed=0):
 
 
 def labels_of(streams):
-    return [Label(i, int(i[1:]) % CLASSES, cluster_label(int(i[1:]) % CLASSES)) for i in streams["rgb"]]
+    return [Label(i, int(i[1:]) % CLASSES, format_cluster_label(int(i[1:]) % CLASSES)) for i in streams["rgb"]]
 
 
 def blueprint(method="ugct", *, dims=None, width=8, dropout=0.0, **switches):
     dims = dims or {n: DIMS[n] for n in needed(switches)}
-    names = tuple(cluster_label(k) for k in range(CLASSES))
-    return Blueprint(method=method, dims=dims, labels=names, width=width, dropout=dropout, videos=9, **switches)
+    names = tuple(format_cluster_label(k) for k in range(CLASSES))
+    return LocalizerConfig(method=method, dims=dims, labels=names, width=width, dropout=dropout, videos=9, **switches)
 
 
 def needed(switches):
@@ -53,9 +53,9 @@ def needed(switches):
 def trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, losses=None, **switches):
     streams = {name: streams[name] for name in needed(switches)}
     plan = blueprint(method, width=settings.width, dropout=settings.dropout, **switches)
-    library = Library(streams, "cpu")
-    truths = Truths(labels or labels_of(streams), library.ids, CLASSES)
-    learner = create(plan, settings.steps, seed, settings.precision)
+    library = FeatureTable(streams, "cpu")
+    truths = TargetBuilder(labels or labels_of(streams), library.ids, CLASSES)
+    learner = create_learner(plan, settings.steps, seed, settings.precision)
     return Trainer(learner, library, truths, settings, losses or {}, seed, "cpu")
 
 

@@ -6,7 +6,7 @@ import torch
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision
 from clip_ae.localizers.ugct import Ugct
-from clip_ae.losses.ins_dis import ins_dis
+from clip_ae.losses.ins_dis import instance_discrimination_loss
 from tests.localizers.planted import BOTH, CLIP_AE, SETTINGS, UGCT, planted, trained, trainer
 
 
@@ -66,7 +66,7 @@ def test_each_view_is_told_apart_by_the_bank_that_the_pairing_names(pairing):
             mean = (getattr(output.made[stream].views, view) * real).sum(dim=1) / real.sum(dim=1)
             z = torch.nn.functional.normalize(mean, dim=-1)
             bank = learner.memories[f"{stream}_{view if pairing == 'within' else other}"].bank
-            expected += ins_dis(z, bank, truth.videos, 1.0).item()
+            expected += instance_discrimination_loss(z, bank, truth.videos, 1.0).item()
     assert learner.losses(output, batch, truth, 1)["ins_dis"].item() == pytest.approx(expected, rel=1e-5)
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clip_ae.core.types import VideoFeatures
 from clip_ae.localizers.batch import Batch
-from clip_ae.localizers.feature_table import Library, chosen, sample
+from clip_ae.localizers.feature_table import FeatureTable, sample_snippets, select_batch_videos
 
 
 def video(name, length, dim=2, coverage=None):
@@ -18,7 +18,7 @@ def video(name, length, dim=2, coverage=None):
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 9))
 def test_sampling_takes_one_row_from_each_equal_part(length, snippets, seed):
-    rows = sample(length, snippets, np.random.default_rng(seed))
+    rows = sample_snippets(length, snippets, np.random.default_rng(seed))
     if length <= snippets:
         assert rows.tolist() == list(range(length))
     else:
@@ -30,7 +30,7 @@ def test_sampling_takes_one_row_from_each_equal_part(length, snippets, seed):
 
 def test_sampling_reaches_every_row():
     rng = np.random.default_rng(0)
-    assert {int(r) for _ in range(200) for r in sample(10, 4, rng)} == set(range(10))
+    assert {int(r) for _ in range(200) for r in sample_snippets(10, 4, rng)} == set(range(10))
 
 
 def test_padding_and_snippets_without_coverage_are_masked():
@@ -38,7 +38,7 @@ def test_padding_and_snippets_without_coverage_are_masked():
         "rgb": {"a": video("a", 3), "b": video("b", 1)},
         "audio": {"a": video("a", 3, 4, [1, 0, 0.2]), "b": video("b", 1, 4, [0])},
     }
-    library = Library(streams, "cpu")
+    library = FeatureTable(streams, "cpu")
     batch = library.batch(["b", "a"], {"a": np.array([0, 1, 2]), "b": np.array([0])})
     assert batch.ids == ("b", "a")
     assert batch.features["audio"].shape == (2, 3, 4)
@@ -56,20 +56,20 @@ def test_a_pass_shows_no_video_twice_and_leaves_out_less_than_a_batch(videos, si
     size = min(size, videos)
     steps = videos // size
     for first in (0, steps, 5 * steps):
-        drawn = [i for step in range(first, first + steps) for i in chosen(ids, size, step, seed)]
+        drawn = [i for step in range(first, first + steps) for i in select_batch_videos(ids, size, step, seed)]
         assert len(drawn) == len(set(drawn)) == steps * size > videos - size
-    assert {i for step in range(60) for i in chosen(ids, size, step, seed)} == set(ids)
+    assert {i for step in range(60) for i in select_batch_videos(ids, size, step, seed)} == set(ids)
 
 
 def test_more_videos_a_step_than_there_are_is_all_of_them():
-    assert sorted(chosen(["a", "b", "c"], 16, 7, 0)) == ["a", "b", "c"]
+    assert sorted(select_batch_videos(["a", "b", "c"], 16, 7, 0)) == ["a", "b", "c"]
 
 
 def test_a_steps_videos_do_not_depend_on_the_steps_before():
     ids = [str(k) for k in range(5)]
-    steps = [chosen(ids, 3, step, 0) for step in range(20)]
-    assert [chosen(ids, 3, step, 0) for step in reversed(range(20))] == steps[::-1]
-    assert [chosen(ids, 3, step, 1) for step in range(20)] != steps
+    steps = [select_batch_videos(ids, 3, step, 0) for step in range(20)]
+    assert [select_batch_videos(ids, 3, step, 0) for step in reversed(range(20))] == steps[::-1]
+    assert [select_batch_videos(ids, 3, step, 1) for step in range(20)] != steps
 
 
 def test_a_batch_checks_its_shapes():

@@ -3,7 +3,7 @@ import torch
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches
 from clip_ae.localizers.batch import Batch
-from clip_ae.localizers.front_end import FrontEnd
+from clip_ae.localizers.front_end import FusionFrontEnd
 from clip_ae.localizers.localizer import build
 from tests.localizers.planted import CLIP_AE, DIMS, blueprint
 
@@ -19,7 +19,7 @@ def batch():
 
 def front_end(**switches):
     torch.manual_seed(0)
-    return FrontEnd(blueprint("clip_ae", **{**CLIP_AE, **switches}))
+    return FusionFrontEnd(blueprint("clip_ae", **{**CLIP_AE, **switches}))
 
 
 def test_at_the_start_the_head_sees_the_features_themselves():

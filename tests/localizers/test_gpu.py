@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from clip_ae.core.config.registry import METHODS
-from clip_ae.encoders.devices import resolve, set_threads
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.inference import curves
-from clip_ae.localizers.targets import Truths
-from clip_ae.localizers.trainer import Trainer, create
+from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.inference import predict_video
+from clip_ae.localizers.targets import TargetBuilder
+from clip_ae.localizers.trainer import Trainer, create_learner
 from tests.localizers.planted import BOTH, CLASSES, SETTINGS, UGCT, blueprint, labels_of, needed, planted
 
 pytestmark = pytest.mark.gpu
@@ -21,16 +21,16 @@ STILL = replace(SETTINGS, dropout=0.0)
 
 def made(method, device, settings=STILL, **switches):
     streams = {name: video for name, video in planted().items() if name in needed(switches)}
-    library = Library(streams, device)
-    learner = create(blueprint(method, **switches), settings.steps, 0, settings.precision)
-    truths = Truths(labels_of(streams), library.ids, CLASSES)
+    library = FeatureTable(streams, device)
+    learner = create_learner(blueprint(method, **switches), settings.steps, 0, settings.precision)
+    truths = TargetBuilder(labels_of(streams), library.ids, CLASSES)
     return Trainer(learner, library, truths, settings, {}, 0, device)
 
 
 @pytest.fixture(scope="module")
 def device():
-    set_threads(1)
-    return resolve("cuda")
+    configure_torch(1)
+    return resolve_device("cuda")
 
 
 def gradient(trainer):
@@ -57,7 +57,9 @@ def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
     assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
     assert all(np.isfinite(line["total"]) for _, line in pairs)
     video = there.library.ids[0]
-    assert np.isfinite(curves(there.learner.trained.eval(), there.library, video, rgb_weight=0.5).activation).all()
+    assert np.isfinite(
+        predict_video(there.learner.trained.eval(), there.library, video, rgb_weight=0.5).activation
+    ).all()
 
 
 @pytest.mark.parametrize(("method", "switches"), [("clip_ae", BOTH), ("tcam", {})])

@@ -1,12 +1,12 @@
 import torch
 import torch.nn.functional as F
 
-from clip_ae.localizers.memory_bank import Memory
+from clip_ae.localizers.memory_bank import MemoryBank
 
 
 def made(momentum=0.5):
     torch.manual_seed(0)
-    return Memory(5, 8, momentum)
+    return MemoryBank(5, 8, momentum)
 
 
 def test_rows_start_at_random_on_the_unit_sphere():

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from clip_ae.localizers.batch import Batch, Truth
-from clip_ae.localizers.trainer import create
+from clip_ae.localizers.batch import Batch, Targets
+from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import CLASSES, DIMS, blueprint
 from tests.losses import plain
 
 B, T, STEPS = 2, 6, 40
 LENGTH = STEPS // 4
-TRUTH = Truth(torch.eye(B, CLASSES), torch.arange(B), None)
+TRUTH = Targets(torch.eye(B, CLASSES), torch.arange(B), None)
 
 
 def batch():
@@ -23,8 +23,8 @@ def batch():
 
 def made():
     """A learner whose frozen copy says something else than it does itself."""
-    learner = create(blueprint("tscn"), STEPS, 0)
-    other = create(blueprint("tscn"), STEPS, 1).localizer
+    learner = create_learner(blueprint("tscn"), STEPS, 0)
+    other = create_learner(blueprint("tscn"), STEPS, 1).localizer
     learner.earlier.follow(other, 0.0)
     return learner.eval()
 

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Label
 from clip_ae.localizers.batch import Batch
-from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.targets import TargetBuilder
 
-GRID = Grid()
+GRID = SnippetGrid()
 # The second label acts from 2.0 to 4.0 s: the middles of rows 3 (2.24 s), 4 and 5 (3.52 s).
 LABELS = [Label("a", 0, "x"), Label("b", 0, "x"), Label("b", 2, "z", ((2.0, 4.0),))]
 
@@ -16,7 +16,7 @@ LABELS = [Label("a", 0, "x"), Label("b", 0, "x"), Label("b", 2, "z", ((2.0, 4.0)
 def test_extents_are_those_of_the_rows_drawn():
     batch = Batch(("b", "a"), {"rgb": torch.zeros(2, 4, 1)}, {"rgb": torch.ones(2, 4, dtype=torch.bool)})
     rows = {"b": np.array([0, 3, 5, 9]), "a": np.array([3, 4])}
-    truth = Truths(LABELS, ("a", "b"), 3, GRID).of(batch, rows)
+    truth = TargetBuilder(LABELS, ("a", "b"), 3, GRID).of(batch, rows)
     assert truth.labels.tolist() == [[1, 0, 1], [1, 0, 0]]
     assert truth.videos.tolist() == [1, 0]
     assert truth.extents is not None
@@ -26,4 +26,4 @@ def test_extents_are_those_of_the_rows_drawn():
 
 def test_without_a_grid_nothing_says_where():
     batch = Batch(("b",), {"rgb": torch.zeros(1, 4, 1)}, {"rgb": torch.ones(1, 4, dtype=torch.bool)})
-    assert Truths(LABELS, ("a", "b"), 3).of(batch, {"b": np.arange(4)}).extents is None
+    assert TargetBuilder(LABELS, ("a", "b"), 3).of(batch, {"b": np.arange(4)}).extents is None

@@ -6,7 +6,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clip_ae.core.errors import UserError
-from clip_ae.localizers.tensorboard import board
+from clip_ae.localizers.tensorboard import open_tensorboard
 
 
 def line(step, total=0.5):
@@ -19,7 +19,7 @@ def shown(folder):
 
 
 def test_every_figure_of_a_line_is_shown(tmp_path):
-    with board(tmp_path / "a", done=0) as show:
+    with open_tensorboard(tmp_path / "a", done=0) as show:
         show(line(10))
         assert shown(tmp_path / "a")["loss/norm"] == [(10, -0.25)]  # while training goes on
         show({"step": 20, "total": 0.25})
@@ -32,7 +32,7 @@ def test_what_a_killed_training_showed_after_its_checkpoint_is_forgotten(tmp_pat
     # Files are read in the order of their names, which begin with the time in seconds.
     for number, (done, steps) in enumerate([(0, (10, 20, 30)), (10, (20, 30, 40))]):
         monkeypatch.setattr("time.time", lambda now=1e9 + number: now)
-        with board(tmp_path, done) as show:
+        with open_tensorboard(tmp_path, done) as show:
             for step in steps:
                 show(line(step, total=float(number)))
     assert shown(tmp_path)["loss/total"] == [(10, 0.0), (20, 1.0), (30, 1.0), (40, 1.0)]
@@ -40,11 +40,11 @@ def test_what_a_killed_training_showed_after_its_checkpoint_is_forgotten(tmp_pat
 
 def test_without_a_folder_nothing_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with board(None, done=0) as show:
+    with open_tensorboard(None, done=0) as show:
         show(line(10))
 
 
 def test_without_the_package_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UserError, match=r"runtime.tensorboard: .* pip install"), board(tmp_path, done=0):
+    with pytest.raises(UserError, match=r"runtime.tensorboard: .* pip install"), open_tensorboard(tmp_path, done=0):
         pass

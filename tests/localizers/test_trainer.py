@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.dataclass_config import plain
-from clip_ae.core.config.methods import Blueprint
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.config.schema import Training
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Label
 from clip_ae.localizers import attention_pool
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.inference import curves
-from clip_ae.localizers.model_state import arrays, restore
-from clip_ae.localizers.trainer import create
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.inference import predict_video
+from clip_ae.localizers.model_state import module_arrays, restore_localizer
+from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import ACTION, BOTH, CLIP_AE, SETTINGS, UGCT, blueprint, planted, trained, trainer
 
 STPN = Training(snippets=20, batch=4, steps=150, learning_rate=2e-2, log_every=50, weight_decay=1.5e-3)
@@ -30,8 +30,8 @@ def same(first, second):
     return first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
 
 
-def known(plan: Blueprint):
-    return {"blueprint": plain(plan)}
+def known(plan: LocalizerConfig):
+    return {"blueprint": to_plain_data(plan)}
 
 
 def test_losses_fall_and_are_logged_by_name(result):
@@ -49,7 +49,7 @@ def test_the_planted_class_and_time_are_found(method, switches):
     made, _ = trained(streams, method, settings=settings, losses=SPARSE if method == "stpn" else {}, **switches)
     localizer = made.learner.trained.eval()
     for n, video_id in enumerate(made.library.ids):
-        found = curves(localizer, made.library, video_id, rgb_weight=0.5)
+        found = predict_video(localizer, made.library, video_id, rgb_weight=0.5)
         assert found.scores.argmax() == n % 3
         weighted = found.attention * found.activation[:, n % 3]
         assert weighted[ACTION].mean() > 1.5 * np.delete(weighted, np.r_[ACTION]).mean()
@@ -146,8 +146,8 @@ def test_a_loss_that_is_not_finite_names_step_loss_and_videos(value):
 def test_a_localizer_survives_being_arrays(result):
     _, made, _ = result
     plan = blueprint("stpn")
-    back = restore(arrays(made.learner.trained), known(plan), "cpu")
-    pair = [curves(net.eval(), made.library, "v0", rgb_weight=0.5) for net in (made.learner.trained, back)]
+    back = restore_localizer(module_arrays(made.learner.trained), known(plan), "cpu")
+    pair = [predict_video(net.eval(), made.library, "v0", rgb_weight=0.5) for net in (made.learner.trained, back)]
     assert np.array_equal(pair[0].activation, pair[1].activation)
 
 
@@ -155,8 +155,8 @@ def test_attention_pools_the_action(result):
     streams, made, _ = result
     streams = {name: streams[name] for name in ("rgb", "flow")}
     streams["flow"]["v0"].coverage[5] = 0
-    tensors = arrays(made.learner.trained)
-    pooled, weights = attention_pool.described(streams, tensors, known(blueprint("stpn")), "cpu", fused=False)
+    tensors = module_arrays(made.learner.trained)
+    pooled, weights = attention_pool.prepare_pooling(streams, tensors, known(blueprint("stpn")), "cpu", fused=False)
     assert pooled["rgb"] == streams["rgb"]
     for name in streams:
         for w in weights[name].values():
@@ -169,8 +169,8 @@ def test_attention_pools_the_action(result):
 def test_fused_descriptors_are_what_the_front_end_makes():
     streams = planted()
     made, _ = trained(streams, "clip_ae", **BOTH)
-    pooled, _ = attention_pool.described(
-        streams, arrays(made.learner.trained), known(blueprint("clip_ae", **BOTH)), "cpu", fused=True
+    pooled, _ = attention_pool.prepare_pooling(
+        streams, module_arrays(made.learner.trained), known(blueprint("clip_ae", **BOTH)), "cpu", fused=True
     )
     assert set(pooled) == {"rgb", "flow"}
     assert pooled["rgb"]["v1"].feature.shape == streams["rgb"]["v1"].feature.shape
@@ -179,13 +179,13 @@ def test_fused_descriptors_are_what_the_front_end_makes():
 
 
 def test_the_seed_decides_the_first_weights():
-    first, again, other = (arrays(create(blueprint("stpn"), 10, seed)) for seed in (0, 0, 1))
+    first, again, other = (module_arrays(create_learner(blueprint("stpn"), 10, seed)) for seed in (0, 0, 1))
     assert same(first, again)
     assert not same(first, other)
 
 
 def test_a_memory_of_many_videos_stays_half_precision():
-    library = Library({"rgb": planted()["rgb"]}, "cpu")
+    library = FeatureTable({"rgb": planted()["rgb"]}, "cpu")
     assert library._features["rgb"].dtype == torch.float16
 
 

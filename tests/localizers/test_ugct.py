@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from clip_ae.core.config.methods import UgctSwitches
-from clip_ae.core.config.registry import BASES
-from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.core.config.registry import BASE_HEADS
+from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.teacher import Teacher
-from clip_ae.localizers.trainer import create
+from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import CLASSES, DIMS, blueprint, planted, trained
 
 B, T, STEPS = 3, 7, 100
@@ -24,7 +24,7 @@ def batch(padding=0.0):
 
 
 def made(dropout=0.0, **switches):
-    return create(blueprint("ugct", dropout=dropout, ugct=UgctSwitches(**switches)), STEPS, 0)
+    return create_learner(blueprint("ugct", dropout=dropout, ugct=UgctSwitches(**switches)), STEPS, 0)
 
 
 def pseudo(learner, at=batch):
@@ -82,9 +82,9 @@ def test_the_doubt_is_about_the_other_streams_teacher(kind):
     assert doubts["flow"][real].abs().max() < 1e-6 < doubts["rgb"][real].max()
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", BASE_HEADS)
 def test_a_share_of_foreground_is_made_of_the_heads_own_probabilities(base):
-    head = create(blueprint("ugct", ugct=UgctSwitches(base=base)), STEPS, 0).localizer.head
+    head = create_learner(blueprint("ugct", ugct=UgctSwitches(base=base)), STEPS, 0).localizer.head
     cas = torch.randn(2, 5, CLASSES + head.has_background)
     share = head.foreground_share(cas)
     expected = 1 - cas.softmax(-1)[..., -1] if head.has_background else head.probabilities(cas).amax(-1)
@@ -133,7 +133,7 @@ def test_the_ramp_rises_to_one():
 @pytest.mark.parametrize("ramped", [True, False])
 def test_attention_is_asked_to_differ_when_pseudo_labels_come_in_or_at_once(ramped):
     learner = made(ramp=0.3, ramped_norm=ramped)
-    output, truth = learner.localizer(batch()), Truth(torch.eye(CLASSES)[:B], torch.arange(B))
+    output, truth = learner.localizer(batch()), Targets(torch.eye(CLASSES)[:B], torch.arange(B))
     early, late = (learner.losses(output, batch(), truth, step) for step in (15, 30))
     weights = {name: (early[name] / late[name]).item() for name in late}
     slow = {"attention_pseudo", *(["norm"] if ramped else [])}
@@ -146,7 +146,7 @@ def test_a_teacher_copies_then_follows_ever_more_slowly():
     assert [learner.kept(step) for step in (1, 9, 10)] == [0.0, 0.0, 0.0]
     assert learner.kept(11) == pytest.approx(0.5)
     assert learner.kept(100) == pytest.approx(0.9)
-    long = create(blueprint("ugct", ugct=UgctSwitches()), 100_000, 0)
+    long = create_learner(blueprint("ugct", ugct=UgctSwitches()), 100_000, 0)
     assert long.kept(90_000) == 0.999
     assert long.kept(8_000 + 99) == pytest.approx(0.99)
 
@@ -179,7 +179,7 @@ def test_the_teacher_is_what_remains():
     assert not all(torch.equal(kept[n], student[n]) for n in kept)
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", BASE_HEADS)
 def test_any_head_of_two_streams_can_be_its_base(base):
     run, log = trained(planted(), "ugct", ugct=UgctSwitches(base=base))
     assert np.isfinite(log[-1]["total"])

@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from clip_ae.losses import class_pseudo
-from clip_ae.losses.attention_pseudo import attention_pseudo
-from clip_ae.losses.background import background
-from clip_ae.losses.classification import classification
-from clip_ae.losses.clustering import clustering
-from clip_ae.losses.contrastive_loss import contrast
-from clip_ae.losses.extent import extent
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.guide import guide
-from clip_ae.losses.norm import norm
-from clip_ae.losses.pseudo_ground_truth import pseudo_truth
-from clip_ae.losses.separation import separation
+from clip_ae.losses.attention_pseudo import attention_pseudo_loss
+from clip_ae.losses.background import background_loss
+from clip_ae.losses.classification import classification_loss
+from clip_ae.losses.clustering import clustering_loss
+from clip_ae.losses.contrastive_loss import contrastive_loss
+from clip_ae.losses.extent import extent_loss
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.guide import guide_loss
+from clip_ae.losses.norm import attention_norm_loss
+from clip_ae.losses.pseudo_ground_truth import pseudo_ground_truth_loss
+from clip_ae.losses.separation import separation_loss
 from clip_ae.losses.smoothing import smooth
-from clip_ae.losses.sparsity import sparsity
-from clip_ae.losses.triplet import triplet
+from clip_ae.losses.sparsity import sparsity_loss
+from clip_ae.losses.triplet import triplet_loss
 from tests.losses import plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,22 +31,22 @@ LABELS = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 1
 
 # The loss, its equation, and what it takes: see Inputs.
 CASES = {
-    "foreground": (foreground, plain.foreground, "v y"),
-    "foreground beside a background": (foreground, plain.foreground, "w y"),
-    "background": (background, plain.background, "w"),
-    "classification": (classification, plain.classification, "v y"),
-    "clustering": (clustering, plain.clustering, "k"),
-    "sparsity": (sparsity, plain.sparsity, "a m"),
-    "norm": (norm, plain.norm, "a m"),
-    "guide": (guide, plain.guide, "a p y m"),
-    "pseudo_truth": (pseudo_truth, plain.pseudo_truth, "a g m"),
-    "attention_pseudo": (partial(attention_pseudo, bound=0.2), plain.attention_pseudo, "a g u m"),
-    "class_pseudo kl": (class_pseudo.kl, plain.class_kl, "s t u m"),
-    "class_pseudo mse": (class_pseudo.mse, plain.class_mse, "s t u m"),
-    "separation": (separation, plain.separation, "s x y m"),
-    "triplet": (triplet, plain.triplet, "f y r"),
-    "contrast": (contrast, plain.contrast, "x a y m"),
-    "extent": (extent, plain.extent, "s e m"),
+    "foreground": (foreground_loss, plain.foreground, "v y"),
+    "foreground beside a background": (foreground_loss, plain.foreground, "w y"),
+    "background": (background_loss, plain.background, "w"),
+    "classification": (classification_loss, plain.classification, "v y"),
+    "clustering": (clustering_loss, plain.clustering, "k"),
+    "sparsity": (sparsity_loss, plain.sparsity, "a m"),
+    "norm": (attention_norm_loss, plain.norm, "a m"),
+    "guide": (guide_loss, plain.guide, "a p y m"),
+    "pseudo_truth": (pseudo_ground_truth_loss, plain.pseudo_truth, "a g m"),
+    "attention_pseudo": (partial(attention_pseudo_loss, bound=0.2), plain.attention_pseudo, "a g u m"),
+    "class_pseudo kl": (class_pseudo.kl_loss, plain.class_kl, "s t u m"),
+    "class_pseudo mse": (class_pseudo.mse_loss, plain.class_mse, "s t u m"),
+    "separation": (separation_loss, plain.separation, "s x y m"),
+    "triplet": (triplet_loss, plain.triplet, "f y r"),
+    "contrast": (contrastive_loss, plain.contrast, "x a y m"),
+    "extent": (extent_loss, plain.extent, "s e m"),
 }
 MASKED = [name for name, (*_, takes) in CASES.items() if "m" in takes]
 LEARNT = "a u s p x v w f k"
@@ -172,5 +172,5 @@ def test_smoothing_keeps_shares_adding_up_to_one():
 
 def test_more_classes_do_not_make_the_true_one_weigh_less():
     few, many = (torch.full((2, classes), -20.0) for classes in (2, 200))
-    loss = [classification(x, torch.eye(2, x.shape[1])).item() for x in (few, many)]
+    loss = [classification_loss(x, torch.eye(2, x.shape[1])).item() for x in (few, many)]
     assert abs(loss[0] - loss[1]) < 1e-3

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.losses.decor import decor
-from clip_ae.losses.ins_dis import ins_dis
+from clip_ae.losses.decor import decorrelation_loss
+from clip_ae.losses.ins_dis import instance_discrimination_loss
 
 
 def samples(n=40, d=6, seed=0):
@@ -25,7 +25,7 @@ def test_decor_is_its_equation_over_the_real_snippets(form, centred):
     squares = ((gram - np.eye(6)) ** 2).sum()
     share = np.exp(gram / 2) / np.exp(gram / 2).sum(axis=1, keepdims=True)
     expected = {"literal": squares, "mean": squares / 36, "softmax": -np.log(np.diag(share)).mean()}[form]
-    found = decor(torch.tensor(x), torch.tensor(mask), form, centred=centred)
+    found = decorrelation_loss(torch.tensor(x), torch.tensor(mask), form, centred=centred)
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -33,37 +33,39 @@ def test_decor_is_its_equation_over_the_real_snippets(form, centred):
 def test_gradients_of_decor(form):
     x, mask = samples(n=12, d=3)
     torch.autograd.gradcheck(
-        lambda t: decor(t, torch.tensor(mask), form, centred=True), torch.tensor(x, requires_grad=True)
+        lambda t: decorrelation_loss(t, torch.tensor(mask), form, centred=True), torch.tensor(x, requires_grad=True)
     )
 
 
 def test_padding_never_enters_decor():
     x, mask = samples()
     dirty = np.where(mask[..., None], x, np.nan)
-    assert decor(torch.tensor(dirty), torch.tensor(mask)) == decor(torch.tensor(x), torch.tensor(mask))
+    assert decorrelation_loss(torch.tensor(dirty), torch.tensor(mask)) == decorrelation_loss(
+        torch.tensor(x), torch.tensor(mask)
+    )
 
 
 def test_the_plain_sum_has_the_scale_that_makes_it_swamp_other_losses():
     """Measured: 65,605 with 16 samples of 1,024 dimensions; not below d (d / n - 1). Divided by d^2 it is below 1."""
     x = torch.randn(1, 16, 1024, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(1, 16, dtype=torch.bool)
-    literal = decor(x, mask, "literal").item()
+    literal = decorrelation_loss(x, mask, "literal").item()
     assert 1024 * (1024 / 16 - 1) < literal < 67_000
-    assert decor(x, mask).item() == pytest.approx(literal / 1024**2)
+    assert decorrelation_loss(x, mask).item() == pytest.approx(literal / 1024**2)
 
 
 def test_a_mean_dominates_decor_unless_it_is_subtracted():
     x = torch.randn(1, 2000, 32, generator=torch.Generator().manual_seed(0)) + 3.0
     mask = torch.ones(1, 2000, dtype=torch.bool)
-    assert decor(x, mask).item() > 0.7
-    assert decor(x, mask, centred=True).item() < 0.01
+    assert decorrelation_loss(x, mask).item() > 0.7
+    assert decorrelation_loss(x, mask, centred=True).item() < 0.01
 
 
 def test_one_direction_for_all_is_the_worst_and_no_snippet_is_finite():
     same = torch.ones(1, 8, 4) * torch.arange(1.0, 9.0)[None, :, None]
     mask = torch.ones(1, 8, dtype=torch.bool)
-    assert decor(same, mask, "literal").item() == pytest.approx(4 * 3)
-    assert torch.isfinite(decor(same, ~mask))
+    assert decorrelation_loss(same, mask, "literal").item() == pytest.approx(4 * 3)
+    assert torch.isfinite(decorrelation_loss(same, ~mask))
 
 
 def unit(rng, *shape):
@@ -77,7 +79,7 @@ def test_ins_dis_is_its_equation():
     for temperature in (1.0, 0.07):
         likelihood = np.exp(z @ bank.T / temperature)
         chosen = likelihood[np.arange(4), videos] / likelihood.sum(axis=1)
-        found = ins_dis(torch.tensor(z), torch.tensor(bank), torch.tensor(videos), temperature)
+        found = instance_discrimination_loss(torch.tensor(z), torch.tensor(bank), torch.tensor(videos), temperature)
         assert found.item() == pytest.approx(-np.log(chosen).mean(), rel=1e-12)
 
 
@@ -85,12 +87,12 @@ def test_gradients_of_ins_dis():
     rng = np.random.default_rng(1)
     bank, videos = torch.tensor(unit(rng, 5, 3)), torch.tensor([4, 1])
     z = torch.tensor(unit(rng, 2, 3), requires_grad=True)
-    torch.autograd.gradcheck(lambda t: ins_dis(t, bank, videos, 1.0), z)
+    torch.autograd.gradcheck(lambda t: instance_discrimination_loss(t, bank, videos, 1.0), z)
 
 
 def test_ins_dis_is_weak_by_construction():
     """At tau = 1 even a perfect match among random rows stays near ln N - 1: a flat curve is no fault."""
     bank = torch.tensor(unit(np.random.default_rng(2), 200, 1024))
-    loss = ins_dis(bank[:16], bank, torch.arange(16), 1.0).item()
+    loss = instance_discrimination_loss(bank[:16], bank, torch.arange(16), 1.0).item()
     assert loss == pytest.approx(4.31, abs=0.02)
     assert np.log(200) - 2 < loss < np.log(200) + 2

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio
-from clip_ae.media.probe import probe
+from clip_ae.media.probe import probe_video
 from tests.media_files import truncated, write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 RATE = 16000
 SAMPLES = 15600
 
 
-def windows(path: Path, grid: Grid = GRID) -> list[Window]:
-    info = VideoInfo(path.stem, path.name, **vars(probe(str(path), grid)))
-    return list(audio.windows(str(path), info, grid))
+def windows(path: Path, grid: SnippetGrid = GRID) -> list[Window]:
+    info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), grid)))
+    return list(audio.read_audio_windows(str(path), info, grid))
 
 
 def tone_of(samples: NDArray[np.generic]) -> tuple[float, float]:
@@ -127,7 +127,7 @@ def test_sound_that_outlasts_the_picture_adds_no_window(tmp_path: Path) -> None:
 def test_silence_is_covered_and_missing_sound_is_not(tmp_path: Path) -> None:
     for name, sound in {"silent": {"tone": [0]}, "missing": {"tone": [440], "sound_seconds": 0.0}}.items():
         path = write_video(tmp_path / f"{name}.mkv", sound_codec="pcm_s16le", **sound)
-        assert probe(str(path), GRID).has_audio
+        assert probe_video(str(path), GRID).has_audio
         found = windows(path)
         assert [w.coverage for w in found] == [float(name == "silent")] * 3
         assert not any(w.data.any() for w in found)
@@ -141,7 +141,7 @@ def test_a_silent_film_has_windows_all_the_same(tmp_path: Path) -> None:
 
 def test_a_snippet_longer_than_the_window_counts_its_whole_span(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mkv", frames=128, tone=[440], sound_seconds=3.2, sound_codec="pcm_s16le")
-    assert [w.coverage for w in windows(path, Grid(frames=64, stride=64))] == pytest.approx([1, 0.25], abs=0.01)
+    assert [w.coverage for w in windows(path, SnippetGrid(frames=64, stride=64))] == pytest.approx([1, 0.25], abs=0.01)
 
 
 def test_a_gap_in_the_timestamps_is_a_gap_in_the_sound(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_loudness_is_that_of_the_snippet_alone(tmp_path: Path) -> None:
     found = windows(write_video(tmp_path / "x.mkv", frames=80, tone=[440], sound_codec="pcm_s16le"))
     assert [w.loudness for w in found] == pytest.approx([10 * np.log10(0.125)] * 5, abs=0.02)
     silent = windows(write_video(tmp_path / "s.mkv", frames=80, tone=[0], sound_codec="pcm_s16le"))
-    assert [w.loudness for w in silent] == [audio.SILENCE] * 5
+    assert [w.loudness for w in silent] == [audio.SILENCE_DB] * 5
 
 
 def test_loudness_of_a_snippet_that_is_heard_in_part_is_that_of_the_part(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_sound_before_the_picture_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
             assert sum(ref() is not None for ref in kept) <= 3
             yield number * RATE, piece
 
-    monkeypatch.setattr(audio, "placed", placed)
-    monkeypatch.setattr(audio, "scan", lambda _: SimpleNamespace(first=0.0))
-    found = list(audio.windows("x", VideoInfo("x", "x", snippets=5, has_audio=True), GRID))
+    monkeypatch.setattr(audio, "decode_audio", placed)
+    monkeypatch.setattr(audio, "scan_packets", lambda _: SimpleNamespace(first=0.0))
+    found = list(audio.read_audio_windows("x", VideoInfo("x", "x", snippets=5, has_audio=True), GRID))
     assert [w.coverage for w in found] == [1.0] * 5

@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures, VideoInfo, Window
 from clip_ae.data.parquet import read_rows
 from clip_ae.media import video
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.media.probe import probe
-from clip_ae.media.readers import Reader, by_decord, by_pyav
-from clip_ae.pipeline.extraction import Extraction
+from clip_ae.media.probe import probe_video
+from clip_ae.media.readers import FrameReader, read_with_decord, read_with_pyav
+from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.stages import probe as probe_stage
 from tests.media_files import cut_before, joined, read_counter, restamped, write_sound, write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 SHORT = 72
 # Seconds that a hanging decoder is given.
 WATCHDOG = 2.0
@@ -311,11 +311,11 @@ def grey(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p", "yuv444p", "yuvj444p", "yuv420p10le"])
-@pytest.mark.parametrize("reader", [by_pyav, by_decord])
-def test_any_range_and_depth_is_equally_bright(tmp_path: Path, pix_fmt: str, reader: Reader) -> None:
+@pytest.mark.parametrize("reader", [read_with_pyav, read_with_decord])
+def test_any_range_and_depth_is_equally_bright(tmp_path: Path, pix_fmt: str, reader: FrameReader) -> None:
     path = write_video(tmp_path / "x.mp4", frames=16, pix_fmt=pix_fmt, draw=grey)
-    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
-    [window] = video.windows(str(path), info, GRID, SHORT, 0, reader=reader)
+    info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
+    [window] = video.read_video_windows(str(path), info, GRID, SHORT, 0, reader=reader)
     assert window.coverage == 1
     assert np.abs(window.data.astype(int) - 200).max() <= 4
 
@@ -405,10 +405,12 @@ class Fragile(Decoder):
 
     names: ClassVar = {"hangs": signal.SIGSTOP, "dies": signal.SIGSEGV}
 
-    def video(self, path: Path, info: VideoInfo, grid: Grid, short_side: int, lookahead: int = 0) -> Iterator[Window]:
+    def video(
+        self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
+    ) -> Iterator[Window]:
         return self._struck(path, super().video(path, info, grid, short_side, lookahead))
 
-    def audio(self, path: Path, info: VideoInfo, grid: Grid) -> Iterator[Window]:
+    def audio(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
         return self._struck(path, super().audio(path, info, grid))
 
     def _struck(self, path: Path, windows: Iterator[Window]) -> Iterator[Window]:
@@ -456,7 +458,7 @@ class Folder:
     def extracted(self, encoder: Ends) -> tuple[dict[str, VideoFeatures], dict[str, str]]:
         """Rows and the kind of failure, by video."""
         decoders = [Fragile(WATCHDOG) for _ in range(2)]
-        work = Extraction("rgb", GRID, encoder, Batches(), self.path, decoders)
+        work = FeatureExtractor("rgb", GRID, encoder, Batches(), self.path, decoders)
         whole = [info for info in self.infos if info.status != "failed"]
         rows = {v.video_id: v for v in work.features(whole)}
         assert list(rows) == [info.video_id for info in whole]

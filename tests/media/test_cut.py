@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.files import written
+from clip_ae.core.files import atomic_write
 from clip_ae.media.decoder_process import Decoder
 from tests.media_files import read_counter, write_video
 
@@ -20,7 +20,7 @@ def decoder():
 
 def cut(decoder: Decoder, source: Path, start: float, stop: float) -> Path:
     out = source.with_name("part.mp4")
-    with written(out) as temporary:
+    with atomic_write(out) as temporary:
         decoder.cut(source, temporary, start, stop)
     return out
 

@@ -16,19 +16,19 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import Unreadable, UserError
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio, video
-from clip_ae.media.decoder_process import Decoder, decoders
-from clip_ae.media.probe import probe
-from clip_ae.media.shared_buffer import Form
+from clip_ae.media.decoder_process import Decoder, create_decoders
+from clip_ae.media.probe import probe_video
+from clip_ae.media.shared_buffer import SlotSpec
 from tests.media_files import write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 
 
-def info_of(path: Path, grid: Grid = GRID) -> VideoInfo:
-    return VideoInfo(path.stem, path.name, **vars(probe(str(path), grid)))
+def info_of(path: Path, grid: SnippetGrid = GRID) -> VideoInfo:
+    return VideoInfo(path.stem, path.name, **vars(probe_video(str(path), grid)))
 
 
 def assert_same(found: Iterable[Window], wanted: Iterable[Window]) -> int:
@@ -45,10 +45,10 @@ def test_the_child_gives_what_the_readers_give(tmp_path: Path) -> None:
     path = write_video(tmp_path / "-odd {name}\n.mp4", tone=[440])
     info = info_of(path)
     with Decoder() as decoder:
-        assert decoder.probe(path, GRID) == probe(str(path), GRID)
+        assert decoder.probe(path, GRID) == probe_video(str(path), GRID)
         pairs = [
-            (decoder.video(path, info, GRID, 32, 1), video.windows(str(path), info, GRID, 32, 1)),
-            (decoder.audio(path, info, GRID), audio.windows(str(path), info, GRID)),
+            (decoder.video(path, info, GRID, 32, 1), video.read_video_windows(str(path), info, GRID, 32, 1)),
+            (decoder.audio(path, info, GRID), audio.read_audio_windows(str(path), info, GRID)),
         ]
         for guarded, direct in pairs:
             assert assert_same(guarded, direct) == info.snippets
@@ -58,13 +58,13 @@ def test_the_child_gives_what_the_readers_give(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stride", [2, 4, 16, 20])
 def test_any_grid_through_fewer_slots_than_windows(tmp_path: Path, stride: int, lookahead: int) -> None:
     """Windows that overlap, touch, or leave frames out, each with its frames where the ring has turned round."""
-    grid = Grid(stride=stride)
+    grid = SnippetGrid(stride=stride)
     path = write_video(tmp_path / "x.mp4", frames=300)
     info = info_of(path, grid)
-    assert info.snippets > Form((), "u1", grid.overlap(lookahead)).count
+    assert info.snippets > SlotSpec((), "u1", grid.overlap(lookahead)).count
     with Decoder(watchdog=20) as decoder:
         found = decoder.video(path, info, grid, 32, lookahead)
-        assert assert_same(found, video.windows(str(path), info, grid, 32, lookahead)) == info.snippets
+        assert assert_same(found, video.read_video_windows(str(path), info, grid, 32, lookahead)) == info.snippets
 
 
 def test_a_decoder_works_ahead_no_further_than_its_slots(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_decoder_works_ahead_no_further_than_its_slots(tmp_path: Path) -> None
         time.sleep(0.3)
         np.testing.assert_array_equal(first.data, kept)
         later = [np.shares_memory(window.data, memory) for window in windows]
-        assert later.index(True) == Form((), "u1").count - 1
+        assert later.index(True) == SlotSpec((), "u1").count - 1
 
 
 def test_a_decoder_that_hangs_is_killed_and_the_next_video_is_read(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path,
             if len(found) == taken:
                 _settle(lambda: _has_word(decoder))
                 first = _strike(decoder)
-        assert assert_same(found, video.windows(str(path), info, GRID, 64, 0)) == 10
+        assert assert_same(found, video.read_video_windows(str(path), info, GRID, 64, 0)) == 10
         assert decoder.process is not None
         assert decoder.process.pid != first
 
@@ -292,9 +292,9 @@ def _runs(pid: int) -> bool:
 
 
 def test_at_least_one_decoder_reads() -> None:
-    assert len(decoders(3, 60, 4)) == 3
+    assert len(create_decoders(3, 60, 4)) == 3
     with pytest.raises(UserError, match="--workers 0: at least one"):
-        decoders(0, 60, 4)
+        create_decoders(0, 60, 4)
 
 
 def test_av_stays_silent_by_itself() -> None:

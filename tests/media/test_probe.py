@@ -5,24 +5,24 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import Grid
-from clip_ae.media.probe import probe
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.media.probe import probe_video
 from tests.media.hostile_media import black, bomb
 from tests.media_files import truncated, write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 
 
 def kind_of(path: Path) -> str:
     with pytest.raises(Unreadable) as caught:
-        probe(str(path), GRID)
+        probe_video(str(path), GRID)
     assert str(path.parent) not in str(caught.value)
     return caught.value.kind
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_facts_of_a_whole_video(tmp_path: Path, suffix: str) -> None:
-    facts = probe(str(write_video(tmp_path / f"x.{suffix}", frames=60, fps=30, tone=[440, 440])), GRID)
+    facts = probe_video(str(write_video(tmp_path / f"x.{suffix}", frames=60, fps=30, tone=[440, 440])), GRID)
     assert (facts.frames, facts.width, facts.height) == (60, 96, 64)
     assert (facts.duration, facts.fps) == (pytest.approx(2.0, abs=0.002), pytest.approx(30, abs=0.03))
     assert (facts.has_audio, facts.audio_rate, facts.audio_channels) == (True, 48000, 2)
@@ -31,20 +31,20 @@ def test_facts_of_a_whole_video(tmp_path: Path, suffix: str) -> None:
 
 def test_time_starts_with_the_first_frame(tmp_path: Path) -> None:
     for suffix in ("mp4", "mkv"):
-        facts = probe(str(write_video(tmp_path / f"x.{suffix}", frames=50, start=30.0)), GRID)
+        facts = probe_video(str(write_video(tmp_path / f"x.{suffix}", frames=50, start=30.0)), GRID)
         assert (facts.duration, facts.status) == (pytest.approx(2.0), "ok")
 
 
 def test_duration_is_that_of_the_picture_where_sound_lasts_longer(tmp_path: Path) -> None:
     for suffix in ("mp4", "mkv"):
-        facts = probe(str(write_video(tmp_path / f"x.{suffix}", tone=[440], sound_seconds=6.0)), GRID)
+        facts = probe_video(str(write_video(tmp_path / f"x.{suffix}", tone=[440], sound_seconds=6.0)), GRID)
         assert (facts.duration, facts.status) == (pytest.approx(2.0), "ok")
 
 
 def test_a_truncated_file_keeps_its_claimed_length(tmp_path: Path) -> None:
     for suffix, container in (("mp4", {"movflags": "faststart"}), ("mkv", {})):
         path = write_video(tmp_path / f"x.{suffix}", frames=250, container=container)
-        facts = probe(str(truncated(path, 0.5)), GRID)
+        facts = probe_video(str(truncated(path, 0.5)), GRID)
         assert (facts.duration, facts.snippets) == (pytest.approx(10.0, abs=0.05), 16)
         assert facts.status == "partial"
         assert "of 10.00 claimed seconds" in facts.reason
@@ -56,13 +56,13 @@ def test_an_absurd_claim_is_not_believed(tmp_path: Path) -> None:
     # Matroska's Duration: an eight-byte float, in milliseconds.
     at = raw.find(b"\x44\x89\x88") + 3
     path.write_bytes(raw[:at] + struct.pack(">d", 1e9) + raw[at + 8 :])
-    facts = probe(str(path), GRID)
+    facts = probe_video(str(path), GRID)
     assert (facts.duration, facts.snippets, facts.status) == (pytest.approx(2.0), 3, "partial")
     assert "of 1000000.00 claimed seconds" in facts.reason
 
 
 def test_rotation_turns_width_and_height(tmp_path: Path) -> None:
-    facts = probe(str(write_video(tmp_path / "x.mp4", rotation=270)), GRID)
+    facts = probe_video(str(write_video(tmp_path / "x.mp4", rotation=270)), GRID)
     assert (facts.width, facts.height) == (64, 96)
 
 
@@ -96,11 +96,11 @@ def test_frames_too_few_for_their_time_are_refused(tmp_path: Path) -> None:
     """A frame may stay for ten seconds on average, and for ten minutes once."""
     assert kind_of(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 200_000])) == "timestamps"
     assert kind_of(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 640])) == "timestamps"
-    assert probe(str(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 620])), GRID).status == "ok"
+    assert probe_video(str(write_video(tmp_path / "x.mkv", pts=[0, 0.04, 620])), GRID).status == "ok"
 
 
 def test_pictures_larger_than_any_screen_are_refused(tmp_path: Path) -> None:
     for width in (8192, 8193):
         bomb(black(width, 8192, 1, 0, 1), (width, 8192))(tmp_path / f"{width}.mov")
-    assert probe(str(tmp_path / "8192.mov"), GRID).width == 8192
+    assert probe_video(str(tmp_path / "8192.mov"), GRID).width == 8192
     assert kind_of(tmp_path / "8193.mov") == "size"

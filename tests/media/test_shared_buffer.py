@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.media.shared_buffer import AHEAD, Form, Ring
+from clip_ae.media.shared_buffer import NUM_SPARE_SLOTS, SharedBuffer, SlotSpec
 
-FORM = Form((2, 3), "f4", overlap=2)
+FORM = SlotSpec((2, 3), "f4", overlap=2)
 
 
-def fill(ring: Ring) -> None:
+def fill(ring: SharedBuffer) -> None:
     ring.slots(FORM)[3] = 7
     try:
         os.ftruncate(ring.file, 0)
@@ -22,14 +22,14 @@ def fill(ring: Ring) -> None:
 
 
 def test_a_child_writes_what_we_read_and_cannot_shrink_it() -> None:
-    ring, threads = Ring(), threading.active_count()
+    ring, threads = SharedBuffer(), threading.active_count()
     slots = ring.slots(FORM)
     child = multiprocessing.get_context("spawn").Process(target=fill, args=(ring,))
     child.start()
     # It inherits the file: no thread of ours waits to hand it over.
     assert threading.active_count() == threads
     child.join()
-    assert slots.shape == (2 + AHEAD, 2, 3)
+    assert slots.shape == (2 + NUM_SPARE_SLOTS, 2, 3)
     assert slots.dtype == np.float32
     assert slots[:, 0, 0].tolist() == [0, 0, 0, 7, 8, 0]
     with pytest.raises(PermissionError):
@@ -38,13 +38,13 @@ def test_a_child_writes_what_we_read_and_cannot_shrink_it() -> None:
 
 
 def test_one_form_is_one_memory_and_a_larger_one_has_room() -> None:
-    ring = Ring()
+    ring = SharedBuffer()
     small, again = ring.slots(FORM), ring.slots(FORM)
     small[1] = 5
     assert (again[1] == 5).all()
-    large = ring.slots(Form((500, 300), "u1"))
+    large = ring.slots(SlotSpec((500, 300), "u1"))
     large[-1, -1, -1] = 255
-    assert large.shape == (1 + AHEAD, 500, 300)
+    assert large.shape == (1 + NUM_SPARE_SLOTS, 500, 300)
     ring.close()
     # Memory lives as long as someone looks at it.
     assert large[-1, -1, -1] == 255
@@ -55,7 +55,7 @@ def test_the_ring_has_no_name_and_leaves_no_file_open() -> None:
         return sorted(os.listdir("/dev/shm"))
 
     before, files = named(), len(os.listdir("/proc/self/fd"))
-    ring = Ring()
+    ring = SharedBuffer()
     slots = ring.slots(FORM)
     assert os.readlink(f"/proc/self/fd/{ring.file}").startswith("/memfd:")
     assert named() == before
@@ -66,4 +66,4 @@ def test_the_ring_has_no_name_and_leaves_no_file_open() -> None:
 
 def test_more_than_the_address_space_is_a_memory_error(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
-        Ring().slots(Form((1 << 47,), "u1"))
+        SharedBuffer().slots(SlotSpec((1 << 47,), "u1"))

@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import TOLERANCE, Grid
+from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S, SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import video
-from clip_ae.media.probe import probe
-from clip_ae.media.readers import Reader, by_decord, by_pyav
+from clip_ae.media.probe import probe_video
+from clip_ae.media.readers import FrameReader, read_with_decord, read_with_pyav
 from tests.media_files import counter_frame, read_counter, truncated, write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 
 
-def windows(path: Path, grid: Grid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
-    info = VideoInfo(path.stem, path.name, **vars(probe(str(path), grid)))
-    return list(video.windows(str(path), info, grid, 64, lookahead, **options))
+def windows(path: Path, grid: SnippetGrid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
+    info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), grid)))
+    return list(video.read_video_windows(str(path), info, grid, 64, lookahead, **options))
 
 
 def counters(found: Sequence[Window]) -> list[int]:
@@ -37,7 +37,7 @@ def expected(path: Path, total: int) -> list[int]:
     with av.open(str(path)) as container:
         times = np.array(sorted(float(f.pts * f.time_base) for f in container.decode(video=0) if f.pts is not None))
     times -= times[0]
-    return [int(np.flatnonzero(times <= j / 25 + TOLERANCE)[-1]) for j in range(total)]
+    return [int(np.flatnonzero(times <= j / 25 + TIMESTAMP_TOLERANCE_S)[-1]) for j in range(total)]
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -77,28 +77,28 @@ def test_decord_shows_the_same_or_says_that_it_cannot(tmp_path: Path, name: str)
     assert found[0].data.shape == (16, 64, 86, 3)
     if name in UNSUITED:
         with pytest.raises(Unreadable, match="decord cannot read it"):
-            windows(path, reader=by_decord)
+            windows(path, reader=read_with_decord)
         return
-    for one, other in zip(found, windows(path, reader=by_decord), strict=True):
+    for one, other in zip(found, windows(path, reader=read_with_decord), strict=True):
         assert counters([one]) == counters([other])
         assert np.abs(one.data - other.data.astype(float)).mean() < 2
 
 
 @pytest.mark.parametrize("short_side", [64, 96])
-@pytest.mark.parametrize("reader", [by_pyav, by_decord])
-def test_frames_are_red_green_blue(tmp_path: Path, reader: Reader, short_side: int) -> None:
+@pytest.mark.parametrize("reader", [read_with_pyav, read_with_decord])
+def test_frames_are_red_green_blue(tmp_path: Path, reader: FrameReader, short_side: int) -> None:
     colour = (200, 120, 40)
     path = write_video(tmp_path / "x.mp4", 16, draw=lambda _, size: np.full((*size[::-1], 3), colour, np.uint8))
-    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
-    [window] = video.windows(str(path), info, GRID, short_side, 0, reader=reader)
+    info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
+    [window] = video.read_video_windows(str(path), info, GRID, short_side, 0, reader=reader)
     assert np.abs(window.data - np.array(colour)).max() <= 4
 
 
 @pytest.mark.parametrize("short_side", [16, 32, 48, 64])
 def test_narrow_frames_have_three_channels(tmp_path: Path, short_side: int) -> None:
     path = write_video(tmp_path / "x.mp4", size=(96, 64))
-    info = VideoInfo("x", path.name, **vars(probe(str(path), GRID)))
-    found = list(video.windows(str(path), info, GRID, short_side, 0))
+    info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
+    found = list(video.read_video_windows(str(path), info, GRID, short_side, 0))
     assert found[0].data.shape == (16, short_side, short_side * 3 // 2, 3)
     assert counters(found) == list(range(48))
 
@@ -117,7 +117,7 @@ def test_lookahead_shows_the_next_snippets_first_frames(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stride", [4, 16, 20])
 def test_snippets_may_overlap_or_leave_gaps(tmp_path: Path, stride: int) -> None:
-    found = windows(write_video(tmp_path / "x.mp4", frames=60), Grid(stride=stride))
+    found = windows(write_video(tmp_path / "x.mp4", frames=60), SnippetGrid(stride=stride))
     for window in found:
         begin = window.snippet * stride
         assert counters([window]) == [min(j, 59) for j in range(begin, begin + 16)]
@@ -170,7 +170,7 @@ def test_a_phones_rotation_is_undone(tmp_path: Path) -> None:
 
 @given(st.integers(1, 4000), st.integers(1, 4000), st.integers(16, 400))
 def test_scaled_keeps_the_short_side_and_the_aspect(width: int, height: int, short: int) -> None:
-    size = video.scaled(width, height, short)
+    size = video.scale_size(width, height, short)
     assert min(size) in (short, short - 1)
     assert size[0 if width >= height else 1] % 2 == 0
     assert abs(max(size) / short - max(width, height) / min(width, height)) <= 1 / short + 1e-9

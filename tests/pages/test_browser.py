@@ -10,19 +10,19 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.page import page, table
-from clip_ae.pages.report.videos import Shown, data, timelines
+from clip_ae.pages.page import render_html_page, render_html_table
+from clip_ae.pages.report.videos import VideoEntry, build_page_data, render_timelines
 from tests.media_files import write_video
 from tests.pages.browser import card, cards, chromium, focused, one, prefer, resize, second, wait
 
-GRID = Grid()
+GRID = SnippetGrid()
 EVIL = '</script><b id="evil">&'
 NAMES = {"cluster-00": "jump", "cluster-01": "run"}
 
 
-def shown(name: str, ap: float, start: float, file: str | None = None, rows: int = 12) -> Shown:
+def shown(name: str, ap: float, start: float, file: str | None = None, rows: int = 12) -> VideoEntry:
     """A video of 8 s: an annotated jump, a jump and two runs found, the last one weak."""
     found = [
         Detection(name, "cluster-00", 0.9, start, start + 2),
@@ -31,16 +31,16 @@ def shown(name: str, ap: float, start: float, file: str | None = None, rows: int
     ]
     curve = [k / rows for k in range(rows)]
     truth = [Instance("jump", start, start + 2)]
-    return Shown(name, 8.0, curve, {"cluster-00": curve}, found, truth, [-20.0] * rows, ap, file)
+    return VideoEntry(name, 8.0, curve, {"cluster-00": curve}, found, truth, [-20.0] * rows, ap, file)
 
 
 VIDEOS = [shown("b", 0.9, 1.0, "here/b.mp4"), shown("a", 0.1, 4.0, "gone/a.mp4"), shown(EVIL, 0.5, 2.0)]
 
 
-def write(path: Path, videos: list[Shown]) -> str:
-    wide = table("In seconds", ["row", *"abcdefgh"], [["one", *["12.345"] * 8]])
-    sections = {"Scores": wide, "Videos": timelines(videos)}
-    path.write_text(page("Actions", "of a test", sections, data(videos, NAMES, GRID), "{}"))
+def write(path: Path, videos: list[VideoEntry]) -> str:
+    wide = render_html_table("In seconds", ["row", *"abcdefgh"], [["one", *["12.345"] * 8]])
+    sections = {"Scores": wide, "Videos": render_timelines(videos)}
+    path.write_text(render_html_page("Actions", "of a test", sections, build_page_data(videos, NAMES, GRID), "{}"))
     return path.as_uri()
 
 
@@ -152,7 +152,7 @@ def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_s
 
 def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
     found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
-    chrome.get(write(tmp_path / "faint.html", [Shown("v", 8.0, [0.5] * 12, {}, found)]))
+    chrome.get(write(tmp_path / "faint.html", [VideoEntry("v", 8.0, [0.5] * 12, {}, found)]))
     assert one(chrome, "#told").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
     slide(chrome, 1000)
     assert one(chrome, "#told").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
@@ -287,14 +287,14 @@ def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
 
 
 def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
-    odd = Shown("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
+    odd = VideoEntry("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
     chrome.get(write(tmp_path / "odd.html", [odd]))
     Select(one(chrome, "#class")).select_by_index(1)
     assert one(chrome, "#told").text.startswith("1 of 1 videos")
 
 
 def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
-    video = Shown("v", 8.0, [0.5] * 12, {"cluster-09": [0.5] * 12}, [], [Instance("jump", 1, 2)])
+    video = VideoEntry("v", 8.0, [0.5] * 12, {"cluster-09": [0.5] * 12}, [], [Instance("jump", 1, 2)])
     chrome.get(write(tmp_path / "classes.html", [video]))
     assert [option.text for option in Select(one(chrome, "#class")).options] == ["all", "jump"]
 
@@ -334,8 +334,8 @@ def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
 
 def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> None:
     names = ("Scores", "Clusters", "Errors", "Training", "Sources")
-    sections = {"Videos": timelines([]), **dict.fromkeys(names, "")}
-    (tmp_path / "links.html").write_text(page("Actions", "", sections, data([], {}, GRID), "{}"))
+    sections = {"Videos": render_timelines([]), **dict.fromkeys(names, "")}
+    (tmp_path / "links.html").write_text(render_html_page("Actions", "", sections, build_page_data([], {}, GRID), "{}"))
     resize(chrome, 320, 800, phone=True)
     chrome.get((tmp_path / "links.html").as_uri())
     for name in names:
@@ -409,6 +409,6 @@ def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
 def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "none.html", []))
     assert one(chrome, "#told").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
-    chrome.get(write(tmp_path / "bare.html", [Shown("v", 0.0, [], {})]))
+    chrome.get(write(tmp_path / "bare.html", [VideoEntry("v", 0.0, [], {})]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     assert chrome.get_log("browser") == []

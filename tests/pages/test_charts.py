@@ -21,7 +21,7 @@ def points(html: str, kind: str) -> list[list[tuple[float, ...]]]:
 
 
 def test_curves_fill_their_place_and_have_a_mark_each() -> None:
-    html = charts.curves({"total": [(1, 2.0), (11, 1.0)], "sparsity": [(1, 0.0), (6, 0.5), (11, 1)]}, "losses")
+    html = charts.render_curves({"total": [(1, 2.0), (11, 1.0)], "sparsity": [(1, 0.0), (6, 0.5), (11, 1)]}, "losses")
     total, sparsity = points(html, "polyline")
     assert total == [(0, 0), (100, 50)]
     assert sparsity == [(0, 100), (50, 75), (100, 50)]
@@ -32,50 +32,50 @@ def test_curves_fill_their_place_and_have_a_mark_each() -> None:
 
 
 def test_a_band_lies_around_its_line() -> None:
-    html = charts.curves({"mAP": [(0, 5.0), (1, 5.0)]}, "mAP", band=[(0, 4.0, 10.0), (1, 5.0, 6.0)])
+    html = charts.render_curves({"mAP": [(0, 5.0), (1, 5.0)]}, "mAP", band=[(0, 4.0, 10.0), (1, 5.0, 6.0)])
     assert points(html, "polygon") == [[(0, 0), (100, 40), (100, 50), (0, 60)]]
 
 
 def test_lines_differ_in_colour_or_in_dashes() -> None:
-    html = charts.curves({f"loss {k}": [(0, k), (1, k)] for k in range(13)}, "losses")
+    html = charts.render_curves({f"loss {k}": [(0, k), (1, k)] for k in range(13)}, "losses")
     styles = [e.attrib["style"] for e in parse(html) if e.tag == "polyline"]
     assert len(set(styles)) == 13
 
 
 def test_more_lines_than_styles_are_all_drawn() -> None:
-    html = charts.curves({f"loss {k}": [(0, k), (1, k)] for k in range(40)}, "losses")
+    html = charts.render_curves({f"loss {k}": [(0, k), (1, k)] for k in range(40)}, "losses")
     assert len(points(html, "polyline")) == 40
 
 
 def test_one_point_and_none_are_pictures_too() -> None:
-    parse(charts.curves({"a": [(3, 0.0)]}, "one"))
-    assert charts.curves({}, "none") == ""
-    parse(charts.bars({}))
+    parse(charts.render_curves({"a": [(3, 0.0)]}, "one"))
+    assert charts.render_curves({}, "none") == ""
+    parse(charts.render_bars({}))
 
 
 def test_every_word_is_escaped() -> None:
     for html in (
-        charts.bars({EVIL: 0.5}),
-        charts.curves({EVIL: [(0, 1.0), (1, 2.0)]}, EVIL),
-        charts.stacked({EVIL: {EVIL: 1.0}}, {EVIL: "red"}),
-        charts.legend({EVIL: "red"}),
+        charts.render_bars({EVIL: 0.5}),
+        charts.render_curves({EVIL: [(0, 1.0), (1, 2.0)]}, EVIL),
+        charts.render_stacked_bars({EVIL: {EVIL: 1.0}}, {EVIL: "red"}),
+        charts.render_legend({EVIL: "red"}),
     ):
         parse(html)
         assert "<script" not in html
 
 
 def test_bars_are_as_long_as_their_share_and_never_longer_than_the_place() -> None:
-    widths = re.findall(r"width:([\d.]+)%", charts.bars({"a": 0.25, "b": 1.5, "c": -0.1}))
+    widths = re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.25, "b": 1.5, "c": -0.1}))
     assert widths == ["25.00", "100.00", "0.00"]
 
 
 def test_a_full_bar_is_as_long_as_its_place() -> None:
-    assert re.findall(r"width:([\d.]+)%", charts.bars({"a": 0.1, "b": 0.05}, full=0.1)) == ["100.00", "50.00"]
+    assert re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.1, "b": 0.05}, full=0.1)) == ["100.00", "50.00"]
 
 
 def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row() -> None:
     fills = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
-    html = charts.stacked({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, fills)
+    html = charts.render_stacked_bars({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, fills)
     widths = [(float(w), fill) for w, fill in re.findall(r"width:([\d.]+)%;background:(#\w+)", html)]
     assert widths == [(75.0, "#000000"), (25.0, "#ffffff")]
     assert sum(w for w, _ in widths) == pytest.approx(100)

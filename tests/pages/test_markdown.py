@@ -5,11 +5,17 @@ import io
 import json
 import re
 
-from clip_ae.pages.markdown import bullets, csv_text, page, section, table
+from clip_ae.pages.markdown import (
+    format_csv,
+    render_bullets,
+    render_markdown_page,
+    render_markdown_table,
+    render_section,
+)
 
 
 def test_columns_line_up_words_left_and_figures_right() -> None:
-    assert table(["run", "0.5"], [["a", "7.1 ± 0.2"], ["longer", "-"]], text=1).splitlines() == [
+    assert render_markdown_table(["run", "0.5"], [["a", "7.1 ± 0.2"], ["longer", "-"]], text=1).splitlines() == [
         "| run    |       0.5 |",
         "| ------ | --------: |",
         "| a      | 7.1 ± 0.2 |",
@@ -18,21 +24,23 @@ def test_columns_line_up_words_left_and_figures_right() -> None:
 
 
 def test_a_bar_in_a_cell_ends_no_cell() -> None:
-    lines = table(["name", "x"], [["a|b", "1"]], text=1).splitlines()
+    lines = render_markdown_table(["name", "x"], [["a|b", "1"]], text=1).splitlines()
     assert lines[2] == "| a\\|b |   1 |"
     assert len({len(line) for line in lines}) == 1
     assert len(re.findall(r"(?<!\\)\|", lines[2])) == 3
 
 
 def test_long_notes_are_wrapped_inside_their_item() -> None:
-    lines = bullets(["word " * 60, "short"]).splitlines()
+    lines = render_bullets(["word " * 60, "short"]).splitlines()
     assert max(map(len, lines)) <= 110
     assert [line[:2] for line in lines] == ["- ", "  ", "  ", "- "]
 
 
 def test_a_page_keeps_its_parts_apart_and_its_record_hidden() -> None:
     record = json.dumps({"spec": {"dataset": "-->"}})
-    text = page("Title", ["lead"], [section("One", "", "body"), section("Two", "end")], record)
+    text = render_markdown_page(
+        "Title", ["lead"], [render_section("One", "", "body"), render_section("Two", "end")], record
+    )
     shown, hidden = text.split("<!-- provenance ")
     assert shown == "# Title\n\n- lead\n\n## One\n\nbody\n\n## Two\n\nend\n\n"
     assert hidden.index("-->") == len(hidden) - len("-->\n")
@@ -41,4 +49,4 @@ def test_a_page_keeps_its_parts_apart_and_its_record_hidden() -> None:
 
 def test_csv_quotes_what_it_must() -> None:
     rows = [["a, b", '"x"', "1.5"], ["two\nlines", "", "-"]]
-    assert list(csv.reader(io.StringIO(csv_text(["p", "q", "r"], rows)))) == [["p", "q", "r"], *rows]
+    assert list(csv.reader(io.StringIO(format_csv(["p", "q", "r"], rows)))) == [["p", "q", "r"], *rows]

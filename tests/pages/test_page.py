@@ -4,7 +4,14 @@ import json
 import re
 from html.parser import HTMLParser
 
-from clip_ae.pages.page import card, figure, figures, folded, page, table
+from clip_ae.pages.page import (
+    render_card,
+    render_figure,
+    render_html_page,
+    render_html_table,
+    render_key_numbers,
+    wrap_collapsible,
+)
 
 EVIL = '</script><!--<script>alert("x")//&'
 VOID = {"meta", "input", "br", "link", "img"}
@@ -35,12 +42,12 @@ class Balance(HTMLParser):
 
 def test_names_end_no_element_and_json_comes_back() -> None:
     parts = [
-        table(EVIL, [EVIL], [[EVIL, EVIL]]),
-        figures({EVIL: EVIL}),
-        figure(EVIL, EVIL, card("x")),
-        folded(EVIL, "y"),
+        render_html_table(EVIL, [EVIL], [[EVIL, EVIL]]),
+        render_key_numbers({EVIL: EVIL}),
+        render_figure(EVIL, EVIL, render_card("x")),
+        wrap_collapsible(EVIL, "y"),
     ]
-    text = page(EVIL, EVIL, {EVIL: "".join(parts)}, json.dumps({"id": EVIL}), json.dumps({"stage": EVIL}))
+    text = render_html_page(EVIL, EVIL, {EVIL: "".join(parts)}, json.dumps({"id": EVIL}), json.dumps({"stage": EVIL}))
     seen = Balance()
     seen.feed(text)
     assert seen.open == []
@@ -51,12 +58,12 @@ def test_names_end_no_element_and_json_comes_back() -> None:
 
 
 def test_links_lead_to_sections() -> None:
-    text = page("t", "l", {"Scores": "", "What is wrong": ""}, "{}", "{}")
+    text = render_html_page("t", "l", {"Scores": "", "What is wrong": ""}, "{}", "{}")
     links = re.findall(r'<a href="#([^"]+)">', text)
     assert links == re.findall(r'<section id="([^"]+)">', text) == ["scores", "what-is-wrong"]
 
 
 def test_it_reaches_for_nothing_outside() -> None:
-    text = page("t", "l", {}, "{}", "{}")
+    text = render_html_page("t", "l", {}, "{}", "{}")
     assert not re.findall(r'(?:src|href)="(?!#)', text)
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

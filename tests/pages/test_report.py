@@ -9,21 +9,21 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.config.schema import MAPPINGS
-from clip_ae.core.error_types import KINDS
-from clip_ae.core.timeline import Grid
+from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.error_types import ERROR_TYPES
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.report.clusters import clusters, matrix
-from clip_ae.pages.report.error_charts import errors
-from clip_ae.pages.report.scores import scores
-from clip_ae.pages.report.training_curves import training
-from clip_ae.pages.report.videos import Shown, curve, data, timelines
+from clip_ae.pages.report.clusters import render_clusters, render_contingency
+from clip_ae.pages.report.error_charts import render_errors
+from clip_ae.pages.report.scores import render_scores
+from clip_ae.pages.report.training_curves import render_training_curves
+from clip_ae.pages.report.videos import VideoEntry, build_page_data, encode_curve, render_timelines
 
-GRID = Grid()
+GRID = SnippetGrid()
 
 
-def packed(videos: list[Shown], names: dict[str, str] | None = None) -> Any:
-    return json.loads(data(videos, names or {}, GRID))
+def packed(videos: list[VideoEntry], names: dict[str, str] | None = None) -> Any:
+    return json.loads(build_page_data(videos, names or {}, GRID))
 
 
 def bytes_of(text: str) -> list[int]:
@@ -32,53 +32,53 @@ def bytes_of(text: str) -> list[int]:
 
 @given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=50), st.integers(1, 7))
 def test_a_curve_keeps_peaks_to_a_byte(values: list[float], chunk: int) -> None:
-    found = bytes_of(curve(values, chunk))
+    found = bytes_of(encode_curve(values, chunk))
     expected = [max(values[k : k + chunk]) for k in range(0, len(values), chunk)]
     np.testing.assert_allclose(np.array(found) / 255, np.clip(expected, 0, 1), atol=0.5 / 255 + 1e-9)
 
 
 def test_labels_are_classes_and_clusters_by_their_class() -> None:
     found = [Detection("v", "cluster-01", 0.25, 1, 2), Detection("v", "cluster-00", 0.123456, 3, 4.5678)]
-    video = Shown("v", 10.0, [0.5], {"cluster-00": [1.0]}, found, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4")
+    video = VideoEntry("v", 10.0, [0.5], {"cluster-00": [1.0]}, found, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4")
     content = packed([video], {"cluster-00": "jump", "cluster-01": "run"})
     assert content["labels"] == [["jump", None], ["jump", "cluster-00"], ["run", "cluster-01"]]
     assert list(content["colours"]) == ["jump", "run"]
     (one,) = content["videos"]
     assert one["truth"] == [[0, 3, 4]]
     assert one["found"] == [[2, 0.25, 1, 2], [1, 0.1235, 3, 4.57]]
-    assert one["activation"] == {"1": curve([1.0])}
+    assert one["activation"] == {"1": encode_curve([1.0])}
     assert (one["id"], one["seconds"], one["ap"], one["file"]) == ("v", 10.0, 0.5, "x/v.mp4")
 
 
 def test_without_names_a_cluster_stands_for_itself() -> None:
-    content = packed([Shown("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
+    content = packed([VideoEntry("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
     assert content["labels"] == [["cluster-07", None]]
 
 
 def test_a_class_that_was_told_is_one_label() -> None:
-    video = Shown("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
+    video = VideoEntry("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
     content = packed([video], {"jump": "jump"})
     assert content["labels"] == [["jump", None]]
     assert content["videos"][0]["found"] == [[0, 0.5, 0, 1]]
 
 
 def test_points_have_the_time_of_their_snippets() -> None:
-    (short,) = packed([Shown("v", 1.0, [0.1, 0.9], {})])["videos"]
+    (short,) = packed([VideoEntry("v", 1.0, [0.1, 0.9], {})])["videos"]
     assert (short["first"], short["step"]) == (0.32, 0.64)
-    (long,) = packed([Shown("v", 800.0, [0.0] * 1201, {})])["videos"]
+    (long,) = packed([VideoEntry("v", 800.0, [0.0] * 1201, {})])["videos"]
     assert (long["first"], long["step"]) == (0.32 + 0.64, 3 * 0.64)
     assert len(bytes_of(long["attention"])) == 401
 
 
 def test_loudness_lies_between_a_quiet_room_and_full_scale() -> None:
-    (video,) = packed([Shown("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
+    (video,) = packed([VideoEntry("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
     assert bytes_of(video["loudness"]) == [255, 128, 0, 0]
-    assert packed([Shown("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
+    assert packed([VideoEntry("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
 
 
 def test_the_strongest_detections_are_kept_and_all_are_counted() -> None:
     found = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
-    (video,) = packed([Shown("v", 1.0, [0.0], {}, found)])["videos"]
+    (video,) = packed([VideoEntry("v", 1.0, [0.0], {}, found)])["videos"]
     assert video["all"] == 700
     assert [score for _, score, *_ in video["found"]] == [k / 1000 for k in range(699, 499, -1)]
 
@@ -92,14 +92,14 @@ def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() 
     vocabulary = {f"a sentence, or a few words, with the number {k}": moments for k in range(500)}
     for number, searched in ((500, {}), (500, vocabulary), (5000, {}), (5000, vocabulary)):
         videos = [
-            Shown(f"video_{k:07d}", 576, curves[3], activation, found, truth, [-20.0] * 900) for k in range(number)
+            VideoEntry(f"video_{k:07d}", 576, curves[3], activation, found, truth, [-20.0] * 900) for k in range(number)
         ]
-        assert len(data(videos, {}, GRID, searched).encode()) < 8e6
+        assert len(build_page_data(videos, {}, GRID, searched).encode()) < 8e6
 
 
 def test_orders_by_ap_are_offered_where_there_is_an_ap() -> None:
-    assert 'value="worst"' not in timelines([Shown("v", 1.0, [0.0], {})])
-    assert 'value="worst"' in timelines([Shown("v", 1.0, [0.0], {}, ap=0.0)])
+    assert 'value="worst"' not in render_timelines([VideoEntry("v", 1.0, [0.0], {})])
+    assert 'value="worst"' in render_timelines([VideoEntry("v", 1.0, [0.0], {}, ap=0.0)])
 
 
 def result(value: float) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def cells(html: str) -> dict[str, list[str]]:
 
 def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> None:
     interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
-    html = scores({0: result(0.4), 7: result(0.6)}, interval, {"UGCT": {"0.3": 51.7, "0.3:0.5": 40.0}})
+    html = render_scores({0: result(0.4), 7: result(0.6)}, interval, {"UGCT": {"0.3": 51.7, "0.3:0.5": 40.0}})
     rows = cells(html)
     assert rows["seed 7"] == ["60.0", "30.0", "45.0"]
     assert rows["mean"] == ["50.0", "25.0", "37.5"]
@@ -139,39 +139,39 @@ def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> No
 
 
 def test_one_seed_without_draws_and_without_a_published_row() -> None:
-    html = scores({3: result(0.4)}, None, {})
+    html = render_scores({3: result(0.4)}, None, {})
     assert set(cells(html)) == {"seed 3", "mean", "chance"}
     assert "±" not in html
     assert "band" not in html
 
 
 def test_clusters_stand_in_the_order_of_their_classes() -> None:
-    html = matrix({"cluster-00": {"run": 4, "jump": 1}, "cluster-01": {}, "cluster-02": {"jump": 2}})
+    html = render_contingency({"cluster-00": {"run": 4, "jump": 1}, "cluster-01": {}, "cluster-02": {"jump": 2}})
     assert re.findall(r'<th scope="row">([^<]*)<', html) == ["cluster-02", "cluster-00", "cluster-01"]
     assert re.findall(r"--share:([\d.]+)", html) == ["0.50", "0.25", "1.00"]
-    assert ">cluster-00<" in matrix({"cluster-00": {}})
+    assert ">cluster-00<" in render_contingency({"cluster-00": {}})
 
 
 def test_rounds_and_rules_are_means_over_the_seeds() -> None:
     def seed(purity: float) -> dict[str, Any]:
         quality = {"purity": purity, "nmi": 0.5, "ari": 0.25, "covered": 2, "classes": 3, "smallest": 1, "largest": 4}
-        rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in MAPPINGS}
+        rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in CLUSTER_MAPPINGS}
         return {"average": {"0.1:0.7": 0.5}, "rounds": [quality], "mapping": {"contingency": {"c": {"a": 1}}, **rules}}
 
-    rows = cells(clusters({0: seed(0.5), 1: seed(0.7)}))
+    rows = cells(render_clusters({0: seed(0.5), 1: seed(0.7)}))
     assert rows["0"] == ["60.0", "0.500", "0.250", "2.0 of 3", "1.0", "4.0"]
-    assert {name: rows[name] for name in MAPPINGS} == {name: ["30.0"] for name in MAPPINGS}
+    assert {name: rows[name] for name in CLUSTER_MAPPINGS} == {name: ["30.0"] for name in CLUSTER_MAPPINGS}
 
 
 def test_errors_by_kind_cost_and_trait() -> None:
     group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "sensitivity": 0.4}
     found = {
         "tiou": 0.5,
-        "kinds": {"10G": dict.fromkeys(KINDS, 1), "1G": {**dict.fromkeys(KINDS, 0), "true": 2}},
+        "kinds": {"10G": dict.fromkeys(ERROR_TYPES, 1), "1G": {**dict.fromkeys(ERROR_TYPES, 0), "true": 2}},
         "cost": {"background": {"average": 0.123}},
         "traits": {"length": [group], "coverage": [], "instances": []},
     }
-    html = errors(found)
+    html = render_errors(found)
     assert html.index("best 1G") < html.index("best 10G")
     assert 'aria-label="true 100.0 %"' in html
     assert re.findall(r'<i style="width:([\d.]+)%"></i></td><td>([^<]*)', html) == [("100.00", "12.3")]
@@ -180,7 +180,7 @@ def test_errors_by_kind_cost_and_trait() -> None:
 
 def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:
     log = [{"step": 1, "watched": {"x": 1}, "total": 2.0}, {"step": 9, "watched": {}, "total": 1.0}]
-    html = training({0: [log, log], 1: [log, []]})
+    html = render_training_curves({0: [log, log], 1: [log, []]})
     assert html.count("<figure>") == 4
     assert html.count("<details>") == 1
     assert "total from 2 to 1" in html

@@ -10,18 +10,20 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection
-from clip_ae.pages.page import page
+from clip_ae.pages.page import render_html_page
 from clip_ae.pages.report import search
-from clip_ae.pages.report.videos import Shown, data, timelines
+from clip_ae.pages.report.videos import VideoEntry, build_page_data, render_timelines
 from tests.media_files import write_video
 from tests.pages.browser import card, cards, chromium, focused, one, prefer, resize, second, wait
 
-GRID = Grid()
+GRID = SnippetGrid()
 EVIL = '</script><img id="evil" src="x" onerror="document.title = 1">&'
 VIDEOS = [
-    Shown(name, 8.0, [0.5] * 12, {}, [Detection(name, "jump", 0.5, 2, 3), Detection(name, label, 0.5, 5, 6)], file=file)
+    VideoEntry(
+        name, 8.0, [0.5] * 12, {}, [Detection(name, "jump", 0.5, 2, 3), Detection(name, label, 0.5, 5, 6)], file=file
+    )
     for name, label, file in (("b", "run", "b.mp4"), ("a", "run", None), (EVIL, "jump", None), ("c", "jump", None))
 ]
 
@@ -40,8 +42,8 @@ MOMENTS = {
 }
 
 
-def drawn(videos: list[Shown], found: dict[str, list[Detection]] | None = None) -> Any:
-    return json.loads(data(videos, {}, GRID, found))
+def drawn(videos: list[VideoEntry], found: dict[str, list[Detection]] | None = None) -> Any:
+    return json.loads(build_page_data(videos, {}, GRID, found))
 
 
 def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
@@ -53,11 +55,13 @@ def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
 
 
 def test_a_page_without_moments_is_the_same_but_for_them() -> None:
-    assert timelines(VIDEOS, searched=True).replace(search.box(), "").replace(search.legend(), "") == timelines(VIDEOS)
+    assert render_timelines(VIDEOS, searched=True).replace(search.render_search_box(), "").replace(
+        search.render_search_legend(), ""
+    ) == render_timelines(VIDEOS)
     searched = drawn(VIDEOS, MOMENTS)
     del searched["texts"]
     assert searched == drawn(VIDEOS)
-    assert "wanted" not in timelines(VIDEOS)
+    assert "wanted" not in render_timelines(VIDEOS)
 
 
 def test_of_a_large_vocabulary_the_best_moments_of_every_text_stay() -> None:
@@ -78,8 +82,10 @@ def chrome() -> Iterator[Chrome]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("search") / "page.html"
     write_video(path.parent / "b.mp4", frames=200, codec="libx264")
-    sections = {"Videos": timelines(VIDEOS, searched=True)}
-    path.write_text(page("Actions", "of a test", sections, data(VIDEOS, {}, GRID, MOMENTS), "{}"))
+    sections = {"Videos": render_timelines(VIDEOS, searched=True)}
+    path.write_text(
+        render_html_page("Actions", "of a test", sections, build_page_data(VIDEOS, {}, GRID, MOMENTS), "{}")
+    )
     return path
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
-from clip_ae.media.decoder_pool import AHEAD
+from clip_ae.media.decoder_pool import QUEUE_SIZE
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.media.probe import probe
-from clip_ae.pipeline.extraction import WAITING, Extraction
+from clip_ae.media.probe import probe_video
+from clip_ae.pipeline.extraction import MAX_PENDING_BATCHES, FeatureExtractor
 from tests.media_files import read_counter, write_video
 
-GRID = Grid()
+GRID = SnippetGrid()
 BATCH = 4
 
 
@@ -71,8 +71,8 @@ class Counted:
         return batch
 
 
-def extraction(encoder: Any, decoders: Sequence[Decoder], videos: Path = Path()) -> Extraction:
-    return Extraction("rgb", GRID, encoder, encoder, videos, decoders)
+def extraction(encoder: Any, decoders: Sequence[Decoder], videos: Path = Path()) -> FeatureExtractor:
+    return FeatureExtractor("rgb", GRID, encoder, encoder, videos, decoders)
 
 
 def infos_of(*snippets: int, has_audio: bool = False) -> list[VideoInfo]:
@@ -141,7 +141,7 @@ def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
     assert all(len(batch) <= BATCH for batch in encoder.batches)
     assert sum(map(len, encoder.batches)) == 9 * widths
     # Two batches' worth that wait for others, one at work; those that wait to be fetched; one in each reader's hands.
-    assert encoder.most <= (WAITING + 1) * BATCH + (AHEAD + 1) * widths
+    assert encoder.most <= (MAX_PENDING_BATCHES + 1) * BATCH + (QUEUE_SIZE + 1) * widths
 
 
 def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:
@@ -158,7 +158,7 @@ def test_a_slow_network_makes_the_readers_wait() -> None:
     list(extraction(encoder, [Script() for _ in range(decoders)]).features(infos_of(60, 60, 60)))
     assert encoder.encoded == 180
     # A batch at work and one gathered; those that wait to be fetched; one in the hands of each reader.
-    assert encoder.most <= 2 * BATCH + AHEAD * decoders + decoders
+    assert encoder.most <= 2 * BATCH + QUEUE_SIZE * decoders + decoders
 
 
 def test_the_network_works_while_the_next_windows_are_read_and_gathered() -> None:
@@ -167,7 +167,7 @@ def test_the_network_works_while_the_next_windows_are_read_and_gathered() -> Non
 
     class Waiting(Counted):
         def prepare(self, window: Any) -> Any:
-            if window[1] == BATCH + AHEAD + 1:
+            if window[1] == BATCH + QUEUE_SIZE + 1:
                 further.set()
             return super().prepare(window)
 
@@ -205,7 +205,7 @@ def test_what_nothing_covers_never_reaches_the_network() -> None:
 
 def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
     encoder, wanted = Counted(), {"0": [1, 4], "1": [0]}
-    work = Extraction("rgb", GRID, encoder, encoder, Path(), [Script()], wanted=wanted)
+    work = FeatureExtractor("rgb", GRID, encoder, encoder, Path(), [Script()], wanted=wanted)
     found = list(work.features(infos_of(6, 3)))
     assert encoder.prepared == 3
     assert [np.flatnonzero(video.coverage).tolist() for video in found] == [[1, 4], [0]]
@@ -310,7 +310,7 @@ def test_many_real_decoders_give_what_one_gives(tmp_path: Path) -> None:
     infos = []
     for number, frames in enumerate((48, 200, 20, 97, 130)):
         path = write_video(tmp_path / f"{number}.mp4", frames=frames)
-        infos.append(VideoInfo(path.stem, path.name, **vars(probe(str(path), GRID))))
+        infos.append(VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID))))
     one, three = (
         [(v.video_id, v.feature.tobytes(), v.coverage.tobytes()) for v in found]
         for found in (

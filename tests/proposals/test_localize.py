@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.schema import Localization
-from clip_ae.core.timeline import Grid
-from clip_ae.proposals.localize import kept_classes, localize
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.proposals.localize import localize, select_classes
 
-GRID = Grid()
+GRID = SnippetGrid()
 END = 100.0
 T, ACTION = 20, slice(5, 12)
 
@@ -42,8 +42,8 @@ def test_segments_stay_within_the_video():
 
 
 def test_best_class_is_always_kept():
-    assert kept_classes(np.array([0.01, 0.03, 0.02]), 0.1).tolist() == [1]
-    assert kept_classes(np.array([0.3, 0.1, 0.2]), 0.1).tolist() == [0, 2]
+    assert select_classes(np.array([0.01, 0.03, 0.02]), 0.1).tolist() == [1]
+    assert select_classes(np.array([0.3, 0.1, 0.2]), 0.1).tolist() == [0, 2]
 
 
 CHANGES = {

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clip_ae.proposals.outer_inner_contrast import contrast
+from clip_ae.proposals.outer_inner_contrast import outer_inner_contrast
 
 
 @st.composite
@@ -19,9 +19,9 @@ def test_equals_its_definition(drawn, outer):
     margin = int(np.ceil(outer * (end - first)))
     around = [*curve[max(0, first - margin) : first], *curve[end : end + margin]]
     expected = curve[first:end].mean() - (np.mean(around) if around else 0)
-    np.testing.assert_allclose(contrast(curve, np.array([[first, end]]), outer), [expected], atol=1e-12)
+    np.testing.assert_allclose(outer_inner_contrast(curve, np.array([[first, end]]), outer), [expected], atol=1e-12)
 
 
 def test_a_plateau_on_nothing_has_its_height():
     curve = np.array([0, 0, 0.8, 0.8, 0.8, 0.8, 0, 0])
-    np.testing.assert_allclose(contrast(curve, np.array([[2, 6], [3, 5]]), 0.25), [0.8, 0.0], atol=1e-12)
+    np.testing.assert_allclose(outer_inner_contrast(curve, np.array([[2, 6], [3, 5]]), 0.25), [0.8, 0.0], atol=1e-12)

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clip_ae.core.timeline import Grid
-from clip_ae.proposals.segments import runs_above, seconds, upsample
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.proposals.segments import find_ranges_above, ranges_to_seconds, upsample
 
 CURVES = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1))
 
@@ -26,7 +26,7 @@ def test_linear_between_centres():
 
 @given(CURVES, st.lists(st.floats(0, 1), max_size=4))
 def test_runs_are_maximal_and_reach_their_level(curve, levels):
-    runs = runs_above(curve, levels)
+    runs = find_ranges_above(curve, levels)
     if max(levels, default=0) == 0 or curve.max() < min(levels):
         assert runs.shape == (0, 2)
     for first, end in runs:
@@ -38,12 +38,12 @@ def test_runs_are_maximal_and_reach_their_level(curve, levels):
 
 @pytest.mark.parametrize("factor", [1, 2, 24])
 def test_a_run_of_snippets_covers_their_seconds(factor):
-    grid = Grid()
-    whole = seconds(np.array([[2 * factor, 5 * factor], [0, 7 * factor]]), factor, grid.stop(6), grid)
+    grid = SnippetGrid()
+    whole = ranges_to_seconds(np.array([[2 * factor, 5 * factor], [0, 7 * factor]]), factor, grid.stop(6), grid)
     np.testing.assert_allclose(whole, [[grid.start(2), grid.stop(4)], [0, grid.stop(6)]])
 
 
 def test_overlapping_snippets_stand_for_the_step_around_their_centres():
-    grid = Grid(fps=10, frames=20, stride=10)
-    found = seconds(np.array([[1, 2], [0, 4]]), 1, grid.stop(3), grid)
+    grid = SnippetGrid(fps=10, frames=20, stride=10)
+    found = ranges_to_seconds(np.array([[1, 2], [0, 4]]), 1, grid.stop(3), grid)
     np.testing.assert_allclose(found, [[1.5, 2.5], [0.5, 4.5]])

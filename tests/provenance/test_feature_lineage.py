@@ -6,28 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.config.dataclass_config import plain, read
+from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
 from clip_ae.core.config.schema import Encoders
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.shards import stream_id, write_shard
-from clip_ae.provenance.feature_lineage import Origin
-from clip_ae.weights.network_file import read_weights_record, save_weights
+from clip_ae.data.shards import read_stream_input_id, write_shard
+from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.weights.network_file import read_weights_provenance, save_weights
 
-SPEC = ExtractSpec(read(Encoders, {"rgb": {"weights": "eyes"}}, "encoders"))
+SPEC = ExtractSpec(parse_dataclass(Encoders, {"rgb": {"weights": "eyes"}}, "encoders"))
 TAUGHT = "post_pretrained/words"
 
 
-def write(folder: Path, record: Record) -> None:
+def write(folder: Path, record: Provenance) -> None:
     one = VideoFeatures("v", np.zeros(1), np.ones(1), np.ones(1, np.float32), np.ones((1, 2), np.float16))
     write_shard(folder / "rgb/0000-of-0001.parquet", "rgb", 2, [one], record)
 
 
 def network(path: Path, stage: str) -> str:
-    save_weights(path, {"x": np.zeros(1)}, Record(stage, {}, "c0de"), {"name": path.stem})
-    return read_weights_record(path).id
+    save_weights(path, {"x": np.zeros(1)}, Provenance(stage, {}, "c0de"), {"name": path.stem})
+    return read_weights_provenance(path).id
 
 
 @pytest.fixture
@@ -35,20 +35,21 @@ def dataset(tmp_path: Path) -> Path:
     """Features that were extracted, and what a network that was taught put beside them."""
     made_by = network(tmp_path / "results/weights/eyes.safetensors", "weights")
     folder = tmp_path / "results/d"
-    extracted = Record("extract", plain(SPEC), "c0de", {"eyes": made_by, "files": "f"})
+    extracted = Provenance("extract", to_plain_data(SPEC), "c0de", {"eyes": made_by, "files": "f"})
     write(folder / "features", extracted)
     model = network(folder / TAUGHT / "model.safetensors", "train_adapter")
     write(
-        folder / TAUGHT / "features", Record("adapt_features", {}, "c0de", {"features": extracted.id, "model": model})
+        folder / TAUGHT / "features",
+        Provenance("adapt_features", {}, "c0de", {"features": extracted.id, "model": model}),
     )
     return folder
 
 
-def origin(dataset: Path, features: str = "features") -> Origin:
-    inputs = {"features/rgb": stream_id(dataset / features, "rgb", 1)}
+def origin(dataset: Path, features: str = "features") -> FeatureLineage:
+    inputs = {"features/rgb": read_stream_input_id(dataset / features, "rgb", 1)}
     if features != "features":
-        inputs["model"] = read_weights_record(dataset / TAUGHT / "model.safetensors").id
-    return Origin(dataset, inputs)
+        inputs["model"] = read_weights_provenance(dataset / TAUGHT / "model.safetensors").id
+    return FeatureLineage(dataset, inputs)
 
 
 def test_extracted_features_tell_their_encoder_and_its_network(dataset: Path) -> None:
@@ -73,22 +74,22 @@ def test_taught_features_tell_what_was_put_beside_and_what_is_behind(dataset: Pa
 
 def test_features_of_an_encoder_that_learnt_tell_the_tuned_network(dataset: Path) -> None:
     tuned = network(dataset / TAUGHT / "weights/eyes.safetensors", "tuned")
-    write(dataset / TAUGHT / "encoded", Record("extract", plain(SPEC), "c0de", {"eyes": tuned}))
+    write(dataset / TAUGHT / "encoded", Provenance("extract", to_plain_data(SPEC), "c0de", {"eyes": tuned}))
     _, networks = origin(dataset, f"{TAUGHT}/encoded").encoder("rgb")
     assert networks[0].record.stage == "tuned"
 
 
 def test_what_a_recipe_learnt_from_was_read_by_its_tuned_network(dataset: Path) -> None:
     tuned = network(dataset / TAUGHT / "weights/eyes.safetensors", "tuned")
-    write(dataset / TAUGHT / "encoded", Record("extract", plain(SPEC), "c0de", {"eyes": tuned}))
-    inputs = {f"{kind}/rgb": stream_id(place, "rgb", 1) for kind, place in (
+    write(dataset / TAUGHT / "encoded", Provenance("extract", to_plain_data(SPEC), "c0de", {"eyes": tuned}))
+    inputs = {f"{kind}/rgb": read_stream_input_id(place, "rgb", 1) for kind, place in (
         ("features", dataset / "features"), ("encoded", dataset / TAUGHT / "encoded")
     )}  # fmt: skip
-    _, networks = Origin(dataset, inputs).encoder("rgb")
+    _, networks = FeatureLineage(dataset, inputs).encoder("rgb")
     assert networks[0].record.stage == "tuned"
 
 
-def refused(found: Origin, words: str) -> None:
+def refused(found: FeatureLineage, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         found.encoder("rgb")
     assert "\n" not in str(caught.value)
@@ -111,13 +112,13 @@ def test_a_joint_space_that_was_taught_anew_is_refused(dataset: Path) -> None:
 
 def test_shards_that_are_others_since_are_refused(dataset: Path) -> None:
     plainly, taught = origin(dataset), origin(dataset, f"{TAUGHT}/features")
-    write(dataset / "features", Record("extract", plain(SPEC), "edited", {"eyes": "x"}))
+    write(dataset / "features", Provenance("extract", to_plain_data(SPEC), "edited", {"eyes": "x"}))
     refused(plainly, "not the rgb shards that were read; run it again")
     refused(taught, "not the rgb shards that were adapted; run it again")
 
 
 def test_of_ready_features_nobody_knows_how_to_make_more(dataset: Path) -> None:
-    write(dataset / "features", Record("import_features", {}, "c0de"))
+    write(dataset / "features", Provenance("import_features", {}, "c0de"))
     refused(origin(dataset), "the rgb features are ready ones")
 
 

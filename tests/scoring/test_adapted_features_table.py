@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from clip_ae.core.config.feature_adapters import PostPretraining
+from clip_ae.core.config.feature_adapters import FeatureAdapter
 from clip_ae.core.config.methods import Run
-from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import ablation, adapted_features_table, tables
-from clip_ae.scoring.main_run import headline_map
-from clip_ae.scoring.results import Scored
+from clip_ae.scoring.main_run import build_main_run_map
+from clip_ae.scoring.results import ScoredRun
 from tests.scoring.test_tables import result
 
-RECIPES = {"free": PostPretraining("ugct"), "told": PostPretraining("ugct_weak", text="names", mode="encoder")}
+RECIPES = {"free": FeatureAdapter("ugct"), "told": FeatureAdapter("ugct_weak", text="names", mode="encoder")}
 RUNS = {
     "ugct": Run(method="ugct"),
     "ugct_free": Run(method="ugct", features="free"),
@@ -21,8 +21,8 @@ RUNS = {
 SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, taught=RECIPES)
 
 
-def scored(name: str, *values: float) -> Scored:
-    return Scored(name, RUNS[name], {seed: result(value) for seed, value in enumerate(values)})
+def scored(name: str, *values: float) -> ScoredRun:
+    return ScoredRun(name, RUNS[name], {seed: result(value) for seed, value in enumerate(values)})
 
 
 ALL = [
@@ -34,7 +34,7 @@ ALL = [
 
 
 def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None:
-    (sheet,) = adapted_features_table.sheets(SPEC, ALL)
+    (sheet,) = adapted_features_table.build_adapter_tables(SPEC, ALL)
     rows = {row[1]: row for row in sheet.rows}
     assert list(rows) == ["stpn_free", "ugct_free", "ugct_told"]
     assert rows["ugct_free"][3:] == ["50, 35", "35.0 ± 1.7", "31.0 ± 1.0", "+4.0", "+1.5 to +6.5"]
@@ -42,23 +42,23 @@ def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None
 
 
 def test_rows_say_what_their_features_were_tied_to_and_that_names_were_used() -> None:
-    titles = {row[2]: row[1] for row in tables.sheets(SPEC, ALL)[0].rows}
+    titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, ALL)[0].rows}
     assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, tied to prototypes"
     assert titles["ugct_told"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
     assert titles["ugct"] == "UGCT (reconstructed)"
 
 
 def test_without_taught_runs_the_table_is_as_it_was() -> None:
-    assert adapted_features_table.sheets(SPEC, ALL[:1]) == []
+    assert adapted_features_table.build_adapter_tables(SPEC, ALL[:1]) == []
 
 
 def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
-    assert [run.name for run in ablation.comparable(ALL[:3], "ugct")] == ["ugct"]
-    assert [run.name for run in ablation.comparable(ALL[:3], "ugct_told")] == ["ugct_told"]
+    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct")] == ["ugct"]
+    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct_told")] == ["ugct_told"]
 
 
 def test_classes_that_annotations_left_out_are_told_too() -> None:
-    words = PostPretraining(run="ugct", without=("jump", "throw")).words
+    words = FeatureAdapter(run="ugct", without=("jump", "throw")).words
     assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
 
 
@@ -68,9 +68,9 @@ def test_the_headline_says_so_too() -> None:
         {**result(v), "chance": result(0.1), "per_class": {}, "counts": {}, "mapping": mapping()}
         for v in (0.4, 0.5, 0.6)
     ]
-    assert headline_map(told, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
-    assert "features" not in headline_map(replace(told, taught={}), results, {}, None)
+    assert build_main_run_map(told, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
+    assert "features" not in build_main_run_map(replace(told, taught={}), results, {}, None)
 
 
 def mapping() -> dict:
-    return {"headline": "hungarian", **{name: result(0.3) for name in MAPPINGS}}
+    return {"headline": "hungarian", **{name: result(0.3) for name in CLUSTER_MAPPINGS}}

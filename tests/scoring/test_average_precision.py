@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import average_precision, judge, mean_over_classes
+from clip_ae.scoring.average_precision import average_over_classes, compute_average_precision, match
 from clip_ae.scoring.segments import Segments
 
 ALL = (0.1, 0.3, 0.5, 0.7, 0.95)
@@ -21,7 +21,7 @@ def segments(*rows):
 
 
 def ap(truth, detections, thresholds=ALL, classes=1):
-    return average_precision(judge(segments(*truth), segments(*detections), thresholds), classes)
+    return compute_average_precision(match(segments(*truth), segments(*detections), thresholds), classes)
 
 
 def reference(truth, detections, threshold, label):
@@ -95,7 +95,7 @@ def test_7_a_class_without_ground_truth_is_not_averaged():
     truth = [(0, 1, 2, 5)]
     result = ap(truth, [(0, 1, 2, 5, 0.9), (0, 0, 2, 5, 0.9)], (0.5,), classes=3)
     assert result.tolist() == [[0.0, 1.0, 0.0]]
-    assert mean_over_classes(result, segments(*truth)).tolist() == [1.0]
+    assert average_over_classes(result, segments(*truth)).tolist() == [1.0]
 
 
 @pytest.mark.parametrize("threshold", [0.125, 0.25, 0.5, 0.75])
@@ -135,5 +135,5 @@ def test_half_a_million_crowded_detections_in_seconds():
         near.video, near.label, near.start + shift[0], near.stop + abs(shift[1]), rng.random(len(near))
     )
     began = time.perf_counter()
-    average_precision(judge(truth, detections, tuple(k / 10 for k in range(1, 8))), 20)
+    compute_average_precision(match(truth, detections, tuple(k / 10 for k in range(1, 8))), 20)
     assert time.perf_counter() - began < 10

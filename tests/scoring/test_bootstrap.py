@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import average_precision, judge
-from clip_ae.scoring.bootstrap import compared, drawn, interval, replicated
-from clip_ae.scoring.segments import segments
+from clip_ae.scoring.average_precision import compute_average_precision, match
+from clip_ae.scoring.bootstrap import bootstrap_map, compare_scores, compute_bootstrap_interval, draw_videos
+from clip_ae.scoring.segments import make_segments
 
 VIDEOS, CLASSES, THRESHOLDS = 4, 2, (0.3, 0.6)
 ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
@@ -31,27 +31,29 @@ def copied(rows, times):
 )
 def test_a_draw_scores_what_copies_of_its_videos_score(truth, detections, times):
     truth, detections = world(truth, detections)
-    weighed = average_precision(judge(segments(truth), segments(detections), THRESHOLDS), CLASSES, np.array([times]))
-    plain = judge(segments(copied(truth, times)), segments(copied(detections, times)), THRESHOLDS)
-    np.testing.assert_allclose(weighed[0], average_precision(plain, CLASSES), atol=1e-12)
+    weighed = compute_average_precision(
+        match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([times])
+    )
+    plain = match(make_segments(copied(truth, times)), make_segments(copied(detections, times)), THRESHOLDS)
+    np.testing.assert_allclose(weighed[0], compute_average_precision(plain, CLASSES), atol=1e-12)
 
 
 def test_draws_are_the_same_every_time_and_of_the_right_size():
-    assert np.array_equal(drawn(50, 7), drawn(50, 7))
-    assert (drawn(50, 7).sum(axis=1) == 7).all()
+    assert np.array_equal(draw_videos(50, 7), draw_videos(50, 7))
+    assert (draw_videos(50, 7).sum(axis=1) == 7).all()
 
 
 def test_a_mean_is_over_the_classes_that_a_draw_shows():
     """A perfect detector is perfect in every draw, even where a class's only video was not drawn."""
     truth = [(v, c, 0, 5, 1.0) for v, c in enumerate([0, 0, 0, 1])]
-    means = replicated(judge(segments(truth), segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
+    means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert means.shape == (200, 2)
     assert (means == 1).all()
 
 
 def test_draws_without_any_ground_truth_are_left_out():
     truth = [(0, 0, 0, 5, 1.0)]
-    means = replicated(judge(segments(truth), segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
+    means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert 0 < len(means) < 200
     assert (means == 1).all()
 
@@ -65,29 +67,31 @@ def test_an_interval_covers_what_the_mean_varies_by():
         found = [
             (v, 0, 0 if rng.random() < 0.6 else 8, 5 if rng.random() < 2 else 9, rng.random()) for v in range(videos)
         ]
-        return segments(truth), segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in found])
+        return make_segments(truth), make_segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in found])
 
-    fresh = [average_precision(judge(*sample(), (0.5,)), 1)[0, 0] for _ in range(200)]
-    judged = judge(*sample(), (0.5,))
-    low, high = interval(average_precision(judged, 1)[0, 0], replicated(judged, 1, 500, 60)[:, 0])
+    fresh = [compute_average_precision(match(*sample(), (0.5,)), 1)[0, 0] for _ in range(200)]
+    judged = match(*sample(), (0.5,))
+    low, high = compute_bootstrap_interval(
+        compute_average_precision(judged, 1)[0, 0], bootstrap_map(judged, 1, 500, 60)[:, 0]
+    )
     width = np.quantile(fresh, 0.975) - np.quantile(fresh, 0.025)
     assert high - low == pytest.approx(width, rel=0.35)
 
 
 def test_draws_that_are_too_high_on_average_do_not_lift_the_interval():
     draws = np.random.default_rng(0).normal(0.6, 0.1, 20_000)
-    np.testing.assert_allclose(interval(0.4, draws), (0.4 - 0.196, 0.4 + 0.196), atol=0.005)
-    assert interval(1.0, np.ones(3)) == (1.0, 1.0)
+    np.testing.assert_allclose(compute_bootstrap_interval(0.4, draws), (0.4 - 0.196, 0.4 + 0.196), atol=0.005)
+    assert compute_bootstrap_interval(1.0, np.ones(3)) == (1.0, 1.0)
 
 
 def test_what_two_share_cancels_in_their_difference():
     rng = np.random.default_rng(0)
     common = rng.normal(0.5, 0.1, 500)
-    found = compared(0.55, 0.5, common + 0.05, common)
+    found = compare_scores(0.55, 0.5, common + 0.05, common)
     assert found.difference == pytest.approx(0.05)
     assert found.certain
     assert found.ahead == 1.0
-    unsure = compared(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
+    unsure = compare_scores(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
     assert not unsure.certain
     assert 0.5 < unsure.ahead < 0.9
 
@@ -96,6 +100,6 @@ def test_a_difference_that_most_draws_do_not_show_is_undecided():
     """One detection less changes few draws: the others tie, and ties are no victories."""
     draws = np.full(1000, 0.4)
     fewer = draws - 0.001 * (np.arange(1000) % 3 == 0)
-    found = compared(0.4, 0.3996, draws, fewer)
+    found = compare_scores(0.4, 0.3996, draws, fewer)
     assert not found.certain
     assert found.ahead == pytest.approx(1 / 3, abs=0.01)

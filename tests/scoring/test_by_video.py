@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import average_precision, judge, mean_over_classes
-from clip_ae.scoring.by_video import by_video
-from clip_ae.scoring.segments import segments
+from clip_ae.scoring.average_precision import average_over_classes, compute_average_precision, match
+from clip_ae.scoring.by_video import compute_ap_by_video
+from clip_ae.scoring.segments import make_segments
 
 THRESHOLDS, CLASSES, VIDEOS = (0.3, 0.5), 3, 4
 ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
@@ -17,9 +17,9 @@ def alone(truth, detections, video):
     truth, detections = ([row for row in rows if row[0] == video] for rows in (truth, detections))
     if not truth:
         return np.nan
-    truth = segments(truth)
-    ap = average_precision(judge(truth, segments(detections), THRESHOLDS), CLASSES)
-    return mean_over_classes(ap, truth).mean()
+    truth = make_segments(truth)
+    ap = compute_average_precision(match(truth, make_segments(detections), THRESHOLDS), CLASSES)
+    return average_over_classes(ap, truth).mean()
 
 
 @settings(max_examples=200, deadline=None)
@@ -30,12 +30,14 @@ def alone(truth, detections, video):
 def test_every_video_as_if_it_were_scored_alone(truth, found):
     truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
     detections = [(v, c, a, a + n, s / 30) for (v, c, a, n), s in found]
-    judged = judge(segments(truth), segments(detections), THRESHOLDS)
+    judged = match(make_segments(truth), make_segments(detections), THRESHOLDS)
     expected = [alone(truth, detections, v) for v in range(VIDEOS)]
-    np.testing.assert_allclose(by_video(judged, CLASSES, VIDEOS), expected, atol=1e-12)
+    np.testing.assert_allclose(compute_ap_by_video(judged, CLASSES, VIDEOS), expected, atol=1e-12)
 
 
 def test_a_false_detection_of_another_video_costs_nothing_here():
     truth = [(0, 0, 0, 10, 1.0), (1, 0, 0, 10, 1.0)]
-    judged = judge(segments(truth), segments([(1, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.5), (1, 0, 0, 10, 0.4)]), (0.5,))
-    assert by_video(judged, 1, 2).tolist() == pytest.approx([1.0, 0.5])
+    judged = match(
+        make_segments(truth), make_segments([(1, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.5), (1, 0, 0, 10, 0.4)]), (0.5,)
+    )
+    assert compute_ap_by_video(judged, 1, 2).tolist() == pytest.approx([1.0, 0.5])

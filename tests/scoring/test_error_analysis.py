@@ -5,9 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import average_precision, judge, mean_over_classes
-from clip_ae.scoring.error_analysis import BACKGROUND, KINDS, at_multiples, costs, kinds
-from clip_ae.scoring.segments import segments
+from clip_ae.scoring.average_precision import average_over_classes, compute_average_precision, match
+from clip_ae.scoring.error_analysis import (
+    BACKGROUND,
+    KINDS,
+    classify_detections,
+    compute_error_impact,
+    count_types_in_top_kg,
+)
+from clip_ae.scoring.segments import make_segments
 from tests.scoring.plain_thumos14 import iou
 
 THRESHOLDS, CLASSES = (0.3, 0.5), 3
@@ -24,12 +30,12 @@ def world(truth, detections):
 
 
 def judged(truth, detections, thresholds=THRESHOLDS):
-    return judge(segments(truth), segments(detections), thresholds)
+    return match(make_segments(truth), make_segments(detections), thresholds)
 
 
 def named(truth, detections, threshold):
     result = judged(truth, detections, (threshold,))
-    return [KINDS[k] for k in kinds(result, (threshold,))[0]]
+    return [KINDS[k] for k in classify_detections(result, (threshold,))[0]]
 
 
 def test_one_of_each_kind_best_score_first():
@@ -53,7 +59,10 @@ def test_kinds_equal_their_definition(truth, detections, threshold):
     result = judged(truth, detections, (threshold,))
     faint = min(0.1, threshold)
     for found, hit, row in zip(
-        kinds(result, (threshold,))[0], result.hit[0], sorted(detections, key=lambda d: -d[4]), strict=True
+        classify_detections(result, (threshold,))[0],
+        result.hit[0],
+        sorted(detections, key=lambda d: -d[4]),
+        strict=True,
     ):
         own = max((iou(row[2:4], t[2:4]) for t in truth if t[:2] == row[:2]), default=0)
         anyone = max((iou(row[2:4], t[2:4]) for t in truth if t[0] == row[0]), default=0)
@@ -68,12 +77,14 @@ def test_a_kinds_cost_is_what_leaving_its_detections_out_brings(truth, detection
     truth, detections = world(truth, detections)
     ranked = sorted(detections, key=lambda d: -d[4])
     result = judged(truth, detections)
-    kind = kinds(result, THRESHOLDS)
-    for name, gain in costs(result, kind, CLASSES).items():
+    kind = classify_detections(result, THRESHOLDS)
+    for name, gain in compute_error_impact(result, kind, CLASSES).items():
         for t, threshold in enumerate(THRESHOLDS):
             kept = [d for d, k in zip(ranked, kind[t], strict=True) if KINDS[k] != name]
             fewer, whole = (
-                mean_over_classes(average_precision(judged(truth, some, (threshold,)), CLASSES), segments(truth))[0]
+                average_over_classes(
+                    compute_average_precision(judged(truth, some, (threshold,)), CLASSES), make_segments(truth)
+                )[0]
                 for some in (kept, detections)
             )
             assert gain[t] == pytest.approx(fewer - whole, abs=1e-12)
@@ -85,6 +96,6 @@ def test_best_detections_are_counted_a_class_at_a_time():
     truth = [(0, 0, 0, 10, 1.0), (0, 0, 20, 30, 1.0)]
     detections = [(0, 1, 50, 60, 0.99)] + [(0, 0, 50 + k, 60 + k, 0.9 - k / 100) for k in range(5)]
     result = judged(truth, detections)
-    counts = at_multiples(result, np.full(len(detections), BACKGROUND))
+    counts = count_types_in_top_kg(result, np.full(len(detections), BACKGROUND))
     assert [c["background"] for c in counts] == [2, 4, 5, 5, 5, 5, 5, 5, 5, 5]
     assert sum(counts[0].values()) == 2

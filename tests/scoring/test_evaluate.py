@@ -4,7 +4,7 @@ import pytest
 
 from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.types import Annotation, Detection, Instance, Label
-from clip_ae.scoring.evaluate import main_class, pose, score_clusters
+from clip_ae.scoring.evaluate import build_eval_input, find_main_class, score_clusters
 
 SETTINGS = Evaluation(tiou=(0.5, 0.7), averages=("0.5:0.7",), shuffles=10, bootstrap=20)
 CLASSES = "abcde"
@@ -20,7 +20,7 @@ def world(videos=10):
 
 
 def test_perfect_detections_have_perfect_figures_far_from_chance():
-    result = score_clusters(pose(*world()), SETTINGS)
+    result = score_clusters(build_eval_input(*world()), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["average"] == {"0.5:0.7": 1.0}
     assert result["per_class"] == {c: {"0.5": 1.0, "0.7": 1.0} for c in CLASSES}
@@ -32,35 +32,35 @@ def test_perfect_detections_have_perfect_figures_far_from_chance():
 def test_chance_is_what_detections_without_information_score():
     test, train, labels, _ = world(200)
     found = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
-    result = score_clusters(pose(test, train, labels, found), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
     assert result["chance"]["mAP"] == pytest.approx(result["mAP"])
     assert result["mAP"]["0.5"] == pytest.approx(0.2, abs=0.05)
 
 
 def test_same_bytes_again():
-    problem = pose(*world())
+    problem = build_eval_input(*world())
     assert json.dumps(score_clusters(problem, SETTINGS)) == json.dumps(score_clusters(problem, SETTINGS))
 
 
 def test_9_detections_outside_the_subset_are_ignored():
     test, train, labels, found = world()
     stray = [Detection("t0", "cluster-00", 1.0, 3, 6), Detection("v0", "cluster-99", 1.0, 0, 1)]
-    assert score_clusters(pose(test, train, labels, [*stray, *found]), SETTINGS) == score_clusters(
-        pose(test, train, labels, found), SETTINGS
+    assert score_clusters(build_eval_input(test, train, labels, [*stray, *found]), SETTINGS) == score_clusters(
+        build_eval_input(test, train, labels, found), SETTINGS
     )
 
 
 def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
     test, train, labels, found = world()
     train["t4"] = Annotation("training", (Instance("a", 0, 1),))
-    result = score_clusters(pose(test, train, labels, found), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
     assert result["per_class"]["e"]["0.5"] == 0.0
     assert result["mAP"]["0.5"] < 0.8
 
 
 def test_no_detections_are_zeros_never_nan():
     test, train, labels, _ = world()
-    result = score_clusters(pose(test, train, labels, []), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, []), SETTINGS)
     assert result["average"] == {"0.5:0.7": 0.0}
     json.dumps(result, allow_nan=False)
 
@@ -70,7 +70,7 @@ def test_told_classes_are_themselves_though_another_always_comes_with_them():
     train = {i: Annotation("training", (*a.instances, Instance("e", 0, 1))) for i, a in train.items()}
     labels = [Label(f"t{k}", k, c) for k, c in enumerate(CLASSES)]
     found = [Detection(f"v{n}", CLASSES[n % 5], 0.9, 3, 6) for n in range(10)]
-    result = score_clusters(pose(test, train, labels, found, told=True), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, found, told=True), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["mapping"]["soft_majority"]["weights"]["a"] == {"a": 1.0}
 
@@ -78,10 +78,10 @@ def test_told_classes_are_themselves_though_another_always_comes_with_them():
 def test_a_video_of_two_classes_counts_for_both_in_its_cluster():
     test, train, labels, found = world()
     train["t0"] = Annotation("training", (Instance("a", 0, 1), Instance("b", 2, 3), Instance("b", 4, 5)))
-    result = score_clusters(pose(test, train, labels, found), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
     assert result["mapping"]["contingency"]["cluster-00"] == {"a": 1, "b": 1}
 
 
 def test_main_class_has_most_instances_then_the_first_name():
     instances = [Instance(c, 0, 1) for c in "bcbca"]
-    assert main_class(Annotation("training", tuple(instances))) == "b"
+    assert find_main_class(Annotation("training", tuple(instances))) == "b"

@@ -3,21 +3,24 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.types import Annotation, Instance, Query
-from clip_ae.scoring.grounding_queries import class_names, others
+from clip_ae.core.types import Annotation, GroundingQuery, Instance
+from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
 
 
 def test_a_class_is_asked_for_once_a_video_and_any_of_its_instances_is_right() -> None:
     shown = (Instance("run", 1.0, 2.0), Instance("jump", 2.0, 3.0), Instance("run", 5.0, 6.0))
     known = {"b": Annotation("test", ()), "a": Annotation("test", shown)}
-    assert class_names(known) == [Query("a", "run", ((1.0, 2.0), (5.0, 6.0))), Query("a", "jump", ((2.0, 3.0),))]
+    assert build_class_queries(known) == [
+        GroundingQuery("a", "run", ((1.0, 2.0), (5.0, 6.0))),
+        GroundingQuery("a", "jump", ((2.0, 3.0),)),
+    ]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("uvwxyz")), unique=True, min_size=1))
 def test_another_text_is_never_told_of_the_video_itself(said: list[tuple[str, str]]) -> None:
-    queries = [Query(video, text, ((0.0, 1.0),)) for video, text in said]
-    found = others(queries)
-    assert others(queries) == found, "the same each time"
+    queries = [GroundingQuery(video, text, ((0.0, 1.0),)) for video, text in said]
+    found = build_control_queries(queries)
+    assert build_control_queries(queries) == found, "the same each time"
     assert {q.text for q in found} <= {text for _, text in said}
     assert not {(q.video_id, q.text) for q in found} & set(said)
     texts = {text for _, text in said}

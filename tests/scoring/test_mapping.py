@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clip_ae.scoring.average_precision import average_precision, judge
-from clip_ae.scoring.mapping import MAPPINGS, apply, hard_majority, hungarian, soft_majority
+from clip_ae.scoring.average_precision import compute_average_precision, match
+from clip_ae.scoring.mapping import CLUSTER_MAPPINGS, apply_mapping, hard_majority, hungarian, soft_majority
 from clip_ae.scoring.segments import Segments
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 6))
@@ -27,10 +27,10 @@ def test_hungarian_is_one_to_one_where_majority_is_not():
     assert hungarian(counts).tolist() == [[0, 1], [1, 0]]
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", CLUSTER_MAPPINGS)
 @given(counts=COUNTS)
 def test_no_weight_without_a_video(name, counts):
-    weights = MAPPINGS[name](counts)
+    weights = CLUSTER_MAPPINGS[name](counts)
     assert weights.shape == counts.shape
     assert not weights[counts == 0].any()
 
@@ -44,9 +44,9 @@ def test_hungarian_agrees_with_at_most_one_a_row_and_column(counts):
 
 def test_11_two_clusters_of_one_class_make_duplicates_and_weights_scale_scores():
     columns = np.zeros(2, np.int64), np.array([0, 1]), np.zeros(2), np.ones(2), np.array([0.9, 0.8])
-    mapped = apply(np.array([[1.0, 0.5], [1.0, 0.0]]), Segments(*columns))
+    mapped = apply_mapping(np.array([[1.0, 0.5], [1.0, 0.0]]), Segments(*columns))
     assert mapped.label.tolist() == [0, 1, 0]
     assert mapped.score.tolist() == [0.9, 0.45, 0.8]
     truth = Segments(np.array([0, 1]), np.array([0, 0]), np.array([0.0, 5]), np.array([1.0, 6]), np.ones(2))
     # Of the two copies one is false: recall stays at a half.
-    assert average_precision(judge(truth, mapped, (0.5,)), 2).tolist() == [[0.5, 0.0]]
+    assert compute_average_precision(match(truth, mapped, (0.5,)), 2).tolist() == [[0.5, 0.0]]

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.config.schema import Evaluation
-from clip_ae.scoring.average_precision import NONE, average_precision, judge
+from clip_ae.scoring.average_precision import NO_SEGMENTS, compute_average_precision, match
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.scoring.segments import segments
+from clip_ae.scoring.segments import make_segments
 from tests.scoring.plain_thumos14 import kit
 
 THRESHOLDS = (0.1, 0.3, 0.5, 0.7)
@@ -17,9 +17,11 @@ SPAN = st.tuples(st.integers(0, 2), st.integers(0, 12), st.integers(0, 4))
 
 
 def ap(protocol, truth, detections, ambiguous=(), thresholds=THRESHOLDS, classes=3):
-    unclear = segments([(v, 0, a, b, 1.0) for v, a, b in ambiguous]) if ambiguous else NONE
-    judged = judge(segments([(*t, 1.0) for t in truth]), segments(list(detections)), thresholds, protocol, unclear)
-    return average_precision(judged, classes)
+    unclear = make_segments([(v, 0, a, b, 1.0) for v, a, b in ambiguous]) if ambiguous else NO_SEGMENTS
+    judged = match(
+        make_segments([(*t, 1.0) for t in truth]), make_segments(list(detections)), thresholds, protocol, unclear
+    )
+    return compute_average_precision(judged, classes)
 
 
 def test_the_config_knows_every_protocol():

@@ -6,13 +6,21 @@ import statistics
 import pytest
 
 from clip_ae.core.config.registry import METHODS
-from clip_ae.core.tiou_ranges import ranges
-from clip_ae.scoring.published import ABLATION, ACTIVITYNET12, NOTES, ORDER, PUBLISHED, THUMOS14, PublishedRow
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
+from clip_ae.scoring.published import (
+    ACTIVITYNET12_COLUMNS,
+    METHOD_ORDER,
+    PUBLISHED,
+    PUBLISHED_ABLATION,
+    PUBLISHED_NOTES,
+    THUMOS14_COLUMNS,
+    PublishedRow,
+)
 
-TIOU = THUMOS14[:7]
+TIOU = THUMOS14_COLUMNS[:7]
 # Averages that cannot be recomputed, as columns are blank.
 BLANK = {
-    *(("weak", "CASE", average) for average in THUMOS14[7:]),
+    *(("weak", "CASE", average) for average in THUMOS14_COLUMNS[7:]),
     *((supervision, "TCAM", average) for supervision in ("weak", "unsupervised") for average in ("0.1:0.5", "0.1:0.7")),
 }
 
@@ -27,8 +35,8 @@ def figure(dataset: str, supervision: str, method: str, column: str) -> float:
 def test_averages_are_those_of_their_columns() -> None:
     skipped = set()
     for row in PUBLISHED["thumos14"]:
-        for average in THUMOS14[7:]:
-            values = [row.figures[f"{t:g}"] for t in ranges((average,), tuple(map(float, TIOU)))[average]]
+        for average in THUMOS14_COLUMNS[7:]:
+            values = [row.figures[f"{t:g}"] for t in parse_tiou_ranges((average,), tuple(map(float, TIOU)))[average]]
             known = [v for v in values if v is not None]
             if len(known) < len(values):
                 skipped.add((row.supervision, row.method, average))
@@ -38,7 +46,7 @@ def test_averages_are_those_of_their_columns() -> None:
     assert skipped == BLANK
 
 
-@pytest.mark.parametrize("row", [r for rows in (*PUBLISHED.values(), *ABLATION.values()) for r in rows])
+@pytest.mark.parametrize("row", [r for rows in (*PUBLISHED.values(), *PUBLISHED_ABLATION.values()) for r in rows])
 def test_a_higher_tiou_is_harder(row: PublishedRow) -> None:
     known = [v for column, v in row.figures.items() if ":" not in column and v is not None]
     assert all(a > b for a, b in itertools.pairwise(known))
@@ -49,14 +57,14 @@ def test_a_higher_tiou_is_harder(row: PublishedRow) -> None:
 
 def test_every_row_has_every_column() -> None:
     assert {d: len(rows) for d, rows in PUBLISHED.items()} == {"thumos14": 14, "activitynet12": 12}
-    assert all(tuple(r.figures) == THUMOS14 for r in PUBLISHED["thumos14"])
-    assert all(tuple(r.figures) == ACTIVITYNET12 for r in PUBLISHED["activitynet12"])
+    assert all(tuple(r.figures) == THUMOS14_COLUMNS for r in PUBLISHED["thumos14"])
+    assert all(tuple(r.figures) == ACTIVITYNET12_COLUMNS for r in PUBLISHED["activitynet12"])
 
 
 def test_the_ablation_ends_in_table_2() -> None:
-    rows = {r.method: r.figures for r in ABLATION["activitynet12"]}
+    rows = {r.method: r.figures for r in PUBLISHED_ABLATION["activitynet12"]}
     assert list(rows) == ["none", "CAF", "CCP", "CAF + CCP"]
-    for column in ACTIVITYNET12:
+    for column in ACTIVITYNET12_COLUMNS:
         assert rows["none"][column] == figure("activitynet12", "unsupervised", "UGCT", column)
         assert rows["CAF + CCP"][column] == figure("activitynet12", "unsupervised", "CLIP-AE", column)
 
@@ -78,10 +86,10 @@ def test_what_the_notes_say_holds() -> None:
     for column in ("0.75", "0.5:0.95"):
         assert figure("activitynet12", "unsupervised", "TSCN", column) == 13.6
     assert [r.method for r in PUBLISHED["thumos14"] if "*" in r.method] == ["STPN*", "WSAL-BM*", "TSCN*"]
-    assert NOTES.keys() == PUBLISHED.keys()
+    assert PUBLISHED_NOTES.keys() == PUBLISHED.keys()
 
 
 def test_methods_have_the_paper_s_titles() -> None:
     """Else our row would not stand beside the published one."""
-    assert {m.title for m in METHODS.values()} - {"oracle"} <= set(ORDER)
-    assert {r.title for rows in PUBLISHED.values() for r in rows} == set(ORDER) - {"after APSL"}
+    assert {m.title for m in METHODS.values()} - {"oracle"} <= set(METHOD_ORDER)
+    assert {r.title for rows in PUBLISHED.values() for r in rows} == set(METHOD_ORDER) - {"after APSL"}

@@ -9,18 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Query
-from clip_ae.scoring.bootstrap import drawn, interval
-from clip_ae.scoring.recall import recall
+from clip_ae.core.types import GroundingQuery
+from clip_ae.scoring.bootstrap import compute_bootstrap_interval, draw_videos
+from clip_ae.scoring.recall import compute_recall
 
 Moment = tuple[float, float]
-Asked = tuple[Query, list[Moment]]
+Asked = tuple[GroundingQuery, list[Moment]]
 RANKS, TIOUS = (1, 2, 5), (0.1, 0.3, 0.5, 0.7, 1.0)
 
 moments = st.tuples(st.integers(0, 12), st.integers(0, 8)).map(lambda m: (m[0] / 2, (m[0] + m[1]) / 2))
 asked = st.lists(
     st.tuples(
-        st.builds(Query, st.sampled_from("abc"), st.just("it"), st.lists(moments, min_size=1, max_size=3).map(tuple)),
+        st.builds(
+            GroundingQuery, st.sampled_from("abc"), st.just("it"), st.lists(moments, min_size=1, max_size=3).map(tuple)
+        ),
         st.lists(moments, max_size=7),
     ),
     min_size=1,
@@ -29,7 +31,7 @@ asked = st.lists(
 
 
 def scored(some: Sequence[Asked]) -> dict:
-    return recall([query for query, _ in some], [found for _, found in some], RANKS, TIOUS)
+    return compute_recall([query for query, _ in some], [found for _, found in some], RANKS, TIOUS)
 
 
 def overlap(a: Moment, b: Moment) -> float:
@@ -74,30 +76,30 @@ def test_every_figure_lies_in_its_interval_and_no_order_matters(some: list[Asked
 
 
 def test_an_overlap_that_equals_the_tiou_reaches_it() -> None:
-    query = Query("v", "it", ((0.0, 10.0),))
-    assert recall([query], [[(0.0, 3.0)]], (1,), (0.3, 0.31))["R@1"] == {"0.3": 1.0, "0.31": 0.0}
+    query = GroundingQuery("v", "it", ((0.0, 10.0),))
+    assert compute_recall([query], [[(0.0, 3.0)]], (1,), (0.3, 0.31))["R@1"] == {"0.3": 1.0, "0.31": 0.0}
 
 
 def test_any_of_the_moments_is_right() -> None:
-    query = Query("v", "it", ((0.0, 2.0), (5.0, 9.0)))
-    assert recall([query], [[(5.0, 9.0)]])["R@1"] == {"0.3": 1.0, "0.5": 1.0, "0.7": 1.0}
+    query = GroundingQuery("v", "it", ((0.0, 2.0), (5.0, 9.0)))
+    assert compute_recall([query], [[(5.0, 9.0)]])["R@1"] == {"0.3": 1.0, "0.5": 1.0, "0.7": 1.0}
 
 
 def test_a_query_without_moments_is_missed() -> None:
-    queries = [Query("v", "it", ((0.0, 2.0),)), Query("w", "it", ((0.0, 2.0),))]
-    result = recall(queries, [[(0.0, 2.0)], []])
+    queries = [GroundingQuery("v", "it", ((0.0, 2.0),)), GroundingQuery("w", "it", ((0.0, 2.0),))]
+    result = compute_recall(queries, [[(0.0, 2.0)], []])
     assert (result["R@1"]["0.5"], result["R@5"]["0.5"], result["mIoU"]) == (0.5, 0.5, 0.5)
 
 
 def test_the_mean_tiou_is_of_the_first_moment_alone() -> None:
-    query = Query("v", "it", ((0.0, 4.0),))
-    assert recall([query], [[(0.0, 1.0), (0.0, 4.0)]], ranks=(5,))["mIoU"] == 0.25
+    query = GroundingQuery("v", "it", ((0.0, 4.0),))
+    assert compute_recall([query], [[(0.0, 1.0), (0.0, 4.0)]], ranks=(5,))["mIoU"] == 0.25
 
 
 def test_sentences_of_one_video_are_drawn_together() -> None:
     """Nine sentences of one video are no nine witnesses: found together, they say as little as one."""
-    alone = [(Query(f"v{k}", "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 2 else []) for k in range(18)]
-    together = [(Query(f"v{k % 2}", "it", q.moments), found) for k, (q, found) in enumerate(alone)]
+    alone = [(GroundingQuery(f"v{k}", "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 2 else []) for k in range(18)]
+    together = [(GroundingQuery(f"v{k % 2}", "it", q.moments), found) for k, (q, found) in enumerate(alone)]
     widths = [np.ptp(scored(some)["interval"]["R@1"]["0.5"]) for some in (alone, together)]
     assert 0.3 < widths[0] < 0.6
     assert widths[1] > 0.9
@@ -105,18 +107,18 @@ def test_sentences_of_one_video_are_drawn_together() -> None:
 
 def test_a_draw_counts_the_sentences_of_its_videos() -> None:
     """As often as their videos are drawn: a video of many sentences weighs more."""
-    some = [(Query(v, "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 3 else []) for k, v in enumerate("aaaaabbc")]
+    some = [(GroundingQuery(v, "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 3 else []) for k, v in enumerate("aaaaabbc")]
     video, hits = np.array([0, 0, 0, 0, 0, 1, 1, 2]), np.array([bool(found) for _, found in some])
-    draws = np.array([np.repeat(hits, times[video]).mean() for times in drawn(1000, 3)])
-    expected = np.clip(interval(hits.mean(), draws), 0, 1)
+    draws = np.array([np.repeat(hits, times[video]).mean() for times in draw_videos(1000, 3)])
+    expected = np.clip(compute_bootstrap_interval(hits.mean(), draws), 0, 1)
     np.testing.assert_allclose(scored(some)["interval"]["R@1"]["0.5"], expected, atol=1e-12)
 
 
 def test_found_moments_belong_to_queries_one_by_one() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        recall([Query("v", "it", ((0.0, 1.0),))], [])
+        compute_recall([GroundingQuery("v", "it", ((0.0, 1.0),))], [])
 
 
 def test_nothing_to_score_by_is_a_line() -> None:
     with pytest.raises(UserError, match="no sentence is left"):
-        recall([], [])
+        compute_recall([], [])

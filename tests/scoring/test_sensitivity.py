@@ -5,24 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import average_precision, judge
-from clip_ae.scoring.matching import holding
-from clip_ae.scoring.segments import segments
-from clip_ae.scoring.sensitivity import Group, groups, sensitivities, traits
+from clip_ae.scoring.average_precision import compute_average_precision, match
+from clip_ae.scoring.matching import match_ground_truth
+from clip_ae.scoring.segments import make_segments
+from clip_ae.scoring.sensitivity import InstanceGroup, compute_characteristics, compute_sensitivities, group_by_value
 
 TIOU = (0.3, 0.5)
 
 
 def sensitivity(truth, detections, *members):
-    judged = judge(segments(truth), segments(detections), TIOU)
-    some = [Group(0, 0, np.array(m, bool)) for m in members]
-    return sensitivities(judged, holding(judged.truth, judged.ranked, TIOU), some)
+    judged = match(make_segments(truth), make_segments(detections), TIOU)
+    some = [InstanceGroup(0, 0, np.array(m, bool)) for m in members]
+    return compute_sensitivities(judged, match_ground_truth(judged.truth, judged.ranked, TIOU), some)
 
 
 @given(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), max_size=40))
 def test_groups_share_out_what_is_known_in_rising_order(values):
     values = np.array(values, float)
-    found = groups(values)
+    found = group_by_value(values)
     assert len(found) <= 5
     together = sum((g.members.astype(int) for g in found), np.zeros(len(values), int))
     assert np.array_equal(together == 1, np.isfinite(values))
@@ -30,13 +30,13 @@ def test_groups_share_out_what_is_known_in_rising_order(values):
 
 
 def test_fifths_of_many_different_values_are_equal_in_size():
-    assert [int(g.members.sum()) for g in groups(np.arange(100.0))] == [20] * 5
-    assert [(g.low, g.high) for g in groups(np.array([2.0] * 9 + [3.0]))] == [(2, 2), (3, 3)]
+    assert [int(g.members.sum()) for g in group_by_value(np.arange(100.0))] == [20] * 5
+    assert [(g.low, g.high) for g in group_by_value(np.array([2.0] * 9 + [3.0]))] == [(2, 2), (3, 3)]
 
 
 def test_traits_of_an_action():
-    truth = segments([(0, 0, 2, 6, 1.0), (0, 0, 10, 11, 1.0), (0, 1, 0, 3, 1.0), (1, 0, 0, 2, 1.0)])
-    found = traits(truth, np.array([20.0, np.nan]))
+    truth = make_segments([(0, 0, 2, 6, 1.0), (0, 0, 10, 11, 1.0), (0, 1, 0, 3, 1.0), (1, 0, 0, 2, 1.0)])
+    found = compute_characteristics(truth, np.array([20.0, np.nan]))
     assert found["length"].tolist() == [4, 1, 3, 2]
     assert found["coverage"][:3].tolist() == [0.2, 0.05, 0.15]
     assert np.isnan(found["coverage"][3])
@@ -70,5 +70,5 @@ def test_all_actions_together_are_plain_average_precision():
     truth = [(v, 0, 0, 5, 1.0) for v in range(8)]
     detections = [(v, 0, 0 if rng.random() < 0.5 else 20, 25, rng.random()) for v in range(8)]
     detections = [(v, c, a, a + 5, s) for v, c, a, _, s in detections]
-    plain = average_precision(judge(segments(truth), segments(detections), TIOU), 1).mean()
+    plain = compute_average_precision(match(make_segments(truth), make_segments(detections), TIOU), 1).mean()
     assert sensitivity(truth, detections, [1] * 8) == pytest.approx([plain])

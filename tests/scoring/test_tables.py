@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
-from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import ablation, tables
-from clip_ae.scoring.results import Scored, Sheet, averages, columns, mean_sd, title
+from clip_ae.scoring.results import (
+    ResultTable,
+    ScoredRun,
+    format_mean_sd,
+    format_run_title,
+    list_metric_columns,
+    list_tiou_ranges,
+)
 
 SEEDS = (0, 1, 2)
 CAF, CCP = CafSwitches(), CcpSwitches()
@@ -31,7 +38,7 @@ def result(value: float, *, told: bool = False) -> dict[str, Any]:
     quality = {"purity": 0.5, "nmi": 0.25, "ari": 0.125, "classes": 20, "covered": 17, "smallest": 1, "largest": 34}
     return {
         **scores,
-        "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(MAPPINGS)}},
+        "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(CLUSTER_MAPPINGS)}},
         "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
         "rounds": [] if told else [quality, {**quality, "purity": value}],
         "protocol": "words",
@@ -42,9 +49,9 @@ def result_of(scores: dict[str, Any], drop: int) -> dict[str, Any]:
     return {"average": {c: v - drop / 10 for c, v in scores["average"].items()}}
 
 
-def scored(name: str, *values: float) -> Scored:
+def scored(name: str, *values: float) -> ScoredRun:
     told = RUNS[name].supervision != "unsupervised"
-    return Scored(name, RUNS[name], {s: result(v, told=told) for s, v in zip(SEEDS, values, strict=False)})
+    return ScoredRun(name, RUNS[name], {s: result(v, told=told) for s, v in zip(SEEDS, values, strict=False)})
 
 
 ALL = [
@@ -59,27 +66,27 @@ ALL = [
 ]
 
 
-def by_name(sheet: Sheet, column: str = "run") -> dict[str, dict[str, str]]:
+def by_name(sheet: ResultTable, column: str = "run") -> dict[str, dict[str, str]]:
     found = [dict(zip(sheet.header, row, strict=True)) for row in sheet.rows]
     return {row[column]: row for row in found}
 
 
 def test_columns_rise_and_the_widest_average_is_last() -> None:
-    assert columns(ALL[0]) == ["0.1", "0.5", "0.1:0.5", "0.1:0.7"]
+    assert list_metric_columns(ALL[0]) == ["0.1", "0.5", "0.1:0.5", "0.1:0.7"]
     three = {"average": {"0.1:0.7": 0, "0.3:0.7": 0, "0.1:0.5": 0}}
-    assert averages(Scored("x", RUNS["stpn"], {0: three})) == ["0.1:0.5", "0.3:0.7", "0.1:0.7"]
+    assert list_tiou_ranges(ScoredRun("x", RUNS["stpn"], {0: three})) == ["0.1:0.5", "0.3:0.7", "0.1:0.7"]
 
 
 def test_figures_are_percent_with_their_spread() -> None:
-    row = by_name(tables.sheets(SPEC, ALL)[0])["both"]
+    row = by_name(tables.build_result_tables(SPEC, ALL)[0])["both"]
     assert row["avg 0.1:0.7"] == "35.0 ± 1.0"
     assert row["0.1"] == "70.0 ± 2.0"
-    assert mean_sd([37.44]) == "37.4"
-    assert mean_sd([]) == "-"
+    assert format_mean_sd([37.44]) == "37.4"
+    assert format_mean_sd([]) == "-"
 
 
 def test_published_rows_stand_before_ours_as_printed() -> None:
-    sheet = tables.sheets(SPEC, ALL)[0]
+    sheet = tables.build_result_tables(SPEC, ALL)[0]
     words = [tuple(row[:4]) for row in sheet.rows]
     ugct = words.index(("unsupervised", "UGCT", "-", "published"))
     assert words[ugct + 1] == ("unsupervised", "UGCT (reconstructed)", "ugct", "ours")
@@ -95,36 +102,38 @@ def test_published_rows_stand_before_ours_as_printed() -> None:
 
 
 def test_without_published_figures_there_are_only_ours() -> None:
-    sheet = tables.sheets(replace(SPEC, published=None), ALL)[0]
+    sheet = tables.build_result_tables(replace(SPEC, published=None), ALL)[0]
     assert {row[3] for row in sheet.rows} == {"ours"}
     assert sheet.notes == ()
 
 
 def test_simulated_stands_in_every_row_of_ours_and_in_no_other() -> None:
     simulated = replace(SPEC, simulated=True)
-    for row in tables.sheets(simulated, ALL)[0].rows:
+    for row in tables.build_result_tables(simulated, ALL)[0].rows:
         assert row[3] == ("published" if row[2] == "-" else "ours, simulated")
-    assert all(row[2] == "ours, simulated" for s in ablation.sheets(simulated, ALL) for row in s.rows)
-    assert any("simulated" in line for line in tables.captions(simulated, ALL))
-    assert not any("simulated" in line for line in tables.captions(SPEC, ALL))
+    assert all(row[2] == "ours, simulated" for s in ablation.build_ablation_tables(simulated, ALL) for row in s.rows)
+    assert any("simulated" in line for line in tables.build_result_captions(simulated, ALL))
+    assert not any("simulated" in line for line in tables.build_result_captions(SPEC, ALL))
 
 
 def test_titles_show_modules_and_reconstructions() -> None:
-    assert title(SPEC, RUNS["stpn"]) == "STPN"
-    assert title(SPEC, RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
-    assert title(SPEC, Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
-    assert title(SPEC, Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
+    assert format_run_title(SPEC, RUNS["stpn"]) == "STPN"
+    assert format_run_title(SPEC, RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
+    assert format_run_title(SPEC, Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
+    assert (
+        format_run_title(SPEC, Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
+    )
 
 
 def test_captions_say_what_is_scored_and_what_chance_gives() -> None:
-    text = "\n".join(tables.captions(SPEC, ALL))
+    text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
     for words in ("seeds 0, 1, 2", "states it: words", "rule hungarian", "last round"):
         assert words in text
 
 
 def test_clusters_of_unsupervised_runs_only() -> None:
-    _, last, rounds, mappings = tables.sheets(SPEC, ALL)
+    _, last, rounds, mappings = tables.build_result_tables(SPEC, ALL)
     assert by_name(last)["both"] == {
         "run": "both", "purity": "0.350", "NMI": "0.250", "ARI": "0.125", "classes covered": "17.0 of 20",
         "smallest": "1.0", "largest": "34.0",
@@ -132,16 +141,16 @@ def test_clusters_of_unsupervised_runs_only() -> None:
     assert not {"ugct_weak", "oracle"} & by_name(last).keys()
     assert [row[:2] for row in rounds.rows] == [["0", "0.500"], ["1", "0.350"]]
     rules = [row for row in mappings.rows if row[0] == "both"]
-    assert [row[1] for row in rules] == list(MAPPINGS)
+    assert [row[1] for row in rules] == list(CLUSTER_MAPPINGS)
     assert [row[-1] for row in rules] == ["35.0 ± 1.0", "25.0 ± 1.0", "15.0 ± 1.0"]
 
 
 def test_told_runs_alone_have_no_cluster_tables() -> None:
-    assert len(tables.sheets(replace(SPEC, run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
+    assert len(tables.build_result_tables(replace(SPEC, run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
 
 
 def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
-    header, rows = tables.spreadsheet(SPEC, ALL, "record")
+    header, rows = tables.build_csv_rows(SPEC, ALL, "record")
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["provenance"] for row in found] == ["record", *[""] * (len(rows) - 1)]
     both = next(row for row in found if row["run"] == "both")
@@ -151,15 +160,15 @@ def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
 
 
 def test_every_part_of_clip_ae_is_on_or_off() -> None:
-    rows = by_name(ablation.sheets(SPEC, ALL)[0])
+    rows = by_name(ablation.build_ablation_tables(SPEC, ALL)[0])
     switches = {
-        name: "".join("+" if row[part] == "on" else "." for part in ablation.PARTS) for name, row in rows.items()
+        name: "".join("+" if row[part] == "on" else "." for part in ablation.PART_NAMES) for name, row in rows.items()
     }
     assert switches == {"ugct": "....", "caf": "++..", "caf_alone": "+...", "ccp": "..++", "both": "++++"}
 
 
 def test_differences_are_paired_with_the_row_without_modules() -> None:
-    rows = by_name(ablation.sheets(SPEC, ALL)[0])
+    rows = by_name(ablation.build_ablation_tables(SPEC, ALL)[0])
     # Differences of caf: 1, 2, 3 points; 4.3027 / sqrt(3) = 2.48.
     assert [rows["caf"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["+2.00", "[-0.48, +4.48]", "3"]
     assert rows["both"]["95 % interval"] == "[+4.00, +4.00]"
@@ -167,29 +176,29 @@ def test_differences_are_paired_with_the_row_without_modules() -> None:
 
 
 def test_rivals_are_what_ugct_is_compared_with() -> None:
-    kmeans = Scored("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
-    rows = by_name(ablation.sheets(SPEC, [*ALL, kmeans])[2])
+    kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
+    rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans])[2])
     assert rows.keys() == {"stpn"}
     assert rows["stpn"]["ugct minus it"] == "+10.00"
 
 
 def test_one_seed_has_a_difference_but_no_interval() -> None:
     one = [scored("ugct", 0.3), scored("both", 0.2996)]
-    row = by_name(ablation.sheets(SPEC, one)[0])["both"]
+    row = by_name(ablation.build_ablation_tables(SPEC, one)[0])["both"]
     assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("-0.04", "-", "1")
 
 
 def test_without_a_row_without_modules_a_line_says_why() -> None:
-    sheet, _ = ablation.sheets(SPEC, [run for run in ALL if run.name != "ugct"])
+    sheet, _ = ablation.build_ablation_tables(SPEC, [run for run in ALL if run.name != "ugct"])
     assert sheet.header[-1] == "avg 0.1:0.7"
     assert "no run without modules" in sheet.notes[0].lower()
 
 
 def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
-    bare = Scored("a", Run(method="clip_ae"), {0: result(0.1)})
-    assert ablation.baseline([bare, scored("caf", 0.1)]) is bare
-    assert ablation.baseline([bare, scored("ugct", 0.1)]) == scored("ugct", 0.1)
-    assert ablation.baseline([scored("caf", 0.1)]) is None
+    bare = ScoredRun("a", Run(method="clip_ae"), {0: result(0.1)})
+    assert ablation.find_baseline([bare, scored("caf", 0.1)]) is bare
+    assert ablation.find_baseline([bare, scored("ugct", 0.1)]) == scored("ugct", 0.1)
+    assert ablation.find_baseline([scored("caf", 0.1)]) is None
 
 
 @pytest.mark.parametrize(
@@ -206,17 +215,19 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     ids=lambda run: repr(run)[:70],
 )
 def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
-    runs = [Scored("a_variant", other, {0: result(0.1)}), *ALL]
-    assert "a_variant" not in {name for s in ablation.sheets(SPEC, runs) for row in s.rows for name in row}
+    runs = [ScoredRun("a_variant", other, {0: result(0.1)}), *ALL]
+    assert "a_variant" not in {
+        name for s in ablation.build_ablation_tables(SPEC, runs) for row in s.rows for name in row
+    }
     # Where the variant is the headline, it is what the others are compared with, or nothing is.
     headline = replace(SPEC, run="a_variant")
-    assert "a_variant" in by_name(ablation.sheets(headline, runs)[0])
+    assert "a_variant" in by_name(ablation.build_ablation_tables(headline, runs)[0])
 
 
 def test_what_a_part_adds_to_the_others() -> None:
     no_self = Run(method="clip_ae", caf=CAF, ccp=CCP, losses={"decor": 0.0, "ins_dis": 0.0})
-    runs = [*ALL, Scored("no_self", no_self, {s: result(0.3) for s in SEEDS})]
-    sheet = ablation.sheets(SPEC, runs)[1]
+    runs = [*ALL, ScoredRun("no_self", no_self, {s: result(0.3) for s in SEEDS})]
+    sheet = ablation.build_ablation_tables(SPEC, runs)[1]
     found = {(row[0], row[1], row[3]): row[4] for row in sheet.rows}
     assert found == {
         ("L_de-cor", "caf", "caf_alone"): "+3.00",
@@ -228,13 +239,13 @@ def test_what_a_part_adds_to_the_others() -> None:
 
 
 def test_a_dataset_without_ours_says_so() -> None:
-    (sheet,) = ablation.sheets(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
+    (sheet,) = ablation.build_ablation_tables(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
     assert sheet.rows == []
     assert "No unsupervised run" in sheet.notes[0]
 
 
 def test_table_3_stands_where_the_paper_has_it() -> None:
-    assert [s.heading for s in ablation.sheets(SPEC, ALL) if "published" in s.heading] == []
-    last = ablation.sheets(replace(SPEC, published="activitynet12"), ALL)[-1]
+    assert [s.heading for s in ablation.build_ablation_tables(SPEC, ALL) if "published" in s.heading] == []
+    last = ablation.build_ablation_tables(replace(SPEC, published="activitynet12"), ALL)[-1]
     assert any("best test mAP" in note for note in last.notes)
     assert last.rows[-1] == ["CAF + CCP", "published", "45.3", "28.7", "6.7", "28.9"]

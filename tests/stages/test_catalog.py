@@ -6,14 +6,14 @@ import pytest
 
 from clip_ae.core.config.specs import CatalogSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name, shard_of
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.data.parquet import FAILURES, PROBE, read_rows, write_rows
+from clip_ae.data.parquet import FAILURES_SCHEMA, PROBE_SCHEMA, read_rows, write_rows
 from clip_ae.stages import catalog
 
 SHARDS = 3
-RECORD = Record("probe", {}, "code")
+RECORD = Provenance("probe", {}, "code")
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def made(tmp_path: Path) -> Path:
     infos = [VideoInfo("a", "a.mp4"), VideoInfo("b", "b.mp4"), VideoInfo("c", "c.mp4", status="failed")]
     failures = {"probe": Failure("c", "probe", "empty", "m"), "rgb": Failure("b", "extract/rgb", "partial", "m")}
     for i in range(SHARDS):
-        name = f"{shard_name(i, SHARDS)}.parquet"
-        here = [v for v in infos if shard_of(v.video_id, SHARDS) == i]
-        write_rows(tmp_path / "probe" / name, PROBE, here, RECORD)
+        name = f"{format_shard_name(i, SHARDS)}.parquet"
+        here = [v for v in infos if assign_shard(v.video_id, SHARDS) == i]
+        write_rows(tmp_path / "probe" / name, PROBE_SCHEMA, here, RECORD)
         for part, failure in failures.items():
-            rows = [failure] if shard_of(failure.video_id, SHARDS) == i else []
-            write_rows(tmp_path / "failures" / part / name, FAILURES, rows, RECORD)
+            rows = [failure] if assign_shard(failure.video_id, SHARDS) == i else []
+            write_rows(tmp_path / "failures" / part / name, FAILURES_SCHEMA, rows, RECORD)
     return tmp_path
 
 
@@ -68,7 +68,7 @@ def test_annotations_of_other_videos_are_an_error(made: Path) -> None:
 
 
 def test_a_shard_that_was_not_made_is_named(made: Path) -> None:
-    (made / "probe" / f"{shard_name(1, SHARDS)}.parquet").unlink()
+    (made / "probe" / f"{format_shard_name(1, SHARDS)}.parquet").unlink()
     with pytest.raises(UserError, match="0001-of-0003"):
         run(made)
 
@@ -87,8 +87,8 @@ def test_more_failures_than_allowed_are_refused_with_their_kinds(made: Path, all
 
 
 def test_a_missing_video_and_one_that_broke_off_count_as_failed(made: Path) -> None:
-    path = made / "failures/rgb" / f"{shard_name(shard_of('a', SHARDS), SHARDS)}.parquet"
-    write_rows(path, FAILURES, [Failure("a", "extract/rgb", "timeout", "m")], RECORD)
+    path = made / "failures/rgb" / f"{format_shard_name(assign_shard('a', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES_SCHEMA, [Failure("a", "extract/rgb", "timeout", "m")], RECORD)
     with pytest.raises(RefusedInput, match=r"^3 of 4 videos failed \((empty|timeout|missing) 1, .*\), more"):
         run(made, {"a": "training", "gone": "training"}, allowed=0.74)
     assert len(run(made, {"a": "training", "gone": "training"}, allowed=0.75)[0]) == 4
@@ -96,7 +96,7 @@ def test_a_missing_video_and_one_that_broke_off_count_as_failed(made: Path) -> N
 
 def test_features_of_two_videos_under_one_name_count_as_failed(made: Path) -> None:
     """Their kind is that of a video of another length than annotated, which is in use."""
-    path = made / "failures/probe" / f"{shard_name(shard_of('c', SHARDS), SHARDS)}.parquet"
-    write_rows(path, FAILURES, [Failure("c", "probe", "length", "m")], RECORD)
+    path = made / "failures/probe" / f"{format_shard_name(assign_shard('c', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES_SCHEMA, [Failure("c", "probe", "length", "m")], RECORD)
     with pytest.raises(RefusedInput, match=r"^1 of 3 videos failed \(length 1\)"):
         run(made, allowed=0.0)

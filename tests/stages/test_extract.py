@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import (
     AudioEncoder,
     Encoders,
@@ -20,14 +20,14 @@ from clip_ae.core.config.schema import (
 )
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import raft
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.stages import extract, probe
-from clip_ae.weights.network_file import read_weights_record, save_weights
+from clip_ae.weights.network_file import read_weights_provenance, save_weights
 from tests.encoders.random_networks import random_i3d
 from tests.media_files import read_counter, truncated, write_video
 
@@ -84,8 +84,9 @@ def run(
     table, shard, failures, weights = (place / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors"))
     if not table.exists():
         probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=place / "pf.parquet")
-    save_weights(weights, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), {"i3d": {}, "vggish": {}})
-    monkeypatch.setattr(registry, "load", lambda module: SimpleNamespace(build=lambda **_: encoder, LIBRARIES=()))
+    save_weights(weights, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), {"i3d": {}, "vggish": {}})
+    module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
+    monkeypatch.setattr(registry, "load_module", lambda name: module)
     audio = encoder.short_side is None
     encoders = Encoders(audio=AudioEncoder(batch=batch)) if audio else Encoders(rgb=RgbEncoder(batch=batch))
     extract.run(
@@ -110,7 +111,7 @@ def test_row_k_speaks_of_snippet_k_in_batches_that_cross_videos(monkeypatch: pyt
     assert found["c"].feature.tolist() == [[16 * k, 16 * k + 15] for k in range(6)]
     assert found["c"].start.tolist() == pytest.approx([0.64 * k for k in range(6)])
     assert all((v.coverage == 1).all() for v in found.values())
-    assert set(read_parquet_record(shard).inputs) == {"probe", "rgb_imagenet"}
+    assert set(read_parquet_provenance(shard).inputs) == {"probe", "rgb_imagenet"}
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
@@ -180,7 +181,7 @@ def real_run(
     place = videos.parent / out
     files = tuple(place / f"{name}.safetensors" for name in weights)
     for file, (tensors, about) in zip(files, weights.values(), strict=True):
-        save_weights(file, tensors, Record("weights", {"name": file.stem}, "code"), {**about, "name": file.stem})
+        save_weights(file, tensors, Provenance("weights", {"name": file.stem}, "code"), {**about, "name": file.stem})
     probe.run(
         ProbeSpec(), videos=videos, shard=SHARD, out=place / "probe.parquet", failures=place / "probe_failures.parquet"
     )
@@ -257,15 +258,15 @@ def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
     network, options = random_i3d(I3dOptions(2, 0.125, 40, 32)), RaftOptions("small")
     weights = {
         "flow_imagenet": (dict(network.tensors), dict(network.about)),
-        "sharp": (tensors_of(raft.build(options)), {"raft": plain(options)}),
+        "sharp": (get_tensors(raft.build(options)), {"raft": to_plain_data(options)}),
     }
     flow = FlowEncoder(batch=2, algorithm="raft", raft="sharp")
     (videos / "c.mp4").unlink()
     shard = real_run(videos, Encoders(flow=flow), weights, "out")
     assert np.isfinite(rows_of(shard)).all()
-    inputs = read_parquet_record(shard).inputs
+    inputs = read_parquet_provenance(shard).inputs
     assert {name: inputs[name] for name in weights} == {
-        name: read_weights_record(shard.parent / f"{name}.safetensors").id for name in weights
+        name: read_weights_provenance(shard.parent / f"{name}.safetensors").id for name in weights
     }
 
 
@@ -281,7 +282,7 @@ def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...
     files = tuple(tmp_path / f"{kind}.safetensors" for kind in kinds)
     for kind, path in zip(kinds, files, strict=True):
         about = {"name": "given", kind: {}}
-        save_weights(path, {"w": np.zeros(1, np.float32)}, Record("weights", {}, "code"), about)
+        save_weights(path, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), about)
     with pytest.raises(UserError, match=message):
         extract.run(
             ExtractSpec(Encoders(rgb=RgbEncoder())), videos=tmp_path, probe=tmp_path / "p", weights=files,

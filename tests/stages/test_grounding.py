@@ -10,27 +10,27 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config.feature_adapters import PostTraining
+from clip_ae.core.config.feature_adapters import AdapterTraining
 from clip_ae.core.config.schema import ClipOptions
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_names, shard_of
-from clip_ae.core.types import Network, VideoFeatures
-from clip_ae.data.detections import read_json, read_json_record
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import assign_shard, list_shard_names
+from clip_ae.core.types import NetworkWeights, VideoFeatures
+from clip_ae.data.detections import read_json_object, read_json_provenance
 from clip_ae.data.moments import read_moments
 from clip_ae.data.shards import write_shard
 from clip_ae.data.snippet_index import read_index
-from clip_ae.data.text_embeddings import write_texts
+from clip_ae.data.text_embeddings import write_text_embeddings
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.text_encoder import TextTower
-from clip_ae.language.adapter import Joint
-from clip_ae.language.adapter_training import create
-from clip_ae.localizers.model_state import arrays
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.language.adapter_training import create_joint_embedding
+from clip_ae.localizers.model_state import module_arrays
+from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.stages import find_moments
 from clip_ae.weights.network_file import read_weights, save_weights
 
-RECORD = Record("made by hand", {}, "c0de")
+RECORD = Provenance("made by hand", {}, "c0de")
 ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
 WORDS = ("spinning", "bouncing", "swaying", "looping")
 SNIPPETS, SHARDS, STEP = 16, 2, 0.64
@@ -39,9 +39,9 @@ SHOWN = {"a": {"bouncing": (3, 8)}, "b": {"swaying": (9, 13)}, "c": {"bouncing":
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def network() -> NetworkWeights:
     torch.manual_seed(0)
-    return Network(ABOUT, tensors_of(clip.build(ClipOptions("tiny"))))
+    return NetworkWeights(ABOUT, get_tensors(clip.build(ClipOptions("tiny"))))
 
 
 def video(name: str, looks: dict[str, np.ndarray], seen: bool = True) -> VideoFeatures:
@@ -54,14 +54,14 @@ def video(name: str, looks: dict[str, np.ndarray], seen: bool = True) -> VideoFe
 
 
 def write(folder: Path, stream: str, videos: Sequence[VideoFeatures]) -> None:
-    for k, name in enumerate(shard_names(SHARDS)):
-        mine = [v for v in videos if shard_of(v.video_id, SHARDS) == k]
+    for k, name in enumerate(list_shard_names(SHARDS)):
+        mine = [v for v in videos if assign_shard(v.video_id, SHARDS) == k]
         write_shard(folder / stream / f"{name}.parquet", stream, videos[0].feature.shape[1], mine, RECORD)
 
 
-def joint_space(texts: np.ndarray) -> Joint:
+def joint_space(texts: np.ndarray) -> JointEmbedding:
     """Each word, and background, has an axis of its own."""
-    joint = create({"rgb": 8, "flow": 8}, texts.shape[1], PostTraining(width=12), seed=0)
+    joint = create_joint_embedding({"rgb": 8, "flow": 8}, texts.shape[1], AdapterTraining(width=12), seed=0)
     with torch.no_grad():
         joint.text.weight.zero_()
         joint.text.weight[: len(texts)] = torch.from_numpy(np.linalg.pinv(texts.astype(float)).T)
@@ -70,7 +70,7 @@ def joint_space(texts: np.ndarray) -> Joint:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, network: Network) -> Path:
+def folder(tmp_path: Path, network: NetworkWeights) -> Path:
     """Three videos of known looks, one of which nothing was seen, and a joint space in which words are apart."""
     save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
     texts = TextTower(network, "cpu").ensemble([[word] for word in WORDS])
@@ -78,7 +78,7 @@ def folder(tmp_path: Path, network: Network) -> Path:
     videos = [*(video(name, looks) for name in SHOWN), video("unseen", looks, seen=False)]
     write(tmp_path / "features", "clip", videos)
     joint = joint_space(texts)
-    save_weights(tmp_path / "joint.safetensors", arrays(joint), RECORD, {"joint": joint.about})
+    save_weights(tmp_path / "joint.safetensors", module_arrays(joint), RECORD, {"joint": joint.about})
     with torch.no_grad():
         points = dict(zip(WORDS, joint.texts(torch.from_numpy(texts)).numpy(), strict=True))
     for stream in ("rgb", "flow"):
@@ -139,7 +139,7 @@ def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",)
 
 
 def scores(folder: Path) -> dict[str, Any]:
-    return dict(read_json(folder / "g.json")["views"])
+    return dict(read_json_object(folder / "g.json")["views"])
 
 
 @pytest.mark.parametrize("space", ["clip", "joint"])
@@ -173,8 +173,10 @@ def test_no_more_moments_than_asked_for(folder: Path) -> None:
     assert {len(found) for found in read_moments(folder / "m.json").values()} == {1}
 
 
-def test_far_videos_are_not_looked_at_closely(folder: Path, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find_moments, "CLOSELY", 1)
+def test_far_videos_are_not_looked_at_closely(
+    folder: Path, network: NetworkWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find_moments, "NUM_CANDIDATES", 1)
     assert index(folder) == find(folder) == 0
     assert {d.video_id for d in read_moments(folder / "m.json")["swaying"]} == {"b"}
 
@@ -208,13 +210,13 @@ def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> N
 
     before = made()
     assert made() == before
-    assert set(read_record(folder / "clip.arrow").inputs) == {"features/clip"}
+    assert set(read_provenance(folder / "clip.arrow").inputs) == {"features/clip"}
     taught = {"features/clip", "features/rgb", "features/flow", "model"}
-    assert set(read_record(folder / "joint.arrow").inputs) == taught
-    assert set(read_json_record(folder / "m.json").inputs) == {"index", "weights", "vocabulary"}
+    assert set(read_provenance(folder / "joint.arrow").inputs) == taught
+    assert set(read_json_provenance(folder / "m.json").inputs) == {"index", "weights", "vocabulary"}
     scored = {"sentences", "weights", "index/clip", "index/joint"}
-    assert set(read_json_record(folder / "g.json").inputs) == scored
-    assert read_record(folder / "g.md") == read_json_record(folder / "g.json")
+    assert set(read_json_provenance(folder / "g.json").inputs) == scored
+    assert read_provenance(folder / "g.md") == read_json_provenance(folder / "g.json")
 
 
 def test_sentences_find_their_moments_and_who_knows_nothing_does_not(folder: Path) -> None:
@@ -251,8 +253,10 @@ def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytes
     assert scores(folder)["clip"]["R@1"]["0.7"] == 1
     assert scores(folder)["clip"]["sentences"] == 2
     assert "# Moments of d by class names" in (folder / "g.md").read_text()
-    by_hand = TextTower(Network(ABOUT, dict(read_weights(folder / "eyes.safetensors").tensors)), "cpu").embed(WORDS)
-    write_texts(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), RECORD)
+    by_hand = TextTower(NetworkWeights(ABOUT, dict(read_weights(folder / "eyes.safetensors").tensors)), "cpu").embed(
+        WORDS
+    )
+    write_text_embeddings(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), RECORD)
     assert score(folder, sentences=None, annotations="truth.json", weights=None, texts="texts.parquet") == 0
     assert scores(folder)["clip"]["R@1"]["0.7"] == 1, "templates put nothing around texts that were read already"
     assert score(folder, sentences=None) == 2
@@ -297,7 +301,7 @@ def test_an_index_of_a_joint_space_is_searched_by_its_own_network_alone(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert joint_index(folder) == 0
-    save_weights(folder / "other.safetensors", {"x": np.zeros(1)}, Record("other", {}, "c0de"), {"joint": {}})
+    save_weights(folder / "other.safetensors", {"x": np.zeros(1)}, Provenance("other", {}, "c0de"), {"joint": {}})
     assert find(folder, index="joint.arrow") == find(folder, index="joint.arrow", model="other.safetensors") == 2
     assert score(folder, indices=("joint.arrow",)) == 2
     assert capsys.readouterr().err.count("clip-ae: --model: missing, or another than that of the index") == 3
@@ -325,8 +329,8 @@ def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.Captu
     assert line.startswith('"very very')
 
 
-def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: Network) -> None:
+def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: NetworkWeights) -> None:
     assert index(folder) == 0
     known, tower = read_index(folder / "clip.arrow"), TextTower(network, "cpu")
-    (question,) = find_moments.questions(tower.embed(["spinning"]), known, tower.scale, None)
+    (question,) = find_moments.build_text_queries(tower.embed(["spinning"]), known, tower.scale, None)
     assert question.logits(known.mean[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)

@@ -16,18 +16,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, Encoders, I3dOptions, RgbEncoder, VggishOptions
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
-from clip_ae.core.provenance import Record
-from clip_ae.core.timeline import Grid
-from clip_ae.core.types import Network, VideoFeatures, VideoInfo, Window
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import NetworkWeights, VideoFeatures, VideoInfo, Window
 from clip_ae.data.parquet import read_rows
 from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import vggish
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.media import decoder_process
-from clip_ae.media.probe import Facts
+from clip_ae.media.probe import ProbeResult
 from clip_ae.stages import extract, probe
 from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
@@ -53,7 +53,7 @@ class Watched(decoder_process.Decoder):
     waited: ClassVar[dict[str, float]] = defaultdict(float)
     peak: ClassVar[int] = 0
 
-    def probe(self, path: Path, grid: Grid) -> Facts:
+    def probe(self, path: Path, grid: SnippetGrid) -> ProbeResult:
         began = time.monotonic()
         try:
             return super().probe(path, grid)
@@ -111,12 +111,12 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     options = VggishOptions(width=0.125)
     made = {
         "rgb": random_i3d(I3dOptions(3, 0.125, 42, 32)),
-        "audio": Network({"vggish": plain(options)}, tensors_of(vggish.build(options))),
+        "audio": NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(vggish.build(options))),
     }
     folder = tmp_path_factory.mktemp("networks")
     for stream, network in made.items():
         about = {"name": stream, **network.about}
-        save_weights(folder / f"{stream}.safetensors", network.tensors, Record("weights", {}, "code"), about)
+        save_weights(folder / f"{stream}.safetensors", network.tensors, Provenance("weights", {}, "code"), about)
     return {stream: folder / f"{stream}.safetensors" for stream in made}
 
 
@@ -294,7 +294,7 @@ def test_the_commands_end_well_and_small(crowd: Path, networks: dict[str, Path],
     failures = ["--failures", str(tmp_path / "failures.parquet")]
     commands = [["probe", "--shard", "0000-of-0001", "--out", str(table), *shared, *failures]]
     for stream, encoders in STREAMS.items():
-        cfg, out = canonical(ExtractSpec(encoders, math_threads=1)), tmp_path / f"{stream}.parquet"
+        cfg, out = to_canonical_json(ExtractSpec(encoders, math_threads=1)), tmp_path / f"{stream}.parquet"
         made = ["--cfg", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
         commands.append(["extract", "--probe", str(table), *made, *shared, *failures])
     for command in commands:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clip_ae.core.config.specs import ImportSpec, ProbeSpec
+from clip_ae.core.config.specs import ImportFeaturesSpec, ProbeSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.sharding import shard_names
-from clip_ae.core.timeline import Grid
+from clip_ae.core.sharding import list_shard_names
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
 from clip_ae.data.shards import read_stream
 from clip_ae.stages import import_features, probe
@@ -23,10 +23,12 @@ def save(path: Path, rows: int, dim: int = 3, dtype: Any = np.float32) -> NDArra
     return values
 
 
-def run(source: Path, out: Path, shards: int = 2, grid: Grid = Grid()) -> tuple[dict[str, Any], dict[str, str]]:
+def run(
+    source: Path, out: Path, shards: int = 2, grid: SnippetGrid = SnippetGrid()
+) -> tuple[dict[str, Any], dict[str, str]]:
     """(probe rows, kinds of failure) by id."""
     rows, failures = [], []
-    for shard in shard_names(shards):
+    for shard in list_shard_names(shards):
         table, failed = out / "probe" / f"{shard}.parquet", out / "failures" / f"{shard}.parquet"
         probe.run(ProbeSpec(grid, STREAMS), features=source, shard=shard, out=table, failures=failed)
         rows += read_rows(table)
@@ -34,7 +36,7 @@ def run(source: Path, out: Path, shards: int = 2, grid: Grid = Grid()) -> tuple[
         for stream in STREAMS:
             path = out / "features" / stream / f"{shard}.parquet"
             import_features.run(
-                ImportSpec(stream, grid), features=source, probe=table, shard=shard, out=path, failures=failed
+                ImportFeaturesSpec(stream, grid), features=source, probe=table, shard=shard, out=path, failures=failed
             )
             failures += read_rows(failed)
     return {r["video_id"]: r for r in rows}, {f["video_id"]: f["kind"] for f in failures}
@@ -122,7 +124,7 @@ def test_shards_on_another_grid_are_refused_with_both_times(tmp_path: Path) -> N
         save(tmp_path / "npy" / stream / "x.npy", 3)
     run(tmp_path / "npy", tmp_path / "one")
     with pytest.raises(UserError, match=r"snippet 0 of 'x' is 0\.000 \.\.\. 0\.640 s, and 0\.000 \.\.\. 0\.533 s"):
-        run(tmp_path / "one" / "features", tmp_path / "two", grid=Grid(fps=30))
+        run(tmp_path / "one" / "features", tmp_path / "two", grid=SnippetGrid(fps=30))
 
 
 def test_a_file_that_is_no_shard_is_refused(tmp_path: Path) -> None:

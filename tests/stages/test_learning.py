@@ -11,18 +11,18 @@ import pytest
 from clip_ae.core.config.schema import Evaluation, Localization, Training
 from clip_ae.core.config.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name, shard_of
-from clip_ae.core.timeline import Grid
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import assign_shard, format_shard_name
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.detections import read_detections, read_json_record
-from clip_ae.data.labels import read_curve, read_labels
-from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.detections import read_detections, read_json_provenance
+from clip_ae.data.labels import read_labels, read_silhouettes
+from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import write_shard
 from clip_ae.stages import cluster, evaluate, localize, train
-from clip_ae.weights.network_file import read_weights_about, read_weights_record
+from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
 
-CLASSES, SHARDS, DIM, GRID = 3, 2, 8, Grid()
+CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
 TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
 SPARSE = {"classification": 1.0, "sparsity": 3e-2}
 STREAMS = ("rgb", "flow")
@@ -54,9 +54,9 @@ def planted(videos=18, seed=0):
 def write(folder, features, database):
     for stream, videos in features.items():
         for k in range(SHARDS):
-            inside = [v for v in videos if shard_of(v.video_id, SHARDS) == k]
-            path = folder / "features" / stream / f"{shard_name(k, SHARDS)}.parquet"
-            write_shard(path, stream, DIM, inside, Record("extract", {}, ""))
+            inside = [v for v in videos if assign_shard(v.video_id, SHARDS) == k]
+            path = folder / "features" / stream / f"{format_shard_name(k, SHARDS)}.parquet"
+            write_shard(path, stream, DIM, inside, Provenance("extract", {}, ""))
     (folder / "annotations.json").write_text(json.dumps({"database": database}))
     return folder
 
@@ -122,13 +122,13 @@ def test_planted_actions_are_found_from_features_alone(done):
 
 
 def test_records_form_a_chain(done):
-    labels = read_parquet_record(done / "labels.parquet").id
-    model = read_weights_record(done / "model.safetensors")
-    detections = read_json_record(done / "detections.json")
+    labels = read_parquet_provenance(done / "labels.parquet").id
+    model = read_weights_provenance(done / "model.safetensors")
+    detections = read_json_provenance(done / "detections.json")
     assert model.inputs["labels"] == labels
     assert detections.inputs["model"] == model.id
-    assert read_json_record(done / "map.json").inputs["detections"] == detections.id
-    assert read_parquet_record(done / "curves.parquet") == detections
+    assert read_json_provenance(done / "map.json").inputs["detections"] == detections.id
+    assert read_parquet_provenance(done / "curves.parquet") == detections
 
 
 def test_same_bytes_again(done, tmp_path):
@@ -196,7 +196,7 @@ def test_each_stream_counts_as_much_as_the_config_says(done, tmp_path):
 def test_later_rounds_pool_by_attention(done):
     labels = do_cluster(done, "round-1.parquet", model=done / "model.safetensors")
     assert [labels[f"v{n:02d}"] for n in range(12)] == [0, 1, 2] * 4
-    assert set(read_parquet_record(done / "round-1.parquet").inputs) == {"features/rgb", "features/flow", "model"}
+    assert set(read_parquet_provenance(done / "round-1.parquet").inputs) == {"features/rgb", "features/flow", "model"}
     with pytest.raises(UserError, match="needs a model"):
         do_cluster(done, "x.parquet", descriptor="attention", method="stpn")
 
@@ -273,14 +273,14 @@ def test_a_number_of_clusters_left_open_is_chosen_once_and_kept(tmp_path):
     at = write(tmp_path, *planted())
     labels = do_cluster(at, classes="auto")
     number = 1 + max(labels.values())
-    curve = read_curve(at / "labels.parquet")
+    curve = read_silhouettes(at / "labels.parquet")
     assert curve[number] == max(curve.values())
     do_train(at, classes="auto", training=replace(TRAINING, steps=50))
     model = at / "model.safetensors"
-    assert len(read_weights_about(model)["blueprint"]["labels"]) == number
+    assert len(read_weights_metadata(model)["blueprint"]["labels"]) == number
     later = do_cluster(at, "round-1.parquet", classes="auto", model=model)
     assert 1 + max(later.values()) == number
-    assert not read_curve(at / "round-1.parquet")
+    assert not read_silhouettes(at / "round-1.parquet")
 
 
 def test_too_few_videos_to_tell_a_number(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 from clip_ae.core.config.schema import DemoWorld
 from clip_ae.core.config.specs import MakeDemoSpec
-from clip_ae.core.sharding import demo_subsets
+from clip_ae.core.sharding import list_demo_subsets
 from clip_ae.data.sentences import read_sentences
 from clip_ae.stages import make_demo
 from clip_ae.worlds import untrimmed
@@ -42,20 +42,20 @@ def content(folder):
 
 
 def test_files_are_the_plan_and_nothing_else(demo):
-    names = {f"{video_id}.mp4" for video_id in demo_subsets(TINY.world.train_videos, TINY.world.test_videos)}
+    names = {f"{video_id}.mp4" for video_id in list_demo_subsets(TINY.world.train_videos, TINY.world.test_videos)}
     assert {p.name for p in (demo / "videos").iterdir()} == names
     manifest = json.loads((demo / "manifest.json").read_text())
     assert manifest["provenance"]["stage"] == "make_demo"
     for name in names:
         assert manifest["videos"][name] == hashlib.sha256((demo / "videos" / name).read_bytes()).hexdigest()
-    plans = untrimmed.plan(TINY.world)
-    assert json.loads((demo / "annotations.json").read_text()) == untrimmed.annotations(plans)
-    assert json.loads((demo / "sentences.json").read_text()) == untrimmed.sentences(plans)
+    plans = untrimmed.plan_videos(TINY.world)
+    assert json.loads((demo / "annotations.json").read_text()) == untrimmed.build_annotations(plans)
+    assert json.loads((demo / "sentences.json").read_text()) == untrimmed.build_sentences(plans)
 
 
 def test_sentences_are_read_as_they_are_told(demo):
     queries = read_sentences(demo / "sentences.json")
-    told = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan(TINY.world) for i in v.instances}
+    told = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan_videos(TINY.world) for i in v.instances}
     assert {(q.video_id, moment) for q in queries for moment in q.moments} == told
 
 
@@ -63,7 +63,7 @@ def test_same_bytes_with_one_worker(demo, tmp_path):
     assert content(make(tmp_path, workers=1)) == content(demo)
 
 
-@pytest.mark.parametrize("video", untrimmed.plan(TINY.world), ids=lambda v: v.video_id)
+@pytest.mark.parametrize("video", untrimmed.plan_videos(TINY.world), ids=lambda v: v.video_id)
 def test_files_are_as_planned(demo, video):
     with av.open(demo / "videos" / f"{video.video_id}.mp4") as container:
         stream = container.streams.video[0]
@@ -74,10 +74,10 @@ def test_files_are_as_planned(demo, video):
 
 
 def test_drawing_survives_the_codec(demo):
-    video = untrimmed.plan(TINY.world)[0]
+    video = untrimmed.plan_videos(TINY.world)[0]
     with av.open(demo / "videos" / f"{video.video_id}.mp4") as container:
         decoded = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
-    drawn = list(untrimmed.frames(video))
+    drawn = list(untrimmed.render_frames(video))
     assert np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(decoded, drawn, strict=True)]) < 6
 
 

@@ -10,30 +10,30 @@ import torch
 
 from clip_ae.cli import main
 from clip_ae.core.config.schema import ClipOptions
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name
-from clip_ae.core.types import Network, VideoFeatures
-from clip_ae.data.detections import read_json, read_json_record
-from clip_ae.data.parquet import CURVES, write_rows
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import format_shard_name
+from clip_ae.core.types import NetworkWeights, VideoFeatures
+from clip_ae.data.detections import read_json_object, read_json_provenance
+from clip_ae.data.parquet import CURVES_SCHEMA, write_rows
 from clip_ae.data.shards import write_shard
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import tensors_of
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.weights.network_file import save_weights
 
-RECORD = Record("made by hand", {}, "c0de")
+RECORD = Provenance("made by hand", {}, "c0de")
 ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
 WORDS = ["spinning", "bouncing", "swaying", "looping"]
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def network() -> NetworkWeights:
     torch.manual_seed(0)
-    return Network(ABOUT, tensors_of(clip.build(ClipOptions("tiny"))))
+    return NetworkWeights(ABOUT, get_tensors(clip.build(ClipOptions("tiny"))))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, network: Network) -> Path:
+def folder(tmp_path: Path, network: NetworkWeights) -> Path:
     """Cluster 0 attends to what looks like `swaying`, cluster 1 to `looping`; the rest looks like `spinning`."""
     save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
@@ -48,8 +48,8 @@ def folder(tmp_path: Path, network: Network) -> Path:
             rows.append(
                 {"video_id": f"v{n}", "snippet": k, "attention": attention, "activation": {f"cluster-0{n}": 0.9}}
             )
-    write_shard(tmp_path / f"clip/{shard_name(0, 1)}.parquet", "clip", len(spinning), videos, RECORD)
-    write_rows(tmp_path / "curves.parquet", CURVES, rows, RECORD)
+    write_shard(tmp_path / f"clip/{format_shard_name(0, 1)}.parquet", "clip", len(spinning), videos, RECORD)
+    write_rows(tmp_path / "curves.parquet", CURVES_SCHEMA, rows, RECORD)
     return tmp_path
 
 
@@ -60,7 +60,7 @@ def name(folder: Path, *more: str, vocabulary: str = "words.txt") -> int:
 
 
 def guessed(folder: Path) -> dict[str, Any]:
-    names: dict[str, Any] = read_json(folder / "names.json")["names"]
+    names: dict[str, Any] = read_json_object(folder / "names.json")["names"]
     return names
 
 
@@ -90,13 +90,13 @@ def test_descriptions_stand_in_the_names_place(folder: Path) -> None:
 def test_the_same_bytes_again_and_a_record_of_the_words(folder: Path) -> None:
     assert name(folder) == 0
     before = (folder / "names.json").read_bytes()
-    record = read_json_record(folder / "names.json")
+    record = read_json_provenance(folder / "names.json")
     assert set(record.inputs) == {"features/clip", "curves", "weights", "vocabulary"}
     assert name(folder) == 0
     assert (folder / "names.json").read_bytes() == before
     (folder / "words.txt").write_text("\n".join([*WORDS, "hopping"]))
     assert name(folder) == 0
-    assert read_json_record(folder / "names.json").inputs["vocabulary"] != record.inputs["vocabulary"]
+    assert read_json_provenance(folder / "names.json").inputs["vocabulary"] != record.inputs["vocabulary"]
 
 
 def test_a_network_without_words_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

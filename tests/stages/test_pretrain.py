@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from clip_ae.core.config.schema import ClipOptions, I3dOptions, Schedule, VggishOptions, Weights
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, PretrainSchedule, VggishOptions, Weights
 from clip_ae.core.config.specs import PretrainSpec
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.pretraining.training_loop import learnt_from, shuffled
+from clip_ae.encoders.pretraining.training_loop import count_training_clips, make_batches
 from clip_ae.stages import pretrain, weights
 from clip_ae.weights.network_file import read_weights
 from clip_ae.worlds.trimmed import CLASSES
@@ -19,7 +19,7 @@ NETWORKS = {
     "sound": {"vggish": VggishOptions(1 / 32, len(CLASSES))},
     "clip": {"clip": ClipOptions("tiny")},
 }
-BRIEF = Schedule(epochs=1, batch=5)
+BRIEF = PretrainSchedule(epochs=1, batch=5)
 
 
 def spec_of(name: str) -> PretrainSpec:
@@ -61,13 +61,13 @@ def test_a_head_of_other_classes_is_refused(tmp_path):
 
 def test_batches_are_full_and_every_epoch_takes_other_orders():
     rng = np.random.default_rng(0)
-    batches = shuffled(10, Schedule(epochs=2, batch=4), rng)
+    batches = make_batches(10, PretrainSchedule(epochs=2, batch=4), rng)
     assert [len(batch) for batch in batches] == [4] * 4
     assert all(len(set(np.concatenate(batches[i : i + 2]))) == 8 for i in (0, 2))
     assert not np.array_equal(batches[0], batches[2])
-    assert [len(b) for b in shuffled(3, Schedule(epochs=1, batch=4), rng)] == [3]
+    assert [len(b) for b in make_batches(3, PretrainSchedule(epochs=1, batch=4), rng)] == [3]
 
 
 def test_some_clips_are_always_held_out():
-    assert learnt_from(12) == 10
-    assert learnt_from(2) == 1
+    assert count_training_clips(12) == 10
+    assert count_training_clips(2) == 1

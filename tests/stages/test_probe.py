@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 from clip_ae.core.config.specs import ProbeSpec
-from clip_ae.core.sharding import shard_names, shard_of
-from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.core.sharding import assign_shard, list_shard_names
+from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.stages import probe
 from tests.media_files import truncated, write_video
 
@@ -47,11 +47,11 @@ def test_shards_part_the_folder_and_an_empty_one_is_a_valid_file(tmp_path: Path)
     for name in ("a", "b"):
         write_video(videos / f"{name}.mp4", frames=10)
     found = {}
-    for index, shard in enumerate(shard_names(5)):
+    for index, shard in enumerate(list_shard_names(5)):
         table, failures = run(videos, tmp_path, shard)
         assert read_rows(failures) == []
         for row in read_rows(table):
-            assert shard_of(row["video_id"], 5) == index
+            assert assign_shard(row["video_id"], 5) == index
             found[row["video_id"]] = row["frames"]
     assert found == {"a": 10, "b": 10}
 
@@ -65,6 +65,6 @@ def test_the_same_videos_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
         run(tmp_path / place, tmp_path / f"{place}-out")
     one, two = ([p.read_bytes() for p in sorted((tmp_path / f"{place}-out").iterdir())] for place in ("one", "two"))
     assert one == two
-    record = read_parquet_record(tmp_path / "one-out" / "0000-of-0001.parquet")
+    record = read_parquet_provenance(tmp_path / "one-out" / "0000-of-0001.parquet")
     assert record.stage == "probe"
     assert set(record.inputs) == {"files"}

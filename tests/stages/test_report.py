@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from clip_ae.cli import main
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, Label, VideoInfo
 from clip_ae.data.detections import write_detections, write_json
 from clip_ae.data.labels import write_labels
-from clip_ae.data.parquet import CURVES, FAILURES, VIDEOS, write_rows
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.data.parquet import CURVES_SCHEMA, FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
+from clip_ae.provenance.read_provenance import read_provenance
 
-RECORD = Record("made by hand", {}, "c0de")
+RECORD = Provenance("made by hand", {}, "c0de")
 SPEC = {"dataset": "mine", "run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
 
 
@@ -22,17 +22,17 @@ def folder(tmp_path: Path) -> Path:
     seed = tmp_path / "runs/stpn/seed-0"
     write_detections(seed / "detections.json", [Detection("v", "cluster-00", 0.5, 0.1, 0.9)], RECORD)
     rows = [{"video_id": "v", "snippet": k, "attention": 0.5, "activation": {"cluster-00": 0.25}} for k in range(3)]
-    write_rows(seed / "curves.parquet", CURVES, rows, RECORD)
+    write_rows(seed / "curves.parquet", CURVES_SCHEMA, rows, RECORD)
     write_labels(seed / "round-0/labels.parquet", [Label("v", 0, "cluster-00")], RECORD)
     (seed / "round-0/training.jsonl").write_text('{"step": 1, "total": 2.0}\n{"step": 2, "total": 1.0}\n')
     catalog(tmp_path, "v")
-    write_rows(tmp_path / "failures.parquet", FAILURES, [Failure("w", "probe", "decode", "<broken>")], RECORD)
+    write_rows(tmp_path / "failures.parquet", FAILURES_SCHEMA, [Failure("w", "probe", "decode", "<broken>")], RECORD)
     return tmp_path
 
 
 def catalog(folder: Path, video_id: str) -> None:
     row = {**vars(VideoInfo(video_id, f"sub/{video_id} ü.mp4", 1.9)), "subset": ""}
-    write_rows(folder / "videos.parquet", VIDEOS, [row], RECORD)
+    write_rows(folder / "videos.parquet", VIDEOS_SCHEMA, [row], RECORD)
 
 
 def report(folder: Path, *words: object) -> int:
@@ -77,7 +77,7 @@ def test_a_search_finds_the_moments_of_its_videos(folder: Path) -> None:
     assert 'id="wanted"' in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["texts"] == [["<waving>", [[0, 0.2, 1.5, 0.75]]]]
-    assert read_record(folder / "out/page.html").inputs["moments"] == RECORD.id
+    assert read_provenance(folder / "out/page.html").inputs["moments"] == RECORD.id
 
 
 def test_a_number_of_clusters_that_was_chosen_shows_its_curve(folder: Path) -> None:

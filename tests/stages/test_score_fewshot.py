@@ -10,33 +10,33 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config.dataclass_config import canonical
-from clip_ae.core.config.feature_adapters import FewShot, PostPretraining
+from clip_ae.core.config.dataclass_config import to_canonical_json
+from clip_ae.core.config.feature_adapters import FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.schema import Evaluation, Localization
 from clip_ae.core.config.specs import ScoreFewshotSpec
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import format_shard_name
 from clip_ae.data.shards import read_shard, write_shard
-from clip_ae.language.adapter import Joint
-from clip_ae.localizers.model_state import arrays
-from clip_ae.provenance.read_provenance import read_record
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.localizers.model_state import module_arrays
+from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.weights.network_file import save_weights
 from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
 
 NAMES = ("catch", "jump", "throw")
 VIDEOS, TRAIN = 30, 18
 EVALUATION = Evaluation(tiou=(0.3, 0.5), averages=("0.3:0.5",))
-RECIPE = PostPretraining(run="ugct_weak", text="names", without=NAMES)
+RECIPE = FeatureAdapter(run="ugct_weak", text="names", without=NAMES)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features, annotations, and a network that learnt nothing."""
     root = tmp_path_factory.mktemp("world")
-    made = Record("extract", {}, "")
+    made = Provenance("extract", {}, "")
     streams = planted(VIDEOS, {name: DIMS[name] for name in ("rgb", "flow")})
     for name, videos in streams.items():
-        write_shard(root / name / f"{shard_name(0, 1)}.parquet", name, DIMS[name], videos.values(), made)
+        write_shard(root / name / f"{format_shard_name(0, 1)}.parquet", name, DIMS[name], videos.values(), made)
     middle = next(iter(streams["rgb"].values()))
     span = [float(middle.start[ACTION.start]), float(middle.start[ACTION.stop])]
     database = {
@@ -48,20 +48,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (root / "annotations.json").write_text(json.dumps({"database": database}))
     torch.manual_seed(0)
-    joint = Joint({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned=False)
-    save_weights(root / "model.safetensors", arrays(joint), made, {"joint": joint.about})
+    joint = JointEmbedding({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned=False)
+    save_weights(root / "model.safetensors", module_arrays(joint), made, {"joint": joint.about})
     return root
 
 
 def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, str]:
     recipes = keys.pop("recipes", {"taught": RECIPE})
-    how = FewShot(tuple(recipes), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
+    how = FewShotEvaluation(tuple(recipes), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
     spec = ScoreFewshotSpec(
         localization=Localization(thresholds=(0.5,)), dataset="planted", fewshot=how, recipes=recipes,
         evaluation=EVALUATION,
     )  # fmt: skip
     code = main(
-        ["score_fewshot", "--cfg", canonical(spec), "--features", str(world), "--shards", "1", "--models",
+        ["score_fewshot", "--cfg", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--models",
          *[str(world / "model.safetensors")] * len(recipes), "--ground-truth", str(world / "annotations.json"),
          "--out", str(out / "f.json"), "--table", str(out / "f.md"), "--device", "cpu", *map(str, words)]
     )  # fmt: skip
@@ -84,7 +84,7 @@ def test_what_features_tell_surely_is_found_surely_and_by_chance_less(world: Pat
         )
     assert found["held_out"]
     assert "| uses class names" in table
-    assert read_record(tmp_path / "f.json") == read_record(tmp_path / "f.md")
+    assert read_provenance(tmp_path / "f.json") == read_provenance(tmp_path / "f.md")
 
 
 def test_the_same_again_is_the_same(world: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_same_again_is_the_same(world: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, tmp_path: Path) -> None:
-    seen = PostPretraining(run="ugct")
+    seen = FeatureAdapter(run="ugct")
     _, found, table = run(world, tmp_path, recipes={"taught": seen})
     assert not found["held_out"]
     assert found["classes"] == list(NAMES)
@@ -103,7 +103,7 @@ def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, t
 
 
 def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -> None:
-    recipe = PostPretraining(run="ugct_weak", text="names", without=NAMES[:2])
+    recipe = FeatureAdapter(run="ugct_weak", text="names", without=NAMES[:2])
     _, found, _ = run(world, tmp_path, recipes={"taught": recipe})
     assert found["classes"] == list(NAMES[:2])
 
@@ -111,10 +111,10 @@ def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -
 def test_an_example_of_which_nothing_was_read_is_not_drawn(world: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost"
     shutil.copytree(world, lost)
-    path = lost / "flow" / f"{shard_name(0, 1)}.parquet"
+    path = lost / "flow" / f"{format_shard_name(0, 1)}.parquet"
     videos = read_shard(path)
     unread = [replace(v, coverage=v.coverage * (v.video_id != "v0"), feature=v.feature) for v in videos]
-    write_shard(path, "flow", DIMS["flow"], unread, Record("extract", {}, ""))
+    write_shard(path, "flow", DIMS["flow"], unread, Provenance("extract", {}, ""))
     _, found, _ = run(lost, tmp_path, ways=3, shots=(5,), recipes={"taught": replace(RECIPE, without=())})
     assert found["rows"]["plain"]["shots"]["5"]["mean"]["average"]["0.3:0.5"] > 0.95
     assert run(lost, tmp_path, ways=3, shots=(6,), recipes={"taught": replace(RECIPE, without=())})[0] == 2
@@ -127,5 +127,5 @@ def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.Capt
 
     assert "2 of 1 classes" not in said(ways=4)
     assert "has 6 instances in training videos" in said(shots=(7,))
-    assert "no class 'climb'" in said(recipes={"taught": PostPretraining(run="ugct", without=("climb",))})
+    assert "no class 'climb'" in said(recipes={"taught": FeatureAdapter(run="ugct", without=("climb",))})
     assert "expected one of each" in said("--models", world / "model.safetensors")

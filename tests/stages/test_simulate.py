@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.config.simulation import SIMULATED_SHARDS, SimulatedWorld, simulated_subsets
+from clip_ae.core.config.simulation import SIMULATED_SHARDS, SimulatedWorld, list_simulated_subsets
 from clip_ae.core.config.specs import SimulateSpec
-from clip_ae.core.sharding import shard_names, shard_of
-from clip_ae.core.timeline import Grid
-from clip_ae.data.annotations import ids_in, read_annotations
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.core.sharding import assign_shard, list_shard_names
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.data.annotations import read_annotations, read_subset_ids
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_stream
-from clip_ae.data.text_embeddings import read_texts
+from clip_ae.data.text_embeddings import read_text_embeddings
 from clip_ae.stages import simulate
-from clip_ae.worlds.simulated import OPTICS, features
-from clip_ae.worlds.simulated_events import plan
+from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features
+from clip_ae.worlds.simulated_events import plan_videos
 
 SPEC = SimulateSpec(
     SimulatedWorld(seed=3, train_videos=7, test_videos=4, rgb_dim=48, flow_dim=40, clip_dim=32, audio_dim=36)
@@ -47,7 +47,9 @@ def content(folder):
 def test_manifest_names_every_file_by_its_digest(made):
     manifest = json.loads((made / "m.json").read_text())
     files = content(made)
-    names = {f"{stream}/{shard}.parquet" for stream in OPTICS for shard in shard_names(SIMULATED_SHARDS)}
+    names = {
+        f"{stream}/{shard}.parquet" for stream in FEATURE_STATISTICS for shard in list_shard_names(SIMULATED_SHARDS)
+    }
     assert set(files) == {"a.json", "m.json", "t.parquet", *(f"features/{name}" for name in names)}
     assert manifest["features"] == {n: hashlib.sha256(files[f"features/{n}"]).hexdigest() for n in names}
     assert manifest["annotations"] == hashlib.sha256(files["a.json"]).hexdigest()
@@ -58,7 +60,7 @@ def test_manifest_names_every_file_by_its_digest(made):
 
 def test_every_class_has_a_text_that_clips_features_of_it_are_nearest_to(made):
     """On average: a class name tells more of its own actions than of another group's."""
-    texts = read_texts(made / "t.parquet")
+    texts = read_text_embeddings(made / "t.parquet")
     assert list(texts) == [f"action-{k:02d}" for k in range(SPEC.world.classes)]
     assert np.linalg.norm(list(texts.values()), axis=1) == pytest.approx(1)
     features, known = read_stream(made / "features", "clip", SIMULATED_SHARDS), read_annotations(made / "a.json")
@@ -75,19 +77,19 @@ def test_every_class_has_a_text_that_clips_features_of_it_are_nearest_to(made):
 
 def test_annotations_are_read_by_the_project(made):
     found = read_annotations(made / "a.json")
-    subsets = simulated_subsets(SPEC.world)
+    subsets = list_simulated_subsets(SPEC.world)
     assert {i: a.subset for i, a in found.items()} == subsets
     assert all(a.instances and a.duration and a.instances[-1].stop <= a.duration for a in found.values())
-    assert sorted(ids_in(made / "a.json", "training")) == [i for i, s in subsets.items() if s == "training"]
+    assert sorted(read_subset_ids(made / "a.json", "training")) == [i for i, s in subsets.items() if s == "training"]
 
 
-@pytest.mark.parametrize("stream", OPTICS)
+@pytest.mark.parametrize("stream", FEATURE_STATISTICS)
 def test_shards_hold_the_world_on_one_grid(made, stream):
-    videos = {v.video_id: v for v in plan(SPEC.world)}
+    videos = {v.video_id: v for v in plan_videos(SPEC.world)}
     found = read_stream(made / "features", stream, SIMULATED_SHARDS)
     assert set(found) == set(videos)
     for video_id, rows in found.items():
-        expected = features(SPEC.world, stream, videos[video_id], Grid())
+        expected = generate_features(SPEC.world, stream, videos[video_id], SnippetGrid())
         for name in ("start", "stop", "coverage", "feature"):
             np.testing.assert_array_equal(getattr(rows, name), getattr(expected, name))
         assert rows.feature.dtype == np.float16
@@ -95,11 +97,11 @@ def test_shards_hold_the_world_on_one_grid(made, stream):
 
 
 def test_videos_lie_in_their_shards_with_a_record(made):
-    for index, name in enumerate(shard_names(SIMULATED_SHARDS)):
+    for index, name in enumerate(list_shard_names(SIMULATED_SHARDS)):
         path = made / "features/clip" / f"{name}.parquet"
         ids = set(pq.read_table(path, columns=["video_id"])["video_id"].to_pylist())
-        assert ids == {i for i in simulated_subsets(SPEC.world) if shard_of(i, SIMULATED_SHARDS) == index}
-        assert read_parquet_record(path).stage == "simulate"
+        assert ids == {i for i in list_simulated_subsets(SPEC.world) if assign_shard(i, SIMULATED_SHARDS) == index}
+        assert read_parquet_provenance(path).stage == "simulate"
 
 
 def test_same_bytes_again(made, tmp_path):
@@ -107,9 +109,9 @@ def test_same_bytes_again(made, tmp_path):
 
 
 def test_another_grid_has_its_own_rows(tmp_path):
-    coarse = SimulateSpec(SPEC.world, Grid(fps=25.0, frames=64, stride=64))
+    coarse = SimulateSpec(SPEC.world, SnippetGrid(fps=25.0, frames=64, stride=64))
     found = read_stream(make(tmp_path, coarse) / "features", "rgb", SIMULATED_SHARDS)
-    for video in plan(SPEC.world):
+    for video in plan_videos(SPEC.world):
         assert len(found[video.video_id].feature) == coarse.grid.snippets(video.seconds)
 
 

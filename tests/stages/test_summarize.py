@@ -12,24 +12,24 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.methods import Run
-from clip_ae.core.config.schema import MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.config.stage_specs import spec_for
+from clip_ae.core.config.stage_specs import build_stage_spec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo
 from clip_ae.data.detections import read_detections, write_detections
-from clip_ae.data.parquet import FAILURES, VIDEOS, write_rows
-from clip_ae.provenance.read_provenance import read_record
-from clip_ae.scoring.bootstrap_io import told
+from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
+from clip_ae.provenance.read_provenance import read_provenance
+from clip_ae.scoring.bootstrap_io import bootstrap_summary
 from clip_ae.stages import summarize
 from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
-RECORD = Record("evaluate", {}, "code")
+RECORD = Provenance("evaluate", {}, "code")
 HEADLINE = SummarizeSpec("x", "stpn", SEEDS)
 TABLE = replace(HEADLINE, runs={"stpn": Run(method="stpn"), "ugct": Run(method="ugct")}, published="thumos14")
 KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "seeds", "protocol", "provenance"}
@@ -37,7 +37,7 @@ KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "s
 
 def scored(value: float) -> dict[str, Any]:
     scores = {"mAP": {"0.1": value, "0.5": value / 2}, "average": {"0.1:0.5": 0.75 * value}}
-    rules = {name: {**scores, "weights": {}} for name in MAPPINGS}
+    rules = {name: {**scores, "weights": {}} for name in CLUSTER_MAPPINGS}
     return {
         **scores,
         "per_class": {"jump": {"0.1": value, "0.5": value / 2}},
@@ -48,7 +48,7 @@ def scored(value: float) -> dict[str, Any]:
         ],
         "counts": {"videos": 2, "detections": round(10 * value)},
         "protocol": "words",
-        "provenance": plain(RECORD),
+        "provenance": to_plain_data(RECORD),
     }
 
 
@@ -59,8 +59,8 @@ def made(tmp_path: Path) -> Path:
         vars(VideoInfo("b", "b.mp4", status="failed")) | {"subset": "training"},
         vars(VideoInfo("c", "", status="missing")) | {"subset": "validation"},
     ]
-    write_rows(tmp_path / "videos.parquet", VIDEOS, rows, RECORD)
-    write_rows(tmp_path / "failures.parquet", FAILURES, [Failure("b", "probe", "empty", "m")], RECORD)
+    write_rows(tmp_path / "videos.parquet", VIDEOS_SCHEMA, rows, RECORD)
+    write_rows(tmp_path / "failures.parquet", FAILURES_SCHEMA, [Failure("b", "probe", "empty", "m")], RECORD)
     for run, gain in (("stpn", 0), ("ugct", 0.1)):
         for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
             folder = tmp_path / "runs" / run / f"seed-{seed}"
@@ -102,7 +102,7 @@ def test_the_interval_is_of_the_mean_over_seeds(made: Path) -> None:
         result = scored(value)
         names = {kind: result[kind] for kind in ("mAP", "average")}
         draws = {kind: dict.fromkeys(columns, 0.3 + shared) for kind, columns in names.items()}
-        result |= told(names, draws, truth="truth", protocol="activitynet")
+        result |= bootstrap_summary(names, draws, truth="truth", protocol="activitynet")
         (made / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
     content = run(made, "map.json")
     # About the mean, and as wide as what the seeds share: they see the same videos in each draw.
@@ -120,7 +120,7 @@ def test_every_video_is_counted(made: Path) -> None:
 def test_detections_are_those_of_the_first_seed(made: Path) -> None:
     run(made, "detections.json")
     assert read_detections(made / "x_detections.json") == read_detections(made / "runs/stpn/seed-0/detections.json")
-    record = read_record(made / "x_detections.json")
+    record = read_provenance(made / "x_detections.json")
     assert (record.stage, record.inputs.keys()) == ("summarize", {"videos", "stpn/seed-0"})
 
 
@@ -149,10 +149,10 @@ def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
     with write(made, "table.csv", TABLE).open(newline="") as file:
         sheet = list(csv.DictReader(file))
     for text in (*found, sheet[0]["provenance"]):
-        record = Record.from_json(text)
+        record = Provenance.from_json(text)
         assert record.stage == "summarize"
         assert record.inputs.keys() == {"videos", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
-        assert record.spec == plain(TABLE)
+        assert record.spec == to_plain_data(TABLE)
     assert len(found) == 1
     assert [row["0.1"] for row in sheet if row["source"] == "ours"] == ["50", "60"]
 
@@ -164,7 +164,8 @@ def test_another_run_makes_only_the_tables_again() -> None:
     def specs() -> dict[str, str]:
         config = load_config(data)
         return {
-            s: canonical(spec_for(config, "summarize", {"dataset": "demo", "summary": s})) for s in summarize.SUMMARIES
+            s: to_canonical_json(build_stage_spec(config, "summarize", {"dataset": "demo", "summary": s}))
+            for s in summarize.SUMMARIES
         }
 
     before = specs()

@@ -13,7 +13,7 @@ from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.schema import Training
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.detections import read_detections
 from clip_ae.data.labels import read_labels
@@ -93,7 +93,7 @@ def test_the_oracle_is_told_extents_and_finds_them(tmp_path):
     do_cluster(at, supervision="full")
     [first] = [x for x in read_labels(at / "labels.parquet") if x.video_id == "v00"]
     assert first.segments == (tuple(database["v00"]["annotations"][0]["segment"]),)
-    do_train(at, supervision="full", grid=Grid(), **{**UGCT, "method": "oracle", "ugct": None})
+    do_train(at, supervision="full", grid=SnippetGrid(), **{**UGCT, "method": "oracle", "ugct": None})
     do_localize(at, method="oracle")
     assert score(at, "full")["mAP"]["0.7"] > 0.9
 
@@ -287,12 +287,12 @@ def test_attention_and_scale_are_logged(clustered):
 
 @pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
 def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
-    monkeypatch.setattr("clip_ae.proposals.flat_attention.FLAT", flat)
+    monkeypatch.setattr("clip_ae.proposals.flat_attention.MAX_FLAT_RATIO", flat)
     do_train(clustered, **UGCT)
     assert capsys.readouterr().err.count("is the same all over a video") == told
 
 
 def test_a_stream_has_collapsed_where_attention_hardly_differs():
     watched = {"attention rgb": 0.999, "spread rgb": 1e-4, "attention flow": 0.02, "spread flow": 0.01}
-    assert train.collapsed(watched) == ["rgb"]
-    assert train.collapsed({**watched, "attention flow": 0.0, "spread flow": 0.0}) == ["rgb", "flow"]
+    assert train.find_collapsed_streams(watched) == ["rgb"]
+    assert train.find_collapsed_streams({**watched, "attention flow": 0.0, "spread flow": 0.0}) == ["rgb", "flow"]

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from clip_ae.cli import main
-from clip_ae.core.config.feature_adapters import PostPretraining, PostTraining
-from clip_ae.core.config.specs import AdaptSpec, ClusterSpec, PostPretrainSpec
+from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter
+from clip_ae.core.config.specs import AdaptFeaturesSpec, ClusterSpec, TrainAdapterSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_name, shard_of
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.labels import read_labels
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_stream, write_shard
-from clip_ae.data.text_embeddings import write_texts
+from clip_ae.data.text_embeddings import write_text_embeddings
 from clip_ae.language import training_spans
 from clip_ae.stages import adapt_features, cluster, train_adapter
-from clip_ae.weights.network_file import read_weights, read_weights_record, save_weights
+from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
 
-HOW = PostTraining(steps=40, batch=4, actions=2, width=5, learning_rate=1e-2)
+HOW = AdapterTraining(steps=40, batch=4, actions=2, width=5, learning_rate=1e-2)
 NAMES = dict(zip("abc", np.eye(4, dtype=np.float32), strict=False))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,20 +39,22 @@ def world(tmp_path_factory):
     features, database = planted()
     write(folder, features, database)
     for k in range(SHARDS):
-        inside = [v for v in images(features["rgb"]) if shard_of(v.video_id, SHARDS) == k]
-        write_shard(folder / f"features/clip/{shard_name(k, SHARDS)}.parquet", "clip", 4, inside, Record("e", {}, ""))
+        inside = [v for v in images(features["rgb"]) if assign_shard(v.video_id, SHARDS) == k]
+        write_shard(
+            folder / f"features/clip/{format_shard_name(k, SHARDS)}.parquet", "clip", 4, inside, Provenance("e", {}, "")
+        )
     do_cluster(folder)
     do_train(folder)
-    write_texts(folder / "texts.parquet", NAMES, Record("simulate", {}, ""))
+    write_text_embeddings(folder / "texts.parquet", NAMES, Provenance("simulate", {}, ""))
     return folder
 
 
 def teach(world, to, *, text="prototypes", seed=0, how=HOW, labels="labels.parquet", without=(), **options):
-    recipe = PostPretraining("stpn", text=text, seed=seed, without=without)
+    recipe = FeatureAdapter("stpn", text=text, seed=seed, without=without)
     streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
     to.mkdir(exist_ok=True)
     train_adapter.run(
-        PostPretrainSpec(recipe, how, "stpn", None, streams, math_threads=1),
+        TrainAdapterSpec(recipe, how, "stpn", None, streams, math_threads=1),
         features=world / "features", shards=SHARDS, model=world / "model.safetensors", labels=world / labels,
         out=to / "model.safetensors", log=to / "training.jsonl", device="cpu", **options,
     )  # fmt: skip
@@ -61,11 +63,14 @@ def teach(world, to, *, text="prototypes", seed=0, how=HOW, labels="labels.parqu
 
 def put_beside(world, to, stream="rgb"):
     for k in range(SHARDS):
-        shard = f"{stream}/{shard_name(k, SHARDS)}.parquet"
+        shard = f"{stream}/{format_shard_name(k, SHARDS)}.parquet"
         adapt_features.run(
-            AdaptSpec(stream, math_threads=1), features=world / "features" / shard, model=to / "model.safetensors",
-            out=to / "features" / shard, device="cpu",
-        )  # fmt: skip
+            AdaptFeaturesSpec(stream, math_threads=1),
+            features=world / "features" / shard,
+            model=to / "model.safetensors",
+            out=to / "features" / shard,
+            device="cpu",
+        )
     return to / "features"
 
 
@@ -88,12 +93,12 @@ def test_taught_features_stand_behind_the_extracted_ones_and_keep_their_times(wo
 
 
 def test_records_name_what_they_were_made_from(world, taught):
-    learnt = read_weights_record(taught / "model.safetensors")
+    learnt = read_weights_provenance(taught / "model.safetensors")
     assert learnt.stage == "train_adapter"
-    assert learnt.inputs["model"] == read_weights_record(world / "model.safetensors").id
-    assert learnt.inputs["labels"] == read_parquet_record(world / "labels.parquet").id
-    shard = read_parquet_record(taught / f"features/rgb/{shard_name(0, SHARDS)}.parquet")
-    extracted = read_parquet_record(world / f"features/rgb/{shard_name(0, SHARDS)}.parquet")
+    assert learnt.inputs["model"] == read_weights_provenance(world / "model.safetensors").id
+    assert learnt.inputs["labels"] == read_parquet_provenance(world / "labels.parquet").id
+    shard = read_parquet_provenance(taught / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
+    extracted = read_parquet_provenance(world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
     assert (shard.stage, shard.inputs) == ("adapt_features", {"features": extracted.id, "model": learnt.id})
 
 
@@ -108,7 +113,7 @@ def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, taugh
     model = (taught / "model.safetensors").read_bytes()
     assert (again / "model.safetensors").read_bytes() == model
     assert (other / "model.safetensors").read_bytes() != model
-    shard = put_beside(world, again) / f"rgb/{shard_name(1, SHARDS)}.parquet"
+    shard = put_beside(world, again) / f"rgb/{format_shard_name(1, SHARDS)}.parquet"
     assert shard.read_bytes() == (taught / f"features/rgb/{shard.name}").read_bytes()
 
 
@@ -117,26 +122,26 @@ def test_a_run_reads_taught_features_in_place_of_the_extracted_ones(world, taugh
         ClusterSpec(CLASSES), features=(world / "features", taught / "features"), shards=SHARDS,
         out=tmp_path / "labels.parquet", annotations=world / "annotations.json", device="cpu",
     )  # fmt: skip
-    found = read_parquet_record(tmp_path / "labels.parquet")
-    plain = read_parquet_record(world / "labels.parquet")
+    found = read_parquet_provenance(tmp_path / "labels.parquet")
+    plain = read_parquet_provenance(world / "labels.parquet")
     assert found.inputs["features/rgb"] != plain.inputs["features/rgb"]
     assert len({label.cluster for label in read_labels(tmp_path / "labels.parquet")}) == CLASSES
 
 
 def test_a_videos_rows_do_not_depend_on_its_neighbours(world, taught):
-    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     videos = list(read_stream(world / "features", "rgb", SHARDS).values())
-    together = list(adapt_features.adapted(joint, "rgb", videos, "cpu"))
-    (alone,) = adapt_features.adapted(joint, "rgb", videos[3:4], "cpu")
+    together = list(adapt_features.adapt_videos(joint, "rgb", videos, "cpu"))
+    (alone,) = adapt_features.adapt_videos(joint, "rgb", videos[3:4], "cpu")
     np.testing.assert_array_equal(alone.feature, together[3].feature)
 
 
 def test_where_nothing_was_seen_nothing_is_made_up(world, taught):
-    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     video = next(iter(read_stream(world / "features", "rgb", SHARDS).values()))
     unseen = video.coverage.copy()
     unseen[2:5] = 0
-    (found,) = adapt_features.adapted(joint, "rgb", [replace(video, coverage=unseen)], "cpu")
+    (found,) = adapt_features.adapt_videos(joint, "rgb", [replace(video, coverage=unseen)], "cpu")
     assert not found.feature[2:5, DIM:].any()
     assert found.feature[5:, DIM:].any()
 
@@ -150,11 +155,11 @@ def told(world, to):
 def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_path):
     labels = told(world, "weak.parquet")
     named = teach(world, tmp_path / "named", text="names", labels=labels, texts=world / "texts.parquet")
-    record = read_weights_record(named / "model.safetensors")
-    assert record.inputs["texts"] == read_parquet_record(world / "texts.parquet").id
+    record = read_weights_provenance(named / "model.safetensors")
+    assert record.inputs["texts"] == read_parquet_provenance(world / "texts.parquet").id
     assert "features/clip" not in record.inputs
     swapped = {name: NAMES[other] for name, other in zip("abc", "bca", strict=True)}
-    write_texts(tmp_path / "swapped.parquet", swapped, Record("simulate", {}, ""))
+    write_text_embeddings(tmp_path / "swapped.parquet", swapped, Provenance("simulate", {}, ""))
     other = teach(world, tmp_path / "other", text="names", labels=labels, texts=tmp_path / "swapped.parquet")
     assert (other / "training.jsonl").read_text() != (named / "training.jsonl").read_text()
 
@@ -162,22 +167,22 @@ def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_pa
 def test_each_action_may_be_tied_to_its_own_image(world, taught, tmp_path):
     own = teach(world, tmp_path / "own", text="images")
     assert (own / "training.jsonl").read_text() != (taught / "training.jsonl").read_text()
-    assert "features/clip" in read_weights_record(own / "model.safetensors").inputs
+    assert "features/clip" in read_weights_provenance(own / "model.safetensors").inputs
 
 
 def test_prototypes_are_the_mean_image_of_a_kind():
-    found = training_spans.prototypes(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
+    found = training_spans.average_images_by_class(np.eye(3, dtype=np.float32), np.array([1, 1, 2]))
     np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5, 0]] * 2 + [[0, 0, 1]], rtol=1e-6)
 
 
 def test_classes_that_are_left_out_are_never_seen(world, tmp_path):
-    spec = PostPretrainSpec(PostPretraining("stpn", without=("b",)), HOW)
+    spec = TrainAdapterSpec(FeatureAdapter("stpn", without=("b",)), HOW)
     kept = train_adapter._without(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]
     assert kept
     assert all(shown[label.video_id]["annotations"][0]["label"] != "b" for label in kept)
     with_annotations = teach(world, tmp_path / "ac", without=("b",), annotations=world / "annotations.json")
-    assert "annotations" in read_weights_record(with_annotations / "model.safetensors").inputs
+    assert "annotations" in read_weights_provenance(with_annotations / "model.safetensors").inputs
 
 
 def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
@@ -190,7 +195,7 @@ def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
         "clips": tmp_path / "features", "clips_shards": SHARDS, "clips_annotations": tmp_path / "annotations.json"
     }  # fmt: skip
     named = teach(world, tmp_path / "named", text="names", texts=world / "texts.parquet", **options)
-    inputs = read_weights_record(named / "model.safetensors").inputs
+    inputs = read_weights_provenance(named / "model.safetensors").inputs
     assert {"clips/rgb", "clips/flow", "clips/annotations", "features/rgb"} <= set(inputs)
 
     def weights(to, clips, known):
@@ -220,20 +225,20 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
         teach(world, tmp_path / "x", without=("b",))
     with pytest.raises(UserError, match="--weights: missing"):
         teach(world, tmp_path / "x", text="names", labels=told(world, "weak.parquet"))
-    write_texts(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Record("simulate", {}, ""))
+    write_text_embeddings(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Provenance("simulate", {}, ""))
     with pytest.raises(UserError, match="have no text 'c'"):
         teach(world, tmp_path / "x", text="names", labels="weak.parquet", texts=tmp_path / "few.parquet")
     with pytest.raises(UserError, match="1 kinds of action"):
         teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
     videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
-    joint = adapt_features.joint_of(read_weights(taught / "model.safetensors"), "cpu")
+    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the network learnt from {DIM}"):
-        list(adapt_features.adapted(joint, "rgb", videos, "cpu"))
+        list(adapt_features.adapt_videos(joint, "rgb", videos, "cpu"))
 
 
 def test_a_network_of_another_kind_is_refused(world, tmp_path, capsys):
-    save_weights(tmp_path / "other.safetensors", {"x": np.zeros(1)}, Record("weights", {}, ""), {"name": "other"})
-    shard = world / f"features/rgb/{shard_name(0, SHARDS)}.parquet"
+    save_weights(tmp_path / "other.safetensors", {"x": np.zeros(1)}, Provenance("weights", {}, ""), {"name": "other"})
+    shard = world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet"
     options = ["--features", str(shard), "--model", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "o")]
     assert main(["adapt_features", "--set", 'stream="rgb"', *options]) == 2
     assert "not a network of train_adapter" in capsys.readouterr().err

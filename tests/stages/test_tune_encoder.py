@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from clip_ae.core.config.feature_adapters import PostPretraining, PostTraining, Tuning
+from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, I3dFinetuning
 from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
-from clip_ae.core.config.specs import ExtractSpec, ProbeSpec, TuneSpec
+from clip_ae.core.config.specs import ExtractSpec, ProbeSpec, TuneEncoderSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.provenance import Record
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.parquet import read_parquet_record
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_shard
-from clip_ae.encoders.networks.i3d import MIXED
+from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS
 from clip_ae.language.spans import Span
-from clip_ae.language.training_spans import Material
+from clip_ae.language.training_spans import TrainingSpans
 from clip_ae.stages import extract, probe, train_adapter, tune_encoder
 from clip_ae.weights.network_file import read_weights, save_weights
 from tests.encoders.random_networks import random_i3d
@@ -23,8 +23,8 @@ from tests.media_files import write_video
 
 SHARD = "0000-of-0001"
 STREAMS = {"rgb": RgbEncoder("small", batch=4), "flow": FlowEncoder("small", batch=4, algorithm="dis", bound=2.0)}
-TUNING = Tuning(blocks=2, steps=12, batch=3, learning_rate=1e-3)
-HOW = PostTraining(steps=12, batch=3, actions=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING)
+TUNING = I3dFinetuning(blocks=2, steps=12, batch=3, learning_rate=1e-3)
+HOW = AdapterTraining(steps=12, batch=3, actions=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING)
 # Two kinds of action and their background, in videos of six snippets.
 ACTIONS = [Span("a", 0, 3, 1), Span("b", 1, 4, 2)]
 BACKGROUND = [Span("a", 4, 6), Span("b", 5, 6)]
@@ -47,7 +47,7 @@ def world(tmp_path_factory):
     for stream, channels in (("rgb", 3), ("flow", 2)):
         network = random_i3d(I3dOptions(channels, 0.125, 36, 36, classes=5))
         about = {**network.about, "name": "small", "licence": "MIT", "figures": {"train_accuracy": 1.0}}
-        save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Record("weights", {}, ""), about)
+        save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Provenance("weights", {}, ""), about)
     return folder
 
 
@@ -66,14 +66,14 @@ def material():
     clip = {
         i: VideoFeatures(i, times, times + 1, np.ones(6, np.float32), x.astype(np.float16)) for i, x in looks.items()
     }
-    return Material(ACTIONS, {1: "x", 2: "y"}, BACKGROUND, {"clip": clip})
+    return TrainingSpans(ACTIONS, {1: "x", 2: "y"}, BACKGROUND, {"clip": clip})
 
 
 def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
     """Spans as some run might have told them."""
-    monkeypatch.setattr(train_adapter, "gathered", lambda *_: (material(), {"model": "of a run"}))
+    monkeypatch.setattr(train_adapter, "load_training_spans", lambda *_: (material(), {"model": "of a run"}))
     encoders = Encoders(**{stream: STREAMS[stream]})
-    spec = TuneSpec(PostPretraining("some", mode="encoder"), how, extract=ExtractSpec(encoders), math_threads=1)
+    spec = TuneEncoderSpec(FeatureAdapter("some", mode="encoder"), how, extract=ExtractSpec(encoders), math_threads=1)
     to.mkdir()
     tune_encoder.run(
         spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",), networks=(world / f"{stream}.safetensors",),
@@ -94,7 +94,7 @@ def test_only_convolutions_of_the_tuned_blocks_change(world, tmp_path, monkeypat
 
 
 def test_the_loss_falls(world, tmp_path, monkeypatch):
-    long = PostTraining(**{**vars(HOW), "steps": 150})
+    long = AdapterTraining(**{**vars(HOW), "steps": 150})
     tuned(world, tmp_path / "long", monkeypatch, how=long)
     losses = [json.loads(line)["rgb"] for line in (tmp_path / "long/x.jsonl").read_text().splitlines()]
     assert len(losses) == 3
@@ -104,7 +104,7 @@ def test_the_loss_falls(world, tmp_path, monkeypatch):
 def test_the_same_bytes_again_and_where_the_blocks_work_twice(world, tmp_path, monkeypatch):
     once, again = (tuned(world, tmp_path / name, monkeypatch) for name in ("once", "again"))
     assert (tmp_path / "once/x.safetensors").read_bytes() == (tmp_path / "again/x.safetensors").read_bytes()
-    frugal = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "recompute": True})})
+    frugal = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "recompute": True})})
     twice = tuned(world, tmp_path / "twice", monkeypatch, how=frugal)
     assert all(once.tensors[name].tobytes() == twice.tensors[name].tobytes() for name in once.tensors)
     assert once.tensors.keys() == again.tensors.keys()
@@ -114,10 +114,10 @@ def test_what_is_known_of_the_network_goes_on(world, tmp_path, monkeypatch):
     base, made = read_weights(world / "rgb.safetensors"), tuned(world, tmp_path / "once", monkeypatch)
     assert made.about["i3d"] == base.about["i3d"]
     assert made.about["licence"] == "MIT"
-    assert made.about["tuned"] == list(MIXED)[-2:]
+    assert made.about["tuned"] == list(INCEPTION_CHANNELS)[-2:]
     assert "figures" not in made.about
     assert made.record.stage == "tune_encoder"
-    probed = read_parquet_record(world / f"{SHARD}.parquet").id
+    probed = read_parquet_provenance(world / f"{SHARD}.parquet").id
     assert made.record.inputs == {"model": "of a run", "small": base.record.id, f"probe/{SHARD}": probed}
 
 
@@ -130,17 +130,17 @@ def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
             weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet", device="cpu",
         )  # fmt: skip
         rows.append(np.concatenate([video.feature for video in read_shard(tmp_path / "x.parquet")]))
-        assert read_parquet_record(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).record.id
+        assert read_parquet_provenance(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).record.id
     assert rows[0].shape == rows[1].shape
     assert len(rows[0]) == 18
     assert not np.array_equal(*rows)
 
 
 def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch, capsys):
-    few = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "windows": 8})})
+    few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "windows": 8})})
     tuned(world, tmp_path / "few", monkeypatch, how=few)
     kept = int(capsys.readouterr().err.partition(" snippets kept")[0].split()[-1])
     assert kept <= 8
-    none = PostTraining(**{**vars(HOW), "tuning": Tuning(**{**vars(TUNING), "windows": 2})})
+    none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "windows": 2})})
     with pytest.raises(UserError, match="windows: 2 snippets hold 0 kinds of action"):
         tuned(world, tmp_path / "none", monkeypatch, how=none)

@@ -17,11 +17,11 @@ from clip_ae.core.config.schema import ClipOptions, I3dOptions, VggishOptions, V
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.encoders.networks import clip, i3d, vggish
-from clip_ae.encoders.networks.state_dict import tensors_of
-from clip_ae.encoders.normalize import RGB, rgb_input
+from clip_ae.encoders.networks.state_dict import get_tensors
+from clip_ae.encoders.normalize import RGB_SCALING, normalize_rgb
 from clip_ae.stages import weights
 from clip_ae.weights.integrity import file_digest
-from clip_ae.weights.network_file import read_weights, read_weights_record
+from clip_ae.weights.network_file import read_weights, read_weights_provenance
 
 OPTIONS = VggishOptions(1 / 64)
 
@@ -32,7 +32,7 @@ def published(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     state = vggish.build(OPTIONS).state_dict()
     torch.save(state | {"pproc.pca_means": torch.zeros(3)}, folder / "ears.pth")
-    save_file(tensors_of(vggish.build(OPTIONS)), folder / "ears.safetensors")
+    save_file(get_tensors(vggish.build(OPTIONS)), folder / "ears.safetensors")
     return folder
 
 
@@ -59,7 +59,7 @@ def sha256(path):
 @pytest.mark.parametrize("name", ["ears.pth", "ears.safetensors"])
 def test_a_local_file_with_its_facts(published, tmp_path, name):
     made = read_weights(make(tmp_path, published / name))
-    assert made.tensors.keys() == tensors_of(vggish.build(OPTIONS)).keys()
+    assert made.tensors.keys() == get_tensors(vggish.build(OPTIONS)).keys()
     assert made.about["integrity"] == f"sha256:{sha256(published / name)}"
     assert made.about["licence"] == "MIT"
     assert made.about["vggish"] == {"width": 1 / 64, "classes": 0}
@@ -88,7 +88,7 @@ def git_id(path):
 
 @pytest.mark.parametrize("form", ["sha256", "sha256-prefix", "git-blob"])
 def test_the_wrong_file_is_refused_with_both_digests_before_it_is_read(published, tmp_path, form, monkeypatch):
-    monkeypatch.setattr(weights, "read_state", lambda *_: pytest.fail("read before it was checked"))
+    monkeypatch.setattr(weights, "read_state_dict", lambda *_: pytest.fail("read before it was checked"))
     wrong = {"sha256": "0" * 64, "sha256-prefix": "0" * 8, "git-blob": "0" * 40}[form]
     path = published / "ears.pth"
     with pytest.raises(RefusedInput, match=rf"weights.ears: .* {file_digest(path, form)}, the config states {wrong};"):
@@ -157,7 +157,7 @@ def test_pickled_arrays_are_weights_too(tmp_path):
     state = {"params": {"Conv3d_1a_7x7": {"Conv_0": {"kernel": kernel}}}}
     path = tmp_path / "eyes.ckpt"
     path.write_bytes(pickle.dumps(state, 4))
-    found = i3d.convert(weights.read_state("weights.eyes", path))["Conv3d_1a_7x7.conv3d.weight"]
+    found = i3d.convert_state_dict(weights.read_state_dict("weights.eyes", path))["Conv3d_1a_7x7.conv3d.weight"]
     np.testing.assert_array_equal(found.numpy(), kernel.transpose(4, 3, 0, 1, 2))
     spec = WeightsSpec("eyes", Weights(str(path), i3d=options))
     with pytest.raises(RefusedInput, match=r"weights.eyes: has no tensor Conv3d_1a_7x7.bn.bias"):
@@ -203,7 +203,7 @@ def eyes():
 
 
 def test_open_clip_offline_says_what_to_do(eyes, tmp_path, monkeypatch):
-    monkeypatch.setattr(clip, "download", lambda facts: (_ for _ in ()).throw(OSError("no route")))
+    monkeypatch.setattr(clip, "download_weights", lambda facts: (_ for _ in ()).throw(OSError("no route")))
     hub = "https://huggingface.co/timm/vit_base_patch16_clip_224.openai/"
     line = rf"weights.eyes: cannot download {hub} \(599 MB\): no route; .* set weights.eyes.source to its path"
     with pytest.raises(UserError, match=line):
@@ -214,21 +214,21 @@ def test_what_open_clip_fetched_is_checked_too(eyes, tmp_path, monkeypatch):
     """open_clip compares no hash where it takes a file from the hub."""
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"other")
-    monkeypatch.setattr(clip, "download", lambda facts: path)
+    monkeypatch.setattr(clip, "download_weights", lambda facts: path)
     with pytest.raises(RefusedInput, match=rf"weights.eyes: the file has sha256 {sha256(path)}, .*{'0' * 64};"):
         weights.run(eyes, out=tmp_path / "eyes.safetensors")
 
 
 def test_what_is_read_is_said_as_it_is():
     x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16, 1)
-    wanted = eval(RGB, {"x": x.double()})  # noqa: S307
-    torch.testing.assert_close(rgb_input(x)[0, 0, 0], wanted[0, 0, ..., 0].float())
-    assert i3d.reads(I3dOptions()) == f"RGB, short side 256, centre crop 224, {RGB}"
-    assert i3d.reads(I3dOptions(2)).startswith("optical flow, short side 256, centre crop 224")
+    wanted = eval(RGB_SCALING, {"x": x.double()})  # noqa: S307
+    torch.testing.assert_close(normalize_rgb(x)[0, 0, 0], wanted[0, 0, ..., 0].float())
+    assert i3d.input_description(I3dOptions()) == f"RGB, short side 256, centre crop 224, {RGB_SCALING}"
+    assert i3d.input_description(I3dOptions(2)).startswith("optical flow, short side 256, centre crop 224")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 something else", b"\x02\0\0\0\0\0\0\0{}"])
-@pytest.mark.parametrize("reader", [read_weights, read_weights_record])
+@pytest.mark.parametrize("reader", [read_weights, read_weights_provenance])
 def test_another_file_is_refused_in_a_line(tmp_path, reader, content):
     path = tmp_path / "eyes.safetensors"
     path.write_bytes(content)

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from clip_ae.core.config.dataclass_config import plain
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import I3dOptions, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.data import source_folder
@@ -34,8 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(vggish.build(VggishOptions(0.125)).state_dict(), root / "vggish.pt")
     config = {
         "weights": {
-            "rgb": {"i3d": plain(I3D), "source": str(root / "rgb.pt")},
-            "flow": {"i3d": plain(replace(I3D, channels=2)), "source": str(root / "flow.pt")},
+            "rgb": {"i3d": to_plain_data(I3D), "source": str(root / "rgb.pt")},
+            "flow": {"i3d": to_plain_data(replace(I3D, channels=2)), "source": str(root / "flow.pt")},
             "vggish": {"vggish": {"width": 0.125}, "source": str(root / "vggish.pt")},
         },
         "runs": {"stpn": {"method": "stpn"}},
@@ -84,7 +84,7 @@ def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(projec
 def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: Path) -> None:
     for form in ("parquet", "npy"):
         run(project, tmp_path / form, format=form)
-        files = source_folder.list_features(tmp_path / form, ("rgb", "audio"))
+        files = source_folder.list_feature_files(tmp_path / form, ("rgb", "audio"))
         assert bool(files.npy) == (form == "npy")
 
 

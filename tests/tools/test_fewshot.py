@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from clip_ae.cli import main
 from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
-from clip_ae.core.provenance import Record
-from clip_ae.data.detections import read_detections, read_json_record
-from clip_ae.data.shards import stream_id
-from clip_ae.language.adapter import Joint
-from clip_ae.localizers.model_state import arrays
+from clip_ae.core.provenance import Provenance
+from clip_ae.data.detections import read_detections, read_json_provenance
+from clip_ae.data.shards import read_stream_input_id
+from clip_ae.language.adapter import JointEmbedding
+from clip_ae.localizers.model_state import module_arrays
 from clip_ae.stages import extract, probe
 from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
@@ -70,7 +70,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_weights(
             root / f"results/weights/{name}.safetensors",
             dict(network.tensors),
-            Record("weights", {}, name),
+            Provenance("weights", {}, name),
             dict(network.about),
         )
     probe.run(ProbeSpec(), videos=raw, shard="0000-of-0001", out=results / "probe.parquet", failures=root / "f.parquet")
@@ -81,10 +81,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet", device="cpu",
         )  # fmt: skip
     torch.manual_seed(0)
-    joint = Joint(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned=False)
-    inputs = {f"features/{name}": stream_id(results / "features", name, 1) for name in encoders}
+    joint = JointEmbedding(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned=False)
+    inputs = {f"features/{name}": read_stream_input_id(results / "features", name, 1) for name in encoders}
     model = results / "post_pretrained/taught/model.safetensors"
-    save_weights(model, arrays(joint), Record("train_adapter", {}, "", inputs), {"joint": joint.about})
+    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "", inputs), {"joint": joint.about})
     return results
 
 
@@ -127,7 +127,7 @@ def test_what_examples_show_is_found_where_it_is(
     assert said[0].split() == ["video", "class", "start", "stop", "score"]
     assert said[1].split()[:2] == ["a", "red"]
     assert said[-1] == f"2 videos, 2 classes, 2 examples: {len(found)} detections"
-    assert read_json_record(out).stage == "fewshot"
+    assert read_json_provenance(out).stage == "fewshot"
 
 
 def test_one_video_is_drawn_on_a_line_of_time(dataset: Path, given: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.data.parquet import read_parquet_record, read_rows
+from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import read_stream
 
 tool = importlib.import_module("clip_ae.tools.import_")
@@ -39,7 +39,7 @@ def test_shards_carry_numbers_times_and_origin(arrays: Path, tmp_path: Path) -> 
         expected = np.load(arrays / "train" / stream / "v1.npy")[:39].astype(np.float16)
         np.testing.assert_array_equal(found["v1"].feature, expected)
         assert found["v1"].stop[-1] == pytest.approx(39 * 0.64)
-    record = read_parquet_record(tmp_path / "out/rgb/0000-of-0001.parquet")
+    record = read_parquet_provenance(tmp_path / "out/rgb/0000-of-0001.parquet")
     assert record.stage == "import_features"
     assert record.spec["origin"] == "their page"
 

@@ -8,7 +8,7 @@ import pytest
 
 from clip_ae.cli import main
 from clip_ae.core.types import Detection, Instance
-from clip_ae.pages.timeline_text import timeline
+from clip_ae.pages.timeline_text import render_timeline
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -53,19 +53,19 @@ def test_a_video_that_is_not_there(files, capsys):
 @pytest.mark.parametrize("duration", [0.5, 61.0, 20_000.0])
 def test_however_long_or_wide_every_span_is_seen_and_nothing_sticks_out(width, duration):
     found = [Detection("v", "run", 0.5, 0, duration / 1e4), Detection("v", "run", 0.5, duration, duration + 9)]
-    axis, *rows = timeline(duration, [Instance("run", 0, duration)], found, width)
+    axis, *rows = render_timeline(duration, [Instance("run", 0, duration)], found, width)
     left = len("run (annotated)") + 2
     assert axis.strip().startswith("|0 s")
     assert all("█" in row and len(row) <= max(width, left + 20) for row in rows)
 
 
 def test_scores_of_zero_are_drawn_faintly():
-    _, row = timeline(10, [], [Detection("v", "run", 0.0, 0, 5)], 60)
+    _, row = render_timeline(10, [], [Detection("v", "run", 0.0, 0, 5)], 60)
     assert "░" in row
 
 
 def test_an_end_beyond_all_time_is_drawn_at_once():
-    axis, _ = timeline(1e12, [], [Detection("v", "run", 0.5, 0, 1e12)], 80)
+    axis, _ = render_timeline(1e12, [], [Detection("v", "run", 0.5, 0, 1e12)], 80)
     assert axis.startswith(" ")
 
 

@@ -15,7 +15,7 @@ import pytest
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import I3dOptions, Weights
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.weights.sources import fetched
+from clip_ae.weights.sources import fetch_weights
 from clip_ae.workflow.config_files import read_config_file
 
 CONTENT = bytes(range(256)) * 999
@@ -41,7 +41,7 @@ def weights(source, integrity=SHA256, size_mb=47):
 
 
 def content(source, beside, integrity=SHA256):
-    with fetched("weights.eyes", weights(source, integrity), beside) as path:
+    with fetch_weights("weights.eyes", weights(source, integrity), beside) as path:
         assert path.suffix == ".ckpt"
         return path.read_bytes()
 
@@ -140,7 +140,7 @@ def package(tmp_path, monkeypatch):
 def test_one_file_of_a_source_archive_and_nothing_else(package, tmp_path):
     integrity, marker = package
     beside = tmp_path / "beside"
-    with fetched("weights.eyes", weights("pip:tiny-net==1.0/tiny_net/eyes.ckpt", integrity), beside) as path:
+    with fetch_weights("weights.eyes", weights("pip:tiny-net==1.0/tiny_net/eyes.ckpt", integrity), beside) as path:
         assert path.read_bytes() == CONTENT
         assert not list(beside.rglob("more.bin"))
     assert list(beside.iterdir()) == []

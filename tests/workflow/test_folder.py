@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.sharding import shard_name, shard_of
+from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.data.vocabulary import read_vocabulary
 from tests.workflow.conftest import NAMES, Project
 
@@ -50,7 +50,7 @@ def test_a_video_added(mine: Project) -> None:
     shutil.copy(a_video(mine, "training"), mine.folder / "mine/videos/added.mp4")
     annotate(mine, lambda d: d.update(added={"subset": "training", "annotations": []}))
     assert mine.planned(*TARGETS) == ONE_SHARD
-    shard = shard_name(shard_of("added", 4), 4)
+    shard = format_shard_name(assign_shard("added", 4), 4)
     done = mine.run("-n", *TARGETS)
     probes = [line for line in (done.stdout + done.stderr).splitlines() if "output: results/mine/probe/" in line]
     assert len(probes) == 1

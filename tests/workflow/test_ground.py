@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from clip_ae.cli import main
-from clip_ae.core.config.feature_adapters import PostTraining
-from clip_ae.core.paths import ADAPTED, INDEX, POST_PRETRAINED
-from clip_ae.core.provenance import Record
-from clip_ae.core.sharding import shard_names
+from clip_ae.core.config.feature_adapters import AdapterTraining
+from clip_ae.core.paths import ADAPTED_FEATURES, ADAPTER_MODEL, INDEX
+from clip_ae.core.provenance import Provenance
+from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import Detection
 from clip_ae.data.detections import read_detections
 from clip_ae.data.shards import read_shard
-from clip_ae.language.adapter_training import create
-from clip_ae.localizers.model_state import arrays
+from clip_ae.language.adapter_training import create_joint_embedding
+from clip_ae.localizers.model_state import module_arrays
 from clip_ae.weights.network_file import save_weights
 from tests.workflow.conftest import Project
 
@@ -36,19 +36,19 @@ def ground(*words: object) -> int:
 def teach(project: Project) -> Path:
     """A joint space in which nothing was learnt, and an index of it, by the stages' own commands."""
     results = project.folder / "results/demo"
-    model = project.folder / POST_PRETRAINED.format(**SPACE)
+    model = project.folder / ADAPTER_MODEL.format(**SPACE)
     dims = {
         s: next(read_shard(results / f"features/{s}/0000-of-0002.parquet")).feature.shape[1] for s in ("rgb", "flow")
     }
     clip = next(read_shard(results / "features/clip/0000-of-0002.parquet")).feature.shape[1]
-    joint = create(dims, clip, PostTraining(width=16), seed=0)
+    joint = create_joint_embedding(dims, clip, AdapterTraining(width=16), seed=0)
     with torch.no_grad():
         joint.background.copy_(joint.text.weight.mean(dim=1))
-    save_weights(model, arrays(joint), Record("train_adapter", {}, "c0de"), {"joint": joint.about})
+    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "c0de"), {"joint": joint.about})
     for stream in dims:
-        for shard in shard_names(SHARDS):
+        for shard in list_shard_names(SHARDS):
             features = results / f"features/{stream}/{shard}.parquet"
-            out = project.folder / ADAPTED.format(**SPACE, stream=stream, shard=shard)
+            out = project.folder / ADAPTED_FEATURES.format(**SPACE, stream=stream, shard=shard)
             words = ("--features", features, "--model", model, "--out", out, "--set", f"stream={stream}")
             assert main([str(word) for word in ("adapt_features", *words, "--device", "cpu")]) == 0
     index = project.folder / INDEX.format(**SPACE)

@@ -65,11 +65,13 @@ def test_what_never_ran_is_counted_by_measured_rates(thumos: Project) -> None:
     snippets = 36_000 / 0.64
     jobs, hours, gigabytes, by = found["extract rgb"]
     assert (jobs, by) == ("16", "measured rates")
-    assert float(hours) == pytest.approx((snippets * costs.I3D["fp32"] + 16 * costs.START) / 3600, abs=0.01)
+    assert float(hours) == pytest.approx(
+        (snippets * costs.I3D_SECONDS["fp32"] + 16 * costs.STARTUP_SECONDS) / 3600, abs=0.01
+    )
     assert float(gigabytes) == pytest.approx(snippets * 1024 * 2 / 1e9, abs=0.01)
     jobs, hours, *_ = found["train clip_ae"]
     assert jobs == "15"
-    assert float(hours) == pytest.approx(15 * (6000 * 64 + costs.START) / 3600, abs=0.01)
+    assert float(hours) == pytest.approx(15 * (6000 * 64 + costs.STARTUP_SECONDS) / 3600, abs=0.01)
     assert list(found)[:2] == ["weights", "probe"]
     assert done.stdout.splitlines()[-1].startswith("122 jobs, ")
     assert "with 4 at a time" in done.stdout.splitlines()[-1]
@@ -105,13 +107,13 @@ def test_mistakes_end_in_snakemakes_line_or_ours(thumos: Project) -> None:
 
 
 def test_a_step_costs_what_was_measured_at_the_papers_size_and_less_below() -> None:
-    assert costs.step_seconds("clip_ae", costs.PAPER) == costs.STEP["clip_ae"]
-    assert costs.step_seconds("ugct", Training(snippets=375)) < costs.STEP["ugct"] / 2
-    assert costs.step_seconds("tscn", costs.PAPER) == costs.STEP["ugct"]
+    assert costs.estimate_step_seconds("clip_ae", costs.PAPER_TRAINING) == costs.STEP_SECONDS["clip_ae"]
+    assert costs.estimate_step_seconds("ugct", Training(snippets=375)) < costs.STEP_SECONDS["ugct"] / 2
+    assert costs.estimate_step_seconds("tscn", costs.PAPER_TRAINING) == costs.STEP_SECONDS["ugct"]
 
 
 def test_every_stream_of_the_published_datasets_has_a_rate() -> None:
     config = load_config(read_config_file(ROOT / "config.yaml"))
     for name in ("thumos14", "activitynet12"):
         dataset = config.datasets[name]
-        assert all(costs.snippet_seconds(dataset, stream) > 0 for stream in dataset.stream_names)
+        assert all(costs.estimate_snippet_seconds(dataset, stream) > 0 for stream in dataset.stream_names)

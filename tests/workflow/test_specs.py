@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import canonical, plain
+from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.config.stage_specs import spec_for
+from clip_ae.core.config.stage_specs import build_stage_spec
 from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def base() -> dict[str, Any]:
-    data = plain(load_config(read_config_file(ROOT / "config.yaml")))
+    data = to_plain_data(load_config(read_config_file(ROOT / "config.yaml")))
     data["datasets"]["mine"] = {
         "features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn",
         "grid": {"fps": 25, "frames": 16, "stride": 16}, "examples": "few.json",
@@ -126,7 +126,7 @@ def base() -> dict[str, Any]:
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
     data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "headline": "clip_ae", "published": "thumos14"}
-    return plain(load_config(data))
+    return to_plain_data(load_config(data))
 
 
 def leaves(data: Any, path: str = "") -> list[str]:
@@ -140,7 +140,7 @@ def jobs(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def add(job: str, stage: str, **wildcards: str) -> None:
-        found[job] = canonical(spec_for(config, stage, wildcards))
+        found[job] = to_canonical_json(build_stage_spec(config, stage, wildcards))
 
     for name, weights in config.weights.items():
         if weights.source == "pretrain":
@@ -265,7 +265,7 @@ def test_a_frozen_run_rests_on_nothing_that_is_only_searched_by(base: dict[str, 
     config = load_config(base)
 
     def frozen(name: str) -> Dataset:
-        spec = spec_for(config, "freeze", {"dataset": name})
+        spec = build_stage_spec(config, "freeze", {"dataset": name})
         found: Dataset = spec.config.datasets[name]  # type: ignore[attr-defined]
         return found
 
@@ -293,7 +293,7 @@ def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
 def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(base: dict[str, Any]) -> None:
     def modules(run: str, stage: str = "train") -> tuple[str, ...]:
         wildcards = {"dataset": "demo", "run": run, "seed": "0"}
-        return spec_for(load_config(base), stage, wildcards).modules
+        return build_stage_spec(load_config(base), stage, wildcards).modules
 
     assert modules("stpn") == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.stpn")
     front_end = "clip_ae.localizers.front_end"
@@ -311,7 +311,7 @@ def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> Non
     data["datasets"]["demo"]["encoders"]["flow"] |= {"algorithm": "raft", "raft": "raft_large"}
     before, after = jobs(load_config(base)), jobs(load_config(data))
     assert {n for n in before if before[n] != after[n]} == {"extract flow demo", "tune_encoder flow demo"}
-    spec = spec_for(load_config(data), "extract", {"dataset": "demo", "stream": "flow"})
+    spec = build_stage_spec(load_config(data), "extract", {"dataset": "demo", "stream": "flow"})
     assert spec.modules == ("clip_ae.encoders.streams.flow", "clip_ae.encoders.flows.raft")
 
 
@@ -342,8 +342,8 @@ def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
     data["runs"]["ugct_clipped"] = {"method": "ugct", "features": "clipped"}
     data["datasets"]["demo"] |= {"runs": ["ugct_clipped"], "headline": "ugct_clipped"}
     config = load_config(data)
-    kept = spec_for(config, "freeze", {"dataset": "demo"}).config
+    kept = build_stage_spec(config, "freeze", {"dataset": "demo"}).config
     assert set(kept.datasets) == {"demo", "clips"}
     assert set(kept.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
     assert set(kept.post_pretraining) == {"clipped"}
-    assert load_config(plain(kept)) == kept
+    assert load_config(to_plain_data(kept)) == kept

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip_ae.worlds.motions import GENERIC, MOTIONS
-from clip_ae.worlds.scenes import HEIGHT, WIDTH, Actor, Core, Scene, draw
-from clip_ae.worlds.sprites import SHAPES, TEXTURES, Look, sprite
+from clip_ae.worlds.motions import GENERIC_MOTIONS, MOTIONS
+from clip_ae.worlds.scenes import FRAME_HEIGHT, FRAME_WIDTH, ActionCore, Actor, Scene, render_scene
+from clip_ae.worlds.sprites import SHAPES, TEXTURES, Appearance, draw_sprite
 
 RED = (220, 30, 30)
 GREY = ((120, 120, 120), (120, 120, 120))
 
 
 def actor(**changes):
-    plain = Actor(Look("ball", "plain", RED), 1.0, 3.0, (60.0, 50.0), 15.0, "drifting", travel=30.0)
+    plain = Actor(Appearance("ball", "plain", RED), 1.0, 3.0, (60.0, 50.0), 15.0, "drifting", travel=30.0)
     return replace(plain, **changes)
 
 
@@ -27,16 +27,16 @@ def test_motion_closes_after_a_cycle(name):
     assert np.cos(last.angle - first.angle) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", GENERIC)
+@pytest.mark.parametrize("name", GENERIC_MOTIONS)
 def test_generic_motion_passes_through_rest(name):
-    pose = GENERIC[name](0.0)
+    pose = GENERIC_MOTIONS[name](0.0)
     assert (pose.x, pose.y, pose.width, pose.height) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
-@pytest.mark.parametrize("manner", GENERIC)
+@pytest.mark.parametrize("manner", GENERIC_MOTIONS)
 def test_actor_never_jumps(motion, manner):
-    acting = actor(manner=manner, heading=0.7, reach=18.0, core=Core(motion, 1.5, 2.4, 2))
+    acting = actor(manner=manner, heading=0.7, reach=18.0, core=ActionCore(motion, 1.5, 2.4, 2))
     path = np.array([(p.x, p.y) for p in map(acting.pose, np.arange(1.0, 3.0, 0.001))])
     assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.6
 
@@ -51,7 +51,7 @@ def test_object_is_drawn_where_and_while_it_is_there():
     times = [0.9, 1.0, 2.0, 2.9, 3.0]
     changed = [
         np.abs(a.astype(int) - b).max(axis=2) > 30
-        for a, b in zip(draw(alone, times), draw(with_actor, times), strict=True)
+        for a, b in zip(render_scene(alone, times), render_scene(with_actor, times), strict=True)
     ]
     assert [bool(c.any()) for c in changed] == [False, True, True, True, False]
     rows, columns = np.nonzero(changed[2])
@@ -61,10 +61,10 @@ def test_object_is_drawn_where_and_while_it_is_there():
 
 @pytest.mark.parametrize("motion", ["spinning", "pulsating", "wobbling", "stretching", "flipping"])
 def test_motion_in_place_keeps_the_middle(motion):
-    acting = actor(travel=0.0, core=Core(motion, 1.0, 2.9, 2))
+    acting = actor(travel=0.0, core=ActionCore(motion, 1.0, 2.9, 2))
     times = np.linspace(1.1, 2.7, 7)
     alone, with_actor = Scene((1,), GREY, ()), Scene((1,), GREY, (acting,))
-    for a, b in zip(draw(alone, times), draw(with_actor, times), strict=True):
+    for a, b in zip(render_scene(alone, times), render_scene(with_actor, times), strict=True):
         rows, columns = np.nonzero(np.abs(a.astype(int) - b).max(axis=2) > 30)
         assert (columns.mean(), rows.mean()) == pytest.approx((60, 50), abs=0.8)
 
@@ -73,12 +73,12 @@ def test_camera_moves_all_things_together():
     still, shaken = (Scene((3,), GREY, (actor(travel=0.0),), shake=s, noise=0) for s in (0.0, 3.0))
 
     def middle(scene):
-        (frame,) = draw(scene, [2.0])
+        (frame,) = render_scene(scene, [2.0])
         red = frame[..., 0].astype(int) - frame[..., 1] > 60
         return np.argwhere(red).mean(axis=0)
 
     shift = middle(shaken) - middle(still)
-    (a,), (b,) = draw(still, [2.0]), draw(shaken, [2.0])
+    (a,), (b,) = render_scene(still, [2.0]), render_scene(shaken, [2.0])
     background = np.s_[85:115, 100:140]
     moved = np.roll(a, np.round(shift).astype(int), (0, 1))[background]
     assert np.abs(shift).max() > 1
@@ -87,22 +87,22 @@ def test_camera_moves_all_things_together():
 
 def test_same_scene_same_bytes_and_another_seed_others():
     scene = Scene((5,), GREY, (actor(),), shake=1.0)
-    first, again = ([f.tobytes() for f in draw(scene, [1.5, 2.0])] for _ in range(2))
+    first, again = ([f.tobytes() for f in render_scene(scene, [1.5, 2.0])] for _ in range(2))
     assert first == again
-    assert first != [f.tobytes() for f in draw(replace(scene, seed=(6,)), [1.5, 2.0])]
+    assert first != [f.tobytes() for f in render_scene(replace(scene, seed=(6,)), [1.5, 2.0])]
 
 
 def test_frame_shape():
-    (frame,) = draw(Scene((1,), GREY, ()), [0.0])
-    assert (frame.shape, frame.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
+    (frame,) = render_scene(Scene((1,), GREY, ()), [0.0])
+    assert (frame.shape, frame.dtype) == ((FRAME_HEIGHT, FRAME_WIDTH, 3), np.uint8)
 
 
 def test_every_shape_and_texture_looks_its_own_way():
-    looks = [Look(s, t, RED) for s in SHAPES for t in TEXTURES]
-    pictures = {sprite(look, 32).tobytes() for look in looks}
+    looks = [Appearance(s, t, RED) for s in SHAPES for t in TEXTURES]
+    pictures = {draw_sprite(look, 32).tobytes() for look in looks}
     assert len(pictures) == len(looks)
 
 
 def test_ring_has_a_hole():
-    assert sprite(Look("ring", "plain", RED), 64)[32, 32, 3] == 0
-    assert sprite(Look("ball", "plain", RED), 64)[32, 32, 3] == 255
+    assert draw_sprite(Appearance("ring", "plain", RED), 64)[32, 32, 3] == 0
+    assert draw_sprite(Appearance("ball", "plain", RED), 64)[32, 32, 3] == 255

@@ -10,18 +10,24 @@ import numpy as np
 import pytest
 
 from clip_ae.clustering import spectral
-from clip_ae.clustering.quality import quality
+from clip_ae.clustering.quality import measure_quality
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import canonical
-from clip_ae.core.config.simulation import LATENT, SimulatedWorld, simulated_subsets
-from clip_ae.core.timeline import Grid
+from clip_ae.core.config.dataclass_config import to_canonical_json
+from clip_ae.core.config.simulation import LATENT_DIM, SimulatedWorld, list_simulated_subsets
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.workflow.config_files import read_config_file
 from clip_ae.worlds import simulated
-from clip_ae.worlds.simulated import OPTICS, features, part
-from clip_ae.worlds.simulated_events import Event, annotations, instances, plan, traits
+from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features, shrink_extent
+from clip_ae.worlds.simulated_events import (
+    Event,
+    build_annotations,
+    build_instances,
+    draw_class_properties,
+    plan_videos,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-GRID = Grid()
+GRID = SnippetGrid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
 # Nothing but events: what a feature then holds besides its offset is a response.
 CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
@@ -29,7 +35,7 @@ SHIPPED = load_config(read_config_file(ROOT / "config.yaml")).datasets
 
 
 def split(world):
-    videos = plan(world)
+    videos = plan_videos(world)
     return [[v for v in videos if v.subset == subset] for subset in ("training", "validation")]
 
 
@@ -37,37 +43,37 @@ def facts(world, videos):
     lengths = np.array([a.stop - a.start for v in videos for a in v.actions])
     acting = np.array([sum(a.stop - a.start for a in v.actions) for v in videos])
     return {
-        "annotated": np.mean([len(instances(world, v)) for v in videos]),
+        "annotated": np.mean([len(build_instances(world, v)) for v in videos]),
         "counts": np.array([len(v.actions) for v in videos]),
         "median": np.median(lengths),
         "mean": lengths.mean(),
         "seconds": np.mean([v.seconds for v in videos]),
         "share": (acting / [v.seconds for v in videos]).mean(),
-        "labels": Counter(len({i.label for i in instances(world, v)}) for v in videos),
+        "labels": Counter(len({i.label for i in build_instances(world, v)}) for v in videos),
     }
 
 
 def test_the_world_was_fixed_before_any_localizer_ran():
     # docs/simulation.md states these digests: another world has to be calibrated and stated anew.
     world = SimulatedWorld()
-    videos = plan(world)
+    videos = plan_videos(world)
     stated = (ROOT / "docs/simulation.md").read_text()
-    for text in (canonical(world), canonical(annotations(world, videos))):
+    for text in (to_canonical_json(world), to_canonical_json(build_annotations(world, videos))):
         assert hashlib.sha256(text.encode()).hexdigest() in stated
     # Features may differ in their last bits between processors.
-    found = {s: features(world, s, videos[0], GRID).feature.astype(float).std() for s in OPTICS}
+    found = {s: generate_features(world, s, videos[0], GRID).feature.astype(float).std() for s in FEATURE_STATISTICS}
     assert found == pytest.approx({"rgb": 0.1621, "flow": 0.1164, "clip": 0.1247, "audio": 0.1995}, rel=2e-3)
 
 
 def test_round_0_clusters_are_about_as_pure_as_real_ones():
     world = SimulatedWorld(test_videos=1)
-    videos = plan(world)[:-1]
+    videos = plan_videos(world)[:-1]
     pooled = []
     for stream in ("rgb", "flow"):
-        means = np.stack([features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
+        means = np.stack([generate_features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
         pooled.append(means / np.linalg.norm(means, axis=1, keepdims=True))
     clusters = spectral.cluster(np.concatenate(pooled, axis=1), world.classes, seed=0)
-    found = quality(clusters.tolist(), [str(v.main) for v in videos])
+    found = measure_quality(clusters.tolist(), [str(v.main) for v in videos])
     assert 0.4 < found.purity < 0.65
     assert 15 <= found.covered <= 20
 
@@ -115,19 +121,19 @@ def test_classes_are_unequal_but_none_is_rare():
 
 def test_ids_and_annotations():
     world = SimulatedWorld(train_videos=2, test_videos=1)
-    assert simulated_subsets(world) == {
+    assert list_simulated_subsets(world) == {
         "sim_train_0000": "training", "sim_train_0001": "training", "sim_test_0000": "validation",
     }  # fmt: skip
-    videos = plan(world)
-    database = annotations(world, videos)["database"]
-    assert list(database) == [v.video_id for v in videos] == list(simulated_subsets(world))
+    videos = plan_videos(world)
+    database = build_annotations(world, videos)["database"]
+    assert list(database) == [v.video_id for v in videos] == list(list_simulated_subsets(world))
     entry = database["sim_test_0000"]
     assert (entry["subset"], entry["duration"]) == ("validation", videos[2].seconds)
-    assert len(entry["annotations"]) == len(instances(world, videos[2]))
+    assert len(entry["annotations"]) == len(build_instances(world, videos[2]))
 
 
 def test_actions_do_not_meet_and_distractors_keep_out():
-    for video in plan(SimulatedWorld(train_videos=60, test_videos=1)):
+    for video in plan_videos(SimulatedWorld(train_videos=60, test_videos=1)):
         edges = [0.0, *(e for a in video.actions for e in (a.start, a.stop)), video.seconds]
         assert all(a <= b for a, b in pairwise(edges))
         for d in video.distractors:
@@ -137,27 +143,30 @@ def test_actions_do_not_meet_and_distractors_keep_out():
 
 def test_twin_class_shares_every_instance():
     world = SimulatedWorld()
-    for video in plan(world):
-        named = Counter((i.label, i.start) for i in instances(world, video))
+    for video in plan_videos(world):
+        named = Counter((i.label, i.start) for i in build_instances(world, video))
         first = {start for label, start in named if label == "action-00"}
         assert first <= {start for label, start in named if label == "action-01"}
 
 
 def test_distractors_are_as_frequent_as_asked():
-    videos = plan(SimulatedWorld())
+    videos = plan_videos(SimulatedWorld())
     background = sum(v.seconds - sum(a.stop - a.start for a in v.actions) for v in videos)
     assert sum(len(v.distractors) for v in videos) / background * 60 == pytest.approx(3.0, rel=0.1)
 
 
 def test_a_video_depends_on_its_index_alone():
-    few, many = plan(SimulatedWorld(train_videos=3, test_videos=2)), plan(SimulatedWorld(train_videos=9, test_videos=4))
+    few, many = (
+        plan_videos(SimulatedWorld(train_videos=3, test_videos=2)),
+        plan_videos(SimulatedWorld(train_videos=9, test_videos=4)),
+    )
     assert {v.video_id: v for v in few}.items() <= {v.video_id: v for v in many}.items()
     small, large = SimulatedWorld(train_videos=3, **SMALL), SimulatedWorld(train_videos=9, **SMALL)
-    for stream in OPTICS:
-        one, two = (features(w, stream, few[1], GRID).feature for w in (small, large))
+    for stream in FEATURE_STATISTICS:
+        one, two = (generate_features(w, stream, few[1], GRID).feature for w in (small, large))
         assert one.tobytes() == two.tobytes()
-        assert one.tobytes() != features(replace(small, seed=1), stream, few[1], GRID).feature.tobytes()
-    assert plan(SimulatedWorld(seed=1, train_videos=3))[1].actions != few[1].actions
+        assert one.tobytes() != generate_features(replace(small, seed=1), stream, few[1], GRID).feature.tobytes()
+    assert plan_videos(SimulatedWorld(seed=1, train_videos=3))[1].actions != few[1].actions
 
 
 @pytest.mark.parametrize(
@@ -168,20 +177,20 @@ def test_a_knob_of_one_stream_moves_no_other(knob, moved):
     world = SimulatedWorld(train_videos=12, test_videos=1, **SMALL)
     other = replace(world, **{knob: 0.5 * getattr(world, knob)})
     changed = set()
-    for one, two in zip(plan(world), plan(other), strict=True):
+    for one, two in zip(plan_videos(world), plan_videos(other), strict=True):
         assert (one.actions, one.distractors, one.seconds, one.mute) == (
             two.actions, two.distractors, two.seconds, two.mute,
         )  # fmt: skip
-        for stream in OPTICS:
-            a, b = (features(w, stream, v, GRID).feature for w, v in ((world, one), (other, two)))
+        for stream in FEATURE_STATISTICS:
+            a, b = (generate_features(w, stream, v, GRID).feature for w, v in ((world, one), (other, two)))
             changed |= {stream} if a.tobytes() != b.tobytes() else set()
     assert changed == {moved}
 
 
 def response(world, stream, video):
     """Each snippet's distance from rest, as a share of the largest one."""
-    at_rest = simulated._sense(simulated._view(world, stream), stream, np.zeros((1, LATENT)))
-    distance = np.linalg.norm(features(world, stream, video, GRID).feature - at_rest, axis=1)
+    at_rest = simulated._sense(simulated._view(world, stream), stream, np.zeros((1, LATENT_DIM)))
+    distance = np.linalg.norm(generate_features(world, stream, video, GRID).feature - at_rest, axis=1)
     return distance / distance.max()
 
 
@@ -197,13 +206,13 @@ def snippets_touching(intervals, rows):
 
 def long_video(world, want=lambda main: True):
     """A video whose first action has room for a core and more."""
-    return next(v for v in plan(world) if want(v.main) and v.actions[0].stop - v.actions[0].start > 6)
+    return next(v for v in plan_videos(world) if want(v.main) and v.actions[0].stop - v.actions[0].start > 6)
 
 
 def regions(world, video, rows):
     """Snippets wholly in cores, wholly in the rest of the extents, wholly away from actions."""
     extents = [(a.start, a.stop) for a in video.actions]
-    cores = [part(a.start, a.stop, world.core_share, a.place) for a in video.actions]
+    cores = [shrink_extent(a.start, a.stop, world.core_share, a.place) for a in video.actions]
     outer = [piece for (a, b), (c, d) in zip(extents, cores, strict=True) for piece in ((a, c), (d, b))]
     around = [(a - 2.0, b + 2.0) for a, b in extents]
     return snippets_inside(cores, rows), snippets_inside(outer, rows), ~snippets_touching(around, rows)
@@ -246,7 +255,7 @@ def test_clip_answers_to_the_extent_as_far_as_it_is_told():
 
 def test_a_larger_part_contains_a_smaller():
     for place in (0.0, 0.3, 1.0):
-        (a, b), (c, d) = part(2.0, 12.0, 0.45, place), part(2.0, 12.0, 0.8, place)
+        (a, b), (c, d) = shrink_extent(2.0, 12.0, 0.45, place), shrink_extent(2.0, 12.0, 0.8, place)
         assert 2 <= c <= a < b <= d <= 12
         assert (b - a, d - c) == (pytest.approx(4.5), pytest.approx(8))
 
@@ -261,7 +270,7 @@ def test_related_classes_look_alike_to_clip_alone():
 
 
 def test_sound_is_helpful_misleading_or_absent_by_class():
-    found = traits(CLEAR)
+    found = draw_class_properties(CLEAR)
     assert (len(found.helpful), len(found.misleading)) == (10, 5)
     assert not found.helpful & found.misleading
     helped = long_video(CLEAR, lambda main: main in found.helpful)
@@ -270,22 +279,24 @@ def test_sound_is_helpful_misleading_or_absent_by_class():
     outside = ~snippets_touching([(a.start - 1, a.stop + 1) for a in helped.actions], len(strength))
     assert strength[extents].min() > 0.85
     assert strength[outside].max() < 0.01
-    misled = [v for v in plan(CLEAR) if v.main in found.misleading]
+    misled = [v for v in plan_videos(CLEAR) if v.main in found.misleading]
     assert misled
     assert all(len(v.sounds) == len(v.actions) for v in misled if len({a.kinds for a in v.actions}) == 1)
     hits = [any(s.start < a.stop and a.start < s.stop for a in v.actions) for v in misled for s in v.sounds]
     assert 0.05 < np.mean(hits) < 0.8
-    silent = next(v for v in plan(CLEAR) if v.main not in found.helpful | found.misleading and len(v.actions) == 1)
+    silent = next(
+        v for v in plan_videos(CLEAR) if v.main not in found.helpful | found.misleading and len(v.actions) == 1
+    )
     assert silent.sounds == ()
 
 
 def test_mute_videos_are_covered_in_no_row_of_audio_alone():
     world = SimulatedWorld(**SMALL)
-    videos = plan(world)
+    videos = plan_videos(world)
     assert np.mean([v.mute for v in videos]) == pytest.approx(0.1, abs=0.04)
     video = next(v for v in videos if v.mute)
-    for stream in OPTICS:
-        rows = features(world, stream, video, GRID)
+    for stream in FEATURE_STATISTICS:
+        rows = generate_features(world, stream, video, GRID)
         assert len(rows.feature) == GRID.snippets(video.seconds)
         if stream == "audio":
             assert not rows.coverage.any()
@@ -301,7 +312,7 @@ def test_mute_videos_are_covered_in_no_row_of_audio_alone():
 )
 def test_features_have_the_form_of_real_ones(stream, low, high):
     world = SimulatedWorld(train_videos=6, test_videos=1)
-    found = [features(world, stream, v, GRID).feature.astype(float) for v in plan(world) if not v.mute]
+    found = [generate_features(world, stream, v, GRID).feature.astype(float) for v in plan_videos(world) if not v.mute]
     rows = np.concatenate(found)
     assert rows.shape[1] == getattr(world, f"{stream}_dim")
     if stream == "clip":
@@ -316,7 +327,7 @@ def test_features_have_the_form_of_real_ones(stream, low, high):
 def test_width_changes_neither_scale_nor_ratio():
     def figures(dim):
         world = SimulatedWorld(rgb_dim=dim, train_videos=16, test_videos=1)
-        found = [features(world, "rgb", v, GRID).feature.astype(float) for v in plan(world)]
+        found = [generate_features(world, "rgb", v, GRID).feature.astype(float) for v in plan_videos(world)]
         within = np.mean([x.var(axis=0).sum() for x in found])
         between = np.stack([x.mean(axis=0) for x in found]).var(axis=0).sum()
         return np.square(np.concatenate(found)).mean(), within / dim, between / dim
@@ -328,18 +339,18 @@ def test_distractors_are_weaker_than_actions_and_clip_hardly_sees_them():
     world = replace(CLEAR, i3d_outer=1.0)
     action = Event((3,), 20.0, 30.0, 0.5)
     blank = replace(
-        plan(world)[0], seconds=100.0, actions=(action,), distractors=(replace(action, start=60.0, stop=70.0),)
+        plan_videos(world)[0], seconds=100.0, actions=(action,), distractors=(replace(action, start=60.0, stop=70.0),)
     )
     for stream, expected in (("rgb", 0.6), ("flow", 0.6), ("clip", 0.18)):
-        rows = simulated.Rows(GRID.step * np.arange(GRID.snippets(100.0)), GRID)
+        rows = simulated.SnippetTimes(GRID.step * np.arange(GRID.snippets(100.0)), GRID)
         latent = np.linalg.norm(simulated._latent(world, stream, blank, rows), axis=1)
         assert latent[rows.times > 50].max() / latent[rows.times < 40].max() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("stream", "scene"), [("rgb", 1.0), ("flow", 0.4), ("clip", 1.0), ("audio", 0.5)], ids=str)
 def test_strengths_are_root_mean_squares(stream, scene):
-    rows = simulated.Rows(GRID.step * np.arange(1000), GRID)
-    video = replace(plan(CLEAR)[0], actions=(), distractors=(), sounds=())
+    rows = simulated.SnippetTimes(GRID.step * np.arange(1000), GRID)
+    video = replace(plan_videos(CLEAR)[0], actions=(), distractors=(), sounds=())
     for name, expected in (("scene", scene), ("drift", 1.0), ("noise", 1.0)):
         world = SimulatedWorld(**SMALL, **{"scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
         videos = [replace(video, index=i, main=i) for i in range(20)]
@@ -352,8 +363,10 @@ def test_nuisances_change_at_their_own_pace(name, change):
     """Squared difference of neighbours, in variances: 0 where nothing moves, 2 where all is new."""
     quiet = SimulatedWorld(nuisance=0, **SMALL)
     alone = replace(quiet, **{"nuisance": 1.0, "scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
-    empty = replace(plan(replace(quiet, train_videos=1))[0], seconds=800.0, actions=(), distractors=(), sounds=())
-    still, moved = (features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
+    empty = replace(
+        plan_videos(replace(quiet, train_videos=1))[0], seconds=800.0, actions=(), distractors=(), sounds=()
+    )
+    still, moved = (generate_features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
     assert np.ptp(still, axis=0).max() == 0
     assert np.abs(moved - still).max() > 0.01
     variance = moved.var(axis=0).mean()

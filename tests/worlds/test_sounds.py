@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from clip_ae.worlds.sounds import RATE, SOUNDS, Sound, mix, render
+from clip_ae.worlds.sounds import SAMPLE_RATE, SOUNDS, Sound, mix_sounds, render_sound
 
 
 @pytest.mark.parametrize("kind", SOUNDS)
 def test_sound_keeps_to_its_extent(kind):
-    wave = render(Sound(kind, 0.5, 1.5, 1.0, 1.0, (1,)), 2 * RATE)
-    inside = slice(RATE // 2, 3 * RATE // 2)
+    wave = render_sound(Sound(kind, 0.5, 1.5, 1.0, 1.0, (1,)), 2 * SAMPLE_RATE)
+    inside = slice(SAMPLE_RATE // 2, 3 * SAMPLE_RATE // 2)
     assert 0.1 < np.sqrt(np.mean(wave[inside] ** 2)) < 1.2
     wave[inside] = 0
     assert not wave.any()
@@ -17,20 +17,20 @@ def test_sound_keeps_to_its_extent(kind):
 
 @pytest.mark.parametrize("kind", SOUNDS)
 def test_sound_is_the_same_whenever_it_starts(kind):
-    early, late = (render(Sound(kind, s, s + 1, 1.0, 1.0, (1,)), 2 * RATE) for s in (0.125, 0.75))
+    early, late = (render_sound(Sound(kind, s, s + 1, 1.0, 1.0, (1,)), 2 * SAMPLE_RATE) for s in (0.125, 0.75))
     # A sample on the very edge of a square wave may fall on either side of it.
     assert np.mean(np.abs(late[12000:28000] - early[2000:18000]) > 1e-6) < 0.01
 
 
 def test_sound_may_begin_before_and_end_after():
-    whole, cut = (render(Sound("tone", s, s + 3, 1.0, 1.0, (1,)), RATE) for s in (0.0, -1.0))
-    assert len(whole) == len(cut) == RATE
+    whole, cut = (render_sound(Sound("tone", s, s + 3, 1.0, 1.0, (1,)), SAMPLE_RATE) for s in (0.0, -1.0))
+    assert len(whole) == len(cut) == SAMPLE_RATE
     assert np.abs(cut[:100]).max() > 0.1
 
 
 def test_pitch_moves_the_spectrum():
     def peak(pitch):
-        return int(np.argmax(np.abs(np.fft.rfft(render(Sound("tone", 0, 1, pitch, 1.0, (1,)), RATE)))))
+        return int(np.argmax(np.abs(np.fft.rfft(render_sound(Sound("tone", 0, 1, pitch, 1.0, (1,)), SAMPLE_RATE)))))
 
     assert (peak(1.0), peak(1.25)) == (520, 650)
 
@@ -43,7 +43,7 @@ def test_kinds_are_told_apart_by_nearest_mean_spectrum():
         for label, kind in enumerate(SOUNDS):
             for n in range(count):
                 sound = Sound(kind, -0.5, 2, rng.uniform(0.9, 1.1), rng.uniform(0.1, 0.4), (n, label))
-                power = np.abs(np.fft.rfft(mix([sound], RATE, 0.01, (7, n)))) ** 2
+                power = np.abs(np.fft.rfft(mix_sounds([sound], SAMPLE_RATE, 0.01, (7, n)))) ** 2
                 bands = np.log([b.sum() for b in np.array_split(power, 80)])
                 yield label, bands - bands.mean()
 
@@ -55,7 +55,7 @@ def test_kinds_are_told_apart_by_nearest_mean_spectrum():
 
 def test_mix_is_bounded_and_repeats():
     loud = [Sound("buzz", 0, 1, 1.0, 3.0, (1,))]
-    first, again = mix(loud, RATE, 0.01, (2,)), mix(loud, RATE, 0.01, (2,))
+    first, again = mix_sounds(loud, SAMPLE_RATE, 0.01, (2,)), mix_sounds(loud, SAMPLE_RATE, 0.01, (2,))
     assert first.dtype == np.float32
     assert np.abs(first).max() == 1
     assert first.tobytes() == again.tobytes()

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.config.schema import DemoWorld
-from clip_ae.core.sharding import demo_subsets
+from clip_ae.core.sharding import list_demo_subsets
 from clip_ae.core.types import Instance
 from clip_ae.worlds import untrimmed
-from clip_ae.worlds.scenes import draw
-from clip_ae.worlds.sounds import RATE, render
-from clip_ae.worlds.untrimmed import ACTIONS, GAP, VideoPlan, plan
+from clip_ae.worlds.scenes import render_scene
+from clip_ae.worlds.sounds import SAMPLE_RATE, render_sound
+from clip_ae.worlds.untrimmed import ACTION_CLASSES, MIN_GAP_S, VideoPlan, plan_videos
 
-LABELS = {a.label for a in ACTIONS}
-DEFAULT = plan(DemoWorld())
+LABELS = {a.label for a in ACTION_CLASSES}
+DEFAULT = plan_videos(DemoWorld())
 TRAIN = [v for v in DEFAULT if v.subset == "training"]
 TEST = [v for v in DEFAULT if v.subset == "validation"]
 
@@ -36,16 +36,16 @@ worlds = st.builds(
 @given(worlds)
 @settings(max_examples=30, deadline=None)
 def test_plan_of_any_world(world):
-    videos = plan(world)
-    assert {v.video_id: v.subset for v in videos} == demo_subsets(world.train_videos, world.test_videos)
-    assert videos == plan(world)
+    videos = plan_videos(world)
+    assert {v.video_id: v.subset for v in videos} == list_demo_subsets(world.train_videos, world.test_videos)
+    assert videos == plan_videos(world)
     assert {i.label for v in videos if v.subset == "training" for i in v.instances} == LABELS
     for video in videos:
         assert world.seconds_min - 0.05 <= video.seconds <= world.seconds_max + 0.05
         assert 1 <= len(video.instances) <= 4
         edges = [0.0, *(e for i in video.instances for e in (i.start, i.stop)), video.seconds]
         assert all(1 < i.stop - i.start <= 5.01 for i in video.instances)
-        assert all(b - a > GAP - 0.01 for a, b in zip(edges[::2], edges[1::2], strict=True))
+        assert all(b - a > MIN_GAP_S - 0.01 for a, b in zip(edges[::2], edges[1::2], strict=True))
         assert all(b > a for a, b in pairwise(video.timestamps))
         assert video.seconds - 0.15 < video.timestamps[-1] < video.seconds
 
@@ -71,11 +71,11 @@ def test_special_videos_exist(videos):
 
 
 def test_seed_changes_the_plan():
-    assert plan(DemoWorld(seed=1))[0].instances != DEFAULT[0].instances
+    assert plan_videos(DemoWorld(seed=1))[0].instances != DEFAULT[0].instances
 
 
 def test_annotations_have_activitynet_form():
-    found = untrimmed.annotations(DEFAULT)
+    found = untrimmed.build_annotations(DEFAULT)
     assert set(found) == {"version", "taxonomy", "database"}
     entry = found["database"]["demo_test_000"]
     assert (entry["subset"], entry["duration"]) == ("validation", TEST[0].seconds)
@@ -84,7 +84,7 @@ def test_annotations_have_activitynet_form():
 
 
 def test_a_sentence_says_what_acts_and_how_it_moves():
-    for video_id, told in untrimmed.sentences(DEFAULT).items():
+    for video_id, told in untrimmed.build_sentences(DEFAULT).items():
         (video,) = (v for v in DEFAULT if v.video_id == video_id)
         seen = [f"a {a.look.texture} {a.look.shape} {a.core.motion}" for a in acting(video)]
         assert told["sentences"] == seen
@@ -100,7 +100,7 @@ def acting(video: VideoPlan):
 def test_acting_object_is_in_view_over_the_extents_and_only_then(video):
     others = replace(video.scene, actors=tuple(a for a in video.scene.actors if not a.core))
     times = video.timestamps[::3]
-    for time, whole, without in zip(times, draw(video.scene, times), draw(others, times), strict=True):
+    for time, whole, without in zip(times, render_scene(video.scene, times), render_scene(others, times), strict=True):
         inside = any(i.start <= time < i.stop for i in video.instances)
         assert (np.abs(whole.astype(int) - without).max() > 40) == inside, time
 
@@ -108,12 +108,12 @@ def test_acting_object_is_in_view_over_the_extents_and_only_then(video):
 @pytest.mark.parametrize("video", DEFAULT[:8], ids=lambda v: v.video_id)
 def test_actors_and_sounds_are_as_the_instances_say(video):
     assert [(a.start, a.stop) for a in acting(video)] == [(i.start, i.stop) for i in video.instances]
-    by_label = {a.label: a for a in ACTIONS}
+    by_label = {a.label: a for a in ACTION_CLASSES}
     for actor, instance in zip(acting(video), video.instances, strict=True):
         action = by_label[instance.label]
         assert (actor.look.shape, actor.core.motion) == (action.shape, action.motion)
         assert instance.start + 0.2 < actor.core.start < actor.core.stop < instance.stop - 0.2
-    own = [s for s in video.sounds if s.kind in {a.sound for a in ACTIONS}]
+    own = [s for s in video.sounds if s.kind in {a.sound for a in ACTION_CLASSES}]
     expected = [(by_label[i.label].sound, i.start, i.stop) for i in video.instances if by_label[i.label].sound]
     assert [(s.kind, s.start, s.stop) for s in own] == expected
 
@@ -129,27 +129,27 @@ def test_bystanders_are_never_of_a_class_that_is_on():
 
 def test_action_is_heard_over_its_extent():
     video = next(v for v in TRAIN if v.channels == 1 and v.instances[0].label == "looping ring")
-    (wave,) = untrimmed.wave(video)
-    idle = sum(render(s, len(wave)) for s in video.sounds if s.kind in untrimmed.IDLE_SOUNDS)
+    (wave,) = untrimmed.render_audio(video)
+    idle = sum(render_sound(s, len(wave)) for s in video.sounds if s.kind in untrimmed.BACKGROUND_SOUNDS)
     left = wave - idle
     inside = np.zeros(len(wave), bool)
     for i in video.instances:
-        inside[round(i.start * RATE) : round(i.stop * RATE)] = True
+        inside[round(i.start * SAMPLE_RATE) : round(i.stop * SAMPLE_RATE)] = True
     assert np.std(left[inside]) > 8 * np.std(left[~inside])
 
 
 def test_stereo_channels_differ_in_loudness():
     (video,) = (v for v in TRAIN if v.channels == 2)
-    left, right = untrimmed.wave(video)
+    left, right = untrimmed.render_audio(video)
     assert np.std(left) > 2 * np.std(right) > 0
-    assert untrimmed.wave(TRAIN[1]).shape == (0, round(TRAIN[1].seconds * RATE))
+    assert untrimmed.render_audio(TRAIN[1]).shape == (0, round(TRAIN[1].seconds * SAMPLE_RATE))
 
 
 def test_frames_repeat_and_have_the_video_s_size():
     unusual = replace(TRAIN[4], seconds=0.5)
-    first, again = ([f.tobytes() for f in untrimmed.frames(unusual)] for _ in range(2))
+    first, again = ([f.tobytes() for f in untrimmed.render_frames(unusual)] for _ in range(2))
     assert first == again
-    assert next(untrimmed.frames(unusual)).shape == (127, 171, 3)
+    assert next(untrimmed.render_frames(unusual)).shape == (127, 171, 3)
 
 
 def motion_statistics(video: VideoPlan, start: float, stop: float) -> np.ndarray:
@@ -157,7 +157,7 @@ def motion_statistics(video: VideoPlan, start: float, stop: float) -> np.ndarray
     import cv2
 
     times = np.linspace(start, stop, max(4, round((stop - start) * 25)))
-    grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in draw(replace(video.scene, shake=0.0), times)]
+    grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in render_scene(replace(video.scene, shake=0.0), times)]
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     rows = []
     for a, b in pairwise(grey):

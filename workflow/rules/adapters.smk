@@ -12,8 +12,8 @@ rule tune_encoder:
         model=spans_of(at.MODEL),
         labels=spans_of(at.LABELS),
     output:
-        network=at.TUNED,
-        log=at.TUNING,
+        network=at.TUNED_WEIGHTS,
+        log=at.TUNING_LOG,
     log:
         "results/{dataset}/logs/tune_encoder/{stream}/{post}.log",
     benchmark:
@@ -47,8 +47,8 @@ use rule extract as extract_tuned with:
         probe=at.PROBE,
         weights=tuned_networks,
     output:
-        features=at.ENCODED,
-        failures=at.ENCODED_FAILURES,
+        features=at.TUNED_FEATURES,
+        failures=at.TUNED_FAILURES,
     log:
         "results/{dataset}/logs/extract_tuned/{stream}/{post}/{shard}.log",
     benchmark:
@@ -65,8 +65,8 @@ rule train_adapter:
         model=spans_of(at.MODEL),
         labels=spans_of(at.LABELS),
     output:
-        model=at.POST_PRETRAINED,
-        log=at.POST_TRAINING,
+        model=at.ADAPTER_MODEL,
+        log=at.ADAPTER_LOG,
     log:
         "results/{dataset}/logs/train_adapter/{post}.log",
     benchmark:
@@ -95,9 +95,9 @@ rule train_adapter:
 rule adapt_features:
     input:
         features=adaptable,
-        model=at.POST_PRETRAINED,
+        model=at.ADAPTER_MODEL,
     output:
-        at.ADAPTED,
+        at.ADAPTED_FEATURES,
     log:
         "results/{dataset}/logs/adapt_features/{stream}/{post}/{shard}.log",
     benchmark:

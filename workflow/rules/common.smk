@@ -6,21 +6,30 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import paths as at
-from clip_ae.core.config.checks import check_taught, check_view, load_config
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.config.methods import MAIN_STREAMS
-from clip_ae.core.sharding import demo_subsets, parse_shard, shard_names, shard_of
-from clip_ae.core.config.stage_specs import rounds_of, spec_for
-from clip_ae.core.provenance import digest, stage_code
-from clip_ae.core.config.simulation import simulated_subsets
-from clip_ae.core.config.specs import CLIP_VIEW
-from clip_ae.core.config.dataclass_config import canonical
+from clip_ae.core.config.checks import (
+    check_feature_adapter,
+    check_search_space,
+    load_config,
+)
+from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.core.config.methods import I3D_STREAMS
+from clip_ae.core.sharding import (
+    list_demo_subsets,
+    parse_shard_name,
+    list_shard_names,
+    assign_shard,
+)
+from clip_ae.core.config.stage_specs import count_rounds, build_stage_spec
+from clip_ae.core.provenance import digest, digest_stage_code
+from clip_ae.core.config.simulation import list_simulated_subsets
+from clip_ae.core.config.specs import CLIP_SPACE
+from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.data import source_folder
-from clip_ae.data.annotations import read_annotations, read_facts
-from clip_ae.data.annotations import read_subsets, source_digest
+from clip_ae.data.annotations import read_annotations, read_annotation_facts
+from clip_ae.data.annotations import read_subsets, annotations_digest
 from clip_ae.data.sentences import read_sentences
-from clip_ae.core.supervision import told_of
-from clip_ae.data.vocabulary import read_vocabulary, words_digest
+from clip_ae.core.supervision import labels_for_supervision
+from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
 
 HINT = " (datasets.{}.{} in config.yaml; docs/datasets.md explains it)"
 
@@ -80,7 +89,7 @@ def names_of(*sources):
 
 
 wildcard_constraints:
-    **{**at.CONSTRAINTS, "dataset": "|".join(CONFIG.datasets)},
+    **{**at.WILDCARD_CONSTRAINTS, "dataset": "|".join(CONFIG.datasets)},
 
 
 # --- params that Snakemake compares -------------------------------------------------------------
@@ -90,7 +99,7 @@ def cfg(stage):
     """The stage's spec as canonical JSON."""
 
     def text(wildcards):
-        return canonical(spec_for(CONFIG, stage, wildcards))
+        return to_canonical_json(build_stage_spec(CONFIG, stage, wildcards))
 
     return text
 
@@ -99,7 +108,9 @@ def code(stage):
     """The digest of the stage's code and of the modules that its spec names."""
 
     def text(wildcards):
-        return stage_code(stage, spec_for(CONFIG, stage, wildcards).modules)
+        return digest_stage_code(
+            stage, build_stage_spec(CONFIG, stage, wildcards).modules
+        )
 
     return text if CONFIG.track_code else "untracked"
 
@@ -130,7 +141,7 @@ def source_file(wildcards):
         raise UserError(
             f"{source}: no such file; it is the source of weights.{wildcards.name} in config.yaml"
         )
-    return source_folder.digest(Path(), [source], with_mtime=True)
+    return source_folder.files_digest(Path(), [source], with_mtime=True)
 
 
 @reported
@@ -138,7 +149,9 @@ def split(wildcards):
     """Digest of every annotated id, its subset and its stated length; a world's annotations are an input."""
     data = CONFIG.datasets[wildcards.dataset]
     return digest(
-        canonical(read_facts(Path(data.annotations)) if data.annotations else {})
+        to_canonical_json(
+            read_annotation_facts(Path(data.annotations)) if data.annotations else {}
+        )
     )
 
 
@@ -157,7 +170,9 @@ def told(wildcards):
     if supervision == "unsupervised" or not data.annotations:
         return "nothing"
     known = read_annotations(Path(data.annotations))
-    return digest(canonical(told_of(known, data.train_subset, supervision)))
+    return digest(
+        to_canonical_json(labels_for_supervision(known, data.train_subset, supervision))
+    )
 
 
 @reported
@@ -166,7 +181,9 @@ def spans_told(wildcards):
     recipe = CONFIG.post_pretraining[wildcards.post]
     read = [wildcards.dataset] if recipe.without else []
     paths = [CONFIG.datasets[d].annotations for d in [*read, recipe.clips] if d]
-    return digest(canonical([source_digest(Path(path)) for path in paths if path]))
+    return digest(
+        to_canonical_json([annotations_digest(Path(path)) for path in paths if path])
+    )
 
 
 @reported
@@ -179,7 +196,7 @@ def annotated(wildcards):
     """Digest of the annotations that score; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
     path = dataset.annotations or dataset.examples
-    return source_digest(Path(path)) if path else "none"
+    return annotations_digest(Path(path)) if path else "none"
 
 
 @reported
@@ -187,7 +204,7 @@ def sentences(wildcards):
     """Digest of the sentences that score, or of the annotations whose class names do; a world's are an input."""
     path = CONFIG.datasets[wildcards.dataset].sentences
     if path:
-        return digest(canonical(read_sentences(Path(path))))
+        return digest(to_canonical_json(read_sentences(Path(path))))
     return annotated(wildcards)
 
 
@@ -200,7 +217,7 @@ def vocabulary(wildcards):
             f"datasets.{wildcards.dataset}.vocabulary: none in config.yaml; "
             "name a text file of words, such as workflow/vocabularies/everyday.txt"
         )
-    return words_digest(read_vocabulary(Path(path)))
+    return vocabulary_digest(read_vocabulary(Path(path)))
 
 
 # --- params that Snakemake does not compare: they take `resources` ----------------------------
@@ -259,9 +276,11 @@ def diagnosis_option(wildcards, resources):
 
 
 def adapted_option(wildcards, resources):
-    if wildcards.view == CLIP_VIEW:
+    if wildcards.view == CLIP_SPACE:
         return ""
-    taught = at.ADAPTED_IN.format(dataset=wildcards.dataset, post=wildcards.view)
+    taught = at.ADAPTED_FEATURES_DIR.format(
+        dataset=wildcards.dataset, post=wildcards.view
+    )
     (model,) = joint_of(wildcards.dataset, [wildcards.view])
     return f"--adapted {taught} --model {model}"
 
@@ -318,8 +337,8 @@ def ground_truth_option(wildcards, resources):
 def features_option(wildcards, resources):
     """Folders of shards; what a run was taught stands in place of what was extracted."""
     post = CONFIG.runs[wildcards.run].features
-    taught = at.ADAPTED_IN.format(**{**wildcards, "post": post})
-    extracted = at.EXTRACTED_IN.format(**wildcards)
+    taught = at.ADAPTED_FEATURES_DIR.format(**{**wildcards, "post": post})
+    extracted = at.FEATURES_DIR.format(**wildcards)
     return f"--features {extracted}{f' {taught}' if post else ''}"
 
 
@@ -342,7 +361,7 @@ def clips_option(wildcards, resources):
     dataset = CONFIG.post_pretraining[wildcards.post].clips
     if not dataset:
         return ""
-    folder = at.EXTRACTED_IN.format(dataset=dataset)
+    folder = at.FEATURES_DIR.format(dataset=dataset)
     return (
         f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
         f"--clips-annotations {shlex.quote(annotations_path(dataset))}"
@@ -350,13 +369,13 @@ def clips_option(wildcards, resources):
 
 
 def encoded_option(wildcards, resources):
-    folder = at.ENCODED_IN.format(**wildcards)
+    folder = at.TUNED_FEATURES_DIR.format(**wildcards)
     return f"--encoded {folder}" if tunes(wildcards) else ""
 
 
 def tensorboard_option(wildcards, resources):
     """Where a training can be watched; no output, as no result depends on it."""
-    folder = at.TENSORBOARD.format(**wildcards)
+    folder = at.TENSORBOARD_DIR.format(**wildcards)
     return f"--tensorboard {folder}" if CONFIG.runtime.tensorboard else ""
 
 
@@ -393,7 +412,7 @@ def check_subsets(dataset):
         if data.scored and getattr(data, name) not in present:
             subset = getattr(data, name)
             raise UserError(
-                f"datasets.{dataset}.{name}: '{subset}' is no subset there{nearest(subset, present)}"
+                f"datasets.{dataset}.{name}: '{subset}' is no subset there{suggest_name(subset, present)}"
             )
 
 
@@ -420,7 +439,7 @@ def pretrained(wildcards):
 
 
 def shards_of(dataset):
-    return shard_names(CONFIG.datasets[dataset].shards)
+    return list_shard_names(CONFIG.datasets[dataset].shards)
 
 
 def probe_shards(wildcards):
@@ -433,7 +452,7 @@ def probe_shards(wildcards):
 def failure_shards(wildcards):
     stages = ["probe", *CONFIG.datasets[wildcards.dataset].stream_names]
     return [
-        at.FAILURES_OF.format(dataset=wildcards.dataset, stage=stage, shard=shard)
+        at.SHARD_FAILURES.format(dataset=wildcards.dataset, stage=stage, shard=shard)
         for stage in stages
         for shard in shards_of(wildcards.dataset)
     ]
@@ -450,7 +469,7 @@ def shards_in(dataset, streams):
 def read_by(wildcards, streams):
     """The shards of some streams that a run reads: the extracted ones, or what a post-pre-training made of them."""
     post = CONFIG.runs[wildcards.run].features
-    taught = [s for s in streams if post and s in MAIN_STREAMS]
+    taught = [s for s in streams if post and s in I3D_STREAMS]
     return [
         *shards_in(wildcards.dataset, [s for s in streams if s not in taught]),
         *adapted(wildcards.dataset, post, taught),
@@ -459,7 +478,9 @@ def read_by(wildcards, streams):
 
 def adapted(dataset, post, streams):
     return [
-        at.ADAPTED.format(dataset=dataset, post=post, stream=stream, shard=shard)
+        at.ADAPTED_FEATURES.format(
+            dataset=dataset, post=post, stream=stream, shard=shard
+        )
         for stream in streams
         for shard in shards_of(dataset)
     ]
@@ -475,13 +496,13 @@ def cluster_features(wildcards):
     return (
         run_features(wildcards)
         if int(wildcards.round)
-        else read_by(wildcards, MAIN_STREAMS)
+        else read_by(wildcards, I3D_STREAMS)
     )
 
 
 def span_features(wildcards):
     """What the run reads that tells actions from background, and what they are tied to."""
-    spec = spec_for(CONFIG, "train_adapter", wildcards)
+    spec = build_stage_spec(CONFIG, "train_adapter", wildcards)
     return shards_in(wildcards.dataset, spec.streams)
 
 
@@ -496,7 +517,7 @@ def spans_of(pattern):
             dataset=wildcards.dataset,
             run=run,
             seed=seed,
-            round=rounds_of(CONFIG, wildcards.dataset, run) - 1,
+            round=count_rounds(CONFIG, wildcards.dataset, run) - 1,
         )
 
     return path
@@ -509,22 +530,22 @@ def tunes(wildcards):
 
 def tuned_networks(wildcards):
     """The stream's networks, the first of them tuned."""
-    return [at.TUNED.format(**wildcards), *networks_of(wildcards)[1:]]
+    return [at.TUNED_WEIGHTS.format(**wildcards), *networks_of(wildcards)[1:]]
 
 
 def encoded_files(wildcards):
     if not tunes(wildcards):
         return []
     return [
-        at.ENCODED.format(**wildcards, stream=stream, shard=shard)
-        for stream in MAIN_STREAMS
+        at.TUNED_FEATURES.format(**wildcards, stream=stream, shard=shard)
+        for stream in I3D_STREAMS
         for shard in shards_of(wildcards.dataset)
     ]
 
 
 def adaptable(wildcards):
     """What an adapter stands on."""
-    pattern = at.ENCODED if tunes(wildcards) else at.FEATURES
+    pattern = at.TUNED_FEATURES if tunes(wildcards) else at.FEATURES
     return pattern.format(**wildcards)
 
 
@@ -532,7 +553,9 @@ def adaptable(wildcards):
 def check_post_pretraining(wildcards):
     """A recipe that no run names was not checked with the config."""
     where = f"datasets.{wildcards.dataset}"
-    check_taught(where, CONFIG.datasets[wildcards.dataset], wildcards.post, CONFIG)
+    check_feature_adapter(
+        where, CONFIG.datasets[wildcards.dataset], wildcards.post, CONFIG
+    )
 
 
 def texts_files(wildcards):
@@ -543,7 +566,7 @@ def texts_files(wildcards):
 def reader_files(wildcards):
     """What reads words: the CLIP, or the world's own texts."""
     if CONFIG.datasets[wildcards.dataset].simulate:
-        return [at.WORLD_TEXTS.format(dataset=wildcards.dataset)]
+        return [at.WORLD_TEXT_EMBEDDINGS.format(dataset=wildcards.dataset)]
     return [clip_weights(wildcards)]
 
 
@@ -559,7 +582,7 @@ def clips_files(wildcards):
         return []
     world = CONFIG.datasets[dataset].generated
     annotations = [at.WORLD_ANNOTATIONS.format(dataset=dataset)] if world else []
-    return [*shards_in(dataset, MAIN_STREAMS), *annotations]
+    return [*shards_in(dataset, I3D_STREAMS), *annotations]
 
 
 @reported
@@ -573,13 +596,12 @@ def fewshot_models(wildcards):
             "recipes to score and the episodes"
         )
     return [
-        at.POST_PRETRAINED.format(dataset=dataset, post=post)
-        for post in settings.recipes
+        at.ADAPTER_MODEL.format(dataset=dataset, post=post) for post in settings.recipes
     ]
 
 
 def fewshot_features(wildcards):
-    return shards_in(wildcards.dataset, MAIN_STREAMS)
+    return shards_in(wildcards.dataset, I3D_STREAMS)
 
 
 def previous_model(wildcards):
@@ -590,7 +612,7 @@ def previous_model(wildcards):
 
 def every_round(pattern):
     def paths(wildcards):
-        rounds = rounds_of(CONFIG, wildcards.dataset, wildcards.run)
+        rounds = count_rounds(CONFIG, wildcards.dataset, wildcards.run)
         return [pattern.format(**wildcards, round=number) for number in range(rounds)]
 
     return paths
@@ -670,7 +692,7 @@ def names_files(wildcards):
     """What the first seed's clusters may be called: by a vocabulary, where no annotations tell."""
     data = CONFIG.datasets[wildcards.dataset]
     named = data.vocabulary is not None and not data.annotated
-    return [headline_first(at.NAMES)(wildcards)] if named else []
+    return [headline_first(at.CLUSTER_NAMES)(wildcards)] if named else []
 
 
 def clip_features(wildcards):
@@ -696,18 +718,18 @@ def index_files(wildcards):
         raise UserError(
             f"{where}: only CLIP knows words, and {wildcards.dataset} has no clip stream"
         )
-    check_view(where, data, view, CONFIG)
+    check_search_space(where, data, view, CONFIG)
     clip = clip_features(wildcards)
-    if view == CLIP_VIEW:
+    if view == CLIP_SPACE:
         return clip
-    taught = adapted(wildcards.dataset, wildcards.view, MAIN_STREAMS)
+    taught = adapted(wildcards.dataset, wildcards.view, I3D_STREAMS)
     return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.view])]
 
 
 def joint_of(dataset, views):
     """The networks of the joint spaces among some spaces."""
-    taught = [view for view in views if view != CLIP_VIEW]
-    return [at.POST_PRETRAINED.format(dataset=dataset, post=view) for view in taught]
+    taught = [view for view in views if view != CLIP_SPACE]
+    return [at.ADAPTER_MODEL.format(dataset=dataset, post=view) for view in taught]
 
 
 def views(wildcards):
@@ -764,18 +786,18 @@ def report_labels(wildcards):
     }
     return [
         at.LABELS.format(**first, round=number)
-        for number in range(rounds_of(CONFIG, first["dataset"], first["run"]))
+        for number in range(count_rounds(CONFIG, first["dataset"], first["run"]))
     ]
 
 
 def report_training(wildcards):
     dataset = CONFIG.datasets[wildcards.dataset]
     return [
-        at.TRAINING.format(
+        at.TRAINING_LOG.format(
             dataset=wildcards.dataset, run=dataset.headline, seed=seed, round=number
         )
         for seed in dataset.seeds
-        for number in range(rounds_of(CONFIG, wildcards.dataset, dataset.headline))
+        for number in range(count_rounds(CONFIG, wildcards.dataset, dataset.headline))
     ]
 
 
@@ -784,7 +806,7 @@ def report_training(wildcards):
 
 def source(dataset):
     data = CONFIG.datasets[dataset]
-    world = at.WORLD_FEATURES if data.simulate else at.WORLD_VIDEOS
+    world = at.WORLD_FEATURES_DIR if data.simulate else at.WORLD_VIDEOS_DIR
     return Path(data.videos or data.features or world.format(dataset=dataset))
 
 
@@ -799,7 +821,7 @@ def listed(dataset):
     """The files of the dataset's folder; a missing folder ends here, with where it is expected."""
     data = CONFIG.datasets[dataset]
     if data.features:
-        return source_folder.list_features(
+        return source_folder.list_feature_files(
             source(dataset), data.stream_names, hint=HINT.format(dataset, "features")
         )
     return source_folder.list_videos(
@@ -810,13 +832,13 @@ def listed(dataset):
 @functools.cache
 def files_digest(dataset, shard):
     """Of one shard's files, asked for by every stream."""
-    index, shards = parse_shard(shard)
+    index, shards = parse_shard_name(shard)
     found = listed(dataset)
     if CONFIG.datasets[dataset].features:
         paths = found.files_of(index, shards)
     else:
         paths = by_shard(dataset, shards)[index]
-    return source_folder.digest(source(dataset), paths, with_mtime=True)
+    return source_folder.files_digest(source(dataset), paths, with_mtime=True)
 
 
 @functools.cache
@@ -824,7 +846,7 @@ def by_shard(dataset, shards):
     """The videos' paths of every shard, hashed once for all."""
     parts = [[] for _ in range(shards)]
     for video_id, path in listed(dataset).items():
-        parts[shard_of(video_id, shards)].append(path)
+        parts[assign_shard(video_id, shards)].append(path)
     return parts
 
 
@@ -843,9 +865,9 @@ def subsets(dataset):
     """id -> subset; empty where nothing is annotated."""
     data = CONFIG.datasets[dataset]
     if data.demo:
-        return demo_subsets(data.demo.train_videos, data.demo.test_videos)
+        return list_demo_subsets(data.demo.train_videos, data.demo.test_videos)
     if data.simulate:
-        return simulated_subsets(data.simulate)
+        return list_simulated_subsets(data.simulate)
     try:
         return read_subsets(Path(data.annotations)) if data.annotations else {}
     except UserError as error:

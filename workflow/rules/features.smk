@@ -7,7 +7,7 @@ rule extract:
         weights=networks_of,
     output:
         features=at.FEATURES,
-        failures=at.FAILURES_OF.replace("{stage}", "{stream}"),
+        failures=at.SHARD_FAILURES.replace("{stage}", "{stream}"),
     log:
         "results/{dataset}/logs/extract/{stream}/{shard}.log",
     benchmark:
@@ -36,7 +36,7 @@ rule import_features:
         probe=at.PROBE,
     output:
         features=at.FEATURES,
-        failures=at.FAILURES_OF.replace("{stage}", "{stream}"),
+        failures=at.SHARD_FAILURES.replace("{stage}", "{stream}"),
     log:
         "results/{dataset}/logs/import_features/{stream}/{shard}.log",
     benchmark:

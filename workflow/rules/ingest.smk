@@ -3,7 +3,7 @@
 
 rule make_demo:
     output:
-        videos=directory(at.WORLD_VIDEOS),
+        videos=directory(at.WORLD_VIDEOS_DIR),
         annotations=at.WORLD_ANNOTATIONS,
         sentences=at.WORLD_SENTENCES,
         manifest=at.WORLD_MANIFEST,
@@ -28,9 +28,9 @@ rule make_demo:
 
 rule simulate:
     output:
-        features=directory(at.WORLD_FEATURES),
+        features=directory(at.WORLD_FEATURES_DIR),
         annotations=at.WORLD_ANNOTATIONS,
-        texts=at.WORLD_TEXTS,
+        texts=at.WORLD_TEXT_EMBEDDINGS,
         manifest=at.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/simulate.log",
@@ -53,7 +53,7 @@ rule probe:
         source_files,
     output:
         probe=at.PROBE,
-        failures=at.FAILURES_OF.replace("{stage}", "probe"),
+        failures=at.SHARD_FAILURES.replace("{stage}", "probe"),
     log:
         "results/{dataset}/logs/probe/{shard}.log",
     benchmark:

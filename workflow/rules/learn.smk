@@ -39,7 +39,7 @@ rule train:
         labels=at.LABELS,
     output:
         model=at.MODEL,
-        log=at.TRAINING,
+        log=at.TRAINING_LOG,
     log:
         "results/{dataset}/logs/train/{run}/seed-{seed}/round-{round}.log",
     benchmark:

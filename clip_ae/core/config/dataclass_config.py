@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from clip_ae.core.errors import UserError, nearest
+from clip_ae.core.errors import UserError, suggest_name
 
 T = TypeVar("T")
 # How much of a value an error shows; keys that JSON does not know are passed over.
-SHOWN = 60
-ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, skipkeys=True, check_circular=False)
+MAX_CHARS_SHOWN = 60
+JSON_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, skipkeys=True, check_circular=False)
 REQUIRED = dataclasses.MISSING
 # JSON Schema's names of limits, what they demand, and how to say it.
 LIMITS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
@@ -42,24 +42,24 @@ def key(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def read(cls: type[T], data: Any, where: str = "") -> T:
+def parse_dataclass(cls: type[T], data: Any, where: str = "") -> T:
     """Build `cls` from plain data; the first thing that is wrong raises UserError naming its key."""
     if not isinstance(data, dict):
-        raise UserError(f"{where or 'config'}: expected keys and values, got {show(data)}")
+        raise UserError(f"{where or 'config'}: expected keys and values, got {abbreviate(data)}")
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values = {}
     for name, value in data.items():
         if name not in fields:
-            raise UserError(f"{join(where, name)}: unknown key{nearest(str(name), fields)}")
-        values[name] = _value(hints[name], value, join(where, name), fields[name].metadata.get("limits", {}))
+            raise UserError(f"{join_key(where, name)}: unknown key{suggest_name(str(name), fields)}")
+        values[name] = _value(hints[name], value, join_key(where, name), fields[name].metadata.get("limits", {}))
     for name, field in fields.items():
         if name not in values and field.default is REQUIRED and field.default_factory is REQUIRED:
-            raise UserError(f"{join(where, name)}: missing; {field.metadata.get('doc', 'it has no default')}")
+            raise UserError(f"{join_key(where, name)}: missing; {field.metadata.get('doc', 'it has no default')}")
     return cls(**values)
 
 
-def assign(data: dict[str, Any], assignment: str) -> None:
+def apply_assignment(data: dict[str, Any], assignment: str) -> None:
     """Put KEY=VALUE into nested plain data; the value is JSON, or text where it is not."""
     path, equals, text = assignment.partition("=")
     if not equals:
@@ -68,37 +68,37 @@ def assign(data: dict[str, Any], assignment: str) -> None:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = text
-    put(data, path, value)
+    set_key(data, path, value)
 
 
-def put(data: dict[str, Any], path: str, value: Any) -> None:
+def set_key(data: dict[str, Any], path: str, value: Any) -> None:
     """Into nested plain data, at a.b.c."""
     *parents, leaf = path.split(".")
     for name in (*parents, leaf):
         if not isinstance(data, dict):
-            raise UserError(f"{path}: no key '{name}' can be set where there is {show(data)}")
+            raise UserError(f"{path}: no key '{name}' can be set where there is {abbreviate(data)}")
         holder, data = data, data.setdefault(name, {})
     holder[leaf] = value
 
 
-def plain(value: Any) -> Any:
+def to_plain_data(value: Any) -> Any:
     """Back to JSON types. Absent optional keys are left out, so that adding one later changes no digest."""
     if dataclasses.is_dataclass(value):
-        pairs = ((f.name, plain(getattr(value, f.name))) for f in dataclasses.fields(value))
+        pairs = ((f.name, to_plain_data(getattr(value, f.name))) for f in dataclasses.fields(value))
         return {k: v for k, v in pairs if v is not None}
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_plain_data(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [to_plain_data(v) for v in value]
     return value
 
 
-def canonical(value: Any) -> str:
+def to_canonical_json(value: Any) -> str:
     """One text for one meaning: sorted keys, no spaces."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(to_plain_data(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def schema(cls: type) -> dict[str, Any]:
+def build_json_schema(cls: type) -> dict[str, Any]:
     """JSON Schema of a dataclass."""
     hints = get_type_hints(cls)
     fields = dataclasses.fields(cls)
@@ -111,13 +111,13 @@ def schema(cls: type) -> dict[str, Any]:
     }
 
 
-def show(value: Any) -> str:
+def abbreviate(value: Any) -> str:
     """The beginning of a value, for an error: lazily, as YAML's aliases make endless ones of a few lines."""
-    text = "".join(islice(ENCODER.iterencode(value), SHOWN + 1))
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    text = "".join(islice(JSON_ENCODER.iterencode(value), MAX_CHARS_SHOWN + 1))
+    return text if len(text) <= MAX_CHARS_SHOWN else text[: MAX_CHARS_SHOWN - 3] + "..."
 
 
-def join(where: str, name: Any) -> str:
+def join_key(where: str, name: Any) -> str:
     return f"{where}.{name}" if where else str(name)
 
 
@@ -127,18 +127,18 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
         return None if value is None else _value(_chosen(hint, value), value, where, limits)
     if origin is Literal:
         if value not in get_args(hint):
-            raise UserError(f"{where}: {show(value)} is not allowed{nearest(str(value), get_args(hint))}")
+            raise UserError(f"{where}: {abbreviate(value)} is not allowed{suggest_name(str(value), get_args(hint))}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise UserError(f"{where}: expected a list, got {show(value)}")
+            raise UserError(f"{where}: expected a list, got {abbreviate(value)}")
         return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", limits) for i, v in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
-            raise UserError(f"{where}: expected keys and values, got {show(value)}")
-        return {str(k): _value(get_args(hint)[1], v, join(where, k), limits) for k, v in value.items()}
+            raise UserError(f"{where}: expected keys and values, got {abbreviate(value)}")
+        return {str(k): _value(get_args(hint)[1], v, join_key(where, k), limits) for k, v in value.items()}
     if dataclasses.is_dataclass(hint):
-        return read(hint, value, where)  # type: ignore[arg-type]
+        return parse_dataclass(hint, value, where)  # type: ignore[arg-type]
     return _scalar(hint, value, where, limits)
 
 
@@ -147,11 +147,13 @@ def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) <= sys.float_info.max else math.inf
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise UserError(f"{where}: expected {names[hint]}, got {show(value)}{_yaml_hint(hint, value)}")
+        raise UserError(f"{where}: expected {names[hint]}, got {abbreviate(value)}{_yaml_hint(hint, value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{where}: {value} is not a finite number")
     if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        raise UserError(f"{where}: {show(value)} holds half of a character, which no file can; write the whole one")
+        raise UserError(
+            f"{where}: {abbreviate(value)} holds half of a character, which no file can; write the whole one"
+        )
     for name, holds, words in LIMITS:
         if name in limits and not holds(value, limits[name]):
             raise UserError(f"{where}: {value} must be {words} {limits[name]}")
@@ -188,8 +190,8 @@ def _property(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
 def _default(field: dataclasses.Field[Any]) -> Any:
     """As plain data; None where a key has no default, or none but its absence."""
     if field.default_factory is not REQUIRED:
-        return plain(field.default_factory())
-    return None if field.default is REQUIRED else plain(field.default)
+        return to_plain_data(field.default_factory())
+    return None if field.default is REQUIRED else to_plain_data(field.default)
 
 
 def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
@@ -204,13 +206,13 @@ def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
     if origin is dict:
         return {"type": "object", "additionalProperties": _type(get_args(hint)[1], limits)}
     if dataclasses.is_dataclass(hint):
-        return schema(hint)  # type: ignore[arg-type]
+        return build_json_schema(hint)  # type: ignore[arg-type]
     name = {bool: "boolean", int: "integer", float: "number", str: "string"}[hint]
     return {"type": name, **limits}
 
 
 @dataclasses.dataclass(frozen=True)
-class Leaf:
+class KeyInfo:
     """A key of a spec, by its path; a required key's default is None. Several: its value is a list of `kind`."""
 
     path: str
@@ -221,17 +223,17 @@ class Leaf:
     flag: str | None
 
 
-def leaves(cls: type, prefix: str = "") -> Iterator[Leaf]:
+def iterate_keys(cls: type, prefix: str = "") -> Iterator[KeyInfo]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        name = join(prefix, field.name)
+        name = join_key(prefix, field.name)
         hint = hints[field.name]
         if get_origin(hint) in (Union, types.UnionType):
             hint = _alternatives(hint)[0]
         if dataclasses.is_dataclass(hint):
-            yield from leaves(hint, name)  # type: ignore[arg-type]
+            yield from iterate_keys(hint, name)  # type: ignore[arg-type]
             continue
         several = get_origin(hint) is tuple
         one = get_args(hint)[0] if several else hint
         kind = one if isinstance(one, type) else str
-        yield Leaf(name, field.metadata.get("doc", ""), _default(field), kind, several, field.metadata.get("flag"))
+        yield KeyInfo(name, field.metadata.get("doc", ""), _default(field), kind, several, field.metadata.get("flag"))

@@ -6,11 +6,11 @@ from typing import Literal
 from clip_ae.core.config.dataclass_config import key
 
 # What features are called that nobody taught.
-PLAIN = "plain"
+UNADAPTED = "plain"
 
 
 @dataclass(frozen=True)
-class PostPretraining:
+class FeatureAdapter:
     """A recipe. Runs that name it read what it makes in place of the rgb and flow features."""
 
     run: str = key(doc="run whose last round tells actions from background, with the dataset's first seed")
@@ -38,7 +38,7 @@ class PostPretraining:
 
 
 @dataclass(frozen=True)
-class FewShot:
+class FewShotEvaluation:
     """Episodes that score how well classes are localized of which a few examples are known."""
 
     recipes: tuple[str, ...] = key(doc="entries of `post_pretraining` to score beside plain features")
@@ -49,7 +49,7 @@ class FewShot:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class I3dFinetuning:
     """How the last blocks of a stream's I3D are tuned before its features are made again; `mode: encoder` alone."""
 
     blocks: int = key(2, "Inception modules that learn, counted from the last; those before stay", minimum=1, maximum=9)
@@ -68,7 +68,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class PostTraining:
+class AdapterTraining:
     """How long and how fast features are taught."""
 
     steps: int = key(6000, "steps", minimum=1)
@@ -80,14 +80,14 @@ class PostTraining:
     dropout: float = key(0.3, "share of feature values hidden while learning", minimum=0, maximum=0.99)
     temperature: float = key(0.07, "of the contrast, at the start where it is learned", above=0)
     learned_temperature: bool = key(True, "the temperature is learned")
-    tuning: Tuning = key(Tuning(), "how I3D's last blocks are tuned, for recipes of mode `encoder`")
+    tuning: I3dFinetuning = key(I3dFinetuning(), "how I3D's last blocks are tuned, for recipes of mode `encoder`")
 
     @property
-    def adapting(self) -> "PostTraining":
+    def adapting(self) -> "AdapterTraining":
         """Without what concerns the blocks."""
-        return replace(self, tuning=Tuning())
+        return replace(self, tuning=I3dFinetuning())
 
     @property
-    def tuned(self) -> "PostTraining":
+    def tuned(self) -> "AdapterTraining":
         """As long, and in batches as large, as the blocks are tuned."""
         return replace(self, steps=self.tuning.steps, batch=self.tuning.batch)

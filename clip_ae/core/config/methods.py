@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from clip_ae.core.config.dataclass_config import key
-from clip_ae.core.config.registry import BASES, METHODS
+from clip_ae.core.config.registry import BASE_HEADS, METHODS
 
 if TYPE_CHECKING:
-    Method = str
-    Base = str
+    MethodName = str
+    BaseHead = str
 else:  # one line in the tables is all that a new method needs
-    Method = Literal[tuple(METHODS)]
-    Base = Literal[BASES]
+    MethodName = Literal[tuple(METHODS)]
+    BaseHead = Literal[BASE_HEADS]
 Clustering = Literal["spectral", "kmeans"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
-MAIN_STREAMS = ("rgb", "flow")
+I3D_STREAMS = ("rgb", "flow")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SelfSupervision:
 class UgctSwitches:
     """Uncertainty-guided collaborative training (reconstructed)."""
 
-    base: Base = key("ugct", "head that students and teachers have")
+    base: BaseHead = key("ugct", "head that students and teachers have")
     targets: Literal["mean", "half", "soft"] = key(
         "mean", "the teacher's attention cut at its mean in the video, cut at 0.5, or as it is"
     )
@@ -89,7 +89,7 @@ class Switches:
 class Run(Switches):
     """A method and its switches."""
 
-    method: Method = key(doc="localizer")
+    method: MethodName = key(doc="localizer")
     supervision: Supervision = key(
         "unsupervised", "clusters; `weak`: true video labels; `full`: true extents too. The last two have one round"
     )
@@ -101,14 +101,14 @@ class Run(Switches):
     @property
     def streams(self) -> tuple[str, ...]:
         """What the method reads: I3D always, the others where a module asks."""
-        return (*MAIN_STREAMS, *(("clip",) if self.ccp else ()), *(("audio",) if self.caf else ()))
+        return (*I3D_STREAMS, *(("clip",) if self.ccp else ()), *(("audio",) if self.caf else ()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blueprint(Switches):
+class LocalizerConfig(Switches):
     """Everything that is needed to build a localizer; lies in its model file."""
 
-    method: Method = key(doc="localizer")
+    method: MethodName = key(doc="localizer")
     dims: dict[str, int] = key(doc="length of a feature by stream")
     labels: tuple[str, ...] = key(doc="what each class is called in detections")
     width: int = key(1024, "d: length of embeddings", minimum=1)
@@ -125,17 +125,20 @@ class Blueprint(Switches):
 
 
 # Switches that only some methods have, and what they are there where the config says nothing.
-BELONG: dict[str, tuple[str, ...]] = {
+SWITCHES_OF: dict[str, tuple[str, ...]] = {
     "caf": ("clip_ae", "oracle"),
     "ccp": ("clip_ae", "oracle"),
     "feed": ("clip_ae", "oracle"),
     "self_supervision": ("clip_ae",),
     "ugct": ("ugct", "clip_ae"),
 }
-DEFAULTS: dict[str, Any] = {"feed": "centred", "self_supervision": SelfSupervision(), "ugct": UgctSwitches()}
+SWITCH_DEFAULTS: dict[str, Any] = {"feed": "centred", "self_supervision": SelfSupervision(), "ugct": UgctSwitches()}
 
 
-def completed(run: Run) -> dict[str, Any]:
+def with_defaults(run: Run) -> dict[str, Any]:
     """A run's switches with defaults filled in, so that a spec says all that its method is."""
-    own = {name: getattr(run, name) for name in BELONG}
-    return {n: DEFAULTS.get(n) if value is None and run.method in BELONG[n] else value for n, value in own.items()}
+    own = {name: getattr(run, name) for name in SWITCHES_OF}
+    return {
+        n: SWITCH_DEFAULTS.get(n) if value is None and run.method in SWITCHES_OF[n] else value
+        for n, value in own.items()
+    }

@@ -39,7 +39,7 @@ PRETRAINERS = {
     "vggish": "clip_ae.encoders.pretraining.classification",
     "clip": "clip_ae.encoders.pretraining.clip_pretraining",
 }
-FLOWS = {
+FLOW_ALGORITHMS = {
     "dis": "clip_ae.encoders.flows.dis",
     "raft": "clip_ae.encoders.flows.raft",
     "tvl1": "clip_ae.encoders.flows.tvl1",
@@ -54,7 +54,7 @@ DESCRIPTORS = {
     "attention": "clip_ae.localizers.attention_pool",
     "fused": "clip_ae.localizers.attention_pool",
 }
-HEADS = {
+HEAD_LOSSES = {
     "stpn": ("classification", "sparsity"),
     "wsal_bm": ("foreground", "background", "guide", "clustering"),
     "tscn": ("foreground", "norm"),
@@ -64,8 +64,8 @@ HEADS = {
     "oracle": ("extent", "classification"),
 }
 # Heads that UGCT can wrap: two streams, an attention and class activations for each.
-BASES = ("ugct", "stpn", "wsal_bm", "tscn")
-PSEUDO = ("attention_pseudo", "class_pseudo")
+BASE_HEADS = ("ugct", "stpn", "wsal_bm", "tscn")
+PSEUDO_LABEL_LOSSES = ("attention_pseudo", "class_pseudo")
 METHODS = {
     "stpn": Method("STPN", "stpn"),
     "wsal_bm": Method("WSAL-BM", "wsal_bm", reconstructed="from another method's code that has its losses"),
@@ -77,12 +77,12 @@ METHODS = {
         reconstructed="from descriptions and from code that has its attention loss",
     ),
     "tcam": Method("TCAM", "tcam", reconstructed="its network from its code, which lacks two of its losses"),
-    "ugct": Method("UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO, reconstructed="from descriptions"),
+    "ugct": Method("UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO_LABEL_LOSSES, reconstructed="from descriptions"),
     "clip_ae": Method(
         "CLIP-AE",
         "ugct",
         "clip_ae.localizers.clip_ae",
-        (*PSEUDO, "decor", "ins_dis"),
+        (*PSEUDO_LABEL_LOSSES, "decor", "ins_dis"),
         reconstructed="equations from its paper, all else open; its baseline is the reconstructed UGCT",
     ),
     "apsl_reconstructed": Method("after APSL", "apsl_reconstructed", reconstructed="from the idea of a paper alone"),
@@ -90,12 +90,12 @@ METHODS = {
 }
 
 
-FRONT_END = "clip_ae.localizers.front_end"
+FRONT_END_MODULE = "clip_ae.localizers.front_end"
 
 
-def head_module(head: str) -> str:
+def get_head_module(head: str) -> str:
     return f"clip_ae.localizers.heads.{head}"
 
 
-def load(module: str) -> ModuleType:
+def load_module(module: str) -> ModuleType:
     return importlib.import_module(module)

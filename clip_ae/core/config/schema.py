@@ -9,21 +9,21 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, get_args
 
 from clip_ae.core.config.dataclass_config import key
-from clip_ae.core.config.feature_adapters import FewShot, PostPretraining, PostTraining
+from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.simulation import SimulatedWorld
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
-PIP = "pip:"
-SDIST = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
+PIP_PREFIX = "pip:"
+SDIST_PATTERN = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
 StreamName = Literal["rgb", "flow", "clip", "audio"]
 Precision = Literal["fp32", "bf16"]
-Algorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
-MappingRule = Literal["soft_majority", "hard_majority", "hungarian"]
-MAPPINGS: tuple[str, ...] = get_args(MappingRule)
+FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
+ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
+CLUSTER_MAPPINGS: tuple[str, ...] = get_args(ClusterMapping)
 # How many kinds of action there are, or that the features shall tell.
-Classes = int | Literal["auto"]
+NumClasses = int | Literal["auto"]
 ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
 
 
@@ -89,7 +89,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class PretrainSchedule:
     """How long and how fast one kind of network is trained."""
 
     epochs: int = key(8, "passes over the clips", minimum=1)
@@ -103,9 +103,11 @@ class Pretraining:
 
     seed: int = key(1, "seed of the pre-training world", minimum=0)
     clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
-    i3d: Schedule = key(Schedule(), "I3D, on frames or flow")
-    clip: Schedule = key(Schedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions")
-    vggish: Schedule = key(Schedule(epochs=5), "VGGish, on sound")
+    i3d: PretrainSchedule = key(PretrainSchedule(), "I3D, on frames or flow")
+    clip: PretrainSchedule = key(
+        PretrainSchedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions"
+    )
+    vggish: PretrainSchedule = key(PretrainSchedule(epochs=5), "VGGish, on sound")
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class FlowEncoder(StreamEncoder):
 
     NEEDS: ClassVar = {"weights": "i3d", "raft": "raft"}
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
-    algorithm: Algorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
+    algorithm: FlowAlgorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
     bound: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
     raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
@@ -259,7 +261,7 @@ class Evaluation:
         maximum=100_000,
         flag="--bootstrap",
     )
-    mapping: MappingRule = key("soft_majority", "clusters to classes for the headline; all three are always printed")
+    mapping: ClusterMapping = key("soft_majority", "clusters to classes for the headline; all three are always printed")
     shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
 
 
@@ -267,7 +269,7 @@ class Evaluation:
 class Dataset:
     """What depends on the data. Exactly one source: demo, simulate, videos or features."""
 
-    classes: Classes = key(
+    classes: NumClasses = key(
         doc="number of action classes, all that the unsupervised setting knows; auto: the best separated", minimum=2
     )
     runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
@@ -293,7 +295,7 @@ class Dataset:
     )
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
-    grid: Grid = key(Grid(), "the snippet grid that all streams share")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid that all streams share")
     shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
     encoders: Encoders | None = key(None, "streams to extract from the videos")
     max_failures: float = key(
@@ -302,8 +304,8 @@ class Dataset:
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
-    post_training: PostTraining = key(PostTraining(), "how features are taught, for runs on post-pretrained ones")
-    fewshot: FewShot | None = key(None, "episodes behind results/{dataset}_fewshot.json")
+    post_training: AdapterTraining = key(AdapterTraining(), "how features are taught, for runs on post-pretrained ones")
+    fewshot: FewShotEvaluation | None = key(None, "episodes behind results/{dataset}_fewshot.json")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     published: Literal["thumos14", "activitynet12"] | None = key(
@@ -350,7 +352,7 @@ class Config:
     datasets: dict[str, Dataset] = key(doc="datasets by name")
     runs: dict[str, Run] = key(doc="methods by name")
     weights: dict[str, Weights] = key(doc="networks by name")
-    post_pretraining: dict[str, PostPretraining] = key({}, "what features are taught by, by name")
+    post_pretraining: dict[str, FeatureAdapter] = key({}, "what features are taught by, by name")
     pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
     math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
     track_code: bool = key(True, "run a stage again when its code changes")

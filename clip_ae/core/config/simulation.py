@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clip_ae.core.config.dataclass_config import key
 
 # Width of the space in which classes, scenes and noise live, in every stream: no stream is narrower.
-LATENT = 32
+LATENT_DIM = 32
 # Files that each stream is cut into.
 SIMULATED_SHARDS = 4
 
@@ -38,10 +38,10 @@ class SimulatedWorld:
     margin_spread: float = key(1.4, "spread of that time", minimum=0)
     video_longest: float = key(1800.0, "seconds; instances after the first that stop later are dropped", minimum=1)
 
-    rgb_dim: int = key(128, "length of an rgb feature", minimum=LATENT)
-    flow_dim: int = key(128, "length of a flow feature", minimum=LATENT)
-    clip_dim: int = key(64, "length of a clip feature", minimum=LATENT)
-    audio_dim: int = key(32, "length of an audio feature", minimum=LATENT)
+    rgb_dim: int = key(128, "length of an rgb feature", minimum=LATENT_DIM)
+    flow_dim: int = key(128, "length of a flow feature", minimum=LATENT_DIM)
+    clip_dim: int = key(64, "length of a clip feature", minimum=LATENT_DIM)
+    audio_dim: int = key(32, "length of an audio feature", minimum=LATENT_DIM)
 
     variation: float = key(0.6, "strength by which instances differ from their class, half of it from their video")
     core_share: float = key(0.45, "share of an instance that is its core", above=0, maximum=1)
@@ -77,7 +77,7 @@ class SimulatedWorld:
     noise: float = key(1.0, "strength of what is new in each snippet", minimum=0)
 
 
-def simulated_subsets(world: SimulatedWorld) -> dict[str, str]:
+def list_simulated_subsets(world: SimulatedWorld) -> dict[str, str]:
     """Video ids and their subsets."""
     train = {f"sim_train_{i:04d}": "training" for i in range(world.train_videos)}
     return train | {f"sim_test_{i:04d}": "validation" for i in range(world.test_videos)}

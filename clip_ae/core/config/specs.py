@@ -8,38 +8,38 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clip_ae.core.config.dataclass_config import key
-from clip_ae.core.config.feature_adapters import FewShot, PostPretraining, PostTraining
-from clip_ae.core.config.methods import BELONG, MAIN_STREAMS, Clustering, Method, Run, Supervision, Switches
+from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
+from clip_ae.core.config.methods import I3D_STREAMS, SWITCHES_OF, Clustering, MethodName, Run, Supervision, Switches
 from clip_ae.core.config.registry import (
     CLUSTERINGS,
     DESCRIPTORS,
-    FLOWS,
-    FRONT_END,
+    FLOW_ALGORITHMS,
+    FRONT_END_MODULE,
     METHODS,
     NETWORKS,
     PRETRAINERS,
     STREAMS,
-    head_module,
+    get_head_module,
 )
 from clip_ae.core.config.schema import (
-    Classes,
     Config,
     DemoWorld,
     Encoders,
     Evaluation,
     Localization,
-    Schedule,
+    NumClasses,
+    PretrainSchedule,
     Training,
     Weights,
 )
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.errors import UserError
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 
 # The space that is searched where nothing was taught: CLIP's images.
-CLIP_VIEW = "clip"
+CLIP_SPACE = "clip"
 # What a name is put into before a text tower reads it, in place of {}.
-TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
+PROMPT_TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class MakeDemoSpec(Spec):
 @dataclass(frozen=True)
 class SimulateSpec(Spec):
     world: SimulatedWorld = key(SimulatedWorld(), "the world to draw")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class PretrainSpec(Spec):
     weights: Weights = key(doc="the network and its geometry")
     seed: int = key(1, "seed of the pre-training world", minimum=0)
     clips: int = key(1200, "trimmed clips generated", minimum=12)
-    schedule: Schedule = key(Schedule(), "how it is trained")
+    schedule: PretrainSchedule = key(PretrainSchedule(), "how it is trained")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
         network = self.weights.network
         # The flow network is trained on the flow that the demo extracts.
-        flow = (FLOWS["dis"],) if self.weights.i3d and self.weights.i3d.channels == 2 else ()
+        flow = (FLOW_ALGORITHMS["dis"],) if self.weights.i3d and self.weights.i3d.channels == 2 else ()
         return (NETWORKS[network], PRETRAINERS[network], *flow)
 
 
@@ -91,14 +91,14 @@ class WeightsSpec(Spec):
 
 @dataclass(frozen=True)
 class ProbeSpec(Spec):
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     streams: tuple[str, ...] | None = key(None, "streams of ready features; absent for videos")
 
 
 @dataclass(frozen=True)
 class ExtractSpec(Spec):
     encoders: Encoders = key(doc="the one stream to extract")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     def __post_init__(self) -> None:
@@ -117,13 +117,13 @@ class ExtractSpec(Spec):
     @property
     def modules(self) -> tuple[str, ...]:
         flow = self.encoders.flow
-        return (STREAMS[self.stream], *((FLOWS[flow.algorithm],) if flow else ()))
+        return (STREAMS[self.stream], *((FLOW_ALGORITHMS[flow.algorithm],) if flow else ()))
 
 
 @dataclass(frozen=True)
-class ImportSpec(Spec):
+class ImportFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to import")
-    grid: Grid = key(Grid(), "the grid that the features were made on")
+    grid: SnippetGrid = key(SnippetGrid(), "the grid that the features were made on")
     origin: str | None = key(None, "where the features come from")
 
 
@@ -135,13 +135,15 @@ class CatalogSpec(Spec):
 
 
 @dataclass(frozen=True)
-class PostPretrainSpec(Spec):
-    recipe: PostPretraining = key(doc="what features are taught by")
-    training: PostTraining = key(PostTraining(), "how long and how fast")
-    method: Method = key("ugct", "localizer of the run that tells actions from background")
+class TrainAdapterSpec(Spec):
+    recipe: FeatureAdapter = key(doc="what features are taught by")
+    training: AdapterTraining = key(AdapterTraining(), "how long and how fast")
+    method: MethodName = key("ugct", "localizer of the run that tells actions from background")
     base: str | None = key(None, "head inside it, where it is another's")
-    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that are read: the run's, and clip where images are tied to")
-    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that are read: the run's, and clip where images are tied to")
+    templates: tuple[str, ...] = key(
+        PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
+    )
     clips_subset: str = key("training", "subset of the trimmed clips that is learnt from")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -151,7 +153,7 @@ class PostPretrainSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneSpec(PostPretrainSpec):
+class TuneEncoderSpec(TrainAdapterSpec):
     extract: ExtractSpec = key(doc="how the one stream whose network is tuned is extracted")
 
     @property
@@ -160,7 +162,7 @@ class TuneSpec(PostPretrainSpec):
 
 
 @dataclass(frozen=True)
-class AdaptSpec(Spec):
+class AdaptFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to adapt")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -174,10 +176,10 @@ class FewshotSpec(Spec):
 @dataclass(frozen=True, kw_only=True)
 class ScoreFewshotSpec(FewshotSpec):
     dataset: str = key(doc="name of the dataset")
-    fewshot: FewShot = key(doc="the episodes")
-    recipes: dict[str, PostPretraining] = key(doc="what the models were taught by, by name")
+    fewshot: FewShotEvaluation = key(doc="the episodes")
+    recipes: dict[str, FeatureAdapter] = key(doc="what the models were taught by, by name")
     evaluation: Evaluation = key(Evaluation(), "scoring")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     train_subset: str = key("training", "subset that examples are drawn from")
     test_subset: str = key("validation", "subset to localize and to score")
     simulated: bool = key(False, "the features are simulated, and the table says so")
@@ -185,12 +187,12 @@ class ScoreFewshotSpec(FewshotSpec):
 
 @dataclass(frozen=True)
 class ClusterSpec(Spec):
-    classes: Classes = key(doc="number of clusters, or auto", minimum=2)
+    classes: NumClasses = key(doc="number of clusters, or auto", minimum=2)
     supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
-    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams of the descriptor")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams of the descriptor")
     clustering: Clustering = key("spectral", "algorithm")
     descriptor: Literal["mean", "attention", "fused"] = key("mean", "`mean` in round 0, another later")
-    method: Method | None = key(None, "localizer whose attention pools the descriptor")
+    method: MethodName | None = key(None, "localizer whose attention pools the descriptor")
     base: str | None = key(None, "head inside that localizer, where it is another's")
     train_subset: str = key("training", "subset to cluster")
     seed: int = key(0, "seed of the clustering")
@@ -204,14 +206,16 @@ class ClusterSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Switches, Spec):
-    method: Method = key(doc="localizer")
-    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
-    classes: Classes = key(doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2)
+    method: MethodName = key(doc="localizer")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that it reads")
+    classes: NumClasses = key(
+        doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2
+    )
     supervision: Supervision = key("unsupervised", "what the labels are")
     losses: dict[str, float] = key({}, "weight of each loss")
     training: Training = key(Training(), "the training itself")
     train_subset: str = key("training", "subset to train on")
-    grid: Grid | None = key(None, "the snippet grid, where extents are told")
+    grid: SnippetGrid | None = key(None, "the snippet grid, where extents are told")
     seed: int = key(0, "seed of initialisation and sampling")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -222,11 +226,11 @@ class TrainSpec(Switches, Spec):
 
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
-    method: Method = key(doc="localizer")
+    method: MethodName = key(doc="localizer")
     base: str | None = key(None, "head inside it, where it is another's")
-    streams: tuple[str, ...] = key(MAIN_STREAMS, "streams that it reads")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that it reads")
     localization: Localization = key(Localization(), "from curves to segments")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -237,13 +241,15 @@ class LocalizeSpec(Spec):
 
 def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
     entry = METHODS[method]
-    front_end = (FRONT_END,) if method in BELONG["caf"] else ()
-    return (entry.learner, head_module(base or entry.head), *front_end)
+    front_end = (FRONT_END_MODULE,) if method in SWITCHES_OF["caf"] else ()
+    return (entry.learner, get_head_module(base or entry.head), *front_end)
 
 
 @dataclass(frozen=True)
 class NameClustersSpec(Spec):
-    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}")
+    templates: tuple[str, ...] = key(
+        PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}"
+    )
     top: int = key(3, "names a cluster", minimum=1)
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -251,12 +257,14 @@ class NameClustersSpec(Spec):
 @dataclass(frozen=True)
 class IndexSpec(Spec):
     streams: tuple[str, ...] = key(("clip",), "clip for CLIP's image space, rgb and flow for a joint space")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
 @dataclass(frozen=True)
 class FindMomentsSpec(Spec):
-    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}")
+    templates: tuple[str, ...] = key(
+        PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}"
+    )
     top: int = key(100, "moments a word", minimum=1)
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -266,7 +274,9 @@ class ScoreGroundingSpec(Spec):
     dataset: str = key(doc="name of the dataset")
     views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
     uses_names: tuple[str, ...] = key((), "those that were taught class names")
-    templates: tuple[str, ...] = key(TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}")
+    templates: tuple[str, ...] = key(
+        PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
+    )
     test_subset: str = key("validation", "subset whose sentences score")
     math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
@@ -294,7 +304,7 @@ class SummarizeSpec(Spec):
     runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     simulated: bool = key(False, "the features are simulated, and every row says so")
-    taught: dict[str, PostPretraining] = key({}, "recipes of the features that these runs read")
+    taught: dict[str, FeatureAdapter] = key({}, "recipes of the features that these runs read")
 
 
 @dataclass(frozen=True)
@@ -304,11 +314,11 @@ class ReportSpec(Spec):
     seeds: tuple[int, ...] = key(doc="its seeds")
     rounds: int = key(doc="rounds whose training is shown", minimum=1)
     streams: tuple[str, ...] = key(doc="the dataset's streams")
-    method: Method = key(doc="the headline run's localizer")
+    method: MethodName = key(doc="the headline run's localizer")
     supervision: Supervision = key("unsupervised", "what it was told")
-    taught: PostPretraining | None = key(None, "recipe of the features that it reads")
+    taught: FeatureAdapter | None = key(None, "recipe of the features that it reads")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
-    grid: Grid = key(Grid(), "the snippet grid")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
-from clip_ae.core.config.feature_adapters import PostPretraining
-from clip_ae.core.config.methods import MAIN_STREAMS, Run, UgctSwitches, completed
+from clip_ae.core.config.feature_adapters import FeatureAdapter
+from clip_ae.core.config.methods import I3D_STREAMS, Run, UgctSwitches, with_defaults
 from clip_ae.core.config.schema import Config, Dataset, Encoders, Runtime
 from clip_ae.core.config.specs import (
-    CLIP_VIEW,
-    AdaptSpec,
+    CLIP_SPACE,
+    AdaptFeaturesSpec,
     CatalogSpec,
     ClusterSpec,
     DiagnoseSpec,
@@ -17,12 +17,11 @@ from clip_ae.core.config.specs import (
     ExtractSpec,
     FindMomentsSpec,
     FreezeSpec,
-    ImportSpec,
+    ImportFeaturesSpec,
     IndexSpec,
     LocalizeSpec,
     MakeDemoSpec,
     NameClustersSpec,
-    PostPretrainSpec,
     PretrainSpec,
     ProbeSpec,
     ReportSpec,
@@ -31,13 +30,14 @@ from clip_ae.core.config.specs import (
     SimulateSpec,
     Spec,
     SummarizeSpec,
+    TrainAdapterSpec,
     TrainSpec,
-    TuneSpec,
+    TuneEncoderSpec,
     WeightsSpec,
 )
 
 
-def spec_for(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
+def build_stage_spec(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
     """The spec of one job of a stage, which the wildcards of its output name."""
     make = globals()[stage]
     names = list(inspect.signature(make).parameters)[1:]
@@ -80,9 +80,9 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
     return ExtractSpec(replace(data.encoders, **others), data.grid, config.math_threads)
 
 
-def import_features(config: Config, dataset: str, stream: str) -> ImportSpec:
+def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
-    return ImportSpec(stream, data.grid, "simulated" if data.simulate else data.origin)
+    return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.origin)
 
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:
@@ -90,28 +90,28 @@ def catalog(config: Config, dataset: str) -> CatalogSpec:
     return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
 
 
-def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneSpec:
+def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneEncoderSpec:
     taught_by = vars(train_adapter(config, dataset, post))
     training = config.datasets[dataset].post_training.tuned
-    return TuneSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
+    return TuneEncoderSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
 
 
-def train_adapter(config: Config, dataset: str, post: str) -> PostPretrainSpec:
+def train_adapter(config: Config, dataset: str, post: str) -> TrainAdapterSpec:
     data, recipe = config.datasets[dataset], config.post_pretraining[post]
     settings, clips = config.runs[recipe.run], config.datasets[recipe.clips] if recipe.clips else None
-    return PostPretrainSpec(
+    return TrainAdapterSpec(
         recipe,
         data.post_training.adapting,
         settings.method,
         _base(settings),
         tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),
-        clips_subset=clips.train_subset if clips else PostPretrainSpec.clips_subset,
+        clips_subset=clips.train_subset if clips else TrainAdapterSpec.clips_subset,
         math_threads=config.math_threads,
     )
 
 
-def adapt_features(config: Config, dataset: str, post: str, stream: str) -> AdaptSpec:
-    return AdaptSpec(stream, config.math_threads)
+def adapt_features(config: Config, dataset: str, post: str, stream: str) -> AdaptFeaturesSpec:
+    return AdaptFeaturesSpec(stream, config.math_threads)
 
 
 def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
@@ -151,7 +151,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     data, settings = _pair(config, dataset, run)
     return TrainSpec(
-        **completed(settings),
+        **with_defaults(settings),
         method=settings.method,
         streams=settings.streams,
         classes=data.classes,
@@ -183,7 +183,7 @@ def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
 
 
 def index(config: Config, dataset: str, view: str) -> IndexSpec:
-    return IndexSpec(("clip",) if view == CLIP_VIEW else MAIN_STREAMS, config.datasets[dataset].grid)
+    return IndexSpec(("clip",) if view == CLIP_SPACE else I3D_STREAMS, config.datasets[dataset].grid)
 
 
 def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
@@ -192,7 +192,7 @@ def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
 
 def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
     data = config.datasets[dataset]
-    named = [v for v in data.views if v != CLIP_VIEW and config.post_pretraining[v].uses_names]
+    named = [v for v in data.views if v != CLIP_SPACE and config.post_pretraining[v].uses_names]
     return ScoreGroundingSpec(
         dataset, data.views, tuple(named), test_subset=data.test_subset, math_threads=config.math_threads
     )
@@ -229,7 +229,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
         dataset,
         data.headline,
         data.seeds,
-        rounds_of(config, dataset, data.headline),
+        count_rounds(config, dataset, data.headline),
         data.stream_names,
         settings.method,
         settings.supervision,
@@ -271,12 +271,12 @@ def _headline_alone(data: Dataset) -> Dataset:
     return replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
 
 
-def rounds_of(config: Config, dataset: str, run: str) -> int:
+def count_rounds(config: Config, dataset: str, run: str) -> int:
     """Told labels do not change from round to round."""
     return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
 
 
-def _taught(config: Config, runs: Iterable[str]) -> dict[str, PostPretraining]:
+def _taught(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapter]:
     names = (config.runs[run].features for run in runs)
     return {name: config.post_pretraining[name] for name in names if name is not None}
 
@@ -286,5 +286,5 @@ def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
 
 
 def _base(run: Run) -> str | None:
-    switches: UgctSwitches | None = completed(run)["ugct"]
+    switches: UgctSwitches | None = with_defaults(run)["ugct"]
     return switches.base if switches else None

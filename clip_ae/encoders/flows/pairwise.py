@@ -8,19 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.encoders.crops import grey
-from clip_ae.encoders.normalize import Flow
+from clip_ae.encoders.crops import convert_to_grey
+from clip_ae.encoders.normalize import FlowFunction
 
-Pair = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
+PairFlowFunction = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def pairwise(algorithm: Pair) -> Flow:
+def apply_to_pairs(algorithm: PairFlowFunction) -> FlowFunction:
     def flow(frames: Tensor) -> Tensor:
         return torch.stack([_flows(video.numpy(), algorithm) for video in frames])
 
     return flow
 
 
-def _flows(frames: NDArray[np.uint8], algorithm: Pair) -> Tensor:
-    pairs = itertools.pairwise(grey(frames))
+def _flows(frames: NDArray[np.uint8], algorithm: PairFlowFunction) -> Tensor:
+    pairs = itertools.pairwise(convert_to_grey(frames))
     return torch.from_numpy(np.stack([algorithm(first, second) for first, second in pairs]))

@@ -3,18 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.encoders.flows.pairwise import pairwise
-from clip_ae.encoders.normalize import Flow
+from clip_ae.encoders.flows.pairwise import apply_to_pairs
+from clip_ae.encoders.normalize import FlowFunction
 
 ON_DEVICE = False
 
 
-def build(device: str, *, compile: bool = False) -> Flow:
+def build(device: str, *, compile: bool = False) -> FlowFunction:
     """OpenCV knows neither GPUs nor translation."""
-    return pairwise(flow)
+    return apply_to_pairs(compute_pair_flow)
 
 
-def flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+def compute_pair_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pixels a frame, [H, W, 2] as (x, y), from the first grey image to the second."""
     import cv2
 

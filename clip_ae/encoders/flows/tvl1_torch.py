@@ -14,23 +14,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clip_ae.encoders.crops import LUMA
-from clip_ae.encoders.normalize import Flow
+from clip_ae.encoders.crops import LUMA_WEIGHTS
+from clip_ae.encoders.normalize import FlowFunction
 
 ON_DEVICE = True
 # Pixels that are worked on together: what a processor's cache holds, what keeps a GPU busy in 6 GB.
-TOGETHER = {"cpu": 1 << 17, "cuda": 1 << 24}
+MAX_PIXELS = {"cpu": 1 << 17, "cuda": 1 << 24}
 # Iterations between two looks at which pairs have converged: a look makes a GPU wait. They divide `inner`.
-LOOK_EVERY = {"cpu": 1, "cuda": 10}
+CHECK_EVERY = {"cpu": 1, "cuda": 10}
 # An image of the pyramid has no shorter side.
-LEAST = 16
+MIN_SIDE = 16
 EPSILON = torch.finfo(torch.float32).eps
 # Put these in order, one after another, and five values are sorted.
-SORT_5 = ((0, 1), (3, 4), (2, 4), (2, 3), (0, 3), (0, 2), (1, 4), (1, 3), (1, 2))
+SORTING_NETWORK_5 = ((0, 1), (3, 4), (2, 4), (2, 3), (0, 3), (0, 2), (1, 4), (1, 3), (1, 2))
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Tvl1Parameters:
     """OpenCV's defaults. Symbols are those of Zach et al. 2007 and of Sanchez et al., IPOL 2013."""
 
     # tau: time step of the dual variable.
@@ -52,7 +52,7 @@ class Parameters:
     inner: int = 30
 
 
-class Problem(NamedTuple):
+class DataTerm(NamedTuple):
     """The data term about one warp: rho(u) over the squared gradient of the second image is offset + slope * u."""
 
     gradient: Tensor
@@ -60,46 +60,52 @@ class Problem(NamedTuple):
     offset: Tensor
 
 
-def build(device: str, *, compile: bool = False) -> Flow:
+def build(device: str, *, compile: bool = False) -> FlowFunction:
     # A CPU gains nothing: what it works on together lies in its cache.
     if not compile or device == "cpu":
-        return flow
-    return partial(flow, steps=Steps(torch.compile(iterate, dynamic=True), torch.compile(median, dynamic=True)))
+        return compute_flow
+    return partial(
+        compute_flow, steps=Kernels(torch.compile(iterate, dynamic=True), torch.compile(median_filter, dynamic=True))
+    )
 
 
-def flow(frames: Tensor, steps: "Steps | None" = None) -> Tensor:
-    greys = grey_tensor(frames)
+def compute_flow(frames: Tensor, steps: "Kernels | None" = None) -> Tensor:
+    greys = convert_to_grey_tensor(frames)
     pairs = torch.stack((greys[:, :-1], greys[:, 1:]), dim=2)
-    together = max(1, TOGETHER[frames.device.type] // greys[0, 0].numel())
-    found = torch.cat([tvl1(part, steps=steps or EAGER) for part in pairs.flatten(0, 1).split(together)])
+    together = max(1, MAX_PIXELS[frames.device.type] // greys[0, 0].numel())
+    found = torch.cat(
+        [compute_tvl1(part, steps=steps or EAGER_KERNELS) for part in pairs.flatten(0, 1).split(together)]
+    )
     return found.permute(0, 2, 3, 1).reshape(*pairs.shape[:2], *pairs.shape[3:], 2).contiguous()
 
 
-def grey_tensor(frames: Tensor) -> Tensor:
+def convert_to_grey_tensor(frames: Tensor) -> Tensor:
     """RGB [..., 3] to the whole numbers of BT.601 luma, float32."""
     red, green, blue = frames.float().unbind(-1)
-    of_red, of_green, of_blue = (float(part) for part in LUMA)
+    of_red, of_green, of_blue = (float(part) for part in LUMA_WEIGHTS)
     return (of_red * red + of_green * green + of_blue * blue).round_()
 
 
-def tvl1(pairs: Tensor, parameters: Parameters = Parameters(), steps: "Steps | None" = None) -> Tensor:
+def compute_tvl1(
+    pairs: Tensor, parameters: Tvl1Parameters = Tvl1Parameters(), steps: "Kernels | None" = None
+) -> Tensor:
     """Grey pairs [P, 2, H, W] to flows [P, 2, H, W]; on a CPU a pair's flow does not depend on what is beside it."""
-    scales = pyramid(pairs, parameters)
+    scales = build_pyramid(pairs, parameters)
     u = torch.zeros_like(scales[-1])
     for images in reversed(scales):
         u = resize(u, images.shape[-2:]) / parameters.scale_step
         q = torch.zeros_like(u)[:, None].repeat(1, 2, 1, 1, 1)
         for _ in range(parameters.warps):
-            u, q = solve(linearise(images, u), u, q, parameters, steps or EAGER)
+            u, q = solve(linearise(images, u), u, q, parameters, steps or EAGER_KERNELS)
     return u
 
 
-def pyramid(images: Tensor, parameters: Parameters) -> list[Tensor]:
+def build_pyramid(images: Tensor, parameters: Tvl1Parameters) -> list[Tensor]:
     """The images themselves, then ever smaller ones."""
     scales = [images]
     while len(scales) < parameters.scales:
         size = [round(side * parameters.scale_step) for side in scales[-1].shape[-2:]]
-        if min(size) < LEAST:
+        if min(size) < MIN_SIDE:
             break
         scales.append(resize(scales[-1], size, 1 / parameters.scale_step))
     return scales
@@ -119,14 +125,14 @@ def _resize_rows(images: Tensor, width: int, ratio: float | None) -> Tensor:
     return torch.lerp(images[..., left], images[..., (left + 1).clamp(max=last)], places - left)
 
 
-def linearise(images: Tensor, u: Tensor) -> Problem:
+def linearise(images: Tensor, u: Tensor) -> DataTerm:
     """The second image, warped by u, to first order about u."""
     first, second = images.split(1, dim=1)
     warped = warp(torch.cat((second, centred_gradient(second[:, 0])), dim=1), u)
     gradient = warped[:, 1:].contiguous()
     squared = gradient.square().sum(1).clamp_(min=EPSILON)
     residual = warped[:, 0] - first[:, 0] - (gradient * u).sum(1)
-    return Problem(gradient, gradient / squared[:, None], residual / squared)
+    return DataTerm(gradient, gradient / squared[:, None], residual / squared)
 
 
 def warp(images: Tensor, u: Tensor) -> Tensor:
@@ -146,11 +152,13 @@ def centred_gradient(image: Tensor) -> Tensor:
     return torch.stack((x, y), dim=1) / 2
 
 
-def solve(problem: Problem, u: Tensor, q: Tensor, parameters: Parameters, steps: "Steps") -> tuple[Tensor, Tensor]:
+def solve(
+    problem: DataTerm, u: Tensor, q: Tensor, parameters: Tvl1Parameters, steps: "Kernels"
+) -> tuple[Tensor, Tensor]:
     """Iterates each pair until its flow stands still; pairs that have converged leave the working set."""
     solved, dual, rows = torch.empty_like(u), torch.empty_like(q), torch.arange(len(u), device=u.device)
     moving = torch.ones(len(u), 1, 1, 1, device=u.device)
-    stride = LOOK_EVERY[u.device.type]
+    stride = CHECK_EVERY[u.device.type]
     for n in range(0, parameters.outer * parameters.inner, stride):
         if n % parameters.inner == 0:
             u = steps.median(u)
@@ -161,14 +169,14 @@ def solve(problem: Problem, u: Tensor, q: Tensor, parameters: Parameters, steps:
             solved.index_copy_(0, rows, u)
             dual.index_copy_(0, rows, q)
             rows, u, q, moving = rows[kept], u[kept], q[kept], moving[kept]
-            problem = Problem(*(part[kept] for part in problem))
+            problem = DataTerm(*(part[kept] for part in problem))
         if not len(rows):
             break
     return solved.index_copy_(0, rows, u), dual.index_copy_(0, rows, q)
 
 
 def iterate(
-    problem: Problem, u: Tensor, q: Tensor, moving: Tensor, parameters: Parameters
+    problem: DataTerm, u: Tensor, q: Tensor, moving: Tensor, parameters: Tvl1Parameters
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One step of the primal and of the dual variable, of which q is theta times p: [P, 2 directions, 2, H, W].
 
@@ -204,7 +212,7 @@ def forward_gradient(u: Tensor) -> Tensor:
     return slant
 
 
-def median(images: Tensor) -> Tensor:
+def median_filter(images: Tensor) -> Tensor:
     """Over 5 x 5 pixels; the border is repeated.
 
     With columns and then rows of the 25 in order, all but three are known to lie on one side of the median: the
@@ -221,16 +229,16 @@ def median(images: Tensor) -> Tensor:
 
 
 def _sorted(values: list[Tensor]) -> list[Tensor]:
-    for i, j in SORT_5:
+    for i, j in SORTING_NETWORK_5:
         values[i], values[j] = torch.minimum(values[i], values[j]), torch.maximum(values[i], values[j])
     return values
 
 
-class Steps(NamedTuple):
+class Kernels(NamedTuple):
     """What is done hundreds of times: plain, or translated into kernels that read and write everything once."""
 
-    iterate: Callable[[Problem, Tensor, Tensor, Tensor, Parameters], tuple[Tensor, Tensor, Tensor]]
+    iterate: Callable[[DataTerm, Tensor, Tensor, Tensor, Tvl1Parameters], tuple[Tensor, Tensor, Tensor]]
     median: Callable[[Tensor], Tensor]
 
 
-EAGER = Steps(iterate, median)
+EAGER_KERNELS = Kernels(iterate, median_filter)

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from clip_ae.core.config.schema import ClipOptions
-from clip_ae.core.errors import UserError, nearest
-from clip_ae.encoders.networks.state_dict import unwrapped
+from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.encoders.networks.state_dict import unwrap_state_dict
 
 # CLIP's ResNet, not its transformer: from a thousand clips that learns to tell shapes.
-TINY: dict[str, Any] = {
+TINY_CONFIG: dict[str, Any] = {
     "embed_dim": 64,
     "vision_cfg": {"image_size": 64, "layers": (1, 1, 1, 1), "width": 32, "head_width": 32},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
     def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor: ...
 
 
-def reads(options: ClipOptions) -> str:
+def input_description(options: ClipOptions) -> str:
     return "RGB, centre crop, (x / 255 - mean) / std"
 
 
@@ -37,11 +37,12 @@ def build(options: ClipOptions) -> nn.Module:
     import open_clip
 
     if options.architecture == "tiny":
-        return open_clip.CLIP(**TINY)  # type: ignore[no-any-return]
+        return open_clip.CLIP(**TINY_CONFIG)  # type: ignore[no-any-return]
     known = open_clip.list_models()
     if options.architecture not in known:
         raise UserError(
-            f"clip.architecture: {options.architecture} is no open_clip model{nearest(options.architecture, known)}"
+            f"clip.architecture: {options.architecture} is not an open_clip model"
+            f"{suggest_name(options.architecture, known)}"
         )
     with _quiet():
         return open_clip.create_model(options.architecture)  # type: ignore[no-any-return]
@@ -58,27 +59,27 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def image_size(network: nn.Module) -> int:
+def get_image_size(network: nn.Module) -> int:
     """Side of the square images that the image tower reads."""
     size: int | tuple[int, int] = network.visual.image_size  # type: ignore[union-attr, assignment]
     return size if isinstance(size, int) else size[0]
 
 
-def tokenizer(options: ClipOptions) -> Tokenizer:
+def get_tokenizer(options: ClipOptions) -> Tokenizer:
     """Texts to the token ids that the text tower reads."""
     import open_clip
 
     if options.architecture == "tiny":
-        return open_clip.SimpleTokenizer(context_length=TINY["text_cfg"]["context_length"])  # type: ignore[no-any-return]
+        return open_clip.SimpleTokenizer(context_length=TINY_CONFIG["text_cfg"]["context_length"])  # type: ignore[no-any-return]
     return open_clip.get_tokenizer(options.architecture)  # type: ignore[no-any-return]
 
 
-def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """A state dict in open_clip's layout under this network's names."""
-    return unwrapped(state)
+    return unwrap_state_dict(state)
 
 
-def published(options: ClipOptions, weights: str) -> dict[str, Any]:
+def get_pretrained_facts(options: ClipOptions, weights: str) -> dict[str, Any]:
     """open_clip's facts on ARCHITECTURE/TAG; weights for another activation load silently and are wrong: refused."""
     import open_clip
 
@@ -86,7 +87,7 @@ def published(options: ClipOptions, weights: str) -> dict[str, Any]:
     facts: dict[str, Any] = open_clip.get_pretrained_cfg(architecture, tag)
     if not facts:
         known = open_clip.list_pretrained_tags_by_model(architecture)
-        raise UserError(f"{weights}: open_clip knows no such weights{nearest(tag, known)}")
+        raise UserError(f"{weights}: open_clip knows no such weights{suggest_name(tag, known)}")
     if architecture != options.architecture:
         raise UserError(f"{weights}: made for {architecture}, but clip.architecture is {options.architecture}")
     model = open_clip.get_model_config(architecture)
@@ -97,7 +98,7 @@ def published(options: ClipOptions, weights: str) -> dict[str, Any]:
     return facts
 
 
-def download(facts: dict[str, Any]) -> Path:
+def download_weights(facts: dict[str, Any]) -> Path:
     """The file behind `published`, in the download cache of open_clip or of the Hugging Face hub."""
     from open_clip.pretrained import download_pretrained
 

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.errors import UserError
-from clip_ae.encoders.networks.i3d_names import from_flax, is_flax
-from clip_ae.encoders.networks.state_dict import unwrapped
-from clip_ae.encoders.normalize import RGB
+from clip_ae.encoders.networks.i3d_names import convert_flax, is_flax
+from clip_ae.encoders.networks.state_dict import unwrap_state_dict
+from clip_ae.encoders.normalize import RGB_SCALING
 
 Triple = tuple[int, int, int]
 # Channels of b0, b1a, b1b, b2a, b2b, b3b; the grid is halved before 4b and 5b.
-MIXED = {
+INCEPTION_CHANNELS = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
     "Mixed_4b": (192, 96, 208, 16, 48, 64),
@@ -42,7 +42,7 @@ def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[i
     return padding
 
 
-class MaxPool(nn.Module):
+class MaxPool3dSamePadding(nn.Module):
     """Max pooling with SAME padding, which no maximum of what a ReLU gives can see."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
@@ -55,7 +55,7 @@ class MaxPool(nn.Module):
         return F.max_pool3d(x, self.kernel, self.stride, padding, ceil_mode=True)
 
 
-class Unit(nn.Module):
+class Unit3D(nn.Module):
     """Convolution with SAME padding, BatchNorm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)) -> None:
@@ -75,19 +75,19 @@ class Unit(nn.Module):
         return F.conv3d(x, self.conv3d.weight, self.conv3d.bias, self.stride, before)
 
 
-class Mixed(nn.Module):
+class InceptionModule(nn.Module):
     """An Inception module: four branches side by side."""
 
     def __init__(self, inputs: int, channels: tuple[int, ...]) -> None:
         super().__init__()
         b0, b1a, b1b, b2a, b2b, b3b = channels
-        self.b0 = Unit(inputs, b0)
-        self.b1a = Unit(inputs, b1a)
-        self.b1b = Unit(b1a, b1b, (3, 3, 3))
-        self.b2a = Unit(inputs, b2a)
-        self.b2b = Unit(b2a, b2b, (3, 3, 3))
-        self.b3a = MaxPool((3, 3, 3), (1, 1, 1))
-        self.b3b = Unit(inputs, b3b)
+        self.b0 = Unit3D(inputs, b0)
+        self.b1a = Unit3D(inputs, b1a)
+        self.b1b = Unit3D(b1a, b1b, (3, 3, 3))
+        self.b2a = Unit3D(inputs, b2a)
+        self.b2b = Unit3D(b2a, b2b, (3, 3, 3))
+        self.b3a = MaxPool3dSamePadding((3, 3, 3), (1, 1, 1))
+        self.b3b = Unit3D(inputs, b3b)
         self.outputs = b0 + b1b + b2b + b3b
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,18 +116,18 @@ class I3d(nn.Module):
         def scaled(n: int) -> int:
             return max(1, round(n * width))
 
-        self.Conv3d_1a_7x7: nn.Module = Unit(channels, scaled(64), (7, 7, 7), (2, 2, 2))
-        self.MaxPool3d_2a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
-        self.Conv3d_2b_1x1 = Unit(scaled(64), scaled(64))
-        self.Conv3d_2c_3x3 = Unit(scaled(64), scaled(192), (3, 3, 3))
-        self.MaxPool3d_3a_3x3 = MaxPool((1, 3, 3), (1, 2, 2))
+        self.Conv3d_1a_7x7: nn.Module = Unit3D(channels, scaled(64), (7, 7, 7), (2, 2, 2))
+        self.MaxPool3d_2a_3x3 = MaxPool3dSamePadding((1, 3, 3), (1, 2, 2))
+        self.Conv3d_2b_1x1 = Unit3D(scaled(64), scaled(64))
+        self.Conv3d_2c_3x3 = Unit3D(scaled(64), scaled(192), (3, 3, 3))
+        self.MaxPool3d_3a_3x3 = MaxPool3dSamePadding((1, 3, 3), (1, 2, 2))
         inputs = scaled(192)
-        for name, outputs in MIXED.items():
+        for name, outputs in INCEPTION_CHANNELS.items():
             if name == "Mixed_4b":
-                self.MaxPool3d_4a_3x3 = MaxPool((3, 3, 3), (2, 2, 2))
+                self.MaxPool3d_4a_3x3 = MaxPool3dSamePadding((3, 3, 3), (2, 2, 2))
             elif name == "Mixed_5b":
-                self.MaxPool3d_5a_2x2 = MaxPool((2, 2, 2), (2, 2, 2))
-            module = Mixed(inputs, tuple(map(scaled, outputs)))
+                self.MaxPool3d_5a_2x2 = MaxPool3dSamePadding((2, 2, 2), (2, 2, 2))
+            module = InceptionModule(inputs, tuple(map(scaled, outputs)))
             self.add_module(name, module)
             inputs = module.outputs
         self.logits = Logits(inputs, classes)
@@ -144,7 +144,7 @@ class I3d(nn.Module):
         """The layers before the last `blocks` Inception modules; those modules, with the poolings between them."""
         layers = OrderedDict(self.named_children())
         del layers["logits"]
-        first = list(layers).index(list(MIXED)[-blocks])
+        first = list(layers).index(list(INCEPTION_CHANNELS)[-blocks])
         before, last = (OrderedDict(islice(layers.items(), *part)) for part in ((first,), (first, None)))
         return nn.Sequential(before), nn.Sequential(last)
 
@@ -158,9 +158,9 @@ class I3d(nn.Module):
         return logits.flatten(1)
 
 
-def reads(options: I3dOptions) -> str:
+def input_description(options: I3dOptions) -> str:
     frames = f"short side {options.short_side}, centre crop {options.crop}"
-    return f"RGB, {frames}, {RGB}" if options.channels == 3 else f"optical flow, {frames}, x / bound in -1..1"
+    return f"RGB, {frames}, {RGB_SCALING}" if options.channels == 3 else f"optical flow, {frames}, x / bound in -1..1"
 
 
 def build(options: I3dOptions) -> I3d:
@@ -169,6 +169,6 @@ def build(options: I3dOptions) -> I3d:
     return I3d(options.channels, options.width, options.classes)
 
 
-def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict, in PyTorch's or in Flax's layout, under this network's names."""
-    return from_flax(state) if is_flax(state) else unwrapped(state)
+    return convert_flax(state) if is_flax(state) else unwrap_state_dict(state)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from clip_ae.core.config.feature_adapters import Tuning
+from clip_ae.core.config.feature_adapters import I3dFinetuning
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.encoders.networks.i3d import I3d, build
 
@@ -17,17 +17,17 @@ Shape = tuple[int, ...]
 CHANNELS_LAST = torch.channels_last_3d
 
 
-def shape_before(options: I3dOptions, blocks: int, frames: int) -> Shape:
+def compute_trunk_shape(options: I3dOptions, blocks: int, frames: int) -> Shape:
     """[channels, T, H, W] of what the last blocks read of a snippet."""
     with torch.device("meta"):
         trunk, _ = build(options).eval().cut(blocks)
         return tuple(trunk(torch.empty(1, options.channels, frames, options.crop, options.crop)).shape[1:])
 
 
-class Blocks(nn.Module):
+class TunedBlocks(nn.Module):
     """Rows of what they read [N, channels T H W] to features [N, dim]."""
 
-    def __init__(self, network: I3d, shape: Shape, tuning: Tuning) -> None:
+    def __init__(self, network: I3d, shape: Shape, tuning: I3dFinetuning) -> None:
         super().__init__()
         self.layers, self.shape = network.cut(tuning.blocks)[1], shape
         self.precision, self.recompute = tuning.precision, tuning.recompute

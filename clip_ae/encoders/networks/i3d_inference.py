@@ -10,28 +10,28 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from clip_ae.core.config.schema import I3dOptions
-from clip_ae.encoders.networks.i3d import I3d, MaxPool, Unit, build, same_padding
-from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.networks.i3d import I3d, MaxPool3dSamePadding, Unit3D, build, same_padding
+from clip_ae.encoders.networks.state_dict import load_tensors
 
 # Channels in which matrix units take their operands.
-GROUP = 8
+CHANNEL_MULTIPLE = 8
 
 
-def ready(options: I3dOptions, tensors: Mapping[str, NDArray[Any]], where: str) -> I3d:
+def inference_network(options: I3dOptions, tensors: Mapping[str, NDArray[Any]], where: str) -> I3d:
     """The network with these tensors: BatchNorm folded, the first layer and the poolings rearranged, channels last."""
-    network = fit(build(options), tensors, where)
-    for unit in [layer for layer in network.modules() if isinstance(layer, Unit)]:
-        fold(unit)
-    assert isinstance(network.Conv3d_1a_7x7, Unit)
+    network = load_tensors(build(options), tensors, where)
+    for unit in [layer for layer in network.modules() if isinstance(layer, Unit3D)]:
+        fold_batch_norm(unit)
+    assert isinstance(network.Conv3d_1a_7x7, Unit3D)
     network.Conv3d_1a_7x7 = Stem(network.Conv3d_1a_7x7)
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
-            if isinstance(layer, MaxPool) and layer.stride == (1, 1, 1):
-                parent.add_module(name, ShiftedMaximum())
+            if isinstance(layer, MaxPool3dSamePadding) and layer.stride == (1, 1, 1):
+                parent.add_module(name, SeparableMaxPool())
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, no-any-return]
 
 
-def fold(unit: Unit) -> None:
+def fold_batch_norm(unit: Unit3D) -> None:
     """BatchNorm into the convolution before it: one pass over the data instead of two."""
     assert isinstance(unit.bn, nn.BatchNorm3d)
     unit.conv3d, unit.bn = fuse_conv_bn_eval(unit.conv3d, unit.bn), nn.Identity()
@@ -43,11 +43,11 @@ class Stem(nn.Module):
     A convolution over two or three channels leaves most of a matrix unit idle.
     """
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit3D) -> None:
         super().__init__()
         self.kernel, self.stride = unit.kernel, unit.stride
         outputs, channels, depth, height, width = unit.conv3d.weight.shape
-        self.columns = -(-width * channels // GROUP) * GROUP // channels
+        self.columns = -(-width * channels // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE // channels
         folded = unit.conv3d.weight.permute(0, 4, 1, 2, 3).reshape(outputs, width * channels, depth, height, 1)
         unused = self.columns * channels - width * channels
         self.weight = nn.Parameter(F.pad(folded, (0, 0, 0, 0, 0, 0, 0, unused)))
@@ -66,7 +66,7 @@ class Stem(nn.Module):
         return F.relu(F.conv3d(columns.permute(0, 4, 1, 2, 3), self.weight, self.bias, stride), inplace=True)
 
 
-class ShiftedMaximum(nn.Module):
+class SeparableMaxPool(nn.Module):
     """3x3x3 max pooling with stride 1, an axis after the other: six comparisons a number instead of 26."""
 
     def forward(self, x: Tensor) -> Tensor:

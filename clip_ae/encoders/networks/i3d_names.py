@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 # Flax keeps what is learnt and what is counted apart.
-TREES = ("params/", "batch_stats/")
-LEAVES = {
+FLAX_COLLECTIONS = ("params/", "batch_stats/")
+FLAX_TO_PYTORCH = {
     "Conv_0/kernel": "conv3d.weight",
     "Conv_0/bias": "conv3d.bias",
     "BatchNorm_0/scale": "bn.weight",
@@ -20,10 +20,10 @@ BRANCH = re.compile(r"Branch_(\d)/Conv3d_0([ab])_\dx\d")
 
 
 def is_flax(state: Mapping[str, Tensor]) -> bool:
-    return any(name.startswith(TREES) for name in state)
+    return any(name.startswith(FLAX_COLLECTIONS) for name in state)
 
 
-def from_flax(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def convert_flax(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names that DeepMind does not have are kept, so that whoever fits the tensors can tell them."""
     renamed = {_renamed(name): _laid_out(name, tensor) for name, tensor in state.items()}
     # These BatchNorms shift but do not scale.
@@ -37,10 +37,10 @@ def _renamed(name: str) -> str:
     tree, _, rest = name.partition("/")
     unit, _, leaf = rest.rpartition("/")
     unit, _, part = unit.rpartition("/")
-    if f"{tree}/" not in TREES or f"{part}/{leaf}" not in LEAVES:
+    if f"{tree}/" not in FLAX_COLLECTIONS or f"{part}/{leaf}" not in FLAX_TO_PYTORCH:
         return name
     unit = BRANCH.sub(r"b\1\2", unit).replace("b0a", "b0").replace("Logits/Conv3d_0c_1x1", "logits")
-    return f"{unit.replace('/', '.')}.{LEAVES[f'{part}/{leaf}']}"
+    return f"{unit.replace('/', '.')}.{FLAX_TO_PYTORCH[f'{part}/{leaf}']}"
 
 
 def _laid_out(name: str, tensor: Tensor) -> Tensor:

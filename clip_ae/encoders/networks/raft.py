@@ -6,12 +6,12 @@ from typing import Any
 from torch import nn
 
 from clip_ae.core.config.schema import RaftOptions
-from clip_ae.encoders.networks.state_dict import unwrapped
-from clip_ae.encoders.normalize import RGB
+from clip_ae.encoders.networks.state_dict import unwrap_state_dict
+from clip_ae.encoders.normalize import RGB_SCALING
 
 
-def reads(options: RaftOptions) -> str:
-    return f"pairs of RGB frames, {RGB}"
+def input_description(options: RaftOptions) -> str:
+    return f"pairs of RGB frames, {RGB_SCALING}"
 
 
 def build(options: RaftOptions) -> nn.Module:
@@ -21,6 +21,6 @@ def build(options: RaftOptions) -> nn.Module:
     return network
 
 
-def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict under this network's names."""
-    return unwrapped(state)
+    return unwrap_state_dict(state)

@@ -12,14 +12,14 @@ from clip_ae.core.errors import RefusedInput
 
 N = TypeVar("N", bound=nn.Module)
 # BatchNorm counts its training batches here; inference never reads it and old files lack it.
-COUNTER = "num_batches_tracked"
+BATCH_COUNTER = "num_batches_tracked"
 
 
-def tensors_of(network: nn.Module) -> dict[str, NDArray[Any]]:
+def get_tensors(network: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: value.detach().cpu().numpy() for name, value in _expected(network).items()}
 
 
-def fit(network: N, tensors: Mapping[str, NDArray[Any]], where: str) -> N:
+def load_tensors(network: N, tensors: Mapping[str, NDArray[Any]], where: str) -> N:
     """The network with these tensors, ready for inference; the first misfit is named."""
     expected = _expected(network)
     for name in sorted(expected.keys() | tensors.keys()):
@@ -36,12 +36,12 @@ def fit(network: N, tensors: Mapping[str, NDArray[Any]], where: str) -> N:
     return network.eval()
 
 
-def unwrapped(state: Mapping[str, Any]) -> dict[str, Any]:
+def unwrap_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict without its wrapping and without counters."""
     inner = state.get("state_dict", state)
     bare = {name.removeprefix("module."): value for name, value in inner.items()}
-    return {name: value for name, value in bare.items() if not name.endswith(COUNTER)}
+    return {name: value for name, value in bare.items() if not name.endswith(BATCH_COUNTER)}
 
 
 def _expected(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in network.state_dict().items() if not name.endswith(COUNTER)}
+    return {name: value for name, value in network.state_dict().items() if not name.endswith(BATCH_COUNTER)}

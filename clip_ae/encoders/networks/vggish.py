@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config.schema import VggishOptions
-from clip_ae.encoders.log_mel import BANDS, FRAMES, RATE
-from clip_ae.encoders.networks.state_dict import unwrapped
+from clip_ae.encoders.log_mel import MEL_BANDS, PATCH_FRAMES, SAMPLE_RATE
+from clip_ae.encoders.networks.state_dict import unwrap_state_dict
 
 # Output channels of the convolutions; 0 stands for a 2x2 max pooling.
 LAYERS = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)
-HIDDEN = 4096
-EMBEDDING = 128
+HIDDEN_DIM = 4096
+EMBEDDING_DIM = 128
 
 
 class Vggish(nn.Module):
@@ -37,15 +37,15 @@ class Vggish(nn.Module):
             else:
                 layers.append(nn.MaxPool2d(2))
         halvings = LAYERS.count(0)
-        flat = inputs * (FRAMES >> halvings) * (BANDS >> halvings)
-        self.dim = scaled(EMBEDDING)
+        flat = inputs * (PATCH_FRAMES >> halvings) * (MEL_BANDS >> halvings)
+        self.dim = scaled(EMBEDDING_DIM)
         self.features = nn.Sequential(*layers)
         self.embeddings = nn.Sequential(
-            nn.Linear(flat, scaled(HIDDEN)),
+            nn.Linear(flat, scaled(HIDDEN_DIM)),
             nn.ReLU(),
-            nn.Linear(scaled(HIDDEN), scaled(HIDDEN)),
+            nn.Linear(scaled(HIDDEN_DIM), scaled(HIDDEN_DIM)),
             nn.ReLU(),
-            nn.Linear(scaled(HIDDEN), self.dim),
+            nn.Linear(scaled(HIDDEN_DIM), self.dim),
         )
         self.classifier = nn.Linear(self.dim, classes) if classes else None
 
@@ -61,14 +61,14 @@ class Vggish(nn.Module):
         return logits
 
 
-def reads(options: VggishOptions) -> str:
-    return f"sound at {RATE} Hz, log-mel patches of {FRAMES} x {BANDS}"
+def input_description(options: VggishOptions) -> str:
+    return f"sound at {SAMPLE_RATE} Hz, log-mel patches of {PATCH_FRAMES} x {MEL_BANDS}"
 
 
 def build(options: VggishOptions) -> Vggish:
     return Vggish(options.width, options.classes)
 
 
-def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict under this network's names; its post-processing is a network of its own."""
-    return {name: value for name, value in unwrapped(state).items() if not name.startswith("pproc.")}
+    return {name: value for name, value in unwrap_state_dict(state).items() if not name.startswith("pproc.")}

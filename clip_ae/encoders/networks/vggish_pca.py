@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from clip_ae.core.config.schema import VggishPcaOptions
 
 # Whitened values are clipped here before they become 0 ... 255.
-BOUND = 2.0
+QUANTIZE_LIMIT = 2.0
 
 
 class VggishPca(nn.Module):
@@ -34,10 +34,12 @@ class VggishPca(nn.Module):
     def forward(self, embeddings: Tensor) -> Tensor:
         whitened = (embeddings.float() - self.pca_means) @ self.pca_eigen_vectors.T
         # Cut off, not rounded: AudioSet's own code makes bytes of them so. torchvggish rounds.
-        return ((whitened.clamp(-BOUND, BOUND) + BOUND) * (255 / (2 * BOUND))).floor()
+        return (
+            (whitened.clamp(-QUANTIZE_LIMIT, QUANTIZE_LIMIT) + QUANTIZE_LIMIT) * (255 / (2 * QUANTIZE_LIMIT))
+        ).floor()
 
 
-def reads(options: VggishPcaOptions) -> str:
+def input_description(options: VggishPcaOptions) -> str:
     return "embeddings of VGGish"
 
 
@@ -45,7 +47,7 @@ def build(options: VggishPcaOptions) -> VggishPca:
     return VggishPca(options.dim)
 
 
-def convert(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
     """The published file holds numpy arrays, its means as a row or as a column."""
     arrays = {name: torch.as_tensor(value) for name, value in state.items()}
     return {name: value.flatten() if name == "pca_means" else value for name, value in arrays.items()}

@@ -8,19 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clip_ae.core.config.schema import Schedule
+from clip_ae.core.config.schema import PretrainSchedule
 from clip_ae.core.progress import track
 
 Tensors = dict[str, NDArray[Any]]
-Figures = dict[str, float]
+Metrics = dict[str, float]
 WEIGHT_DECAY = 0.02
 # Share of the steps in which the learning rate rises: the budget is too short for a long one.
-WARM_UP = 0.1
+WARMUP_FRACTION = 0.1
 # Share of the clips, the last ones, that no network learns from.
-HELD_OUT = 1 / 6
+HELD_OUT_FRACTION = 1 / 6
 
 
-class Clip(Protocol):
+class TrainingClip(Protocol):
     """A generated clip, drawn when asked for: uint8 frames [count, H, W, 3], sound [15360] at 16 kHz."""
 
     def frames(self, count: int) -> NDArray[np.uint8]: ...
@@ -31,9 +31,9 @@ class Clip(Protocol):
     def captions(self) -> tuple[str, ...]: ...
 
 
-def learnt_from(count: int) -> int:
+def count_training_clips(count: int) -> int:
     """How many of `count` clips are trained on."""
-    return count - max(1, round(count * HELD_OUT))
+    return count - max(1, round(count * HELD_OUT_FRACTION))
 
 
 def optimise(
@@ -45,7 +45,9 @@ def optimise(
 ) -> None:
     """AdamW under a one-cycle rate; `loss` takes the indices of a batch."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=len(batches), pct_start=WARM_UP)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning_rate, total_steps=len(batches), pct_start=WARMUP_FRACTION
+    )
     network.train()
     for batch in track(batches, label, unit="steps"):
         optimiser.zero_grad()
@@ -55,7 +57,7 @@ def optimise(
     network.eval()
 
 
-def shuffled(count: int, schedule: Schedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def make_batches(count: int, schedule: PretrainSchedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Full batches only: BatchNorm and a contrast both need company."""
     size = min(schedule.batch, count)
     orders = (rng.permutation(count) for _ in range(schedule.epochs))

@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
 from clip_ae.core.errors import UserError
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array
-from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
-from clip_ae.encoders.log_mel import log_mel
+from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
+from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish, vggish_pca
-from clip_ae.encoders.networks.state_dict import fit
+from clip_ae.encoders.networks.state_dict import load_tensors
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Audio:
+class AudioStream:
     """Samples [15600] at 16 kHz to features [dim]."""
 
     forward: Forward
@@ -32,17 +32,17 @@ class Audio:
     lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return log_mel(window)[None]
+        return compute_log_mel(window)[None]
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: AudioEncoder, networks: Sequence[Network], device: str) -> Audio:
-    options = read(VggishOptions, networks[0].about["vggish"], encoder.weights)
+def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str) -> AudioStream:
+    options = parse_dataclass(VggishOptions, networks[0].about["vggish"], encoder.weights)
     dtype = DTYPES[encoder.precision]
-    network = fit(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
-    embed = compiled(network.embed, encoder)
+    network = load_tensors(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
+    embed = compile_forward(network.embed, encoder)
     steps: list[nn.Module] = [nn.ReLU()] if encoder.relu else []
     if encoder.pca:
         steps.append(_pca(encoder.pca, networks[1], network.dim))
@@ -52,13 +52,13 @@ def build(encoder: AudioEncoder, networks: Sequence[Network], device: str) -> Au
         features: Tensor = finish(embed(patches.to(dtype)).float())
         return features
 
-    return Audio(forward, network.dim, device)
+    return AudioStream(forward, network.dim, device)
 
 
-def _pca(name: str, network: Network, dim: int) -> vggish_pca.VggishPca:
-    options = read(VggishPcaOptions, network.about["vggish_pca"], name)
+def _pca(name: str, network: NetworkWeights, dim: int) -> vggish_pca.VggishPca:
+    options = parse_dataclass(VggishPcaOptions, network.about["vggish_pca"], name)
     if options.dim != dim:
         raise UserError(
             f"weights.{name}.vggish_pca.dim: {options.dim}, but the network's embeddings have {dim} numbers"
         )
-    return fit(vggish_pca.build(options), network.tensors, name)
+    return load_tensors(vggish_pca.build(options), network.tensors, name)

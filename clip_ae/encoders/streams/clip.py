@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import ClipEncoder, ClipOptions
-from clip_ae.core.types import Network
-from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, evenly_placed
-from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
+from clip_ae.core.types import NetworkWeights
+from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, sample_frames
+from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
 from clip_ae.encoders.networks import clip
-from clip_ae.encoders.networks.state_dict import fit
-from clip_ae.encoders.normalize import clip_input
+from clip_ae.encoders.networks.state_dict import load_tensors
+from clip_ae.encoders.normalize import normalize_clip
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES = ("open_clip_torch",)
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipStream:
     """Frames [T, H, W, 3] to features [dim] of length 1: the mean of the frames' embeddings."""
 
     forward: Forward
@@ -34,22 +34,24 @@ class Clip:
     lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return centre_crop(evenly_placed(window, self.frames), self.short_side).copy()
+        return centre_crop(sample_frames(window, self.frames), self.short_side).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: ClipEncoder, networks: Sequence[Network], device: str) -> Clip:
+def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> ClipStream:
     about = networks[0].about
-    network = fit(clip.build(read(ClipOptions, about["clip"], encoder.weights)), networks[0].tensors, encoder.weights)
+    network = load_tensors(
+        clip.build(parse_dataclass(ClipOptions, about["clip"], encoder.weights)), networks[0].tensors, encoder.weights
+    )
     dtype = DTYPES[encoder.precision]
     tower: Any = network.visual.to(device, dtype)
-    embed = compiled(tower, encoder)
+    embed = compile_forward(tower, encoder)
     mean, std = about.get("mean", CLIP_MEAN), about.get("std", CLIP_STD)
 
     def forward(frames: Tensor) -> Tensor:
-        embeddings = embed(clip_input(frames, mean, std, dtype)).float()
+        embeddings = embed(normalize_clip(frames, mean, std, dtype)).float()
         return normalize(embeddings.unflatten(0, frames.shape[:2]).mean(dim=1), dim=-1)
 
-    return Clip(forward, tower.output_dim, clip.image_size(network), encoder.frames, device)
+    return ClipStream(forward, tower.output_dim, clip.get_image_size(network), encoder.frames, device)

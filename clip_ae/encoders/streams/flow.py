@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config.dataclass_config import read
-from clip_ae.core.config.registry import FLOWS, load
+from clip_ae.core.config.dataclass_config import parse_dataclass
+from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
 from clip_ae.core.config.schema import FlowEncoder, I3dOptions
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
-from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
-from clip_ae.encoders.networks.i3d_inference import ready
-from clip_ae.encoders.normalize import Flow, flow_input
+from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
+from clip_ae.encoders.networks.i3d_inference import inference_network
+from clip_ae.encoders.normalize import FlowFunction, normalize_flow
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES = ("opencv-contrib-python-headless", "torchvision")
@@ -26,7 +26,7 @@ LIBRARIES = ("opencv-contrib-python-headless", "torchvision")
 class FlowStream:
     """Frames [T + 1, H, W, 3] to features [dim]."""
 
-    flow: Flow
+    flow: FlowFunction
     # Whether flow is the device's work, many pairs at once, or that of the threads that read the videos.
     on_device: bool
     forward: Forward
@@ -56,16 +56,16 @@ class FlowStream:
         return self.forward(cropped.unflatten(0, (snippets, pairs)))
 
 
-def build(encoder: FlowEncoder, networks: Sequence[Network], device: str, without: int = 0) -> FlowStream:
+def build(encoder: FlowEncoder, networks: Sequence[NetworkWeights], device: str, without: int = 0) -> FlowStream:
     """A feature is what the last Inception modules read, where the network shall be `without` some."""
-    options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    options = parse_dataclass(I3dOptions, networks[0].about["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
-    network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compiled(partial(network.before, blocks=without) if without else network.features, encoder)
-    algorithm = load(FLOWS[encoder.algorithm])
+    network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
+    features = compile_forward(partial(network.before, blocks=without) if without else network.features, encoder)
+    algorithm = load_module(FLOW_ALGORITHMS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:
-        return features(flow_input(flow, encoder.bound, dtype))
+        return features(normalize_flow(flow, encoder.bound, dtype))
 
     flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
     return FlowStream(flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)

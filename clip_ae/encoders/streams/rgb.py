@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config.dataclass_config import read
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import I3dOptions, RgbEncoder
-from clip_ae.core.types import Network
+from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
-from clip_ae.encoders.inference import DTYPES, Forward, compiled, infer
-from clip_ae.encoders.networks.i3d_inference import ready
-from clip_ae.encoders.normalize import rgb_input
+from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
+from clip_ae.encoders.networks.i3d_inference import inference_network
+from clip_ae.encoders.normalize import normalize_rgb
 
 # Whose versions the features' record tells, beside torch's and av's.
 LIBRARIES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Rgb:
+class RgbStream:
     """Frames [T, H, W, 3] to features [dim]."""
 
     forward: Forward
@@ -38,14 +38,14 @@ class Rgb:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: RgbEncoder, networks: Sequence[Network], device: str, without: int = 0) -> Rgb:
+def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, without: int = 0) -> RgbStream:
     """A feature is what the last Inception modules read, where the network shall be `without` some."""
-    options = read(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    options = parse_dataclass(I3dOptions, networks[0].about["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
-    network = ready(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compiled(partial(network.before, blocks=without) if without else network.features, encoder)
+    network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
+    features = compile_forward(partial(network.before, blocks=without) if without else network.features, encoder)
 
     def forward(frames: Tensor) -> Tensor:
-        return features(rgb_input(frames, dtype))
+        return features(normalize_rgb(frames, dtype))
 
-    return Rgb(forward, network.dim, options.short_side, options.crop, device)
+    return RgbStream(forward, network.dim, options.short_side, options.crop, device)

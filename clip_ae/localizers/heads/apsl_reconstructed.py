@@ -12,47 +12,47 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clip_ae.core.config.methods import MAIN_STREAMS, Blueprint
-from clip_ae.localizers.batch import Tensors, Truth
-from clip_ae.localizers.head import Curves, Head, Outputs, StreamOutput
+from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
+from clip_ae.localizers.batch import StreamTensors, Targets
+from clip_ae.localizers.head import Curves, Head, StreamOutput, StreamOutputs
 from clip_ae.localizers.heads.tscn import Branch
-from clip_ae.losses.contrastive_loss import contrast
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.norm import norm
+from clip_ae.losses.contrastive_loss import contrastive_loss
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.norm import attention_norm_loss
 
 
 class ApslReconstructed(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1, "contrast": 0.05}
 
-    def __init__(self, blueprint: Blueprint, dims: Mapping[str, int]) -> None:
+    def __init__(self, blueprint: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__(blueprint, {"both": sum(dims.values())})
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs, blueprint.width, blueprint.dropout)
 
-    def forward(self, features: Tensors, mask: Tensors) -> dict[str, StreamOutput]:
+    def forward(self, features: StreamTensors, mask: StreamTensors) -> dict[str, StreamOutput]:
         """One output under both names. A snippet counts where both streams have it."""
         both = _both(mask)
-        x = torch.cat([features[name] for name in MAIN_STREAMS], dim=-1) * both[..., None]
-        return dict.fromkeys(MAIN_STREAMS, self.branches["both"](x, both))
+        x = torch.cat([features[name] for name in I3D_STREAMS], dim=-1) * both[..., None]
+        return dict.fromkeys(I3D_STREAMS, self.branches["both"](x, both))
 
-    def losses(self, outputs: Outputs, mask: Tensors, truth: Truth) -> dict[str, Tensor]:
+    def losses(self, outputs: StreamOutputs, mask: StreamTensors, truth: Targets) -> dict[str, Tensor]:
         return self.stream_losses(outputs["rgb"], _both(mask), truth)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         return {
-            "foreground": foreground(output.foreground, truth.labels),
-            "norm": norm(output.attention, mask),
-            "contrast": contrast(output.embedding, output.attention, truth.labels, mask),
+            "foreground": foreground_loss(output.foreground, truth.labels),
+            "norm": attention_norm_loss(output.attention, mask),
+            "contrast": contrastive_loss(output.embedding, output.attention, truth.labels, mask),
         }
 
-    def fuse(self, outputs: Outputs, mask: Tensors, rgb_weight: float) -> Curves:
+    def fuse(self, outputs: StreamOutputs, mask: StreamTensors, rgb_weight: float) -> Curves:
         return self.curves(outputs["rgb"], _both(mask))
 
 
-def _both(mask: Tensors) -> Tensor:
+def _both(mask: StreamTensors) -> Tensor:
     return mask["rgb"] & mask["flow"]
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> ApslReconstructed:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> ApslReconstructed:
     return ApslReconstructed(blueprint, dims)

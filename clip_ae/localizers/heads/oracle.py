@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Truth
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Targets
 from clip_ae.localizers.embedding import Embedding
 from clip_ae.localizers.head import Curves, Head, StreamOutput
-from clip_ae.losses.classification import classification
-from clip_ae.losses.extent import extent
+from clip_ae.losses.classification import classification_loss
+from clip_ae.losses.extent import extent_loss
 
 
 class Branch(nn.Module):
@@ -33,20 +33,20 @@ class Branch(nn.Module):
         embedding = self.embedding(x)
         cas = self.classifier(self.dropout(embedding))
         attention = cas.sigmoid().amax(dim=-1) * mask
-        return StreamOutput(embedding, cas, attention, attended(cas, mask))
+        return StreamOutput(embedding, cas, attention, pool_class_logits(cas, mask))
 
 
 class Oracle(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"extent": 1.0, "classification": 1.0}
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs, blueprint.width, blueprint.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         assert truth.extents is not None
         return {
-            "extent": extent(output.cas, truth.extents, mask),
-            "classification": classification(output.foreground, truth.labels),
+            "extent": extent_loss(output.cas, truth.extents, mask),
+            "classification": classification_loss(output.foreground, truth.labels),
         }
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -58,12 +58,12 @@ class Oracle(Head):
         return Curves(mask.to(found.activation.dtype), found.activation, found.scores)
 
 
-def attended(cas: Tensor, mask: Tensor) -> Tensor:
+def pool_class_logits(cas: Tensor, mask: Tensor) -> Tensor:
     """v [B, C] of cas [B, T, C]; a softmax of log p is p / sum p even where every p is tiny."""
     real = mask[..., None]
     share = F.logsigmoid(cas).masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
     return (share * cas).sum(dim=1)
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Oracle:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Oracle:
     return Oracle(blueprint, dims)

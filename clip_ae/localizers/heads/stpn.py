@@ -12,13 +12,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Truth
-from clip_ae.localizers.head import Head, StreamOutput, attention_of
-from clip_ae.losses.classification import classification
-from clip_ae.losses.sparsity import sparsity
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Targets
+from clip_ae.localizers.head import Head, StreamOutput, masked_sigmoid
+from clip_ae.losses.classification import classification_loss
+from clip_ae.losses.sparsity import sparsity_loss
 
-HIDDEN = 256
+HIDDEN_DIM = 256
 
 
 class Branch(nn.Module):
@@ -27,12 +27,12 @@ class Branch(nn.Module):
     def __init__(self, dim: int, classes: int) -> None:
         super().__init__()
         self.width = dim
-        self.attention = nn.Sequential(nn.Linear(dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        self.attention = nn.Sequential(nn.Linear(dim, HIDDEN_DIM), nn.ReLU(), nn.Linear(HIDDEN_DIM, 1))
         # No bias: then a video's logit is the mean of its attended activations.
         self.classifier = nn.Linear(dim, classes, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
-        attention = attention_of(self.attention(x), mask)
+        attention = masked_sigmoid(self.attention(x), mask)
         pooled = (attention[..., None] * x).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         return StreamOutput(x, self.classifier(x), attention, self.classifier(pooled))
 
@@ -40,18 +40,18 @@ class Branch(nn.Module):
 class Stpn(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"classification": 1.0, "sparsity": 1e-4}
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         return {
-            "classification": classification(output.foreground, truth.labels),
-            "sparsity": sparsity(output.attention, mask),
+            "classification": classification_loss(output.foreground, truth.labels),
+            "sparsity": sparsity_loss(output.attention, mask),
         }
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Stpn:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Stpn:
     return Stpn(blueprint, dims)

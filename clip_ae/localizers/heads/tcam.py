@@ -18,18 +18,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.attention import attend
-from clip_ae.localizers.batch import Truth
+from clip_ae.localizers.batch import Targets
 from clip_ae.localizers.head import Curves, Head, StreamOutput
 from clip_ae.localizers.pooling import attention_pool
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.separation import separation
-from clip_ae.losses.triplet import triplet
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.separation import separation_loss
+from clip_ae.losses.triplet import triplet_loss
 
-WIDTH, HALF, INNER = 256, 128, 64
+WIDTH, HALF_WIDTH, NONLOCAL_WIDTH = 256, 128, 64
 DROPOUT = 0.5
-TINY = 1e-12
+EPSILON = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class MultiDilation(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        dilated = [nn.Conv1d(WIDTH, HALF // 4, 3, padding=d, dilation=d) for d in (1, 2, 3)]
-        convolutions = nn.ModuleList([*dilated, nn.Conv1d(WIDTH, HALF // 4, 1)])
+        dilated = [nn.Conv1d(WIDTH, HALF_WIDTH // 4, 3, padding=d, dilation=d) for d in (1, 2, 3)]
+        convolutions = nn.ModuleList([*dilated, nn.Conv1d(WIDTH, HALF_WIDTH // 4, 1)])
         self.convolutions: Iterable[nn.Conv1d] = convolutions  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ class NonLocal(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.theta, self.phi, self.g = (nn.Linear(HALF, INNER) for _ in range(3))
-        self.back = nn.Linear(INNER, HALF)
+        self.theta, self.phi, self.g = (nn.Linear(HALF_WIDTH, NONLOCAL_WIDTH) for _ in range(3))
+        self.back = nn.Linear(NONLOCAL_WIDTH, HALF_WIDTH)
         nn.init.zeros_(self.back.weight)
         nn.init.zeros_(self.back.bias)
 
@@ -75,9 +75,9 @@ class Branch(nn.Module):
         self.width = WIDTH
         self.dropout = nn.Dropout1d(DROPOUT)
         self.embedding = nn.Conv1d(dim, WIDTH, kernel_size=3, padding=1)
-        self.local, self.narrow, self.everywhere = MultiDilation(), nn.Linear(WIDTH, HALF), NonLocal()
-        self.classifier = nn.Linear(2 * HALF, classes)
-        self.attention = nn.Sequential(MultiDilation(), nn.Linear(HALF, 1))
+        self.local, self.narrow, self.everywhere = MultiDilation(), nn.Linear(WIDTH, HALF_WIDTH), NonLocal()
+        self.classifier = nn.Linear(2 * HALF_WIDTH, classes)
+        self.attention = nn.Sequential(MultiDilation(), nn.Linear(HALF_WIDTH, 1))
 
     def forward(self, x: Tensor, mask: Tensor) -> TcamOutput:
         real = mask[..., None]
@@ -93,16 +93,16 @@ class Branch(nn.Module):
 class Tcam(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "separation": 1.0, "triplet": 0.0}
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         assert isinstance(output, TcamOutput)
         pooled = attention_pool(output.embedding, output.attention)
         return {
-            "foreground": foreground(output.foreground, truth.labels),
-            "separation": separation(output.cas, output.fused, truth.labels, mask),
-            "triplet": triplet(pooled, truth.labels, mask.any(dim=1)),
+            "foreground": foreground_loss(output.foreground, truth.labels),
+            "separation": separation_loss(output.cas, output.fused, truth.labels, mask),
+            "triplet": triplet_loss(pooled, truth.labels, mask.any(dim=1)),
         }
 
     def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
@@ -113,9 +113,9 @@ class Tcam(Head):
         real = mask[..., None]
         low = output.cas.masked_fill(~real, torch.inf).amin(dim=1, keepdim=True)
         high = output.cas.masked_fill(~real, -torch.inf).amax(dim=1, keepdim=True)
-        activation = ((output.cas - low) / (high - low).clamp(min=TINY)).masked_fill(~real, 0.0)
+        activation = ((output.cas - low) / (high - low).clamp(min=EPSILON)).masked_fill(~real, 0.0)
         return Curves(mask.to(activation.dtype), activation, self.probabilities(output.foreground))
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Tcam:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Tcam:
     return Tcam(blueprint, dims)

@@ -13,13 +13,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Truth
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Targets
 from clip_ae.localizers.embedding import Embedding
-from clip_ae.localizers.head import Head, StreamOutput, attention_of
+from clip_ae.localizers.head import Head, StreamOutput, masked_sigmoid
 from clip_ae.localizers.pooling import attention_pool
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.norm import norm
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
@@ -32,7 +32,7 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
-        attention = attention_of(self.attention(embedding), mask)
+        attention = masked_sigmoid(self.attention(embedding), mask)
         dropped = self.dropout(embedding)
         pooled = attention_pool(dropped, attention)
         return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(pooled))
@@ -41,12 +41,15 @@ class Branch(nn.Module):
 class Tscn(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1}
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs, blueprint.width, blueprint.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
-        return {"foreground": foreground(output.foreground, truth.labels), "norm": norm(output.attention, mask)}
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+        return {
+            "foreground": foreground_loss(output.foreground, truth.labels),
+            "norm": attention_norm_loss(output.attention, mask),
+        }
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> Tscn:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Tscn:
     return Tscn(blueprint, dims)

@@ -12,15 +12,15 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Truth
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Targets
 from clip_ae.localizers.embedding import Embedding
-from clip_ae.localizers.head import Head, StreamOutput, attention_of
+from clip_ae.localizers.head import Head, StreamOutput, masked_sigmoid
 from clip_ae.localizers.pooling import attention_pool
-from clip_ae.losses.background import background
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.guide import guide
-from clip_ae.losses.norm import norm
+from clip_ae.losses.background import background_loss
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.guide import guide_loss
+from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
@@ -33,7 +33,7 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
-        attention = attention_of(self.attention(embedding), mask)
+        attention = masked_sigmoid(self.attention(embedding), mask)
         dropped = self.dropout(embedding)
         fg, bg = attention_pool(dropped, attention), attention_pool(dropped, (1 - attention) * mask)
         return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(fg), self.classifier(bg))
@@ -44,18 +44,18 @@ class UgctHead(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "background": 0.03, "norm": 0.1, "guide": 0.1}
     has_background: ClassVar[bool] = True
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs, blueprint.width, blueprint.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         assert output.background is not None
         return {
-            "foreground": foreground(output.foreground, truth.labels),
-            "background": background(output.background),
-            "norm": norm(output.attention, mask),
-            "guide": guide(output.attention, output.cas.softmax(dim=-1), truth.labels, mask),
+            "foreground": foreground_loss(output.foreground, truth.labels),
+            "background": background_loss(output.background),
+            "norm": attention_norm_loss(output.attention, mask),
+            "guide": guide_loss(output.attention, output.cas.softmax(dim=-1), truth.labels, mask),
         }
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> UgctHead:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> UgctHead:
     return UgctHead(blueprint, dims)

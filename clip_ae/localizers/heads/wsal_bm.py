@@ -14,17 +14,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Truth
-from clip_ae.localizers.head import Head, StreamOutput, attention_of
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Targets
+from clip_ae.localizers.head import Head, StreamOutput, masked_sigmoid
 from clip_ae.localizers.pooling import attention_pool
-from clip_ae.losses.background import background
-from clip_ae.losses.clustering import clustering
-from clip_ae.losses.foreground import foreground
-from clip_ae.losses.guide import guide
+from clip_ae.losses.background import background_loss
+from clip_ae.losses.clustering import clustering_loss
+from clip_ae.losses.foreground import foreground_loss
+from clip_ae.losses.guide import guide_loss
 from clip_ae.losses.smoothing import smooth
 
-HIDDEN = 256
+HIDDEN_DIM = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,12 @@ class Branch(nn.Module):
     def __init__(self, dim: int, outputs: int) -> None:
         super().__init__()
         self.width = dim
-        self.attention = nn.Sequential(nn.Linear(dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        self.attention = nn.Sequential(nn.Linear(dim, HIDDEN_DIM), nn.ReLU(), nn.Linear(HIDDEN_DIM, 1))
         self.classifier = nn.Linear(dim, outputs)
         self.sides = nn.Linear(dim, 2, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> WsalBmOutput:
-        attention = attention_of(self.attention(x), mask)
+        attention = masked_sigmoid(self.attention(x), mask)
         pooled = [attention_pool(x, a) for a in (attention, (1 - attention) * mask)]
         fg, bg = (self.classifier(f) for f in pooled)
         sides = self.sides(torch.stack(pooled, dim=1))
@@ -60,20 +60,20 @@ class WsalBm(Head):
     }
     has_background: ClassVar[bool] = True
 
-    def branch(self, dim: int, outputs: int, blueprint: Blueprint) -> Branch:
+    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
         return Branch(dim, outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Truth) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
         assert isinstance(output, WsalBmOutput)
         assert output.background is not None
         share = smooth(output.cas.softmax(dim=-1), mask)
         return {
-            "foreground": foreground(output.foreground, truth.labels),
-            "background": background(output.background),
-            "guide": guide(output.attention, share, truth.labels, mask),
-            "clustering": clustering(output.sides),
+            "foreground": foreground_loss(output.foreground, truth.labels),
+            "background": background_loss(output.background),
+            "guide": guide_loss(output.attention, share, truth.labels, mask),
+            "clustering": clustering_loss(output.sides),
         }
 
 
-def build(blueprint: Blueprint, dims: Mapping[str, int]) -> WsalBm:
+def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> WsalBm:
     return WsalBm(blueprint, dims)

@@ -5,36 +5,36 @@ from html import escape
 from statistics import fmean
 from typing import Any
 
-from clip_ae.core.config.schema import MAPPINGS
-from clip_ae.core.tiou_ranges import by_width
-from clip_ae.pages.page import paragraph, scrolling, table
-from clip_ae.pages.report.scores import Results
-from clip_ae.pages.text_table import percent
+from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.tiou_ranges import sort_by_width
+from clip_ae.pages.page import render_html_table, render_paragraph, wrap_scrollable
+from clip_ae.pages.report.scores import ResultsBySeed
+from clip_ae.pages.text_table import format_percent
 
 
-def clusters(results: Results) -> str:
+def render_clusters(results: ResultsBySeed) -> str:
     """The matrix is the first seed's, as clusters of different seeds have nothing to do with each other."""
     first = next(iter(results.values()))
-    ranges = by_width(first["average"])
+    ranges = sort_by_width(first["average"])
     mappings = [
-        [name, *(percent(fmean(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
-        for name in MAPPINGS
+        [name, *(format_percent(fmean(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
+        for name in CLUSTER_MAPPINGS
     ]
     return "".join(
         [
-            paragraph("How many training videos of each class lie in each cluster, first seed, last round."),
-            matrix(first["mapping"]["contingency"]),
-            table(
+            render_paragraph("How many training videos of each class lie in each cluster, first seed, last round."),
+            render_contingency(first["mapping"]["contingency"]),
+            render_html_table(
                 "Every round, mean over the seeds",
                 ["round", "purity, %", "NMI", "ARI", "classes covered", "smallest", "largest"],
                 _rounds(results),
             ),
-            table("mAP by the rule that names clusters, %", ["rule", *ranges], mappings),
+            render_html_table("mAP by the rule that names clusters, %", ["rule", *ranges], mappings),
         ]
     )
 
 
-def matrix(contingency: Mapping[str, Mapping[str, float]]) -> str:
+def render_contingency(contingency: Mapping[str, Mapping[str, float]]) -> str:
     """Rows in the order of the classes that they mostly are, so that good clusters lie on a diagonal."""
     classes = sorted({name for row in contingency.values() for name in row})
     most = max((count for row in contingency.values() for count in row.values()), default=1)
@@ -49,7 +49,7 @@ def matrix(contingency: Mapping[str, Mapping[str, float]]) -> str:
         for cluster in sorted(contingency, key=main)
     )
     content = f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return scrolling(content, "clusters and classes")
+    return wrap_scrollable(content, "clusters and classes")
 
 
 def _cells(row: Mapping[str, float], classes: Sequence[str], most: float) -> str:
@@ -58,7 +58,7 @@ def _cells(row: Mapping[str, float], classes: Sequence[str], most: float) -> str
     )
 
 
-def _rounds(results: Results) -> list[list[str]]:
+def _rounds(results: ResultsBySeed) -> list[list[str]]:
     def mean(number: int, name: str) -> float:
         return fmean(r["rounds"][number][name] for r in results.values())
 
@@ -66,7 +66,7 @@ def _rounds(results: Results) -> list[list[str]]:
     return [
         [
             str(k),
-            percent(mean(k, "purity")),
+            format_percent(mean(k, "purity")),
             *(f"{mean(k, name):.3f}" for name in ("nmi", "ari")),
             f"{mean(k, 'covered'):.1f} of {mean(k, 'classes'):g}",
             *(f"{mean(k, name):.1f}" for name in ("smallest", "largest")),

@@ -4,34 +4,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_ae.pages import charts
-from clip_ae.pages.page import heading, paragraph, table
-from clip_ae.pages.text_table import percent
+from clip_ae.pages.page import render_heading, render_html_table, render_paragraph
+from clip_ae.pages.text_table import format_percent
 
-Names = Mapping[str, Sequence[Mapping[str, Any]]]
+ClusterNames = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def named(sizes: Mapping[str, int], names: Names, curve: Mapping[int, float], best: int) -> str:
+def render_cluster_names(sizes: Mapping[str, int], names: ClusterNames, curve: Mapping[int, float], best: int) -> str:
     """Of the first seed, whose detections are shown; sizes are training videos."""
     lead = "The best names of the vocabulary, by CLIP: guesses, whose shares add up to 100 % over all its words."
     header = ["cluster", "training videos", *(["it may be"] if names else [])]
     rows = [[name, str(size), *([_guesses(names.get(name, ()))] if names else [])] for name, size in sizes.items()]
     return "".join(
         [
-            paragraph(lead) if names else "",
-            table("First seed, last round", header, rows, text=True),
+            render_paragraph(lead) if names else "",
+            render_html_table("First seed, last round", header, rows, text=True),
             _number(curve, best) if curve else "",
         ]
     )
 
 
 def _guesses(guesses: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{guess['name']} {percent(guess['score'])} %" for guess in guesses) or "found in no video"
+    return ", ".join(f"{guess['name']} {format_percent(guess['score'])} %" for guess in guesses) or "found in no video"
 
 
 def _number(curve: Mapping[int, float], best: int) -> str:
     words = f"mean silhouette of 2 to {max(curve)} clusters; the highest, {curve[best]:.3f}, is that of {best}"
     return (
-        heading("How many clusters")
-        + paragraph(f"The number was left open; {words}.")
-        + charts.curves({"silhouette": list(curve.items())}, words)
+        render_heading("How many clusters")
+        + render_paragraph(f"The number was left open; {words}.")
+        + charts.render_curves({"silhouette": list(curve.items())}, words)
     )

@@ -5,15 +5,15 @@ from typing import Any
 
 from clip_ae.core.types import Detection
 
-Moments = Mapping[str, Sequence[Detection]]
+MomentsByText = Mapping[str, Sequence[Detection]]
 # Of all texts together, about 1 MB.
-MOMENTS = 40_000
+MAX_MOMENTS = 40_000
 
 
-def packed(moments: Moments, videos: Sequence[str]) -> list[Any]:
+def pack_moments(moments: MomentsByText, videos: Sequence[str]) -> list[Any]:
     """[[text, [[place in videos, start, stop, score], ...the best first]], ...]; of videos that are not shown none."""
     place = {video_id: i for i, video_id in enumerate(videos)}
-    keep = max(1, MOMENTS // max(1, len(moments)))
+    keep = max(1, MAX_MOMENTS // max(1, len(moments)))
     return [[text, _best([m for m in listed if m.video_id in place], place, keep)] for text, listed in moments.items()]
 
 
@@ -22,7 +22,7 @@ def _best(moments: Sequence[Detection], place: Mapping[str, int], keep: int) -> 
     return [[place[m.video_id], round(m.start, 1), round(m.stop, 1), float(f"{m.score:.3g}")] for m in best]
 
 
-def box() -> str:
+def render_search_box() -> str:
     """The script fills the list beneath with the texts that fit what is typed."""
     return (
         '<div class="suggest"><label>looks like <input id="wanted" type="search" role="combobox" aria-expanded="false" '
@@ -32,5 +32,5 @@ def box() -> str:
     )
 
 
-def legend() -> str:
+def render_search_legend() -> str:
     return '<span><i class="moment"></i>looks like what is searched, with a score</span>'

@@ -3,22 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clip_ae.core.provenance import Record
-from clip_ae.pages.page import figures, folded, table
+from clip_ae.core.provenance import Provenance
+from clip_ae.pages.page import render_html_table, render_key_numbers, wrap_collapsible
 
 STATUSES = ("ok", "partial", "failed", "missing")
 
 
-def sources(catalog: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]], record: Record) -> str:
+def render_sources(
+    catalog: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]], record: Provenance
+) -> str:
     statuses = [row["status"] for row in catalog]
     counts = {f"videos {status}": str(statuses.count(status)) for status in STATUSES}
     rows = [(r["video_id"], r["stage"], r["kind"], r["message"]) for r in failed]
-    trouble = table("What gave trouble", ["video", "stage", "kind", "message"], rows, text=True) if rows else ""
-    return "".join([figures(counts), trouble, _origin(record)])
+    trouble = (
+        render_html_table("What gave trouble", ["video", "stage", "kind", "message"], rows, text=True) if rows else ""
+    )
+    return "".join([render_key_numbers(counts), trouble, _origin(record)])
 
 
-def _origin(record: Record) -> str:
+def _origin(record: Provenance) -> str:
     """In full it stands in the page as JSON."""
     rows = [("code", record.code), *record.inputs.items(), *record.versions.items()]
-    digests = table("Digests of code and inputs", ["what", "digest or version"], rows, text=True)
-    return folded("What made this page", digests)
+    digests = render_html_table("Digests of code and inputs", ["what", "digest or version"], rows, text=True)
+    return wrap_collapsible("What made this page", digests)

@@ -17,24 +17,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clip_ae.core.timeline import Grid
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages import charts
 from clip_ae.pages.report import search
 
 # The page stays below 8 MB up to 5,000 videos, ActivityNet's: so many detections and points of curves in all, ...
-DETECTIONS, POINTS = 100_000, 2_500_000
+MAX_DETECTIONS, MAX_POINTS = 100_000, 2_500_000
 # ... where moments take the room of points, ...
-POINTS_OF_A_MOMENT = 20
+POINTS_PER_MOMENT = 20
 # ... and never more of one video than its picture can show.
-DETECTIONS_EACH, POINTS_EACH, ACTIVATIONS_EACH = 200, 600, 3
+MAX_VIDEO_DETECTIONS, MAX_VIDEO_POINTS, MAX_VIDEO_ACTIVATIONS = 200, 600, 3
 # A room's noise, in dB of full scale, is where loudness begins.
-QUIET = -60.0
-Label = tuple[str, str | None]
+MIN_LOUDNESS_DB = -60.0
+PageLabel = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class Shown:
+class VideoEntry:
     """One video, as it is known. Detections have their own labels, clusters where classes were not told."""
 
     video_id: str
@@ -48,14 +48,19 @@ class Shown:
     file: str | None = None
 
 
-def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid, moments: search.Moments | None = None) -> str:
+def build_page_data(
+    videos: Sequence[VideoEntry],
+    names: Mapping[str, str],
+    grid: SnippetGrid,
+    moments: search.MomentsByText | None = None,
+) -> str:
     """The JSON text; names are the classes of clusters, where there are any."""
     labels = _labels(videos, names)
     place = {label: i for i, label in enumerate(labels)}
-    keep = min(DETECTIONS_EACH, max(1, DETECTIONS // max(1, len(videos))))
-    texts = search.packed(moments, [v.video_id for v in videos]) if moments else []
-    room = POINTS - POINTS_OF_A_MOMENT * sum(len(found) for _, found in texts)
-    points = min(POINTS_EACH, max(20, room // (max(1, len(videos)) * (2 + ACTIVATIONS_EACH))))
+    keep = min(MAX_VIDEO_DETECTIONS, max(1, MAX_DETECTIONS // max(1, len(videos))))
+    texts = search.pack_moments(moments, [v.video_id for v in videos]) if moments else []
+    room = MAX_POINTS - POINTS_PER_MOMENT * sum(len(found) for _, found in texts)
+    points = min(MAX_VIDEO_POINTS, max(20, room // (max(1, len(videos)) * (2 + MAX_VIDEO_ACTIVATIONS))))
 
     def of(label: str) -> int:
         return place[_named(label, names)]
@@ -76,12 +81,12 @@ def data(videos: Sequence[Shown], names: Mapping[str, str], grid: Grid, moments:
         }
         for v in videos
     ]
-    colours = charts.colours(sorted({name for name, _ in labels}))
+    colours = charts.assign_colours(sorted({name for name, _ in labels}))
     content = {"labels": labels, "colours": colours, "videos": packed, **({"texts": texts} if texts else {})}
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def timelines(shown: Sequence[Shown], *, searched: bool = False) -> str:
+def render_timelines(shown: Sequence[VideoEntry], *, searched: bool = False) -> str:
     """The controls and the places that the script fills; `searched` where there are moments to search."""
     orders = {"name": "name", "longest": "longest first"}
     if any(v.ap is not None for v in shown):
@@ -90,14 +95,14 @@ def timelines(shown: Sequence[Shown], *, searched: bool = False) -> str:
     marks = '<span><i class="truth"></i>annotated</span>' if any(v.truth for v in shown) else ""
     return (
         "<noscript><p>Timelines are drawn by the page's script, which is switched off here.</p></noscript>"
-        f'<form class="controls" id="controls" hidden>{search.box() if searched else ""}'
+        f'<form class="controls" id="controls" hidden>{search.render_search_box() if searched else ""}'
         '<label>video <input id="search" type="search" placeholder="part of its name"></label>'
         '<label>class <select id="class"><option value="">all</option></select></label>'
         f'<label>order <select id="order">{order}</select></label>'
         '<label class="wide">score <input id="score" type="range" min="0" max="1000" value="0"></label>'
         '<output id="told" for="search class order score" aria-live="polite"></output></form>'
         f'<p class="legend">{marks}<span><i class="found"></i>found, the fainter the lower its score</span>'
-        f"{search.legend() if searched else ''}</p>"
+        f"{search.render_search_legend() if searched else ''}</p>"
         '<div id="list"></div>'
         '<aside id="player" aria-label="video" hidden><header><b></b><button type="button">Close</button></header>'
         '<video controls playsinline preload="metadata"></video><p class="note" role="status"></p>'
@@ -106,37 +111,37 @@ def timelines(shown: Sequence[Shown], *, searched: bool = False) -> str:
     )
 
 
-def _labels(videos: Sequence[Shown], names: Mapping[str, str]) -> list[Label]:
+def _labels(videos: Sequence[VideoEntry], names: Mapping[str, str]) -> list[PageLabel]:
     """Annotated classes, then what detections and curves carry."""
-    classes: list[Label] = [(name, None) for name in sorted({i.label for v in videos for i in v.truth})]
+    classes: list[PageLabel] = [(name, None) for name in sorted({i.label for v in videos for i in v.truth})]
     carried = {label for v in videos for label in (*(d.label for d in v.found), *v.activation)}
     return list(dict.fromkeys([*classes, *(_named(label, names) for label in sorted(carried))]))
 
 
-def _named(label: str, names: Mapping[str, str]) -> Label:
+def _named(label: str, names: Mapping[str, str]) -> PageLabel:
     """A class that was told is named by itself."""
     name = names.get(label, label)
     return (name, None if name == label else label)
 
 
-def _curves(video: Shown, grid: Grid, points: int, of: Callable[[str], int]) -> dict[str, Any]:
+def _curves(video: VideoEntry, grid: SnippetGrid, points: int, of: Callable[[str], int]) -> dict[str, Any]:
     """At most so many points: of neighbours the highest, as peaks are what detections are made of."""
     chunk = max(1, math.ceil(len(video.attention) / points))
-    strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:ACTIVATIONS_EACH]
+    strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:MAX_VIDEO_ACTIVATIONS]
     return {
         "first": round(grid.centre((chunk - 1) / 2), 4),
         "step": round(chunk * grid.step, 4),
-        "attention": curve(video.attention, chunk),
-        "activation": {of(name): curve(video.activation[name], chunk) for name in strongest},
-        "loudness": curve([_level(v) for v in video.loudness], chunk) if video.loudness else None,
+        "attention": encode_curve(video.attention, chunk),
+        "activation": {of(name): encode_curve(video.activation[name], chunk) for name in strongest},
+        "loudness": encode_curve([_level(v) for v in video.loudness], chunk) if video.loudness else None,
     }
 
 
-def curve(values: Sequence[float], chunk: int = 1) -> str:
+def encode_curve(values: Sequence[float], chunk: int = 1) -> str:
     """Values in 0 ... 1, a byte for each chunk of them."""
     highest = (max(values[k : k + chunk]) for k in range(0, len(values), chunk))
     return base64.b64encode(bytes(round(255 * min(1.0, max(0.0, v))) for v in highest)).decode()
 
 
 def _level(loudness: float | None) -> float:
-    return 0.0 if loudness is None else 1 - max(loudness, QUIET) / QUIET
+    return 0.0 if loudness is None else 1 - max(loudness, MIN_LOUDNESS_DB) / MIN_LOUDNESS_DB

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import leaves
+from clip_ae.core.config.dataclass_config import iterate_keys
 from clip_ae.core.config.schema import Config
 from clip_ae.core.errors import UserError
-from clip_ae.core.sharding import demo_subsets
-from clip_ae.core.tiou_ranges import ranges
+from clip_ae.core.sharding import list_demo_subsets
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.tools import schema
 from clip_ae.workflow.config_files import read_config_file
 
@@ -35,7 +35,7 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
 
 def test_the_schema_file_is_what_the_dataclasses_say() -> None:
     kept = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
-    assert kept == schema.text(), "run `make schema`"
+    assert kept == schema.build_schema_text(), "run `make schema`"
 
 
 def test_every_key_stands_in_config_yaml() -> None:
@@ -46,7 +46,9 @@ def test_every_key_stands_in_config_yaml() -> None:
     text = (ROOT / "config.yaml").read_text(encoding="utf-8") + (ROOT / "docs/simulation.md").read_text().replace(
         "`", ":"
     )
-    keys = {leaf.path.split(".")[-1] for leaf in leaves(Config)} | set(json_keys(json.loads(schema.text())))
+    keys = {leaf.path.split(".")[-1] for leaf in iterate_keys(Config)} | set(
+        json_keys(json.loads(schema.build_schema_text()))
+    )
     assert not [k for k in keys if f"{k}:" not in text]
 
 
@@ -243,15 +245,15 @@ def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
 
 def test_averages_hold_the_thresholds_between_their_ends() -> None:
     tiou = (0.1, 0.3, 0.4, 0.5, 0.7)
-    assert ranges(("0.3:0.5",), tiou) == {"0.3:0.5": (0.3, 0.4, 0.5)}
-    assert ranges((), tiou) == {"0.1:0.7": tiou}
+    assert parse_tiou_ranges(("0.3:0.5",), tiou) == {"0.3:0.5": (0.3, 0.4, 0.5)}
+    assert parse_tiou_ranges((), tiou) == {"0.1:0.7": tiou}
     for text in ("0.3:0.6", "0.5:0.3", "0.3", "low:high"):
         with pytest.raises(UserError, match="both ends in tiou"):
-            ranges((text,), tiou)
+            parse_tiou_ranges((text,), tiou)
 
 
 def test_demo_ids_are_known_before_anything_is_drawn() -> None:
-    subsets = demo_subsets(5, 2)
+    subsets = list_demo_subsets(5, 2)
     assert list(subsets.values()) == ["training"] * 5 + ["validation"] * 2
 
 
@@ -273,10 +275,10 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, words: 
 
 
 def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
-    from clip_ae.encoders.pretraining.classification import FLOW
+    from clip_ae.encoders.pretraining.classification import DEMO_FLOW_ENCODER
 
     flow = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].encoders.flow  # type: ignore[union-attr]
-    assert (flow.algorithm, flow.bound) == (FLOW.algorithm, FLOW.bound)  # type: ignore[union-attr]
+    assert (flow.algorithm, flow.bound) == (DEMO_FLOW_ENCODER.algorithm, DEMO_FLOW_ENCODER.bound)  # type: ignore[union-attr]
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:

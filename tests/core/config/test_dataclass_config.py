@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.config.dataclass_config import assign, canonical, key, leaves, plain, read, schema
+from clip_ae.core.config.dataclass_config import (
+    apply_assignment,
+    build_json_schema,
+    iterate_keys,
+    key,
+    parse_dataclass,
+    to_canonical_json,
+    to_plain_data,
+)
 from clip_ae.core.errors import UserError
 
 
@@ -53,7 +61,7 @@ class Outer:
 )
 def test_every_mistake_names_its_key(data: object, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        read(Outer, data)
+        parse_dataclass(Outer, data)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -71,24 +79,24 @@ outers = st.builds(
 
 @given(outers)
 def test_plain_and_read_are_inverse_and_the_schema_accepts(value: Outer) -> None:
-    data = json.loads(canonical(value))
-    assert read(Outer, data) == value
-    jsonschema.validate(data, schema(Outer))
+    data = json.loads(to_canonical_json(value))
+    assert parse_dataclass(Outer, data) == value
+    jsonschema.validate(data, build_json_schema(Outer))
 
 
 def test_schema_refuses_what_read_refuses() -> None:
     for data in ({"count": 0}, {"count": 1, "x": 1}, {}, {"count": 1, "inner": {"kind": "c"}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(data, schema(Outer))
+            jsonschema.validate(data, build_json_schema(Outer))
 
 
 def test_canonical_ignores_order_and_absent_options() -> None:
-    assert canonical({"b": 1, "a": {"d": 1.0, "c": 2}}) == canonical({"a": {"c": 2, "d": 1.0}, "b": 1})
-    assert "maybe" not in plain(Outer(1))
+    assert to_canonical_json({"b": 1, "a": {"d": 1.0, "c": 2}}) == to_canonical_json({"a": {"c": 2, "d": 1.0}, "b": 1})
+    assert "maybe" not in to_plain_data(Outer(1))
 
 
 def test_leaves_lists_every_leaf() -> None:
-    found = {leaf.path: leaf.default for leaf in leaves(Outer)}
+    found = {leaf.path: leaf.default for leaf in iterate_keys(Outer)}
     assert found == {
         "count": None, "inner.rate": 0.5, "inner.kind": "a", "many": [1.0], "named": {}, "maybe": None, "flag": True,
     }  # fmt: skip
@@ -97,4 +105,4 @@ def test_leaves_lists_every_leaf() -> None:
 @pytest.mark.parametrize(("data", "assignment"), [([], "a=1"), ({"a": 5}, "a.b=1"), ({"a": [1]}, "a.b.c=1")])
 def test_a_key_below_what_has_none_is_a_users_mistake(data: Any, assignment: str) -> None:
     with pytest.raises(UserError, match=r"no key '[a-c]' can be set where there is"):
-        assign(data, assignment)
+        apply_assignment(data, assignment)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import assign, canonical, read, show
+from clip_ae.core.config.dataclass_config import abbreviate, apply_assignment, parse_dataclass, to_canonical_json
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import ClipAeError, UserError
 from clip_ae.workflow.config_files import read_config_file
@@ -70,7 +70,7 @@ def doubled(times: int) -> list[Any]:
 def read_or_refused(data: Any) -> None:
     """What is read can be written down."""
     with contextlib.suppress(ClipAeError):
-        canonical(load_config(data)).encode()
+        to_canonical_json(load_config(data)).encode()
 
 
 @UNHURRIED
@@ -103,16 +103,16 @@ def test_what_has_no_end_is_refused_at_once(path: tuple[Any, ...], value: Any) -
 def test_any_assignment(path: str, text: str) -> None:
     data: dict[str, Any] = {}
     with contextlib.suppress(ClipAeError):
-        assign(data, f"{path}={text}")
-        read(ExtractSpec, data, "--cfg")
+        apply_assignment(data, f"{path}={text}")
+        parse_dataclass(ExtractSpec, data, "--cfg")
 
 
 def test_a_value_is_shown_by_its_beginning() -> None:
-    assert show({"a": [1, None, "ü"]}) == '{"a": [1, null, "ü"]}'
-    assert show("x" * 100) == '"' + "x" * 56 + "..."
-    assert show(doubled(60)) == "[" * 57 + "..."
-    assert show(endless()) == "[" * 57 + "..."
-    assert show({datetime.date(2001, 1, 1): 1, "b": datetime.date(2001, 1, 1)}) == '{"b": "2001-01-01"}'
+    assert abbreviate({"a": [1, None, "ü"]}) == '{"a": [1, null, "ü"]}'
+    assert abbreviate("x" * 100) == '"' + "x" * 56 + "..."
+    assert abbreviate(doubled(60)) == "[" * 57 + "..."
+    assert abbreviate(endless()) == "[" * 57 + "..."
+    assert abbreviate({datetime.date(2001, 1, 1): 1, "b": datetime.date(2001, 1, 1)}) == '{"b": "2001-01-01"}'
 
 
 @pytest.mark.parametrize(("value", "words"), [(10**400, "not a finite number"), ("\ud800", "expected a number")])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from clip_ae.core.config.methods import Blueprint
-from clip_ae.localizers.batch import Batch, Truth
+from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.localizer import build
 
 DIMS = {"rgb": 6, "flow": 5}
@@ -21,7 +21,7 @@ ORDINARY = (0, 3, 4)
 @dataclass
 class Task:
     batch: Batch
-    truth: Truth
+    truth: Targets
 
 
 def task(rows=range(5), longest=9, padding=0.0, gap=True):
@@ -33,7 +33,7 @@ def task(rows=range(5), longest=9, padding=0.0, gap=True):
     mask = {"rgb": real, "flow": real.clone()}
     mask["flow"][0, 3] &= not gap
     features = {n: _longer(x, longest).masked_fill(~mask[n][..., None], padding)[rows] for n, x in draw.items()}
-    truth = Truth(LABELS[rows], torch.arange(len(rows)), _longer(extents, longest)[rows])
+    truth = Targets(LABELS[rows], torch.arange(len(rows)), _longer(extents, longest)[rows])
     return Task(Batch(tuple(map(str, rows)), features, {n: m[rows] for n, m in mask.items()}), truth)
 
 
@@ -44,7 +44,7 @@ def _longer(x, longest):
 def localizer(method, precision="fp32", dropout=0.0):
     """Nothing in it starts at exactly 0."""
     torch.manual_seed(0)
-    plan = Blueprint(method=method, dims=DIMS, labels=tuple("abcd"), width=8, dropout=dropout)
+    plan = LocalizerConfig(method=method, dims=DIMS, labels=tuple("abcd"), width=8, dropout=dropout)
     built = build(plan, precision).eval()
     with torch.no_grad():
         for parameter in built.parameters():

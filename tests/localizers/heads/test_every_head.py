@@ -5,11 +5,11 @@ from dataclasses import fields
 import pytest
 import torch
 
-from clip_ae.core.config.registry import HEADS
+from clip_ae.core.config.registry import HEAD_LOSSES
 from clip_ae.localizers.batch import Batch
 from tests.localizers.heads.small import LENGTHS, C, localizer, task
 
-pytestmark = pytest.mark.parametrize("head", HEADS)
+pytestmark = pytest.mark.parametrize("head", HEAD_LOSSES)
 BACKGROUND = {"wsal_bm", "ugct"}
 # Of TCAM: a softmax is the same without them.
 NO_MATTER = ("everywhere.phi.bias", "attention.1.bias")
@@ -125,7 +125,7 @@ def test_what_has_no_material_is_not_attended(head):
 def test_losses_are_those_of_the_table(head):
     built = localizer(head)
     _, losses, _ = learnt(built, task())
-    assert set(losses) == set(HEADS[head]) == set(built.head.loss_weights)
+    assert set(losses) == set(HEAD_LOSSES[head]) == set(built.head.loss_weights)
     assert all(loss.shape == () for loss in losses.values())
 
 

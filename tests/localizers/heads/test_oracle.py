@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from clip_ae.localizers.heads.oracle import attended
+from clip_ae.localizers.heads.oracle import pool_class_logits
 from tests.localizers.heads.small import ORDINARY, check, convolution, every, linear, localizer, relu, task
 from tests.losses import plain
 
@@ -27,7 +27,7 @@ def test_the_oracle_is_its_equations():
 @pytest.mark.parametrize("level", [-500.0, 500.0])
 def test_video_logits_stand_extreme_activations(level):
     cas, mask = torch.full((2, 3, 1), level, requires_grad=True), torch.tensor([[True, True, False], [False] * 3])
-    video = attended(cas, mask)
+    video = pool_class_logits(cas, mask)
     video.sum().backward()
     assert video.tolist() == [[level], [0.0]]
     assert cas.grad.isfinite().all()
