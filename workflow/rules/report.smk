@@ -123,6 +123,6 @@ rule verify:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        config=canonical(CONFIG),
+        config=to_canonical_json(CONFIG),
     shell:
         "python -m clip_ae verify --config-json {params.config:q} 2>&1 | tee {log}"
