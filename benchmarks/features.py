@@ -64,7 +64,7 @@ def drawn(path: Path, seconds: int, seed: int = 0) -> Path:
     frames = scenery(seconds, (480, 360), seed)
     t = np.arange(16000 * seconds) / 16000
     sound = 0.3 * np.sin(2 * np.pi * 440 * t) * np.sin(t + seed)
-    write_mp4(path, frames, (480, 360), Fraction(25), np.float32(sound)[None], rate=16000)
+    write_mp4(path, frames, (480, 360), Fraction(25), np.float32(sound)[None], sample_rate=16000)
     return path
 
 
@@ -83,10 +83,10 @@ def decoding(path: Path, info: VideoInfo) -> None:
     """The reading side alone: the child, the grid, the ring; beside decord's own loop."""
     height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
     with Decoder() as decoder:
-        list(decoder.video(path, info, GRID, SIDE))
+        list(decoder.read_video_windows(path, info, GRID, SIDE))
         ratios = []
         for _ in range(5):
-            ours = timed(lambda: sum(1 for _ in decoder.video(path, info, GRID, SIDE)))
+            ours = timed(lambda: sum(1 for _ in decoder.read_video_windows(path, info, GRID, SIDE)))
             bare = timed(lambda: bare_decord(path, width, height))
             ratios.append(bare / ours)
     tell("decord by itself", info.frames / bare, "frames/s")
@@ -135,13 +135,13 @@ class Line:
         encode = self.encoder.encode
         with Decoder() as decoder:
             # A decoder serves all videos of a job; its start is not theirs.
-            list(decoder.video(self.path, self.info, GRID, SIDE))
+            list(decoder.read_video_windows(self.path, self.info, GRID, SIDE))
             work = FeatureExtractor(
                 "rgb", GRID, self.encoder, BatchedEncoder(encode, 1, "cpu"), self.path.parent, [decoder]
             )
-            seconds, (found,) = timed_of(lambda: list(work.features([self.info])))
+            seconds, (found,) = timed_of(lambda: list(work.extract([self.info])))
         self.seconds.append(seconds / self.info.snippets)
-        self.waited.append(work.waited)
+        self.waited.append(work.idle_fraction)
         self.found = found.feature.astype(np.float32)
 
     def tell(self, peers: list[float], rate: float, exact: Features) -> None:

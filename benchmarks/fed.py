@@ -54,7 +54,7 @@ def models(run: Path) -> Iterator[Path]:
     """The last round's, of every seed; those of methods without a front end are passed over."""
     for seed in sorted(run.glob("seed-*")):
         *_, last = sorted(seed.glob("round-*/model.safetensors"))
-        blueprint = read_weights(last).about["blueprint"]
+        blueprint = read_weights(last).metadata["localizer_config"]
         if blueprint.get("caf") or blueprint.get("ccp"):
             yield last
 
@@ -64,9 +64,9 @@ def measured(
 ) -> dict[str, tuple[float, ...]]:
     """By part: how well attention follows actions without it, and how much it feeds each stream."""
     file = read_weights(model)
-    localizer = restore_localizer(file.tensors, file.about, "cpu")
+    localizer = restore_localizer(file.tensors, file.metadata, "cpu")
     shards = len(list((dataset / "features/rgb").glob("*.parquet")))
-    streams = read_streams(dataset / "features", tuple(file.about["blueprint"]["dims"]), shards, set(videos))
+    streams = read_streams(dataset / "features", tuple(file.metadata["localizer_config"]["dims"]), shards, set(videos))
     library = FeatureTable(streams, "cpu")
     found: dict[str, tuple[float, ...]] = {"nothing": (followed(localizer, library, videos, grid),)}
     for part in columns(localizer, "rgb"):
@@ -83,7 +83,7 @@ def front_end(localizer: Localizer, stream: str) -> StreamFrontEnd:
 def columns(localizer: Localizer, stream: str) -> dict[str, slice]:
     """P's columns of each part, in the order in which the front end puts them side by side."""
     front = front_end(localizer, stream)
-    names = ["chi_v"] * bool(front.caf) + ["chi_a"] * front.fed_audio + ["Z_CBP", "Z_VLP"] * bool(front.ccp)
+    names = ["chi_v"] * bool(front.caf) + ["chi_a"] * front.uses_audio + ["Z_CBP", "Z_VLP"] * bool(front.ccp)
     width = front.projection.in_features // len(names)
     return {name: slice(k * width, (k + 1) * width) for k, name in enumerate(names)}
 
@@ -101,9 +101,9 @@ def shares(localizer: Localizer, library: FeatureTable, part: str, stream: str) 
     front = front_end(localizer, stream)
     place = columns(localizer, stream).get(part, NONE)
     weight = front.projection.weight[:, place]
-    for video in library.ids[:VIDEOS]:
-        batch = library.whole(video)
-        x, seen = batch.features[stream], batch.mask[stream]
+    for video in library.video_ids[:VIDEOS]:
+        batch = library.full_video_batch(video)
+        x, seen = batch.features[stream], batch.masks[stream]
         caught: list[Tensor] = []
         hook = front.projection.register_forward_pre_hook(lambda _, inputs, kept=caught: kept.append(inputs[0]))
         front(x, batch, seen)
@@ -120,7 +120,7 @@ def followed(
     localizer: Localizer, library: FeatureTable, videos: Mapping[str, SimulatedVideo], grid: SnippetGrid
 ) -> float:
     found = []
-    for video in library.ids[:VIDEOS]:
+    for video in library.video_ids[:VIDEOS]:
         attention = predict_video(localizer, library, video, rgb_weight=0.5).attention
         inside = within(videos[video].actions, len(attention), grid)
         if inside.any() and not inside.all():

@@ -110,18 +110,18 @@ def file_to_features(stream: str, infos: Sequence[VideoInfo], device: str) -> No
     encoder = made(stream, device, settings)
     network = BatchedEncoder(encoder.encode, 0, device)
     # The batch is chosen and libraries warm up on the first video, which does not count.
-    list(FeatureExtractor(stream, GRID, encoder, network, Path(), [Decoder()]).features(infos[:1]))
+    list(FeatureExtractor(stream, GRID, encoder, network, Path(), [Decoder()]).extract(infos[:1]))
     work = FeatureExtractor(stream, GRID, encoder, network, Path(), [Decoder() for _ in range(DECODERS)])
     began = time.perf_counter()
-    found = {video.video_id: video for video in work.features(infos)}
+    found = {video.video_id: video for video in work.extract(infos)}
     seconds = time.perf_counter() - began
     snippets = sum(info.snippets for info in infos)
     tell(f"{stream}, file to features", snippets / seconds, "snippets/s")
-    tell(f"{stream}: share of the time that the network waited", work.waited, "", 0.1)
+    tell(f"{stream}: share of the time that the network waited", work.idle_fraction, "", 0.1)
     short = replace(infos[0], snippets=4)
     slow = made(stream, "cpu", KINDS[stream][2])
     line = FeatureExtractor(stream, GRID, slow, BatchedEncoder(slow.encode, 1, "cpu"), Path(), [Decoder()])
-    (exact,) = line.features([short])
+    (exact,) = line.extract([short])
     fast = found[short.video_id].feature[:4].astype(np.float32)
     cosine, difference = measure_deviation(fast, exact.feature.astype(np.float32))
     print(f"{stream}: GPU against the CPU's fp32: cosine {cosine:.5f}, largest difference {difference:.2%}")

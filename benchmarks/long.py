@@ -49,7 +49,7 @@ def main(minutes: int = 60) -> None:
 def looped(folder: Path, minutes: int) -> Path:
     """A short film, its packets written again and again."""
     short, long = folder / "short.mp4", folder / "long.mp4"
-    write_mp4(short, scenery(LOOP, SIZE), SIZE, Fraction(25), np.zeros((0, 0), np.float32), rate=16000)
+    write_mp4(short, scenery(LOOP, SIZE), SIZE, Fraction(25), np.zeros((0, 0), np.float32), sample_rate=16000)
     with av.open(str(long), "w") as target:
         stream, shift = None, 0
         for _ in range(minutes * 60 // LOOP):
@@ -98,7 +98,7 @@ def random_weights(folder: Path) -> None:
         folder / WEIGHTS.format(name=NAME),
         dict(network.tensors),
         make_provenance("weights", spec),
-        {**network.about, "reads": ""},
+        {**network.metadata, "reads": ""},
     )
 
 

@@ -41,17 +41,17 @@ KNOBS: tuple[tuple[Tree, tuple[str, ...]], ...] = (
 )
 # Readings of what the paper leaves open, each as a change of the run `clip_ae`; the world as it is has that run itself.
 READINGS: Mapping[str, Tree] = {
-    "caf-stages-1": {"caf": {"stages": 1}},
+    "caf-stages-1": {"caf": {"num_layers": 1}},
     "caf-scale-20": {"caf": {"scale": 20.0}},
     "caf-layer-norm": {"caf": {"layer_norm": True}},
     "caf-normalized-values": {"caf": {"normalized_values": True}},
     "caf-audio-to-rgb": {"caf": {"audio_to": "rgb"}},
     "ccp-shared-qk": {"ccp": {"shared_qk": True}},
     "ccp-residual": {"ccp": {"residual": True}},
-    "feed-residual": {"feed": "residual"},
-    "feed-layer-norm": {"feed": "layer_norm"},
-    "norm-at-once": {"ugct": {"ramped_norm": False}},
-    "targets-half": {"ugct": {"targets": "half"}},
+    "feed-residual": {"fusion_input": "residual"},
+    "feed-layer-norm": {"fusion_input": "layer_norm"},
+    "norm-at-once": {"ugct": {"ramp_norm_loss": False}},
+    "targets-half": {"ugct": {"attention_targets": "half"}},
     "decor-literal": {"self_supervision": {"decor": "literal"}},
     "decor-softmax": {"self_supervision": {"decor": "softmax"}},
     "pairing-cross": {"self_supervision": {"pairing": "cross"}},
@@ -97,8 +97,8 @@ def sweep() -> None:
     """Average mAP over tIoU 0.1 to 0.7 of every variant, in %, mean over its seeds."""
     short = {**SEEDS, "rounds": 1}
     worlds = {f"sweep_{_slug(knob)}": dataset(simulate=knob, runs=list(runs), **short) for knob, runs in KNOBS}
-    worlds["sweep_readings"] = dataset(runs=list(READINGS), headline=next(iter(READINGS)), **short)
-    worlds["sweep_descriptor"] = dataset(runs=["fused"], headline="fused", **SEEDS)
+    worlds["sweep_readings"] = dataset(runs=list(READINGS), main_run=next(iter(READINGS)), **short)
+    worlds["sweep_descriptor"] = dataset(runs=["fused"], main_run="fused", **SEEDS)
     base = shipped()["runs"]["clip_ae"]
     runs = {name: changed(base, change) for name, change in {**READINGS, "fused": FUSED}.items()}
     wanted = [path for name, data in worlds.items() for path in maps(name, data)]
@@ -112,7 +112,7 @@ def sweep() -> None:
 def workflow(more: Tree, *targets: str) -> None:
     """Make the targets with more datasets and runs than config.yaml has; what is there already stays."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump({**more, "math_threads": 1}, file)
+        yaml.safe_dump({**more, "torch_threads": 1}, file)
         file.flush()
         command = [str(BIN / "snakemake"), "--cores", "2", *RUN, "--configfile", file.name, "--", *targets]
         subprocess.run(command, cwd=ROOT, check=True)

@@ -36,7 +36,7 @@ def main(root: Path) -> None:
                 features=dataset / "features",
                 shards=shards,
                 curves=seed / "curves.parquet",
-                weights=root / "results/weights/demo_clip.safetensors",
+                clip_weights=root / "results/weights/demo_clip.safetensors",
                 vocabulary=VOCABULARY,
                 out=out,
                 device="cpu",

@@ -66,7 +66,7 @@ def written(number: int) -> str:
 def video(number: int, rng: np.random.Generator) -> VideoEntry:
     """As THUMOS14's: minutes long, fifteen actions, two hundred detections of three clusters."""
     rows = int(rng.integers(150, 900))
-    seconds, clusters = rows * GRID.step, [f"cluster-{k:02d}" for k in rng.choice(CLASSES, 3, replace=False)]
+    seconds, clusters = rows * GRID.stride_s, [f"cluster-{k:02d}" for k in rng.choice(CLASSES, 3, replace=False)]
     starts, lengths = rng.uniform(0, 0.9 * seconds, 200), rng.exponential(8, 200) + 1
     found = [
         Detection("", clusters[k % 3], float(score), float(a), float(min(seconds, a + n)))

@@ -36,7 +36,7 @@ def main() -> None:
     for precision in precisions:
         encoder = ClipEncoder(precision=precision)
         frames = np.zeros((16, 256, 340, 3), np.uint8)
-        seconds = a_snippet(clip_stream.build(encoder, [network], device), frames, encoder.batch)
+        seconds = a_snippet(clip_stream.build(encoder, [network], device), frames, encoder.batch_size)
         tell(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
     ears = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions())))
     sound = np.zeros(15_600, np.float32)

@@ -61,7 +61,7 @@ def looped(truth: Segments, detections: Segments, labels: int, *, rows: bool) ->
 
 def loop(truth: Segments, detections: Segments, label: int, *, rows: bool) -> Floats:
     """A class: one detection after the other against its video's truths, as arrays or as rows of a table."""
-    mine = detections.take(np.flatnonzero(detections.label == label)).ranked()
+    mine = detections.take(np.flatnonzero(detections.label == label)).sort_by_score()
     others = truth.take(np.flatnonzero(truth.label == label))
     of_video = tables(others) if rows else arrays(others)
     listed = table(mine).iterrows() if rows else enumerate(zip(mine.video, mine.start, mine.stop, strict=True))

@@ -34,9 +34,9 @@ ALONE = """
 import sys, time
 start = time.perf_counter()
 from pathlib import Path
-from benchmarks.search import Searcher, asked, read_index
+from benchmarks.search import MomentSearcher, asked, read_index
 loaded = time.perf_counter()
-Searcher(read_index(Path(sys.argv[1]))).everywhere(asked(), "", 5)
+MomentSearcher(read_index(Path(sys.argv[1]))).search_all(asked(), "", 5)
 print(time.perf_counter() - start, time.perf_counter() - loaded)
 """
 
@@ -50,11 +50,11 @@ def main() -> None:
         tell("   on disk", path.stat().st_size / 1e9, "GB")
         tell("   opened, median of 5", median(lambda: read_index(path)), "s")
         ready = MomentSearcher(read_index(path))
-        tell(f"a sentence in {VIDEOS} videos, median of 5", median(lambda: ready.everywhere(asked(), "", 5)), "s", 2)
+        tell(f"a sentence in {VIDEOS} videos, median of 5", median(lambda: ready.search_all(asked(), "", 5)), "s", 2)
         found = ready.index
         tell(
             "   of which every snippet",
-            median(lambda: text_query.max_score_per_video(found.blocks, found.first, asked())),
+            median(lambda: text_query.max_score_per_video(found.blocks, found.row_offsets, asked())),
             "s",
         )
         tell("   reading the file's bytes alone", median(lambda: read_through(path)), "s")
@@ -68,11 +68,11 @@ def videos() -> Iterator[VideoFeatures]:
     rng = np.random.default_rng(0)
     pool = drawn(rng)
     for number, seconds in enumerate(rng.uniform(4, 2 * MEAN - 4, VIDEOS)):
-        rows = GRID.snippets(seconds)
+        rows = GRID.count_snippets(seconds)
         first = rng.integers(0, POOL - rows)
-        times = np.arange(rows) * GRID.step
+        times = np.arange(rows) * GRID.stride_s
         whole = np.ones(rows, np.float32)
-        yield VideoFeatures(f"v_{number:05}", times, times + GRID.length, whole, pool[first : first + rows])
+        yield VideoFeatures(f"v_{number:05}", times, times + GRID.snippet_s, whole, pool[first : first + rows])
 
 
 def drawn(rng: np.random.Generator) -> NDArray[np.float16]:

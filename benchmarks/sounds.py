@@ -46,9 +46,9 @@ def main(dataset: Path) -> None:
 
 
 def kind_of(world: SimulatedWorld, action: int) -> str:
-    if action in draw_class_properties(world).helpful:
+    if action in draw_class_properties(world).helpful_audio:
         return KINDS[0]
-    return KINDS[1] if action in draw_class_properties(world).misleading else KINDS[2]
+    return KINDS[1] if action in draw_class_properties(world).misleading_audio else KINDS[2]
 
 
 def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
@@ -71,7 +71,7 @@ def followed(
         for name, by_kind in found.items():
             inside = within(getattr(video, name), len(attention), grid)
             if inside.any() and not inside.all() and not (video.mute and name == "sounds"):
-                for kind in (SILENT if video.mute else kind_of(world, video.main), ALL):
+                for kind in (SILENT if video.mute else kind_of(world, video.main_class), ALL):
                     by_kind[kind].append(likely_higher(attention, inside))
     return [percent(by_kind) for by_kind in found.values()]
 
@@ -85,7 +85,7 @@ def curves(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
 
 
 def within(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> NDArray[np.bool_]:
-    centres = grid.centre(0) + grid.step * np.arange(snippets)
+    centres = grid.centre(0) + grid.stride_s * np.arange(snippets)
     return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
 
 

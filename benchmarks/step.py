@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.measure import tell
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, Run, with_defaults
-from clip_ae.core.config.schema import Training
+from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.localizers.feature_table import FeatureTable
@@ -44,14 +44,14 @@ def measure(method: str, precision: str, device: str, steps: int) -> None:
     modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()} if method == "clip_ae" else {}
     run = Run(method=method, **modules)
     library = FeatureTable(dict(made(run.streams)), device)
-    labels = [Label(i, k % CLASSES, format_cluster_label(k % CLASSES)) for k, i in enumerate(library.ids)]
+    labels = [Label(i, k % CLASSES, format_cluster_label(k % CLASSES)) for k, i in enumerate(library.video_ids)]
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
     dims = {name: DIMS[name] for name in run.streams}
-    plan = LocalizerConfig(method=method, dims=dims, labels=names, videos=VIDEOS, **with_defaults(run))
+    plan = LocalizerConfig(method=method, dims=dims, labels=names, num_videos=VIDEOS, **with_defaults(run))
     learner = create_learner(plan, SETTINGS.steps, 0, precision)
     settings = replace(SETTINGS, precision=precision)
-    trainer = Trainer(learner, library, TargetBuilder(labels, library.ids, CLASSES), settings, {}, 0, device)
-    taken = list(timed(trainer.run(), 1 + steps))[1:]
+    trainer = Trainer(learner, library, TargetBuilder(labels, library.video_ids, CLASSES), settings, {}, 0, device)
+    taken = list(timed(trainer.train_steps(), 1 + steps))[1:]
     drawn = statistics.median(timed(iter(trainer._draw, None), 5))
     tell(f"{method}, {precision}: a step", statistics.median(taken), "s")
     tell("   drawing its batch", 100 * drawn / statistics.median(taken), "% of it")

@@ -33,7 +33,7 @@ def plan_of_many(folder: Path) -> None:
         (folder / f"many/video_{i:05d}.mp4").touch()
     data = yaml.safe_load((folder / "config.yaml").read_text())
     data["datasets"]["many"] = {
-        "videos": "many", "classes": 100, "shards": 200, "seeds": [0], "runs": ["stpn"], "headline": "stpn",
+        "videos_dir": "many", "classes": 100, "shards": 200, "seeds": [0], "runs": ["stpn"], "main_run": "stpn",
         "encoders": data["datasets"]["thumos14"]["encoders"],
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(data))

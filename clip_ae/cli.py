@@ -153,10 +153,10 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
         parser.add_argument(
             leaf.flag,
             dest=leaf.path,
-            type=leaf.kind,
-            metavar=leaf.kind.__name__.upper(),
+            type=leaf.value_type,
+            metavar=leaf.value_type.__name__.upper(),
             help=f"{leaf.doc}{shown}".replace("%", "%%"),
-            **(LIST_OPTION if leaf.several else {}),
+            **(LIST_OPTION if leaf.is_list else {}),
         )
     parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
     parser.add_argument(

@@ -1,4 +1,7 @@
-"""Take docs/page.png: the demo's page in Debian's chromium.  python -m docs.picture, after make demo."""
+"""Write docs/page.png, a screenshot of the demo's page in Debian's chromium.
+
+Run `make demo` first, then `python -m docs.picture`.
+"""
 
 from pathlib import Path
 

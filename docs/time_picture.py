@@ -1,4 +1,7 @@
-"""Draw docs/time.svg: which frames, flows and samples a snippet's features speak of.  python docs/time_picture.py"""
+"""Draw docs/time.svg: the frames, optical flow and audio samples that each snippet's features are computed from.
+
+Run `python -m docs.time_picture`. A test compares the file with the drawing.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.media.audio import SAMPLE_RATE, WINDOW_SAMPLES
 
 GRID = SnippetGrid()
-# Seconds shown, and where they lie in the picture.
+# Duration drawn (seconds), x of t = 0 (pixels), pixels per second.
 UNTIL, LEFT, SCALE = 2.2, 130, 330
 ROW, BAR = 46, 20
 SNIPPETS = 3
@@ -32,7 +35,7 @@ def drawn() -> str:
 
 
 def axis(bottom: float) -> str:
-    """The grid: snippet k begins at 0.64 k seconds."""
+    """Draw the snippet borders: snippet k starts at 0.64 k seconds."""
     parts = []
     for k in range(SNIPPETS + 1):
         at = x(GRID.start(k))
@@ -62,15 +65,15 @@ def box(start: float, stop: float, top: float, k: int, text: str, high: float = 
 
 
 def frames(top: float) -> str:
-    """Frame j is the one on display at j / 25 s."""
+    """Draw a tick for each frame: frame j is the one displayed at j / 25 s."""
     ticks = "".join(
         f'<line class="frame" x1="{x(GRID.frame_time(j)):.1f}" x2="{x(GRID.frame_time(j)):.1f}" '
         f'y1="{top + (2 if j % GRID.stride == 0 else 9)}" y2="{top + BAR}"/>'
-        for j in range(GRID.frames_spanned(SNIPPETS) + 1)
+        for j in range(GRID.count_frames_spanned(SNIPPETS) + 1)
     )
     numbers = "".join(
         f'<text x="{x(GRID.frame_time(j)) + 3:.1f}" y="{top + 6}" font-size="10">{j}</text>'
-        for j in range(0, GRID.frames_spanned(SNIPPETS) + 1, GRID.stride)
+        for j in range(0, GRID.count_frames_spanned(SNIPPETS) + 1, GRID.stride)
     )
     return name("frames", top) + ticks + numbers
 
@@ -84,10 +87,10 @@ def rgb(top: float) -> str:
 
 
 def flow(top: float) -> str:
-    """Flow j goes from frame j to j + 1, so a snippet's last one reaches into the next."""
+    """Draw the flow arrows: flow j goes from frame j to j + 1, so a snippet's last flow ends in the next snippet."""
     step = 1 / GRID.fps
     arcs = []
-    for j in range(GRID.frames_spanned(SNIPPETS)):
+    for j in range(GRID.count_frames_spanned(SNIPPETS)):
         a, b = x(GRID.frame_time(j)), x(GRID.frame_time(j) + step)
         arcs.append(f'<path class="arrow" d="M{a:.1f} {top + BAR} Q{(a + b) / 2:.1f} {top + 6} {b:.1f} {top + BAR}"/>')
     words = "".join(
@@ -99,7 +102,7 @@ def flow(top: float) -> str:
 
 
 def clip(top: float) -> str:
-    """Four frames, each from the middle of its share."""
+    """Draw CLIP's four frames of each snippet, each in the middle of its quarter of the snippet."""
     dots = []
     for k in range(SNIPPETS):
         for i in range(4):
@@ -114,7 +117,7 @@ def clip(top: float) -> str:
 
 
 def audio(top: float) -> str:
-    """VGGish's patch, longer than a snippet and centred on it."""
+    """Draw VGGish's audio window of each snippet: longer than the snippet, with the same centre."""
     half = WINDOW_SAMPLES / SAMPLE_RATE / 2
     boxes = []
     for k in range(SNIPPETS):

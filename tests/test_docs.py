@@ -22,18 +22,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from clip_ae.core.config.schema import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
-from clip_ae.core.provenance import stage_code
+from clip_ae.core.provenance import digest_stage_code
 from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.config.registry import NETWORKS, STREAMS, load
+from clip_ae.core.config.registry import NETWORKS, STREAMS, load_module
 from clip_ae.weights.network_file import read_weights
 from clip_ae.stages import weights
 
-stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
-torch.save(load(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict(), "published.pth")
+digest_stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
+torch.save(load_module(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict(), "published.pth")
 spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOptions()))
 weights.run(spec, out=Path("mine.safetensors"))
 network = read_weights(Path("mine.safetensors"))
-encoder = load(STREAMS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
+encoder = load_module(STREAMS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
 window = np.random.default_rng(0).integers(0, 256, (16, encoder.short_side, 170, 3), dtype=np.uint8)
 batch = np.stack([encoder.prepare(window)] * 2)
 features = encoder.encode(batch)
@@ -68,33 +68,34 @@ from clip_ae.workflow.config_files import read_config_file
 from pathlib import Path
 import jsonschema
 import numpy as np
-from clip_ae.core.config.schema import Config, Training
-from clip_ae.core.config.dataclass_config import schema
-from clip_ae.core.config.methods import Blueprint
+from clip_ae.core.config.schema import Config
+from clip_ae.core.config.training import Training
+from clip_ae.core.config.dataclass_config import build_json_schema
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.types import Label, VideoFeatures
-from clip_ae.localizers.feature_table import Library
-from clip_ae.localizers.inference import curves
-from clip_ae.localizers.trainer import Trainer, create
-from clip_ae.localizers.targets import Truths
+from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.inference import predict_video
+from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.targets import TargetBuilder
 
 data = read_config_file(Path("config.yaml"))
 data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
-data["runs"]["taught"] = {"method": "ugct", "ugct": {"targets": "soft"}}
+data["runs"]["taught"] = {"method": "ugct", "ugct": {"attention_targets": "soft"}}
 load_config(data)
-jsonschema.validate(data, schema(Config))
+jsonschema.validate(data, build_json_schema(Config))
 times, rng = np.arange(6) * 0.64, np.random.default_rng(0)
 def video(name):
     x = rng.normal(size=(6, 8)).astype(np.float16)
     return VideoFeatures(name, times, times + 0.64, np.ones(6, np.float32), x)
 streams = {name: {i: video(i) for i in "ab"} for name in ("rgb", "flow")}
-plan = Blueprint(method="top1", dims={"rgb": 8, "flow": 8}, labels=("x", "y"), width=4, videos=2)
-library = Library(streams, "cpu")
-truths = Truths([Label("a", 0, "x"), Label("b", 1, "y")], library.ids, 2)
-settings = Training(snippets=6, batch=2, steps=3, log_every=3)
-trainer = Trainer(create(plan, 3, 0), library, truths, settings, {}, 0, "cpu")
-[line] = [line for line in trainer.run() if line]
-assert set(line) == {"step", "foreground", "total", "watched"}, line
-assert curves(trainer.learner.trained.eval(), library, "a", rgb_weight=0.5).activation.shape == (6, 2)
+plan = LocalizerConfig(method="top1", dims={"rgb": 8, "flow": 8}, labels=("x", "y"), width=4, num_videos=2)
+table = FeatureTable(streams, "cpu")
+targets = TargetBuilder([Label("a", 0, "x"), Label("b", 1, "y")], table.video_ids, 2)
+settings = Training(snippets=6, batch_size=2, steps=3, log_every=3)
+trainer = Trainer(create_learner(plan, 3, 0), table, targets, settings, {}, 0, "cpu")
+[line] = [line for line in trainer.train_steps() if line]
+assert set(line) == {"step", "foreground", "total", "diagnostics"}, line
+assert predict_video(trainer.learner.final_localizer.eval(), table, "a", rgb_weight=0.5).activation.shape == (6, 2)
 """
 
 
@@ -151,7 +152,7 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
     found = {}
     for method in get_args(MethodName):
         run = Run(method=method, **(modules if method == "clip_ae" else {}))
-        plan = LocalizerConfig(method=method, dims=dims, labels=("x", "y"), width=4, videos=2, **with_defaults(run))
+        plan = LocalizerConfig(method=method, dims=dims, labels=("x", "y"), width=4, num_videos=2, **with_defaults(run))
         found[method] = dict(create_learner(plan, 3, 0).loss_weights)
     assert stated == found
 
@@ -164,7 +165,7 @@ def test_every_kind_of_failure_is_explained() -> None:
         for path in (ROOT / "clip_ae" / part).glob("*.py")
     )
     forms = (
-        r'Unreadable\("([\w-]+)"',
+        r'Unreadable\(\s*"([\w-]+)"',
         r'failure="([\w-]+)"',
         r'Failure\([^()]+, [^()]*?"([a-z-]+)"(?:, \w+)?\)',
         r'_failed\(\w+, \w+, "([\w-]+)"',

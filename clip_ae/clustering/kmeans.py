@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def cluster(z: NDArray[np.float64], classes: int, seed: int) -> NDArray[np.int32]:
+def cluster(z: NDArray[np.float64], num_clusters: int, seed: int) -> NDArray[np.int32]:
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     # Partial sums are added in whatever order the threads end; one thread has one order.
     with threadpool_limits(1):
-        model = KMeans(classes, n_init=10, random_state=seed)
+        model = KMeans(num_clusters, n_init=10, random_state=seed)
         return np.asarray(model.fit_predict(z), np.int32)

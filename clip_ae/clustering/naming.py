@@ -35,9 +35,11 @@ def _weights(attended: VideoCurves, label: str) -> Floats:
     return weights
 
 
-def rank_names(look: Floats, words: NDArray[np.float32], names: Sequence[str], scale: float) -> list[tuple[str, float]]:
+def rank_names(
+    image_feature: Floats, text_embeddings: NDArray[np.float32], names: Sequence[str], scale: float
+) -> list[tuple[str, float]]:
     """Names by falling probability: softmax over the vocabulary of CLIP's scaled similarities."""
-    logits = scale * (words @ look)
+    logits = scale * (text_embeddings @ image_feature)
     p = np.exp(logits - logits.max())
     p /= p.sum()
     return [(names[k], float(p[k])) for k in np.argsort(-p, kind="stable")]

@@ -19,6 +19,6 @@ def compute_silhouettes(z: NDArray[np.float64], cluster: ClusterFunction, seed: 
     return {k: float(silhouette_score(z, labels)) for k, labels in found.items() if len(set(labels.tolist())) == k}
 
 
-def choose_num_clusters(curve: Mapping[int, float]) -> int:
+def choose_num_clusters(silhouettes: Mapping[int, float]) -> int:
     """The smaller number of two that are as good."""
-    return max(curve, key=lambda k: (curve[k], -k))
+    return max(silhouettes, key=lambda k: (silhouettes[k], -k))

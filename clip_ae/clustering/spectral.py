@@ -17,14 +17,14 @@ def affinity_matrix(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return w
 
 
-def cluster(z: NDArray[np.float64], classes: int, seed: int) -> NDArray[np.int32]:
+def cluster(z: NDArray[np.float64], num_clusters: int, seed: int) -> NDArray[np.int32]:
     from sklearn.cluster import SpectralClustering
     from threadpoolctl import threadpool_limits
 
     # The eigensolver needs more points than vectors.
-    if len(z) == classes:
-        return np.arange(classes, dtype=np.int32)
+    if len(z) == num_clusters:
+        return np.arange(num_clusters, dtype=np.int32)
     # k-means adds up partial sums in whatever order its threads end; one thread has one order.
     with threadpool_limits(1):
-        model = SpectralClustering(classes, affinity="precomputed", random_state=seed, assign_labels="kmeans")
+        model = SpectralClustering(num_clusters, affinity="precomputed", random_state=seed, assign_labels="kmeans")
         return np.asarray(model.fit_predict(affinity_matrix(z)), np.int32)

@@ -13,16 +13,16 @@ MAX_IDS_SHOWN = 5
 Annotations = Mapping[str, Annotation]
 
 
-def find_differences(recipe: Benchmark, known: Annotations) -> Iterator[str]:
-    for name, release in recipe.subsets.items():
-        videos = {i: a for i, a in known.items() if a.subset == name}
-        if len(videos) != release.videos:
-            yield f"{name}: {len(videos)} videos, the release has {release.videos}{_list(name, videos)}"
+def find_differences(benchmark: Benchmark, annotations: Annotations) -> Iterator[str]:
+    for name, release in benchmark.subsets.items():
+        videos = {i: a for i, a in annotations.items() if a.subset == name}
+        if len(videos) != release.num_videos:
+            yield f"{name}: {len(videos)} videos, the release has {release.num_videos}{_list(name, videos)}"
         actions = sum(len(a.instances) for a in videos.values())
-        if release.actions is not None and actions != release.actions:
-            yield f"{name}: {actions} actions, the release has {release.actions}"
-        yield from _classes(recipe, name, videos)
-    yield from _odd(known)
+        if release.num_instances is not None and actions != release.num_instances:
+            yield f"{name}: {actions} actions, the release has {release.num_instances}"
+        yield from _classes(benchmark, name, videos)
+    yield from _odd(annotations)
 
 
 def _list(name: str, videos: Annotations) -> str:
@@ -34,9 +34,9 @@ def _list(name: str, videos: Annotations) -> str:
 
 def _classes(recipe: Benchmark, name: str, videos: Annotations) -> Iterator[str]:
     labels = Counter(i.label for a in videos.values() for i in a.instances)
-    if videos and len(labels) != recipe.classes:
-        yield f"{name}: {len(labels)} classes, the release has {recipe.classes}"
-    for label, also in recipe.implied.items():
+    if videos and len(labels) != recipe.num_classes:
+        yield f"{name}: {len(labels)} classes, the release has {recipe.num_classes}"
+    for label, also in recipe.implied_classes.items():
         both = sum(_both(a, label, also) for a in videos.values())
         if both != labels[label]:
             yield f"{name}: {both} of {labels[label]} {label} actions are {also} as well; in the release all are"

@@ -12,9 +12,9 @@ SUBSET_SYNONYMS = {"train": "training", "val": "validation", "test": "testing"}
 class ReleasedSubset:
     """One subset as it was published."""
 
-    videos: int
+    num_videos: int
     # None where no source that we trust states it.
-    actions: int | None = None
+    num_instances: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,32 +23,32 @@ class Benchmark:
 
     title: str
     subsets: Mapping[str, ReleasedSubset]
-    classes: int
+    num_classes: int
     # Classes that are all annotated as another one, too: one action, two instances.
-    implied: Mapping[str, str] = field(default_factory=dict)
+    implied_classes: Mapping[str, str] = field(default_factory=dict)
 
-    def video_id(self, name: str) -> str:
+    def normalize_video_id(self, name: str) -> str:
         """The canonical id of what a file or an annotation calls a video."""
         return name
 
-    def subset(self, video_id: str, stated: str) -> str:
+    def normalize_subset(self, video_id: str, stated: str) -> str:
         """The canonical name of its subset."""
         return stated
 
 
 class Thumos14(Benchmark):
-    def subset(self, video_id: str, stated: str) -> str:
+    def normalize_subset(self, video_id: str, stated: str) -> str:
         """The id tells: files in circulation call the validation videos train, training, Validation."""
         return next((name for name in self.subsets if video_id.startswith(f"video_{name}_")), stated)
 
 
 class ActivityNet12(Benchmark):
-    def video_id(self, name: str) -> str:
+    def normalize_video_id(self, name: str) -> str:
         """Downloaded videos and some annotations put v_ before YouTube's id."""
         found = YOUTUBE_ID.fullmatch(name)
         return found[1] if found else name
 
-    def subset(self, video_id: str, stated: str) -> str:
+    def normalize_subset(self, video_id: str, stated: str) -> str:
         word = stated.lower()
         return SUBSET_SYNONYMS.get(word, word)
 
@@ -57,10 +57,12 @@ BENCHMARKS: dict[str, Benchmark] = {
     "thumos14": Thumos14(
         "THUMOS14",
         {"validation": ReleasedSubset(200, 3007), "test": ReleasedSubset(213, 3358)},
-        classes=20,
-        implied={"CliffDiving": "Diving"},
+        num_classes=20,
+        implied_classes={"CliffDiving": "Diving"},
     ),
     "activitynet12": ActivityNet12(
-        "ActivityNet v1.2", {"training": ReleasedSubset(4819), "validation": ReleasedSubset(2383, 3582)}, classes=100
+        "ActivityNet v1.2",
+        {"training": ReleasedSubset(4819), "validation": ReleasedSubset(2383, 3582)},
+        num_classes=100,
     ),
 }

@@ -49,11 +49,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def check_writable_dir(option: str, folder: Path) -> None:
+def check_writable_dir(option: str, directory: Path) -> None:
     """Refuse a folder that cannot be made or written to, before any work is done for it."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"{option} {folder}: {there} is not a folder that you can write to; name another")
+        raise UserError(f"{option} {directory}: {there} is not a folder that you can write to; name another")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,13 +61,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def check_output_path(out: Path, inputs: Iterable[Path | None]) -> None:
+def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse, before any work, an output that cannot be written or that is one of the inputs."""
-    check_writable_dir("--out", out.parent)
-    if out.is_dir():
-        raise UserError(f"--out {out}: is a folder; name a file")
-    if out.exists() and any(path is not None and path.exists() and out.samefile(path) for path in inputs):
-        raise UserError(f"--out {out}: is one of the inputs; name another file")
+    check_writable_dir("--out", out_path.parent)
+    if out_path.is_dir():
+        raise UserError(f"--out {out_path}: is a folder; name a file")
+    if out_path.exists() and any(path is not None and path.exists() and out_path.samefile(path) for path in inputs):
+        raise UserError(f"--out {out_path}: is one of the inputs; name another file")
 
 
 def _sweep(path: Path) -> None:

@@ -22,15 +22,15 @@ FEATURES_DIR = f"{DATASET_DIR}/features"
 FEATURES = f"{FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 # `stage` is probe or the name of a stream.
 SHARD_FAILURES = f"{DATASET_DIR}/failures/{{stage}}/{{shard}}.parquet"
-TUNED_WEIGHTS = f"{DATASET_DIR}/post_pretrained/{{post}}/weights/{{stream}}.safetensors"
-TUNING_LOG = f"{DATASET_DIR}/post_pretrained/{{post}}/tuning/{{stream}}.jsonl"
-TUNED_FEATURES_DIR = f"{DATASET_DIR}/post_pretrained/{{post}}/encoded"
+TUNED_WEIGHTS = f"{DATASET_DIR}/adapters/{{adapter}}/weights/{{stream}}.safetensors"
+TUNING_LOG = f"{DATASET_DIR}/adapters/{{adapter}}/tuning/{{stream}}.jsonl"
+TUNED_FEATURES_DIR = f"{DATASET_DIR}/adapters/{{adapter}}/encoded"
 TUNED_FEATURES = f"{TUNED_FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 # Beside them, where catalog does not count the same videos again.
-TUNED_FAILURES = f"{DATASET_DIR}/post_pretrained/{{post}}/failures/{{stream}}/{{shard}}.parquet"
-ADAPTER_MODEL = f"{DATASET_DIR}/post_pretrained/{{post}}/model.safetensors"
-ADAPTER_LOG = f"{DATASET_DIR}/post_pretrained/{{post}}/training.jsonl"
-ADAPTED_FEATURES_DIR = f"{DATASET_DIR}/post_pretrained/{{post}}/features"
+TUNED_FAILURES = f"{DATASET_DIR}/adapters/{{adapter}}/failures/{{stream}}/{{shard}}.parquet"
+ADAPTER_MODEL = f"{DATASET_DIR}/adapters/{{adapter}}/model.safetensors"
+ADAPTER_LOG = f"{DATASET_DIR}/adapters/{{adapter}}/training.jsonl"
+ADAPTED_FEATURES_DIR = f"{DATASET_DIR}/adapters/{{adapter}}/features"
 ADAPTED_FEATURES = f"{ADAPTED_FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
 FEWSHOT = "results/{dataset}_fewshot.json"
 FEWSHOT_TABLE = "results/{dataset}_fewshot.md"
@@ -44,7 +44,7 @@ DETECTIONS = f"{RUN_DIR}/detections.json"
 CURVES = f"{RUN_DIR}/curves.parquet"
 CLUSTER_NAMES = f"{RUN_DIR}/names.json"
 MAP = f"{RUN_DIR}/map.json"
-INDEX = f"{DATASET_DIR}/index/{{view}}.arrow"
+INDEX = f"{DATASET_DIR}/index/{{space}}.arrow"
 MOMENTS = f"{DATASET_DIR}/moments.json"
 SUMMARY = "results/{dataset}_{summary}"
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
@@ -92,8 +92,8 @@ WILDCARD_CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
-    "view": r"[A-Za-z0-9][A-Za-z0-9_-]*",
-    "post": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "space": r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    "adapter": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "stream": "|".join(STREAMS),
     "stage": "|".join(["probe", *STREAMS]),
     "shard": r"\d{4}-of-\d{4}",

@@ -13,13 +13,15 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.specs import Spec
 
-FORMAT = 1
+FORMAT = 2
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 # Modules that no digest covers, each for a reason.
 UNTRACKED_MODULES = {
     "clip_ae.core.config.schema": "its values travel in the spec",
     "clip_ae.core.config.methods": "its values travel in the spec",
     "clip_ae.core.config.feature_adapters": "its values travel in the spec",
+    "clip_ae.core.config.training": "its values travel in the spec",
+    "clip_ae.core.config.renamed_keys": "words for people",
     "clip_ae.core.config.specs": "its values travel in the spec",
     "clip_ae.core.config.dataclass_config": "reads and writes the spec",
     "clip_ae.core.config.registry": "the modules that a spec names are digested themselves",
@@ -45,7 +47,15 @@ class Provenance:
 
     @staticmethod
     def from_json(text: str) -> "Provenance":
-        return Provenance(**json.loads(text))
+        return Provenance.from_dict(json.loads(text))
+
+    @staticmethod
+    def from_dict(data: Any) -> "Provenance":
+        """Raises ValueError for another format: old results are made again, never read as if they were new."""
+        found = data.get("format") if isinstance(data, dict) else None
+        if found != FORMAT:
+            raise ValueError(f"its format is {found}, this version reads format {FORMAT}")
+        return Provenance(**data)
 
     @property
     def id(self) -> str:
@@ -76,10 +86,10 @@ def digest_modules(modules: Iterable[str]) -> str:
     return digest("\n".join(lines))
 
 
-def digest_stage_code(stage: str, named: Iterable[str] = ()) -> str:
+def digest_stage_code(stage: str, modules: Iterable[str] = ()) -> str:
     """Digest of the module of a stage, or of a tool that writes a record, and of those that its spec names."""
     room = "stages" if find_source_file(f"clip_ae.stages.{stage}") else "tools"
-    return digest_modules([f"clip_ae.{room}.{stage}", *named])
+    return digest_modules([f"clip_ae.{room}.{stage}", *modules])
 
 
 def collect_imports(modules: Iterable[str]) -> set[str]:

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from clip_ae.core.errors import UserError
 
 
-def assign_shard(video_id: str, shards: int) -> int:
+def assign_shard(video_id: str, num_shards: int) -> int:
     """A video stays in its shard whatever other videos come and go."""
-    return int(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest(), 16) % shards
+    return int(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest(), 16) % num_shards
 
 
 def list_demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
@@ -18,12 +18,12 @@ def list_demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
     return train | {f"demo_test_{i:03d}": "validation" for i in range(test_videos)}
 
 
-def format_shard_name(index: int, shards: int) -> str:
-    return f"{index:04d}-of-{shards:04d}"
+def format_shard_name(index: int, num_shards: int) -> str:
+    return f"{index:04d}-of-{num_shards:04d}"
 
 
-def list_shard_names(shards: int) -> list[str]:
-    return [format_shard_name(i, shards) for i in range(shards)]
+def list_shard_names(num_shards: int) -> list[str]:
+    return [format_shard_name(i, num_shards) for i in range(num_shards)]
 
 
 def parse_shard_name(name: str) -> tuple[int, int]:

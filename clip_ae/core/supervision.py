@@ -11,8 +11,8 @@ from clip_ae.core.types import Annotation
 SupervisionLabels = dict[str, dict[str, tuple[tuple[float, float], ...]]]
 
 
-def labels_for_supervision(database: Mapping[str, Annotation], subset: str, supervision: str) -> SupervisionLabels:
-    return {i: _classes(a, supervision == "full") for i, a in sorted(database.items()) if a.subset == subset}
+def labels_for_supervision(annotations: Mapping[str, Annotation], subset: str, supervision: str) -> SupervisionLabels:
+    return {i: _classes(a, supervision == "full") for i, a in sorted(annotations.items()) if a.subset == subset}
 
 
 def _classes(annotation: Annotation, full: bool) -> dict[str, tuple[tuple[float, float], ...]]:

@@ -22,44 +22,44 @@ class SnippetGrid:
     stride: int = key(16, "frames from one snippet's start to the next", minimum=1)
 
     @property
-    def step(self) -> float:
+    def stride_s(self) -> float:
         """Seconds from one snippet's start to the next."""
         return self.stride / self.fps
 
     @property
-    def length(self) -> float:
+    def snippet_s(self) -> float:
         """Seconds that a snippet covers."""
         return self.frames / self.fps
 
     def start(self, snippet: float) -> float:
-        return snippet * self.step
+        return snippet * self.stride_s
 
     def stop(self, snippet: float) -> float:
-        return self.start(snippet) + self.length
+        return self.start(snippet) + self.snippet_s
 
     def centre(self, snippet: float) -> float:
-        return self.start(snippet) + self.length / 2
+        return self.start(snippet) + self.snippet_s / 2
 
-    def index(self, seconds: float) -> float:
+    def snippet_at(self, seconds: float) -> float:
         """The fractional snippet that starts at a time; inverse of `start`."""
-        return seconds / self.step
+        return seconds / self.stride_s
 
     def frame_time(self, frame: int) -> float:
         return frame / self.fps
 
-    def frame_count(self, duration: float) -> int:
+    def count_frames(self, duration: float) -> int:
         """Frames displayed within a duration: j counts while j / fps < duration."""
         return max(0, math.ceil((duration - TIMESTAMP_TOLERANCE_S) * self.fps))
 
-    def snippets(self, duration: float) -> int:
+    def count_snippets(self, duration: float) -> int:
         """Snippets of which at least half exists; a video always has one."""
-        spare = self.frame_count(duration) - math.ceil(self.frames / 2)
+        spare = self.count_frames(duration) - math.ceil(self.frames / 2)
         return max(1, spare // self.stride + 1)
 
-    def frames_spanned(self, snippets: int) -> int:
+    def count_frames_spanned(self, num_snippets: int) -> int:
         """Grid frames from the first to the last snippet's end."""
-        return (snippets - 1) * self.stride + self.frames
+        return (num_snippets - 1) * self.stride + self.frames
 
-    def overlap(self, lookahead: int = 0) -> int:
+    def count_overlapping(self, lookahead: int = 0) -> int:
         """Snippets that share a frame, each with so many frames more than its own."""
         return math.ceil((self.frames + lookahead) / self.stride)

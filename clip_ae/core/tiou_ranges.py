@@ -9,12 +9,16 @@ TiouThresholds = tuple[float, ...]
 
 
 def parse_tiou_ranges(
-    texts: tuple[str, ...], tiou: TiouThresholds, where: str = "evaluation"
+    tiou_ranges: tuple[str, ...], thresholds: TiouThresholds, where: str = "evaluation"
 ) -> dict[str, TiouThresholds]:
     """The thresholds in each LOW:HIGH range, whose ends are thresholds themselves; without any range, all of them."""
-    if not tiou or list(tiou) != sorted(set(tiou)) or len({f"{t:g}" for t in tiou}) < len(tiou):
-        raise UserError(f"{where}.tiou: expected rising numbers of six digits at most, got {list(tiou)}")
-    return {text: _inside(text, tiou, where) for text in texts or (f"{tiou[0]}:{tiou[-1]}",)}
+    if (
+        not thresholds
+        or list(thresholds) != sorted(set(thresholds))
+        or len({f"{t:g}" for t in thresholds}) < len(thresholds)
+    ):
+        raise UserError(f"{where}.tiou: expected rising numbers of six digits at most, got {list(thresholds)}")
+    return {text: _inside(text, thresholds, where) for text in tiou_ranges or (f"{thresholds[0]}:{thresholds[-1]}",)}
 
 
 def _inside(text: str, tiou: TiouThresholds, where: str) -> TiouThresholds:
@@ -24,18 +28,18 @@ def _inside(text: str, tiou: TiouThresholds, where: str) -> TiouThresholds:
     except ValueError:
         found = ()
     if not found:
-        raise UserError(f"{where}.averages: '{text}' must be LOW:HIGH with both ends in tiou")
+        raise UserError(f"{where}.tiou_ranges: '{text}' must be LOW:HIGH with both ends in tiou")
     return found
 
 
-def sort_by_width(names: Iterable[str]) -> list[str]:
+def sort_by_width(tiou_ranges: Iterable[str]) -> list[str]:
     """LOW:HIGH ranges as papers print them: the widest last."""
 
     def width_and_start(name: str) -> tuple[float, float]:
         low, high = map(float, name.split(":"))
         return round(high - low, 6), low
 
-    return sorted(names, key=width_and_start)
+    return sorted(tiou_ranges, key=width_and_start)
 
 
 def list_score_columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:

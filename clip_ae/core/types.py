@@ -60,7 +60,7 @@ class VideoFeatures:
             raise ValueError(f"{self.video_id}: {self.feature.shape} features for {len(self.start)} snippets")
 
     @property
-    def end(self) -> float:
+    def covered_end(self) -> float:
         """Seconds up to which there is material: the last snippet may be there in part."""
         covered = self.coverage > 0
         ends = self.start + self.coverage * (self.stop - self.start)
@@ -147,7 +147,7 @@ class Window:
 class NetworkWeights:
     """A network's tensors by name, and what is known of it: kind, geometry, origin, licence."""
 
-    about: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     tensors: Mapping[str, NDArray[Any]]
 
 

@@ -15,11 +15,13 @@ VIDEO_LISTS: dict[str, frozenset[str]] = {
 }
 
 
-def select_listed_videos(name: str, subset: Collection[str], where: str) -> list[str]:
+def select_listed_videos(list_name: str, video_ids: Collection[str], where: str) -> list[str]:
     """The videos of a subset that a list leaves; another number than its name says is refused."""
-    if name not in VIDEO_LISTS:
-        raise UserError(f"--videos {name}: no such list, and no file{suggest_name(name, VIDEO_LISTS)}")
-    kept = sorted(set(subset) - VIDEO_LISTS[name])
-    if len(kept) != int(name):
-        raise UserError(f"{where}: the list {name} leaves {len(kept)} of its {len(subset)} videos; choose another list")
+    if list_name not in VIDEO_LISTS:
+        raise UserError(f"--videos {list_name}: no such list, and no file{suggest_name(list_name, VIDEO_LISTS)}")
+    kept = sorted(set(video_ids) - VIDEO_LISTS[list_name])
+    if len(kept) != int(list_name):
+        raise UserError(
+            f"{where}: the list {list_name} leaves {len(kept)} of its {len(video_ids)} videos; choose another list"
+        )
     return kept

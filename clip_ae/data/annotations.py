@@ -56,18 +56,18 @@ def read_subset_annotations(path: Path, subset: str) -> dict[str, Annotation]:
     return {i: annotation for i, annotation in read_annotations(path).items() if i in ids}
 
 
-def read_evaluated_ids(path: Path, subset: str, videos: str | None) -> list[str]:
+def read_evaluated_ids(path: Path, subset: str, video_list: str | None) -> list[str]:
     """The videos of a subset, or those of them that a list of THUMOS14's, or a file with an id a line, names."""
     ids = sorted(read_subset_ids(path, subset))
-    if videos is None:
+    if video_list is None:
         return ids
-    if videos in VIDEO_LISTS or not Path(videos).is_file():
-        return select_listed_videos(videos, ids, f"{path}, subset '{subset}'")
-    wanted = {line.strip() for line in read_text(Path(videos), "list of videos").splitlines()} - {""}
+    if video_list in VIDEO_LISTS or not Path(video_list).is_file():
+        return select_listed_videos(video_list, ids, f"{path}, subset '{subset}'")
+    wanted = {line.strip() for line in read_text(Path(video_list), "list of videos").splitlines()} - {""}
     for lost in sorted(wanted - set(ids)):
-        raise UserError(f"{videos}: video '{lost}' is not in subset '{subset}' of {path}")
+        raise UserError(f"{video_list}: video '{lost}' is not in subset '{subset}' of {path}")
     if not wanted:
-        raise UserError(f"{videos}: names no video; expected an id a line")
+        raise UserError(f"{video_list}: names no video; expected an id a line")
     return sorted(wanted)
 
 

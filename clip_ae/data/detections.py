@@ -19,13 +19,13 @@ DECIMALS = 6
 DETECTION_COLUMNS = ("video_id", "label", "score", "start", "stop")
 
 
-def write_detections(path: Path, detections: Iterable[Detection], record: Provenance) -> None:
+def write_detections(path: Path, detections: Iterable[Detection], provenance: Provenance) -> None:
     """Videos by id; a video's detections by falling score, then label and time."""
     results: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for d in sorted(map(_rounded, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
         results[d.video_id].append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
     write_json(
-        path, {"version": SUBMISSION_VERSION, "results": results, "external_data": {"provenance": asdict(record)}}
+        path, {"version": SUBMISSION_VERSION, "results": results, "external_data": {"provenance": asdict(provenance)}}
     )
 
 
@@ -61,9 +61,11 @@ def read_json_provenance(path: Path) -> Provenance:
     content = read_json_object(path)
     holder = content if "provenance" in content else content.get("external_data")
     try:
-        return Provenance(**holder["provenance"])  # type: ignore[index]
+        return Provenance.from_dict(holder["provenance"])  # type: ignore[index]
     except (TypeError, KeyError):
         raise UserError(f"{path}: carries no provenance; make it again with this project") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; make it again") from None
 
 
 def _rounded(d: Detection) -> Detection:

@@ -18,49 +18,49 @@ from clip_ae.data.shards import write_shard
 class FeatureWriter(Protocol):
     """Where a stream's features go."""
 
-    def holds(self, video_id: str, record: Provenance) -> bool:
+    def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
         """Whether the video's file is there, made as the record says."""
         ...
 
-    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None: ...
+    def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None: ...
 
 
 @dataclass(frozen=True)
 class ParquetFeatureWriter:
-    folder: Path
+    out_dir: Path
     stream: str
 
-    def holds(self, video_id: str, record: Provenance) -> bool:
+    def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
         try:
-            return read_parquet_provenance(self._path(video_id)) == record
+            return read_parquet_provenance(self._path(video_id)) == provenance
         except ClipAeError:
             return False
 
-    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None:
-        write_shard(self._path(video.video_id), self.stream, dim, [video], record)
+    def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None:
+        write_shard(self._path(video.video_id), self.stream, dim, [video], provenance)
 
     def _path(self, video_id: str) -> Path:
-        return _path(self.folder, self.stream, video_id, "parquet")
+        return _path(self.out_dir, self.stream, video_id, "parquet")
 
 
 @dataclass(frozen=True)
 class NpyFeatureWriter:
     """float32 [snippets, D]; what the array cannot say stands in a JSON file beside it, which is written last."""
 
-    folder: Path
+    out_dir: Path
     stream: str
 
-    def holds(self, video_id: str, record: Provenance) -> bool:
+    def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
         array, facts = self._paths(video_id)
         try:
             stated = json.loads(facts.read_text())
             # Mapped, so that a file cut short is noticed and none is read.
             whole = len(np.load(array, mmap_mode="r")) == len(stated["start"])
-            return whole and bool(stated["record"] == json.loads(record.to_json()))
+            return whole and bool(stated["provenance"] == json.loads(provenance.to_json()))
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
 
-    def write(self, video: VideoFeatures, dim: int, record: Provenance) -> None:
+    def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None:
         array, facts = self._paths(video.video_id)
         facts.unlink(missing_ok=True)
         with atomic_write(array) as temporary:
@@ -70,12 +70,12 @@ class NpyFeatureWriter:
             "start": video.start.tolist(),
             "stop": video.stop.tolist(),
             "coverage": video.coverage.tolist(),
-            "record": json.loads(record.to_json()),
+            "provenance": json.loads(provenance.to_json()),
         }
         write_text(facts, json.dumps(stated) + "\n")
 
     def _paths(self, video_id: str) -> tuple[Path, Path]:
-        array, facts = (_path(self.folder, self.stream, video_id, suffix) for suffix in ("npy", "json"))
+        array, facts = (_path(self.out_dir, self.stream, video_id, suffix) for suffix in ("npy", "json"))
         return array, facts
 
 

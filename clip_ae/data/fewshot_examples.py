@@ -18,21 +18,21 @@ class SupportExample:
     instance: Instance | None = None
 
 
-def read_support_examples(place: Path, videos: Path) -> list[SupportExample]:
+def read_support_examples(support_path: Path, videos_dir: Path) -> list[SupportExample]:
     """By class; the videos of segments lie in `videos`."""
-    if not place.exists():
-        raise UserError(f"--support {place}: no such folder or file")
-    found = _clips(place) if place.is_dir() else _segments(place, videos)
-    _check_names(place, sorted({example.label for example in found}))
+    if not support_path.exists():
+        raise UserError(f"--support {support_path}: no such folder or file")
+    found = _clips(support_path) if support_path.is_dir() else _segments(support_path, videos_dir)
+    _check_names(support_path, sorted({example.label for example in found}))
     return sorted(found, key=lambda e: (e.label, str(e.path), e.instance.start if e.instance else 0.0))
 
 
-def support_digest(place: Path, examples: list[SupportExample]) -> str:
+def support_digest(support_path: Path, examples: list[SupportExample]) -> str:
     """Of all that is shown: what an annotation file says, or which clips there are."""
-    if not place.is_dir():
-        return annotations_digest(place)
+    if not support_path.is_dir():
+        return annotations_digest(support_path)
     return source_folder.files_digest(
-        place, [str(example.path.relative_to(place)) for example in examples], with_mtime=False
+        support_path, [str(example.path.relative_to(support_path)) for example in examples], with_mtime=False
     )
 
 

@@ -10,19 +10,19 @@ from clip_ae.core.config.dataclass_config import abbreviate
 from clip_ae.core.errors import UserError
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, description: str) -> str:
     """A text file, whatever byte-order mark it begins with; `what` says what it should hold."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot read the {what} ({error.strerror}); check the path") from None
+        raise UserError(f"{path}: cannot read the {description} ({error.strerror}); check the path") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: cannot read the {what}, as it is not UTF-8 text; save it as such") from None
+        raise UserError(f"{path}: cannot read the {description}, as it is not UTF-8 text; save it as such") from None
 
 
-def load_json(path: Path, what: str) -> Any:
+def load_json(path: Path, description: str) -> Any:
     """A JSON file in which no object has a key twice."""
-    text = read_text(path, what)
+    text = read_text(path, description)
     try:
         data = json.loads(text, object_pairs_hook=_unique)
         # Escapes can spell half of a character, which nothing of ours could write again.

@@ -16,11 +16,13 @@ SILHOUETTES_KEY = "silhouettes"
 
 
 def write_labels(
-    path: Path, labels: Iterable[Label], record: Provenance, curve: Mapping[int, float] | None = None
+    path: Path, labels: Iterable[Label], provenance: Provenance, silhouettes: Mapping[int, float] | None = None
 ) -> None:
     """The curve: of every number of clusters that was tried, how well it separates the videos."""
     rows = (asdict(label) for label in sorted(labels, key=lambda x: (x.video_id, x.cluster)))
-    write_rows(path, LABELS_SCHEMA, rows, record, {SILHOUETTES_KEY: json.dumps(curve)} if curve else None)
+    write_rows(
+        path, LABELS_SCHEMA, rows, provenance, {SILHOUETTES_KEY: json.dumps(silhouettes)} if silhouettes else None
+    )
 
 
 def read_silhouettes(path: Path) -> dict[int, float]:

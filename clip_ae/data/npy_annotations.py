@@ -12,16 +12,16 @@ REQUIRED_COLUMNS = ("videoname", "subset", "segments", "labels")
 DURATION_COLUMN = "duration"
 
 
-def read_npy_annotations(folder: Path) -> dict[str, Any]:
+def read_npy_annotations(annotations_dir: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
-    columns = {name: _column(folder, name) for name in _names(folder)}
+    columns = {name: _column(annotations_dir, name) for name in _names(annotations_dir)}
     for name, column in columns.items():
         if len(column) != len(columns["videoname"]):
             lengths = f"{len(column)} elements where videoname.npy has {len(columns['videoname'])}"
-            raise UserError(f"{folder / name}.npy: {lengths}; these are not of one set")
+            raise UserError(f"{annotations_dir / name}.npy: {lengths}; these are not of one set")
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    database = {_text(row["videoname"]): _entry(folder, row) for row in rows}
-    for video_id, segment in _unclear(folder):
+    database = {_text(row["videoname"]): _entry(annotations_dir, row) for row in rows}
+    for video_id, segment in _unclear(annotations_dir):
         entry = database.setdefault(video_id, {"subset": "test", "annotations": []})
         entry["annotations"].append({"label": "Ambiguous", "segment": segment})
     return database

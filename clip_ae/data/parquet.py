@@ -1,7 +1,7 @@
 """Parquet tables with their record: schemas, writing, reading."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.files import atomic_write
 from clip_ae.core.provenance import Provenance
 
-PROVENANCE_KEY = b"record"
+PROVENANCE_KEY = b"provenance"
 VIDEO_ID_FIELD = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 
 
@@ -39,23 +39,23 @@ CURVES_SCHEMA = pa.schema(
 
 
 def write_rows(
-    path: Path, schema: pa.Schema, rows: Iterable[Any], record: Provenance, metadata: dict[str, str] | None = None
+    path: Path, schema: pa.Schema, rows: Iterable[Any], provenance: Provenance, metadata: dict[str, str] | None = None
 ) -> None:
     """Write dataclasses or dicts, in their order."""
     plain = [row if isinstance(row, dict) else asdict(row) for row in rows]
-    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], record, metadata=metadata)
+    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], provenance, metadata=metadata)
 
 
 def write_tables(
     path: Path,
     schema: pa.Schema,
     tables: Iterable[pa.Table],
-    record: Provenance,
+    provenance: Provenance,
     *,
     metadata: dict[str, str] | None = None,
 ) -> None:
     """One row group a table. PLAIN and zstd: every reader of Parquet can read it."""
-    stated = {"record": record.to_json(), **(metadata or {})}
+    stated = {"provenance": provenance.to_json(), **(metadata or {})}
     schema = schema.with_metadata(stated)
     dictionaries = [f.name for f in schema if pa.types.is_dictionary(f.type)]
     with (
@@ -92,4 +92,9 @@ def read_rows_of_files(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 def read_parquet_provenance(path: Path) -> Provenance:
     with report_table_errors(path):
-        return Provenance.from_json(pq.read_schema(path).metadata[PROVENANCE_KEY].decode())
+        return provenance_of(pq.read_schema(path).metadata)
+
+
+def provenance_of(metadata: Mapping[bytes, bytes]) -> Provenance:
+    """From a schema's metadata; format 1 called the key `record`."""
+    return Provenance.from_json(metadata.get(PROVENANCE_KEY, metadata.get(b"record", b"{}")).decode())

@@ -45,12 +45,12 @@ class PickledObjectDtype(PickledDtype):
     """np.dtype, of plain numbers or of objects."""
 
     def __init__(self, name: str, *rest: object) -> None:
-        self.of_objects = name in ("O", "O8")
-        if not self.of_objects:
+        self.is_object = name in ("O", "O8")
+        if not self.is_object:
             super().__init__(name, *rest)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        if not self.of_objects:
+        if not self.is_object:
             super().__setstate__(state)
 
 
@@ -62,7 +62,7 @@ class PickledList:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, columns_first, content = state
-        if not kind.of_objects:
+        if not kind.is_object:
             numbers = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
             self.items = numbers.tolist()
         elif len(shape) == 1:
@@ -87,14 +87,14 @@ ARRAY_CLASSES, LIST_CLASSES = _admitted(PickledArray, PickledDtype), _admitted(P
 class RestrictedUnpickler(pickle.Unpickler):
     """Builds nothing but plain values and the classes it is given."""
 
-    def __init__(self, file: IO[bytes], admitted: Mapping[str, type], encoding: str = "ASCII") -> None:
+    def __init__(self, file: IO[bytes], allowed: Mapping[str, type], encoding: str = "ASCII") -> None:
         super().__init__(file, encoding=encoding)
-        self.admitted = admitted
+        self.allowed = allowed
 
     def find_class(self, module: str, name: str) -> type:
-        if f"{module}.{name}" not in self.admitted:
+        if f"{module}.{name}" not in self.allowed:
             raise RefusedInput(f"names {module}.{name}")
-        return self.admitted[f"{module}.{name}"]
+        return self.allowed[f"{module}.{name}"]
 
 
 def read_pickled_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:

@@ -24,7 +24,7 @@ class PrecomputedFeatures(Protocol):
     """The ready features of one shard's videos."""
 
     # Where each video was found, in the folder.
-    paths: dict[str, str]
+    video_paths: dict[str, str]
 
     def dim(self, stream: str) -> int: ...
 
@@ -38,31 +38,37 @@ class PrecomputedFeatures(Protocol):
 
 
 def open_precomputed(
-    root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int
+    features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
 ) -> PrecomputedFeatures:
     return (
-        ShardFeatures(root, files, grid, index, shards)
-        if files.shards
-        else NpyFeatures(root, files, grid, index, shards)
+        ShardFeatures(features_dir, files, grid, shard_index, num_shards)
+        if files.shard_files
+        else NpyFeatures(features_dir, files, grid, shard_index, num_shards)
     )
 
 
 class NpyFeatures:
     """One [T, D] file a video and stream."""
 
-    def __init__(self, root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int) -> None:
-        self.root, self.grid, self.every = root, grid, files.npy
-        self.files = {stream: select_shard(found, index, shards) for stream, found in files.npy.items()}
-        self.paths = {video_id: path for found in self.files.values() for video_id, path in found.items()}
+    def __init__(
+        self, features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
+    ) -> None:
+        self.features_dir, self.grid, self.all_files = features_dir, grid, files.npy_files
+        self.files_in_shard = {
+            stream: select_shard(found, shard_index, num_shards) for stream, found in files.npy_files.items()
+        }
+        self.video_paths = {
+            video_id: path for found in self.files_in_shard.values() for video_id, path in found.items()
+        }
 
     def dim(self, stream: str) -> int:
         """That of the stream's first good file, in whichever shard it lies."""
-        for path in self.every[stream].values():
+        for path in self.all_files[stream].values():
             try:
-                return int(_array(self.root / path).shape[1])
+                return int(_array(self.features_dir / path).shape[1])
             except Unreadable:
                 continue
-        raise UserError(f"{self.root}: no file of the {stream} stream is a [T, D] array")
+        raise UserError(f"{self.features_dir}: no file of the {stream} stream is a [T, D] array")
 
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
         rows, dim = self._values(stream, video_id).shape
@@ -76,31 +82,35 @@ class NpyFeatures:
             return VideoFeatures(video_id, start, stop, coverage, values.astype(np.float16))
 
     def _values(self, stream: str, video_id: str) -> NDArray[Any]:
-        if video_id not in self.files[stream]:
+        if video_id not in self.files_in_shard[stream]:
             raise Unreadable("missing", f"has no {stream} features")
-        return _array(self.root / self.files[stream][video_id])
+        return _array(self.features_dir / self.files_in_shard[stream][video_id])
 
 
 class ShardFeatures:
     """Shards of our own form, read whole: a shard's features fit in memory."""
 
-    def __init__(self, root: Path, files: FeatureFiles, grid: SnippetGrid, index: int, shards: int) -> None:
-        self.root, self.every = root, files.shards
-        self.paths: dict[str, str] = {}
+    def __init__(
+        self, features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
+    ) -> None:
+        self.features_dir, self.all_files = features_dir, files.shard_files
+        self.video_paths: dict[str, str] = {}
         self.videos: dict[str, dict[str, VideoFeatures]] = {}
-        for stream, paths in files.shards.items():
+        for stream, paths in files.shard_files.items():
             videos = self.videos[stream] = {}
             for path in paths:
-                wanted = {i for i in _ids(root / path) if assign_shard(i, shards) == index}
-                for video in read_shard(root / path, wanted) if wanted else ():
-                    _check_grid(root / path, video, grid)
+                wanted = {i for i in _ids(features_dir / path) if assign_shard(i, num_shards) == shard_index}
+                for video in read_shard(features_dir / path, wanted) if wanted else ():
+                    _check_grid(features_dir / path, video, grid)
                     if video.video_id in videos:
-                        raise UserError(f"{root}: '{video.video_id}' is twice in the {stream} shards; remove one")
+                        raise UserError(
+                            f"{features_dir}: '{video.video_id}' is twice in the {stream} shards; remove one"
+                        )
                     videos[video.video_id] = video
-                    self.paths[video.video_id] = path
+                    self.video_paths[video.video_id] = path
 
     def dim(self, stream: str) -> int:
-        shape = pq.read_schema(self.root / self.every[stream][0]).field("feature").type.shape
+        shape = pq.read_schema(self.features_dir / self.all_files[stream][0]).field("feature").type.shape
         return int(shape[0])
 
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:

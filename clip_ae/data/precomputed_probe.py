@@ -12,8 +12,8 @@ from clip_ae.data.precomputed_features import PrecomputedFeatures
 
 def probe_precomputed(source: PrecomputedFeatures, streams: Sequence[str], grid: SnippetGrid) -> Iterator[VideoInfo]:
     """One row a video; of streams that are cut differently the status or its reason tells."""
-    for video_id in sorted(source.paths):
-        info = VideoInfo(video_id, source_folder.escape_undecodable(source.paths[video_id]))
+    for video_id in sorted(source.video_paths):
+        info = VideoInfo(video_id, source_folder.escape_undecodable(source.video_paths[video_id]))
         try:
             yield _measured(info, {stream: _rows(source, stream, video_id) for stream in streams}, grid)
         except Unreadable as failure:
@@ -34,5 +34,5 @@ def _measured(info: VideoInfo, lengths: dict[str, int], grid: SnippetGrid) -> Vi
     if max(lengths.values()) - snippets > 1:
         raise Unreadable("length", f"{words} snippets; not one grid")
     cut = f"length: {words} snippets; cut to {snippets}" if max(lengths.values()) > snippets else ""
-    frames = grid.frames_spanned(snippets)
+    frames = grid.count_frames_spanned(snippets)
     return replace(info, duration=grid.stop(snippets - 1), fps=grid.fps, frames=frames, snippets=snippets, reason=cut)

@@ -34,10 +34,10 @@ def shard_schema(stream: str, dim: int) -> pa.Schema:
     )
 
 
-def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], record: Provenance) -> None:
+def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], provenance: Provenance) -> None:
     columns = shard_schema(stream, dim)
     tables = (_table(video, columns) for video in videos)
-    write_tables(path, columns, tables, record, metadata={"stream": stream})
+    write_tables(path, columns, tables, provenance, metadata={"stream": stream})
 
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
@@ -51,15 +51,15 @@ def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[Video
             yield video
 
 
-def find_stream_dir(stream: str, features: FeatureDirs) -> Path:
+def find_stream_dir(stream: str, feature_dirs: FeatureDirs) -> Path:
     """Of several folders the last that has the stream: what a run was taught stands before what was extracted."""
-    folders = [features] if isinstance(features, Path) else features
+    folders = [feature_dirs] if isinstance(feature_dirs, Path) else feature_dirs
     return next((place / stream for place in reversed(folders) if (place / stream).is_dir()), folders[0] / stream)
 
 
-def shard_paths(features: FeatureDirs, stream: str, shards: int) -> list[Path]:
+def shard_paths(feature_dirs: FeatureDirs, stream: str, num_shards: int) -> list[Path]:
     """The shard files of a stream; a missing one is named."""
-    paths = [find_stream_dir(stream, features) / f"{name}.parquet" for name in list_shard_names(shards)]
+    paths = [find_stream_dir(stream, feature_dirs) / f"{name}.parquet" for name in list_shard_names(num_shards)]
     for path in paths:
         if not path.is_file():
             raise UserError(f"{path}: no such shard; extract or import the {stream} stream first")
@@ -67,10 +67,10 @@ def shard_paths(features: FeatureDirs, stream: str, shards: int) -> list[Path]:
 
 
 def read_stream(
-    features: FeatureDirs, stream: str, shards: int, ids: Collection[str] | None = None
+    feature_dirs: FeatureDirs, stream: str, num_shards: int, ids: Collection[str] | None = None
 ) -> dict[str, VideoFeatures]:
     """A stream's videos by id, sorted, so that no result depends on the sharding."""
-    found = [v for path in shard_paths(features, stream, shards) for v in read_shard(path, ids)]
+    found = [v for path in shard_paths(feature_dirs, stream, num_shards) for v in read_shard(path, ids)]
     return {v.video_id: v for v in sorted(found, key=lambda v: v.video_id)}
 
 
@@ -88,9 +88,9 @@ def read_loudness(path: Path) -> dict[str, list[float | None]]:
     return {i: values for i, values in found.items() if any(v is not None for v in values)}
 
 
-def read_stream_input_id(features: FeatureDirs, stream: str, shards: int) -> str:
+def read_stream_input_id(feature_dirs: FeatureDirs, stream: str, num_shards: int) -> str:
     """One id for all the records of a stream's shards."""
-    return digest_ids(read_parquet_provenance(p).id for p in shard_paths(features, stream, shards))
+    return digest_ids(read_parquet_provenance(p).id for p in shard_paths(feature_dirs, stream, num_shards))
 
 
 def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:

@@ -17,6 +17,7 @@ from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.files import atomic_write
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
+from clip_ae.data.parquet import provenance_of
 
 FeatureRows = NDArray[np.float16]
 # Rows that are written, and looked at, together, and the rest of a video.
@@ -30,16 +31,16 @@ class SnippetIndex:
     A video without material is left out, and so are rows after a video's last material.
     """
 
-    record: Provenance
-    ids: list[str]
-    first: NDArray[np.int64]
-    ends: NDArray[np.float64]
-    mean: NDArray[np.float32]
+    provenance: Provenance
+    video_ids: list[str]
+    row_offsets: NDArray[np.int64]
+    end_times: NDArray[np.float64]
+    mean_feature: NDArray[np.float32]
     blocks: list[FeatureRows]
 
-    def rows(self, video: int) -> FeatureRows:
+    def rows_of(self, video: int) -> FeatureRows:
         """[snippets, D]"""
-        first, end = self.first[video], self.first[video + 1]
+        first, end = self.row_offsets[video], self.row_offsets[video + 1]
         parts, at = [], 0
         for block in self.blocks:
             parts.append(block[max(first - at, 0) : max(end - at, 0)])
@@ -47,7 +48,7 @@ class SnippetIndex:
         return np.concatenate(parts)
 
 
-def build_index(videos: Iterable[VideoFeatures], record: Provenance) -> SnippetIndex:
+def build_index(videos: Iterable[VideoFeatures], provenance: Provenance) -> SnippetIndex:
     """Of videos in memory, a block each."""
     ids, ends, blocks, total, count = [], [], [], 0.0, 0
     for video in videos:
@@ -55,16 +56,16 @@ def build_index(videos: Iterable[VideoFeatures], record: Provenance) -> SnippetI
         if len(seen):
             total, count = total + video.feature[seen].sum(axis=0, dtype=np.float64), count + len(seen)
             ids.append(video.video_id)
-            ends.append(video.end)
+            ends.append(video.covered_end)
             blocks.append(video.feature[: seen[-1] + 1])
     if not ids:
         raise UserError("no video has any material to search in")
     first = np.cumsum([0, *map(len, blocks)])
-    return SnippetIndex(record, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
+    return SnippetIndex(provenance, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
 
 
 def write_index(path: Path, index: SnippetIndex) -> None:
-    videos = np.repeat(np.arange(len(index.ids), dtype=np.int32), np.diff(index.first))
+    videos = np.repeat(np.arange(len(index.video_ids), dtype=np.int32), np.diff(index.row_offsets))
     schema, at = _schema(index), 0
     with (
         atomic_write(path) as temporary,
@@ -81,7 +82,7 @@ def read_index(path: Path) -> SnippetIndex:
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         stated = json.loads(reader.schema.metadata[b"index"])
-        record = Provenance.from_json(reader.schema.metadata[b"record"].decode())
+        record = provenance_of(reader.schema.metadata)
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         videos = np.concatenate([b["video"].to_numpy() for b in batches])
         blocks = [b["feature"].flatten().to_numpy().reshape(b.num_rows, -1) for b in batches]
@@ -93,13 +94,13 @@ def read_index(path: Path) -> SnippetIndex:
 
 
 def _schema(index: SnippetIndex) -> pa.Schema:
-    stated = {"videos": index.ids, "ends": index.ends.tolist(), "mean": index.mean.tolist()}
+    stated = {"videos": index.video_ids, "ends": index.end_times.tolist(), "mean": index.mean_feature.tolist()}
     return pa.schema(
         [
             pa.field("video", pa.int32(), nullable=False),
-            pa.field("feature", pa.list_(pa.float16(), len(index.mean)), nullable=False),
+            pa.field("feature", pa.list_(pa.float16(), len(index.mean_feature)), nullable=False),
         ],
-        metadata={"record": index.record.to_json(), "index": json.dumps(stated)},
+        metadata={"provenance": index.provenance.to_json(), "index": json.dumps(stated)},
     )
 
 

@@ -22,30 +22,32 @@ VIDEO_SUFFIXES = frozenset(
 class FeatureFiles:
     """Ready features by stream: shards of our own form, or one npy file a video. One of the two is empty."""
 
-    shards: dict[str, tuple[str, ...]]
-    npy: dict[str, dict[str, str]]
+    shard_files: dict[str, tuple[str, ...]]
+    npy_files: dict[str, dict[str, str]]
 
-    def ids(self) -> set[str]:
+    def npy_video_ids(self) -> set[str]:
         """The videos that have an npy file in any stream; those of shards are known by reading them only."""
-        return {video_id for files in self.npy.values() for video_id in files}
+        return {video_id for files in self.npy_files.values() for video_id in files}
 
-    def files_of(self, shard_index: int, shards: int) -> list[str]:
+    def files_of_shard(self, shard_index: int, num_shards: int) -> list[str]:
         """What one job reads: its own videos' npy files, but every shard, as they may be cut another way."""
-        every = [path for paths in self.shards.values() for path in paths]
-        return every + [p for files in self.npy.values() for p in select_shard(files, shard_index, shards).values()]
+        every = [path for paths in self.shard_files.values() for path in paths]
+        return every + [
+            p for files in self.npy_files.values() for p in select_shard(files, shard_index, num_shards).values()
+        ]
 
 
-def list_videos(folder: Path, hint: str = "") -> dict[str, str]:
+def list_videos(videos_dir: Path, hint: str = "") -> dict[str, str]:
     """Path in the folder by video id, sorted; found by suffix, at any depth. `hint` ends the error of an absent one."""
-    found = _by_stem(folder, _find(folder, VIDEO_SUFFIXES, hint))
+    found = _by_stem(videos_dir, _find(videos_dir, VIDEO_SUFFIXES, hint))
     if not found:
-        raise UserError(f"{folder}: no videos there ({' '.join(sorted(VIDEO_SUFFIXES))}){hint}")
+        raise UserError(f"{videos_dir}: no videos there ({' '.join(sorted(VIDEO_SUFFIXES))}){hint}")
     return found
 
 
-def list_feature_files(folder: Path, streams: Sequence[str], hint: str = "") -> FeatureFiles:
+def list_feature_files(features_dir: Path, streams: Sequence[str], hint: str = "") -> FeatureFiles:
     """{stream}/*.parquet, or npy files below a folder with the stream's name, at any depth."""
-    paths = list(_find(folder, frozenset({".npy", ".parquet"}), hint))
+    paths = list(_find(features_dir, frozenset({".npy", ".parquet"}), hint))
     shards: dict[str, list[str]] = {stream: [] for stream in streams}
     npy: dict[str, list[str]] = {stream: [] for stream in streams}
     for path in paths:
@@ -58,23 +60,23 @@ def list_feature_files(folder: Path, streams: Sequence[str], hint: str = "") -> 
         elif parents == [stream]:
             shards[stream].append(path)
     if any(shards.values()):
-        _check_streams(folder, shards, "{stream}/*.parquet", hint)
+        _check_streams(features_dir, shards, "{stream}/*.parquet", hint)
         return FeatureFiles({stream: tuple(sorted(found)) for stream, found in shards.items()}, {})
-    _check_streams(folder, npy, "{stream}/{video_id}.npy", hint)
-    return FeatureFiles({}, {stream: _by_stem(folder, found) for stream, found in npy.items()})
+    _check_streams(features_dir, npy, "{stream}/{video_id}.npy", hint)
+    return FeatureFiles({}, {stream: _by_stem(features_dir, found) for stream, found in npy.items()})
 
 
-def select_shard(listing: Mapping[str, str], shard_index: int, shards: int) -> dict[str, str]:
+def select_shard(listing: Mapping[str, str], shard_index: int, num_shards: int) -> dict[str, str]:
     """The part of a listing that lies in one shard."""
-    return {video_id: path for video_id, path in listing.items() if assign_shard(video_id, shards) == shard_index}
+    return {video_id: path for video_id, path in listing.items() if assign_shard(video_id, num_shards) == shard_index}
 
 
-def files_digest(folder: Path, files: Iterable[str], with_mtime: bool) -> str:
+def files_digest(root_dir: Path, files: Iterable[str], with_mtime: bool) -> str:
     """sha256 over each file's path in the folder and size, and its modification time when asked for."""
     total = hashlib.sha256()
     for path in sorted(files):
         try:
-            facts = os.stat(os.path.join(folder, path))
+            facts = os.stat(os.path.join(root_dir, path))
             size, mtime = facts.st_size, facts.st_mtime_ns
         except OSError:
             # A link to nowhere: probe gives it a row, so it is listed and needs a digest.

@@ -14,27 +14,27 @@ from clip_ae.data.shards import FeatureDirs, find_stream_dir, read_stream
 
 
 def read_streams(
-    features: FeatureDirs, names: Collection[str], shards: int, ids: Collection[str] | None = None
+    feature_dirs: FeatureDirs, stream_names: Collection[str], num_shards: int, ids: Collection[str] | None = None
 ) -> FeaturesByStream:
     """The videos that both I3D streams have, by sorted id; only `ids` when given.
 
     Where the CLIP or audio stream lacks a video, it has rows there that nothing covers.
     """
-    found = {name: read_stream(features, name, shards, ids) for name in names}
+    found = {name: read_stream(feature_dirs, name, num_shards, ids) for name in stream_names}
     main = [videos for name, videos in found.items() if name in I3D_STREAMS]
     shared = sorted(set.intersection(*(set(videos) for videos in main)))
     if not shared:
         wanted = "no video" if ids is None else f"none of the {len(ids)} wanted videos"
         raise UserError(
-            f"{find_stream_dir(I3D_STREAMS[0], features).parent}: {wanted} in the {', '.join(names)} shards"
+            f"{find_stream_dir(I3D_STREAMS[0], feature_dirs).parent}: {wanted} in the {', '.join(stream_names)} shards"
         )
     for name, videos in found.items():
         if name in I3D_STREAMS and len(videos) > len(shared):
             log_line(f"{len(videos) - len(shared)} videos of the {name} stream are left out: another stream lacks them")
         if name not in I3D_STREAMS:
-            _fill(find_stream_dir(name, features), videos, [main[0][i] for i in shared])
+            _fill(find_stream_dir(name, feature_dirs), videos, [main[0][i] for i in shared])
     for video_id in shared:
-        _check(features, shards, {name: videos[video_id] for name, videos in found.items()})
+        _check(feature_dirs, num_shards, {name: videos[video_id] for name, videos in found.items()})
     return {name: {i: videos[i] for i in shared} for name, videos in found.items()}
 
 

@@ -15,8 +15,10 @@ TEXT_EMBEDDINGS_SCHEMA = pa.schema(
 )
 
 
-def write_text_embeddings(path: Path, texts: Mapping[str, NDArray[np.float32]], record: Provenance) -> None:
-    write_rows(path, TEXT_EMBEDDINGS_SCHEMA, ({"text": t, "embedding": e.tolist()} for t, e in texts.items()), record)
+def write_text_embeddings(path: Path, embeddings: Mapping[str, NDArray[np.float32]], provenance: Provenance) -> None:
+    write_rows(
+        path, TEXT_EMBEDDINGS_SCHEMA, ({"text": t, "embedding": e.tolist()} for t, e in embeddings.items()), provenance
+    )
 
 
 def read_text_embeddings(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -13,10 +13,10 @@ FILE_NAME_PATTERN = re.compile(r"[^.].*_(val|test)\.txt")
 SUBSET_NAMES = {"val": "validation", "test": "test"}
 
 
-def read_thumos_kit(folder: Path) -> dict[str, Any]:
+def read_thumos_kit(kit_dir: Path) -> dict[str, Any]:
     """The database that an ActivityNet-form file of the same annotations would have."""
     database: dict[str, Any] = {}
-    for path in _files(folder).values():
+    for path in _files(kit_dir).values():
         label, subset = _named(path)
         for video_id, segment in read_instances(path):
             entry = database.setdefault(video_id, {"subset": subset, "annotations": []})
@@ -25,7 +25,7 @@ def read_thumos_kit(folder: Path) -> dict[str, Any]:
             entry["annotations"].append({"label": label, "segment": segment})
     if not database:
         raise UserError(
-            f"{folder}: no file CLASS_val.txt or CLASS_test.txt with a line in it, as the THUMOS14 kit has them"
+            f"{kit_dir}: no file CLASS_val.txt or CLASS_test.txt with a line in it, as the THUMOS14 kit has them"
         )
     return database
 

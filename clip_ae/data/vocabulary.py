@@ -22,9 +22,9 @@ class VocabularyEntry:
         return self.descriptions or (self.name,)
 
 
-def vocabulary_digest(words: Sequence[VocabularyEntry]) -> str:
+def vocabulary_digest(entries: Sequence[VocabularyEntry]) -> str:
     """Of all that a vocabulary says; comments and blank lines say nothing."""
-    return digest(to_canonical_json(words))
+    return digest(to_canonical_json(entries))
 
 
 def read_vocabulary(path: Path) -> list[VocabularyEntry]:

@@ -20,20 +20,20 @@ OUT_OF_MEMORY_ERRORS = ("out of memory", "alloc_failed", "unable to find an engi
 class BatchedEncoder:
     """An encoder in batches of one shape; the last one is padded, so that no neighbour ever changes a row."""
 
-    def __init__(self, encode: EncodeFunction, batch: int, device: str) -> None:
+    def __init__(self, encode: EncodeFunction, batch_size: int, device: str) -> None:
         """`batch` snippets at a time; 0: as many as fit."""
-        self.encode, self.batch, self.device = encode, batch, device
+        self.encode, self.batch_size, self.device = encode, batch_size, device
 
-    def size(self, example: Array) -> int:
-        if not self.batch:
-            self.batch = estimate_batch_size(self.encode, example, self.device)
-            log_line(f"{self.batch} snippets a batch fit the free memory of {self.device}")
-        return self.batch
+    def choose_batch_size(self, example: Array) -> int:
+        if not self.batch_size:
+            self.batch_size = estimate_batch_size(self.encode, example, self.device)
+            log_line(f"{self.batch_size} snippets a batch fit the free memory of {self.device}")
+        return self.batch_size
 
     def __call__(self, batch: Array) -> NDArray[np.float32]:
         while True:
             try:
-                pieces = [batch[i : i + self.batch] for i in range(0, len(batch), self.batch)]
+                pieces = [batch[i : i + self.batch_size] for i in range(0, len(batch), self.batch_size)]
                 return np.concatenate([self._padded(piece) for piece in pieces])
             except RuntimeError as error:
                 if not _out_of_memory(error):
@@ -42,15 +42,15 @@ class BatchedEncoder:
             self._halve()
 
     def _padded(self, rows: Array) -> NDArray[np.float32]:
-        padding = np.zeros((self.batch - len(rows), *rows.shape[1:]), rows.dtype)
+        padding = np.zeros((self.batch_size - len(rows), *rows.shape[1:]), rows.dtype)
         return self.encode(np.concatenate([rows, padding]) if len(padding) else rows)[: len(rows)]
 
     def _halve(self) -> None:
-        if self.batch == 1:
+        if self.batch_size == 1:
             raise UserError(f"{self.device}: not even one snippet fits its memory; free some or set device to cpu")
-        self.batch //= 2
+        self.batch_size //= 2
         torch.cuda.empty_cache()
-        log_line(f"{self.device}: out of memory; on with {self.batch} snippets a batch")
+        log_line(f"{self.device}: out of memory; on with {self.batch_size} snippets a batch")
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -33,6 +33,6 @@ def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
     return np.rint(luma).astype(np.uint8)
 
 
-def sample_frames(frames: Array, count: int) -> Array:
+def sample_frames(frames: Array, num_frames: int) -> Array:
     """`count` frames, each from the middle of its share: 2, 6, 10, 14 of 16."""
-    return frames[[(2 * i + 1) * len(frames) // (2 * count) for i in range(count)]]
+    return frames[[(2 * i + 1) * len(frames) // (2 * num_frames) for i in range(num_frames)]]

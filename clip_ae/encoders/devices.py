@@ -32,11 +32,11 @@ def resolve_device(device: str) -> str:
     return found
 
 
-def configure_torch(threads: int) -> None:
+def configure_torch(num_threads: int) -> None:
     """Arithmetic whose last bits depend on nothing but the number of threads."""
     # cuBLAS reads this when it is first used; without it its sums may come in any order.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
+    torch.set_num_threads(num_threads)
     # A few CUDA kernels (backward of 3D max pooling) have no deterministic form: warn, don't fail.
     torch.use_deterministic_algorithms(True, warn_only=True)
     # fp32 is to be fp32: by default a GPU's convolutions round their operands to ten bits.

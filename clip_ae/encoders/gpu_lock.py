@@ -14,14 +14,14 @@ POLL_SECONDS = 0.5
 _held: dict[str, int] = {}
 
 
-def acquire_gpu(names: Sequence[str], folder: Path | None = None) -> int:
+def acquire_gpu(gpu_uuids: Sequence[str], lock_dir: Path | None = None) -> int:
     """Index of a GPU that no other job holds, ours until this process ends; waits while all are taken."""
-    folder = folder or Path(tempfile.gettempdir(), f"clip-ae-gpus-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    lock_dir = lock_dir or Path(tempfile.gettempdir(), f"clip-ae-gpus-{os.getuid()}")
+    lock_dir.mkdir(mode=0o700, exist_ok=True)
     told = False
-    while (index := _free(names, folder)) is None:
+    while (index := _free(gpu_uuids, lock_dir)) is None:
         if not told:
-            log_line(f"all {len(names)} GPUs are at work for other jobs; waiting for one")
+            log_line(f"all {len(gpu_uuids)} GPUs are at work for other jobs; waiting for one")
             told = True
         time.sleep(POLL_SECONDS)
     return index

@@ -15,9 +15,9 @@ MIN_HZ, MAX_HZ = 125.0, 7500.0
 LOG_OFFSET = 0.01
 
 
-def compute_log_mel(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_log_mel(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     """log(mel + 0.01) of the magnitude spectrum every 10 ms: [..., 15600] samples to [..., 96, 64]."""
-    windows = np.lib.stride_tricks.sliding_window_view(wave, WINDOW_SAMPLES, axis=-1)[..., ::HOP_SAMPLES, :]
+    windows = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW_SAMPLES, axis=-1)[..., ::HOP_SAMPLES, :]
     # In float64, for a loud tone's rounding errors would drown the quiet bands.
     spectrum = np.abs(np.fft.rfft(windows * _hann(), FFT_SIZE))
     return np.log(spectrum @ build_mel_filterbank() + LOG_OFFSET).astype(np.float32)

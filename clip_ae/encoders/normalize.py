@@ -17,9 +17,9 @@ def normalize_rgb(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return _channels_first(frames.to(dtype).sub_(127.5).div_(127.5))
 
 
-def normalize_flow(flow: Tensor, bound: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def normalize_flow(flow: Tensor, clip_value: float, dtype: torch.dtype = torch.float32) -> Tensor:
     """I3D's flow: [B, T, H, W, 2] pixels a frame to [B, 2, T, H, W] in -1..1."""
-    return _channels_first(flow.clamp(-bound, bound).div_(bound).to(dtype))
+    return _channels_first(flow.clamp(-clip_value, clip_value).div_(clip_value).to(dtype))
 
 
 def normalize_clip(

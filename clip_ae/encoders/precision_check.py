@@ -22,22 +22,22 @@ def measure_deviation(fast: NDArray[np.float32], exact: NDArray[np.float32]) -> 
 class PrecisionCheckedNetwork:
     """A network that tells its drift on the first batch; the exact one is gone after that."""
 
-    def __init__(self, network: BatchedEncoder, make_exact: Callable[[], EncodeFunction], label: str) -> None:
-        self.network, self.make_exact, self.label = network, make_exact, label
-        self.told = False
+    def __init__(self, network: BatchedEncoder, build_exact: Callable[[], EncodeFunction], label: str) -> None:
+        self.network, self.build_exact, self.label = network, build_exact, label
+        self.checked = False
 
-    def size(self, example: Array) -> int:
-        return self.network.size(example)
+    def choose_batch_size(self, example: Array) -> int:
+        return self.network.choose_batch_size(example)
 
     def __call__(self, batch: Array) -> NDArray[np.float32]:
         features = self.network(batch)
-        if not self.told:
-            self.told = True
+        if not self.checked:
+            self.checked = True
             self._tell(batch, features)
         return features
 
     def _tell(self, batch: Array, features: NDArray[np.float32]) -> None:
         # One by one: the batch was chosen to fit the faster setting's memory, and fp32 takes twice as much.
-        exact = BatchedEncoder(self.make_exact(), 1, self.network.device)(batch)
+        exact = BatchedEncoder(self.build_exact(), 1, self.network.device)(batch)
         cosine, difference = measure_deviation(features, exact)
         log_line(f"{self.label} against fp32, first batch: cosine {cosine:.5f}, largest difference {difference:.2%}")

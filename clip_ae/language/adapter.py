@@ -25,7 +25,7 @@ class StreamAdapter(nn.Module):
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.map = nn.Linear(dim, width)
+        self.projection = nn.Linear(dim, width)
         self.first = nn.Conv1d(dim, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
         self.second = nn.Conv1d(width, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
 
@@ -34,42 +34,48 @@ class StreamAdapter(nn.Module):
         real = x.any(dim=-1)[:, None]
         x = self.norm(x)
         around = self.second(F.gelu(self.first(x.transpose(1, 2))) * real)
-        g: Tensor = self.map(x) + around.transpose(1, 2)
+        g: Tensor = self.projection(x) + around.transpose(1, 2)
         return g
 
 
 class JointEmbedding(nn.Module):
     """An adapter a stream, and the way of texts into their space; background has a text that is learned."""
 
-    def __init__(self, dims: Mapping[str, int], text_dim: int, width: int, temperature: float, learned: bool) -> None:
+    def __init__(
+        self, dims: Mapping[str, int], text_dim: int, width: int, temperature: float, learned_temperature: bool
+    ) -> None:
         super().__init__()
-        self.about: dict[str, Any] = {
-            "dims": dict(dims), "text_dim": text_dim, "width": width, "temperature": temperature, "learned": learned
-        }  # fmt: skip
+        self.init_args: dict[str, Any] = {
+            "dims": dict(dims),
+            "text_dim": text_dim,
+            "width": width,
+            "temperature": temperature,
+            "learned_temperature": learned_temperature,
+        }
         self.adapters = nn.ModuleDict({name: StreamAdapter(dim, width) for name, dim in dims.items()})
-        self.text = nn.Linear(text_dim, width, bias=False)
+        self.text_projection = nn.Linear(text_dim, width, bias=False)
         self.background = nn.Parameter(torch.randn(width))
-        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned_temperature)
 
     @property
     def scale(self) -> Tensor:
         """One over the temperature."""
         return self.log_scale.clamp(max=MAX_LOG_SCALE).exp()
 
-    def texts(self, embeddings: Tensor) -> Tensor:
+    def embed_texts(self, embeddings: Tensor) -> Tensor:
         """[N, text_dim] into the joint space, of length 1."""
-        return F.normalize(self.text(embeddings), dim=-1)
+        return F.normalize(self.text_projection(embeddings), dim=-1)
 
     @property
-    def nothing(self) -> Tensor:
+    def background_embedding(self) -> Tensor:
         """Background's text, of length 1."""
         return F.normalize(self.background, dim=0)
 
 
 def restore_joint_embedding(
-    tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str
+    tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], device: str
 ) -> JointEmbedding:
     """The network that `arrays` and what is known of it describe, ready for inference."""
-    joint = JointEmbedding(**known["joint"])
+    joint = JointEmbedding(**metadata["joint"])
     joint.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     return joint.to(device).eval()

@@ -14,7 +14,7 @@ from clip_ae.language.adapter import JointEmbedding
 
 # One over the temperature of cosines of plain features. Of 7, 14 and 28 the best, on training videos of other classes.
 EXTRACTED_SCALE = 7.0
-ADAPTED = "{}, taught"
+ADAPTED = "{}, adapted"
 # By view, a stream in a space: a video's snippets [T, width], of length 1.
 SnippetEmbeddings = Mapping[str, Tensor]
 
@@ -24,10 +24,10 @@ class EmbeddingSpace:
     """By view: one over the temperature of cosines there, and background's point where one was learned."""
 
     embed: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-    scale: Mapping[str, float]
-    nothing: Mapping[str, Tensor]
+    scales: Mapping[str, float]
+    background_embeddings: Mapping[str, Tensor]
 
-    def seen(self, streams: FeaturesByStream, device: str) -> dict[str, SnippetEmbeddings]:
+    def embed_streams(self, streams: FeaturesByStream, device: str) -> dict[str, SnippetEmbeddings]:
         """Every video's snippets as points."""
         videos = next(iter(streams.values()))
         with torch.inference_mode():
@@ -44,21 +44,27 @@ def extracted_space(streams: FeaturesByStream, device: str) -> EmbeddingSpace:
     return EmbeddingSpace(embed, dict.fromkeys(means, EXTRACTED_SCALE), {})
 
 
-def adapted_space(joint: JointEmbedding, beside: EmbeddingSpace) -> EmbeddingSpace:
+def adapted_space(joint_embedding: JointEmbedding, base_space: EmbeddingSpace) -> EmbeddingSpace:
     """As post-pretrained features are [x, g(x)], both are compared, and each has the same say."""
-    names = {name: ADAPTED.format(name) for name in joint.adapters}
+    names = {name: ADAPTED.format(name) for name in joint_embedding.adapters}
 
     def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return beside.embed(x) | {names[name]: points for name, points in embed_features(joint, x).items()}
+        return base_space.embed(x) | {
+            names[name]: points for name, points in embed_features(joint_embedding, x).items()
+        }
 
-    scale = dict.fromkeys(names.values(), float(joint.scale.detach()))
-    return EmbeddingSpace(embed, {**beside.scale, **scale}, dict.fromkeys(names.values(), joint.nothing.detach()))
+    scale = dict.fromkeys(names.values(), float(joint_embedding.scale.detach()))
+    return EmbeddingSpace(
+        embed,
+        {**base_space.scales, **scale},
+        dict.fromkeys(names.values(), joint_embedding.background_embedding.detach()),
+    )
 
 
 @torch.inference_mode()
-def embed_features(joint: JointEmbedding, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def embed_features(joint_embedding: JointEmbedding, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """g of a video's features [T, D], of length 1, by stream."""
-    return {name: F.normalize(joint.adapters[name](x[None])[0], dim=-1) for name, x in features.items()}
+    return {name: F.normalize(joint_embedding.adapters[name](x[None])[0], dim=-1) for name, x in features.items()}
 
 
 def _mean(videos: list[VideoFeatures]) -> NDArray[np.float32]:

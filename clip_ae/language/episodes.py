@@ -18,16 +18,16 @@ class Episode:
     """Every class's examples in an order: of k the first k are shown."""
 
     classes: tuple[str, ...]
-    examples: tuple[tuple[Span, ...], ...]
+    support_examples: tuple[tuple[Span, ...], ...]
 
-    def shown(self, shots: int) -> list[Span]:
+    def support_set(self, shots: int) -> list[Span]:
         """Examples whose kind n is the nth class."""
-        return [replace(s, kind=n) for n, found in enumerate(self.examples, start=1) for s in found[:shots]]
+        return [replace(s, class_id=n) for n, found in enumerate(self.support_examples, start=1) for s in found[:shots]]
 
 
-def sample_episode(pool: SupportPool, ways: int, shots: int, seed: int, number: int) -> Episode:
+def sample_episode(pool: SupportPool, ways: int, shots: int, seed: int, episode_index: int) -> Episode:
     """The episode of that number: the same whatever is localized, and whatever number of shots is asked for."""
-    rng = np.random.default_rng([seed, number])
+    rng = np.random.default_rng([seed, episode_index])
     names = sorted(pool)
     classes = tuple(names[i] for i in sorted(rng.choice(len(names), ways, replace=False)))
     examples = [tuple(pool[name][i] for i in rng.permutation(len(pool[name]))[:shots]) for name in classes]

@@ -26,15 +26,15 @@ def compute_coverage_masks(streams: FeaturesByStream) -> SnippetMasks:
     return {i: np.logical_and.reduce([videos[i].coverage > 0 for videos in streams.values()]) for i in first}
 
 
-def has_decoded_snippet(span: Span, covered: SnippetMasks) -> bool:
+def has_decoded_snippet(span: Span, coverage_masks: SnippetMasks) -> bool:
     """Whether anything of an example could be read."""
-    return bool(covered[span.video_id][span.first : span.end].any())
+    return bool(coverage_masks[span.video_id][span.first : span.end].any())
 
 
-def mask_outside_examples(examples: Iterable[Span], covered: SnippetMasks) -> SnippetMasks:
+def mask_outside_examples(support_examples: Iterable[Span], coverage_masks: SnippetMasks) -> SnippetMasks:
     """The snippets of the examples' videos that lie in no example."""
-    found = {span.video_id: covered[span.video_id].copy() for span in examples}
-    for span in examples:
+    found = {span.video_id: coverage_masks[span.video_id].copy() for span in support_examples}
+    for span in support_examples:
         found[span.video_id][span.first : span.end] = False
     return found
 
@@ -42,30 +42,35 @@ def mask_outside_examples(examples: Iterable[Span], covered: SnippetMasks) -> Sn
 @torch.inference_mode()
 def build_prototypes(
     space: EmbeddingSpace,
-    seen: Mapping[str, SnippetEmbeddings],
-    examples: Sequence[Span],
-    covered: SnippetMasks,
-    background: SnippetMasks,
+    embeddings: Mapping[str, SnippetEmbeddings],
+    support_examples: Sequence[Span],
+    coverage_masks: SnippetMasks,
+    background_masks: SnippetMasks,
 ) -> dict[str, Tensor]:
     """By view [1 + N, width], of length 1: background's point, then those of the examples' kinds 1 to N."""
-    kinds = range(1, 1 + max(span.kind for span in examples))
-    inside = [(span.kind, span.video_id, _inside(span, covered)) for span in examples]
+    kinds = range(1, 1 + max(span.class_id for span in support_examples))
+    inside = [(span.class_id, span.video_id, _inside(span, coverage_masks)) for span in support_examples]
     found = {}
-    for view in space.scale:
-        means = [(kind, _mean(seen[i][view][rows])) for kind, i, rows in inside]
-        nothing = torch.cat([seen[i][view][_index(rows)] for i, rows in background.items()])
+    for view in space.scales:
+        means = [(kind, _mean(embeddings[i][view][rows])) for kind, i, rows in inside]
+        nothing = torch.cat([embeddings[i][view][_index(rows)] for i, rows in background_masks.items()])
         classes = [_mean(torch.stack([mean for kind, mean in means if kind == k])) for k in kinds]
-        found[view] = torch.stack([_background(nothing, space.nothing.get(view)), *classes])
+        found[view] = torch.stack([_background(nothing, space.background_embeddings.get(view)), *classes])
     return found
 
 
 @torch.inference_mode()
 def predict_from_prototypes(
-    space: EmbeddingSpace, seen: SnippetEmbeddings, points: Mapping[str, Tensor], covered: NDArray[np.bool_]
+    space: EmbeddingSpace,
+    embeddings: SnippetEmbeddings,
+    prototypes: Mapping[str, Tensor],
+    coverage_mask: NDArray[np.bool_],
 ) -> VideoPrediction:
     """Attention is all but background's share, activation each class's share of it, a score its mean over the video."""
-    nearness = torch.stack([space.scale[view] * seen[view] @ around.T for view, around in points.items()]).mean(dim=0)
-    share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * covered[:, None]
+    nearness = torch.stack(
+        [space.scales[view] * embeddings[view] @ around.T for view, around in prototypes.items()]
+    ).mean(dim=0)
+    share = nearness.softmax(dim=-1).cpu().numpy().astype(np.float64)[:, 1:] * coverage_mask[:, None]
     attention = share.sum(axis=1)
     activation = share / np.where(attention > 0, attention, 1.0)[:, None]
     return VideoPrediction(attention, activation, share.sum(axis=0) / (attention.sum() or 1.0))

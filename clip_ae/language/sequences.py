@@ -24,8 +24,8 @@ class SequenceClip:
 
     first: int
     end: int
-    kind: int
-    text: int = -1
+    class_id: int
+    text_row: int = -1
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class SequenceBatch:
     """features [B, T, D] a stream; clips [N, B T], a row the mean over a clip; kinds and texts [N]."""
 
     features: Mapping[str, Tensor]
-    clips: Tensor
-    kinds: Tensor
-    texts: Tensor
+    clip_weights: Tensor
+    class_ids: Tensor
+    text_rows: Tensor
 
 
 class FeatureTable:
@@ -44,14 +44,14 @@ class FeatureTable:
     def __init__(self, streams: FeaturesByStream, device: str) -> None:
         videos = next(iter(streams.values()))
         ends = np.cumsum([0, *(len(video.feature) for video in videos.values())]).tolist()
-        self.first = dict(zip(videos, ends, strict=False))
+        self.first_row = dict(zip(videos, ends, strict=False))
         self.padding, self.device = ends[-1], device
-        self.rows = {name: _rows([v.feature for v in found.values()]).to(device) for name, found in streams.items()}
+        self.features = {name: _rows([v.feature for v in found.values()]).to(device) for name, found in streams.items()}
 
-    def place(self, span: Span) -> tuple[int, int]:
-        return self.first[span.video_id] + span.first, self.first[span.video_id] + span.end
+    def row_range(self, span: Span) -> tuple[int, int]:
+        return self.first_row[span.video_id] + span.first, self.first_row[span.video_id] + span.end
 
-    def batch(self, sequences: Sequence[Sequence[SequenceClip]]) -> SequenceBatch:
+    def sequence_batch(self, sequences: Sequence[Sequence[SequenceClip]]) -> SequenceBatch:
         longest = max(sum(p.end - p.first for p in parts) for parts in sequences)
         index = np.full((len(sequences), longest), self.padding)
         clips = np.zeros((sum(map(len, sequences)), len(sequences), longest), np.float32)
@@ -66,10 +66,10 @@ class FeatureTable:
         picked = torch.from_numpy(index).to(self.device)
         every = [part for parts in sequences for part in parts]
         return SequenceBatch(
-            {name: table[picked].float() for name, table in self.rows.items()},
+            {name: table[picked].float() for name, table in self.features.items()},
             torch.from_numpy(clips.reshape(len(clips), -1)).to(self.device),
-            torch.tensor([p.kind for p in every], device=self.device),
-            torch.tensor([p.text for p in every], device=self.device),
+            torch.tensor([p.class_id for p in every], device=self.device),
+            torch.tensor([p.text_row for p in every], device=self.device),
         )
 
 
@@ -77,38 +77,42 @@ class SequenceSampler:
     """Sequences at random: every kind of action as often as any other, background by its length."""
 
     def __init__(
-        self, table: FeatureTable, actions: Sequence[Span], background: Sequence[Span], how: AdapterTraining
+        self, table: FeatureTable, actions: Sequence[Span], background: Sequence[Span], settings: AdapterTraining
     ) -> None:
-        self.table, self.actions, self.background, self.how = table, actions, background, how
+        self.table, self.actions, self.background, self.settings = table, actions, background, settings
         lengths = np.array([s.end - s.first for s in background], float)
-        self.chances = lengths / lengths.sum()
+        self.background_probabilities = lengths / lengths.sum()
 
     @cached_property
-    def by_kind(self) -> list[NDArray[np.int64]]:
-        kinds = np.array([s.kind for s in self.actions])
+    def actions_by_class(self) -> list[NDArray[np.int64]]:
+        kinds = np.array([s.class_id for s in self.actions])
         return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
 
-    def batch(self, rng: Rng) -> SequenceBatch:
-        return self.table.batch([self._sequence(rng) for _ in range(self.how.batch)])
+    def sample_batch(self, rng: Rng) -> SequenceBatch:
+        return self.table.sequence_batch([self._sequence(rng) for _ in range(self.settings.batch_size)])
 
     def _sequence(self, rng: Rng) -> list[SequenceClip]:
         parts = [self._gap(rng)]
-        for _ in range(self.how.actions):
+        for _ in range(self.settings.actions_per_sequence):
             parts += [self._action(rng), self._gap(rng)]
         return parts
 
     def _action(self, rng: Rng) -> SequenceClip:
-        mine = self.by_kind[rng.integers(len(self.by_kind))]
+        mine = self.actions_by_class[rng.integers(len(self.actions_by_class))]
         number = int(mine[rng.integers(len(mine))])
-        return SequenceClip(*self._cut(self.actions[number], self.how.longest, rng), self.actions[number].kind, number)
+        return SequenceClip(
+            *self._cut(self.actions[number], self.settings.max_action_snippets, rng),
+            self.actions[number].class_id,
+            number,
+        )
 
     def _gap(self, rng: Rng) -> SequenceClip:
-        span = self.background[rng.choice(len(self.background), p=self.chances)]
-        return SequenceClip(*self._cut(span, int(rng.integers(*GAP_RANGE)), rng), span.kind)
+        span = self.background[rng.choice(len(self.background), p=self.background_probabilities)]
+        return SequenceClip(*self._cut(span, int(rng.integers(*GAP_RANGE)), rng), span.class_id)
 
     def _cut(self, span: Span, most: int, rng: Rng) -> tuple[int, int]:
         """A random part of at most so many snippets."""
-        first, end = self.table.place(span)
+        first, end = self.table.row_range(span)
         length = min(most, end - first)
         first += int(rng.integers(end - first - length + 1))
         return first, first + length

@@ -30,7 +30,7 @@ def select_snippets(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatu
     )
 
 
-def remap_spans(spans: Iterable[Span], kept: SnippetSubset) -> list[Span]:
+def remap_spans(spans: Iterable[Span], subset: SnippetSubset) -> list[Span]:
     """The same spans, all of whose snippets are kept, in the videos that `alone` makes."""
-    firsts = ((span, bisect_left(kept[span.video_id], span.first)) for span in spans)
+    firsts = ((span, bisect_left(subset[span.video_id], span.first)) for span in spans)
     return [replace(span, first=first, end=first + span.end - span.first) for span, first in firsts]

@@ -20,30 +20,34 @@ class Span:
     video_id: str
     first: int
     end: int
-    kind: int = 0
+    class_id: int = 0
 
 
-def find_actions(video_id: str, curve: Floats, kind: int) -> Iterator[Span]:
+def find_actions(video_id: str, curve: Floats, class_id: int) -> Iterator[Span]:
     """Where the curve of a class, attention times activation, is high."""
     if curve.max(initial=0.0) > 0:
-        yield from (Span(video_id, first, end, kind) for first, end in _runs(curve >= ACTION_THRESHOLD * curve.max()))
+        yield from (
+            Span(video_id, first, end, class_id) for first, end in _runs(curve >= ACTION_THRESHOLD * curve.max())
+        )
 
 
-def find_background(video_id: str, attention: Floats, covered: NDArray[np.bool_]) -> Iterator[Span]:
+def find_background(video_id: str, attention: Floats, coverage_mask: NDArray[np.bool_]) -> Iterator[Span]:
     """Where there is material and attention is among the lowest."""
-    if covered.any():
-        low = attention <= np.quantile(attention[covered], BACKGROUND_QUANTILE)
-        yield from (Span(video_id, first, end) for first, end in _runs(covered & low))
+    if coverage_mask.any():
+        low = attention <= np.quantile(attention[coverage_mask], BACKGROUND_QUANTILE)
+        yield from (Span(video_id, first, end) for first, end in _runs(coverage_mask & low))
 
 
-def instances_to_spans(video: VideoFeatures, instances: Iterable[Instance], kinds: Mapping[str, int]) -> Iterator[Span]:
+def instances_to_spans(
+    video: VideoFeatures, instances: Iterable[Instance], class_ids: Mapping[str, int]
+) -> Iterator[Span]:
     """Instances on the snippet grid: every snippet whose middle lies within, one at least."""
     middles = (video.start + video.stop) / 2
     for instance in instances:
         inside = np.flatnonzero((middles >= instance.start) & (middles < instance.stop))
         if not len(inside):
             inside = np.array([np.abs(middles - (instance.start + instance.stop) / 2).argmin()])
-        yield Span(video.video_id, int(inside[0]), int(inside[-1]) + 1, kinds[instance.label])
+        yield Span(video.video_id, int(inside[0]), int(inside[-1]) + 1, class_ids[instance.label])
 
 
 def compute_span_means(spans: Sequence[Span], videos: Mapping[str, VideoFeatures]) -> NDArray[np.float32]:

@@ -32,23 +32,27 @@ class TextQuery:
         return np.where(seen, found, found[seen].min(initial=0.0))
 
 
-def build_clip_query(text: Floats, mean: Floats, scale: float) -> TextQuery:
+def build_clip_query(text_embedding: Floats, mean_snippet: Floats, scale: float) -> TextQuery:
     """Of an embedded text [D], where an average snippet is `mean`."""
-    return TextQuery(text, float(mean @ text), scale)
+    return TextQuery(text_embedding, float(mean_snippet @ text_embedding), scale)
 
 
 @torch.inference_mode()
-def build_joint_query(text: Floats, joint: JointEmbedding) -> TextQuery:
-    words = joint.texts(torch.from_numpy(text)[None])[0] - joint.nothing
-    return TextQuery(words.numpy(), 0.0, float(joint.scale))
+def build_joint_query(text_embedding: Floats, joint_embedding: JointEmbedding) -> TextQuery:
+    words = (
+        joint_embedding.embed_texts(torch.from_numpy(text_embedding)[None])[0] - joint_embedding.background_embedding
+    )
+    return TextQuery(words.numpy(), 0.0, float(joint_embedding.scale))
 
 
-def max_score_per_video(blocks: Sequence[NDArray[np.float16]], first: NDArray[np.int64], question: TextQuery) -> Floats:
+def max_score_per_video(
+    blocks: Sequence[NDArray[np.float16]], first_rows: NDArray[np.int64], query: TextQuery
+) -> Floats:
     """[videos]: how much each video's best snippet looks like it. In half precision: what is shown is computed anew."""
-    vector = torch.from_numpy(question.vector).half()
+    vector = torch.from_numpy(query.vector).half()
     with warnings.catch_warnings():
         # A mapped file can only be read, which is all that is done here.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         near = torch.cat([torch.from_numpy(block) @ vector for block in blocks]).float().numpy()
-    best: Floats = np.maximum.reduceat(near, first[:-1])
+    best: Floats = np.maximum.reduceat(near, first_rows[:-1])
     return best

@@ -24,27 +24,27 @@ SnippetWeights = dict[str, dict[str, NDArray[np.float64]]]
 def prepare_pooling(
     streams: FeaturesByStream,
     tensors: Mapping[str, NDArray[Any]],
-    known: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     device: str,
     *,
-    fused: bool,
+    use_fused: bool,
 ) -> tuple[FeaturesByStream, SnippetWeights]:
     """The I3D streams to pool and each snippet's weight, by stream and video id."""
-    localizer, library = restore_localizer(tensors, known, device), FeatureTable(streams, device)
+    localizer, library = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
     weights: SnippetWeights = {}
     features: dict[str, dict[str, VideoFeatures]] = {}
-    for video_id in library.ids:
+    for video_id in library.video_ids:
         for name, (attention, used) in _attended(localizer, library, video_id).items():
             video = streams[name][video_id]
             weights.setdefault(name, {})[video_id] = _normalised(attention)
-            features.setdefault(name, {})[video_id] = replace(video, feature=used) if fused else video
+            features.setdefault(name, {})[video_id] = replace(video, feature=used) if use_fused else video
     return features, weights
 
 
 @torch.inference_mode()
 def _attended(localizer: Any, library: FeatureTable, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """Of every stream its attention, and the features that its head saw."""
-    output: LocalizerOutput = localizer(library.whole(video_id))
+    output: LocalizerOutput = localizer(library.full_video_batch(video_id))
     return {
         name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
         for name, stream in output.streams.items()

@@ -12,15 +12,17 @@ StreamTensors = Mapping[str, Tensor]
 class Batch:
     """Features [B, T, D] and masks [B, T] a stream; a snippet is real where its stream has coverage."""
 
-    ids: tuple[str, ...]
+    video_ids: tuple[str, ...]
     features: StreamTensors
-    mask: StreamTensors
+    masks: StreamTensors
 
     def __post_init__(self) -> None:
-        shape = (len(self.ids), *next(iter(self.mask.values())).shape[1:])
+        shape = (len(self.video_ids), *next(iter(self.masks.values())).shape[1:])
         for name, x in self.features.items():
-            if x.ndim != 3 or x.shape[:2] != shape or self.mask[name].shape != shape:
-                raise ValueError(f"{name}: features {tuple(x.shape)}, mask {tuple(self.mask[name].shape)}, not {shape}")
+            if x.ndim != 3 or x.shape[:2] != shape or self.masks[name].shape != shape:
+                raise ValueError(
+                    f"{name}: features {tuple(x.shape)}, mask {tuple(self.masks[name].shape)}, not {shape}"
+                )
 
 
 @dataclass(frozen=True)
@@ -31,5 +33,5 @@ class Targets:
     """
 
     labels: Tensor
-    videos: Tensor
-    extents: Tensor | None = None
+    video_indices: Tensor
+    snippet_labels: Tensor | None = None

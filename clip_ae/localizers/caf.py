@@ -31,15 +31,15 @@ class CafLayer(nn.Module):
         self.scale = nn.Parameter(torch.tensor(switches.scale))
         self.normalized_values = switches.normalized_values
 
-    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        a, v, queries = self.asked(audio, visual)
+    def forward(self, audio: Tensor, visual: Tensor, audio_mask: Tensor, video_mask: Tensor) -> tuple[Tensor, Tensor]:
+        a, v, queries = self.project_queries(audio, visual)
         if self.normalized_values:
             audio, visual = a, v
-        mixed_audio = attend(queries, a, audio, heard, scale=1.0)
-        mixed_visual = attend(self.scale * F.linear(a, self.correlation.weight.T), v, visual, seen, scale=1.0)
-        return mixed_audio * seen[..., None], mixed_visual * heard[..., None]
+        mixed_audio = attend(queries, a, audio, audio_mask, scale=1.0)
+        mixed_visual = attend(self.scale * F.linear(a, self.correlation.weight.T), v, visual, video_mask, scale=1.0)
+        return mixed_audio * video_mask[..., None], mixed_visual * audio_mask[..., None]
 
-    def asked(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project_queries(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both modalities' directions, and what each visual snippet looks for in the audio: W x_v, scaled."""
         a, v = F.normalize(audio, dim=-1), F.normalize(visual, dim=-1)
         return a, v, self.scale * self.correlation(v)
@@ -50,21 +50,25 @@ class Caf(nn.Module):
         super().__init__()
         self.audio = nn.Linear(audio_dim, width)
         self.visual = nn.Linear(visual_dim, width)
-        stages = nn.ModuleList(CafLayer(width, switches) for _ in range(switches.stages))
-        self.stages: Iterable[CafLayer] = stages  # type: ignore[assignment]
-        norms = (nn.LayerNorm(width) if switches.layer_norm else nn.Identity() for _ in range(2 * switches.stages))
+        stages = nn.ModuleList(CafLayer(width, switches) for _ in range(switches.num_layers))
+        self.layers: Iterable[CafLayer] = stages  # type: ignore[assignment]
+        norms = (nn.LayerNorm(width) if switches.layer_norm else nn.Identity() for _ in range(2 * switches.num_layers))
         self.norms = nn.ModuleList(norms)
 
-    def forward(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> CafOutput:
-        *_, last = self._stages(audio, visual, heard, seen)
+    def forward(self, audio: Tensor, visual: Tensor, audio_mask: Tensor, video_mask: Tensor) -> CafOutput:
+        *_, last = self._stages(audio, visual, audio_mask, video_mask)
         return last
 
-    def entropies(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[float]:
+    def attention_entropies(
+        self, audio: Tensor, visual: Tensor, audio_mask: Tensor, video_mask: Tensor
+    ) -> Iterator[float]:
         """How even each stage's map over the audio is."""
-        fused = list(self._stages(audio, visual, heard, seen))
-        for t, stage in enumerate(self.stages):
-            a, _, queries = stage.asked(fused[t].audio, fused[t].visual)
-            yield attention_entropy(queries, a, seen, _sounding(heard, seen) if t else heard, scale=1.0)
+        fused = list(self._stages(audio, visual, audio_mask, video_mask))
+        for t, stage in enumerate(self.layers):
+            a, _, queries = stage.project_queries(fused[t].audio, fused[t].visual)
+            yield attention_entropy(
+                queries, a, video_mask, _sounding(audio_mask, video_mask) if t else audio_mask, scale=1.0
+            )
 
     def _stages(self, audio: Tensor, visual: Tensor, heard: Tensor, seen: Tensor) -> Iterator[CafOutput]:
         """The inputs of each stage in turn, and the last one's output."""
@@ -72,7 +76,7 @@ class Caf(nn.Module):
         a, v = self.audio(audio) * heard[..., None], self.visual(visual) * seen[..., None]
         yield CafOutput(a, v)
         sum_a, sum_v = a, v
-        for t, stage in enumerate(self.stages):
+        for t, stage in enumerate(self.layers):
             mixed_a, mixed_v = stage(a, v, sounding if t else heard, seen)
             a = torch.tanh(self.norms[2 * t](sum_a + mixed_a)) * sounding[..., None]
             v = torch.tanh(self.norms[2 * t + 1](sum_v + mixed_v)) * seen[..., None]

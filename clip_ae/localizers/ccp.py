@@ -19,17 +19,17 @@ from clip_ae.localizers.fusion_outputs import CcpOutput
 class ViewAttention(nn.Module):
     """W^V of one view, and its W^Q and W^K."""
 
-    def __init__(self, dim: int, joint: int, width: int, switches: CcpSwitches) -> None:
+    def __init__(self, dim: int, joint_dim: int, width: int, switches: CcpSwitches) -> None:
         super().__init__()
-        self.query = nn.Linear(joint, width, bias=False)
-        self.key = nn.Linear(joint, width, bias=False)
+        self.query = nn.Linear(joint_dim, width, bias=False)
+        self.key = nn.Linear(joint_dim, width, bias=False)
         self.value = nn.Linear(dim, width, bias=False)
         self.residual = switches.residual
 
-    def forward(self, m: Tensor, x: Tensor, real: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, joint_features: Tensor, x: Tensor, key_mask: Tensor, query_mask: Tensor) -> Tensor:
         value = self.value(x)
-        z = attend(self.query(m), self.key(m), value, real)
-        return (z + value if self.residual else z) * rows[..., None]
+        z = attend(self.query(joint_features), self.key(joint_features), value, key_mask)
+        return (z + value if self.residual else z) * query_mask[..., None]
 
 
 class Ccp(nn.Module):
@@ -40,10 +40,10 @@ class Ccp(nn.Module):
         if switches.shared_qk:
             self.vlp.query, self.vlp.key = self.cbp.query, self.cbp.key
 
-    def forward(self, cbp: Tensor, vlp: Tensor, seen: Tensor, viewed: Tensor) -> CcpOutput:
+    def forward(self, cbp: Tensor, vlp: Tensor, video_mask: Tensor, clip_mask: Tensor) -> CcpOutput:
         m = torch.cat([cbp, vlp], dim=-1)
-        return CcpOutput(self.cbp(m, cbp, seen, seen), self.vlp(m, vlp, viewed, seen))
+        return CcpOutput(self.cbp(m, cbp, video_mask, video_mask), self.vlp(m, vlp, clip_mask, video_mask))
 
-    def entropy(self, cbp: Tensor, vlp: Tensor, seen: Tensor) -> float:
+    def attention_entropy(self, cbp: Tensor, vlp: Tensor, video_mask: Tensor) -> float:
         m = torch.cat([cbp, vlp], dim=-1)
-        return attention_entropy(self.cbp.query(m), self.cbp.key(m), seen, seen)
+        return attention_entropy(self.cbp.query(m), self.cbp.key(m), video_mask, video_mask)

@@ -25,69 +25,69 @@ BANK_PAIRINGS = {"within": {"cbp": "cbp", "vlp": "vlp"}, "cross": {"cbp": "vlp",
 
 
 class ClipAe(Ugct):
-    def __init__(self, localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> None:
-        super().__init__(localizer, blueprint, steps)
-        assert blueprint.self_supervision is not None
-        self.self_supervision = blueprint.self_supervision
-        self.caf = blueprint.caf is not None
-        size = blueprint.videos, blueprint.width, self.self_supervision.momentum
-        names = [f"{stream}_{view}" for stream in I3D_STREAMS for view in ("cbp", "vlp")] if blueprint.ccp else []
+    def __init__(self, localizer: Localizer, config: LocalizerConfig, steps: int) -> None:
+        super().__init__(localizer, config, steps)
+        assert config.self_supervision is not None
+        self.self_supervision = config.self_supervision
+        self.has_caf = config.caf is not None
+        size = config.num_videos, config.width, self.self_supervision.momentum
+        names = [f"{stream}_{view}" for stream in I3D_STREAMS for view in ("cbp", "vlp")] if config.ccp else []
         memories = nn.ModuleDict({name: MemoryBank(*size) for name in names})
-        self.memories: Mapping[str, MemoryBank] = memories  # type: ignore[assignment]
+        self.memory_banks: Mapping[str, MemoryBank] = memories  # type: ignore[assignment]
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        own = {**({"decor": 1.0} if self.caf else {}), **({"ins_dis": 1.0} if self.memories else {})}
+        own = {**({"decor": 1.0} if self.has_caf else {}), **({"ins_dis": 1.0} if self.memory_banks else {})}
         return {**super().loss_weights, **own}
 
-    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
-        found = super().losses(output, batch, truth, step)
-        if self.caf:
+    def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
+        found = super().losses(output, batch, targets, step)
+        if self.has_caf:
             form, centred = self.self_supervision.decor, self.self_supervision.centred
             found["decor"] = torch.stack(list(self._decor(output, batch, form, centred))).sum()
-        if self.memories:
-            found["ins_dis"] = torch.stack(list(self._ins_dis(output, batch, truth))).sum()
+        if self.memory_banks:
+            found["ins_dis"] = torch.stack(list(self._ins_dis(output, batch, targets))).sum()
         return found
 
-    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
-        super().after_step(output, truth, step)
+    def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
+        super().after_step(output, targets, step)
         for name, z in self._pooled(output).items():
-            self.memories[name].update(truth.videos, z.detach())
+            self.memory_banks[name].update(targets.video_indices, z.detach())
 
     @torch.no_grad()
-    def watched(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
+    def diagnostics(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
         """How even the modules' maps are too, and eq. 7 with the mean, which it then mostly measures, and without."""
-        found = {**super().watched(output, batch), **self.localizer.watched(batch)}
-        for way, centred in (("raw", False), ("centred", True)) if self.caf else ():
+        found = {**super().diagnostics(output, batch), **self.localizer.diagnostics(batch)}
+        for way, centred in (("raw", False), ("centred", True)) if self.has_caf else ():
             found[f"decor {way}"] = float(torch.stack(list(self._decor(output, batch, "mean", centred))).sum())
         return found
 
     def _decor(self, output: LocalizerOutput, batch: Batch, form: str, centred: bool) -> Iterator[Tensor]:
-        for name, made in output.made.items():
-            assert made.fused is not None
-            real = batch.mask[name]
-            heard = real & batch.mask["audio"].any(dim=1, keepdim=True)
-            yield decorrelation_loss(made.fused.visual, real, form, centred=centred)
-            yield decorrelation_loss(made.fused.audio, heard, form, centred=centred)
+        for name, made in output.fused.items():
+            assert made.caf is not None
+            real = batch.masks[name]
+            heard = real & batch.masks["audio"].any(dim=1, keepdim=True)
+            yield decorrelation_loss(made.caf.visual, real, form, centred=centred)
+            yield decorrelation_loss(made.caf.audio, heard, form, centred=centred)
 
     def _ins_dis(self, output: LocalizerOutput, batch: Batch, truth: Targets) -> Iterator[Tensor]:
         pooled, pairs = self._pooled(output), BANK_PAIRINGS[self.self_supervision.pairing]
         for name, z in pooled.items():
             stream, view = name.split("_")
-            memory = self.memories[f"{stream}_{pairs[view]}"]
-            yield instance_discrimination_loss(z, memory.bank, truth.videos, self.self_supervision.temperature)
+            memory = self.memory_banks[f"{stream}_{pairs[view]}"]
+            yield instance_discrimination_loss(z, memory.bank, truth.video_indices, self.self_supervision.temperature)
 
     def _pooled(self, output: LocalizerOutput) -> dict[str, Tensor]:
         """z of every stream and view: the mean over its real snippets, on the unit sphere, [B, d]."""
         return {
             # The direction of the mean over time: snippets without material are 0, and length is taken away anyhow.
-            f"{stream}_{view}": F.normalize(getattr(made.views, view).sum(dim=1), dim=-1)
-            for stream, made in output.made.items()
-            if made.views is not None
+            f"{stream}_{view}": F.normalize(getattr(made.ccp, view).sum(dim=1), dim=-1)
+            for stream, made in output.fused.items()
+            if made.ccp is not None
             for view in ("cbp", "vlp")
         }
 
 
-def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> Learner:
-    modules = blueprint.caf or blueprint.ccp
-    return ClipAe(localizer, blueprint, steps) if modules else Ugct(localizer, blueprint, steps)
+def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> Learner:
+    modules = config.caf or config.ccp
+    return ClipAe(localizer, config, steps) if modules else Ugct(localizer, config, steps)

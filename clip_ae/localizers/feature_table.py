@@ -30,40 +30,40 @@ class FeatureTable:
         self._device = device
 
     @property
-    def ids(self) -> tuple[str, ...]:
+    def video_ids(self) -> tuple[str, ...]:
         return tuple(self.lengths)
 
-    def batch(self, ids: Sequence[str], rows: Mapping[str, Rows]) -> Batch:
+    def batch(self, video_ids: Sequence[str], rows: Mapping[str, Rows]) -> Batch:
         """The chosen rows of each video, padded to the longest. Streams of a video share its rows."""
-        index = np.full((len(ids), max(len(rows[i]) for i in ids)), self._padding)
-        for place, i in enumerate(ids):
+        index = np.full((len(video_ids), max(len(rows[i]) for i in video_ids)), self._padding)
+        for place, i in enumerate(video_ids):
             index[place, : len(rows[i])] = self._first[i] + rows[i]
         picked = torch.from_numpy(index).to(self._device)
         features = {name: table[picked].float() for name, table in self._features.items()}
-        return Batch(tuple(ids), features, {name: table[picked] for name, table in self._covered.items()})
+        return Batch(tuple(video_ids), features, {name: table[picked] for name, table in self._covered.items()})
 
-    def whole(self, video_id: str) -> Batch:
+    def full_video_batch(self, video_id: str) -> Batch:
         """One video at its native length."""
         return self.batch([video_id], {video_id: np.arange(self.lengths[video_id])})
 
 
-def sample_snippets(length: int, snippets: int, rng: np.random.Generator) -> Rows:
+def sample_snippets(length: int, max_snippets: int, rng: np.random.Generator) -> Rows:
     """At most `snippets` rows in order: all of a short video, one from each equal part of a long one."""
-    if length <= snippets:
+    if length <= max_snippets:
         return np.arange(length)
-    edges = np.linspace(0, length, snippets + 1).astype(np.int64)
-    return edges[:-1] + (rng.random(snippets) * np.diff(edges)).astype(np.int64)
+    edges = np.linspace(0, length, max_snippets + 1).astype(np.int64)
+    return edges[:-1] + (rng.random(max_snippets) * np.diff(edges)).astype(np.int64)
 
 
-def select_batch_videos(ids: Sequence[str], size: int, step: int, seed: int) -> list[str]:
+def select_batch_videos(video_ids: Sequence[str], batch_size: int, step: int, seed: int) -> list[str]:
     """The videos of a step, none twice: a pass is a random order of all, cut into whole batches; what is left waits.
 
     A function of the step alone, so that a training that was killed goes on as if it had not been.
     """
-    size = min(size, len(ids))
-    number, place = divmod(step, len(ids) // size)
-    order = np.random.default_rng([seed, 0, number]).permutation(len(ids))
-    return [ids[k] for k in order[place * size : (place + 1) * size]]
+    batch_size = min(batch_size, len(video_ids))
+    number, place = divmod(step, len(video_ids) // batch_size)
+    order = np.random.default_rng([seed, 0, number]).permutation(len(video_ids))
+    return [video_ids[k] for k in order[place * batch_size : (place + 1) * batch_size]]
 
 
 def _features(videos: Iterable[VideoFeatures]) -> Tensor:

@@ -21,31 +21,31 @@ from clip_ae.localizers.fusion_outputs import FusedFeatures
 
 
 class StreamFrontEnd(nn.Module):
-    def __init__(self, name: str, blueprint: LocalizerConfig) -> None:
+    def __init__(self, name: str, config: LocalizerConfig) -> None:
         super().__init__()
-        dims, width, caf, ccp = blueprint.dims, blueprint.width, blueprint.caf, blueprint.ccp
+        dims, width, caf, ccp = config.dims, config.width, config.caf, config.ccp
         self.caf = Caf(dims["audio"], dims[name], width, caf) if caf else None
         self.ccp = Ccp(dims[name], dims["clip"], width, ccp) if ccp else None
         self.name = name
-        self.fed_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
-        parts = (1 + self.fed_audio if caf else 0) + (2 if ccp else 0)
-        self.centred = blueprint.feed == "centred"
-        self.norm = nn.LayerNorm(dims[name]) if blueprint.feed == "layer_norm" else None
+        self.uses_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
+        parts = (1 + self.uses_audio if caf else 0) + (2 if ccp else 0)
+        self.centred = config.fusion_input == "centred"
+        self.norm = nn.LayerNorm(dims[name]) if config.fusion_input == "layer_norm" else None
         self.projection = nn.Linear(parts * width + (dims[name] if self.norm else 0), dims[name])
         # By snippet it would make snippets differ by chance, and attention take them for different.
-        self.dropout = nn.Dropout1d(blueprint.dropout)
+        self.dropout = nn.Dropout1d(config.dropout)
         if not self.norm:
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
 
-    def forward(self, x: Tensor, batch: Batch, seen: Tensor) -> FusedFeatures:
-        fused = self.caf(batch.features["audio"], x, batch.mask["audio"], seen) if self.caf else None
-        views = self.ccp(x, batch.features["clip"], seen, batch.mask["clip"]) if self.ccp else None
+    def forward(self, x: Tensor, batch: Batch, video_mask: Tensor) -> FusedFeatures:
+        fused = self.caf(batch.features["audio"], x, batch.masks["audio"], video_mask) if self.caf else None
+        views = self.ccp(x, batch.features["clip"], video_mask, batch.masks["clip"]) if self.ccp else None
         parts = [fused.visual] if fused else []
-        parts += [fused.audio] if fused and self.fed_audio else []
+        parts += [fused.audio] if fused and self.uses_audio else []
         parts += [views.cbp, views.vlp] if views else []
-        features = self._fed(x, torch.cat(parts, dim=-1), seen)
-        return FusedFeatures(features * seen[..., None], fused, views)
+        features = self._fed(x, torch.cat(parts, dim=-1), video_mask)
+        return FusedFeatures(features * video_mask[..., None], fused, views)
 
     def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
         if self.norm:
@@ -58,15 +58,15 @@ class StreamFrontEnd(nn.Module):
         dropped: Tensor = self.dropout(made.transpose(1, 2))
         return dropped.transpose(1, 2)
 
-    def watched(self, x: Tensor, batch: Batch, seen: Tensor) -> Iterator[tuple[str, float]]:
+    def diagnostics(self, x: Tensor, batch: Batch, video_mask: Tensor) -> Iterator[tuple[str, float]]:
         """How even each attention map is, and CAF's scales."""
         if self.caf:
-            values = self.caf.entropies(batch.features["audio"], x, batch.mask["audio"], seen)
-            for number, (stage, value) in enumerate(zip(self.caf.stages, values, strict=True), start=1):
+            values = self.caf.attention_entropies(batch.features["audio"], x, batch.masks["audio"], video_mask)
+            for number, (stage, value) in enumerate(zip(self.caf.layers, values, strict=True), start=1):
                 yield f"entropy {self.name} caf {number}", value
                 yield f"scale {self.name} caf {number}", float(stage.scale)
         if self.ccp:
-            yield f"entropy {self.name} ccp", self.ccp.entropy(x, batch.features["clip"], seen)
+            yield f"entropy {self.name} ccp", self.ccp.attention_entropy(x, batch.features["clip"], video_mask)
 
 
 def _mean(made: Tensor, seen: Tensor) -> Tensor:
@@ -75,18 +75,20 @@ def _mean(made: Tensor, seen: Tensor) -> Tensor:
 
 
 class FusionFrontEnd(nn.Module):
-    def __init__(self, blueprint: LocalizerConfig) -> None:
+    def __init__(self, config: LocalizerConfig) -> None:
         super().__init__()
-        streams = nn.ModuleDict({name: StreamFrontEnd(name, blueprint) for name in I3D_STREAMS})
+        streams = nn.ModuleDict({name: StreamFrontEnd(name, config) for name in I3D_STREAMS})
         self.streams: Mapping[str, StreamFrontEnd] = streams  # type: ignore[assignment]
 
     def forward(self, batch: Batch) -> Mapping[str, FusedFeatures]:
-        return {name: stream(batch.features[name], batch, batch.mask[name]) for name, stream in self.streams.items()}
+        return {name: stream(batch.features[name], batch, batch.masks[name]) for name, stream in self.streams.items()}
 
-    def watched(self, batch: Batch) -> dict[str, float]:
+    def diagnostics(self, batch: Batch) -> dict[str, float]:
         streams = self.streams.items()
-        return dict(pair for n, stream in streams for pair in stream.watched(batch.features[n], batch, batch.mask[n]))
+        return dict(
+            pair for n, stream in streams for pair in stream.diagnostics(batch.features[n], batch, batch.masks[n])
+        )
 
 
-def build(blueprint: LocalizerConfig) -> FusionFrontEnd:
-    return FusionFrontEnd(blueprint)
+def build(config: LocalizerConfig) -> FusionFrontEnd:
+    return FusionFrontEnd(config)

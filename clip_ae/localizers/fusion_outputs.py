@@ -30,8 +30,8 @@ class FusedFeatures:
     """Of one stream: the features F that its head sees, and what the modules that are on made."""
 
     features: Tensor
-    fused: CafOutput | None
-    views: CcpOutput | None
+    caf: CafOutput | None
+    ccp: CcpOutput | None
 
 
 class FrontEnd(Protocol):
@@ -39,6 +39,6 @@ class FrontEnd(Protocol):
 
     def __call__(self, batch: Batch) -> Mapping[str, FusedFeatures]: ...
 
-    def watched(self, batch: Batch) -> dict[str, float]:
+    def diagnostics(self, batch: Batch) -> dict[str, float]:
         """How even its attention maps are, where 1 points nowhere, and what sharpens them."""
         ...

@@ -23,8 +23,8 @@ class StreamOutput:
     embedding: Tensor
     cas: Tensor
     attention: Tensor
-    foreground: Tensor
-    background: Tensor | None = None
+    foreground_logits: Tensor
+    background_logits: Tensor | None = None
 
 
 StreamOutputs = Mapping[str, StreamOutput]
@@ -52,49 +52,49 @@ class Head(nn.Module, ABC):
     # Whether the last of K classes is background.
     has_background: ClassVar[bool] = False
 
-    def __init__(self, blueprint: LocalizerConfig, dims: Mapping[str, int]) -> None:
+    def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__()
-        outputs = blueprint.classes + self.has_background
-        self.branches = nn.ModuleDict({n: self.branch(dim, outputs, blueprint) for n, dim in dims.items()})
+        outputs = config.num_classes + self.has_background
+        self.branches = nn.ModuleDict({n: self.build_branch(dim, outputs, config) for n, dim in dims.items()})
 
     @abstractmethod
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> nn.Module:
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> nn.Module:
         """One stream's network: (x [B, T, dim] that is 0 where masked, mask [B, T]) -> StreamOutput.
 
         Its `width` is the length of its embedding.
         """
 
     @abstractmethod
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         """One stream's losses by name, unweighted."""
 
-    def forward(self, features: StreamTensors, mask: StreamTensors) -> dict[str, StreamOutput]:
-        return {name: branch(features[name], mask[name]) for name, branch in self.branches.items()}
+    def forward(self, features: StreamTensors, masks: StreamTensors) -> dict[str, StreamOutput]:
+        return {name: branch(features[name], masks[name]) for name, branch in self.branches.items()}
 
-    def losses(self, outputs: StreamOutputs, mask: StreamTensors, truth: Targets) -> dict[str, Tensor]:
+    def losses(self, outputs: StreamOutputs, masks: StreamTensors, targets: Targets) -> dict[str, Tensor]:
         """Summed over the streams: they share nothing, so each trains as if alone."""
-        by_stream = [self.stream_losses(output, mask[name], truth) for name, output in outputs.items()]
+        by_stream = [self.stream_losses(output, masks[name], targets) for name, output in outputs.items()]
         return {name: torch.stack([losses[name] for losses in by_stream]).sum() for name in by_stream[0]}
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def class_probabilities(self, logits: Tensor) -> Tensor:
         """Of the C classes, from logits [..., K]."""
         share = logits.softmax(dim=-1)
         return share[..., :-1] if self.has_background else share
 
-    def foreground_share(self, cas: Tensor) -> Tensor:
+    def foreground_probability(self, cas: Tensor) -> Tensor:
         """How much a snippet is action, [B, T]: all but background, or as much as of its likeliest class."""
-        share = self.probabilities(cas)
+        share = self.class_probabilities(cas)
         return share.sum(dim=-1) if self.has_background else share.amax(dim=-1)
 
-    def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
+    def compute_curves(self, output: StreamOutput, mask: Tensor) -> Curves:
         """One stream's."""
-        activation = self.probabilities(output.cas) * mask[..., None]
-        return Curves(output.attention, activation, self.probabilities(output.foreground))
+        activation = self.class_probabilities(output.cas) * mask[..., None]
+        return Curves(output.attention, activation, self.class_probabilities(output.foreground_logits))
 
-    def fuse(self, outputs: StreamOutputs, mask: StreamTensors, rgb_weight: float) -> Curves:
+    def fuse(self, outputs: StreamOutputs, masks: StreamTensors, rgb_weight: float) -> Curves:
         """Weighted means over the streams."""
         share = {"rgb": rgb_weight, "flow": 1 - rgb_weight}
-        found = [(share[name], self.curves(output, mask[name])) for name, output in outputs.items()]
+        found = [(share[name], self.compute_curves(output, masks[name])) for name, output in outputs.items()]
         attention, activation, scores = (
             sum(w * getattr(c, field) for w, c in found) for field in ("attention", "activation", "scores")
         )

@@ -20,8 +20,10 @@ class VideoPrediction:
 
 
 @torch.inference_mode()
-def predict_video(localizer: Localizer, library: FeatureTable, video_id: str, *, rgb_weight: float) -> VideoPrediction:
-    batch = library.whole(video_id)
-    fused = localizer.fuse(localizer(batch), batch.mask, rgb_weight)
+def predict_video(
+    localizer: Localizer, feature_table: FeatureTable, video_id: str, *, rgb_weight: float
+) -> VideoPrediction:
+    batch = feature_table.full_video_batch(video_id)
+    fused = localizer.fuse(localizer(batch), batch.masks, rgb_weight)
     arrays = (t[0].cpu().numpy().astype(np.float64) for t in (fused.attention, fused.activation, fused.scores))
     return VideoPrediction(*arrays)

@@ -27,23 +27,23 @@ class Learner(nn.Module):
         return self.localizer.head.loss_weights
 
     @property
-    def trained(self) -> Localizer:
+    def final_localizer(self) -> Localizer:
         """What is kept when training ends."""
         return self.localizer
 
-    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
+    def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
         """By name, without the config's weights."""
-        return self.localizer.head.losses(output.streams, batch.mask, truth)
+        return self.localizer.head.losses(output.streams, batch.masks, targets)
 
-    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
+    def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
         """What changes by other means than gradients."""
 
     @torch.no_grad()
-    def watched(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
+    def diagnostics(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
         """Figures beside the losses that tell how training goes: attention that spreads no more has collapsed."""
         found = {}
         for name, stream in output.streams.items():
-            rows = zip(stream.attention, batch.mask[name], strict=True)
+            rows = zip(stream.attention, batch.masks[name], strict=True)
             # A batch may lack a stream altogether.
             values = [a[real] for a, real in rows if real.any()] or [stream.attention.new_zeros(1)]
             found[f"attention {name}"] = float(torch.stack([a.mean() for a in values]).mean())
@@ -51,5 +51,5 @@ class Learner(nn.Module):
         return found
 
 
-def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> Learner:
+def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> Learner:
     return Learner(localizer, steps)

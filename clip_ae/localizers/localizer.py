@@ -20,7 +20,7 @@ class LocalizerOutput:
 
     streams: Mapping[str, StreamOutput]
     features: StreamTensors
-    made: Mapping[str, FusedFeatures]
+    fused: Mapping[str, FusedFeatures]
 
 
 class Localizer(nn.Module):
@@ -40,32 +40,32 @@ class Localizer(nn.Module):
     def _outputs(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:
             features: StreamTensors = {name: batch.features[name] for name in I3D_STREAMS}
-            return LocalizerOutput(self.head(features, batch.mask), features, {})
+            return LocalizerOutput(self.head(features, batch.masks), features, {})
         made = self.front_end(batch)
         features = {name: m.features for name, m in made.items()}
-        return LocalizerOutput(self.head(features, batch.mask), features, made)
+        return LocalizerOutput(self.head(features, batch.masks), features, made)
 
-    def watched(self, batch: Batch) -> dict[str, float]:
-        return self.front_end.watched(_clean(batch)) if self.front_end else {}
+    def diagnostics(self, batch: Batch) -> dict[str, float]:
+        return self.front_end.diagnostics(_clean(batch)) if self.front_end else {}
 
-    def fuse(self, output: LocalizerOutput, mask: Mapping[str, Tensor], rgb_weight: float) -> Curves:
-        return self.head.fuse(output.streams, mask, rgb_weight)
+    def fuse(self, output: LocalizerOutput, masks: Mapping[str, Tensor], rgb_weight: float) -> Curves:
+        return self.head.fuse(output.streams, masks, rgb_weight)
 
 
-def build(blueprint: LocalizerConfig, precision: str = "fp32") -> Localizer:
+def build(config: LocalizerConfig, precision: str = "fp32") -> Localizer:
     """The head is drawn first: with one seed it starts the same whatever modules stand before it."""
-    name = blueprint.ugct.base if blueprint.ugct else METHODS[blueprint.method].head
-    dims = {stream: blueprint.dims[stream] for stream in I3D_STREAMS}
-    head: Head = load_module(get_head_module(name)).build(blueprint, dims)
+    name = config.ugct.base_head if config.ugct else METHODS[config.method].head
+    dims = {stream: config.dims[stream] for stream in I3D_STREAMS}
+    head: Head = load_module(get_head_module(name)).build(config, dims)
     # By name, so that an edit to a module re-runs no method that cannot have it.
-    front_end = load_module(FRONT_END_MODULE).build(blueprint) if blueprint.caf or blueprint.ccp else None
+    front_end = load_module(FRONT_END_MODULE).build(config) if config.caf or config.ccp else None
     return Localizer(head, front_end, precision)
 
 
 def _clean(batch: Batch) -> Batch:
     """Padding may hold anything, even nan, which 0 * nan would let through."""
-    features = {name: x.masked_fill(~batch.mask[name][..., None], 0.0) for name, x in batch.features.items()}
-    return Batch(batch.ids, features, batch.mask)
+    features = {name: x.masked_fill(~batch.masks[name][..., None], 0.0) for name, x in batch.features.items()}
+    return Batch(batch.video_ids, features, batch.masks)
 
 
 def to_float32(value: Any) -> Any:

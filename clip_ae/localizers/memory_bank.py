@@ -10,13 +10,15 @@ class MemoryBank(nn.Module):
 
     bank: Tensor
 
-    def __init__(self, videos: int, dim: int, momentum: float) -> None:
+    def __init__(self, num_videos: int, dim: int, momentum: float) -> None:
         super().__init__()
         limit = (dim / 3) ** -0.5
-        self.register_buffer("bank", F.normalize(torch.empty(videos, dim).uniform_(-limit, limit), dim=1))
+        self.register_buffer("bank", F.normalize(torch.empty(num_videos, dim).uniform_(-limit, limit), dim=1))
         self.momentum = momentum
 
     @torch.no_grad()
-    def update(self, videos: Tensor, z: Tensor) -> None:
+    def update(self, video_indices: Tensor, z: Tensor) -> None:
         """m = norm(momentum m + (1 - momentum) z); no video is twice in a batch."""
-        self.bank[videos] = F.normalize(self.momentum * self.bank[videos] + (1 - self.momentum) * z, dim=1)
+        self.bank[video_indices] = F.normalize(
+            self.momentum * self.bank[video_indices] + (1 - self.momentum) * z, dim=1
+        )

@@ -17,12 +17,12 @@ def module_arrays(module: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
 
 
-def restore_localizer(tensors: Mapping[str, NDArray[Any]], known: Mapping[str, Any], device: str) -> Localizer:
+def restore_localizer(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], device: str) -> Localizer:
     """The localizer that `arrays` and its blueprint describe, ready for inference."""
-    localizer = build(read_localizer_config(known))
+    localizer = build(read_localizer_config(metadata))
     localizer.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     return localizer.to(device).eval()
 
 
-def read_localizer_config(known: Mapping[str, Any]) -> LocalizerConfig:
-    return parse_dataclass(LocalizerConfig, known["blueprint"], "blueprint")
+def read_localizer_config(metadata: Mapping[str, Any]) -> LocalizerConfig:
+    return parse_dataclass(LocalizerConfig, metadata["localizer_config"], "localizer_config")

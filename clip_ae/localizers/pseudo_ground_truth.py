@@ -23,29 +23,29 @@ RGB_WEIGHT = 0.4
 class PseudoGroundTruth(Learner):
     def __init__(self, localizer: Localizer, steps: int) -> None:
         super().__init__(localizer, steps)
-        self.earlier = Teacher(localizer)
-        self.length = max(1, steps // NUM_REFINEMENTS)
+        self.previous = Teacher(localizer)
+        self.refinement_steps = max(1, steps // NUM_REFINEMENTS)
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
         return {**super().loss_weights, "pseudo_truth": 1.0}
 
-    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
-        found = super().losses(output, batch, truth, step)
+    def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
+        found = super().losses(output, batch, targets, step)
         none_yet = output.streams["rgb"].attention.new_zeros(())
-        return {**found, "pseudo_truth": self._loss(output, batch) if step > self.length else none_yet}
+        return {**found, "pseudo_truth": self._loss(output, batch) if step > self.refinement_steps else none_yet}
 
-    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
-        if step % self.length == 0:
-            self.earlier.follow(self.localizer, 0.0)
+    def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
+        if step % self.refinement_steps == 0:
+            self.previous.update_ema(self.localizer, 0.0)
 
     def _loss(self, output: LocalizerOutput, batch: Batch) -> Tensor:
-        earlier, mask = self.earlier(batch).streams, batch.mask["rgb"] & batch.mask["flow"]
+        earlier, mask = self.previous(batch).streams, batch.masks["rgb"] & batch.masks["flow"]
         fused = RGB_WEIGHT * earlier["rgb"].attention + (1 - RGB_WEIGHT) * earlier["flow"].attention
         target = (fused > 0.5).float()
         rgb, flow = (pseudo_ground_truth_loss(output.streams[name].attention, target, mask) for name in ("rgb", "flow"))
         return rgb + flow
 
 
-def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> PseudoGroundTruth:
+def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> PseudoGroundTruth:
     return PseudoGroundTruth(localizer, steps)

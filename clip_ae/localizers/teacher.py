@@ -21,8 +21,8 @@ class Teacher(nn.Module):
         return output
 
     @torch.no_grad()
-    def follow(self, student: Localizer, keep: float) -> None:
+    def update_ema(self, student: Localizer, decay: float) -> None:
         """w = keep w + (1 - keep) student's w; 0 makes it a copy."""
         pairs = zip(self.localizer.parameters(), student.parameters(), strict=True)
         for own, others in pairs:
-            own.lerp_(others, 1.0 - keep)
+            own.lerp_(others, 1.0 - decay)

@@ -9,16 +9,16 @@ from clip_ae.core.errors import UserError
 
 
 @contextlib.contextmanager
-def open_tensorboard(folder: Path | None, done: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def open_tensorboard(log_dir: Path | None, last_step: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """A function that shows a line of the log. What a killed training showed of steps after `done` is forgotten."""
-    if folder is None:
+    if log_dir is None:
         yield lambda line: None
         return
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UserError("runtime.tensorboard: tensorboard is not installed; pip install tensorboard") from None
-    with SummaryWriter(str(folder), purge_step=done + 1) as writer:
+    with SummaryWriter(str(log_dir), purge_step=last_step + 1) as writer:
 
         def show(line: Mapping[str, Any]) -> None:
             for name, value in _figures(line):
@@ -29,5 +29,5 @@ def open_tensorboard(folder: Path | None, done: int) -> Iterator[Callable[[Mappi
 
 
 def _figures(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    yield from ((f"loss/{name}", value) for name, value in line.items() if name not in ("step", "watched"))
-    yield from ((f"watched/{name}", value) for name, value in line.get("watched", {}).items())
+    yield from ((f"loss/{name}", value) for name, value in line.items() if name not in ("step", "diagnostics"))
+    yield from ((f"diagnostics/{name}", value) for name, value in line.get("diagnostics", {}).items())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.config.registry import METHODS, load_module
-from clip_ae.core.config.schema import Training
+from clip_ae.core.config.training import Training
 from clip_ae.core.errors import UserError
 from clip_ae.localizers import localizer
 from clip_ae.localizers.batch import Batch, Targets
@@ -34,11 +34,11 @@ LogLine = dict[str, Any]
 NO_WEIGHT_DECAY = {"query", "key", "correlation", "scale", "uncertainty"}
 
 
-def create_learner(blueprint: LocalizerConfig, steps: int, seed: int, precision: str = "fp32") -> Learner:
+def create_learner(config: LocalizerConfig, steps: int, seed: int, precision: str = "fp32") -> Learner:
     """A fresh learner; the seed alone decides its weights."""
     torch.manual_seed(seed)
-    built = localizer.build(blueprint, precision)
-    learner: Learner = load_module(METHODS[blueprint.method].learner).build(built, blueprint, steps)
+    built = localizer.build(config, precision)
+    learner: Learner = load_module(METHODS[config.method].learner_module).build(built, config, steps)
     return learner
 
 
@@ -47,8 +47,8 @@ class Trainer:
     """A learner, what it learns from, and how far it is."""
 
     learner: Learner
-    library: FeatureTable
-    truths: TargetBuilder
+    feature_table: FeatureTable
+    target_builder: TargetBuilder
     settings: Training
     loss_weights: Mapping[str, float]
     seed: int
@@ -61,7 +61,7 @@ class Trainer:
         groups = _groups(self.learner, self.settings.weight_decay)
         self.optimizer = torch.optim.Adam(groups, lr=self.settings.learning_rate)
 
-    def run(self) -> Iterator[LogLine | None]:
+    def train_steps(self) -> Iterator[LogLine | None]:
         """One step an item; an item is a line of the log every `log_every` steps, when nothing is left to remember."""
         since: list[dict[str, float]] = []
         while self.step < self.settings.steps:
@@ -75,9 +75,9 @@ class Trainer:
                 yield None
                 continue
             means = {name: float(np.mean([s[name] for s in since])) for name in losses}
-            watched = self.learner.watched(output, batch)
+            watched = self.learner.diagnostics(output, batch)
             since = []
-            yield {"step": self.step, **means, **({"watched": watched} if watched else {})}
+            yield {"step": self.step, **means, **({"diagnostics": watched} if watched else {})}
 
     def _learn(self) -> tuple[Batch, LocalizerOutput, dict[str, Tensor]]:
         """One step: draw, forward, losses, backward, update."""
@@ -94,12 +94,12 @@ class Trainer:
 
     def _draw(self) -> tuple[Batch, Targets]:
         rng = np.random.default_rng([self.seed, 1, self.step])
-        ids = select_batch_videos(self.library.ids, self.settings.batch, self.step - 1, self.seed)
-        rows = {i: sample_snippets(self.library.lengths[i], self.settings.snippets, rng) for i in ids}
-        batch = self.library.batch(ids, rows)
-        return batch, self.truths.of(batch, rows)
+        ids = select_batch_videos(self.feature_table.video_ids, self.settings.batch_size, self.step - 1, self.seed)
+        rows = {i: sample_snippets(self.feature_table.lengths[i], self.settings.snippets, rng) for i in ids}
+        batch = self.feature_table.batch(ids, rows)
+        return batch, self.target_builder.build_targets(batch, rows)
 
-    def state(self) -> StateArrays:
+    def state_arrays(self) -> StateArrays:
         """All that the rest of a training depends on."""
         tensors = {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
@@ -132,6 +132,6 @@ def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> 
     for name, value in losses.items():
         if not np.isfinite(value):
             raise UserError(
-                f"training step {step}: the {name} loss is {value} on videos {', '.join(batch.ids)}; "
+                f"training step {step}: the {name} loss is {value} on videos {', '.join(batch.video_ids)}; "
                 "lower training.learning_rate, or look at these videos' features"
             )

@@ -38,10 +38,10 @@ MAX_VARIANCE = 0.25
 
 
 class Ugct(Learner):
-    def __init__(self, localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> None:
+    def __init__(self, localizer: Localizer, config: LocalizerConfig, steps: int) -> None:
         super().__init__(localizer, steps)
-        assert blueprint.ugct is not None
-        self.switches: UgctSwitches = blueprint.ugct
+        assert config.ugct is not None
+        self.switches: UgctSwitches = config.ugct
         self.teacher = Teacher(localizer)
         self.uncertainty = nn.ModuleDict()
         if self.switches.uncertainty == "predicted":
@@ -56,41 +56,43 @@ class Ugct(Learner):
         return {**super().loss_weights, "attention_pseudo": 1.0, **classes}
 
     @property
-    def late(self) -> set[str]:
+    def ramped_losses(self) -> set[str]:
         """Losses of what attention should be, whose weight is w(t)."""
-        return {"attention_pseudo", "class_pseudo", *(("norm",) if self.switches.ramped_norm else ())}
+        return {"attention_pseudo", "class_pseudo", *(("norm",) if self.switches.ramp_norm_loss else ())}
 
     @property
-    def trained(self) -> Localizer:
+    def final_localizer(self) -> Localizer:
         return self.teacher.localizer
 
-    def losses(self, output: LocalizerOutput, batch: Batch, truth: Targets, step: int) -> dict[str, Tensor]:
-        found = {**super().losses(output, batch, truth, step), **self._pseudo_losses(output, batch)}
-        return {name: self.ramp(step) * loss if name in self.late else loss for name, loss in found.items()}
+    def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
+        found = {**super().losses(output, batch, targets, step), **self._pseudo_losses(output, batch)}
+        return {
+            name: self.ramp_weight(step) * loss if name in self.ramped_losses else loss for name, loss in found.items()
+        }
 
-    def after_step(self, output: LocalizerOutput, truth: Targets, step: int) -> None:
-        self.teacher.follow(self.localizer, self.kept(step))
+    def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
+        self.teacher.update_ema(self.localizer, self.ema_decay(step))
 
-    def ramp(self, step: int) -> float:
+    def ramp_weight(self, step: int) -> float:
         """w(t): little is asked of attention while little is known of the classes."""
-        left = 1.0 - min(1.0, step / (self.switches.ramp * self.steps))
+        left = 1.0 - min(1.0, step / (self.switches.ramp_fraction * self.steps))
         return math.exp(-5.0 * left * left)
 
-    def kept(self, step: int) -> float:
+    def ema_decay(self, step: int) -> float:
         """alpha: a copy during the warm-up, then an average over ever more steps. A short run never gets to 0.999."""
-        since = step - round(self.switches.warm_up * self.steps)
+        since = step - round(self.switches.warmup_fraction * self.steps)
         if since < 0:
             return 0.0
-        return min(self.switches.ema, max(0.0, 1.0 - 10.0 / self.steps), 1.0 - 1.0 / (since + 1))
+        return min(self.switches.ema_decay, max(0.0, 1.0 - 10.0 / self.steps), 1.0 - 1.0 / (since + 1))
 
     def _pseudo_losses(self, output: LocalizerOutput, batch: Batch) -> dict[str, Tensor]:
         taught = self.teacher(batch).streams
         sums: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
         doubts = self._doubts(output, batch, taught)
         for name, student in output.streams.items():
-            other, mask = taught[OTHER_STREAM[name]], batch.mask[name] & batch.mask[OTHER_STREAM[name]]
+            other, mask = taught[OTHER_STREAM[name]], batch.masks[name] & batch.masks[OTHER_STREAM[name]]
             target = self._target(other.attention, mask)
-            bound = self.switches.bound if self.switches.uncertainty == "predicted" else 0.0
+            bound = self.switches.uncertainty_weight if self.switches.uncertainty == "predicted" else 0.0
             sums["attention_pseudo"].append(attention_pseudo_loss(student.attention, target, doubts[name], mask, bound))
             if self.switches.class_targets != "none":
                 loss = CLASS_TARGET_LOSSES[self.switches.class_targets]
@@ -99,10 +101,10 @@ class Ugct(Learner):
 
     def _target(self, attention: Tensor, mask: Tensor) -> Tensor:
         """G [B, T]."""
-        if self.switches.targets == "soft":
+        if self.switches.attention_targets == "soft":
             return attention
         share = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        return (attention > (share if self.switches.targets == "mean" else 0.5)).float()
+        return (attention > (share if self.switches.attention_targets == "mean" else 0.5)).float()
 
     def _doubts(self, output: LocalizerOutput, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
         """U [B, T] of what each stream is taught."""
@@ -111,10 +113,13 @@ class Ugct(Learner):
             return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
         if kind == "dropout":
             passes = [self.teacher(batch, dropout=True).streams for _ in range(NUM_DROPOUT_PASSES)]
-            return {n: _spread([head.foreground_share(p[OTHER_STREAM[n]].cas) for p in passes]) for n in output.streams}
+            return {
+                n: _spread([head.foreground_probability(p[OTHER_STREAM[n]].cas) for p in passes])
+                for n in output.streams
+            }
         if kind == "heads":
             others = {n: taught[OTHER_STREAM[n]] for n in output.streams}
-            return {n: _disagreement(o.attention, head.foreground_share(o.cas)) for n, o in others.items()}
+            return {n: _disagreement(o.attention, head.foreground_probability(o.cas)) for n, o in others.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
     def _predicted(self, name: str, embedding: Tensor) -> Tensor:
@@ -135,5 +140,5 @@ def _spread(values: list[Tensor]) -> Tensor:
     return torch.stack(values).var(dim=0, unbiased=False) / MAX_VARIANCE
 
 
-def build(localizer: Localizer, blueprint: LocalizerConfig, steps: int) -> Ugct:
-    return Ugct(localizer, blueprint, steps)
+def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> Ugct:
+    return Ugct(localizer, config, steps)

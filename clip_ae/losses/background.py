@@ -3,6 +3,6 @@
 from torch import Tensor
 
 
-def background_loss(video: Tensor) -> Tensor:
+def background_loss(logits: Tensor) -> Tensor:
     """-mean_b log p_background with p = softmax(video [B, C + 1]), background last."""
-    return -video.log_softmax(dim=1)[:, -1].mean()
+    return -logits.log_softmax(dim=1)[:, -1].mean()

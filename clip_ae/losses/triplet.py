@@ -7,7 +7,7 @@ from torch import Tensor
 MARGIN = 0.5
 
 
-def triplet_loss(pooled: Tensor, labels: Tensor, real: Tensor) -> Tensor:
+def triplet_loss(pooled: Tensor, labels: Tensor, video_mask: Tensor) -> Tensor:
     """mean_b max(0, max_p d(b, p) - min_n d(b, n) + 1/2),  d = 1 - cos.
 
     p are the other videos that share a class with b, n those that share none; over the videos that have both. pooled
@@ -15,7 +15,7 @@ def triplet_loss(pooled: Tensor, labels: Tensor, real: Tensor) -> Tensor:
     """
     unit = F.normalize(pooled, dim=1)
     distance = 1 - unit @ unit.T
-    together, known = labels @ labels.T > 0, real[:, None] & real
+    together, known = labels @ labels.T > 0, video_mask[:, None] & video_mask
     others = ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     positive, negative = together & known & others, ~together & known
     farthest = distance.masked_fill(~positive, -torch.inf).amax(dim=1)

@@ -32,7 +32,7 @@ Samples = NDArray[np.float32]
 
 def read_audio_windows(path: str, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
     """Sound centred on each snippet, float32 [15600]; exactly info.snippets windows, silent where there is none."""
-    pieces = decode_audio(path, scan_packets(path).first) if info.has_audio else iter(())
+    pieces = decode_audio(path, scan_packets(path).start_time) if info.has_audio else iter(())
     held: list[tuple[int, Samples]] = []
     for snippet in range(info.snippets):
         begin = round(grid.centre(snippet) * SAMPLE_RATE) - WINDOW_SAMPLES // 2
@@ -50,9 +50,9 @@ def read_audio_windows(path: str, info: VideoInfo, grid: SnippetGrid) -> Iterato
         yield Window(snippet, data, float(own_heard.mean()), measure_loudness(own[own_heard]))
 
 
-def measure_loudness(sound: Samples) -> float:
+def measure_loudness(samples: Samples) -> float:
     """dB of full scale, which a square wave reaches; not below SILENCE."""
-    power = float(np.mean(sound**2, dtype=np.float64)) if len(sound) else 0.0
+    power = float(np.mean(samples**2, dtype=np.float64)) if len(samples) else 0.0
     return max(SILENCE_DB, 10 * math.log10(power)) if power else SILENCE_DB
 
 
@@ -67,14 +67,14 @@ def _assembled(pieces: list[tuple[int, Samples]], low: int, high: int) -> tuple[
     return sound, heard
 
 
-def decode_audio(path: str, origin: float) -> Iterator[tuple[int, Samples]]:
+def decode_audio(path: str, start_time: float) -> Iterator[tuple[int, Samples]]:
     """(position, samples): mono pieces in order, position 0 at the container's timestamp `origin`."""
     with open_container(path) as container:
         stream = container.streams.best("audio")
         run: _Run | None = None
         for frame in decode_frames(container, stream) if stream else ():
             seconds = get_timestamp(frame)
-            at = None if seconds is None else seconds - origin
+            at = None if seconds is None else seconds - start_time
             if run is None or not run.continues(frame, at):
                 yield from run.push(None) if run else ()
                 run = _Run(frame, at or 0.0)

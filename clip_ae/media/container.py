@@ -37,27 +37,27 @@ FALLBACK_FPS = 25.0
 class PacketScan:
     """When each frame is displayed, in seconds after the first of them, as the packets state it."""
 
-    times: NDArray[np.float64]
+    frame_times: NDArray[np.float64]
     # The container's own timestamp of t = 0, in seconds.
-    first: float
+    start_time: float
     # When the last frame leaves the screen.
-    stop: float
+    duration: float
     # End of the last packet of picture, and of sound where that was scanned, by the container's own clock.
-    end: float
+    container_end: float
     # Degrees to turn each frame by, counterclockwise.
     rotation: int
     # An indexed file whose every packet is one whole frame: the n-th decoded frame is shown at times[n].
-    plain: bool
+    has_exact_index: bool
 
     @property
     def fps(self) -> float:
-        return len(self.times) / self.stop
+        return len(self.frame_times) / self.duration
 
-    def holds(self, last: float, seconds: float) -> bool:
+    def is_on_display(self, frame_time: float, time: float) -> bool:
         """Whether the frame of time `last` is still the one to show, no later one having been lost."""
-        due = self.times[np.searchsorted(self.times, seconds + TIMESTAMP_TOLERANCE_S, side="right") - 1]
+        due = self.frame_times[np.searchsorted(self.frame_times, time + TIMESTAMP_TOLERANCE_S, side="right") - 1]
         # Interlaced video may come in two packets a frame, the second of them one packet later.
-        return bool(due < last + 1.5 / self.fps)
+        return bool(due < frame_time + 1.5 / self.fps)
 
 
 @contextlib.contextmanager
@@ -160,11 +160,11 @@ class _Packets:
             self.shown.append((seconds, duration))
 
 
-def scan_packets(path: str, *, with_sound: bool = False) -> PacketScan:
+def scan_packets(path: str, *, with_audio: bool = False) -> PacketScan:
     """Read the timestamps of all packets of the picture, and of the sound for its end; one frame is decoded."""
     found = _Packets()
     with open_container(path) as container:
-        video, sound = get_video_stream(container), get_audio_stream(container) if with_sound else None
+        video, sound = get_video_stream(container), get_audio_stream(container) if with_audio else None
         rate = float(video.average_rate or FALLBACK_FPS)
         found.plain = bool(INDEXED_FORMATS & set(container.format.name.split(",")))
         for packet in demux_packets(container, *(stream for stream in (video, sound) if stream)):
@@ -178,12 +178,12 @@ def scan_packets(path: str, *, with_sound: bool = False) -> PacketScan:
     times, durations = np.array(sorted(found.shown)).T
     last = durations[-1] or (float(np.diff(times).mean()) if len(times) > 1 else 0) or 1 / rate
     return PacketScan(
-        times=times - times[0],
-        first=float(times[0]),
-        stop=float(times[-1] - times[0] + last),
-        end=found.end,
+        frame_times=times - times[0],
+        start_time=float(times[0]),
+        duration=float(times[-1] - times[0] + last),
+        container_end=found.end,
         rotation=_rotation(path),
-        plain=found.plain and orderly,
+        has_exact_index=found.plain and orderly,
     )
 
 

@@ -26,17 +26,17 @@ MICROSECONDS = 1_000_000
 MAX_FRAME_GAP_S, END_MARGIN_S = 0.1, 0.02
 
 
-def cut_segment(path: str, out: str, start: float, stop: float) -> Iterator[float]:
+def cut_segment(path: str, out_path: str, start: float, stop: float) -> Iterator[float]:
     """Write what is seen and heard from start to stop, seconds after the first frame; yields how far it is."""
     import av
 
     found = scan_packets(path)
-    with open_container(path) as source, av.open(out, "w", format="mp4") as target:
+    with open_container(path) as source, av.open(out_path, "w", format="mp4") as target:
         picture, sound = get_video_stream(source), get_audio_stream(source)
         screen = _Picture(target, picture, found.rotation)
         speaker = _Sound(target, sound) if sound else None
-        begin, end = found.first + start, found.first + min(stop, found.stop)
-        if found.plain:
+        begin, end = found.start_time + start, found.start_time + min(stop, found.duration)
+        if found.has_exact_index:
             # To the key frame before. Without an index that may be missed, so all before is decoded and passed over.
             source.seek(max(0, int(begin * MICROSECONDS)))
         for index, frame, seconds in _frames(source, picture, sound, end):

@@ -34,7 +34,7 @@ class PreparedWindow:
 class VideoDone:
     """A video's last word: why there is no more of it, or nothing."""
 
-    failure: Unreadable | None = None
+    error: Unreadable | None = None
 
 
 # A video's place in the list, and what came of it.
@@ -48,26 +48,26 @@ class DecoderPool:
     """
 
     def __init__(
-        self, infos: Sequence[VideoInfo], read: ReadWindows, prepare: PrepareWindow, decoders: Sequence[Decoder]
+        self, infos: Sequence[VideoInfo], read_windows: ReadWindows, prepare: PrepareWindow, decoders: Sequence[Decoder]
     ) -> None:
-        self.infos, self.read, self.prepare = infos, read, prepare
+        self.infos, self.read_windows, self.prepare = infos, read_windows, prepare
         self.decoders = decoders[: len(infos)]
-        self.waiting: SimpleQueue[int] = SimpleQueue()
-        self.out: Queue[PoolItem | BaseException] = Queue(QUEUE_SIZE * len(decoders))
+        self.pending_videos: SimpleQueue[int] = SimpleQueue()
+        self.results: Queue[PoolItem | BaseException] = Queue(QUEUE_SIZE * len(decoders))
         self.stopped = threading.Event()
 
     def __iter__(self) -> Iterator[PoolItem]:
         for index in range(len(self.infos)):
-            self.waiting.put(index)
+            self.pending_videos.put(index)
         for decoder in self.decoders:
-            decoder.begin()
+            decoder.reset()
         threads = [threading.Thread(target=self._work, args=(decoder,), daemon=True) for decoder in self.decoders]
         for thread in threads:
             thread.start()
         try:
             ended = 0
             while ended < len(self.infos):
-                message = self.out.get()
+                message = self.results.get()
                 if isinstance(message, BaseException):
                     raise message
                 ended += isinstance(message[1], VideoDone)
@@ -79,22 +79,22 @@ class DecoderPool:
         try:
             while not self.stopped.is_set() and (index := self._next()) is not None:
                 for part in self._parts(decoder, self.infos[index]):
-                    self.out.put((index, part))
+                    self.results.put((index, part))
                     if self.stopped.is_set():
                         return
         except BaseException as error:  # a mistake of ours, to be raised where the feed is read
-            self.out.put(error)
+            self.results.put(error)
         finally:
             decoder.kill()
 
     def _next(self) -> int | None:
         with contextlib.suppress(Empty):
-            return self.waiting.get_nowait()
+            return self.pending_videos.get_nowait()
         return None
 
     def _parts(self, decoder: Decoder, info: VideoInfo) -> Iterator[PreparedWindow | VideoDone]:
         try:
-            for window in self.read(decoder, info):
+            for window in self.read_windows(decoder, info):
                 data = self.prepare(window.data) if window.coverage > 0 else None
                 yield PreparedWindow(window.snippet, window.coverage, data, window.loudness)
         except Unreadable as failure:
@@ -108,7 +108,7 @@ class DecoderPool:
         while any(thread.is_alive() for thread in threads):
             # Again and again: a decoder that was just starting, or that goes on with its second reader, is missed once.
             for decoder in self.decoders:
-                decoder.end()
-            while not self.out.empty():
-                self.out.get()
+                decoder.interrupt()
+            while not self.results.empty():
+                self.results.get()
             time.sleep(0.01)

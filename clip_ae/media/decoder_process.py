@@ -40,11 +40,11 @@ WINDOW_DONE = b"done"
 MAX_MESSAGE_BYTES, MAX_ERROR_CHARS = 1 << 16, 1000
 
 
-def create_decoders(count: int, watchdog: float, memory_gib: float) -> list["Decoder"]:
+def create_decoders(count: int, decoder_timeout_s: float, decoder_memory_gib: float) -> list["Decoder"]:
     """As many as read side by side; none is started before it has something to do."""
     if count < 1:
-        raise UserError(f"--workers {count}: at least one decoder must read")
-    return [Decoder(watchdog, memory_gib) for _ in range(count)]
+        raise UserError(f"--num-workers {count}: at least one decoder must read")
+    return [Decoder(decoder_timeout_s, decoder_memory_gib) for _ in range(count)]
 
 
 class Decoder:
@@ -53,13 +53,13 @@ class Decoder:
     It works ahead of us by the slots of a ring that both processes see.
     """
 
-    def __init__(self, watchdog: float = 60.0, memory_gib: float = 1.5) -> None:
-        self.watchdog = watchdog
-        self.memory = int(memory_gib * GIB)
+    def __init__(self, decoder_timeout_s: float = 60.0, decoder_memory_gib: float = 1.5) -> None:
+        self.decoder_timeout_s = decoder_timeout_s
+        self.memory_bytes = int(decoder_memory_gib * GIB)
         self.process: SpawnProcess | None = None
-        self.ended = False
+        self.interrupted = False
         self.pipe: socket.socket
-        self.ring: SharedBuffer
+        self.shared_buffer: SharedBuffer
 
     def __enter__(self) -> "Decoder":
         return self
@@ -67,18 +67,20 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def probe(self, path: Path, grid: SnippetGrid) -> probe.ProbeResult:
+    def probe_video(self, path: Path, grid: SnippetGrid) -> probe.ProbeResult:
         self._ask("probe", str(path), grid)
         return self._answer(lambda answer: parse_dataclass(probe.ProbeResult, answer["facts"]))
 
-    def video(
+    def read_video_windows(
         self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
     ) -> Iterator[Window]:
         """io/video.windows, in the child. Where PyAV hangs or dies, another child goes on with decord, if that can.
 
         A window's frames lie in the ring: they are there until the next window is asked for.
         """
-        form = SlotSpec(video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.overlap(lookahead))
+        form = SlotSpec(
+            video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.count_overlapping(lookahead)
+        )
         request = (str(path), info, grid, short_side, lookahead)
         done = 0
         try:
@@ -93,23 +95,23 @@ class Decoder:
             except Unreadable:
                 raise failure from None
 
-    def audio(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
+    def read_audio_windows(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
         """io/audio.windows, in the child, with the same limit of life."""
         return self._windows("audio", SlotSpec((audio.WINDOW_SAMPLES,), "f4"), info.snippets, str(path), info, grid)
 
-    def cut(self, path: Path, out: Path, start: float, stop: float) -> None:
+    def cut_segment(self, path: Path, out_path: Path, start: float, stop: float) -> None:
         """io/cut.cut, in the child; it may take as long as it goes on."""
-        self._ask("cut", str(path), str(out), start, stop)
+        self._ask("cut", str(path), str(out_path), start, stop)
         while not self._answer(lambda answer: answer["done"]):
             pass
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Forget that it was ended: it is to be asked again."""
-        self.ended = False
+        self.interrupted = False
 
-    def end(self) -> None:
+    def interrupt(self) -> None:
         """From any thread: end the child, so that whoever waits for it learns that it is dead."""
-        self.ended = True
+        self.interrupted = True
         process = self.process
         if process is not None:
             process.kill()
@@ -119,14 +121,14 @@ class Decoder:
             self.process.kill()
             self.process.join()
             self.pipe.close()
-            self.ring.close()
+            self.shared_buffer.close()
             self.process = None
 
     def _windows(self, service: str, form: SlotSpec, snippets: int, path: str, *request: Any) -> Iterator[Window]:
         if self.process is None:
             self._start()
         try:
-            slots = self.ring.slots(form)
+            slots = self.shared_buffer.map_slots(form)
         except MemoryError:
             raise Unreadable("memory", "its pictures take more memory than there is") from None
         self._ask(service, path, form, *request)
@@ -156,8 +158,8 @@ class Decoder:
         context = multiprocessing.get_context("spawn")
         # Messages keep their borders, so half of one is never waited for.
         self.pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.ring = SharedBuffer()
-        arguments = (theirs, self.ring, os.getpid(), self.memory)
+        self.shared_buffer = SharedBuffer()
+        arguments = (theirs, self.shared_buffer, os.getpid(), self.memory_bytes)
         process = context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         # Only now, as `end` may come from another thread at any time and needs a process that runs.
@@ -166,14 +168,14 @@ class Decoder:
         try:
             self._answer(dict, START_TIMEOUT_S)
         except Unreadable as failure:
-            if self.ended:
+            if self.interrupted:
                 raise
             # No video's fault: a broken installation must not pass for a thousand broken videos.
             raise RuntimeError(f"no decoder can be started here: {failure}") from None
 
     def _answer(self, of: Callable[[dict[str, Any]], T], patience: float | None = None) -> T:
         """What is asked `of` the next answer."""
-        self.pipe.settimeout(self.watchdog if patience is None else patience)
+        self.pipe.settimeout(self.decoder_timeout_s if patience is None else patience)
         try:
             answer = dict(json.loads(self._talk(_heard, self.pipe)))
             if "failure" in answer:
@@ -278,10 +280,10 @@ def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
     """Windows into the ring's slots, each used again once its window is done with."""
 
     def serve(pipe: socket.socket, ring: SharedBuffer, path: str, form: SlotSpec, *rest: Any) -> None:
-        slots = ring.slots(form)
+        slots = ring.map_slots(form)
         told = done = 0
 
-        def place(snippet: int) -> NDArray[Any]:
+        def get_slot(snippet: int) -> NDArray[Any]:
             nonlocal done
             while snippet - done >= len(slots):
                 _heard(pipe)
@@ -290,7 +292,7 @@ def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
             return slot
 
         try:
-            for window in windows(path, *rest, place=place):
+            for window in windows(path, *rest, get_slot=get_slot):
                 _say(pipe, coverage=window.coverage, loudness=window.loudness)
                 told += 1
         finally:
@@ -302,9 +304,9 @@ def _stream(windows: Callable[..., Iterator[Window]]) -> Callable[..., None]:
     return serve
 
 
-def _sound(path: str, info: VideoInfo, grid: SnippetGrid, place: video.GetSlot) -> Iterator[Window]:
+def _sound(path: str, info: VideoInfo, grid: SnippetGrid, get_slot: video.GetSlot) -> Iterator[Window]:
     for window in audio.read_audio_windows(path, info, grid):
-        slot = place(window.snippet)
+        slot = get_slot(window.snippet)
         slot[:] = window.data
         yield window
 

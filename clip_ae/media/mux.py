@@ -23,10 +23,10 @@ def write_mp4(
     path: Path,
     frames: Iterable[NDArray[np.uint8]],
     size: tuple[int, int],
-    times: Fraction | Sequence[float],
-    wave: NDArray[np.float32],
+    rate_or_times: Fraction | Sequence[float],
+    waveform: NDArray[np.float32],
     *,
-    rate: int,
+    sample_rate: int,
 ) -> None:
     """Write RGB frames of a size (width, height) at a frame rate or at their own times (seconds).
 
@@ -34,13 +34,13 @@ def write_mp4(
     by not subsampling colour (4:4:4).
     """
     with atomic_write(path) as temporary, av.open(temporary, "w", options={"fflags": "+bitexact"}) as container:
-        video = _video_stream(container, size, times)
-        audio = _audio_stream(container, len(wave), rate) if len(wave) else None
-        sound = _audio_packets(audio, wave, rate)
+        video = _video_stream(container, size, rate_or_times)
+        audio = _audio_stream(container, len(waveform), sample_rate) if len(waveform) else None
+        sound = _audio_packets(audio, waveform, sample_rate)
         for tick, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.time_base = video.codec_context.time_base
-            frame.pts = tick if isinstance(times, Fraction) else round(times[tick] / TIME_BASE)
+            frame.pts = tick if isinstance(rate_or_times, Fraction) else round(rate_or_times[tick] / TIME_BASE)
             container.mux(video.encode(frame))
             _catch_up(container, sound, float(frame.pts * frame.time_base))
         container.mux(video.encode())

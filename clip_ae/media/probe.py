@@ -37,19 +37,21 @@ def probe_video(path: str, grid: SnippetGrid) -> ProbeResult:
     """The facts of a video; Unreadable where there is no video to speak of."""
     if os.path.isfile(path) and not os.path.getsize(path):
         raise Unreadable("empty", "is an empty file; its download or copy failed")
-    found = scan_packets(path, with_sound=True)
-    if found.stop > BASE_DURATION_S + MAX_FRAME_DURATION_S * len(found.times):
-        raise Unreadable("timestamps", f"its frames are too few, {len(found.times)} in {found.stop / 3600:.1f} hours")
+    found = scan_packets(path, with_audio=True)
+    if found.duration > BASE_DURATION_S + MAX_FRAME_DURATION_S * len(found.frame_times):
+        raise Unreadable(
+            "timestamps", f"its frames are too few, {len(found.frame_times)} in {found.duration / 3600:.1f} hours"
+        )
     with open_container(path) as container:
         stream, sound = get_video_stream(container), get_audio_stream(container)
-        claim = _claim(container, stream, found, grid.length)
+        claim = _claim(container, stream, found, grid.snippet_s)
         width, height = stream.width, stream.height
         audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
     if found.rotation % 180:
         width, height = height, width
-    duration, status, reason = _duration(found, claim, grid.length)
+    duration, status, reason = _duration(found, claim, grid.snippet_s)
     return ProbeResult(
-        duration, found.fps, len(found.times), grid.snippets(duration), width, height,
+        duration, found.fps, len(found.frame_times), grid.count_snippets(duration), width, height,
         sound is not None, audio_rate, audio_channels, status, reason,
     )  # fmt: skip
 
@@ -63,7 +65,7 @@ def _claim(container: Any, stream: Any, found: PacketScan, slack: float) -> floa
     whole = (container.duration or 0) / 1e6
     if stream.duration is None:
         # Matroska counts from zero, not from the first timestamp.
-        return whole - found.first if whole > found.end + slack else 0.0
+        return whole - found.start_time if whole > found.container_end + slack else 0.0
     if container.format.name == "avi":
         # FFmpeg shortens the length of one that breaks off; the number of frames stays what the header says.
         return float(stream.frames * stream.time_base)
@@ -73,8 +75,8 @@ def _claim(container: Any, stream: Any, found: PacketScan, slack: float) -> floa
 
 def _duration(found: PacketScan, claim: float, slack: float) -> tuple[float, str, str]:
     """(duration, status, reason). A truncated file keeps its claimed length, so that its missing part shows."""
-    if claim <= found.stop + slack:
-        return found.stop, "ok", ""
-    reason = f"{found.stop:.2f} of {claim:.2f} claimed seconds are there"
-    believed = claim <= MAX_CLAIM_RATIO * found.stop and claim <= found.stop + MAX_MISSING_S
-    return (claim if believed else found.stop), "partial", reason
+    if claim <= found.duration + slack:
+        return found.duration, "ok", ""
+    reason = f"{found.duration:.2f} of {claim:.2f} claimed seconds are there"
+    believed = claim <= MAX_CLAIM_RATIO * found.duration and claim <= found.duration + MAX_MISSING_S
+    return (claim if believed else found.duration), "partial", reason

@@ -27,8 +27,8 @@ FrameSize = tuple[int, int]
 FrameReader = Callable[[str, PacketScan, FrameSize], Iterator[tuple[float, Frame]]]
 
 
-def read_with_pyav(path: str, found: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
-    turns = found.rotation // 90
+def read_with_pyav(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
+    turns = scan.rotation // 90
     resized = _resizer(size[::-1] if turns % 2 else size)
     with open_container(path) as container:
         stream = get_video_stream(container)
@@ -36,7 +36,7 @@ def read_with_pyav(path: str, found: PacketScan, size: FrameSize) -> Iterator[tu
         for frame in decode_frames(container, stream):
             seconds = get_timestamp(frame)
             if seconds is not None:
-                yield seconds - found.first, np.ascontiguousarray(np.rot90(resized(frame), turns))
+                yield seconds - scan.start_time, np.ascontiguousarray(np.rot90(resized(frame), turns))
 
 
 def _resizer(size: FrameSize) -> Callable[[Any], Frame]:
@@ -65,17 +65,17 @@ def _resizer(size: FrameSize) -> Callable[[Any], Frame]:
     return resized
 
 
-def read_with_decord(path: str, found: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
+def read_with_decord(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
     decord = _decord()
     # decord does not tell which frame it returns, nor whether it has turned it.
-    if not found.plain or found.rotation:
+    if not scan.has_exact_index or scan.rotation:
         raise _unsuited()
     try:
         reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=DECODER_THREADS)
-        if len(reader) != len(found.times):
+        if len(reader) != len(scan.frame_times):
             raise _unsuited()
         # Its own timestamps are float32: milliseconds off after some hours.
-        for seconds in found.times:
+        for seconds in scan.frame_times:
             frame: Frame = np.asarray(np.from_dlpack(_Lent(reader.next().to_dlpack())), np.uint8)
             # For some widths below 100 pixels it returns the padding of rows as a fourth channel.
             if frame.shape != (*size[::-1], 3):

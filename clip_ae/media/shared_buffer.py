@@ -26,32 +26,32 @@ class SlotSpec:
     overlap: int = 1
 
     @property
-    def count(self) -> int:
+    def num_slots(self) -> int:
         return self.overlap + NUM_SPARE_SLOTS
 
 
 class SharedBuffer:
-    def __init__(self, file: int | None = None) -> None:
-        self.file = _sealed() if file is None else file
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = _sealed() if fd is None else fd
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For the arguments of a child process alone: it inherits the file, so nobody has to hand it over a socket."""
-        return _inherited, (DupFd(self.file),)
+        return _inherited, (DupFd(self.fd),)
 
-    def slots(self, form: SlotSpec) -> NDArray[Any]:
+    def map_slots(self, slot_spec: SlotSpec) -> NDArray[Any]:
         """[count, *shape], the same memory for whoever asks for the same form."""
-        shape = (form.count, *form.shape)
-        size = int(np.prod(shape)) * np.dtype(form.dtype).itemsize
-        if os.fstat(self.file).st_size < size:
-            os.ftruncate(self.file, size)
+        shape = (slot_spec.num_slots, *slot_spec.shape)
+        size = int(np.prod(shape)) * np.dtype(slot_spec.dtype).itemsize
+        if os.fstat(self.fd).st_size < size:
+            os.ftruncate(self.fd, size)
         try:
-            memory = mmap.mmap(self.file, size)
+            memory = mmap.mmap(self.fd, size)
         except OSError as error:
             raise MemoryError(str(error)) from None
-        return np.frombuffer(memory, form.dtype).reshape(shape)
+        return np.frombuffer(memory, slot_spec.dtype).reshape(shape)
 
     def close(self) -> None:
-        os.close(self.file)
+        os.close(self.fd)
 
 
 def _inherited(handle: Any) -> SharedBuffer:

@@ -25,13 +25,13 @@ def read_video_windows(
     lookahead: int,
     *,
     reader: FrameReader = read_with_pyav,
-    place: GetSlot | None = None,
+    get_slot: GetSlot | None = None,
 ) -> Iterator[Window]:
-    """Each snippet's frames and `lookahead` more, at its `place` or in new memory; exactly info.snippets windows."""
+    """Each snippet's frames and `lookahead` more, at its `get_slot` or in new memory; exactly info.snippets windows."""
     found = scan_packets(path)
     shape = window_shape(info, grid, short_side, lookahead)
     _, height, width, _ = shape
-    total = grid.frames_spanned(info.snippets) + lookahead
+    total = grid.count_frames_spanned(info.snippets) + lookahead
     shown = resample_to_grid(reader(path, found, (width, height)), found, grid, total)
     frame, real = np.zeros((height, width, 3), np.uint8), False
     filling: deque[_Filling] = deque()
@@ -40,7 +40,7 @@ def read_video_windows(
         frame, real = next(shown, (frame, False))
         snippet, rest = divmod(j, grid.stride)
         if rest == 0 and snippet < info.snippets:
-            filling.append(_Filling(snippet, place(snippet) if place else np.empty(shape, np.uint8)))
+            filling.append(_Filling(snippet, get_slot(snippet) if get_slot else np.empty(shape, np.uint8)))
         for window in filling:
             window.add(frame, real)
         if filling and filling[0].full:
@@ -79,7 +79,7 @@ def scale_size(width: int, height: int, short_side: int) -> FrameSize:
 
 
 def resample_to_grid(
-    frames: Iterator[tuple[float, Frame]], found: PacketScan, grid: SnippetGrid, total: int
+    frames: Iterator[tuple[float, Frame]], scan: PacketScan, grid: SnippetGrid, num_frames: int
 ) -> Iterator[tuple[Frame, bool]]:
     """The frame on display at j / fps for j = 0, 1, ... while there is one; False where it merely stands in."""
     j, last, current = 0, -math.inf, None
@@ -87,12 +87,12 @@ def resample_to_grid(
         if seconds <= last:
             # A damaged stream may step back in time.
             continue
-        while j < total and grid.frame_time(j) + TIMESTAMP_TOLERANCE_S < seconds:
-            yield (frame, False) if current is None else (current, found.holds(last, grid.frame_time(j)))
+        while j < num_frames and grid.frame_time(j) + TIMESTAMP_TOLERANCE_S < seconds:
+            yield (frame, False) if current is None else (current, scan.is_on_display(last, grid.frame_time(j)))
             j += 1
-        if j == total:
+        if j == num_frames:
             return
         last, current = seconds, frame
-    while current is not None and grid.frame_time(j) < found.stop - TIMESTAMP_TOLERANCE_S:
-        yield current, found.holds(last, grid.frame_time(j))
+    while current is not None and grid.frame_time(j) < scan.duration - TIMESTAMP_TOLERANCE_S:
+        yield current, scan.is_on_display(last, grid.frame_time(j))
         j += 1

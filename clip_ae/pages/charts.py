@@ -17,21 +17,22 @@ def assign_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def render_bars(values: Mapping[str, float], *, full: float = 1.0) -> str:
+def render_bars(values: Mapping[str, float], *, full_scale: float = 1.0) -> str:
     """Fractions as horizontal bars, in percent; one of `full` fills its place."""
     rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td class="track"><i style="width:{_share(value / full)}"></i></td>'
+        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<td class="track"><i style="width:{_share(value / full_scale)}"></i></td>'
         f"<td>{100 * value:.1f}</td></tr>"
         for name, value in values.items()
     )
     return f'<table class="bars">{"".join(rows)}</table>'
 
 
-def render_stacked_bars(rows: Mapping[str, Mapping[str, float]], fills: Mapping[str, str]) -> str:
+def render_stacked_bars(rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> str:
     """Shares that add up to 1 as bars side by side in the order of fills, a row each."""
     lines = []
     for row, shares in rows.items():
-        parts = [(name, shares[name], fill) for name, fill in fills.items() if shares[name] > 0]
+        parts = [(name, shares[name], fill) for name, fill in colours.items() if shares[name] > 0]
         words = ", ".join(f"{name} {100 * share:.1f} %" for name, share, _ in parts)
         marks = (
             f'<i style="width:{_share(share)};background:{fill}" title="{escape(name)}: {100 * share:.1f} %"></i>'
@@ -41,10 +42,12 @@ def render_stacked_bars(rows: Mapping[str, Mapping[str, float]], fills: Mapping[
             f'<tr><th scope="row">{escape(row)}</th><td class="stack"><div role="img" aria-label="{escape(words)}">'
             f"{''.join(marks)}</div></td></tr>"
         )
-    return f'{render_legend(fills)}<table class="bars">{"".join(lines)}</table>'
+    return f'{render_legend(colours)}<table class="bars">{"".join(lines)}</table>'
 
 
-def render_curves(lines: Mapping[str, Points], words: str, *, band: Sequence[tuple[float, float, float]] = ()) -> str:
+def render_curves(
+    lines: Mapping[str, Points], aria_label: str, *, band: Sequence[tuple[float, float, float]] = ()
+) -> str:
     """Lines over one x axis, each with a mark in the legend, over a band of (x, low, high). The words say what it is.
 
     The picture stretches to its place, so nothing that must be read stands inside it.
@@ -65,14 +68,14 @@ def render_curves(lines: Mapping[str, Points], words: str, *, band: Sequence[tup
         path = " ".join(place(x, y) for x, y in line)
         drawn.append(f'<polyline class="line" style="{styles[name]}" points="{path}"/>')
     return (
-        f'<div class="plot" role="img" aria-label="{escape(words)}"><span>{high:.3g}</span>'
+        f'<div class="plot" role="img" aria-label="{escape(aria_label)}"><span>{high:.3g}</span>'
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(drawn)}</svg>'
         f"<span>{low:.3g}</span><p><span>{left:g}</span><span>{right:g}</span></p></div>{_marks(styles)}"
     )
 
 
-def render_legend(fills: Mapping[str, str]) -> str:
-    marks = (f'<span><i style="background:{fill}"></i>{escape(name)}</span>' for name, fill in fills.items())
+def render_legend(colours: Mapping[str, str]) -> str:
+    marks = (f'<span><i style="background:{fill}"></i>{escape(name)}</span>' for name, fill in colours.items())
     return f'<p class="legend">{"".join(marks)}</p>'
 
 

@@ -10,30 +10,30 @@ SHOWN_MULTIPLES = ("1G", "3G", "10G")
 CHARACTERISTIC_UNITS = {"length": " s", "coverage": " of the video", "instances": " of its class in the video"}
 
 
-def format_diagnosis(found: Mapping[str, Any]) -> str:
+def format_diagnosis(diagnosis: Mapping[str, Any]) -> str:
     """Kinds among the best detections and what each costs; missed actions and sensitivity by trait."""
-    at = found["tiou"]
+    at = diagnosis["tiou"]
     kinds = [
         [
             name,
-            *(format_percent(compute_share(found["kinds"][k], name)) for k in SHOWN_MULTIPLES),
-            _cost(found["cost"], name),
+            *(format_percent(compute_share(diagnosis["kinds"][k], name)) for k in SHOWN_MULTIPLES),
+            _cost(diagnosis["cost"], name),
         ]
         for name in ERROR_TYPES
     ]
     head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN_MULTIPLES), "mAP it costs"]
-    lost = f"{format_percent(found['missed'])} % of the actions are missed at tIoU {at:g}"
+    lost = f"{format_percent(diagnosis['missed'])} % of the actions are missed at tIoU {at:g}"
     return "\n".join(
         [
             *align_table([head, *kinds]),
             "",
             lost,
-            *align_table([["", "actions", "missed, %", "mAP_N, %"], *build_characteristic_rows(found)]),
+            *align_table([["", "actions", "missed, %", "mAP_N, %"], *build_characteristic_rows(diagnosis)]),
         ]
     )
 
 
-def build_characteristic_rows(found: Mapping[str, Any]) -> list[list[str]]:
+def build_characteristic_rows(diagnosis: Mapping[str, Any]) -> list[list[str]]:
     """Of every group of actions: how many there are, the share that is missed, and the normalised mAP."""
     return [
         [
@@ -43,13 +43,13 @@ def build_characteristic_rows(found: Mapping[str, Any]) -> list[list[str]]:
             format_percent(group["sensitivity"]),
         ]
         for name in CHARACTERISTIC_UNITS
-        for group in found["traits"][name]
+        for group in diagnosis["traits"][name]
     ]
 
 
-def list_top_g_multiples(found: Mapping[str, Any]) -> list[str]:
+def list_top_g_multiples(diagnosis: Mapping[str, Any]) -> list[str]:
     """1G to 10G, in order."""
-    return sorted(found["kinds"], key=lambda name: int(name.removesuffix("G")))
+    return sorted(diagnosis["kinds"], key=lambda name: int(name.removesuffix("G")))
 
 
 def compute_share(counts: Mapping[str, int], name: str) -> float:

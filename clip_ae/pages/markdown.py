@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 WRAP_WIDTH = 110
 
 
-def render_markdown_page(title: str, lead: Iterable[str], sections: Iterable[str], provenance: str) -> str:
+def render_markdown_page(title: str, intro: Iterable[str], sections: Iterable[str], provenance: str) -> str:
     # Inside JSON a ">" can only be part of a string; escaped, nothing there ends the comment.
     safe = provenance.replace(">", "\\u003e")
-    return "\n\n".join([f"# {title}", render_bullets(lead), *sections, f"<!-- provenance {safe} -->"]) + "\n"
+    return "\n\n".join([f"# {title}", render_bullets(intro), *sections, f"<!-- provenance {safe} -->"]) + "\n"
 
 
 def render_section(heading: str, *content: str) -> str:
@@ -25,13 +25,13 @@ def render_bullets(lines: Iterable[str]) -> str:
     return "\n".join(map(wrap.fill, lines))
 
 
-def render_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, text: int) -> str:
+def render_markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, num_text_columns: int) -> str:
     """The first `text` columns are words, set to the left; the others are figures, set to the right."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    rule = ["-" * width if i < text else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    rule = ["-" * width if i < num_text_columns else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     head, *body = [
-        [cell.ljust(width) if i < text else cell.rjust(width) for i, (cell, width) in enumerate(pairs)]
+        [cell.ljust(width) if i < num_text_columns else cell.rjust(width) for i, (cell, width) in enumerate(pairs)]
         for pairs in (list(zip(row, widths, strict=True)) for row in cells)
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))

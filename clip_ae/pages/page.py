@@ -6,7 +6,7 @@ from html import escape
 from clip_ae.pages.browser.files import read_scripts, read_style
 
 
-def render_html_page(title: str, lead: str, sections: Mapping[str, str], data: str, provenance: str) -> str:
+def render_html_page(title: str, intro: str, sections: Mapping[str, str], data_json: str, provenance: str) -> str:
     """Sections by heading; data is the JSON that the script draws, and stands last, so that words appear first."""
     links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in sections)
     content = "".join(
@@ -18,8 +18,8 @@ def render_html_page(title: str, lead: str, sections: Mapping[str, str], data: s
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{read_style()}</style></head><body>"
         f'<nav aria-label="sections"><div>{links}</div><button id="theme" type="button" hidden>Dark</button></nav>'
-        f'<main><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{content}</main>'
-        f"{_json('provenance', provenance)}{_json('data', data)}"
+        f'<main><h1>{escape(title)}</h1><p class="lead">{escape(intro)}</p>{content}</main>'
+        f"{_json('provenance', provenance)}{_json('data', data_json)}"
         f'<script type="module">{read_scripts()}</script></body></html>\n'
     )
 
@@ -38,9 +38,11 @@ def render_key_numbers(values: Mapping[str, str]) -> str:
     return f'<div class="figures">{"".join(cells)}</div>'
 
 
-def render_html_table(name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
+def render_html_table(
+    name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, wrap_text: bool = False
+) -> str:
     """A table under its name, which scrolls sideways by itself; `text` columns wrap."""
-    kind = ' class="text"' if text else ""
+    kind = ' class="text"' if wrap_text else ""
     head = "".join(f'<th scope="col"{kind}>{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row"{kind}>{escape(first)}</th>'
@@ -53,9 +55,9 @@ def render_html_table(name: str, header: Sequence[str], rows: Iterable[Sequence[
     )
 
 
-def wrap_scrollable(content: str, words: str) -> str:
+def wrap_scrollable(content: str, aria_label: str) -> str:
     """What may be wider than the page scrolls by itself, and by keyboard where the script finds it wider."""
-    return render_card(f'<div class="scroll" role="group" aria-label="{escape(words)}">{content}</div>')
+    return render_card(f'<div class="scroll" role="group" aria-label="{escape(aria_label)}">{content}</div>')
 
 
 def render_figure(name: str, note: str, picture: str) -> str:

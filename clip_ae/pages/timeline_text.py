@@ -14,15 +14,20 @@ AXIS_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 MIN_TICK_SPACING = 12
 
 
-def render_timeline(duration: float, truth: Sequence[Instance], found: Sequence[Detection], width: int) -> list[str]:
+def render_timeline(
+    duration: float, ground_truth: Sequence[Instance], detections: Sequence[Detection], width: int
+) -> list[str]:
     """An axis in seconds, a line for each annotated class, and a line for each detection, the best first."""
-    names = [f"{name} (annotated)" for name in _labels(truth)] + [f"{d.label} {d.score:.2f}" for d in found]
+    names = [f"{name} (annotated)" for name in _labels(ground_truth)] + [f"{d.label} {d.score:.2f}" for d in detections]
     names = [make_printable(name) for name in names]
     left = max(map(len, names), default=0) + 2
     across = max(20, width - left - 1)
-    best = max((d.score for d in found if d.score > 0), default=1.0)
-    rows = [_bars([(i.start, i.stop) for i in truth if i.label == name], duration, across) for name in _labels(truth)]
-    rows += [_bars([(d.start, d.stop)], duration, across, _shade(d.score / best)) for d in found]
+    best = max((d.score for d in detections if d.score > 0), default=1.0)
+    rows = [
+        _bars([(i.start, i.stop) for i in ground_truth if i.label == name], duration, across)
+        for name in _labels(ground_truth)
+    ]
+    rows += [_bars([(d.start, d.stop)], duration, across, _shade(d.score / best)) for d in detections]
     lines = [f"{name:<{left}}{row}".rstrip() for name, row in zip(names, rows, strict=True)]
     return [" " * left + _axis(duration, across), *lines]
 

@@ -6,18 +6,18 @@ from clip_ae.core.errors import make_printable
 from clip_ae.core.types import Detection
 
 
-def drop_overlapping(found: Iterable[Detection]) -> list[Detection]:
+def drop_overlapping(detections: Iterable[Detection]) -> list[Detection]:
     """Those that overlap no better one, in time's order."""
     kept: list[Detection] = []
-    for d in sorted(found, key=lambda d: -d.score):
+    for d in sorted(detections, key=lambda d: -d.score):
         if all(d.stop <= other.start or other.stop <= d.start for other in kept):
             kept.append(d)
     return sorted(kept, key=lambda d: d.start)
 
 
-def format_web_vtt(chapters: Sequence[Detection]) -> str:
+def format_web_vtt(detections: Sequence[Detection]) -> str:
     # A cue ends after it begins.
-    spans = ((d, max(d.stop, d.start + 0.001)) for d in chapters)
+    spans = ((d, max(d.stop, d.start + 0.001)) for d in detections)
     cues = (f"{_time(d.start)} --> {_time(stop)}\n{_text(d.label)} {d.score:.2f}\n" for d, stop in spans)
     return "\n".join(["WEBVTT\n", *cues])
 

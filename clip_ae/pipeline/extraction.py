@@ -24,7 +24,7 @@ MAX_PENDING_BATCHES = 2
 class BatchEncoder(Protocol):
     """An encoder in batches of one shape."""
 
-    def size(self, example: NDArray[Any]) -> int:
+    def choose_batch_size(self, window: NDArray[Any]) -> int:
         """Snippets a batch, once the first is there to be looked at."""
         ...
 
@@ -39,44 +39,45 @@ class FeatureBuffer:
         self.feature = np.zeros((info.snippets, dim), np.float16)
         self.coverage = np.zeros(info.snippets, np.float32)
         self.loudness = np.full(info.snippets, np.nan, np.float32)
-        self.not_finite: list[int] = []
-        self.decoded = 0.0
+        self.non_finite_snippets: list[int] = []
+        self.num_decoded = 0.0
         # Windows that wait for their batch.
-        self.waiting = 0
-        self.end: VideoDone | None = None
+        self.num_pending = 0
+        self.video_done: VideoDone | None = None
 
     @property
-    def complete(self) -> bool:
-        return self.end is not None and not self.waiting
+    def is_complete(self) -> bool:
+        return self.video_done is not None and not self.num_pending
 
-    def put(self, window: PreparedWindow, feature: NDArray[np.float32]) -> None:
+    def add(self, window: PreparedWindow, feature: NDArray[np.float32]) -> None:
         with np.errstate(over="ignore"):
             half = feature.astype(np.float16)
-        self.waiting -= 1
+        self.num_pending -= 1
         if np.isfinite(half).all():
             self.feature[window.snippet], self.coverage[window.snippet] = half, window.coverage
             if window.loudness is not None:
                 self.loudness[window.snippet] = window.loudness
         else:
-            self.not_finite.append(window.snippet)
+            self.non_finite_snippets.append(window.snippet)
 
-    def features(self, grid: SnippetGrid) -> VideoFeatures:
+    def to_video_features(self, grid: SnippetGrid) -> VideoFeatures:
         start, stop = snippet_times(grid, self.info.snippets)
         loudness = None if np.isnan(self.loudness).all() else self.loudness
         return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature, loudness)
 
-    def failures(self, stream: str, sees: bool) -> Iterator[Failure]:
-        """What went wrong, in words; `sees` tells pictures from sound."""
-        stage, lost = f"extract/{stream}", self.info.snippets - self.decoded
-        broken = self.end.failure if self.end else None
+    def failures(self, stream: str, is_visual: bool) -> Iterator[Failure]:
+        """What went wrong, in words; `is_visual` tells pictures from sound."""
+        stage, lost = f"extract/{stream}", self.info.snippets - self.num_decoded
+        broken = self.video_done.error if self.video_done else None
         if broken:
             yield Failure(self.info.video_id, stage, broken.kind, str(broken))
         # The last snippet may lack a half by right, a lone one all but a frame; a silent film lacks nothing.
-        elif lost >= 1 and (self.info.has_audio or sees):
-            message = f"{self.decoded:.1f} of {self.info.snippets} snippets could be decoded"
+        elif lost >= 1 and (self.info.has_audio or is_visual):
+            message = f"{self.num_decoded:.1f} of {self.info.snippets} snippets could be decoded"
             yield Failure(self.info.video_id, stage, "partial", message)
-        if self.not_finite:
-            message = f"{len(self.not_finite)} features are not finite, first that of snippet {min(self.not_finite)}"
+        if self.non_finite_snippets:
+            first = min(self.non_finite_snippets)
+            message = f"{len(self.non_finite_snippets)} features are not finite, first that of snippet {first}"
             yield Failure(self.info.video_id, stage, "not-finite", message)
 
 
@@ -95,21 +96,26 @@ class FeatureExtractor:
         grid: SnippetGrid,
         encoder: Encoder,
         network: BatchEncoder,
-        videos: Path,
+        videos_dir: Path,
         decoders: Sequence[Decoder],
-        wanted: Mapping[str, Collection[int]] | None = None,
+        wanted_snippets: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         self.stream, self.grid, self.encoder = stream, grid, encoder
-        self.network, self.videos, self.decoders, self.wanted = network, videos, decoders, wanted
+        self.network, self.videos_dir, self.decoders, self.wanted_snippets = (
+            network,
+            videos_dir,
+            decoders,
+            wanted_snippets,
+        )
         self.failures: list[Failure] = []
-        self.busy = self.seconds = 0.0
+        self.busy_s = self.elapsed_s = 0.0
 
     @property
-    def waited(self) -> float:
+    def idle_fraction(self) -> float:
         """Share of the time in which the network had nothing to do."""
-        return 1 - self.busy / self.seconds if self.seconds else 0.0
+        return 1 - self.busy_s / self.elapsed_s if self.elapsed_s else 0.0
 
-    def features(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
+    def extract(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
         """Every video, in order, as soon as its last window is through."""
         began = time.perf_counter()
         rows = [FeatureBuffer(info, self.encoder.dim) for info in infos]
@@ -127,7 +133,7 @@ class FeatureExtractor:
             if at_work:
                 _put(*at_work)
         yield from self._complete(unfinished)
-        self.seconds += time.perf_counter() - began
+        self.elapsed_s += time.perf_counter() - began
 
     def _batches(self, rows: Sequence[FeatureBuffer]) -> Iterator[WindowBatch]:
         """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
@@ -138,7 +144,7 @@ class FeatureExtractor:
                 continue
             gathered.setdefault(window.data.shape, []).append((row, window))
             # More than asked for, where the network has just found that less fits.
-            size = self.network.size(window.data)
+            size = self.network.choose_batch_size(window.data)
             if len(gathered[window.data.shape]) >= size:
                 yield gathered.pop(window.data.shape)
             elif sum(map(len, gathered.values())) >= MAX_PENDING_BATCHES * size:
@@ -149,38 +155,38 @@ class FeatureExtractor:
         """All windows with the rows they belong to; a video's end is written down in passing."""
         for index, part in DecoderPool([r.info for r in rows], self._read, self.encoder.prepare, self.decoders):
             if isinstance(part, VideoDone):
-                rows[index].end = part
+                rows[index].video_done = part
                 continue
-            rows[index].decoded += part.coverage
-            rows[index].waiting += part.data is not None
+            rows[index].num_decoded += part.coverage
+            rows[index].num_pending += part.data is not None
             yield rows[index], part
 
     def _encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         began = time.perf_counter()
         encoded = self.network(batch)
-        self.busy += time.perf_counter() - began
+        self.busy_s += time.perf_counter() - began
         return encoded
 
     def _complete(self, unfinished: deque[FeatureBuffer]) -> Iterator[VideoFeatures]:
-        while unfinished and unfinished[0].complete:
+        while unfinished and unfinished[0].is_complete:
             rows = unfinished.popleft()
-            self.failures.extend(rows.failures(self.stream, sees=self.encoder.short_side is not None))
-            yield rows.features(self.grid)
+            self.failures.extend(rows.failures(self.stream, is_visual=self.encoder.short_side is not None))
+            yield rows.to_video_features(self.grid)
 
     def _wanted(self, info: VideoInfo) -> Collection[int]:
-        return range(info.snippets) if self.wanted is None else self.wanted[info.video_id]
+        return range(info.snippets) if self.wanted_snippets is None else self.wanted_snippets[info.video_id]
 
     def _read(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         wanted = self._wanted(info)
         return (window for window in self._windows_of(decoder, info) if window.snippet in wanted)
 
     def _windows_of(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
-        path = self.videos / info.path
+        path = self.videos_dir / info.path
         if self.encoder.short_side is None:
-            return decoder.audio(path, info, self.grid)
-        return decoder.video(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
+            return decoder.read_audio_windows(path, info, self.grid)
+        return decoder.read_video_windows(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
 
 
 def _put(batch: WindowBatch, encoded: Future[NDArray[np.float32]]) -> None:
     for (rows, window), feature in zip(batch, encoded.result(), strict=True):
-        rows.put(window, feature)
+        rows.add(window, feature)

@@ -4,6 +4,6 @@
 MAX_FLAT_RATIO = 0.01
 
 
-def is_flat(mean: float, spread: float) -> bool:
+def is_flat(mean: float, std: float) -> bool:
     """Of one video's attention, or on average over videos; attention of 0 is flat too."""
-    return spread <= MAX_FLAT_RATIO * mean
+    return std <= MAX_FLAT_RATIO * mean

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.schema import Localization
+from clip_ae.core.config.training import Localization
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection
 from clip_ae.proposals.flat_attention import is_flat
@@ -34,7 +34,7 @@ def localize(
     labels: Sequence[str],
     settings: Localization,
     grid: SnippetGrid,
-    end: float,
+    duration: float,
 ) -> Iterator[Detection]:
     """attention [T], activation [T, C], scores [C]; the video ends at `end` seconds.
 
@@ -44,10 +44,10 @@ def localize(
     attended = find_ranges_above(upsample(attention, settings.upsampling), _levels(attention, settings))
     for c in select_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
-        shares = find_ranges_above(curve, [share * curve.max() for share in settings.thresholds])
+        shares = find_ranges_above(curve, [share * curve.max() for share in settings.activation_thresholds])
         runs = np.unique(np.concatenate([attended, shares]), axis=0)
-        segments = ranges_to_seconds(runs, settings.upsampling, end, grid)
-        confidence = outer_inner_contrast(curve, runs, settings.outer) + settings.video_score * scores[c]
-        order, decayed = soft_nms(segments, confidence, settings.nms_sigma, settings.minimum_score)
+        segments = ranges_to_seconds(runs, settings.upsampling, duration, grid)
+        confidence = outer_inner_contrast(curve, runs, settings.outer_margin) + settings.video_score_weight * scores[c]
+        order, decayed = soft_nms(segments, confidence, settings.soft_nms_sigma, settings.min_score)
         for (start, stop), score in zip(segments[order].tolist(), decayed.tolist(), strict=True):
             yield Detection(video_id, labels[c], score, start, stop)

@@ -17,7 +17,7 @@ UPSAMPLING, REFERENCE_SNIPPETS = 24, 16
 SOFT_NMS_SIGMA, MIN_SCORE_RATIO = 0.3, 1e-3
 
 
-def rank_moments(curve: Floats, grid: SnippetGrid, end: float) -> Iterator[tuple[float, float, float]]:
+def rank_moments(curve: Floats, grid: SnippetGrid, duration: float) -> Iterator[tuple[float, float, float]]:
     """(start, stop, score), the best first; curve: logits, 0 where a snippet looks no more like the text than others.
 
     Evidence is softplus(mean logit) sqrt(n / ONCE) for n snippets, and a score is e / (1 + e): what looks like the
@@ -26,7 +26,7 @@ def rank_moments(curve: Floats, grid: SnippetGrid, end: float) -> Iterator[tuple
     fine = upsample(curve, UPSAMPLING)
     low, high = np.quantile(fine, BACKGROUND_QUANTILE), fine.max()
     runs = find_ranges_above(fine - low, [height * (high - low) for height in THRESHOLDS])
-    segments = ranges_to_seconds(runs, UPSAMPLING, end, grid)
+    segments = ranges_to_seconds(runs, UPSAMPLING, duration, grid)
     # Of the last snippet there may be less than half.
     there = segments[:, 0] < segments[:, 1]
     runs, segments = runs[there], segments[there]

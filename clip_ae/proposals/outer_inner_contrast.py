@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from clip_ae.proposals.segments import Floats, PointRanges
 
 
-def outer_inner_contrast(curve: Floats, runs: PointRanges, outer: float) -> Floats:
+def outer_inner_contrast(curve: Floats, ranges: PointRanges, outer_margin: float) -> Floats:
     """Mean inside minus mean in the margins, each `outer` of the segment's length, cut at the curve's ends."""
-    first, end = runs[:, 0], runs[:, 1]
-    margin = np.ceil(outer * (end - first)).astype(np.int64)
+    first, end = ranges[:, 0], ranges[:, 1]
+    margin = np.ceil(outer_margin * (end - first)).astype(np.int64)
     left, right = np.maximum(first - margin, 0), np.minimum(end + margin, len(curve))
     total = np.concatenate([[0.0], np.cumsum(curve)])
     inside = total[end] - total[first]

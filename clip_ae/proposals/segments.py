@@ -24,13 +24,13 @@ def find_ranges_above(curve: Floats, levels: Iterable[float]) -> PointRanges:
     return np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
 
 
-def ranges_to_seconds(runs: PointRanges, factor: int, end: float, grid: SnippetGrid) -> Floats:
+def ranges_to_seconds(ranges: PointRanges, factor: int, duration: float, grid: SnippetGrid) -> Floats:
     """[start, stop] of runs in seconds, none beyond the video's end.
 
     A point stands for 1 / factor of the step around its place; places are counted from snippets' centres.
     """
-    edges: Floats = np.vectorize(grid.centre, otypes=[np.float64])(runs / factor - 0.5)
-    return edges.clip(0.0, end)
+    edges: Floats = np.vectorize(grid.centre, otypes=[np.float64])(ranges / factor - 0.5)
+    return edges.clip(0.0, duration)
 
 
 def _runs(high: NDArray[np.bool_]) -> PointRanges:

@@ -7,7 +7,7 @@ from clip_ae.core.tiou import tiou
 from clip_ae.proposals.segments import Floats
 
 
-def soft_nms(segments: Floats, scores: Floats, sigma: float, minimum: float) -> tuple[NDArray[np.int64], Floats]:
+def soft_nms(segments: Floats, scores: Floats, sigma: float, min_score: float) -> tuple[NDArray[np.int64], Floats]:
     """The segments that keep at least `minimum`, best first, and their scores after decay.
 
     Each segment taken multiplies the scores of those left by exp(-tIoU^2 / sigma).
@@ -15,7 +15,7 @@ def soft_nms(segments: Floats, scores: Floats, sigma: float, minimum: float) -> 
     left, scores = np.arange(len(segments)), scores.astype(np.float64)
     taken: list[int] = []
     while True:
-        left = left[scores[left] >= minimum]
+        left = left[scores[left] >= min_score]
         if not len(left):
             break
         best = left[np.argmax(scores[left])]

@@ -16,38 +16,40 @@ from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights
 class FeatureLineage:
     """A dataset's folder of results, and the inputs of whatever read its features."""
 
-    dataset: Path
+    dataset_dir: Path
     inputs: Mapping[str, str]
 
-    def encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
+    def read_encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
         """How the stream was extracted, and by which networks."""
         record = self._read(stream)
         if record.stage == "adapt_features":
             record = self._found(stream, record.inputs["features"])
         if record.stage != "extract":
-            raise UserError(f"{self.dataset}: the {stream} features are ready ones; nobody knows how to make more")
+            raise UserError(f"{self.dataset_dir}: the {stream} features are ready ones; nobody knows how to make more")
         spec = parse_dataclass(ExtractSpec, record.spec)
-        return spec, [self._network(name, record.inputs[name]) for name in spec.encoder.networks]
+        return spec, [self._network(name, record.inputs[name]) for name in spec.encoder.weights_names]
 
-    def adapter(self, stream: str) -> WeightsFile | None:
+    def read_adapter(self, stream: str) -> WeightsFile | None:
         """What was put beside the stream's features, if anything."""
         record = self._read(stream)
         if record.stage != "adapt_features":
             return None
-        paths = self.dataset.glob("post_pretrained/*/model.safetensors")
-        return _of(paths, record.inputs["model"], f"{self.dataset}: the network that adapted its {stream} features")
+        paths = self.dataset_dir.glob("adapters/*/model.safetensors")
+        return _of(
+            paths, record.inputs["adapter"], f"{self.dataset_dir}: the network that adapted its {stream} features"
+        )
 
     @property
-    def joint(self) -> WeightsFile | None:
+    def joint_space_weights(self) -> WeightsFile | None:
         """The network of the joint space that was read, if that was read."""
-        if "model" not in self.inputs:
+        if "adapter" not in self.inputs:
             return None
-        paths = self.dataset.glob("post_pretrained/*/model.safetensors")
-        return _of(paths, self.inputs["model"], f"{self.dataset}: the network of the joint space")
+        paths = self.dataset_dir.glob("adapters/*/model.safetensors")
+        return _of(paths, self.inputs["adapter"], f"{self.dataset_dir}: the network of the joint space")
 
     def _read(self, stream: str) -> Provenance:
         """Of one of the shards that were read, by a tuned encoder where there was one; other cuts may lie beside."""
-        read_from = self.inputs.get(f"encoded/{stream}", self.inputs[f"features/{stream}"])
+        read_from = self.inputs.get(f"tuned_features/{stream}", self.inputs[f"features/{stream}"])
         for place in self._places(stream):
             cuts: dict[str, list[Provenance]] = {}
             for path in sorted(place.glob("*-of-*.parquet")):
@@ -55,7 +57,7 @@ class FeatureLineage:
             for records in cuts.values():
                 if digest_ids(record.id for record in records) == read_from:
                     return records[0]
-        raise UserError(f"{self.dataset}: not the {stream} shards that were read; run it again")
+        raise UserError(f"{self.dataset_dir}: not the {stream} shards that were read; run it again")
 
     def _found(self, stream: str, made_by: str) -> Provenance:
         records = (
@@ -63,18 +65,18 @@ class FeatureLineage:
         )
         record = next((r for r in records if r.id == made_by), None)
         if record is None:
-            raise UserError(f"{self.dataset}: not the {stream} shards that were adapted; run it again")
+            raise UserError(f"{self.dataset_dir}: not the {stream} shards that were adapted; run it again")
         return record
 
     def _places(self, stream: str) -> Iterator[Path]:
-        yield self.dataset / "features" / stream
+        yield self.dataset_dir / "features" / stream
         for kind in ("features", "encoded"):
-            yield from sorted(self.dataset.glob(f"post_pretrained/*/{kind}/{stream}"))
+            yield from sorted(self.dataset_dir.glob(f"adapters/*/{kind}/{stream}"))
 
     def _network(self, name: str, made_by: str) -> WeightsFile:
         """The very network that the features are of; a tuned one lies with the recipe."""
-        path = self.dataset.parent / "weights" / f"{name}.safetensors"
-        tuned = sorted(self.dataset.glob("post_pretrained/*/weights/*.safetensors"))
+        path = self.dataset_dir.parent / "weights" / f"{name}.safetensors"
+        tuned = sorted(self.dataset_dir.glob("adapters/*/weights/*.safetensors"))
         return _of([path, *tuned], made_by, f"{path}: the network that the features were extracted with")
 
 

@@ -19,7 +19,7 @@ class OutputFile:
     path: str
     stage: str
     wildcards: Mapping[str, str]
-    record: Provenance | None
+    provenance: Provenance | None
 
 
 class ProvenanceIndex:
@@ -29,38 +29,40 @@ class ProvenanceIndex:
         self.outputs = list(_outputs(root))
 
     @cached_property
-    def jobs(self) -> dict[str, list[OutputFile]]:
+    def outputs_by_job(self) -> dict[str, list[OutputFile]]:
         """By record: a job's outputs, which have one record."""
         found: dict[str, list[OutputFile]] = defaultdict(list)
         for output in self.outputs:
-            if output.record:
-                found[output.record.id].append(output)
+            if output.provenance:
+                found[output.provenance.id].append(output)
         return dict(found)
 
     @cached_property
-    def sets(self) -> dict[str, set[str]]:
+    def jobs_by_input_id(self) -> dict[str, set[str]]:
         """The jobs behind every id that an input may have: one job's own, and one for all shards of a folder."""
         folders: dict[str, set[str]] = defaultdict(set)
-        for made_by, outputs in self.jobs.items():
+        for made_by, outputs in self.outputs_by_job.items():
             for output in outputs:
                 folder, _, cut = output.path.rpartition("/")
                 # Shards of an earlier number may lie beside today's.
                 folders[folder + cut.partition("-of-")[2]].add(made_by)
-        return {digest_ids(ids): ids for ids in folders.values()} | {made_by: {made_by} for made_by in self.jobs}
+        return {digest_ids(ids): ids for ids in folders.values()} | {
+            made_by: {made_by} for made_by in self.outputs_by_job
+        }
 
-    def chain(self, record: Provenance) -> dict[str, Provenance]:
+    def collect_ancestors(self, provenance: Provenance) -> dict[str, Provenance]:
         """Every record that the record's inputs name, directly or not, by id."""
         found: dict[str, Provenance] = {}
-        queue = list(record.inputs.values())
+        queue = list(provenance.inputs.values())
         while queue:
-            for made_by in self.sets.get(queue.pop(), set()) - found.keys():
-                found[made_by] = _record(self.jobs[made_by])
+            for made_by in self.jobs_by_input_id.get(queue.pop(), set()) - found.keys():
+                found[made_by] = _record(self.outputs_by_job[made_by])
                 queue.extend(found[made_by].inputs.values())
         return found
 
 
 def _record(outputs: list[OutputFile]) -> Provenance:
-    record = outputs[0].record
+    record = outputs[0].provenance
     assert record is not None
     return record
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_provenance
-from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.data.parquet import provenance_of, read_parquet_provenance
 from clip_ae.weights.network_file import read_weights_provenance
 
 HTML_PROVENANCE = re.compile(r'<script type="application/json" id="provenance">(.*?)</script>', re.DOTALL)
@@ -44,7 +44,7 @@ def read_input_id(path: Path) -> str:
 
 def _arrow(path: Path) -> Provenance:
     with pa.memory_map(str(path)) as file:
-        return Provenance.from_json(pa.ipc.open_file(file).schema.metadata[b"record"].decode())
+        return provenance_of(pa.ipc.open_file(file).schema.metadata)
 
 
 def _searched(pattern: re.Pattern[str], path: Path) -> Provenance:

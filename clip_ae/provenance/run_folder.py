@@ -19,47 +19,49 @@ from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights
 class TrainedRun:
     """results/{dataset}/runs/{run}/seed-{seed}."""
 
-    folder: Path
+    run_dir: Path
 
     @cached_property
-    def record(self) -> Provenance:
+    def provenance(self) -> Provenance:
         """What made the run's detections: they name the model and the features that they are of."""
-        return read_json_provenance(self.folder / "detections.json")
+        return read_json_provenance(self.run_dir / "detections.json")
 
     @property
-    def settings(self) -> LocalizeSpec:
-        return parse_dataclass(LocalizeSpec, self.record.spec)
+    def spec(self) -> LocalizeSpec:
+        return parse_dataclass(LocalizeSpec, self.provenance.spec)
 
     @property
     def model(self) -> WeightsFile:
         """Of the last round; earlier settings may have left rounds after it."""
-        for path in sorted(self.folder.glob("round-*/model.safetensors")):
-            if read_weights_provenance(path).id == self.record.inputs["model"]:
+        for path in sorted(self.run_dir.glob("round-*/model.safetensors")):
+            if read_weights_provenance(path).id == self.provenance.inputs["model"]:
                 return read_weights(path)
-        raise UserError(f"{self.folder}: the model of its detections is not there any more; train the run again")
+        raise UserError(f"{self.run_dir}: the model of its detections is not there any more; train the run again")
 
     @property
-    def names(self) -> dict[str, Sequence[dict[str, Any]]]:
+    def cluster_names(self) -> dict[str, Sequence[dict[str, Any]]]:
         """What its clusters may be called, where a vocabulary was given."""
-        path = self.folder / "names.json"
+        path = self.run_dir / "names.json"
         return dict(read_json_object(path)["names"]) if path.is_file() else {}
 
     @property
-    def origin(self) -> FeatureLineage:
+    def lineage(self) -> FeatureLineage:
         """How its features were made."""
-        return FeatureLineage(self.folder.parents[2], self.record.inputs)
+        return FeatureLineage(self.run_dir.parents[2], self.provenance.inputs)
 
 
-def find_trained_run(place: Path) -> TrainedRun:
+def find_trained_run(results_dir: Path) -> TrainedRun:
     """The run in a folder: of a seed, or of a dataset, whose headline run or only run it is."""
-    place = place.resolve()
-    if (place / "detections.json").is_file():
-        return TrainedRun(place)
-    seeds = sorted(path.parent for path in place.glob("runs/*/seed-*/detections.json"))
-    chosen = _headline(place) or (seeds[0] if len(seeds) == 1 else None)
+    results_dir = results_dir.resolve()
+    if (results_dir / "detections.json").is_file():
+        return TrainedRun(results_dir)
+    seeds = sorted(path.parent for path in results_dir.glob("runs/*/seed-*/detections.json"))
+    chosen = _headline(results_dir) or (seeds[0] if len(seeds) == 1 else None)
     if chosen is None:
         found = f"; name one of {', '.join(map(str, seeds))}" if seeds else ""
-        raise UserError(f"{place}: no finished run{found or ', as results/{dataset} or its runs/{run}/seed-{seed} is'}")
+        raise UserError(
+            f"{results_dir}: no finished run{found or ', as results/{dataset} or its runs/{run}/seed-{seed} is'}"
+        )
     return TrainedRun(chosen)
 
 
@@ -69,5 +71,5 @@ def _headline(place: Path) -> Path | None:
     if not summary.is_file():
         return None
     spec = read_json_provenance(summary).spec
-    folder = place / "runs" / str(spec["run"]) / f"seed-{spec['seeds'][0]}"
+    folder = place / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
     return folder if (folder / "detections.json").is_file() else None

@@ -43,7 +43,7 @@ ABLATION_NOTES = (
 def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
     """Ours with and without each part, the rivals, and the paper's own ablation."""
     told_nothing = [run for run in sort_runs(runs) if run.settings.supervision == "unsupervised"]
-    ours = select_comparable_runs([run for run in told_nothing if run.settings.method in OWN_METHODS], spec.run)
+    ours = select_comparable_runs([run for run in told_nothing if run.settings.method in OWN_METHODS], spec.main_run)
     base = find_baseline(ours)
     found = [_parts(spec, ours, base), *_steps(spec, ours, base)]
     rivals = [run for run in told_nothing if base and _rivals_of(base.settings, run.settings)]
@@ -53,12 +53,15 @@ def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
 
 
 def _rivals_of(ours: Run, run: Run) -> bool:
-    return run.method not in OWN_METHODS and (run.clustering, run.features) == (ours.clustering, ours.features)
+    return run.method not in OWN_METHODS and (run.clustering, run.feature_adapter) == (
+        ours.clustering,
+        ours.feature_adapter,
+    )
 
 
-def select_comparable_runs(runs: Sequence[ScoredRun], headline: str) -> list[ScoredRun]:
+def select_comparable_runs(runs: Sequence[ScoredRun], main_run: str) -> list[ScoredRun]:
     """Those that nothing but modules and the weights of their losses sets apart from the headline run, or the first."""
-    found = [_besides_parts(run.settings) for run in sorted(runs, key=lambda run: run.name != headline)]
+    found = [_besides_parts(run.settings) for run in sorted(runs, key=lambda run: run.name != main_run)]
     # What the headline run does not have, the first run that has it decides.
     wanted = {n: next((s[n] for s in found if s[n] is not None), None) for n in (found[0] if found else ())}
     return [run for run in runs if all(v in (None, wanted[n]) for n, v in _besides_parts(run.settings).items())]
@@ -69,7 +72,7 @@ def _besides_parts(run: Run) -> Mapping[str, Any]:
     losses = {name: weight for name, weight in run.losses.items() if name not in ("decor", "ins_dis")}
     found = {
         **with_defaults(run),
-        "features": run.features or "extracted",
+        "features": run.feature_adapter or "extracted",
         "descriptor": run.descriptor,
         "clustering": run.clustering,
         "losses": losses,
@@ -138,7 +141,7 @@ def _rivals(spec: SummarizeSpec, base: ScoredRun, rivals: Sequence[ScoredRun]) -
 
 def _published(spec: SummarizeSpec) -> list[ResultTable]:
     rows = [
-        [row.method, "published", *(f"{row.figures[c]:.1f}" for c in ACTIVITYNET12_COLUMNS)]
+        [row.method, "published", *(f"{row.metrics[c]:.1f}" for c in ACTIVITYNET12_COLUMNS)]
         for row in PUBLISHED_ABLATION.get(spec.published or "", ())
     ]
     note = "Table 3 of the CLIP-AE paper, as printed: unsupervised, each module with its loss, no seeds, no intervals."
@@ -149,9 +152,9 @@ def _published(spec: SummarizeSpec) -> list[ResultTable]:
 def _difference(first: ScoredRun, second: ScoredRun) -> list[str]:
     """Of the widest average, its interval, and over how many seeds."""
     widest = list_tiou_ranges(first)[-1]
-    found = compare_paired(first.percent(widest), second.percent(widest))
+    found = compare_paired(first.get_percent_by_seed(widest), second.get_percent_by_seed(widest))
     interval = f"[{', '.join(map(_signed, found.interval))}]" if found.interval else "-"
-    return [_signed(found.mean), interval, str(found.seeds)]
+    return [_signed(found.mean), interval, str(found.num_values)]
 
 
 def _signed(value: float) -> str:
@@ -164,7 +167,7 @@ def _words(spec: SummarizeSpec, run: ScoredRun) -> list[str]:
 
 
 def _means(run: ScoredRun, found: Sequence[str]) -> list[str]:
-    return [format_mean_sd(run.percent(c).values()) for c in found]
+    return [format_mean_sd(run.get_percent_by_seed(c).values()) for c in found]
 
 
 def _heads(name: str) -> list[str]:

@@ -20,7 +20,7 @@ from clip_ae.scoring.results import (
 
 def build_adapter_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
     """None where no run reads taught features."""
-    pairs = [(run, _without(run, runs)) for run in sort_runs(runs) if run.settings.features]
+    pairs = [(run, _without(run, runs)) for run in sort_runs(runs) if run.settings.feature_adapter]
     if not pairs:
         return []
     widest = list_tiou_ranges(runs[0])[-1]
@@ -32,7 +32,7 @@ def build_adapter_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list
             run.name,
             describe_source(spec),
             _purity(run),
-            format_mean_sd(run.percent(widest).values()),
+            format_mean_sd(run.get_percent_by_seed(widest).values()),
             *_beside(run, bare, widest),
         ]
         for run, bare in pairs
@@ -45,16 +45,16 @@ def build_adapter_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list
 
 
 def _without(run: ScoredRun, runs: Sequence[ScoredRun]) -> ScoredRun | None:
-    bare = replace(run.settings, features=None)
+    bare = replace(run.settings, feature_adapter=None)
     return next((other for other in runs if other.settings == bare), None)
 
 
 def _beside(run: ScoredRun, bare: ScoredRun | None, column: str) -> list[str]:
     if bare is None:
         return ["-"] * 3
-    found = compare_paired(run.percent(column), bare.percent(column))
+    found = compare_paired(run.get_percent_by_seed(column), bare.get_percent_by_seed(column))
     interval = "{:+.1f} to {:+.1f}".format(*found.interval) if found.interval else "-"
-    return [format_mean_sd(bare.percent(column).values()), f"{found.mean:+.1f}", interval]
+    return [format_mean_sd(bare.get_percent_by_seed(column).values()), f"{found.mean:+.1f}", interval]
 
 
 def _purity(run: ScoredRun) -> str:

@@ -16,56 +16,56 @@ NO_SEGMENTS = Segments(*(np.zeros(0, np.int64),) * 2, *(np.zeros(0),) * 3)
 class MatchedDetections:
     """Detections by falling score; hit and counted [thresholds, detections]. Some are neither true nor false."""
 
-    truth: Segments
-    ranked: Segments
-    hit: Bools
-    counted: Bools
+    ground_truth: Segments
+    detections: Segments
+    tp_mask: Bools
+    counted_mask: Bools
     protocol: ScoringProtocol
 
 
 def match(
-    truth: Segments,
+    ground_truth: Segments,
     detections: Segments,
     thresholds: Sequence[float],
     protocol: str = "activitynet",
     ambiguous: Segments = NO_SEGMENTS,
 ) -> MatchedDetections:
-    ranked, how = detections.ranked(), PROTOCOLS[protocol]
-    hit = how.match(truth, ranked, thresholds)
-    forgiven = how.forgives & get_overlap_mask(ambiguous, ranked)
-    return MatchedDetections(truth, ranked, hit, hit | ~forgiven, how)
+    ranked, how = detections.sort_by_score(), PROTOCOLS[protocol]
+    hit = how.match_rule(ground_truth, ranked, thresholds)
+    forgiven = how.ignores_ambiguous & get_overlap_mask(ambiguous, ranked)
+    return MatchedDetections(ground_truth, ranked, hit, hit | ~forgiven, how)
 
 
-def compute_average_precision(judged: MatchedDetections, classes: int, drawn: Ints | None = None) -> Floats:
+def compute_average_precision(matches: MatchedDetections, num_classes: int, video_counts: Ints | None = None) -> Floats:
     """AP [thresholds, classes]; a class without ground truth has 0, and is not to be averaged.
 
     With drawn [replicates, videos], how often each video counts, AP [replicates, thresholds, classes].
     """
-    if drawn is None:
-        videos = 1 + max(judged.truth.video.max(initial=0), judged.ranked.video.max(initial=0))
-        only: Floats = compute_average_precision(judged, classes, np.ones((1, videos), np.int64))[0]
+    if video_counts is None:
+        videos = 1 + max(matches.ground_truth.video.max(initial=0), matches.detections.video.max(initial=0))
+        only: Floats = compute_average_precision(matches, num_classes, np.ones((1, videos), np.int64))[0]
         return only
-    positives = count_ground_truths(judged.truth, classes, drawn)
-    ap = np.zeros((len(drawn), len(judged.hit), classes))
-    for label, rows in group_by_label(judged.ranked.label):
-        weight = drawn[:, judged.ranked.video[rows]]
+    positives = count_ground_truths(matches.ground_truth, num_classes, video_counts)
+    ap = np.zeros((len(video_counts), len(matches.tp_mask), num_classes))
+    for label, rows in group_by_label(matches.detections.label):
+        weight = video_counts[:, matches.detections.video[rows]]
         of_all = np.cumsum(weight, axis=1, dtype=weight.dtype)
-        for t, (hit, counted) in enumerate(zip(judged.hit[:, rows], judged.counted[:, rows], strict=True)):
+        for t, (hit, counted) in enumerate(zip(matches.tp_mask[:, rows], matches.counted_mask[:, rows], strict=True)):
             ranks = of_all if counted.all() else np.cumsum(weight * counted, axis=1)
-            ap[:, t, label] = _area(judged.protocol, weight, ranks, np.flatnonzero(hit), positives[:, label, None])
+            ap[:, t, label] = _area(matches.protocol, weight, ranks, np.flatnonzero(hit), positives[:, label, None])
     return ap
 
 
-def count_ground_truths(truth: Segments, classes: int, drawn: Ints) -> Ints:
+def count_ground_truths(ground_truth: Segments, num_classes: int, video_counts: Ints) -> Ints:
     """Ground truths [replicates, classes]."""
-    by_video = np.zeros((drawn.shape[1], classes), np.int64)
-    np.add.at(by_video, (truth.video, truth.label), 1)
-    return drawn @ by_video
+    by_video = np.zeros((video_counts.shape[1], num_classes), np.int64)
+    np.add.at(by_video, (ground_truth.video, ground_truth.label), 1)
+    return video_counts @ by_video
 
 
-def average_over_classes(ap: Floats, truth: Segments) -> Floats:
+def average_over_classes(ap: Floats, ground_truth: Segments) -> Floats:
     """mAP a threshold, over the classes that occur in the ground truth."""
-    mean: Floats = ap[:, np.unique(truth.label)].mean(axis=1)
+    mean: Floats = ap[:, np.unique(ground_truth.label)].mean(axis=1)
     return mean
 
 
@@ -74,7 +74,7 @@ def _area(protocol: ScoringProtocol, weight: Ints, ranks: Ints, hits: Ints, posi
     true = np.cumsum(weight[:, hits], axis=1)
     # Before the first video that was drawn there is nothing, not even a rank.
     precision, some = true / np.maximum(ranks[:, hits], 1), np.maximum(positives, 1)
-    return protocol.area(precision, true / some, weight[:, hits] / some)
+    return protocol.ap_rule(precision, true / some, weight[:, hits] / some)
 
 
 def group_by_label(label: Ints) -> Iterator[tuple[int, Ints]]:

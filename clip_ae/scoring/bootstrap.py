@@ -17,19 +17,19 @@ CONFIDENCE = 0.95
 MAX_CHUNK_WEIGHTS = 10_000_000
 
 
-def draw_videos(replicates: int, videos: int) -> Ints:
+def draw_videos(num_replicates: int, num_videos: int) -> Ints:
     """How often each video is drawn [replicates, videos]."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    return rng.multinomial(videos, np.full(videos, 1 / videos), size=replicates).astype(np.int32)
+    return rng.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_replicates).astype(np.int32)
 
 
-def bootstrap_map(judged: MatchedDetections, classes: int, replicates: int, videos: int) -> Floats:
+def bootstrap_map(matches: MatchedDetections, num_classes: int, num_replicates: int, num_videos: int) -> Floats:
     """mAP [replicates, thresholds], each over the classes that its videos show."""
-    times = draw_videos(replicates, videos)
-    present = count_ground_truths(judged.truth, classes, times) > 0
-    most = max(1, int(np.bincount(judged.ranked.label).max(initial=0)))
-    parts = np.array_split(times, max(1, -(-replicates * most // MAX_CHUNK_WEIGHTS)))
-    ap = np.concatenate([compute_average_precision(judged, classes, part) for part in parts])
+    times = draw_videos(num_replicates, num_videos)
+    present = count_ground_truths(matches.ground_truth, num_classes, times) > 0
+    most = max(1, int(np.bincount(matches.detections.label).max(initial=0)))
+    parts = np.array_split(times, max(1, -(-num_replicates * most // MAX_CHUNK_WEIGHTS)))
+    ap = np.concatenate([compute_average_precision(matches, num_classes, part) for part in parts])
     # A draw without any ground truth is possible with few videos; it scores 0 classes, and no mean.
     found: Floats = (ap * present[:, None]).sum(axis=2) / np.maximum(present.sum(axis=1), 1)[:, None]
     return found[present.any(axis=1)]
@@ -56,10 +56,10 @@ class PairedComparison:
 
     difference: float
     interval: tuple[float, float]
-    ahead: float
+    share_ahead: float
 
     @property
-    def certain(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the interval leaves 0 out."""
         low, high = self.interval
         return low > 0 or high < 0

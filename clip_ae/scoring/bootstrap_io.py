@@ -14,7 +14,7 @@ Draws = Mapping[str, Mapping[str, Floats]]
 METRIC_KINDS = ("mAP", "average")
 
 
-def bootstrap_summary(scores: Metrics, draws: Draws, *, truth: str, protocol: str) -> dict[str, Any]:
+def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: str, protocol: str) -> dict[str, Any]:
     """`interval` and `bootstrap` of map.json, where any draw shows ground truth.
 
     Draws of two files pair where truth and protocol are the same.
@@ -23,11 +23,11 @@ def bootstrap_summary(scores: Metrics, draws: Draws, *, truth: str, protocol: st
         return {}
     return {
         "interval": {
-            kind: {c: compute_clipped_interval(scores[kind][c], v) for c, v in draws[kind].items()}
+            kind: {c: compute_clipped_interval(metrics[kind][c], v) for c, v in draws[kind].items()}
             for kind in METRIC_KINDS
         },
         "bootstrap": {
-            "truth": truth,
+            "truth": ground_truth_digest,
             "protocol": protocol,
             # A number a line would bury the rest of the file.
             **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in METRIC_KINDS},
@@ -42,13 +42,14 @@ def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
     }
 
 
-def bootstrap_seed_mean(scores: Metrics, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def bootstrap_seed_mean(metrics: Metrics, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of the mean over seeds: in each draw all seeds see the same videos. Nothing where a seed has no draws."""
     if not all("bootstrap" in result for result in results):
         return {}
     found = [read_draws(result) for result in results]
-    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in scores[kind]} for kind in METRIC_KINDS}
-    return bootstrap_summary(scores, draws, **{name: results[0]["bootstrap"][name] for name in ("truth", "protocol")})
+    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in metrics[kind]} for kind in METRIC_KINDS}
+    first = results[0]["bootstrap"]
+    return bootstrap_summary(metrics, draws, ground_truth_digest=first["truth"], protocol=first["protocol"])
 
 
 def compute_clipped_interval(score: float, draws: Floats) -> list[float]:

@@ -9,11 +9,11 @@ from clip_ae.scoring.evaluate import EvalInput
 
 
 def count_scored_items(
-    test: Mapping[str, Annotation], found: Sequence[Detection], problem: EvalInput
+    test: Mapping[str, Annotation], detections: Sequence[Detection], eval_input: EvalInput
 ) -> dict[str, int]:
     """What is odd is scored as it is, but for detections outside the subset or without a cluster."""
-    truth, scored = problem.truth, len(problem.detections)
-    inside = [d for d in found if d.video_id in test]
+    truth, scored = eval_input.ground_truth, len(eval_input.detections)
+    inside = [d for d in detections if d.video_id in test]
     lengths = {i: a.duration for i, a in test.items() if a.duration is not None}
     return {
         "videos": len(test),
@@ -23,7 +23,7 @@ def count_scored_items(
         "ambiguous": sum(len(a.ambiguous) for a in test.values()),
         "instances_without_length": int(np.sum(truth.start == truth.stop)),
         "detections": scored,
-        "detections_outside_subset": len(found) - len(inside),
+        "detections_outside_subset": len(detections) - len(inside),
         "detections_without_cluster": len(inside) - scored,
         "detections_before_start": sum(d.start < 0 for d in inside),
         "detections_beyond_end": sum(d.stop > lengths.get(d.video_id, d.stop) for d in inside),

@@ -22,13 +22,13 @@ from clip_ae.scoring.sensitivity import InstanceGroup, compute_characteristics, 
 DIAGNOSIS_TIOU = 0.5
 
 
-def build_diagnosis(problem: EvalInput, thresholds: Sequence[float], durations: Floats) -> dict[str, Any]:
+def build_diagnosis(eval_input: EvalInput, thresholds: Sequence[float], durations: Floats) -> dict[str, Any]:
     """The figures of diagnosis.json; durations [videos] are nan where unknown."""
-    at, judged = (match(problem.truth, problem.detections, t) for t in ((DIAGNOSIS_TIOU,), thresholds))
-    cost = compute_error_impact(judged, classify_detections(judged, thresholds), len(problem.classes))
-    lost = match_ground_truth(at.truth, at.ranked, (DIAGNOSIS_TIOU,))[0] == len(at.ranked)
-    holders = match_ground_truth(judged.truth, judged.ranked, thresholds)
-    own = compute_ap_by_video(judged, len(problem.classes), len(problem.videos))
+    at, judged = (match(eval_input.ground_truth, eval_input.detections, t) for t in ((DIAGNOSIS_TIOU,), thresholds))
+    cost = compute_error_impact(judged, classify_detections(judged, thresholds), len(eval_input.classes))
+    lost = match_ground_truth(at.ground_truth, at.detections, (DIAGNOSIS_TIOU,))[0] == len(at.detections)
+    holders = match_ground_truth(judged.ground_truth, judged.detections, thresholds)
+    own = compute_ap_by_video(judged, len(eval_input.classes), len(eval_input.videos))
     return {
         "tiou": DIAGNOSIS_TIOU,
         "kinds": {
@@ -44,9 +44,9 @@ def build_diagnosis(problem: EvalInput, thresholds: Sequence[float], durations: 
         "missed": float(lost.mean()),
         "traits": {
             name: _groups(judged, holders, lost, group_by_value(values))
-            for name, values in compute_characteristics(judged.truth, durations).items()
+            for name, values in compute_characteristics(judged.ground_truth, durations).items()
         },
-        "videos": {i: float(ap) for i, ap in zip(problem.videos, own, strict=True) if not np.isnan(ap)},
+        "videos": {i: float(ap) for i, ap in zip(eval_input.videos, own, strict=True) if not np.isnan(ap)},
     }
 
 
@@ -57,8 +57,8 @@ def _groups(
         {
             "from": group.low,
             "to": group.high,
-            "actions": int(group.members.sum()),
-            "missed": float(lost[group.members].mean()),
+            "actions": int(group.member_mask.sum()),
+            "missed": float(lost[group.member_mask].mean()),
             "sensitivity": value,
         }
         for group, value in zip(some, compute_sensitivities(judged, holders, some), strict=True)

@@ -24,39 +24,43 @@ BACKGROUND_TIOU = 0.1
 TOP_G_MULTIPLES = tuple(range(1, 11))
 
 
-def classify_detections(judged: MatchedDetections, thresholds: Sequence[float]) -> Ints:
+def classify_detections(matches: MatchedDetections, thresholds: Sequence[float]) -> Ints:
     """[thresholds, detections]: a number of KINDS."""
-    own = compute_best_tiou(judged.truth, judged.ranked)
-    anyone = compute_best_tiou(_without_label(judged.truth), _without_label(judged.ranked))
-    return np.stack([_kinds(hit, own, anyone, t) for hit, t in zip(judged.hit, thresholds, strict=True)])
+    own = compute_best_tiou(matches.ground_truth, matches.detections)
+    anyone = compute_best_tiou(_without_label(matches.ground_truth), _without_label(matches.detections))
+    return np.stack([_kinds(hit, own, anyone, t) for hit, t in zip(matches.tp_mask, thresholds, strict=True)])
 
 
-def compute_best_tiou(truth: Segments, ranked: Segments) -> Floats:
+def compute_best_tiou(ground_truth: Segments, detections: Segments) -> Floats:
     """Each detection's highest tIoU with ground truth of its video and class."""
-    pairs = find_overlaps(truth.take(np.lexsort((truth.video, truth.label))), ranked)
-    best = np.zeros(len(ranked))
-    np.maximum.at(best, pairs.detection, pairs.tiou)
+    pairs = find_overlaps(ground_truth.take(np.lexsort((ground_truth.video, ground_truth.label))), detections)
+    best = np.zeros(len(detections))
+    np.maximum.at(best, pairs.detection_index, pairs.tiou)
     return best
 
 
-def count_types_in_top_kg(judged: MatchedDetections, kind: Ints) -> list[dict[str, int]]:
+def count_types_in_top_kg(matches: MatchedDetections, detection_types: Ints) -> list[dict[str, int]]:
     """How many of each kind are among the k G best detections of the classes, G a class's instances, k from 1 to 10."""
-    instances = np.bincount(judged.truth.label, minlength=1 + int(judged.ranked.label.max(initial=0)))
-    place = _place_in_class(judged.ranked.label)
+    instances = np.bincount(matches.ground_truth.label, minlength=1 + int(matches.detections.label.max(initial=0)))
+    place = _place_in_class(matches.detections.label)
     found = []
     for k in TOP_G_MULTIPLES:
-        counts = np.bincount(kind[place < k * instances[judged.ranked.label]], minlength=len(ERROR_TYPES))
+        counts = np.bincount(
+            detection_types[place < k * instances[matches.detections.label]], minlength=len(ERROR_TYPES)
+        )
         found.append(dict(zip(ERROR_TYPES, counts.tolist(), strict=True)))
     return found
 
 
-def compute_error_impact(judged: MatchedDetections, kind: Ints, classes: int) -> dict[str, Floats]:
+def compute_error_impact(matches: MatchedDetections, detection_types: Ints, num_classes: int) -> dict[str, Floats]:
     """By how much mAP [thresholds] would be higher without the false detections of each kind."""
-    whole = _mean(judged, classes)
+    whole = _mean(matches, num_classes)
     without = {
-        name: replace(judged, counted=judged.counted & (kind != k)) for k, name in enumerate(ERROR_TYPES) if k != TRUE
+        name: replace(matches, counted_mask=matches.counted_mask & (detection_types != k))
+        for k, name in enumerate(ERROR_TYPES)
+        if k != TRUE
     }
-    return {name: _mean(rest, classes) - whole for name, rest in without.items()}
+    return {name: _mean(rest, num_classes) - whole for name, rest in without.items()}
 
 
 def _kinds(hit: Bools, own: Floats, anyone: Floats, threshold: float) -> Ints:
@@ -79,4 +83,4 @@ def _without_label(some: Segments) -> Segments:
 
 
 def _mean(judged: MatchedDetections, classes: int) -> Floats:
-    return average_over_classes(compute_average_precision(judged, classes), judged.truth)
+    return average_over_classes(compute_average_precision(judged, classes), judged.ground_truth)

@@ -32,12 +32,12 @@ class EvalInput:
 
     classes: list[str]
     clusters: list[str]
-    told: bool
+    labels_are_classes: bool
     videos: list[str]
-    truth: Segments
+    ground_truth: Segments
     detections: Segments
     ambiguous: Segments
-    counts: Ints
+    contingency: Ints
 
 
 def build_eval_input(
@@ -46,7 +46,7 @@ def build_eval_input(
     labels: Sequence[Label],
     detections: Sequence[Detection],
     *,
-    told: bool = False,
+    labels_are_classes: bool = False,
 ) -> EvalInput:
     """Detections on videos outside the test set, or of a cluster without videos, are left out.
 
@@ -70,7 +70,7 @@ def build_eval_input(
     return EvalInput(
         classes,
         names,
-        told or not labels,
+        labels_are_classes or not labels,
         videos,
         make_segments(truth),
         make_segments(found),
@@ -83,10 +83,10 @@ def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
     return {i.label for a in annotations for i in a.instances}
 
 
-def refuse_unknown_labels(path: Path, found: Sequence[Detection], known: Iterable[str]) -> None:
+def refuse_unknown_labels(path: Path, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
     """Where detections carry classes, each must be one that some video of the ground truth shows."""
-    classes = set(known)
-    for label in sorted({d.label for d in found} - classes):
+    classes = set(known_labels)
+    for label in sorted({d.label for d in detections} - classes):
         hint = (
             "; clusters need names: evaluate takes --labels, diagnose --scores"
             if label.startswith("cluster-")
@@ -95,43 +95,47 @@ def refuse_unknown_labels(path: Path, found: Sequence[Detection], known: Iterabl
         raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
 
 
-def score_classes(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
+def score_classes(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """The figures of map.json that need no clusters."""
-    problem = round_to_grid(problem, settings.round_to_grid)
-    return _scored(problem, _judged(problem, problem.detections, _identity(problem), settings), settings)
+    eval_input = round_to_grid(eval_input, settings.round_to_grid)
+    return _scored(eval_input, _judged(eval_input, eval_input.detections, _identity(eval_input), settings), settings)
 
 
-def score_chance(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
+def score_chance(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """What detections that carry classes give when every video's classes are permuted."""
-    problem = round_to_grid(problem, settings.round_to_grid)
-    return _chance(problem, _identity(problem), settings)
+    eval_input = round_to_grid(eval_input, settings.round_to_grid)
+    return _chance(eval_input, _identity(eval_input), settings)
 
 
-def score_clusters(problem: EvalInput, settings: Evaluation) -> dict[str, Any]:
+def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """All figures of map.json: the headline mapping's at the top, every mapping's below."""
-    problem = round_to_grid(problem, settings.round_to_grid)
+    eval_input = round_to_grid(eval_input, settings.round_to_grid)
     weights = {
-        name: _identity(problem) if problem.told else rule(problem.counts) for name, rule in CLUSTER_MAPPINGS.items()
+        name: _identity(eval_input) if eval_input.labels_are_classes else rule(eval_input.contingency)
+        for name, rule in CLUSTER_MAPPINGS.items()
     }
-    judged = {name: _judged(problem, problem.detections, w, settings) for name, w in weights.items()}
+    judged = {name: _judged(eval_input, eval_input.detections, w, settings) for name, w in weights.items()}
     return {
-        **_scored(problem, judged[settings.mapping], settings),
+        **_scored(eval_input, judged[settings.cluster_mapping], settings),
         "mapping": {
-            "headline": settings.mapping,
-            "contingency": _table(problem, problem.counts),
-            **{n: _mapped(problem, judged[n], weights[n], settings) for n in CLUSTER_MAPPINGS},
+            "headline": settings.cluster_mapping,
+            "contingency": _table(eval_input, eval_input.contingency),
+            **{n: _mapped(eval_input, judged[n], weights[n], settings) for n in CLUSTER_MAPPINGS},
         },
-        "chance": {**_chance(problem, weights[settings.mapping], settings), "shuffles": settings.shuffles},
+        "chance": {
+            **_chance(eval_input, weights[settings.cluster_mapping], settings),
+            "shuffles": settings.chance_permutations,
+        },
     }
 
 
 def _scored(problem: EvalInput, judged: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
     ap = compute_average_precision(judged, len(problem.classes))
-    means = _means(ap, problem.truth, settings)
+    means = _means(ap, problem.ground_truth, settings)
     return {
         **means,
         "per_class": _per_class(problem, ap, settings),
-        **(_bootstrapped(problem, judged, settings, means) if settings.bootstrap else {}),
+        **(_bootstrapped(problem, judged, settings, means) if settings.bootstrap_samples else {}),
     }
 
 
@@ -139,9 +143,9 @@ def _mapped(problem: EvalInput, judged: MatchedDetections, weights: Floats, sett
     """One mapping's scores, and into how many detections it turned those that there are."""
     ap = compute_average_precision(judged, len(problem.classes))
     return {
-        **_means(ap, problem.truth, settings),
+        **_means(ap, problem.ground_truth, settings),
         "weights": _table(problem, weights),
-        "detections": len(judged.ranked),
+        "detections": len(judged.detections),
     }
 
 
@@ -149,34 +153,38 @@ def _bootstrapped(
     problem: EvalInput, judged: MatchedDetections, settings: Evaluation, means: Metrics
 ) -> dict[str, Any]:
     """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
-    replicates = bootstrap_map(judged, len(problem.classes), settings.bootstrap, len(problem.videos))
+    replicates = bootstrap_map(judged, len(problem.classes), settings.bootstrap_samples, len(problem.videos))
     by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
     draws = {
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
     }
     rounded = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
-    return bootstrap_summary(means, draws, truth=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}")
+    return bootstrap_summary(
+        means, draws, ground_truth_digest=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}"
+    )
 
 
 def _truth_digest(problem: EvalInput) -> str:
     """What is scored against: replicates of two files can be paired where it is the same."""
-    return digest(to_canonical_json([problem.videos, problem.classes, _rows(problem.truth), _rows(problem.ambiguous)]))
+    return digest(
+        to_canonical_json([problem.videos, problem.classes, _rows(problem.ground_truth), _rows(problem.ambiguous)])
+    )
 
 
 def _rows(some: Segments) -> list[tuple[Any, ...]]:
     return sorted(zip(*(column.tolist() for column in (some.video, some.label, some.start, some.stop)), strict=True))
 
 
-def round_to_grid(problem: EvalInput, seconds: float | None) -> EvalInput:
+def round_to_grid(eval_input: EvalInput, step: float | None) -> EvalInput:
     """Ends of ground truth and detections at the nearest multiples, as some codes of the field score."""
-    if seconds is None:
-        return problem
+    if step is None:
+        return eval_input
     truth, detections, ambiguous = (
-        replace(s, start=np.round(s.start / seconds) * seconds, stop=np.round(s.stop / seconds) * seconds)
-        for s in (problem.truth, problem.detections, problem.ambiguous)
+        replace(s, start=np.round(s.start / step) * step, stop=np.round(s.stop / step) * step)
+        for s in (eval_input.ground_truth, eval_input.detections, eval_input.ambiguous)
     )
-    return replace(problem, truth=truth, detections=detections, ambiguous=ambiguous)
+    return replace(eval_input, ground_truth=truth, detections=detections, ambiguous=ambiguous)
 
 
 def _identity(problem: EvalInput) -> Floats:
@@ -191,7 +199,7 @@ def find_main_class(annotation: Annotation) -> str:
 
 def _judged(problem: EvalInput, detections: Segments, weights: Floats, settings: Evaluation) -> MatchedDetections:
     mapped = apply_mapping(weights, detections)
-    return match(problem.truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
+    return match(problem.ground_truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
 
 
 def _chance(problem: EvalInput, weights: Floats, settings: Evaluation) -> dict[str, Any]:
@@ -203,11 +211,11 @@ def _chance(problem: EvalInput, weights: Floats, settings: Evaluation) -> dict[s
     d = problem.detections
     names = np.tile(np.arange(len(problem.clusters)), (len(problem.videos), 1))
     total = np.zeros((len(settings.tiou), len(problem.classes)))
-    for _ in range(settings.shuffles):
+    for _ in range(settings.chance_permutations):
         label = rng.permuted(names, axis=1)[d.video, d.label]
         shuffled = Segments(d.video, label, d.start, d.stop, d.score)
         total += compute_average_precision(_judged(problem, shuffled, weights, settings), len(problem.classes))
-    return _means(total / settings.shuffles, problem.truth, settings)
+    return _means(total / settings.chance_permutations, problem.ground_truth, settings)
 
 
 def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:
@@ -219,11 +227,11 @@ def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[
 
 
 def _ranges(settings: Evaluation) -> dict[str, tuple[float, ...]]:
-    return parse_tiou_ranges(settings.averages, settings.tiou)
+    return parse_tiou_ranges(settings.tiou_ranges, settings.tiou)
 
 
 def _per_class(problem: EvalInput, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
-    scored = np.unique(problem.truth.label)
+    scored = np.unique(problem.ground_truth.label)
     return {
         problem.classes[c]: {f"{t:g}": float(value) for t, value in zip(settings.tiou, ap[:, c], strict=True)}
         for c in scored

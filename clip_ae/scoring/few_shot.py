@@ -16,7 +16,7 @@ EpisodeScores = dict[int, list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
 
 def collect_held_out_classes(spec: ScoreFewshotSpec) -> set[str]:
     """Classes that a recipe never saw; all that leave any out leave out the same."""
-    return {name for recipe in spec.recipes.values() for name in recipe.without}
+    return {name for recipe in spec.feature_adapters.values() for name in recipe.held_out_classes}
 
 
 def build_fewshot_result(
@@ -25,40 +25,40 @@ def build_fewshot_result(
     return {
         "classes": list(classes),
         "held_out": bool(collect_held_out_classes(spec)),
-        "rows": {name: _row(name, scores, spec.recipes.get(name)) for name in scores},
+        "rows": {name: _row(name, scores, spec.feature_adapters.get(name)) for name in scores},
     }
 
 
-def build_fewshot_captions(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> list[str]:
-    how, widest = spec.fewshot, _widest(found)
+def build_fewshot_captions(spec: ScoreFewshotSpec, result: Mapping[str, Any]) -> list[str]:
+    how, widest = spec.fewshot, _widest(result)
     lines = [
         f"Average mAP over tIoU {widest}: mean over {how.episodes} episodes of {how.ways} classes each, with its 95 % "
         "interval (Student's t). All rows see the same episodes, and what one example shows is among what more show.",
-        f"Drawn among {', '.join(found['classes'])}.",
+        f"Drawn among {', '.join(result['classes'])}.",
         "Chance: in every test video the detections' classes are permuted; segments and scores stay.",
         "Intervals speak of other episodes on the same videos, not of other videos.",
     ]
-    if not found["held_out"]:
+    if not result["held_out"]:
         lines.append("No recipe leaves any class out: the networks have seen videos of all of them.")
     if spec.simulated:
         lines.append("Features are simulated: compare rows with each other only.")
     return lines
 
 
-def build_fewshot_table(spec: ScoreFewshotSpec, found: Mapping[str, Any]) -> ResultTable:
+def build_fewshot_table(spec: ScoreFewshotSpec, result: Mapping[str, Any]) -> ResultTable:
     shots = [str(k) for k in spec.fewshot.shots]
-    widest = _widest(found)
+    widest = _widest(result)
     heads = [head for k in shots for head in (f"{k}-shot", "chance", f"minus {UNADAPTED}")]
     rows = []
-    for name, row in found["rows"].items():
+    for name, row in result["rows"].items():
         cells = [cell for k in shots for cell in _cells(row["shots"][k], widest)]
-        rows.append([name, _told(spec.recipes.get(name), found["held_out"]), *cells])
+        rows.append([name, _told(spec.feature_adapters.get(name), result["held_out"]), *cells])
     return ResultTable(f"mAP, %, {format_column_heading(widest)}", ["features", "what they were told", *heads], rows, 2)
 
 
 def _row(name: str, scores: Mapping[str, EpisodeScores], recipe: FeatureAdapter | None) -> dict[str, Any]:
     shots = {str(k): _shots(episodes, scores[UNADAPTED][k] if recipe else None) for k, episodes in scores[name].items()}
-    return {"uses_names": bool(recipe and recipe.uses_names), "shots": shots}
+    return {"uses_names": bool(recipe and recipe.uses_class_names), "shots": shots}
 
 
 def _shots(episodes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], plain: Any) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def _widest(found: Mapping[str, Any]) -> str:
 def _told(recipe: FeatureAdapter | None, held_out: bool) -> str:
     if recipe is None:
         return "nothing"
-    words = "uses class names" if recipe.uses_names else "no class names"
-    return f"{words}; saw these classes" if held_out and not recipe.without else words
+    words = "uses class names" if recipe.uses_class_names else "no class names"
+    return f"{words}; saw these classes" if held_out and not recipe.held_out_classes else words
 
 
 def _cells(shots: Mapping[str, Any], column: str) -> list[str]:

@@ -8,10 +8,10 @@ import numpy as np
 from clip_ae.core.types import Annotation, GroundingQuery
 
 
-def build_class_queries(known: Mapping[str, Annotation]) -> list[GroundingQuery]:
+def build_class_queries(annotations: Mapping[str, Annotation]) -> list[GroundingQuery]:
     """Each video asked for every class that it shows; any of its instances is right."""
     shown: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for video_id, annotation in sorted(known.items()):
+    for video_id, annotation in sorted(annotations.items()):
         for instance in annotation.instances:
             shown.setdefault((video_id, instance.label), []).append((instance.start, instance.stop))
     return [GroundingQuery(video_id, label, tuple(moments)) for (video_id, label), moments in shown.items()]

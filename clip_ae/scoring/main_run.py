@@ -13,14 +13,14 @@ JsonTree = Any
 
 
 def build_main_run_map(
-    spec: SummarizeSpec, results: list[JsonTree], sources: dict[str, int], record: Provenance
+    spec: SummarizeSpec, results: list[JsonTree], source_counts: dict[str, int], provenance: Provenance
 ) -> dict[str, Any]:
     """results/{dataset}_map.json: fractions, mean over seeds."""
     scores = {name: reduce_over_seeds([r[name] for r in results], statistics.fmean) for name in ("mAP", "average")}
     return {
         "dataset": spec.dataset,
-        "run": spec.run,
-        **({"features": recipe.words} if (recipe := next(iter(spec.taught.values()), None)) else {}),
+        "run": spec.main_run,
+        **({"features": recipe.description} if (recipe := next(iter(spec.feature_adapters.values()), None)) else {}),
         **scores,
         **bootstrap_io.bootstrap_seed_mean(scores, results),
         "sd": {name: reduce_over_seeds([r[name] for r in results], _sd) for name in scores},
@@ -33,13 +33,13 @@ def build_main_run_map(
                 for name in CLUSTER_MAPPINGS
             },
         },
-        "counts": {**reduce_over_seeds([r["counts"] for r in results], statistics.fmean), **sources},
+        "counts": {**reduce_over_seeds([r["counts"] for r in results], statistics.fmean), **source_counts},
         "seeds": {
             str(seed): {**_scores(r), "chance": _scores(r["chance"]), "rounds": r["rounds"]}
             for seed, r in zip(spec.seeds, results, strict=True)
         },
         "protocol": results[0]["protocol"],
-        "provenance": to_plain_data(record),
+        "provenance": to_plain_data(provenance),
     }
 
 

@@ -15,7 +15,7 @@ class MeanEstimate:
     mean: float
     sd: float | None
     interval: tuple[float, float] | None
-    seeds: int
+    num_values: int
 
 
 def compare_paired(first: Mapping[int, float], second: Mapping[int, float]) -> MeanEstimate:

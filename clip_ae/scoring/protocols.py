@@ -20,10 +20,10 @@ THUMOS14_RULE = (
 class ScoringProtocol:
     """How detections find ground truth, what of the curve counts, and whether Ambiguous segments forgive."""
 
-    match: Callable[[Segments, Segments, Sequence[float]], Bools]
-    area: Callable[[Floats, Floats, Floats], Floats]
-    forgives: bool
-    words: str
+    match_rule: Callable[[Segments, Segments, Sequence[float]], Bools]
+    ap_rule: Callable[[Floats, Floats, Floats], Floats]
+    ignores_ambiguous: bool
+    description: str
 
 
 PROTOCOLS = {

@@ -20,7 +20,7 @@ METHOD_ORDER = (
 class PublishedRow:
     supervision: Supervision
     method: str
-    figures: dict[str, float | None]
+    metrics: dict[str, float | None]
 
     @property
     def title(self) -> str:

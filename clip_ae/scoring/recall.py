@@ -22,7 +22,7 @@ def compute_recall(
     queries: Sequence[GroundingQuery],
     found: Sequence[MomentSpans],
     ranks: Sequence[int] = (1, 5),
-    tious: Sequence[float] = (0.3, 0.5, 0.7),
+    tiou_thresholds: Sequence[float] = (0.3, 0.5, 0.7),
 ) -> dict[str, Any]:
     """R@n at each tIoU, `mIoU` of the first moment alone, and the `interval` of each; fractions of all sentences.
 
@@ -34,7 +34,7 @@ def compute_recall(
     best = np.array([_best(q, moments, max(ranks)) for q, moments in zip(queries, found, strict=True)])
 
     def figures(measure: Callable[[QueryValues], Any]) -> dict[str, Any]:
-        reached = {f"R@{n}": {f"{t:g}": measure(best[:, n - 1] >= t) for t in tious} for n in ranks}
+        reached = {f"R@{n}": {f"{t:g}": measure(best[:, n - 1] >= t) for t in tiou_thresholds} for n in ranks}
         return {**reached, "mIoU": measure(best[:, 0])}
 
     return {**figures(_mean), "interval": figures(_interval([q.video_id for q in queries]))}
@@ -55,7 +55,7 @@ def _mean(values: QueryValues) -> float:
 def _interval(video_ids: Sequence[str]) -> Callable[[QueryValues], list[float]]:
     """Of a mean over queries: sentences of one video are drawn together."""
     videos, video = np.unique(video_ids, return_inverse=True)
-    times = draw_videos(Evaluation().bootstrap, len(videos))
+    times = draw_videos(Evaluation().bootstrap_samples, len(videos))
     count = times @ np.bincount(video)
 
     def interval(values: QueryValues) -> list[float]:

@@ -23,10 +23,10 @@ class ScoredRun:
     results: Mapping[int, Any]
 
     @property
-    def first(self) -> Any:
+    def first_result(self) -> Any:
         return next(iter(self.results.values()))
 
-    def percent(self, column: str) -> dict[int, float]:
+    def get_percent_by_seed(self, column: str) -> dict[int, float]:
         """Of one tIoU or one average, by seed."""
         return {seed: 100 * {**r["mAP"], **r["average"]}[column] for seed, r in self.results.items()}
 
@@ -38,16 +38,16 @@ class ResultTable:
     heading: str
     header: list[str]
     rows: list[list[str]]
-    text: int
+    num_text_columns: int
     notes: tuple[str, ...] = ()
 
 
 def list_metric_columns(run: ScoredRun) -> list[str]:
-    return [*sorted(run.first["mAP"], key=float), *list_tiou_ranges(run)]
+    return [*sorted(run.first_result["mAP"], key=float), *list_tiou_ranges(run)]
 
 
 def list_tiou_ranges(run: ScoredRun) -> list[str]:
-    return sort_by_width(run.first["average"])
+    return sort_by_width(run.first_result["average"])
 
 
 def format_column_heading(column: str) -> str:
@@ -62,7 +62,7 @@ def sort_runs(runs: Iterable[ScoredRun]) -> list[ScoredRun]:
         return (
             get_row_sort_key(s.supervision, METHODS[s.method].title),
             bool(s.caf) + 2 * bool(s.ccp),
-            s.features or "",
+            s.feature_adapter or "",
             run.name,
         )
 
@@ -83,11 +83,11 @@ def describe_source(spec: SummarizeSpec) -> str:
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     """What a run is, with its modules and its features; it says so where the method is a reconstruction."""
     method = METHODS[run.method]
-    over = f" over {METHODS[run.ugct.base].title}" if run.ugct and run.ugct.base != method.head else ""
+    over = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
     shown = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
-    taught = f", {spec.taught[run.features].words}" if run.features else ""
-    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstructed else ''}{taught}"
+    taught = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
+    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstruction_note else ''}{taught}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:
@@ -95,7 +95,7 @@ def format_mean_sd(values: Iterable[float]) -> str:
     return " ± ".join(filter(None, format_mean_and_sd_cells(list(values), ".1f"))) or "-"
 
 
-def format_mean_and_sd_cells(values: Sequence[float], form: str) -> tuple[str, str]:
+def format_mean_and_sd_cells(values: Sequence[float], format_spec: str) -> tuple[str, str]:
     """Each is empty where there are too few values for it."""
-    mean = format(statistics.fmean(values), form) if values else ""
-    return mean, format(statistics.stdev(values), form) if len(values) > 1 else ""
+    mean = format(statistics.fmean(values), format_spec) if values else ""
+    return mean, format(statistics.stdev(values), format_spec) if len(values) > 1 else ""

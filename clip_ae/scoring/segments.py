@@ -26,7 +26,7 @@ class Segments:
     def take(self, index: NDArray[np.generic]) -> "Segments":
         return Segments(*(column[index] for column in (self.video, self.label, self.start, self.stop, self.score)))
 
-    def ranked(self) -> "Segments":
+    def sort_by_score(self) -> "Segments":
         """By falling score; equal scores by video and time, so that no order of the file shows."""
         order = np.argsort(-self.score, kind="stable")
         same = np.zeros(len(order) + 1, np.bool_)

@@ -21,16 +21,16 @@ class InstanceGroup:
 
     low: float
     high: float
-    members: Bools
+    member_mask: Bools
 
 
-def compute_characteristics(truth: Segments, durations: Floats) -> dict[str, Floats]:
+def compute_characteristics(ground_truth: Segments, durations: Floats) -> dict[str, Floats]:
     """A value for each ground truth; nan where a video's length is not known."""
-    length = truth.stop - truth.start
+    length = ground_truth.stop - ground_truth.start
     return {
         "length": length,
-        "coverage": length / durations[truth.video],
-        "instances": _alike(truth).astype(np.float64),
+        "coverage": length / durations[ground_truth.video],
+        "instances": _alike(ground_truth).astype(np.float64),
     }
 
 
@@ -45,16 +45,18 @@ def group_by_value(values: Floats) -> list[InstanceGroup]:
     return [InstanceGroup(float(values[m].min()), float(values[m].max()), m) for m in found if m.any()]
 
 
-def compute_sensitivities(judged: MatchedDetections, holders: Ints, some: Sequence[InstanceGroup]) -> list[float]:
+def compute_sensitivities(
+    matches: MatchedDetections, matched_ranks: Ints, groups: Sequence[InstanceGroup]
+) -> list[float]:
     """Of each group, the mean over thresholds and classes of AP for its actions alone.
 
     Detections that have other actions count neither way. Precision is normalised (Hoiem et al. 2012), as if every
     group had the same number of actions: R N / (R N + F) at recall R after F false ones, N a class's mean number.
     holders [thresholds, ground truths] are `matching.holding`'s.
     """
-    rows = dict(group_by_label(judged.ranked.label))
-    number = len(judged.truth) / len(np.unique(judged.truth.label))
-    return [_sensitivity(judged, holders, group.members, rows, number) for group in some]
+    rows = dict(group_by_label(matches.detections.label))
+    number = len(matches.ground_truth) / len(np.unique(matches.ground_truth.label))
+    return [_sensitivity(matches, matched_ranks, group.member_mask, rows, number) for group in groups]
 
 
 def _sensitivity(
@@ -62,8 +64,8 @@ def _sensitivity(
 ) -> float:
     nothing = np.zeros(0, np.int64)
     found = []
-    for label in np.unique(judged.truth.label[members]).tolist():
-        mine = judged.truth.label == label
+    for label in np.unique(judged.ground_truth.label[members]).tolist():
+        mine = judged.ground_truth.label == label
         for row in holders:
             wanted, others = row[mine & members], row[mine & ~members]
             found.append(_normalised(rows.get(label, nothing), wanted, others, number))

@@ -31,26 +31,26 @@ CLUSTER_COLUMNS = ["purity", "NMI", "ARI", "classes covered", "smallest", "large
 class ResultRow:
     """A line of the results table: in every column a value a seed, one where published, none where blank."""
 
-    words: list[str]
-    figures: Mapping[str, Sequence[float]]
+    text_cells: list[str]
+    metrics: Mapping[str, Sequence[float]]
 
 
 def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[str]:
     """What a reader must know before any figure."""
-    headline = next(run for run in runs if run.name == spec.run)
+    headline = next(run for run in runs if run.name == spec.main_run)
     widest = list_tiou_ranges(headline)[-1]
     chance = statistics.fmean(100 * r["chance"]["average"][widest] for r in headline.results.values())
     lines = [
         f"Here mAP is in percent; our rows are mean ± sd over seeds {', '.join(map(str, spec.seeds))}.",
-        f"Protocol, as every map.json states it: {headline.first['protocol']}",
-        f"Clusters are named by the rule {headline.first['mapping']['headline']}. By rule too, what is scored is the "
-        "last training step of the last round, never the best by test mAP.",
-        f"Chance level of {spec.run}, average over tIoU {widest}: {chance:.1f}.",
+        f"Protocol, as every map.json states it: {headline.first_result['protocol']}",
+        f"Clusters are named by the rule {headline.first_result['mapping']['headline']}. By rule too, what is scored "
+        "is the last training step of the last round, never the best by test mAP.",
+        f"Chance level of {spec.main_run}, average over tIoU {widest}: {chance:.1f}.",
     ]
     lines.append(
         "All our rows share the dataset's schedule, proposals and suppression; a rival's own paper may have others."
     )
-    named = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstructed for run in runs}
+    named = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstruction_note for run in runs}
     reasons = "; ".join(f"{method}, {reason}" for method, reason in named.items() if reason)
     if reasons:
         lines.append(f"Reconstructed, as not all of text and code could be had: {reasons}.")
@@ -62,15 +62,17 @@ def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
 def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
     """The results, the clusters of every run and of every round, and the three mappings."""
     found = list_metric_columns(runs[0])
-    body = [[*row.words, *(format_mean_sd(row.figures[c]) for c in found)] for row in build_result_rows(spec, runs)]
+    body = [
+        [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in found)] for row in build_result_rows(spec, runs)
+    ]
     notes = (*PUBLISHED_NOTES[spec.published], SELECTION_NOTE) if spec.published else ()
     results = ResultTable(
         "Mean average precision, %", [*TEXT_COLUMNS, *map(format_column_heading, found)], body, len(TEXT_COLUMNS), notes
     )
-    clustered = [run for run in sort_runs(runs) if run.first["rounds"]]
+    clustered = [run for run in sort_runs(runs) if run.first_result["rounds"]]
     if not clustered:
         return [results]
-    by_round = [_rounds(run) for run in clustered if run.name == spec.run]
+    by_round = [_rounds(run) for run in clustered if run.name == spec.main_run]
     return [
         results,
         *adapted_features_table.build_adapter_tables(spec, runs),
@@ -90,7 +92,7 @@ def build_csv_rows(
     found = list_metric_columns(runs[0])
     header = [*TEXT_COLUMNS, *(name for c in found for name in (c, f"{c} sd")), "provenance"]
     body = [
-        [*row.words, *(cell for c in found for cell in format_mean_and_sd_cells(row.figures[c], ".4g"))]
+        [*row.text_cells, *(cell for c in found for cell in format_mean_and_sd_cells(row.metrics[c], ".4g"))]
         for row in build_result_rows(spec, runs)
     ]
     return header, [[*cells, "" if i else provenance] for i, cells in enumerate(body)]
@@ -110,14 +112,14 @@ def build_result_rows(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[Re
 
 
 def _theirs(row: PublishedRow, found: Iterable[str]) -> ResultRow:
-    known = {c: row.figures.get(c) for c in found}
+    known = {c: row.metrics.get(c) for c in found}
     words = [row.supervision, row.method, "-", "published"]
     return ResultRow(words, {c: [] if value is None else [value] for c, value in known.items()})
 
 
 def _ours(spec: SummarizeSpec, run: ScoredRun, found: Iterable[str]) -> ResultRow:
     words = [run.settings.supervision, format_run_title(spec, run.settings), run.name, describe_source(spec)]
-    return ResultRow(words, {c: list(run.percent(c).values()) for c in found})
+    return ResultRow(words, {c: list(run.get_percent_by_seed(c).values()) for c in found})
 
 
 def _last_rounds(runs: Sequence[ScoredRun]) -> ResultTable:
@@ -130,7 +132,7 @@ def _last_rounds(runs: Sequence[ScoredRun]) -> ResultTable:
 
 
 def _rounds(run: ScoredRun) -> ResultTable:
-    body = [[str(number), *_quality(run, number)] for number in range(len(run.first["rounds"]))]
+    body = [[str(number), *_quality(run, number)] for number in range(len(run.first_result["rounds"]))]
     return ResultTable(f"Clusters of every round, {run.name}", ["round", *CLUSTER_COLUMNS], body, 1)
 
 

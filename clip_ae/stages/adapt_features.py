@@ -24,28 +24,28 @@ def run(
     spec: AdaptFeaturesSpec,
     *,
     features: Annotated[Path, "the stream's shard (parquet)"],
-    model: Annotated[Path, "model.safetensors of train_adapter"],
+    adapter: Annotated[Path, "model.safetensors of train_adapter"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    configure_torch(spec.math_threads)
-    file, place = read_weights(model), resolve_device(device)
+    configure_torch(spec.torch_threads)
+    file, place = read_weights(adapter), resolve_device(device)
     record = make_provenance(
         "adapt_features",
         spec,
-        {"features": read_parquet_provenance(features).id, "model": file.record.id},
+        {"features": read_parquet_provenance(features).id, "adapter": file.provenance.id},
         ("numpy", "torch"),
     )
     joint = restore_joint_space(file, place)
-    dim = joint.about["dims"][spec.stream] + joint.about["width"]
+    dim = joint.init_args["dims"][spec.stream] + joint.init_args["width"]
     videos = adapt_videos(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), place)
     write_shard(out, spec.stream, dim, videos, record)
 
 
-def restore_joint_space(file: NetworkWeights, device: str) -> JointEmbedding:
-    if "joint" not in file.about:
-        raise UserError("--model: not a network of train_adapter")
-    return restore_joint_embedding(file.tensors, file.about, device)
+def restore_joint_space(weights: NetworkWeights, device: str) -> JointEmbedding:
+    if "joint" not in weights.metadata:
+        raise UserError("--adapter: not a network of train_adapter")
+    return restore_joint_embedding(weights.tensors, weights.metadata, device)
 
 
 def adapt_videos(
@@ -54,10 +54,10 @@ def adapt_videos(
     """Where nothing was seen there is nothing to learn from: coverage 0 keeps zeros."""
     for video in videos:
         x = torch.from_numpy(video.feature.astype(np.float32)).to(device)
-        if x.shape[1] != joint.about["dims"][stream]:
+        if x.shape[1] != joint.init_args["dims"][stream]:
             raise RefusedInput(
                 f"video '{video.video_id}': {stream} features of {x.shape[1]} numbers; "
-                f"the network learnt from {joint.about['dims'][stream]}"
+                f"the network learnt from {joint.init_args['dims'][stream]}"
             )
         with torch.inference_mode():
             g = joint.adapters[stream](x[None])[0].cpu().numpy()

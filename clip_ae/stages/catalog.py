@@ -46,7 +46,7 @@ def run(
             f"{annotations}: names none of the {len(found)} videos; ids are file names without suffix, "
             f"and it speaks of '{min(subsets)}' where the folder has '{min(found, default='')}'"
         )
-    inputs = {"probe": _joined(tables), "subsets": digest(to_canonical_json(facts))}
+    inputs = {"probe": _joined(tables), "annotation_facts": digest(to_canonical_json(facts))}
     inputs |= {f"failures/{part}": _joined(paths) for part, paths in reports.items()}
     record = make_provenance("catalog", spec, inputs)
     lost = [vars(Failure(row["video_id"], "catalog", "missing", MISSING_MESSAGE)) for row in absent]

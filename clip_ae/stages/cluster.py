@@ -35,37 +35,39 @@ def run(
     annotations: Annotated[
         Path | None, "annotation file, read for subsets only unless the run is told; without it all videos train"
     ] = None,
-    model: Annotated[Path | None, "the previous round's model, for the later rounds' descriptors"] = None,
+    previous_model: Annotated[Path | None, "the previous round's model, for the later rounds' descriptors"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     ids = read_subset_ids(annotations, spec.train_subset) if annotations else None
-    streams = _with_material(read_streams(features, _streams(spec, model), shards, ids), spec.streams)
+    streams = _with_material(read_streams(features, _streams(spec, previous_model), shards, ids), spec.streams)
     videos = list(streams[spec.streams[0]])
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in streams}
     curve: dict[int, float] = {}
     if spec.supervision != "unsupervised":
         told = _told(spec, annotations)
-        inputs["told"] = digest(to_canonical_json(told))
+        inputs["supervision_labels"] = digest(to_canonical_json(told))
         labels = _labels(spec, annotations, {i: told[i] for i in videos if told[i]})
     else:
         _check_number(spec, features, len(videos))
-        z = _descriptors(spec, streams, model, device)
+        z = _descriptors(spec, streams, previous_model, device)
         cluster = load_module(CLUSTERINGS[spec.clustering]).cluster
-        if spec.classes == "auto" and not model:
+        if spec.classes == "auto" and not previous_model:
             curve = compute_silhouettes(z, cluster, spec.seed)
-        clusters = relabel_by_appearance(cluster(z, _number(spec, curve, model), spec.seed))
+        clusters = relabel_by_appearance(cluster(z, _number(spec, curve, previous_model), spec.seed))
         labels = [Label(i, k, format_cluster_label(k)) for i, k in zip(videos, clusters.tolist(), strict=True)]
-    if model:
-        inputs["model"] = read_weights_provenance(model).id
-    libraries = (*LIBRARIES, "torch") if model else LIBRARIES
+    if previous_model:
+        inputs["previous_model"] = read_weights_provenance(previous_model).id
+    libraries = (*LIBRARIES, "torch") if previous_model else LIBRARIES
     write_labels(out, labels, make_provenance("cluster", spec, inputs, libraries), curve)
 
 
-def _streams(spec: ClusterSpec, model: Path | None) -> tuple[str, ...]:
+def _streams(spec: ClusterSpec, previous_model: Path | None) -> tuple[str, ...]:
     """What the descriptors are made of, and beside it what the model that attends reads."""
-    if (spec.descriptor == "mean") != (model is None):
-        raise UserError(f"--model: the `{spec.descriptor}` descriptor {'takes no' if model else 'needs a'} model")
-    return tuple(read_weights_metadata(model)["blueprint"]["dims"]) if model else spec.streams
+    if (spec.descriptor == "mean") != (previous_model is None):
+        raise UserError(
+            f"--previous-model: the `{spec.descriptor}` descriptor {'takes no' if previous_model else 'needs a'} model"
+        )
+    return tuple(read_weights_metadata(previous_model)["localizer_config"]["dims"]) if previous_model else spec.streams
 
 
 def _with_material(streams: FeaturesByStream, pooled: Collection[str]) -> FeaturesByStream:
@@ -74,17 +76,19 @@ def _with_material(streams: FeaturesByStream, pooled: Collection[str]) -> Featur
     return {name: {i: v for i, v in videos.items() if i in some} for name, videos in streams.items()}
 
 
-def _descriptors(spec: ClusterSpec, streams: FeaturesByStream, model: Path | None, device: str) -> Any:
+def _descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str) -> Any:
     prepare_pooling: Callable[..., Any] = load_module(DESCRIPTORS[spec.descriptor]).prepare_pooling
-    if model is None:
+    if previous_model is None:
         return pool_descriptors(*prepare_pooling(streams))
     # Round 0 needs no torch and should not wait for it.
     from clip_ae.encoders.devices import configure_torch, resolve_device
 
-    configure_torch(spec.math_threads)
-    file = read_weights(model)
+    configure_torch(spec.torch_threads)
+    file = read_weights(previous_model)
     return pool_descriptors(
-        *prepare_pooling(streams, file.tensors, file.about, resolve_device(device), fused=spec.descriptor == "fused")
+        *prepare_pooling(
+            streams, file.tensors, file.metadata, resolve_device(device), use_fused=spec.descriptor == "fused"
+        )
     )
 
 
@@ -95,12 +99,12 @@ def _check_number(spec: ClusterSpec, features: FeatureDirs, videos: int) -> None
         raise UserError(f"{features}: {videos} training videos cannot {words}; lower `classes`")
 
 
-def _number(spec: ClusterSpec, curve: Mapping[int, float], model: Path | None) -> int:
+def _number(spec: ClusterSpec, curve: Mapping[int, float], previous_model: Path | None) -> int:
     """As many as were chosen in the first round, where the number was left open."""
     if spec.classes != "auto":
         return spec.classes
-    if model:
-        return len(read_weights_metadata(model)["blueprint"]["labels"])
+    if previous_model:
+        return len(read_weights_metadata(previous_model)["localizer_config"]["labels"])
     if not curve:
         raise UserError("the training videos are too much alike to tell a number of clusters; give `classes`")
     for number, value in curve.items():

@@ -34,7 +34,7 @@ def run(
     catalog: Annotated[Path | None, "videos.parquet, for lengths that the ground truth does not state"] = None,
 ) -> None:
     database = read_annotations(ground_truth)
-    ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.videos)
+    ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.video_list)
     test = {i: database[i] for i in ids}
     check_output_path(out, (detections, ground_truth, scores, catalog))
     found = read_detections(detections)
@@ -42,7 +42,7 @@ def run(
         found = _named(found, _weights(scores))
     refuse_unknown_labels(detections, found, collect_labels(database.values()))
     problem = build_eval_input(test, {i: a for i, a in database.items() if i not in test}, [], found)
-    if not len(problem.truth):
+    if not len(problem.ground_truth):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to look at")
     content = build_diagnosis(problem, spec.tiou, _durations(test, catalog))
     inputs = {

@@ -49,7 +49,7 @@ def run(
 ) -> None:
     check_output_path(out, (detections, ground_truth, *labels))
     database = read_annotations(ground_truth)
-    test = {i: database[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.videos)}
+    test = {i: database[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list)}
     if not any(a.instances for a in test.values()):
         raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to score against")
     rounds = [read_labels(path) for path in labels]
@@ -63,11 +63,11 @@ def run(
     if not rounds:
         refuse_unknown_labels(detections, found, collect_labels(database.values()))
     told = spec.supervision != "unsupervised"
-    problem = build_eval_input(test, train, rounds[-1] if rounds else [], found, told=told)
+    problem = build_eval_input(test, train, rounds[-1] if rounds else [], found, labels_are_classes=told)
     inputs = {
         "annotations": annotations_digest(ground_truth),
         "detections": read_input_id(detections),
-        **({"videos": digest(",".join(sorted(test)))} if spec.evaluation.videos else {}),
+        **({"videos": digest(",".join(sorted(test)))} if spec.evaluation.video_list else {}),
         **{f"labels/{k}": read_parquet_provenance(path).id for k, path in enumerate(labels)},
     }
     content = {
@@ -86,10 +86,10 @@ def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
     settings = spec.evaluation
     rounded = settings.round_to_grid
     times = EXACT_TIMES_NOTE if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
-    chosen = f" Of the subset, {settings.videos} alone." if settings.videos else ""
+    chosen = f" Of the subset, {settings.video_list} alone." if settings.video_list else ""
     return (
-        f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].words}; mean over the classes that "
-        f"occur in the test subset.{chosen}{f' {CLUSTER_NAMES_NOTE}' if clustered else ''}"
+        f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].description}; mean over the classes "
+        f"that occur in the test subset.{chosen}{f' {CLUSTER_NAMES_NOTE}' if clustered else ''}"
     )
 
 

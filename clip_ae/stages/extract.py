@@ -31,31 +31,31 @@ def run(
     out: Annotated[Path, "feature shard to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
-    configure_torch(spec.math_threads)
+    configure_torch(spec.torch_threads)
     networks = [read_weights(path) for path in weights]
-    encoder, network = build_encoder(spec, networks, resolve_device(device), gpu_batch)
+    encoder, network = build_encoder(spec, networks, resolve_device(device), gpu_batch_size)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
     record = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
-    readers = create_decoders(workers, watchdog, memory_gib)
+    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
     work = FeatureExtractor(spec.stream, spec.grid, encoder, network, videos, readers)
-    write_shard(out, spec.stream, encoder.dim, work.features(infos), record)
+    write_shard(out, spec.stream, encoder.dim, work.extract(infos), record)
     write_rows(failures, FAILURES_SCHEMA, sorted(work.failures, key=lambda f: (f.video_id, f.kind)), record)
-    log_line(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
+    log_line(f"{spec.stream}: the network waited {work.idle_fraction:.0%} of the time")
 
 
 def build_encoder(
-    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch: int
+    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch_size: int
 ) -> tuple[Encoder, extraction.BatchEncoder]:
     """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
     check_networks(spec, networks)
     build = registry.load_module(registry.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
-    network = BatchedEncoder(encoder.encode, spec.encoder.batch if device == "cpu" else gpu_batch, device)
+    network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
     plain = replace(spec.encoder, precision="fp32", compile=False)
     if plain == spec.encoder:
         return encoder, network
@@ -65,20 +65,22 @@ def build_encoder(
     )
 
 
-def make_extract_provenance(spec: ExtractSpec, networks: Sequence[WeightsFile], source: dict[str, str]) -> Provenance:
+def make_extract_provenance(
+    spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str]
+) -> Provenance:
     """What made a stream's features: the spec, the networks and the videos, by whatever names them."""
-    names, libraries = spec.encoder.networks, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
-    inputs = source | {name: file.record.id for name, file in zip(names, networks, strict=True)}
+    names, libraries = spec.encoder.weights_names, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
+    inputs = source_inputs | {name: file.provenance.id for name, file in zip(names, networks, strict=True)}
     return make_provenance("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
 
 
 def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
     """By hand, weights may be too few, or those of another network."""
-    kinds = [kind for name, kind in spec.encoder.NEEDS.items() if getattr(spec.encoder, name) is not None]
+    kinds = [kind for name, kind in spec.encoder.REQUIRED_NETWORKS.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):
         raise UserError(f"--weights: {spec.stream} needs {len(kinds)} files ({', '.join(kinds)}); got {len(networks)}")
     for kind, network in zip(kinds, networks, strict=True):
-        if kind not in network.about:
+        if kind not in network.metadata:
             raise UserError(
-                f"--weights: {network.about.get('name', 'one')} is no {kind} network, which {spec.stream} needs"
+                f"--weights: {network.metadata.get('name', 'one')} is no {kind} network, which {spec.stream} needs"
             )

@@ -35,64 +35,70 @@ class MomentSearcher:
     """Looks for questions in an index."""
 
     def __init__(self, index: SnippetIndex) -> None:
-        self.index, self.grid = index, parse_dataclass(SnippetGrid, index.record.spec["grid"], "grid")
+        self.index, self.grid = index, parse_dataclass(SnippetGrid, index.provenance.spec["grid"], "grid")
 
-    def within(self, video: int, question: TextQuery, label: str) -> list[Detection]:
+    def search_video(self, video_index: int, query: TextQuery, label: str) -> list[Detection]:
         """The moments of one video, by its place in the index, the best first; others may overlap it."""
-        curve = question.logits(self.index.rows(video))
-        found = rank_moments(curve, self.grid, self.index.ends[video])
-        return [Detection(self.index.ids[video], label, score, start, stop) for start, stop, score in found]
+        curve = query.logits(self.index.rows_of(video_index))
+        found = rank_moments(curve, self.grid, self.index.end_times[video_index])
+        return [Detection(self.index.video_ids[video_index], label, score, start, stop) for start, stop, score in found]
 
-    def everywhere(self, question: TextQuery, label: str, most: int) -> list[Detection]:
+    def search_all(self, query: TextQuery, label: str, top_k: int) -> list[Detection]:
         """The best moments of all videos; of those that overlap the best alone."""
-        peaks = text_query.max_score_per_video(self.index.blocks, self.index.first, question)
+        peaks = text_query.max_score_per_video(self.index.blocks, self.index.row_offsets, query)
         nearest = np.argsort(-peaks, kind="stable")[:NUM_CANDIDATES].tolist()
-        found = [d for video in nearest for d in drop_overlapping(self.within(video, question, label))]
-        return sorted(found, key=lambda d: (-d.score, d.video_id, d.start))[:most]
+        found = [d for video in nearest for d in drop_overlapping(self.search_video(video, query, label))]
+        return sorted(found, key=lambda d: (-d.score, d.video_id, d.start))[:top_k]
 
 
 def run(
     spec: FindMomentsSpec,
     *,
     index: Annotated[Path, "index of the dataset"],
-    weights: Annotated[Path, "the CLIP whose text tower reads the words"],
+    clip_weights: Annotated[Path, "the CLIP whose text tower reads the words"],
     vocabulary: Annotated[Path, "text file of words, a line each; after a colon, what to read instead"],
     out: Annotated[Path, "moments.json to write"],
-    model: Annotated[Path | None, "model.safetensors of the joint space, where that is searched"] = None,
+    adapter: Annotated[Path | None, "model.safetensors of the joint space, where that is searched"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    configure_torch(spec.math_threads)
-    words, network, known = read_vocabulary(vocabulary), read_weights(weights), read_index(index)
-    joint = find_index_adapter(known, [read_weights(model)] if model else [])
+    configure_torch(spec.torch_threads)
+    words, network, known = read_vocabulary(vocabulary), read_weights(clip_weights), read_index(index)
+    joint = find_index_adapter(known, [read_weights(adapter)] if adapter else [])
     tower, searcher = TextTower(network, resolve_device(device)), MomentSearcher(known)
-    embedded = tower.words([word.texts for word in words], spec.templates)
-    asked = build_text_queries(embedded, known, tower.scale, joint)
+    embedded = tower.embed_words([word.texts for word in words], spec.templates)
+    asked = build_text_queries(embedded, known, tower.logit_scale, joint)
     pairs = track(list(zip(words, asked, strict=True)), "search", unit="words")
     texts = [
-        {"text": word.name, "moments": [_plain(d) for d in searcher.everywhere(question, word.name, spec.top)]}
+        {"text": word.name, "moments": [_plain(d) for d in searcher.search_all(question, word.name, spec.top_k)]}
         for word, question in pairs
     ]
-    inputs = {"index": known.record.id, "weights": network.record.id, "vocabulary": vocabulary_digest(words)}
+    inputs = {
+        "index": known.provenance.id,
+        "clip_weights": network.provenance.id,
+        "vocabulary": vocabulary_digest(words),
+    }
     record = make_provenance("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     write_json(out, {"texts": texts, "provenance": asdict(record)})
 
 
 def build_text_queries(
-    texts: NDArray[np.float32], index: SnippetIndex, scale: float, joint: NetworkWeights | None
+    texts: NDArray[np.float32], index: SnippetIndex, scale: float, adapter: NetworkWeights | None
 ) -> list[TextQuery]:
     """Of texts [N, D] as a tower of that scale embeds them; joint where the index is of a joint space."""
-    if joint:
-        space = restore_joint_space(joint, "cpu")
+    if adapter:
+        space = restore_joint_space(adapter, "cpu")
         return [text_query.build_joint_query(text, space) for text in texts]
-    return [text_query.build_clip_query(text, index.mean, scale) for text in texts]
+    return [text_query.build_clip_query(text, index.mean_feature, scale) for text in texts]
 
 
-def find_index_adapter(index: SnippetIndex, models: Iterable[WeightsFile]) -> WeightsFile | None:
+def find_index_adapter(index: SnippetIndex, adapters: Iterable[WeightsFile]) -> WeightsFile | None:
     """Of some networks the one whose joint space the index is of; None where it is of CLIP's own."""
-    made_by = index.record.inputs.get("model")
-    found = next((model for model in models if model.record.id == made_by), None)
+    made_by = index.provenance.inputs.get("adapter")
+    found = next((adapter for adapter in adapters if adapter.provenance.id == made_by), None)
     if made_by and not found:
-        raise UserError("--model: missing, or another than that of the index; its joint space is only known to its own")
+        raise UserError(
+            "--adapter: missing, or another than that of the index; its joint space is only known to its own"
+        )
     return found
 
 

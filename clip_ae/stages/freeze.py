@@ -18,18 +18,22 @@ CPU_INFO_PATH = Path("/proc/cpuinfo")
 def run(
     spec: FreezeSpec,
     *,
-    headline: Annotated[Path, "results/{dataset}_map.json, or _detections.json where nothing is annotated"],
+    main_result: Annotated[Path, "results/{dataset}_map.json, or _detections.json where nothing is annotated"],
     out: Annotated[Path, "JSON file to write"],
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> None:
-    ledger, top = ProvenanceIndex(root), read_provenance(headline)
-    jobs = {top.id, *ledger.chain(top)}
-    outputs = [o for o in ledger.outputs if o.record and o.record.id in jobs and _belongs(spec, o)]
-    record = make_provenance("freeze", spec, {"headline": top.id})
+    ledger, top = ProvenanceIndex(root), read_provenance(main_result)
+    jobs = {top.id, *ledger.collect_ancestors(top)}
+    outputs = [o for o in ledger.outputs if o.provenance and o.provenance.id in jobs and _belongs(spec, o)]
+    record = make_provenance("freeze", spec, {"main_run": top.id})
     content = {
         "dataset": spec.dataset,
         "machine": describe_machine(),
-        "outputs": {o.path: {"sha256": file_digest(root / o.path), "record": asdict(o.record)} for o in outputs},  # type: ignore[arg-type]
+        "outputs": {
+            o.path: {"sha256": file_digest(root / o.path), "provenance": asdict(o.provenance)}
+            for o in outputs
+            if o.provenance is not None
+        },
         "provenance": asdict(record),
     }
     write_json(out, content)

@@ -25,25 +25,25 @@ def run(
     features: Annotated[Path, "folder of feature shards: the CLIP that reads sentences is that of its clip shards"],
     shards: Annotated[int, "number of shards"],
     out: Annotated[Path, "index (Arrow) to write"],
-    adapted: Annotated[Path | None, "folder of adapted shards, where a joint space is searched"] = None,
-    model: Annotated[Path | None, "model.safetensors that adapted them"] = None,
+    adapted_features: Annotated[Path | None, "folder of adapted shards, where a joint space is searched"] = None,
+    adapter: Annotated[Path | None, "model.safetensors that adapted them"] = None,
 ) -> None:
     inputs = {f"features/{CLIP_STREAM}": read_stream_input_id(features, CLIP_STREAM, shards)}
-    if adapted and model:
-        width = read_weights_metadata(model)["joint"]["width"]
-        videos = average_streams({name: _points(adapted, name, shards, width) for name in spec.streams})
-        inputs |= {f"features/{name}": read_stream_input_id(adapted, name, shards) for name in spec.streams}
-        inputs["model"] = read_weights_provenance(model).id
+    if adapted_features and adapter:
+        width = read_weights_metadata(adapter)["joint"]["width"]
+        videos = average_streams({name: _points(adapted_features, name, shards, width) for name in spec.streams})
+        inputs |= {f"features/{name}": read_stream_input_id(adapted_features, name, shards) for name in spec.streams}
+        inputs["adapter"] = read_weights_provenance(adapter).id
     elif spec.streams == (CLIP_STREAM,):
         videos = iter(read_stream(features, CLIP_STREAM, shards).values())
     else:
-        raise UserError("--adapted, --model: missing; a joint space is searched in adapted features")
+        raise UserError("--adapted-features, --adapter: missing; a joint space is searched in adapted features")
     write_index(out, build_index(videos, make_provenance("index", spec, inputs, ("numpy", "pyarrow"))))
 
 
-def _points(adapted: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
+def _points(adapted_features: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
     """A stream's videos by id; of many, what was extracted would take four times the memory."""
-    videos = (video for path in shard_paths(adapted, stream, shards) for video in read_shard(path))
+    videos = (video for path in shard_paths(adapted_features, stream, shards) for video in read_shard(path))
     return {video.video_id: normalize_adapter_output(video, width) for video in videos}
 
 

@@ -36,7 +36,7 @@ def run(
     annotations: Annotated[Path | None, "annotation file, read for subsets only; without it all videos"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    configure_torch(spec.math_threads)
+    configure_torch(spec.torch_threads)
     names = spec.streams
     file = read_weights(model)
     streams = read_streams(
@@ -44,9 +44,9 @@ def run(
     )
     _check(model, file, spec.method, streams)
     found, detections = localize_videos(spec, file, streams, resolve_device(device))
-    labels = read_localizer_config(file.about).labels
+    labels = read_localizer_config(file.metadata).labels
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in names}
-    record = make_provenance("localize", spec, {**inputs, "model": file.record.id}, ("numpy", "torch"))
+    record = make_provenance("localize", spec, {**inputs, "model": file.provenance.id}, ("numpy", "torch"))
     tables = (_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
     write_tables(curves, CURVES_SCHEMA, tables, record)
     write_detections(out, detections, record)
@@ -56,18 +56,18 @@ def localize_videos(
     spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str
 ) -> tuple[dict[str, VideoPrediction], list[Detection]]:
     """What the model sees in each video, and the segments cut out of that."""
-    settings, labels = spec.localization, read_localizer_config(model.about).labels
-    localizer, library = restore_localizer(model.tensors, model.about, device), FeatureTable(streams, device)
+    settings, labels = spec.localization, read_localizer_config(model.metadata).labels
+    localizer, library = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
     found = {
         i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
-        for i in track(library.ids, "localize", unit="video")
+        for i in track(library.video_ids, "localize", unit="video")
     }
-    ends = {i: video.end for i, video in streams[spec.streams[0]].items()}
+    ends = {i: video.covered_end for i, video in streams[spec.streams[0]].items()}
     detections = [
         d
         for i, c in found.items()
         for d in localize(
-            i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, end=ends[i]
+            i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, duration=ends[i]
         )
     ]
     return found, detections
@@ -91,7 +91,7 @@ def _table(video_id: str, found: VideoPrediction, names: Sequence[str], threshol
 
 
 def _check(model: Path, file: WeightsFile, method: str, streams: FeaturesByStream) -> None:
-    blueprint = read_localizer_config(file.about)
+    blueprint = read_localizer_config(file.metadata)
     if blueprint.method != method:
         raise UserError(f"{model}: a model of {blueprint.method}, not of {method}; train again")
     for name, dim in blueprint.dims.items():

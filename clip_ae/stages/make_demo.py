@@ -26,7 +26,7 @@ def run(
     annotations: Annotated[Path, "ActivityNet-form JSON to write"],
     sentences: Annotated[Path, "ActivityNet-Captions-form JSON to write"],
     manifest: Annotated[Path, "JSON to write last: every video's sha256"],
-    workers: Annotated[int, "processes that draw"] = 2,
+    num_workers: Annotated[int, "processes that draw"] = 2,
 ) -> None:
     plans = untrimmed.plan_videos(spec.world)
     paths = {p.video_id: videos / f"{encode_file_name(p.video_id)}.mp4" for p in plans}
@@ -35,7 +35,7 @@ def run(
         _clear(videos, set(paths.values()))
     jobs = [(p, paths[p.video_id]) for p in plans]
     # Spawned, not forked: a fork copies the locks of whatever threads the caller has.
-    with multiprocessing.get_context("spawn").Pool(workers, _obey_parent) as pool:
+    with multiprocessing.get_context("spawn").Pool(num_workers, _obey_parent) as pool:
         digests = dict(track(pool.imap_unordered(_render, jobs), "drawing", len(jobs), "video"))
         # Workers that are done leave by themselves: a signal can reach one just before it sleeps on a lock, for ever.
         pool.close()
@@ -50,7 +50,12 @@ def _render(job: tuple[untrimmed.VideoPlan, Path]) -> tuple[str, str]:
     """Write one video; its file name and sha256."""
     video, path = job
     write_mp4(
-        path, untrimmed.render_frames(video), video.size, video.rate, untrimmed.render_audio(video), rate=SAMPLE_RATE
+        path,
+        untrimmed.render_frames(video),
+        video.size,
+        video.fps_or_times,
+        untrimmed.render_audio(video),
+        sample_rate=SAMPLE_RATE,
     )
     return path.name, hashlib.sha256(path.read_bytes()).hexdigest()
 

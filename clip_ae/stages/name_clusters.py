@@ -30,20 +30,20 @@ def run(
     features: Annotated[Path, "folder of feature shards, clip/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
     curves: Annotated[Path, "curves.parquet of the run"],
-    weights: Annotated[Path, "the CLIP that the features are of"],
+    clip_weights: Annotated[Path, "the CLIP that the features are of"],
     vocabulary: Annotated[Path, "text file of names, a line each; after a colon, what to put into templates instead"],
     out: Annotated[Path, "names.json to write"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    configure_torch(spec.math_threads)
-    words, network = read_vocabulary(vocabulary), read_weights(weights)
+    configure_torch(spec.torch_threads)
+    words, network = read_vocabulary(vocabulary), read_weights(clip_weights)
     attended = read_curves(curves)
     clip = read_stream(features, CLIP_STREAM, shards, attended.keys())
     names = rank_cluster_names(spec, words, network, compute_cluster_features(clip, attended), resolve_device(device))
     inputs = {
         "features/clip": read_stream_input_id(features, CLIP_STREAM, shards),
         "curves": read_parquet_provenance(curves).id,
-        "weights": network.record.id,
+        "clip_weights": network.provenance.id,
         "vocabulary": vocabulary_digest(words),
     }
     record = make_provenance("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
@@ -54,13 +54,17 @@ def run(
 
 
 def rank_cluster_names(
-    spec: NameClustersSpec, words: list[VocabularyEntry], network: NetworkWeights, found: Mapping[str, Any], device: str
+    spec: NameClustersSpec,
+    words: list[VocabularyEntry],
+    network: NetworkWeights,
+    cluster_embeddings: Mapping[str, Any],
+    device: str,
 ) -> dict[str, list[dict[str, Any]]]:
     """The best names of each cluster."""
     tower = TextTower(network, device)
-    embeddings = tower.words([word.texts for word in words], spec.templates)
+    embeddings = tower.embed_words([word.texts for word in words], spec.templates)
     return {
-        label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top]]
-        for label, look in found.items()
-        for guesses in [rank_names(np.asarray(look), embeddings, [w.name for w in words], tower.scale)]
+        label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top_k]]
+        for label, look in cluster_embeddings.items()
+        for guesses in [rank_names(np.asarray(look), embeddings, [w.name for w in words], tower.logit_scale)]
     }

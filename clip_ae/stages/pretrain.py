@@ -17,22 +17,22 @@ LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torc
 
 
 def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensors)"]) -> None:
-    weights, count = spec.weights, spec.clips
-    options = getattr(weights, weights.network)
+    weights, count = spec.weights, spec.num_clips
+    options = getattr(weights, weights.network_kind)
     if weights.clip is None and options.classes != len(trimmed.CLASSES):
-        where = f"weights.{spec.name}.{weights.network}.classes"
+        where = f"weights.{spec.name}.{weights.network_kind}.classes"
         raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
-    configure_torch(spec.math_threads)
+    configure_torch(spec.torch_threads)
     clips = track(trimmed.generate_clips(spec.seed, count), "draw clips", total=count, unit="clips")
-    tensors, figures = load_module(PRETRAINERS[weights.network]).train(weights, spec.schedule, spec.seed, clips)
+    tensors, figures = load_module(PRETRAINERS[weights.network_kind]).train(weights, spec.schedule, spec.seed, clips)
     log_line(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
     about = {
         "name": spec.name,
         "source": weights.source,
-        weights.network: to_plain_data(options),
+        weights.network_kind: to_plain_data(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
-        "figures": figures,
+        "metrics": figures,
     }
     record = make_provenance("pretrain", spec, libraries=LIBRARIES)
     save_weights(out, tensors, record, about)

@@ -27,17 +27,17 @@ def run(
     failures: Annotated[Path, "table of failures to write (parquet)"],
     videos: Annotated[Path | None, "folder of raw videos"] = None,
     features: Annotated[Path | None, "or folder of ready features; the spec names its streams"] = None,
-    watchdog: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 1.5,
+    decoder_timeout_s: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 1.5,
 ) -> None:
     if features is not None:
         rows, files = _of_features(spec, features, shard)
     elif videos is not None:
-        with Decoder(watchdog, memory_gib) as decoder:
+        with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
             rows, files = _of_videos(spec, videos, shard, decoder)
     else:
         raise UserError("probe: give --videos or --features")
-    record = make_provenance("probe", spec, {"files": files}, libraries=("av",))
+    record = make_provenance("probe", spec, {"source_files": files}, libraries=("av",))
     write_rows(out, PROBE_SCHEMA, rows, record)
     write_rows(failures, FAILURES_SCHEMA, [_failure(row) for row in rows if row.reason], record)
 
@@ -53,14 +53,14 @@ def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[Vide
     streams = spec.streams or ()
     files = source_folder.list_feature_files(features, streams)
     rows = list(probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid))
-    return rows, source_folder.files_digest(features, files.files_of(index, shards), with_mtime=False)
+    return rows, source_folder.files_digest(features, files.files_of_shard(index, shards), with_mtime=False)
 
 
 def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
     if source_folder.escape_undecodable(path) != path:
         return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
     try:
-        facts = decoder.probe(videos / path, spec.grid)
+        facts = decoder.probe_video(videos / path, spec.grid)
     except Unreadable as failure:
         return _failed(video_id, path, failure.kind, str(failure))
     return VideoInfo(video_id, path, **vars(facts))

@@ -38,41 +38,41 @@ def run(
     spec: ReportSpec,
     *,
     runs: Annotated[Path, "folder of the dataset's runs"],
-    videos: Annotated[Path, "videos.parquet"],
+    catalog: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "HTML page to write"],
     annotations: Annotated[Path | None, "annotations, where there are any"] = None,
-    names: Annotated[Path | None, "names.json of the first seed, where clusters were given names"] = None,
+    cluster_names: Annotated[Path | None, "names.json of the first seed, where clusters were given names"] = None,
     diagnosis: Annotated[Path | None, "diagnosis.json, where there are annotations"] = None,
     moments: Annotated[Path | None, "moments.json: what a search on the page finds"] = None,
-    sound: Annotated[tuple[Path, ...], "audio shards, for loudness"] = (),
+    audio_shards: Annotated[tuple[Path, ...], "audio shards, for loudness"] = (),
     source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
 ) -> None:
-    folders = {seed: runs / spec.run / f"seed-{seed}" for seed in spec.seeds}
+    folders = {seed: runs / spec.main_run / f"seed-{seed}" for seed in spec.seeds}
     results = {seed: read_json_object(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
     found = read_json_object(diagnosis) if diagnosis else {}
-    catalog, first = read_rows(videos), spec.seeds[0]
+    videos, first = read_rows(catalog), spec.seeds[0]
     shown = _shown(
         folders[first],
-        catalog,
+        videos,
         read_annotations(annotations) if annotations else {},
-        {i: levels for path in sound for i, levels in read_loudness(path).items()},
+        {i: levels for path in audio_shards for i, levels in read_loudness(path).items()},
         found.get("videos", {}),
         Path(os.path.relpath(source, out.parent)) if source else None,
     )
-    record = _record(spec, folders, videos, annotations, diagnosis, sound, names, moments)
-    guesses = read_json_object(names)["names"] if names else {}
+    record = _record(spec, folders, catalog, annotations, diagnosis, audio_shards, cluster_names, moments)
+    guesses = read_json_object(cluster_names)["names"] if cluster_names else {}
     searched = read_moments(moments) if moments else {}
     sections = {
         **({"Scores": _scores(spec, results)} if results else {}),
         **({"Clusters": _clusters(spec, folders[first], results, guesses)} if _clustered(spec) else {}),
         **({"Errors": render_errors(found)} if found else {}),
-        "Videos": render_timelines(shown, searched=bool(searched)),
+        "Videos": render_timelines(shown, with_search=bool(searched)),
         "Training": render_training_curves({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
-        "Sources": render_sources(catalog, read_rows(failures), record),
+        "Sources": render_sources(videos, read_rows(failures), record),
     }
-    lead = f"{spec.run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
-    lead += f"; features {spec.taught.words}" if spec.taught else ""
+    lead = f"{spec.main_run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
+    lead += f"; features {spec.feature_adapter.description}" if spec.feature_adapter else ""
     drawn = build_page_data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
     write_text(out, render_html_page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
 
@@ -80,26 +80,26 @@ def run(
 def _record(
     spec: ReportSpec,
     folders: Mapping[int, Path],
-    videos: Path,
+    catalog: Path,
     annotations: Path | None,
     diagnosis: Path | None,
-    sound: Sequence[Path],
-    names: Path | None,
+    audio_shards: Sequence[Path],
+    cluster_names: Path | None,
     moments: Path | None,
 ) -> Provenance:
     files = ("detections", "map") if annotations else ("detections",)
     inputs = {
-        "videos": read_provenance(videos).id,
+        "catalog": read_provenance(catalog).id,
         **{
             f"{name}-{s}": read_provenance(folder / f"{name}.json").id
             for s, folder in folders.items()
             for name in files
         },
-        **({"names": read_provenance(names).id} if names else {}),
+        **({"cluster_names": read_provenance(cluster_names).id} if cluster_names else {}),
         **({"moments": read_provenance(moments).id} if moments else {}),
         **({"annotations": annotations_digest(annotations)} if annotations else {}),
         **({"diagnosis": read_provenance(diagnosis).id} if diagnosis else {}),
-        **({"features/audio": digest_ids(read_provenance(path).id for path in sound)} if sound else {}),
+        **({"features/audio": digest_ids(read_provenance(path).id for path in audio_shards)} if audio_shards else {}),
     }
     return make_provenance("report", spec, inputs)
 
@@ -136,7 +136,7 @@ def _published(spec: ReportSpec) -> dict[str, PublishedMetrics]:
     """What the paper has of the same method, told as much."""
     title = METHODS[spec.method].title
     rows = PUBLISHED.get(spec.published or "", ())
-    return {r.method: r.figures for r in rows if (r.title, r.supervision) == (title, spec.supervision)}
+    return {r.method: r.metrics for r in rows if (r.title, r.supervision) == (title, spec.supervision)}
 
 
 def _shown(

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from clip_ae.core.config.feature_adapters import UNADAPTED
 from clip_ae.core.config.methods import I3D_STREAMS
-from clip_ae.core.config.schema import Localization
 from clip_ae.core.config.specs import ScoreFewshotSpec
+from clip_ae.core.config.training import Localization
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
@@ -47,9 +47,9 @@ class EpisodeData:
     """Videos and what is annotated in them; classes that are drawn, with their instances in training videos."""
 
     videos: Mapping[str, VideoFeatures]
-    test: Mapping[str, Annotation]
-    pool: episodes.SupportPool
-    covered: SnippetMasks
+    test_annotations: Mapping[str, Annotation]
+    instances: episodes.SupportPool
+    covered_masks: SnippetMasks
 
 
 def run(
@@ -57,21 +57,21 @@ def run(
     *,
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
-    models: Annotated[tuple[Path, ...], "model.safetensors of every recipe, in their order"],
+    adapters: Annotated[tuple[Path, ...], "model.safetensors of every recipe, in their order"],
     ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
     out: Annotated[Path, "fewshot.json to write"],
     table: Annotated[Path, "the same as a table (Markdown)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    configure_torch(spec.math_threads)
-    place, recipes = resolve_device(device), spec.fewshot.recipes
-    if len(models) != len(recipes):
-        raise UserError(f"--models: {len(models)} for {len(recipes)} recipes; expected one of each, in their order")
-    files = dict(zip(recipes, map(read_weights, models), strict=True))
+    configure_torch(spec.torch_threads)
+    place, recipes = resolve_device(device), spec.fewshot.feature_adapters
+    if len(adapters) != len(recipes):
+        raise UserError(f"--adapters: {len(adapters)} for {len(recipes)} recipes; expected one of each, in their order")
+    files = dict(zip(recipes, map(read_weights, adapters), strict=True))
     known = read_annotations(ground_truth)
     streams = read_streams(features, I3D_STREAMS, shards, set(known))
-    world = _world(spec, streams, known, read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.videos))
-    episodes.check_episodes(world.pool, world.test, spec.fewshot.ways, max(spec.fewshot.shots))
+    world = _world(spec, streams, known, read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list))
+    episodes.check_episodes(world.instances, world.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
     train = {
         n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
     }
@@ -81,13 +81,17 @@ def run(
         name: embedding_space.adapted_space(restore_joint_space(file, place), plain) for name, file in files.items()
     }
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
-    inputs |= {name: file.record.id for name, file in files.items()} | {"annotations": annotations_digest(ground_truth)}
+    inputs |= {name: file.provenance.id for name, file in files.items()} | {
+        "annotations": annotations_digest(ground_truth)
+    }
     record = make_provenance("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
-    scores = {name: _scored(spec, world, name, space, space.seen(streams, place)) for name, space in rows.items()}
-    result = few_shot.build_fewshot_result(spec, sorted(world.pool), scores)
+    scores = {
+        name: _scored(spec, world, name, space, space.embed_streams(streams, place)) for name, space in rows.items()
+    }
+    result = few_shot.build_fewshot_result(spec, sorted(world.instances), scores)
     write_json(out, {**result, "protocol": _protocol(spec), "provenance": asdict(record)})
     sheet = few_shot.build_fewshot_table(spec, result)
-    body = markdown.render_markdown_table(sheet.header, sheet.rows, text=sheet.text)
+    body = markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
     section = markdown.render_section(sheet.heading, body, markdown.render_bullets(sheet.notes))
     of = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
     lead = few_shot.build_fewshot_captions(spec, result)
@@ -101,7 +105,7 @@ def detect(
 ) -> Iterator[Detection]:
     """The segments of one video."""
     curves = seen.attention, seen.activation, seen.scores
-    return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, end=video.end)
+    return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, duration=video.covered_end)
 
 
 def _world(
@@ -111,7 +115,7 @@ def _world(
     every = {i.label for a in known.values() for i in a.instances}
     drawn = few_shot.collect_held_out_classes(spec) or every
     for name in sorted(drawn - every):
-        raise UserError(f"post_pretraining.without: the annotations have no class '{name}'")
+        raise UserError(f"feature_adapters.held_out_classes: the annotations have no class '{name}'")
     train = {i: known[i] for i in videos if known[i].subset == spec.train_subset}
     pool = {
         name: [
@@ -133,7 +137,9 @@ def _scored(
     """By number of shots, each episode's scores and what chance gives."""
     how = spec.fewshot
     most = max(how.shots)
-    drawn = [episodes.sample_episode(world.pool, how.ways, most, how.seed, number) for number in range(how.episodes)]
+    drawn = [
+        episodes.sample_episode(world.instances, how.ways, most, how.seed, number) for number in range(how.episodes)
+    ]
     every = [(shots, episode) for shots in how.shots for episode in drawn]
     scores: few_shot.EpisodeScores = {shots: [] for shots in how.shots}
     for shots, episode in track(every, name, unit="episodes"):
@@ -149,23 +155,25 @@ def _episode(
     space: EmbeddingSpace,
     seen: Mapping[str, SnippetEmbeddings],
 ) -> tuple[ScoresByMetric, ScoresByMetric]:
-    test = episodes.select_query_videos(world.test, episode.classes)
-    examples = episode.shown(shots)
-    at = build_prototypes(space, seen, examples, world.covered, mask_outside_examples(examples, world.covered))
+    test = episodes.select_query_videos(world.test_annotations, episode.classes)
+    examples = episode.support_set(shots)
+    at = build_prototypes(
+        space, seen, examples, world.covered_masks, mask_outside_examples(examples, world.covered_masks)
+    )
     detections = [
         detection
         for i in test
         if i in world.videos
         for detection in detect(
             world.videos[i],
-            predict_from_prototypes(space, seen[i], at, world.covered[i]),
+            predict_from_prototypes(space, seen[i], at, world.covered_masks[i]),
             episode.classes,
             spec.localization,
             spec.grid,
         )
     ]
     # Many episodes tell of spread and of chance; none needs draws or many shuffles of its own.
-    settings = replace(spec.evaluation, bootstrap=0, shuffles=1)
+    settings = replace(spec.evaluation, bootstrap_samples=0, chance_permutations=1)
     problem = build_eval_input(test, {}, [], detections)
     return score_classes(problem, settings), score_chance(problem, settings)
 
@@ -175,5 +183,5 @@ def _protocol(spec: ScoreFewshotSpec) -> str:
     return (
         f"{how.episodes} episodes: {how.ways} classes are drawn, and examples of each among its instances in training "
         f"videos; the test videos that show any of the classes are searched for all of them. "
-        f"{PROTOCOLS[spec.evaluation.protocol].words}; mean over the episode's classes, then over episodes"
+        f"{PROTOCOLS[spec.evaluation.protocol].description}; mean over the episode's classes, then over episodes"
     )

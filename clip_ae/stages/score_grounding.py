@@ -46,32 +46,36 @@ def run(
         Path | None, "sentences with their moments, in ActivityNet-Captions' or Charades-STA's form"
     ] = None,
     annotations: Annotated[Path | None, "annotation file: its subsets, and without sentences its class names"] = None,
-    weights: Annotated[Path | None, "the CLIP whose text tower reads the sentences"] = None,
-    texts: Annotated[Path | None, "texts.parquet of a simulated world, in place of a text tower"] = None,
-    models: Annotated[tuple[Path, ...], "model.safetensors of every joint space"] = (),
+    clip_weights: Annotated[Path | None, "the CLIP whose text tower reads the sentences"] = None,
+    text_embeddings: Annotated[Path | None, "texts.parquet of a simulated world, in place of a text tower"] = None,
+    adapters: Annotated[tuple[Path, ...], "model.safetensors of every joint space"] = (),
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
-    if len(indices) != len(spec.views):
-        raise UserError(f"--indices: {len(indices)} for the views {', '.join(spec.views)}; expected one for each")
-    configure_torch(spec.math_threads)
+    if len(indices) != len(spec.search_spaces):
+        raise UserError(
+            f"--indices: {len(indices)} for the views {', '.join(spec.search_spaces)}; expected one for each"
+        )
+    configure_torch(spec.torch_threads)
     queries, inputs = _asked(spec, sentences, annotations)
-    network, joints = read_weights(weights) if weights else None, [read_weights(path) for path in models]
-    read_by = build_text_encoder(network, read_text_embeddings(texts) if texts else None, resolve_device(device))
+    network, joints = read_weights(clip_weights) if clip_weights else None, [read_weights(path) for path in adapters]
+    read_by = build_text_encoder(
+        network, read_text_embeddings(text_embeddings) if text_embeddings else None, resolve_device(device)
+    )
     said = TextEmbeddings(read_by, {q.text for q in queries}, () if sentences else spec.templates)
-    found = dict(zip(spec.views, map(read_index, indices), strict=True))
+    found = dict(zip(spec.search_spaces, map(read_index, indices), strict=True))
     results = {}
     for view, index in found.items():
-        joint, there = find_index_adapter(index, joints), _of(queries, index.ids, view)
+        joint, there = find_index_adapter(index, joints), _of(queries, index.video_ids, view)
         results[view] = _grounded(index, said, joint, there)
         if strangers := build_control_queries(there):
             results[CONTROL.format(view)] = _grounded(index, said, joint, strangers)
-    results[WHOLE_VIDEO] = _whole(found[spec.views[0]], queries)
-    inputs |= {"weights": network.record.id} if network else {}
-    inputs |= {"texts": read_parquet_provenance(texts).id} if texts else {}
-    inputs |= {f"index/{view}": index.record.id for view, index in found.items()}
+    results[WHOLE_VIDEO] = _whole(found[spec.search_spaces[0]], queries)
+    inputs |= {"clip_weights": network.provenance.id} if network else {}
+    inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
+    inputs |= {f"index/{view}": index.provenance.id for view, index in found.items()}
     record = make_provenance("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
-    write_json(out, {"views": results, "uses_names": list(spec.uses_names), "provenance": asdict(record)})
-    drawn = markdown.render_markdown_table(HEADER, _rows(spec, results), text=1)
+    write_json(out, {"views": results, "uses_names": list(spec.class_name_spaces), "provenance": asdict(record)})
+    drawn = markdown.render_markdown_table(HEADER, _rows(spec, results), num_text_columns=1)
     sections = [markdown.render_section("Recall of moments, %", drawn)]
     asked = "sentences" if sentences else "class names"
     title = f"Moments of {spec.dataset} by {asked}"
@@ -82,14 +86,18 @@ def run(
 class TextEmbeddings:
     """Sentences as vectors; class names in templates."""
 
-    def __init__(self, read_by: TextTower | PrecomputedTexts, texts: Iterable[str], templates: Sequence[str]) -> None:
+    def __init__(
+        self, text_encoder: TextTower | PrecomputedTexts, texts: Iterable[str], templates: Sequence[str]
+    ) -> None:
         every = sorted(texts)
-        embedded = read_by.words([[text] for text in every], templates) if templates else read_by.embed(every)
-        if not templates and (odd := [remark for text in every for remark in read_by.remarks(text)]):
+        embedded = (
+            text_encoder.embed_words([[text] for text in every], templates) if templates else text_encoder.embed(every)
+        )
+        if not templates and (odd := [remark for text in every for remark in text_encoder.find_text_problems(text)]):
             log_line(f"{len(odd)} of {len(every)} sentences are not read as they are meant, the first: {odd[0]}")
-        self.vectors, self.scale = dict(zip(every, embedded, strict=True)), read_by.scale
+        self.vectors, self.scale = dict(zip(every, embedded, strict=True)), text_encoder.logit_scale
 
-    def of(self, queries: Sequence[GroundingQuery]) -> Floats:
+    def get_vectors(self, queries: Sequence[GroundingQuery]) -> Floats:
         """[queries, D]"""
         return np.stack([self.vectors[query.text] for query in queries])
 
@@ -115,10 +123,10 @@ def _grounded(
     index: SnippetIndex, said: TextEmbeddings, joint: NetworkWeights | None, queries: Sequence[GroundingQuery]
 ) -> dict[str, Any]:
     """How well each sentence is found in its own video."""
-    places, searcher = {video_id: number for number, video_id in enumerate(index.ids)}, MomentSearcher(index)
-    pairs = list(zip(queries, build_text_queries(said.of(queries), index, said.scale, joint), strict=True))
+    places, searcher = {video_id: number for number, video_id in enumerate(index.video_ids)}, MomentSearcher(index)
+    pairs = list(zip(queries, build_text_queries(said.get_vectors(queries), index, said.scale, joint), strict=True))
     found = [
-        searcher.within(places[query.video_id], question, query.text)
+        searcher.search_video(places[query.video_id], question, query.text)
         for query, question in track(pairs, "search", unit="sentences")
     ]
     return _scored(queries, [[(d.start, d.stop) for d in moments] for moments in found])
@@ -126,7 +134,7 @@ def _grounded(
 
 def _whole(index: SnippetIndex, queries: Sequence[GroundingQuery]) -> dict[str, Any]:
     """What whoever knows nothing scores."""
-    ends = dict(zip(index.ids, index.ends.tolist(), strict=True))
+    ends = dict(zip(index.video_ids, index.end_times.tolist(), strict=True))
     there = [query for query in queries if query.video_id in ends]
     return _scored(there, [[(0.0, ends[query.video_id])] for query in there])
 
@@ -157,7 +165,7 @@ def _lead(results: Mapping[str, Any], asked: str) -> list[str]:
 
 
 def _rows(spec: ScoreGroundingSpec, results: Mapping[str, Any]) -> list[list[str]]:
-    named = {name.format(view) for view in spec.uses_names for name in ("{}", CONTROL)}
+    named = {name.format(view) for view in spec.class_name_spaces for name in ("{}", CONTROL)}
 
     def cells(result: Mapping[str, Any]) -> list[str]:
         wide = result["interval"]

@@ -22,7 +22,7 @@ def run(
     *,
     features: Annotated[Path, "folder for the shards, {stream}/{shard}.parquet"],
     annotations: Annotated[Path, "ActivityNet-form JSON to write"],
-    texts: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
+    text_embeddings: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
     manifest: Annotated[Path, "JSON to write last: every file's sha256"],
 ) -> None:
     videos = simulated_events.plan_videos(spec.world)
@@ -38,13 +38,13 @@ def run(
         inside = (v for v in videos if assign_shard(v.video_id, SIMULATED_SHARDS) == index)
         rows = (simulated.generate_features(spec.world, stream, v, spec.grid) for v in inside)
         write_shard(path, stream, getattr(spec.world, f"{stream}_dim"), rows, record)
-    write_text_embeddings(texts, simulated.generate_text_embeddings(spec.world), record)
+    write_text_embeddings(text_embeddings, simulated.generate_text_embeddings(spec.world), record)
     write_text(annotations, _json(simulated_events.build_annotations(spec.world, videos)))
     digests = {path.relative_to(features).as_posix(): _sha256(path) for path in paths.values()}
     stated = {
         "features": digests,
         "annotations": _sha256(annotations),
-        "texts": _sha256(texts),
+        "texts": _sha256(text_embeddings),
         "provenance": to_plain_data(record),
     }
     write_text(manifest, _json(stated))

@@ -28,36 +28,38 @@ def run(
     *,
     summary: Annotated[str, f"one of {', '.join(SUMMARIES)}"],
     runs: Annotated[Path, "folder of the dataset's runs"],
-    videos: Annotated[Path, "videos.parquet"],
+    catalog: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "file to write"],
-    names: Annotated[Path | None, "names.json of the first seed, to go with its detections"] = None,
+    cluster_names: Annotated[Path | None, "names.json of the first seed, to go with its detections"] = None,
 ) -> None:
     check_summary(spec, summary)
     seeds = spec.seeds[:1] if summary == "detections.json" else spec.seeds
-    shown = list(spec.runs) if summary in TABLES else [spec.run]
+    shown = list(spec.runs) if summary in TABLES else [spec.main_run]
     file = "detections.json" if summary == "detections.json" else "map.json"
     paths = {(run, seed): runs / run / f"seed-{seed}" / file for run in shown for seed in seeds}
     inputs = {f"{run}/seed-{seed}": read_provenance(path).id for (run, seed), path in paths.items()}
-    inputs |= {"names": read_provenance(names).id} if names else {}
-    record = make_provenance("summarize", spec, {"videos": read_parquet_provenance(videos).id, **inputs})
+    inputs |= {"cluster_names": read_provenance(cluster_names).id} if cluster_names else {}
+    record = make_provenance("summarize", spec, {"catalog": read_parquet_provenance(catalog).id, **inputs})
     results = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in paths.items()}
     if summary in TABLES:
         scored = [ScoredRun(run, spec.runs[run], {seed: results[run, seed] for seed in seeds}) for run in shown]
         text = format_table(spec, summary, scored, record.to_json())
     elif summary == "map.json":
-        text = _json(build_main_run_map(spec, list(results.values()), count_sources(videos, failures), record))
+        text = _json(build_main_run_map(spec, list(results.values()), count_sources(catalog, failures), record))
     else:
-        guessed = {"names": read_json_object(names)["names"]} if names else {}
-        text = _json({**results[spec.run, seeds[0]], "external_data": {**guessed, "provenance": to_plain_data(record)}})
+        guessed = {"names": read_json_object(cluster_names)["names"]} if cluster_names else {}
+        text = _json(
+            {**results[spec.main_run, seeds[0]], "external_data": {**guessed, "provenance": to_plain_data(record)}}
+        )
     write_text(out, text)
 
 
 def check_summary(spec: SummarizeSpec, summary: str) -> None:
     if summary not in SUMMARIES:
         raise UserError(f"--summary {summary}: no such summary; known: {', '.join(SUMMARIES)}")
-    if summary in TABLES and spec.run not in spec.runs:
-        raise UserError(f"--cfg: runs: {summary} needs the settings of every run, {spec.run} among them")
+    if summary in TABLES and spec.main_run not in spec.runs:
+        raise UserError(f"--cfg: runs: {summary} needs the settings of every run, {spec.main_run} among them")
 
 
 def format_table(spec: SummarizeSpec, summary: str, runs: list[ScoredRun], provenance: str) -> str:
@@ -76,9 +78,9 @@ def format_table(spec: SummarizeSpec, summary: str, runs: list[ScoredRun], prove
     )
 
 
-def count_sources(videos: Path, failures: Path) -> dict[str, int]:
+def count_sources(catalog: Path, failures: Path) -> dict[str, int]:
     """How many videos were whole, partial, failed or missing, and how many rows tell why."""
-    statuses = Counter(row["status"] for row in read_rows(videos))
+    statuses = Counter(row["status"] for row in read_rows(catalog))
     counts = {f"videos_{status}": statuses[status] for status in ("ok", "partial", "failed", "missing")}
     return {**counts, "failures": len(read_rows(failures))}
 
@@ -87,7 +89,9 @@ def _sections(sheets: Iterable[ResultTable]) -> list[str]:
     return [
         markdown.render_section(
             sheet.heading,
-            markdown.render_markdown_table(sheet.header, sheet.rows, text=sheet.text) if sheet.rows else "",
+            markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
+            if sheet.rows
+            else "",
             markdown.render_bullets(sheet.notes),
         )
         for sheet in sheets

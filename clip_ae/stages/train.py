@@ -39,9 +39,9 @@ def run(
     log: Annotated[Path, "training.jsonl to write: a line a logged step, with every loss"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
     tensorboard: Annotated[Path | None, "folder for TensorBoard's event files, written while training"] = None,
-    checkpoint_seconds: Annotated[float, "seconds between two checkpoints"] = CHECKPOINT_INTERVAL_S,
+    checkpoint_interval_s: Annotated[float, "seconds between two checkpoints"] = CHECKPOINT_INTERVAL_S,
 ) -> None:
-    configure_torch(spec.math_threads)
+    configure_torch(spec.torch_threads)
     told = read_labels(labels)
     classes = _classes(spec, told)
     ids = {label.video_id for label in told}
@@ -55,32 +55,34 @@ def run(
         spec, {n: next(iter(v.values())).feature.shape[1] for n, v in streams.items()}, told, classes
     )
     learner = create_learner(blueprint, spec.training.steps, spec.seed, spec.training.precision)
-    truths = TargetBuilder(told, library.ids, classes, spec.grid)
+    truths = TargetBuilder(told, library.video_ids, classes, spec.grid)
     trainer = Trainer(learner, library, truths, spec.training, spec.losses, spec.seed, where)
     kind = where.split(":")[0]
     with (
-        open_checkpoint(out, record, kind, checkpoint_seconds) as kept,
+        open_checkpoint(out, record, kind, checkpoint_interval_s) as kept,
         open_tensorboard(tensorboard, kept.step) as show,
     ):
-        lines = kept.lines
+        lines = kept.log_lines
         if kept.state:
             trainer.resume(kept.state, kept.step)
-        for line in track(trainer.run(), "train", spec.training.steps - kept.step, "step"):
+        for line in track(trainer.train_steps(), "train", spec.training.steps - kept.step, "step"):
             if line is None:
                 continue
             lines.append(json.dumps(line))
             show(line)
-            if kept.due():
-                kept.save(trainer.step, trainer.state(), lines)
-        for name in find_collapsed_streams(json.loads(lines[-1])["watched"]):
+            if kept.is_due():
+                kept.save(trainer.step, trainer.state_arrays(), lines)
+        for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"]):
             log_line(f"train: attention of {name} is the same all over a video; class activations alone cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
-        save_weights(out, module_arrays(learner.trained), record, {"blueprint": to_plain_data(blueprint)})
+        save_weights(
+            out, module_arrays(learner.final_localizer), record, {"localizer_config": to_plain_data(blueprint)}
+        )
 
 
-def find_collapsed_streams(watched: Mapping[str, float]) -> list[str]:
+def find_collapsed_streams(diagnostics: Mapping[str, float]) -> list[str]:
     """Streams whose attention tells no snippet from another."""
-    return [name for name in I3D_STREAMS if is_flat(watched[f"attention {name}"], watched[f"spread {name}"])]
+    return [name for name in I3D_STREAMS if is_flat(diagnostics[f"attention {name}"], diagnostics[f"spread {name}"])]
 
 
 def _classes(spec: TrainSpec, told: Sequence[Label]) -> int:
@@ -96,7 +98,7 @@ def _blueprint(spec: TrainSpec, dims: dict[str, int], told: Sequence[Label], cla
         labels=tuple(names.get(k, format_cluster_label(k)) for k in range(classes)),
         width=spec.training.width,
         dropout=spec.training.dropout,
-        videos=len({label.video_id for label in told}),
+        num_videos=len({label.video_id for label in told}),
     )
 
 

@@ -40,38 +40,47 @@ def run(
     *,
     videos: Annotated[Path, "folder of raw videos"],
     probe: Annotated[tuple[Path, ...], "every shard's table of videos, made by probe"],
-    networks: Annotated[tuple[Path, ...], "weights of the stream's network, then of a second one where it has two"],
+    encoder_weights: Annotated[
+        tuple[Path, ...], "weights of the stream's network, then of a second one where it has two"
+    ],
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
-    model: Annotated[Path, "model.safetensors of the run that tells actions from background"],
+    localizer: Annotated[Path, "model.safetensors of the run that tells actions from background"],
     labels: Annotated[Path, "labels.parquet that it was trained on"],
     out: Annotated[Path, "tuned network to write (safetensors)"],
     log: Annotated[Path, "training.jsonl to write"],
     annotations: Annotated[Path | None, "annotation file, where classes are to be left out"] = None,
-    weights: Annotated[Path | None, "the CLIP whose text tower reads class names"] = None,
+    clip_weights: Annotated[Path | None, "the CLIP whose text tower reads class names"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
-    configure_torch(spec.math_threads)
-    place, files, tuning = resolve_device(device), [read_weights(path) for path in networks], spec.training.tuning
+    configure_torch(spec.torch_threads)
+    place, tuning = resolve_device(device), spec.training.tuning
+    files = [read_weights(path) for path in encoder_weights]
     extract.check_networks(spec.extract, files)
-    found, inputs = train_adapter.load_training_spans(spec, features, shards, model, labels, annotations, place)
-    train_adapter.check_training_spans(found, model)
-    material = _within(found, tuning.windows, spec.recipe.seed)
-    words, read_by = train_adapter.load_contrastive_targets(spec, material, weights, None, place)
-    inputs |= read_by | {name: file.record.id for name, file in zip(spec.extract.encoder.networks, files, strict=True)}
+    found, inputs = train_adapter.load_training_spans(spec, features, shards, localizer, labels, annotations, place)
+    train_adapter.check_training_spans(found, localizer)
+    material = _within(found, tuning.max_snippets, spec.feature_adapter.seed)
+    words, read_by = train_adapter.load_contrastive_targets(spec, material, clip_weights, None, place)
+    inputs |= read_by | {
+        name: file.provenance.id for name, file in zip(spec.extract.encoder.weights_names, files, strict=True)
+    }
     inputs |= {f"probe/{path.stem}": read_parquet_provenance(path).id for path in probe}
 
     kept = snippets_of([*material.actions, *material.background])
     infos = [VideoInfo(**row) for path in probe for row in read_rows(path) if row["video_id"] in kept]
     encoder, shape = _trunk(spec, files, place)
-    network = BatchedEncoder(encoder.encode, spec.extract.encoder.batch if place == "cpu" else gpu_batch, place)
-    readers = create_decoders(workers, watchdog, memory_gib)
-    work = FeatureExtractor(spec.extract.stream, spec.extract.grid, encoder, network, videos, readers, wanted=kept)
-    rows = {video.video_id: select_snippets(video, kept[video.video_id]) for video in work.features(infos)}
+    network = BatchedEncoder(
+        encoder.encode, spec.extract.encoder.batch_size if place == "cpu" else gpu_batch_size, place
+    )
+    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    work = FeatureExtractor(
+        spec.extract.stream, spec.extract.grid, encoder, network, videos, readers, wanted_snippets=kept
+    )
+    rows = {video.video_id: select_snippets(video, kept[video.video_id]) for video in work.extract(infos)}
     _say_kept(rows)
     drawing = SequenceSampler(
         FeatureTable({spec.extract.stream: rows}, place),
@@ -87,11 +96,11 @@ def run(
     save_weights(out, get_tensors(tuned), record, _about(files[0], tuning.blocks))
 
 
-def _within(found: TrainingSpans, windows: int, seed: int) -> TrainingSpans:
-    material = limit_snippets(found, windows, seed)
-    if len(material.kinds) < 2 or not material.background:
+def _within(found: TrainingSpans, max_snippets: int, seed: int) -> TrainingSpans:
+    material = limit_snippets(found, max_snippets, seed)
+    if len(material.class_ids) < 2 or not material.background:
         raise UserError(
-            f"tuning.windows: {windows} snippets hold {len(material.kinds)} kinds of action and "
+            f"tuning.max_snippets: {max_snippets} snippets hold {len(material.class_ids)} kinds of action and "
             f"{len(material.background)} stretches of background, which are too few to learn from; allow more"
         )
     return material
@@ -101,7 +110,9 @@ def _trunk(spec: TuneEncoderSpec, networks: Sequence[NetworkWeights], device: st
     """The stream's encoder up to the blocks that learn, and the shape of what they read."""
     blocks, options = spec.training.tuning.blocks, _options(spec, networks[0])
     shape = compute_trunk_shape(options, blocks, spec.extract.grid.frames)
-    built = load_module(STREAMS[spec.extract.stream]).build(spec.extract.encoder, networks, device, without=blocks)
+    built = load_module(STREAMS[spec.extract.stream]).build(
+        spec.extract.encoder, networks, device, skip_last_blocks=blocks
+    )
     return replace(built, dim=math.prod(shape)), shape
 
 
@@ -122,7 +133,7 @@ def _tuned(
     device: str,
 ) -> tuple[I3d, list[dict[str, float]]]:
     """The network with its last blocks tuned below a fresh joint space, which is thrown away; and the log's lines."""
-    how, seed, stream = spec.training, spec.recipe.seed, spec.extract.stream
+    how, seed, stream = spec.training, spec.feature_adapter.seed, spec.extract.stream
     network = load_tensors(build(_options(spec, base)), base.tensors, spec.extract.encoder.weights)
     blocks = TunedBlocks(network, shape, how.tuning).to(device)
     joint = create_joint_embedding({stream: network.dim}, words.shape[1], how, seed).to(device)
@@ -132,10 +143,10 @@ def _tuned(
 
 
 def _options(spec: TuneEncoderSpec, base: NetworkWeights) -> I3dOptions:
-    return parse_dataclass(I3dOptions, base.about["i3d"], spec.extract.encoder.weights)
+    return parse_dataclass(I3dOptions, base.metadata["i3d"], spec.extract.encoder.weights)
 
 
 def _about(base: NetworkWeights, blocks: int) -> dict[str, Any]:
     """What is known of the network, but for figures that it no longer has."""
-    known = {name: value for name, value in base.about.items() if name not in ("figures", "sha256")}
+    known = {name: value for name, value in base.metadata.items() if name not in ("metrics", "sha256")}
     return {**known, "tuned": list(INCEPTION_CHANNELS)[-blocks:]}

@@ -46,13 +46,13 @@ def run(
     pretrained: Annotated[Path | None, "what the pretrain stage made, for the source `pretrain`"] = None,
 ) -> None:
     weights, key = spec.weights, f"weights.{spec.name}"
-    network = load_module(NETWORKS[weights.network])
-    options = getattr(weights, weights.network)
+    network = load_module(NETWORKS[weights.network_kind])
+    options = getattr(weights, weights.network_kind)
     inputs: dict[str, str] = {}
     about = {
         "name": spec.name,
         "source": weights.source,
-        weights.network: to_plain_data(options),
+        weights.network_kind: to_plain_data(options),
         "reads": network.input_description(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
@@ -61,8 +61,8 @@ def run(
         if pretrained is None:
             raise UserError(f"{key}: its source is `pretrain`, so --pretrained must name the trained network")
         made = read_weights(pretrained)
-        tensors, inputs = made.tensors, {"pretrained": made.record.id}
-        about["figures"] = made.about.get("figures", {})
+        tensors, inputs = made.tensors, {"pretrained": made.provenance.id}
+        about["metrics"] = made.metadata.get("metrics", {})
     else:
         with _source(spec, network, about, out.parent) as path:
             about["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
@@ -82,12 +82,12 @@ def _source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], besid
         return
     if weights.clip is None:
         raise UserError(f"{key}.source: {weights.source} is for a clip network")
-    facts = network.published(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
+    facts = network.get_pretrained_facts(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
     about |= {"mean": list(facts["mean"]), "std": list(facts["std"])}
     where = f"https://huggingface.co/{facts['hf_hub']}" if facts.get("hf_hub") else facts["url"]
     log_line(f"{key}: from {where}, or from where it was kept the last time")
     try:
-        path = network.download(facts)
+        path = network.download_weights(facts)
     except (OSError, RuntimeError) as error:
         raise make_download_error(key, weights, where, error, "get its safetensors file") from None
     check_integrity(key, path, weights.integrity)

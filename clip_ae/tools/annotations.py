@@ -58,15 +58,15 @@ def run(
     log_line(f"{out}: {len(known)} videos")
 
 
-def normalize_annotations(recipe: Benchmark, found: Mapping[str, Annotation]) -> dict[str, Annotation]:
+def normalize_annotations(benchmark: Benchmark, annotations: Mapping[str, Annotation]) -> dict[str, Annotation]:
     """Under the release's own ids and subsets, without the videos of these that nobody annotated in time."""
     known: dict[str, Annotation] = {}
-    for name, annotation in sorted(found.items()):
-        video_id = recipe.video_id(name)
-        subset = recipe.subset(video_id, annotation.subset)
+    for name, annotation in sorted(annotations.items()):
+        video_id = benchmark.normalize_video_id(name)
+        subset = benchmark.normalize_subset(video_id, annotation.subset)
         if video_id in known:
             raise UserError(f"video '{video_id}' stands there under two names, one of them '{name}'; keep one")
-        if subset not in recipe.subsets or annotation.instances or annotation.ambiguous:
+        if subset not in benchmark.subsets or annotation.instances or annotation.ambiguous:
             known[video_id] = replace(annotation, subset=subset)
     return known
 
@@ -76,7 +76,7 @@ def _files(recipe: Benchmark, videos: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in videos:
         for stem, path in source_folder.list_videos(place).items():
-            found.setdefault(recipe.video_id(stem), place / path)
+            found.setdefault(recipe.normalize_video_id(stem), place / path)
     return found
 
 
@@ -102,7 +102,7 @@ def _measured(wanted: Mapping[str, Annotation], files: Mapping[str, Path]) -> di
     with Decoder() as decoder:
         for video_id in track(unknown, "durations", unit="videos") if unknown else ():
             try:
-                facts = decoder.probe(files[video_id], SnippetGrid())
+                facts = decoder.probe_video(files[video_id], SnippetGrid())
             except Unreadable as failure:
                 log_line(f"{files[video_id]}: {failure.kind}: {failure}")
                 continue

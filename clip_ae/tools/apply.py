@@ -39,34 +39,34 @@ def run(
     cut: Annotated[Path | None, "folder to write the actions to, an mp4 each"] = None,
     top: Annotated[int, "detections to show, and to make chapters or clips of, the best first"] = 10,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     _check(video, out, cut, top)
     trained = find_trained_run(model)
-    settings, file = trained.settings, trained.model
-    configure_torch(settings.math_threads)
-    with Decoder(watchdog, memory_gib) as decoder:
+    settings, file = trained.spec, trained.model
+    configure_torch(settings.torch_threads)
+    with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
         info = probe_new_video(decoder, video, settings.grid)
         place = resolve_device(device)
         streams = {
-            name: {v.video_id: v for v in extract_like(trained.origin, name, [info], Path(), [decoder], place)}
+            name: {v.video_id: v for v in extract_like(trained.lineage, name, [info], Path(), [decoder], place)}
             for name in settings.streams
         }
         _, found = localize_videos(settings, file, streams, place)
         best = sorted(found, key=lambda d: (-d.score, d.start))[:top]
-        names = {label: guesses[0]["name"] for label, guesses in trained.names.items()}
+        names = {label: guesses[0]["name"] for label, guesses in trained.cluster_names.items()}
         if cut:
-            decoder.begin()
+            decoder.reset()
             cut_clips(decoder, video, info.video_id, drop_overlapping(best), names, cut)
     shown = [_named(d, names) for d in best]
     if out and out.suffix == ".vtt":
         write_text(out, format_web_vtt(drop_overlapping(shown)))
     elif out:
         source = {"video": source_folder.files_digest(video.parent, [video.name], with_mtime=False)}
-        encoders = {name: trained.origin.encoder(name) for name in settings.streams}
+        encoders = {name: trained.lineage.read_encoder(name) for name in settings.streams}
         made = {f"features/{name}": make_extract_provenance(*encoder, source).id for name, encoder in encoders.items()}
-        record = make_provenance("localize", settings, {"model": file.record.id, **made}, ("numpy", "torch"))
+        record = make_provenance("localize", settings, {"model": file.provenance.id, **made}, ("numpy", "torch"))
         write_detections(out, found, record)
     print(f"{make_printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
     print("\n".join(render_timeline(info.duration, (), shown, shutil.get_terminal_size().columns)))
@@ -88,7 +88,7 @@ def _check(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
 
 def probe_new_video(decoder: Decoder, video: Path, grid: SnippetGrid) -> VideoInfo:
     try:
-        facts = decoder.probe(video, grid)
+        facts = decoder.probe_video(video, grid)
     except Unreadable as failure:
         raise RefusedInput(f"{video}: {failure.kind}: {failure}") from None
     if facts.reason:
@@ -97,21 +97,21 @@ def probe_new_video(decoder: Decoder, video: Path, grid: SnippetGrid) -> VideoIn
 
 
 def extract_like(
-    origin: FeatureLineage,
+    lineage: FeatureLineage,
     stream: str,
     infos: Sequence[VideoInfo],
-    videos: Path,
+    videos_dir: Path,
     decoders: Sequence[Decoder],
     device: str,
 ) -> list[VideoFeatures]:
     """Other videos' features, as those of the origin were made."""
-    spec, networks = origin.encoder(stream)
-    encoder, network = build_encoder(spec, networks, device, gpu_batch=0)
-    work = FeatureExtractor(stream, spec.grid, encoder, network, videos, decoders)
-    features = list(work.features(infos))
+    spec, networks = lineage.read_encoder(stream)
+    encoder, network = build_encoder(spec, networks, device, gpu_batch_size=0)
+    work = FeatureExtractor(stream, spec.grid, encoder, network, videos_dir, decoders)
+    features = list(work.extract(infos))
     for failure in work.failures:
         log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
-    adapter = origin.adapter(stream)
+    adapter = lineage.read_adapter(stream)
     return list(adapt_videos(restore_joint_space(adapter, device), stream, features, device)) if adapter else features
 
 
@@ -121,18 +121,23 @@ def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
 
 
 def cut_clips(
-    decoder: Decoder, video: Path, video_id: str, parts: Sequence[Detection], names: Mapping[str, str], place: Path
+    decoder: Decoder,
+    video: Path,
+    video_id: str,
+    detections: Sequence[Detection],
+    names: Mapping[str, str],
+    clips_dir: Path,
 ) -> None:
     lost = 0
-    for number, d in enumerate(track(parts, "cut", unit="clips"), start=1):
+    for number, d in enumerate(track(detections, "cut", unit="clips"), start=1):
         # Short enough for any file system, beside what a file is called while it is written.
         action = encode_file_name(names.get(d.label, d.label))[:MAX_NAME_LENGTH]
         name = f"{encode_file_name(video_id)[:MAX_NAME_LENGTH]}-{number:02}-{action}"
         try:
-            with atomic_write(place / f"{name}.mp4") as temporary:
-                decoder.cut(video, temporary, d.start, d.stop)
+            with atomic_write(clips_dir / f"{name}.mp4") as temporary:
+                decoder.cut_segment(video, temporary, d.start, d.stop)
         except Unreadable as failure:
             log_line(f"{d.start:.2f} to {d.stop:.2f} s: {failure.kind}: {failure}")
             lost += 1
-    if lost and lost == len(parts):
+    if lost and lost == len(detections):
         raise RefusedInput(f"{video}: no clip could be written; the lines above say why")

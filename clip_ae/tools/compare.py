@@ -39,7 +39,7 @@ def run(
 def _verdict(first: Path, second: Path, name: str, result: PairedComparison) -> str:
     low, high = (f"{100 * end:+.1f}" for end in result.interval)
     span = f"(average over {name}: {100 * result.difference:+.1f} points, 95 % from {low} to {high})"
-    if not result.certain:
+    if not result.is_significant:
         return f"undecided: these videos do not tell {first} from {second} {span}"
     better, worse = (first, second) if result.difference > 0 else (second, first)
     return f"{better} beats {worse} {span}"
@@ -48,7 +48,7 @@ def _verdict(first: Path, second: Path, name: str, result: PairedComparison) -> 
 def _row(name: str, first: float, second: float, result: PairedComparison) -> list[str]:
     signed = [f"{100 * value:+.1f}" for value in (result.difference, *result.interval)]
     shown = f"avg {name}" if ":" in name else name
-    return [shown, format_percent(first), format_percent(second), *signed, f"{100 * result.ahead:.0f} % of draws"]
+    return [shown, format_percent(first), format_percent(second), *signed, f"{100 * result.share_ahead:.0f} % of draws"]
 
 
 def _scored(path: Path) -> Any:

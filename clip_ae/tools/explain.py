@@ -16,10 +16,10 @@ from clip_ae.provenance.read_provenance import read_provenance
 ID_DIGITS = 12
 # What an input is that no stage made.
 EXTERNAL_INPUTS = {
-    "files": "paths and sizes of the dataset's files",
+    "source_files": "paths and sizes of the dataset's files",
     "annotations": "all that the annotations say",
-    "subsets": "videos, subsets and durations in the annotations",
-    "told": "what the annotations told the run of its training videos",
+    "annotation_facts": "videos, subsets and durations in the annotations",
+    "supervision_labels": "what the annotations told the run of its training videos",
     "videos": "the list of videos that are scored",
     "vocabulary": "the words to search by, or to name clusters by",
     "text": "what was asked for",
@@ -38,7 +38,7 @@ def run(
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")
     record, ledger = read_provenance(file), ProvenanceIndex(root)
-    chain = ledger.chain(record)
+    chain = ledger.collect_ancestors(record)
     print(make_printable(str(file)))
     near = os.path.relpath(file, root)
     print("\n".join(f"  {line}" for line in align_left([*_facts(record), *_inputs(record, ledger, near)])))
@@ -71,7 +71,9 @@ def _main(outputs: Sequence[OutputFile], near: str) -> OutputFile:
 
 def _inputs(record: Provenance, ledger: ProvenanceIndex, near: str) -> Iterator[list[str]]:
     for number, (role, made_by) in enumerate(record.inputs.items()):
-        places = sorted({_main(ledger.jobs[job], near).path for job in ledger.sets.get(made_by, ())})
+        places = sorted(
+            {_main(ledger.outputs_by_job[job], near).path for job in ledger.jobs_by_input_id.get(made_by, ())}
+        )
         what = f"{places[0]}{f' and {len(places) - 1} more' * (len(places) > 1)}" if places else _outside(role)
         yield ["" if number else "inputs", f"{role} {made_by[:ID_DIGITS]}: {what}"]
 
@@ -80,7 +82,7 @@ def _chain(ledger: ProvenanceIndex, chain: Mapping[str, Provenance], near: str) 
     """A row for all jobs of a kind."""
     kinds: dict[tuple[int, str], list[Provenance]] = {}
     for job, record in chain.items():
-        main = _main(ledger.jobs[job], near)
+        main = _main(ledger.outputs_by_job[job], near)
         kinds.setdefault((STAGE_ORDER.index(main.stage), JOB_NUMBERS.sub("*", main.path)), []).append(record)
     return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
 
@@ -88,7 +90,7 @@ def _chain(ledger: ProvenanceIndex, chain: Mapping[str, Provenance], near: str) 
 def _kind(ledger: ProvenanceIndex, place: str, records: Sequence[Provenance]) -> list[str]:
     codes = sorted({record.code[:ID_DIGITS] for record in records})
     jobs = f"{len(records)} job{'s' * (len(records) > 1)}"
-    outside = {(role, i) for r in records for role, i in r.inputs.items() if i not in ledger.sets}
+    outside = {(role, i) for r in records for role, i in r.inputs.items() if i not in ledger.jobs_by_input_id}
     sources = {_source(record) for record in records} - {""}
     roles = [f"{role}: {_outside(role)}" for role in sorted({role for role, _ in outside})]
     return [records[0].stage, jobs, f"code {', '.join(codes)}", place, "; ".join([*sorted(sources), *roles])]

@@ -46,10 +46,10 @@ def run(
     set: Annotated[tuple[str, ...], "keys of the encoders, as in flow.algorithm=dis rgb.precision=bf16"] = (),
     weights: Annotated[Path, "folder that holds results/weights, or will"] = Path(),
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     settings = _settings(config, dataset, set)
     chosen = settings.datasets[dataset]
@@ -58,14 +58,16 @@ def run(
     _known("--format", format, FEATURE_WRITERS)
     check_writable_dir("--out", out)
     paths = _listed(videos)
-    configure_torch(settings.math_threads)
+    configure_torch(settings.torch_threads)
     place = resolve_device(device)
-    readers = create_decoders(workers, watchdog, memory_gib)
+    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
     infos, failures = _probed(paths, chosen.grid, readers[0])
     for stream in names if infos else ():
-        spec = _spec(chosen.encoders, stream, chosen.grid, settings.math_threads)
-        networks = [_network(settings, name, weights) for name in spec.encoder.networks]
-        failures += _extract(spec, networks, infos, FEATURE_WRITERS[format](out, stream), readers, place, gpu_batch)
+        spec = _spec(chosen.encoders, stream, chosen.grid, settings.torch_threads)
+        networks = [_network(settings, name, weights) for name in spec.encoder.weights_names]
+        failures += _extract(
+            spec, networks, infos, FEATURE_WRITERS[format](out, stream), readers, place, gpu_batch_size
+        )
     for failure in failures:
         log_line(make_printable(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}"))
     log_line(f"{len(infos)} of {len(paths)} videos, {', '.join(names)}: {out}")
@@ -118,7 +120,7 @@ def _probed(paths: dict[str, Path], grid: SnippetGrid, decoder: Decoder) -> tupl
     for video_id, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
             _check_name(video_id)
-            facts = decoder.probe(path, grid)
+            facts = decoder.probe_video(path, grid)
         except Unreadable as failure:
             failures.append(Failure(video_id, "probe", failure.kind, str(failure)))
             continue
@@ -135,9 +137,9 @@ def _check_name(video_id: str) -> None:
         raise Unreadable("name", f"its name is longer than {MAX_ID_BYTES} bytes, and so would be that of its features")
 
 
-def _spec(encoders: Encoders, stream: str, grid: SnippetGrid, math_threads: int) -> ExtractSpec:
+def _spec(encoders: Encoders, stream: str, grid: SnippetGrid, torch_threads: int) -> ExtractSpec:
     others = {name: None for name in STREAMS if name != stream}
-    return ExtractSpec(replace(encoders, **others), grid, math_threads)
+    return ExtractSpec(replace(encoders, **others), grid, torch_threads)
 
 
 def _network(settings: Config, name: str, root: Path) -> WeightsFile:
@@ -159,18 +161,18 @@ def _extract(
     files: FeatureWriter,
     readers: Sequence[Decoder],
     device: str,
-    gpu_batch: int,
+    gpu_batch_size: int,
 ) -> list[Failure]:
     records = {info.video_id: _record(spec, networks, info) for info in infos}
-    missing = [info for info in infos if not files.holds(info.video_id, records[info.video_id])]
+    missing = [info for info in infos if not files.is_up_to_date(info.video_id, records[info.video_id])]
     if not missing:
         log_line(f"{spec.stream}: nothing to do")
         return []
-    encoder, network = build_encoder(spec, networks, device, gpu_batch)
+    encoder, network = build_encoder(spec, networks, device, gpu_batch_size)
     work = FeatureExtractor(spec.stream, spec.grid, encoder, network, Path(), readers)
-    for video in work.features(missing):
+    for video in work.extract(missing):
         files.write(video, encoder.dim, records[video.video_id])
-    log_line(f"{spec.stream}: the network waited {work.waited:.0%} of the time")
+    log_line(f"{spec.stream}: the network waited {work.idle_fraction:.0%} of the time")
     return work.failures
 
 

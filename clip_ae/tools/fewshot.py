@@ -41,16 +41,16 @@ from clip_ae.weights.network_file import WeightsFile, read_weights
 class TrainedAdapter:
     """What train_adapter taught, and how the features that it reads are made."""
 
-    file: WeightsFile
-    origin: FeatureLineage
+    weights: WeightsFile
+    lineage: FeatureLineage
 
     @property
     def streams(self) -> list[str]:
-        return sorted(self.file.about["joint"]["dims"])
+        return sorted(self.weights.metadata["joint"]["dims"])
 
     @property
     def grid(self) -> SnippetGrid:
-        return self.origin.encoder(self.streams[0])[0].grid
+        return self.lineage.read_encoder(self.streams[0])[0].grid
 
 
 def run(
@@ -58,30 +58,30 @@ def run(
     *,
     support: Annotated[Path, "folder of trimmed clips, a sub-folder a class, or annotations in ActivityNet's form"],
     videos: Annotated[Path, "folder of the videos to search"],
-    model: Annotated[Path, "results/{dataset}/post_pretrained/{post}"],
+    adapter: Annotated[Path, "results/{dataset}/adapters/{adapter}"],
     support_videos: Annotated[Path | None, "folder of the videos that the annotations speak of, if another"] = None,
     out: Annotated[Path | None, "detections.json to write (ActivityNet's form)"] = None,
     top: Annotated[int, "detections to show of every video, the best first"] = 3,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     if top < 1:
         raise UserError(f"--top {top}: expected at least 1")
     if out:
         check_output_path(out, [support])
-    taught = _model(model)
+    taught = _model(adapter)
     listing = source_folder.list_videos(videos)
     examples = read_support_examples(support, support_videos or videos)
-    configure_torch(spec.math_threads)
-    place, readers = resolve_device(device), create_decoders(workers, watchdog, memory_gib)
+    configure_torch(spec.torch_threads)
+    place, readers = resolve_device(device), create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
     ids = _ids({i: videos / path for i, path in listing.items()}, examples)
     # A file that is listed under two names is searched under both.
     paths = {i: path for path, i in ids.items()} | {i: videos / path for i, path in listing.items()}
     infos = _probed(paths, taught.grid, readers[0])
     streams = {
-        name: {v.video_id: v for v in extract_like(taught.origin, name, list(infos.values()), Path(), readers, place)}
+        name: {v.video_id: v for v in extract_like(taught.lineage, name, list(infos.values()), Path(), readers, place)}
         for name in taught.streams
     }
     covered = {i: rows for i, rows in few_shot.compute_coverage_masks(streams).items() if rows.any()}
@@ -90,7 +90,7 @@ def run(
         raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
     labels = sorted({example.label for example in examples})
     shown = list(_shown(examples, ids, infos, labels, streams, covered, taught.grid))
-    for name in (name for kind, name in enumerate(labels, start=1) if kind not in {span.kind for span in shown}):
+    for name in (name for kind, name in enumerate(labels, start=1) if kind not in {span.class_id for span in shown}):
         raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
     detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
     if out:
@@ -103,18 +103,22 @@ def run(
 
 
 def _record(spec: FewshotSpec, taught: TrainedAdapter, source: dict[str, str]) -> Provenance:
-    made = {f"features/{n}": make_extract_provenance(*taught.origin.encoder(n), source).id for n in taught.streams}
-    return make_provenance("fewshot", spec, {"model": taught.file.record.id, **source, **made}, ("numpy", "torch"))
+    made = {
+        f"features/{n}": make_extract_provenance(*taught.lineage.read_encoder(n), source).id for n in taught.streams
+    }
+    return make_provenance(
+        "fewshot", spec, {"adapter": taught.weights.provenance.id, **source, **made}, ("numpy", "torch")
+    )
 
 
 def _model(place: Path) -> TrainedAdapter:
     path = place if place.is_file() else place / "model.safetensors"
     if not path.is_file():
-        raise UserError(f"--model {place}: no model there; expected results/{{dataset}}/post_pretrained/{{post}}")
+        raise UserError(f"--adapter {place}: no model there; expected results/{{dataset}}/adapters/{{adapter}}")
     file = read_weights(path)
-    if "joint" not in file.about:
-        raise UserError(f"--model {place}: not a network of train_adapter; expected one of post_pretrained/")
-    return TrainedAdapter(file, FeatureLineage(path.resolve().parent.parent.parent, file.record.inputs))
+    if "joint" not in file.metadata:
+        raise UserError(f"--adapter {place}: not a network of train_adapter; expected one of adapters/")
+    return TrainedAdapter(file, FeatureLineage(path.resolve().parent.parent.parent, file.provenance.inputs))
 
 
 def _ids(searched: Mapping[str, Path], examples: Sequence[SupportExample]) -> dict[Path, str]:
@@ -130,7 +134,7 @@ def _probed(paths: Mapping[str, Path], grid: SnippetGrid, decoder: Decoder) -> d
     infos = {}
     for i, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
-            infos[i] = VideoInfo(i, str(path), **vars(decoder.probe(path, grid)))
+            infos[i] = VideoInfo(i, str(path), **vars(decoder.probe_video(path, grid)))
         except Unreadable as failure:
             log_line(f"{path}: {failure.kind}: {failure}")
             continue
@@ -155,16 +159,17 @@ def _shown(
     for example in (e for e in examples if ids[e.path.resolve()] in covered):
         video = videos[ids[example.path.resolve()]]
         seconds = infos[video.video_id].duration
-        if example.instance is None and seconds < grid.length:
-            length = f"{seconds:.2f} s are shorter than a snippet of {grid.length:.2f} s"
+        if example.instance is None and seconds < grid.snippet_s:
+            length = f"{seconds:.2f} s are shorter than a snippet of {grid.snippet_s:.2f} s"
             log_line(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
-        shown = example.instance or Instance(example.label, 0.0, video.end)
+        shown = example.instance or Instance(example.label, 0.0, video.covered_end)
         (span,) = spans.instances_to_spans(video, [shown], kinds)
-        if shown.start < video.end and has_decoded_snippet(span, covered):
+        if shown.start < video.covered_end and has_decoded_snippet(span, covered):
             yield span
         else:
             log_line(
-                f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, of {video.end:.2f} s"
+                f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, "
+                f"of {video.covered_end:.2f} s"
             )
 
 
@@ -180,9 +185,9 @@ def _searched(
 ) -> Iterator[Detection]:
     """Trimmed clips show no background: there it is what most of the searched videos are."""
     space = embedding_space.adapted_space(
-        restore_joint_space(taught.file, device), embedding_space.extracted_space(streams, device)
+        restore_joint_space(taught.weights, device), embedding_space.extracted_space(streams, device)
     )
-    seen = space.seen(streams, device)
+    seen = space.embed_streams(streams, device)
     around = mask_outside_examples(shown, covered)
     background = around if any(rows.any() for rows in around.values()) else searched
     at = build_prototypes(space, seen, shown, covered, background)

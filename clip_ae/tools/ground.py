@@ -32,37 +32,37 @@ def run(
     text: Annotated[str, "what is to be seen, as a person would say it"],
     *,
     model: Annotated[Path | None, "for a video: results/{dataset} whose networks read it"] = None,
-    view: Annotated[str, "the space to search in: clip, or an entry of post_pretraining"] = CLIP_SPACE,
+    space: Annotated[str, "the space to search in: clip, or an entry of feature_adapters"] = CLIP_SPACE,
     top: Annotated[int, "moments to show, the best first"] = 5,
     out: Annotated[Path | None, "JSON (ActivityNet's form) to write"] = None,
     cut: Annotated[Path | None, "folder to write the moments of a video to, an mp4 each"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    watchdog: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
+    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
 ) -> None:
     dataset = _dataset(where, model, cut)
     _check(where, text, top, out, cut)
-    index, place = _index(dataset, view), resolve_device(device)
-    origin = FeatureLineage(dataset.resolve(), index.record.inputs)
-    made, (clip, *_) = origin.encoder(CLIP_STREAM)
-    configure_torch(made.math_threads)
-    tower, joint = TextTower(clip, place), origin.joint
-    for remark in tower.remarks(text):
+    index, place = _index(dataset, space), resolve_device(device)
+    origin = FeatureLineage(dataset.resolve(), index.provenance.inputs)
+    made, (clip, *_) = origin.read_encoder(CLIP_STREAM)
+    configure_torch(made.torch_threads)
+    tower, joint = TextTower(clip, place), origin.joint_space_weights
+    for remark in tower.find_text_problems(text):
         log_line(remark)
-    (question,) = build_text_queries(tower.embed([text]), index, tower.scale, joint)
-    inputs = {"index": index.record.id, "weights": clip.record.id, "text": digest(text)}
+    (question,) = build_text_queries(tower.embed([text]), index, tower.logit_scale, joint)
+    inputs = {"index": index.provenance.id, "clip_weights": clip.provenance.id, "text": digest(text)}
     if where.is_dir():
-        found = MomentSearcher(index).everywhere(question, text, top)
-        _print_list(found, len(index.ids))
+        found = MomentSearcher(index).search_all(question, text, top)
+        _print_list(found, len(index.video_ids))
     else:
         inputs["video"] = source_folder.files_digest(where.parent, [where.name], with_mtime=False)
-        with Decoder(watchdog, memory_gib) as decoder:
+        with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
             info = probe_new_video(decoder, where, made.grid)
-            found = MomentSearcher(_of_video(index, origin, joint, info, decoder, place)).everywhere(
+            found = MomentSearcher(_of_video(index, origin, joint, info, decoder, place)).search_all(
                 question, text, top
             )
             if cut:
-                decoder.begin()
+                decoder.reset()
                 cut_clips(decoder, where, info.video_id, drop_overlapping(found), {}, cut)
         _print_timeline(info, text, found)
     if out:
@@ -95,17 +95,17 @@ def _check(where: Path, text: str, top: int, out: Path | None, cut: Path | None)
         check_writable_dir("--cut", cut)
 
 
-def _index(dataset: Path, view: str) -> SnippetIndex:
-    path = dataset / "index" / f"{view}.arrow"
+def _index(dataset: Path, space: str) -> SnippetIndex:
+    path = dataset / "index" / f"{space}.arrow"
     if path.is_file():
         return read_index(path)
     if not (dataset / "features" / CLIP_STREAM).is_dir():
         raise UserError(f"{dataset}: no results of a dataset with a clip stream, as results/{{dataset}} is; check it")
     known = ", ".join(sorted(other.stem for other in path.parent.glob("*.arrow"))) or "none yet"
-    target = f"results/{dataset.resolve().name}/index/{view}.arrow"
+    target = f"results/{dataset.resolve().name}/index/{space}.arrow"
     raise UserError(
-        f"--view {view}: not among the indices of {dataset} ({known}); if it is clip or an entry of post_pretraining, "
-        f"`snakemake --cores 2 {target}` makes it"
+        f"--space {space}: not among the indices of {dataset} ({known}); if it is clip or an entry of "
+        f"feature_adapters, `snakemake --cores 2 {target}` makes it"
     )
 
 
@@ -118,15 +118,15 @@ def _of_video(
     device: str,
 ) -> SnippetIndex:
     """One new video, as the dataset's own were read."""
-    names = parse_dataclass(IndexSpec, index.record.spec).streams
+    names = parse_dataclass(IndexSpec, index.provenance.spec).streams
     videos = {name: extract_like(origin, name, [info], Path(), [decoder], device) for name in names}
     if joint:
-        width = joint.about["joint"]["width"]
+        width = joint.metadata["joint"]["width"]
         points = {
             name: {v.video_id: normalize_adapter_output(v, width) for v in found} for name, found in videos.items()
         }
-        return build_index(average_streams(points), index.record)
-    return build_index(videos[CLIP_STREAM], index.record)
+        return build_index(average_streams(points), index.provenance)
+    return build_index(videos[CLIP_STREAM], index.provenance)
 
 
 def _print_timeline(info: VideoInfo, text: str, found: Sequence[Detection]) -> None:

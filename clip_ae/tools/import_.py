@@ -21,7 +21,7 @@ def run(
     *,
     out: Annotated[Path, "folder to write to: {stream}/*.parquet, videos.parquet, failures.parquet"],
     streams: Annotated[str, "streams, separated by commas (default: those that have a folder)"] = "",
-    origin: Annotated[str, "where the features come from; the shards' records say it"] = "",
+    features_description: Annotated[str, "where the features come from; the shards' records say it"] = "",
     annotations: Annotated[Path | None, "ActivityNet-form JSON, whose durations the lengths are held against"] = None,
     fps: Annotated[float, "frames a second of the features' grid"] = 25.0,
     frames: Annotated[int, "frames in a snippet"] = 16,
@@ -39,7 +39,7 @@ def run(
         failures=_place(failures, "probe"),
     )
     for name in names:
-        spec = ImportFeaturesSpec(name, grid, origin or None)
+        spec = ImportFeaturesSpec(name, grid, features_description or None)
         where = {"out": _place(out, name), "failures": _place(failures, name)}
         import_features.run(spec, features=features, probe=table, shard=SINGLE_SHARD, **where)
     catalog.run(

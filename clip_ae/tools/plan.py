@@ -39,19 +39,19 @@ class Job:
     wildcards: Mapping[str, str]
 
     @property
-    def part(self) -> list[str]:
+    def wildcard_parts(self) -> list[str]:
         return [self.wildcards[name] for name in ("stream", "run") if name in self.wildcards]
 
     @property
     def kind(self) -> str:
-        return " ".join([self.rule, *self.part])
+        return " ".join([self.rule, *self.wildcard_parts])
 
     @property
-    def times(self) -> list[Path]:
+    def benchmark_paths(self) -> list[Path]:
         """Snakemake's benchmark files of its kind: of other shards of a stream, other rounds and seeds of a run."""
         places = {"pretrain": "pretrained", "weights": "weights"}
         folder = Path("results", self.wildcards.get("dataset", places.get(self.rule, "")), "benchmarks")
-        return [*folder.glob(f"{self.rule}.tsv"), *folder.joinpath(self.rule, *self.part).rglob("*.tsv")]
+        return [*folder.glob(f"{self.rule}.tsv"), *folder.joinpath(self.rule, *self.wildcard_parts).rglob("*.tsv")]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Cost:
     jobs: int = 0
     seconds: float = 0.0
     bytes: float = 0.0
-    measured: int = 0
+    measured_jobs: int = 0
 
 
 def run(
@@ -75,16 +75,16 @@ def run(
     total: dict[str, Cost] = defaultdict(Cost)
     for job in found:
         cost = total[job.kind]
-        seconds, known = past.seconds(job), True
+        seconds, known = past.mean_seconds(job), True
         if seconds is None:
             seconds, known = estimate_seconds(config, job, videos), False
         cost.jobs += 1
         cost.seconds += seconds
         cost.bytes += estimate_bytes(config, job, videos)
-        cost.measured += known
+        cost.measured_jobs += known
     print("\n".join(_table(total)) if found else "nothing to do")
     if found:
-        _sum_up(total, config.math_threads, cores)
+        _sum_up(total, config.torch_threads, cores)
 
 
 def list_jobs(target: str) -> Iterator[Job]:
@@ -115,13 +115,14 @@ def read_durations(dataset: Dataset, name: str) -> dict[str, float]:
     table = Path(paths.VIDEOS.format(dataset=name))
     if table.is_file():
         return {row["video_id"]: row["duration"] for row in read_rows(table)}
-    if not dataset.videos:
+    if not dataset.videos_dir:
         return {}
     facts = read_annotation_facts(Path(dataset.annotations)) if dataset.annotations else {}
-    listed = source_folder.list_videos(Path(dataset.videos))
+    listed = source_folder.list_videos(Path(dataset.videos_dir))
     stated = {i: facts[i][1] if i in facts else None for i in listed}
     return {
-        i: stated[i] or (Path(dataset.videos) / path).stat().st_size / BYTES_PER_SECOND for i, path in listed.items()
+        i: stated[i] or (Path(dataset.videos_dir) / path).stat().st_size / BYTES_PER_SECOND
+        for i, path in listed.items()
     }
 
 
@@ -129,13 +130,13 @@ class PastJobs:
     """What jobs of the same kind took here."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[str, str], list[float]] = {}
+        self.seconds_by_kind: dict[tuple[str, str], list[float]] = {}
 
-    def seconds(self, job: Job) -> float | None:
+    def mean_seconds(self, job: Job) -> float | None:
         key = (job.kind, job.wildcards.get("dataset", ""))
-        if key not in self.known:
-            self.known[key] = [seconds for path in job.times for seconds in _seconds(path)]
-        times = self.known[key]
+        if key not in self.seconds_by_kind:
+            self.seconds_by_kind[key] = [seconds for path in job.benchmark_paths for seconds in _seconds(path)]
+        times = self.seconds_by_kind[key]
         return sum(times) / len(times) if times else None
 
 
@@ -153,7 +154,7 @@ def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str,
     if job.rule == "probe":
         return costs.STARTUP_SECONDS + costs.PROBE_SECONDS * _hours(job, videos)
     if job.rule in ("extract", "extract_tuned"):
-        snippets = _hours(job, videos) * HOUR / dataset.grid.step
+        snippets = _hours(job, videos) * HOUR / dataset.grid.stride_s
         return costs.STARTUP_SECONDS + snippets * costs.estimate_snippet_seconds(dataset, wildcards["stream"])
     if job.rule == "train":
         method = config.runs[wildcards["run"]].method
@@ -166,7 +167,7 @@ def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, f
     if job.rule not in ("extract", "extract_tuned", "import_features", "index"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
-    snippets = _hours(job, videos) * HOUR / dataset.grid.step
+    snippets = _hours(job, videos) * HOUR / dataset.grid.stride_s
     return snippets * costs.FEATURE_DIMS[job.wildcards.get("stream", "clip")] * costs.BYTES_PER_VALUE
 
 
@@ -189,7 +190,13 @@ def _table(total: Mapping[str, Cost]) -> list[str]:
 
 
 def _source(cost: Cost) -> str:
-    return "earlier jobs here" if cost.measured == cost.jobs else "measured rates" if not cost.measured else "both"
+    return (
+        "earlier jobs here"
+        if cost.measured_jobs == cost.jobs
+        else "measured rates"
+        if not cost.measured_jobs
+        else "both"
+    )
 
 
 def _sum_up(total: Mapping[str, Cost], threads: int, cores: int) -> None:

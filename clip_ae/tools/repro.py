@@ -24,7 +24,10 @@ def run(
 ) -> int:
     content = read_json_object(frozen)
     try:
-        outputs = {path: (known["sha256"], Provenance(**known["record"])) for path, known in content["outputs"].items()}
+        outputs = {
+            path: (entry["sha256"], Provenance.from_dict(entry["provenance"]))
+            for path, entry in content["outputs"].items()
+        }
         settings, made_on = content["provenance"]["spec"]["config"], dict(content["machine"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{frozen}: no frozen run; expected results/{{dataset}}_repro.json") from None

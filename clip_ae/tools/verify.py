@@ -38,7 +38,7 @@ def run(
     ledger = ProvenanceIndex(root)
     stale = 0
     for output in ledger.outputs:
-        reason = _reason(settings, output, ledger.sets.keys())
+        reason = _reason(settings, output, ledger.jobs_by_input_id.keys())
         if reason:
             stale += 1
             print(f"{output.path}: {reason}")
@@ -47,7 +47,7 @@ def run(
 
 
 def _reason(config: Config, output: OutputFile, known: Collection[str]) -> str | None:
-    stage, wildcards, record = output.stage, output.wildcards, output.record
+    stage, wildcards, record = output.stage, output.wildcards, output.provenance
     if record is None:
         return "holds no readable record of what made it"
     try:
@@ -57,7 +57,7 @@ def _reason(config: Config, output: OutputFile, known: Collection[str]) -> str |
     changed = _differing(record.spec, to_plain_data(spec))
     if changed:
         return f"spec changed: {', '.join(changed)}"
-    if config.track_code and record.code != digest_stage_code(record.stage, spec.modules):
+    if config.rerun_on_code_change and record.code != digest_stage_code(record.stage, spec.modules):
         return f"code of {record.stage} changed"
     gone = [
         role
@@ -71,14 +71,14 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
     """Digests of what no stage made: the annotation file and the shard's files in the dataset's folder."""
     data = config.datasets[wildcards["dataset"]] if "dataset" in wildcards else None
     try:
-        if data and role in ("annotations", "subsets"):
+        if data and role in ("annotations", "annotation_facts"):
             return {_annotated(data, role, wildcards)}
-        if data and role == "clips/annotations":
-            clips = config.post_pretraining[wildcards["post"]].clips or ""
+        if data and role == "trimmed_annotations":
+            clips = config.feature_adapters[wildcards["adapter"]].trimmed_dataset or ""
             return {_annotated(config.datasets[clips], "annotations", {"dataset": clips})}
-        if data and role == "told":
+        if data and role == "supervision_labels":
             return {_told(config, data, wildcards)}
-        if data and role == "files":
+        if data and role == "source_files":
             return {_files(data, wildcards)}
         if data and data.vocabulary and role == "vocabulary":
             return {vocabulary_digest(read_vocabulary(Path(data.vocabulary)))}
@@ -91,10 +91,10 @@ def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
 
 
 def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
-    path = Path(data.annotations or data.examples or paths.WORLD_ANNOTATIONS.format(**wildcards))
+    path = Path(data.annotations or data.partial_annotations or paths.WORLD_ANNOTATIONS.format(**wildcards))
     if role == "annotations":
         return annotations_digest(path)
-    return digest(to_canonical_json(read_annotation_facts(path) if data.annotated else {}))
+    return digest(to_canonical_json(read_annotation_facts(path) if data.is_annotated else {}))
 
 
 def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
@@ -105,12 +105,12 @@ def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
 
 def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:
     shard = parse_shard_name(wildcards["shard"])
-    if data.features or data.simulate:
-        source = Path(data.features or paths.WORLD_FEATURES_DIR.format(**wildcards))
+    if data.features_dir or data.simulate:
+        source = Path(data.features_dir or paths.WORLD_FEATURES_DIR.format(**wildcards))
         return source_folder.files_digest(
-            source, source_folder.list_feature_files(source, data.stream_names).files_of(*shard), with_mtime=False
+            source, source_folder.list_feature_files(source, data.stream_names).files_of_shard(*shard), with_mtime=False
         )
-    source = Path(data.videos or paths.WORLD_VIDEOS_DIR.format(**wildcards))
+    source = Path(data.videos_dir or paths.WORLD_VIDEOS_DIR.format(**wildcards))
     return source_folder.files_digest(
         source, source_folder.select_shard(source_folder.list_videos(source), *shard).values(), with_mtime=False
     )

@@ -29,12 +29,12 @@ def download(key: str, weights: Weights, path: Path) -> None:
 
 
 def make_download_error(
-    key: str, weights: Weights, what: str, reason: object, instead: str = "get the file"
+    key: str, weights: Weights, target: str, reason: object, advice: str = "get the file"
 ) -> UserError:
     """Where the file is, how large, and what to do when this machine cannot reach it."""
     size = f" ({weights.size_mb} MB)" if weights.size_mb else ""
     # Libraries go on to guess and to advise.
     first = str(reason).partition("\n")[0].partition(". ")[0]
     return UserError(
-        f"{key}: cannot download {what}{size}: {first}; {instead} by other means and set {key}.source to its path"
+        f"{key}: cannot download {target}{size}: {first}; {advice} by other means and set {key}.source to its path"
     )

@@ -22,16 +22,17 @@ def check_integrity(key: str, path: Path, integrity: str | None) -> None:
         raise make_mismatch_error(key, form, found, stated)
 
 
-def make_mismatch_error(key: str, form: str, found: str, stated: str) -> RefusedInput:
+def make_mismatch_error(key: str, digest_type: str, actual: str, expected: str) -> RefusedInput:
     return RefusedInput(
-        f"{key}: the file has {form} {found}, the config states {stated}; get the right file or correct integrity"
+        f"{key}: the file has {digest_type} {actual}, the config states {expected}; "
+        "get the right file or correct integrity"
     )
 
 
-def file_digest(path: Path, form: str = "sha256") -> str:
+def file_digest(path: Path, digest_type: str = "sha256") -> str:
     """sha256 of the content, or the id under which git stores it."""
-    total = hashlib.sha1(usedforsecurity=False) if form == "git-blob" else hashlib.sha256()
-    if form == "git-blob":
+    total = hashlib.sha1(usedforsecurity=False) if digest_type == "git-blob" else hashlib.sha256()
+    if digest_type == "git-blob":
         total.update(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):

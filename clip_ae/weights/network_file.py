@@ -26,12 +26,12 @@ Tensors = dict[str, NDArray[Any]]
 class WeightsFile(NetworkWeights):
     """A network and what made it."""
 
-    record: Provenance
+    provenance: Provenance
 
 
-def weights_digest(tensors: Mapping[str, NDArray[Any]], record: Provenance, about: Mapping[str, Any]) -> str:
+def weights_digest(tensors: Mapping[str, NDArray[Any]], provenance: Provenance, metadata: Mapping[str, Any]) -> str:
     """sha256 over the record, what is known of the weights, and every tensor's name, type, shape and bytes."""
-    stated = {"record": record, "about": {k: v for k, v in about.items() if k != "sha256"}}
+    stated = {"provenance": provenance, "about": {k: v for k, v in metadata.items() if k != "sha256"}}
     total = hashlib.sha256(to_canonical_json(stated).encode())
     for name in sorted(tensors):
         tensor = np.asarray(tensors[name], order="C")
@@ -40,12 +40,12 @@ def weights_digest(tensors: Mapping[str, NDArray[Any]], record: Provenance, abou
     return total.hexdigest()
 
 
-def save_weights(path: Path, tensors: Tensors, record: Provenance, about: dict[str, Any]) -> None:
+def save_weights(path: Path, tensors: Tensors, provenance: Provenance, about: dict[str, Any]) -> None:
     from safetensors.numpy import save_file
 
-    about = {**about, "sha256": weights_digest(tensors, record, about)}
+    about = {**about, "sha256": weights_digest(tensors, provenance, about)}
     # One metadata key: the order of several is random in safetensors, and the bytes must not be.
-    metadata = {"record": to_canonical_json({"record": json.loads(record.to_json()), "about": about})}
+    metadata = {"provenance": to_canonical_json({"provenance": json.loads(provenance.to_json()), "about": about})}
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         save_file(contiguous, temporary, metadata)
@@ -82,8 +82,10 @@ def _header(path: Path) -> tuple[Provenance, dict[str, Any]]:
             size = int.from_bytes(file.read(8), "little")
             if size > 100_000_000:
                 raise ValueError("header too large")
-            header = json.loads(json.loads(file.read(size))["__metadata__"]["record"])
-        return Provenance(**header["record"]), dict(header["about"])
+            stored = json.loads(file.read(size))["__metadata__"]
+        # Format 1 called the key `record`.
+        header = json.loads(stored.get("provenance", stored.get("record", "{}")))
+        return Provenance.from_dict(header.get("provenance", header.get("record"))), dict(header["about"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights file") from None
     except (ValueError, KeyError, TypeError) as error:

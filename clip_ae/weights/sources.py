@@ -13,7 +13,7 @@ from clip_ae.weights.integrity import DIGEST_PATTERNS, check_integrity
 
 
 @contextlib.contextmanager
-def fetch_weights(key: str, weights: Weights, beside: Path) -> Iterator[Path]:
+def fetch_weights(key: str, weights: Weights, download_dir: Path) -> Iterator[Path]:
     """A local file of the stated integrity; `key` names the config entry in errors. A download lives for the block."""
     if not _is_remote(weights.source):
         path = Path(weights.source).expanduser()
@@ -26,8 +26,8 @@ def fetch_weights(key: str, weights: Weights, beside: Path) -> Iterator[Path]:
         raise UserError(
             f"{key}.integrity: missing; a download needs one of {', '.join(DIGEST_PATTERNS)}, as in sha256:HEX"
         )
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=beside) as folder:
+    download_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=download_dir) as folder:
         yield _fetch(key, weights, Path(folder))
 
 

@@ -28,35 +28,35 @@ class Checkpoint:
     """Where to save to, and what was found there."""
 
     path: Path | None
-    record: Provenance
+    provenance: Provenance
     step: int = 0
     # Of the log, as text: the order of their keys must not change on the way.
-    lines: list[str] = field(default_factory=list)
+    log_lines: list[str] = field(default_factory=list)
     state: Tensors = field(default_factory=dict)
-    pause: float = CHECKPOINT_INTERVAL_S
-    saved: float = field(default_factory=time.monotonic)
+    interval_s: float = CHECKPOINT_INTERVAL_S
+    last_saved: float = field(default_factory=time.monotonic)
 
-    def due(self) -> bool:
-        return self.path is not None and time.monotonic() - self.saved >= self.pause
+    def is_due(self) -> bool:
+        return self.path is not None and time.monotonic() - self.last_saved >= self.interval_s
 
-    def save(self, step: int, state: Tensors, lines: list[str]) -> None:
+    def save(self, step: int, state: Tensors, log_lines: list[str]) -> None:
         assert self.path is not None
-        save_weights(self.path, state, self.record, {"step": step, "lines": lines})
-        self.saved = time.monotonic()
+        save_weights(self.path, state, self.provenance, {"step": step, "lines": log_lines})
+        self.last_saved = time.monotonic()
 
 
 @contextlib.contextmanager
 def open_checkpoint(
-    beside: Path, record: Provenance, device: str, pause: float = CHECKPOINT_INTERVAL_S
+    output_path: Path, provenance: Provenance, device: str, interval_s: float = CHECKPOINT_INTERVAL_S
 ) -> Iterator[Checkpoint]:
     """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
-    key = digest(f"{record.id} {device}")[:16]
-    with report_disk_errors(beside), _lock_file(beside) as lock:
-        if not _held(lock, beside, key):
-            yield Checkpoint(None, record, pause=pause)
+    key = digest(f"{provenance.id} {device}")[:16]
+    with report_disk_errors(output_path), _lock_file(output_path) as lock:
+        if not _held(lock, output_path, key):
+            yield Checkpoint(None, provenance, interval_s=interval_s)
             return
-        yield _found(beside.with_name(f".{beside.stem}.{key}.checkpoint"), record, pause)
-        for old in beside.parent.glob(f".{beside.stem}.*.checkpoint"):
+        yield _found(output_path.with_name(f".{output_path.stem}.{key}.checkpoint"), provenance, interval_s)
+        for old in output_path.parent.glob(f".{output_path.stem}.*.checkpoint"):
             old.unlink(missing_ok=True)
         Path(lock.name).unlink(missing_ok=True)
 
@@ -88,9 +88,9 @@ def _held(lock: TextIO, beside: Path, key: str) -> bool:
 
 def _found(path: Path, record: Provenance, pause: float) -> Checkpoint:
     if not path.is_file():
-        return Checkpoint(path, record, pause=pause)
+        return Checkpoint(path, record, interval_s=pause)
     file = read_weights(path)
-    if file.record.id != record.id:
+    if file.provenance.id != record.id:
         raise RefusedInput(f"{path}: a checkpoint of another config or code; delete it to train from the start")
-    log_line(f"going on at step {file.about['step']}")
-    return Checkpoint(path, record, file.about["step"], file.about["lines"], dict(file.tensors), pause)
+    log_line(f"going on at step {file.metadata['step']}")
+    return Checkpoint(path, record, file.metadata["step"], file.metadata["lines"], dict(file.tensors), pause)

@@ -1,46 +1,140 @@
-"""config.yaml as plain data. YAML keeps the last of two equal keys silently; here that is an error."""
+"""Read the config: configs/*.yaml, then config.yaml, then a user's own files, later keys over earlier ones.
 
+Keys are merged one by one, as Snakemake merges a `--configfile`. Every key remembers its file and line for errors.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from clip_ae.core.errors import UserError
 
+# Dotted path of a key -> "file:line".
+Origins = dict[str, str]
+# More and deeper than any real config: aliases can make a few lines endlessly deep.
+MAX_KEYS = 20_000
+MAX_DEPTH = 8
 
-def read_config_file(path: Path) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """One YAML file: its data, and where each key is."""
+
+    path: Path
+    data: dict[str, Any]
+    origins: Origins
+
+
+@dataclass
+class MergedConfig:
+    """Several config files as one."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    origins: Origins = field(default_factory=dict)
+
+    def locate(self, key: str) -> str:
+        """'file:line' of a dotted key, or of its nearest parent that a file sets; '' where no file has it."""
+        # An error may name an item of a list: `runs[2]`.
+        parts = key.partition("[")[0].split(".")
+        paths = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        return next((self.origins[path] for path in paths if path in self.origins), "")
+
+
+def read_config(root: Path, own_files: Iterable[Path] = (), values: Mapping[str, Any] | None = None) -> MergedConfig:
+    """The whole config: `root`/configs/*.yaml, `root`/config.yaml, own files in order, then `--config` values."""
+    merged = MergedConfig()
+    defaults = [parse_config_file(path) for path in sorted((root / "configs").glob("*.yaml"))]
+    _refuse_conflicts(defaults)
+    own = [path for path in [root / "config.yaml", *own_files] if path.exists()]
+    for file in [*defaults, *map(parse_config_file, own)]:
+        merge_keys(merged.data, file.data)
+        merged.origins.update(file.origins)
+    merge_keys(merged.data, values or {})
+    return merged
+
+
+def merge_keys(base: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Put changes into base key by key; lists and scalars are replaced whole."""
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            present = base.get(name)
+            base[name] = dict(present) if isinstance(present, Mapping) else {}
+            merge_keys(base[name], value)
+        else:
+            base[name] = value
+
+
+def _refuse_conflicts(files: Iterable[ConfigFile]) -> None:
+    """Two files of configs/ that set the same key would depend on the order of their names."""
+    seen: Origins = {}
+    for file in files:
+        for path, origin in file.origins.items():
+            if path in seen and not isinstance(_value_at(file.data, path), dict):
+                raise UserError(f"{origin}: '{path}' is also set in {seen[path]}; remove one")
+        seen.update(file.origins)
+
+
+def _value_at(data: Any, path: str) -> Any:
+    for name in path.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def parse_config_file(path: Path) -> ConfigFile:
+    """One YAML file. A key given twice is an error here; plain YAML keeps the last one silently."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Refuses a key that stands twice."""
+        """Refuses a repeated key."""
 
-    def mapping(loader: Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(loader: Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         loader.flatten_mapping(node)
-        seen: dict[Any, Any] = {}
+        mapping: dict[Any, Any] = {}
         for key, value in node.value:
             name = loader.construct_object(key, deep=True)
-            if name in seen:
-                raise UserError(f"{path}:{key.start_mark.line + 1}: '{name}' stands twice; remove one")
-            seen[name] = loader.construct_object(value, deep=True)
-        return seen
+            if name in mapping:
+                raise UserError(f"{path}:{key.start_mark.line + 1}: '{name}' is given twice; remove one")
+            mapping[name] = loader.construct_object(value, deep=True)
+        return mapping
 
-    def whole(loader: Loader, node: yaml.ScalarNode) -> int:
+    def construct_int(loader: Loader, node: yaml.ScalarNode) -> int:
         value: int = loader.construct_yaml_int(node)
-        # Hexadecimals may be longer than Python is ready to write in decimals.
+        # A long hexadecimal number may have more decimal digits than Python converts: that is a ValueError.
         str(value)
         return value
 
-    Loader.add_constructor("tag:yaml.org,2002:int", whole)
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct_mapping)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load(text, Loader)
+        origins = dict(islice(_key_origins(yaml.compose(text, yaml.SafeLoader), str(path)), MAX_KEYS))
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        # The latter come from its constructors, of dates that are none, lists as keys and the like.
+        # All but the first come from YAML's own constructors: impossible dates, lists as keys and the like.
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: not YAML ({getattr(error, 'problem', error)})") from None
     if not isinstance(data, dict):
-        raise UserError(f"{path}: expected keys and values at the top")
-    return data
+        raise UserError(f"{path}: expected keys and values at the top level")
+    return ConfigFile(path, data, origins)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The data of one YAML file."""
+    return parse_config_file(path).data
+
+
+def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """(dotted key, file:line) of every key of a YAML node; lazily, as aliases can make millions of a few lines."""
+    if getattr(node, "id", "") != "mapping" or len(parents) > MAX_DEPTH:
+        return
+    for key, value in node.value:
+        path = (*parents, str(key.value))
+        yield ".".join(path), f"{file}:{key.start_mark.line + 1}"
+        yield from _key_origins(value, file, path)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from clip_ae.core.config.schema import Dataset, Training
+from clip_ae.core.config.schema import Dataset
+from clip_ae.core.config.training import Training
 
 # I3D, seconds a snippet (`python -m benchmarks.features`).
 I3D_SECONDS = {"fp32": 0.374, "bf16": 0.166}
@@ -15,7 +16,7 @@ VGGISH_SECONDS = 0.008
 PROBE_SECONDS = 1.5
 # A training step at T = 750, 16 videos, d = 1024 (`python -m benchmarks.step`).
 STEP_SECONDS = {"stpn": 0.47, "ugct": 4.4, "clip_ae": 64.0}
-PAPER_TRAINING = Training(snippets=750, batch=16, width=1024)
+PAPER_TRAINING = Training(snippets=750, batch_size=16, width=1024)
 # Starting Python and libraries, and writing.
 STARTUP_SECONDS = 5.0
 # Length of a feature, and bytes of a number of it.
@@ -35,5 +36,5 @@ def estimate_snippet_seconds(dataset: Dataset, stream: str) -> float:
 
 def estimate_step_seconds(method: str, training: Training) -> float:
     """Scaled by what a step multiplies: layers of d x d, attention of T x T. What was not measured counts as UGCT."""
-    own, paper = (t.batch * t.snippets * t.width * (t.width + t.snippets) for t in (training, PAPER_TRAINING))
+    own, paper = (t.batch_size * t.snippets * t.width * (t.width + t.snippets) for t in (training, PAPER_TRAINING))
     return STEP_SECONDS.get(method, STEP_SECONDS["ugct"]) * own / paper

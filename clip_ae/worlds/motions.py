@@ -12,10 +12,10 @@ class Pose:
     x: float = 0.0
     y: float = 0.0
     angle: float = 0.0
-    width: float = 1.0
-    height: float = 1.0
+    scale_x: float = 1.0
+    scale_y: float = 1.0
     shear: float = 0.0
-    light: float = 1.0
+    brightness: float = 1.0
 
 
 def _triangle(phase: float) -> float:
@@ -27,7 +27,7 @@ def _bouncing(phase: float) -> Pose:
     """Begins at the top of its flight."""
     height = abs(cos(pi * phase))
     squash = 0.3 * max(0.0, 1 - 4 * height)
-    return Pose(y=0.9 - 1.8 * height, width=1 + squash, height=1 - squash)
+    return Pose(y=0.9 - 1.8 * height, scale_x=1 + squash, scale_y=1 - squash)
 
 
 def _swinging(phase: float) -> Pose:
@@ -38,12 +38,12 @@ def _swinging(phase: float) -> Pose:
 
 def _stretching(phase: float) -> Pose:
     width = 1 + 0.45 * sin(2 * pi * phase)
-    return Pose(width=width, height=2 - width)
+    return Pose(scale_x=width, scale_y=2 - width)
 
 
 def _pulsating(phase: float) -> Pose:
     size = 1 + 0.4 * sin(2 * pi * phase)
-    return Pose(width=size, height=size)
+    return Pose(scale_x=size, scale_y=size)
 
 
 # Phase is in cycles: a motion repeats after 1.
@@ -55,12 +55,12 @@ MOTIONS: dict[str, Callable[[float], Pose]] = {
     "pulsating": _pulsating,
     "zigzagging": lambda p: Pose(x=_triangle(p), y=0.6 * _triangle(3 * p)),
     "orbiting": lambda p: Pose(x=sin(2 * pi * p), y=-cos(2 * pi * p)),
-    "flickering": lambda p: Pose(light=0.65 + 0.35 * cos(6 * pi * p)),
+    "flickering": lambda p: Pose(brightness=0.65 + 0.35 * cos(6 * pi * p)),
     "wobbling": lambda p: Pose(shear=0.8 * sin(2 * pi * p)),
     "swinging": _swinging,
     "stretching": _stretching,
     "looping": lambda p: Pose(x=1.1 * sin(2 * pi * p), y=0.7 * sin(4 * pi * p)),
-    "flipping": lambda p: Pose(width=cos(2 * pi * p)),
+    "flipping": lambda p: Pose(scale_x=cos(2 * pi * p)),
     "shivering": lambda p: Pose(x=0.3 * sin(8 * pi * p), y=0.3 * sin(10 * pi * p)),
 }
 
@@ -68,5 +68,5 @@ MOTIONS: dict[str, Callable[[float], Pose]] = {
 GENERIC_MOTIONS: dict[str, Callable[[float], Pose]] = {
     "still": lambda u: Pose(),
     "drifting": lambda u: Pose(x=u),
-    "approaching": lambda u: Pose(width=1 - 0.5 * abs(u), height=1 - 0.5 * abs(u)),
+    "approaching": lambda u: Pose(scale_x=1 - 0.5 * abs(u), scale_y=1 - 0.5 * abs(u)),
 }

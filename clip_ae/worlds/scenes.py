@@ -26,7 +26,7 @@ class ActionCore:
     stop: float
     cycles: int
 
-    def pose(self, time: float) -> Pose:
+    def pose_at(self, time: float) -> Pose:
         return MOTIONS[self.motion](self.cycles * (time - self.start) / (self.stop - self.start))
 
 
@@ -37,32 +37,32 @@ class Actor:
     It comes and goes by a generic motion along its heading; between, if it has a core, it acts.
     """
 
-    look: Appearance
+    appearance: Appearance
     start: float
     stop: float
-    place: tuple[float, float]
+    position: tuple[float, float]
     radius: float
-    manner: str
+    generic_motion: str
     heading: float = 0.0
-    travel: float = 0.0
-    reach: float = 0.0
+    travel_distance: float = 0.0
+    motion_amplitude: float = 0.0
     core: ActionCore | None = None
 
-    def visible(self, time: float) -> bool:
+    def is_visible(self, time: float) -> bool:
         return self.start <= time < self.stop
 
-    def pose(self, time: float) -> Pose:
+    def pose_at(self, time: float) -> Pose:
         """The pose at a time, x and y in pixels of the scene: its act on top of its coming and going."""
-        act = self.core.pose(min(max(time, self.core.start), self.core.stop)) if self.core else Pose()
-        way = GENERIC_MOTIONS[self.manner](self._progress(time))
+        act = self.core.pose_at(min(max(time, self.core.start), self.core.stop)) if self.core else Pose()
+        way = GENERIC_MOTIONS[self.generic_motion](self._progress(time))
         return Pose(
-            x=self.place[0] + self.reach * act.x + self.travel * way.x * cos(self.heading),
-            y=self.place[1] + self.reach * act.y + self.travel * way.x * sin(self.heading),
+            x=self.position[0] + self.motion_amplitude * act.x + self.travel_distance * way.x * cos(self.heading),
+            y=self.position[1] + self.motion_amplitude * act.y + self.travel_distance * way.x * sin(self.heading),
             angle=act.angle,
-            width=act.width * way.width,
-            height=act.height * way.height,
+            scale_x=act.scale_x * way.scale_x,
+            scale_y=act.scale_y * way.scale_y,
             shear=act.shear,
-            light=act.light,
+            brightness=act.brightness,
         )
 
     def _progress(self, time: float) -> float:
@@ -83,8 +83,8 @@ class Scene:
     seed: tuple[int, ...]
     backdrop: tuple[Colour, Colour]
     actors: tuple[Actor, ...]
-    shake: float = 0.0
-    noise: int = 4
+    camera_shake: float = 0.0
+    noise_level: int = 4
 
 
 def render_scene(scene: Scene, times: Iterable[float]) -> Iterator[Image]:
@@ -95,16 +95,20 @@ def render_scene(scene: Scene, times: Iterable[float]) -> Iterator[Image]:
     canvas = _canvas(scene.backdrop, rng)
     sway = rng.uniform(0, 2 * np.pi, 4)
     grain = rng.integers(
-        -scene.noise, scene.noise, (FRAME_HEIGHT + NOISE_MARGIN, FRAME_WIDTH + NOISE_MARGIN, 3), np.int8, endpoint=True
+        -scene.noise_level,
+        scene.noise_level,
+        (FRAME_HEIGHT + NOISE_MARGIN, FRAME_WIDTH + NOISE_MARGIN, 3),
+        np.int8,
+        endpoint=True,
     )
-    sprites = [draw_sprite(actor.look, _side(actor.radius)) for actor in scene.actors]
+    sprites = [draw_sprite(actor.appearance, _side(actor.radius)) for actor in scene.actors]
     for time in times:
-        dx, dy = _camera(scene.shake, sway, time)
+        dx, dy = _camera(scene.camera_shake, sway, time)
         centre = (CAMERA_MARGIN + (FRAME_WIDTH - 1) / 2 - dx, CAMERA_MARGIN + (FRAME_HEIGHT - 1) / 2 - dy)
         frame = cv2.getRectSubPix(canvas, (FRAME_WIDTH, FRAME_HEIGHT), centre)
         for actor, picture in zip(scene.actors, sprites, strict=True):
-            if actor.visible(time):
-                _paint(frame, picture, actor.pose(time), actor.radius, (dx, dy))
+            if actor.is_visible(time):
+                _paint(frame, picture, actor.pose_at(time), actor.radius, (dx, dy))
         row, column = rng.integers(NOISE_MARGIN, size=2)
         yield cv2.add(frame, grain[row : row + FRAME_HEIGHT, column : column + FRAME_WIDTH], dtype=cv2.CV_8U)
 
@@ -140,7 +144,7 @@ def _paint(frame: Image, picture: Image, pose: Pose, radius: float, shift: tuple
     import cv2
 
     x, y = pose.x + shift[0], pose.y + shift[1]
-    half = radius * (max(abs(pose.width), abs(pose.height)) * (1 + abs(pose.shear)) * 1.5) + 2
+    half = radius * (max(abs(pose.scale_x), abs(pose.scale_y)) * (1 + abs(pose.shear)) * 1.5) + 2
     left, right = max(0, int(x - half)), min(FRAME_WIDTH, int(x + half) + 2)
     top, bottom = max(0, int(y - half)), min(FRAME_HEIGHT, int(y + half) + 2)
     if left >= right or top >= bottom:
@@ -148,7 +152,7 @@ def _paint(frame: Image, picture: Image, pose: Pose, radius: float, shift: tuple
     matrix = _matrix(pose, 2 * SPRITE_MARGIN * radius, len(picture), x - left, y - top)
     patch = cv2.warpAffine(picture, matrix, (right - left, bottom - top))
     *paint, alpha = cv2.split(patch)
-    paint = cv2.merge(paint) if pose.light == 1 else cv2.convertScaleAbs(cv2.merge(paint), alpha=pose.light)
+    paint = cv2.merge(paint) if pose.brightness == 1 else cv2.convertScaleAbs(cv2.merge(paint), alpha=pose.brightness)
     box = frame[top:bottom, left:right]
     behind = cv2.multiply(box, cv2.cvtColor(255 - alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
     cv2.add(behind, paint, dst=box)
@@ -163,6 +167,6 @@ def _matrix(pose: Pose, size: float, side: int, x: float, y: float) -> NDArray[n
     """From a sprite's pixels to those of a box: shaped, then turned, then with its middle at x, y."""
     scale, middle = size / side, (side - 1) / 2
     c, s = scale * cos(pose.angle), scale * sin(pose.angle)
-    xx, xy = c * pose.width, c * pose.shear - s * pose.height
-    yx, yy = s * pose.width, s * pose.shear + c * pose.height
+    xx, xy = c * pose.scale_x, c * pose.shear - s * pose.scale_y
+    yx, yy = s * pose.scale_x, s * pose.shear + c * pose.scale_y
     return np.array([[xx, xy, x - (xx + xy) * middle], [yx, yy, y - (yx + yy) * middle]])

@@ -43,8 +43,8 @@ FEATURE_STATISTICS: dict[StreamName, FeatureStatistics] = {
 class StreamSpace:
     """How a stream sees: looks [classes, latent] of actions and usual scenes, the way to features [latent, dim]."""
 
-    actions: Floats
-    scenes: Floats
+    action_prototypes: Floats
+    scene_prototypes: Floats
     isometry: Floats
     offset: Floats
 
@@ -53,41 +53,41 @@ class StreamSpace:
 class SnippetTimes:
     """The snippets of a video, by their starts in seconds."""
 
-    times: Floats
+    starts: Floats
     grid: SnippetGrid
 
-    def overlap(self, start: Floats, stop: Floats, border: float = 0.0) -> Floats:
+    def compute_overlap(self, start: Floats, stop: Floats, border: float = 0.0) -> Floats:
         """[snippets, events]: share of each snippet, widened by a border, that lies within each event."""
-        low, high = self.times[:, None] - border, self.times[:, None] + self.grid.length + border
+        low, high = self.starts[:, None] - border, self.starts[:, None] + self.grid.snippet_s + border
         inside: Floats = np.minimum(high, stop) - np.maximum(low, start)
-        return np.clip(inside, 0, None) / (self.grid.length + 2 * border)
+        return np.clip(inside, 0, None) / (self.grid.snippet_s + 2 * border)
 
 
 def generate_features(
     world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, grid: SnippetGrid
 ) -> VideoFeatures:
     """One video's rows of one stream."""
-    times = np.array([grid.start(k) for k in range(grid.snippets(video.seconds))])
-    coverage = np.clip((video.seconds - times) / grid.length, 0, 1)
+    times = np.array([grid.start(k) for k in range(grid.count_snippets(video.duration))])
+    coverage = np.clip((video.duration - times) / grid.snippet_s, 0, 1)
     feature = _sense(_view(world, stream), stream, _latent(world, stream, video, SnippetTimes(times, grid)))
     if stream == "audio" and video.mute:
         coverage, feature = np.zeros_like(coverage), np.zeros_like(feature)
     return VideoFeatures(
-        video.video_id, times, times + grid.length, coverage.astype(np.float32), feature.astype(np.float16)
+        video.video_id, times, times + grid.snippet_s, coverage.astype(np.float32), feature.astype(np.float16)
     )
 
 
 def generate_text_embeddings(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
     """What a text tower would make of the class names: where clip's features of the class point, roughly."""
     view, rng = _view(world, "clip"), make_rng(world, "texts")
-    meant = view.actions + world.text_noise * _directions(rng, world.classes)
+    meant = view.action_prototypes + world.text_noise * _directions(rng, world.classes)
     embeddings = _unit(meant @ view.isometry).astype(np.float32)
     return {class_name(kind): embedding for kind, embedding in enumerate(embeddings)}
 
 
-def shrink_extent(start: Floats, stop: Floats, share: float, place: Floats) -> tuple[Floats, Floats]:
+def shrink_extent(start: Floats, stop: Floats, share: float, position: Floats) -> tuple[Floats, Floats]:
     """A share of each extent: at the same place a larger share contains a smaller one."""
-    begin = start + place * (1 - share) * (stop - start)
+    begin = start + position * (1 - share) * (stop - start)
     return begin, begin + share * (stop - start)
 
 
@@ -99,8 +99,8 @@ def _view(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
     orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT_DIM)))[0].T
     optics = FEATURE_STATISTICS[stream]
     return StreamSpace(
-        actions=_related(world, confusion, rng),
-        scenes=_related(world, world.scene_confusion, rng),
+        action_prototypes=_related(world, confusion, rng),
+        scene_prototypes=_related(world, world.scene_confusion, rng),
         isometry=optics.scale * math.sqrt(dim / LATENT_DIM) * orthonormal,
         offset=optics.scale * rng.normal(optics.mean, optics.sd, dim),
     )
@@ -119,8 +119,10 @@ def _latent(world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, ro
     rng = make_rng(world, stream, video.subset, video.index)
     own_scene, style = _directions(rng, 2)
     drift = world.drift * _drift(world, rows, rng)
-    noise = world.noise * _directions(rng, len(rows.times))
-    total: Floats = world.nuisance * (_scene(world, stream, own_scene, view.scenes[video.main]) + drift + noise)
+    noise = world.noise * _directions(rng, len(rows.starts))
+    total: Floats = world.nuisance * (
+        _scene(world, stream, own_scene, view.scene_prototypes[video.main_class]) + drift + noise
+    )
     for events, strength in _events(world, stream, video):
         looks = _looks(world, view, events, style, rng)
         total = total + strength * _responses(world, stream, events, rows, rng) @ looks
@@ -142,7 +144,7 @@ def _looks(
     world: SimulatedWorld, view: StreamSpace, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
 ) -> Floats:
     """[events, latent]: the look of the event's classes, the video's style and the event's own."""
-    kinds = _unit(np.stack([view.actions[list(e.kinds)].mean(axis=0) for e in events]))
+    kinds = _unit(np.stack([view.action_prototypes[list(e.class_indices)].mean(axis=0) for e in events]))
     return kinds + world.variation * math.sqrt(0.5) * (style + _directions(rng, len(events)))
 
 
@@ -150,14 +152,14 @@ def _responses(
     world: SimulatedWorld, stream: StreamName, events: tuple[Event, ...], rows: SnippetTimes, rng: np.random.Generator
 ) -> Floats:
     """[snippets, events]: how much of each event a snippet sees or hears."""
-    start, stop, place = np.array([(e.start, e.stop, e.place) for e in events]).T
+    start, stop, place = np.array([(e.start, e.stop, e.core_position) for e in events]).T
     if stream == "audio":
-        return rows.overlap(start, stop, AUDIO_PADDING_S)
+        return rows.compute_overlap(start, stop, AUDIO_PADDING_S)
     if stream == "clip":
-        return rows.overlap(*shrink_extent(start, stop, world.clip_extent, place), world.clip_border)
+        return rows.compute_overlap(*shrink_extent(start, stop, world.clip_extent, place), world.clip_border)
     misplaced = np.clip(place + world.core_jitter * rng.normal(size=len(events)), 0, 1)
-    core = rows.overlap(*shrink_extent(start, stop, world.core_share, misplaced))
-    return world.i3d_outer * rows.overlap(start, stop) + (1 - world.i3d_outer) * core
+    core = rows.compute_overlap(*shrink_extent(start, stop, world.core_share, misplaced))
+    return world.i3d_outer * rows.compute_overlap(start, stop) + (1 - world.i3d_outer) * core
 
 
 def _scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats) -> Floats:
@@ -169,8 +171,8 @@ def _scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats
 
 def _drift(world: SimulatedWorld, rows: SnippetTimes, rng: np.random.Generator) -> Floats:
     """Slow change: an autoregression of order 1 over snippets, equally strong all along."""
-    memory = math.exp(-rows.grid.step / world.drift_seconds)
-    drift = _directions(rng, len(rows.times))
+    memory = math.exp(-rows.grid.stride_s / world.drift_seconds)
+    drift = _directions(rng, len(rows.starts))
     for row in range(1, len(drift)):
         drift[row] = memory * drift[row - 1] + math.sqrt(1 - memory**2) * drift[row]
     return drift

@@ -41,10 +41,10 @@ class Event:
     place says where a part of it lies: 0 at its start, 1 at its end.
     """
 
-    kinds: tuple[int, ...]
+    class_indices: tuple[int, ...]
     start: float
     stop: float
-    place: float
+    core_position: float
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class SimulatedVideo:
     video_id: str
     subset: str
     index: int
-    seconds: float
-    main: int
+    duration: float
+    main_class: int
     actions: tuple[Event, ...]
     distractors: tuple[Event, ...]
     sounds: tuple[Event, ...]
@@ -66,11 +66,11 @@ class SimulatedVideo:
 class ClassProperties:
     """What sets classes apart besides their looks; one value a class."""
 
-    share: Floats
-    count: Floats
-    length: Floats
-    helpful: frozenset[int]
-    misleading: frozenset[int]
+    video_share: Floats
+    count_quantile: Floats
+    length_quantile: Floats
+    helpful_audio: frozenset[int]
+    misleading_audio: frozenset[int]
 
 
 def make_rng(world: SimulatedWorld, purpose: Purpose, subset: str = "training", index: int = -1) -> np.random.Generator:
@@ -90,11 +90,11 @@ def draw_class_properties(world: SimulatedWorld) -> ClassProperties:
     order = rng.permutation(world.classes).tolist()
     helpful, misleading = round(world.audio_helpful * world.classes), round(world.audio_misleading * world.classes)
     return ClassProperties(
-        share=weight / weight.sum(),
-        count=count,
-        length=length,
-        helpful=frozenset(order[:helpful]),
-        misleading=frozenset(order[helpful:][:misleading]),
+        video_share=weight / weight.sum(),
+        count_quantile=count,
+        length_quantile=length,
+        helpful_audio=frozenset(order[:helpful]),
+        misleading_audio=frozenset(order[helpful:][:misleading]),
     )
 
 
@@ -109,21 +109,23 @@ def plan_videos(world: SimulatedWorld) -> list[SimulatedVideo]:
     return videos
 
 
-def get_annotated_labels(world: SimulatedWorld, kind: int) -> tuple[str, ...]:
+def get_annotated_labels(world: SimulatedWorld, class_index: int) -> tuple[str, ...]:
     """What an action is annotated as: its class, and that class's twin where it has one."""
-    group, place = divmod(kind, world.group_size)
-    twin = place == 0 and group < world.twins and kind + 1 < world.classes
-    return tuple(map(class_name, (kind, kind + 1) if twin else (kind,)))
+    group, place = divmod(class_index, world.group_size)
+    twin = place == 0 and group < world.twins and class_index + 1 < world.classes
+    return tuple(map(class_name, (class_index, class_index + 1) if twin else (class_index,)))
 
 
-def class_name(kind: int) -> str:
-    return f"action-{kind:02d}"
+def class_name(class_index: int) -> str:
+    return f"action-{class_index:02d}"
 
 
 def build_instances(world: SimulatedWorld, video: SimulatedVideo) -> tuple[Instance, ...]:
     """The actions as they are annotated."""
     return tuple(
-        Instance(label, a.start, a.stop) for a in video.actions for label in get_annotated_labels(world, a.kinds[0])
+        Instance(label, a.start, a.stop)
+        for a in video.actions
+        for label in get_annotated_labels(world, a.class_indices[0])
     )
 
 
@@ -132,7 +134,7 @@ def build_annotations(world: SimulatedWorld, videos: Sequence[SimulatedVideo]) -
     database = {
         video.video_id: {
             "subset": video.subset,
-            "duration": video.seconds,
+            "duration": video.duration,
             "annotations": [{"label": i.label, "segment": [i.start, i.stop]} for i in build_instances(world, video)],
         }
         for video in videos
@@ -149,8 +151,8 @@ def _video(world: SimulatedWorld, video_id: str, subset: str, index: int) -> Sim
         video_id=video_id,
         subset=subset,
         index=index,
-        seconds=seconds,
-        main=main,
+        duration=seconds,
+        main_class=main,
         actions=actions,
         distractors=_distractors(world, main, actions, seconds, make_rng(world, "distractors", subset, index)),
         sounds=_sounds(world, actions, seconds, chance),
@@ -162,16 +164,16 @@ def _main_class(world: SimulatedWorld, subset: str, index: int) -> int:
     """Golden-ratio steps through the classes' shares: counts stay close to them, and index i is ever the same class."""
     offset = make_rng(world, "classes", subset, 0).random()
     position = (offset + index * GOLDEN_RATIO_INVERSE) % 1
-    return int(np.searchsorted(np.cumsum(draw_class_properties(world).share)[:-1], position, side="right"))
+    return int(np.searchsorted(np.cumsum(draw_class_properties(world).video_share)[:-1], position, side="right"))
 
 
 def _actions(world: SimulatedWorld, main: int, rng: np.random.Generator) -> tuple[tuple[Event, ...], float]:
     """The actions of a video, apart from each other, and the video's length in seconds."""
-    of_count = _mix(COUNT_VARIANCE_SHARES, draw_class_properties(world).count[main], _normal(rng))
+    of_count = _mix(COUNT_VARIANCE_SHARES, draw_class_properties(world).count_quantile[main], _normal(rng))
     number = max(1, round(world.instances * math.exp(world.instances_spread * of_count)))
     kinds = _kinds(world, main, number, rng)
     of_length = _mix(
-        LENGTH_VARIANCE_SHARES, draw_class_properties(world).length[kinds], _normal(rng), _normal(rng, number)
+        LENGTH_VARIANCE_SHARES, draw_class_properties(world).length_quantile[kinds], _normal(rng), _normal(rng, number)
     )
     lengths = world.instance_seconds * np.exp(world.instance_spread * of_length)
     lengths = np.clip(lengths, MIN_ACTION_S, world.instance_longest)
@@ -220,16 +222,16 @@ def _sounds(
 ) -> tuple[Event, ...]:
     """A helpful class is heard over its extents, a misleading one as long but at any time, others never."""
     helpful, misleading, border = (
-        draw_class_properties(world).helpful,
-        draw_class_properties(world).misleading,
+        draw_class_properties(world).helpful_audio,
+        draw_class_properties(world).misleading_audio,
         world.audio_border,
     )
     sounds = []
     for action, position in zip(actions, rng.random(len(actions)), strict=True):
         length = action.stop - action.start
-        start = action.start if action.kinds[0] in helpful else float(position) * (seconds - length)
-        if action.kinds[0] in helpful | misleading:
-            sounds.append(Event(action.kinds, start - border, start + length + border, action.place))
+        start = action.start if action.class_indices[0] in helpful else float(position) * (seconds - length)
+        if action.class_indices[0] in helpful | misleading:
+            sounds.append(Event(action.class_indices, start - border, start + length + border, action.core_position))
     return tuple(sounds)
 
 

@@ -88,10 +88,10 @@ SOUNDS: dict[str, Callable[[Waveform, float, np.random.Generator], Waveform]] = 
 }
 
 
-def render_sound(sound: Sound, samples: int) -> Waveform:
+def render_sound(sound: Sound, num_samples: int) -> Waveform:
     """The sound alone, zero outside its extent."""
-    wave = np.zeros(samples)
-    first, last = (min(samples, max(0, round(s * SAMPLE_RATE))) for s in (sound.start, sound.stop))
+    wave = np.zeros(num_samples)
+    first, last = (min(num_samples, max(0, round(s * SAMPLE_RATE))) for s in (sound.start, sound.stop))
     if last > first:
         t = np.arange(first, last) / SAMPLE_RATE - sound.start
         fade = np.clip(np.minimum(t, sound.stop - sound.start - t) / FADE_SECONDS, 0, 1)
@@ -100,9 +100,11 @@ def render_sound(sound: Sound, samples: int) -> Waveform:
     return wave
 
 
-def mix_sounds(sounds: Iterable[Sound], samples: int, room: float, seed: tuple[int, ...]) -> NDArray[np.float32]:
+def mix_sounds(
+    sounds: Iterable[Sound], num_samples: int, noise_level: float, seed: tuple[int, ...]
+) -> NDArray[np.float32]:
     """All sounds over the soft noise of a room (its level), within [-1, 1]."""
-    total = np.random.default_rng(seed).normal(0, room, samples)
+    total = np.random.default_rng(seed).normal(0, noise_level, num_samples)
     for sound in sounds:
-        total += render_sound(sound, samples)
+        total += render_sound(sound, num_samples)
     return np.clip(total, -1, 1).astype(np.float32)

@@ -77,18 +77,18 @@ TEXTURES: dict[str, Callable[[Floats, Floats], NDArray[np.bool_]]] = {
 
 
 @lru_cache(maxsize=512)
-def draw_sprite(look: Appearance, side: int) -> Image:
+def draw_sprite(appearance: Appearance, size: int) -> Image:
     """RGBA [side, side, 4], colours already multiplied by alpha."""
     import cv2
 
-    outlines = [_pixels(o) for o in SHAPES[look.shape]]
-    picture = np.full((DRAWING_SIZE, DRAWING_SIZE, 3), look.colour, np.uint8)
-    picture[TEXTURES[look.texture](*_plane())] = _contrast(look.colour)
+    outlines = [_pixels(o) for o in SHAPES[appearance.shape]]
+    picture = np.full((DRAWING_SIZE, DRAWING_SIZE, 3), appearance.colour, np.uint8)
+    picture[TEXTURES[appearance.texture](*_plane())] = _contrast(appearance.colour)
     cv2.polylines(picture, outlines, True, DARK, 9)
     alpha = np.zeros((DRAWING_SIZE, DRAWING_SIZE), np.uint8)
     cv2.fillPoly(alpha, outlines, 255)
     layers = cv2.merge([*cv2.split(cv2.bitwise_and(picture, picture, mask=alpha)), alpha])
-    small: Image = cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
+    small: Image = cv2.resize(layers, (size, size), interpolation=cv2.INTER_AREA)
     small.flags.writeable = False
     return small
 

@@ -63,22 +63,22 @@ class TrimmedClip:
 
     scene: Scene
     sound: Sound
-    room: float
+    noise_level: float
     label: int
     captions: tuple[str, ...]
 
-    def frames(self, count: int) -> Image:
+    def render_frames(self, num_frames: int) -> Image:
         """The first frames, uint8 [count, 120, 160, 3]."""
-        return np.stack(list(render_scene(self.scene, np.arange(count) / FPS)))
+        return np.stack(list(render_scene(self.scene, np.arange(num_frames) / FPS)))
 
-    def wave(self) -> NDArray[np.float32]:
+    def render_audio(self) -> NDArray[np.float32]:
         """Mono sound, float32 [15600] at 16 kHz."""
-        return mix_sounds([self.sound], round(CLIP_SECONDS * SAMPLE_RATE), self.room, (*self.sound.seed, 1))
+        return mix_sounds([self.sound], round(CLIP_SECONDS * SAMPLE_RATE), self.noise_level, (*self.sound.seed, 1))
 
 
-def generate_clips(seed: int, count: int) -> Iterator[TrimmedClip]:
+def generate_clips(seed: int, num_clips: int) -> Iterator[TrimmedClip]:
     """`count` clips, every class as often as any other; clip i does not depend on `count`."""
-    for index in range(count):
+    for index in range(num_clips):
         yield _clip((SEED_PREFIX, seed, index), index % len(CLASSES))
 
 
@@ -92,7 +92,7 @@ def _clip(seed: tuple[int, ...], label: int) -> TrimmedClip:
         seed=(*seed, 1),
         backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
         actors=(*_passers(rng), _actor(look, motion, rng)),
-        shake=float(rng.uniform(0, 1)),
+        camera_shake=float(rng.uniform(0, 1)),
     )
     sound = Sound(
         MOTION_SOUNDS[motion], -1.0, CLIP_SECONDS + 1, rng.uniform(0.8, 1.25), rng.uniform(0.1, 0.4), (*seed, 2)
@@ -117,11 +117,11 @@ def _actor(look: Appearance, motion: str, rng: np.random.Generator) -> Actor:
     radius, reach = float(rng.uniform(15, 23)), float(rng.uniform(15, 23))
     if motion == "drifting":
         heading = float(rng.uniform(0, 2 * np.pi))
-        return Actor(look, -0.2, 0.9, place, radius, "drifting", heading, travel=float(rng.uniform(18, 34)))
+        return Actor(look, -0.2, 0.9, place, radius, "drifting", heading, travel_distance=float(rng.uniform(18, 34)))
     period = 1 / rng.uniform(1.5, 2.4)
     start = -float(rng.uniform(1, 2) * period)
     core = ActionCore(motion, start, start + 4 * period, cycles=4)
-    return Actor(look, core.start, core.stop, place, radius, "still", reach=reach, core=core)
+    return Actor(look, core.start, core.stop, place, radius, "still", motion_amplitude=reach, core=core)
 
 
 def _passers(rng: np.random.Generator) -> tuple[Actor, ...]:
@@ -130,4 +130,4 @@ def _passers(rng: np.random.Generator) -> tuple[Actor, ...]:
         return ()
     look = Appearance("ball", "plain", (150, 150, 150))
     place = (float(rng.uniform(20, 140)), float(rng.choice([20.0, 100.0])))
-    return (Actor(look, -1.0, 2.0, place, 6.0, "drifting", float(rng.uniform(0, 2 * np.pi)), travel=40.0),)
+    return (Actor(look, -1.0, 2.0, place, 6.0, "drifting", float(rng.uniform(0, 2 * np.pi)), travel_distance=40.0),)

@@ -28,7 +28,7 @@ class ActionClass:
 
     label: str
     motion: str
-    pace: float
+    cycles_per_second: float
     shape: str
     texture: str
     sound: str | None
@@ -91,8 +91,8 @@ class VideoPlan:
 
     video_id: str
     subset: str
-    seconds: float
-    rate: Fraction | tuple[float, ...]
+    duration: float
+    fps_or_times: Fraction | tuple[float, ...]
     size: tuple[int, int]
     channels: int
     instances: tuple[Instance, ...]
@@ -101,9 +101,9 @@ class VideoPlan:
 
     @property
     def timestamps(self) -> tuple[float, ...]:
-        if isinstance(self.rate, tuple):
-            return self.rate
-        return tuple(float(i / self.rate) for i in range(round(self.seconds * self.rate)))
+        if isinstance(self.fps_or_times, tuple):
+            return self.fps_or_times
+        return tuple(float(i / self.fps_or_times) for i in range(round(self.duration * self.fps_or_times)))
 
 
 def plan_videos(world: DemoWorld) -> list[VideoPlan]:
@@ -127,7 +127,7 @@ def render_frames(video: VideoPlan) -> Iterator[Image]:
 
 def render_audio(video: VideoPlan) -> NDArray[np.float32]:
     """Sound [channels, samples] at sounds.RATE; no channels where the video is mute."""
-    mono = mix_sounds(video.sounds, round(video.seconds * SAMPLE_RATE), 0.006, (*video.scene.seed, 1))
+    mono = mix_sounds(video.sounds, round(video.duration * SAMPLE_RATE), 0.006, (*video.scene.seed, 1))
     gains = np.array(CHANNEL_GAINS[video.channels], np.float32)
     return gains[:, None] * mono
 
@@ -137,7 +137,7 @@ def build_annotations(plans: Sequence[VideoPlan]) -> dict[str, Any]:
     database = {
         video.video_id: {
             "subset": video.subset,
-            "duration": video.seconds,
+            "duration": video.duration,
             "annotations": [{"label": i.label, "segment": [i.start, i.stop]} for i in video.instances],
         }
         for video in plans
@@ -150,7 +150,7 @@ def build_sentences(plans: Sequence[VideoPlan]) -> dict[str, Any]:
     captions = {action.label: action.caption for action in ACTION_CLASSES}
     return {
         video.video_id: {
-            "duration": video.seconds,
+            "duration": video.duration,
             "timestamps": [[i.start, i.stop] for i in video.instances],
             "sentences": [captions[i.label] for i in video.instances],
         }
@@ -171,8 +171,8 @@ def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPla
     return VideoPlan(
         video_id=video_id,
         subset=subset,
-        seconds=seconds,
-        rate=_uneven(seconds, rng) if index in VARIABLE_RATE_INDICES else fps,
+        duration=seconds,
+        fps_or_times=_uneven(seconds, rng) if index in VARIABLE_RATE_INDICES else fps,
         size=ODD_SIZE if index in NTSC_INDICES else DEFAULT_SIZE,
         channels=0 if index in MUTE_INDICES else 2 if index in STEREO_INDICES else 1,
         instances=tuple(Instance(a.label, *extent) for a, extent in zip(actions, extents, strict=True)),
@@ -180,7 +180,7 @@ def _video(world: DemoWorld, video_id: str, subset: str, index: int) -> VideoPla
             seed=(*seed, 0),
             backdrop=BACKDROPS[rng.integers(len(BACKDROPS))],
             actors=(*_clutter(seconds, rng), *(o for o in others if o), *cast),
-            shake=float(rng.choice([0.3, 1.0, 2.5])),
+            camera_shake=float(rng.choice([0.3, 1.0, 2.5])),
         ),
         sounds=(*_calls(actions, extents, seed, rng), *_idle_sounds(gaps, seed, rng)),
     )
@@ -214,17 +214,17 @@ def _perform(action: ActionClass, start: float, stop: float, rng: np.random.Gene
     """The actor of an action: its onset and follow-through take a fifth to a third each."""
     length = stop - start
     begin, end = start + length * rng.uniform(0.2, 0.32), stop - length * rng.uniform(0.2, 0.32)
-    cycles = max(1, round(action.pace * rng.uniform(0.85, 1.15) * (end - begin)))
+    cycles = max(1, round(action.cycles_per_second * rng.uniform(0.85, 1.15) * (end - begin)))
     return Actor(
-        look=Appearance(action.shape, action.texture, _colour(rng)),
+        appearance=Appearance(action.shape, action.texture, _colour(rng)),
         start=start,
         stop=stop,
-        place=(float(rng.uniform(66, 94)), float(rng.uniform(52, 68))),
+        position=(float(rng.uniform(66, 94)), float(rng.uniform(52, 68))),
         radius=float(rng.uniform(16, 21)),
-        manner=str(rng.choice(["drifting", "approaching"])),
+        generic_motion=str(rng.choice(["drifting", "approaching"])),
         heading=float(rng.uniform(0, 2 * np.pi)),
-        travel=float(rng.uniform(22, 34)),
-        reach=float(rng.uniform(16, 21)),
+        travel_distance=float(rng.uniform(22, 34)),
+        motion_amplitude=float(rng.uniform(16, 21)),
         core=ActionCore(action.motion, float(begin), float(end), cycles),
     )
 
@@ -239,14 +239,14 @@ def _bystander(start: float, stop: float, acting: set[str], rng: np.random.Gener
     length = min(float(rng.uniform(1.2, 3.5)), stop - start - 0.2)
     begin = float(rng.uniform(start, stop - length))
     return Actor(
-        look=Appearance(*looks[rng.integers(len(looks))], _colour(rng)),
+        appearance=Appearance(*looks[rng.integers(len(looks))], _colour(rng)),
         start=begin,
         stop=begin + length,
-        place=(float(rng.uniform(50, 110)), float(rng.uniform(40, 80))),
+        position=(float(rng.uniform(50, 110)), float(rng.uniform(40, 80))),
         radius=float(rng.uniform(12, 19)),
-        manner=str(rng.choice(["still", "drifting", "approaching"])),
+        generic_motion=str(rng.choice(["still", "drifting", "approaching"])),
         heading=float(rng.uniform(0, 2 * np.pi)),
-        travel=float(rng.uniform(22, 34)),
+        travel_distance=float(rng.uniform(22, 34)),
     )
 
 

@@ -8,7 +8,10 @@ from clip_ae.core.types import Annotation, Instance
 from clip_ae.core.video_lists import VIDEO_LISTS
 
 SMALL = Benchmark(
-    "small", {"training": ReleasedSubset(1, 2), "test": ReleasedSubset(1)}, classes=2, implied={"CliffDiving": "Diving"}
+    "small",
+    {"training": ReleasedSubset(1, 2), "test": ReleasedSubset(1)},
+    num_classes=2,
+    implied_classes={"CliffDiving": "Diving"},
 )
 DIVES = (Instance("CliffDiving", 0, 1), Instance("Diving", 0, 1))
 WHOLE = {"a": Annotation("training", DIVES, 9.0), "b": Annotation("test", DIVES)}
@@ -16,16 +19,16 @@ WHOLE = {"a": Annotation("training", DIVES, 9.0), "b": Annotation("test", DIVES)
 
 @pytest.mark.parametrize("stated", ["train", "training", "Validation", "validation"])
 def test_the_id_tells_thumos14s_subset(stated):
-    assert BENCHMARKS["thumos14"].subset("video_validation_0000051", stated) == "validation"
-    assert BENCHMARKS["thumos14"].subset("video_test_0000004", stated) == "test"
+    assert BENCHMARKS["thumos14"].normalize_subset("video_validation_0000051", stated) == "validation"
+    assert BENCHMARKS["thumos14"].normalize_subset("video_test_0000004", stated) == "test"
 
 
 def test_activitynets_videos_lose_their_prefix_and_nothing_else():
     recipe = BENCHMARKS["activitynet12"]
-    assert recipe.video_id("v_QOlSCBRmfWY") == "QOlSCBRmfWY" == recipe.video_id("QOlSCBRmfWY")
+    assert recipe.normalize_video_id("v_QOlSCBRmfWY") == "QOlSCBRmfWY" == recipe.normalize_video_id("QOlSCBRmfWY")
     # Eleven characters that begin so by themselves.
-    assert recipe.video_id("v_SCBRmfWYx") == "v_SCBRmfWYx"
-    assert [recipe.subset("", word) for word in ("train", "Validation", "testing")] == [
+    assert recipe.normalize_video_id("v_SCBRmfWYx") == "v_SCBRmfWYx"
+    assert [recipe.normalize_subset("", word) for word in ("train", "Validation", "testing")] == [
         "training", "validation", "testing",
     ]  # fmt: skip
 

@@ -27,8 +27,8 @@ def test_a_failed_block_leaves_the_old_file(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     program = (
-        "import os, sys; from pathlib import Path; from clip_ae.core.files import written\n"
-        "with written(Path(sys.argv[1])) as t:\n    t.write_text('half'); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from clip_ae.core.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as t:\n    t.write_text('half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=False)
     assert not path.exists()

@@ -16,7 +16,7 @@ grids = st.builds(
 
 @given(grids, st.floats(0, 1e5))
 def test_seconds_to_index_and_back(grid: SnippetGrid, seconds: float) -> None:
-    assert grid.start(grid.index(seconds)) == pytest.approx(seconds)
+    assert grid.start(grid.snippet_at(seconds)) == pytest.approx(seconds)
 
 
 @given(grids, st.integers(0, 10_000))
@@ -28,7 +28,7 @@ def test_a_snippet_is_as_long_as_its_frames(grid: SnippetGrid, k: int) -> None:
 
 @given(grids, st.integers(1, 3000))
 def test_half_of_the_last_snippet_exists(grid: SnippetGrid, frames: int) -> None:
-    count = grid.snippets(frames / grid.fps)
+    count = grid.count_snippets(frames / grid.fps)
     last_start = (count - 1) * grid.stride
     assert count == 1 or frames - last_start >= grid.frames / 2
     assert frames - (last_start + grid.stride) < grid.frames / 2
@@ -36,7 +36,7 @@ def test_half_of_the_last_snippet_exists(grid: SnippetGrid, frames: int) -> None
 
 @given(grids, st.floats(0.01, 1000), st.floats(0.01, 1000))
 def test_more_seconds_never_mean_fewer_snippets(grid: SnippetGrid, a: float, b: float) -> None:
-    assert grid.snippets(min(a, b)) <= grid.snippets(max(a, b))
+    assert grid.count_snippets(min(a, b)) <= grid.count_snippets(max(a, b))
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_more_seconds_never_mean_fewer_snippets(grid: SnippetGrid, a: float, b: 
     [(0.0, 1), (0.04, 1), (0.64, 1), (0.9, 1), (0.96, 2), (20.0, 31), (20.16, 32), (0.64 * 7, 7)],
 )
 def test_published_grid(duration: float, snippets: int) -> None:
-    assert SnippetGrid().snippets(duration) == snippets
+    assert SnippetGrid().count_snippets(duration) == snippets
 
 
 @given(st.integers(1, 10_000), st.sampled_from([25.0, 23.976, 30.0]))
 def test_frames_of_a_whole_number_of_frames(frames: int, fps: float) -> None:
-    assert SnippetGrid(fps=fps).frame_count(frames / fps) == frames
+    assert SnippetGrid(fps=fps).count_frames(frames / fps) == frames

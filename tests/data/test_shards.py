@@ -27,8 +27,8 @@ def video(video_id: str, rows: int, dim: int = 8) -> VideoFeatures:
     grid = SnippetGrid()
     return VideoFeatures(
         video_id,
-        times * grid.step,
-        times * grid.step + grid.length,
+        times * grid.stride_s,
+        times * grid.stride_s + grid.snippet_s,
         np.linspace(1, 0, rows, dtype=np.float32),
         np.random.default_rng(rows).normal(size=(rows, dim)).astype(np.float16),
     )
@@ -130,7 +130,7 @@ def test_an_absent_or_broken_shard_ends_in_one_line(tmp_path: Path, shard: Path)
 
 def test_a_video_ends_where_its_material_ends() -> None:
     whole = video("a", 3)
-    assert whole.end == pytest.approx(whole.start[1] + 0.5 * 0.64)
+    assert whole.covered_end == pytest.approx(whole.start[1] + 0.5 * 0.64)
 
 
 def test_features_of_another_length_are_refused() -> None:

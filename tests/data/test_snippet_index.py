@@ -37,29 +37,31 @@ def test_every_video_comes_back_whole_however_rows_are_cut(
     monkeypatch.setattr(module, "BLOCK_ROWS", block)
     write_index(tmp_path / "x.arrow", build_index(videos, RECORD))
     found = read_index(tmp_path / "x.arrow")
-    assert (found.ids, found.record) == ([v.video_id for v in videos], RECORD)
-    assert found.ends.tolist() == [v.end for v in videos]
+    assert (found.video_ids, found.provenance) == ([v.video_id for v in videos], RECORD)
+    assert found.end_times.tolist() == [v.covered_end for v in videos]
     assert len(found.blocks) == {1: 5, 4: 4, 5: 3, 1000: 1}[block]
     for number, v in enumerate(videos):
-        assert np.array_equal(found.rows(number), v.feature)
+        assert np.array_equal(found.rows_of(number), v.feature)
     mean = np.concatenate([v.feature for v in videos]).astype(np.float64).mean(axis=0)
-    assert np.allclose(found.mean, mean, atol=1e-6)
+    assert np.allclose(found.mean_feature, mean, atol=1e-6)
 
 
 def test_a_video_across_two_blocks_is_put_together(videos: list[VideoFeatures]) -> None:
     whole = build_index(videos, RECORD)
     rows = np.concatenate(whole.blocks)
-    cut = module.SnippetIndex(RECORD, whole.ids, whole.first, whole.ends, whole.mean, [rows[:6], rows[6:7], rows[7:]])
-    assert all(np.array_equal(cut.rows(n), v.feature) for n, v in enumerate(videos))
+    cut = module.SnippetIndex(
+        RECORD, whole.video_ids, whole.row_offsets, whole.end_times, whole.mean_feature, [rows[:6], rows[6:7], rows[7:]]
+    )
+    assert all(np.array_equal(cut.rows_of(n), v.feature) for n, v in enumerate(videos))
 
 
 def test_what_has_no_material_is_not_searched() -> None:
     found = build_index([video("none", 3, (0, 0, 0)), video("some", 4, (1, 0, 0.5, 0))], RECORD)
-    assert found.ids == ["some"]
-    assert found.first.tolist() == [0, 3]
-    assert found.ends.tolist() == pytest.approx([2.5 * 0.64])
+    assert found.video_ids == ["some"]
+    assert found.row_offsets.tolist() == [0, 3]
+    assert found.end_times.tolist() == pytest.approx([2.5 * 0.64])
     seen = video("some", 4, (1, 0, 0.5, 0)).feature[[0, 2]].astype(np.float64)
-    assert np.allclose(found.mean, seen.mean(axis=0), atol=1e-6), "rows of nothing make no average"
+    assert np.allclose(found.mean_feature, seen.mean(axis=0), atol=1e-6), "rows of nothing make no average"
 
 
 def test_of_no_material_at_all_a_line_says_so() -> None:

@@ -89,15 +89,15 @@ def test_ten_thousand_videos_are_listed_while_a_dag_is_parsed(tmp_path: Path) ->
 def test_npy_features_lie_below_a_folder_of_their_stream(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/x.npy", "train/flow/deep/x.npy", "other/z.npy")
     found = list_feature_files(tmp_path, ("rgb", "flow"))
-    assert found.npy == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
-    assert found.files_of(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
+    assert found.npy_files == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
+    assert found.files_of_shard(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
 
 
 def test_shards_are_read_by_every_job(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/b.parquet", "rgb/a.parquet", "rgb/more/c.parquet")
     found = list_feature_files(tmp_path, ("rgb",))
-    assert found.shards == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
-    assert found.files_of(0, 7) == found.files_of(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
+    assert found.shard_files == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
+    assert found.files_of_shard(0, 7) == found.files_of_shard(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
 
 
 def test_a_stream_without_files_is_named(tmp_path: Path) -> None:

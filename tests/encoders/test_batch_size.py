@@ -45,7 +45,7 @@ def test_halving_changes_no_row_and_lasts(holds, left, capsys):
     encode = Small(holds)
     network = BatchedEncoder(encode, 8, "cuda:1")
     assert network(ROWS).tolist() == (ROWS * 2).tolist()
-    assert network.batch == left
+    assert network.batch_size == left
     told = capsys.readouterr().err.splitlines()
     assert len(told) == {8: 0, 4: 1, 1: 3}[left]
     assert all(line.startswith("cuda:1: out of memory; on with ") for line in told)
@@ -58,7 +58,7 @@ def test_halving_changes_no_row_and_lasts(holds, left, capsys):
 def test_every_word_for_a_shortage_is_known(memory, shortage):
     network = BatchedEncoder(Small(3, shortage), 8, "cuda:0")
     assert network(ROWS).tolist() == (ROWS * 2).tolist()
-    assert network.batch == 2
+    assert network.batch_size == 2
     assert estimate_batch_size(Small(1, shortage), ROWS[0], "cuda:0") == 1
 
 
@@ -137,6 +137,6 @@ def test_the_size_is_chosen_once_and_told(memory, capsys):
     state, encode = memory
     state["takes"] = lambda snippets: GIB * snippets
     network = BatchedEncoder(encode, 0, "cuda:0")
-    assert (network.size(ROWS[0]), network.size(ROWS[0])) == (4, 4)
+    assert (network.choose_batch_size(ROWS[0]), network.choose_batch_size(ROWS[0])) == (4, 4)
     assert capsys.readouterr().err == "4 snippets a batch fit the free memory of cuda:0\n"
-    assert BatchedEncoder(encode, 3, "cuda:0").size(ROWS[0]) == 3
+    assert BatchedEncoder(encode, 3, "cuda:0").choose_batch_size(ROWS[0]) == 3

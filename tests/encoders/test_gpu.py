@@ -38,7 +38,7 @@ from tests.media_files import write_video
 pytestmark = pytest.mark.gpu
 OPTIONS: dict[str, Any] = {
     "rgb": (RgbEncoder(), I3dOptions(3, 0.25, 64, 56)),
-    "flow": (FlowEncoder(algorithm="tvl1_torch", bound=2), I3dOptions(2, 0.25, 64, 56)),
+    "flow": (FlowEncoder(algorithm="tvl1_torch", clip_value=2), I3dOptions(2, 0.25, 64, 56)),
     "clip": (ClipEncoder(), ClipOptions("tiny")),
     "audio": (AudioEncoder(), VggishOptions(0.125)),
 }
@@ -131,7 +131,7 @@ def test_as_many_as_fit(device: str, name: str) -> None:
     there = stream(name, device)
     batch = batch_of(there, 5)
     network = BatchedEncoder(there.encode, 0, device)
-    size = network.size(batch[0])
+    size = network.choose_batch_size(batch[0])
     assert 1 <= size <= MAX_BATCH_SIZE
     cosine, _ = centred_drift(network(batch), np.concatenate([there.encode(row[None]) for row in batch]))
     assert cosine > BOUNDS[name][0]
@@ -146,7 +146,7 @@ def test_the_line_gives_on_a_gpu_what_the_cpu_gives(device: str, compile: bool, 
     for where, batch, changes in (("cpu", 2, {}), (device, 0, {"compile": compile})):
         encoder = stream("rgb", where, **changes)
         network = BatchedEncoder(encoder.encode, batch, where)
-        (video,) = FeatureExtractor("rgb", SnippetGrid(), encoder, network, tmp_path, [Decoder()]).features([info])
+        (video,) = FeatureExtractor("rgb", SnippetGrid(), encoder, network, tmp_path, [Decoder()]).extract([info])
         found.append(video.feature.astype(np.float32))
     cosine, _ = centred_drift(found[1], found[0])
     assert cosine > 0.999
@@ -164,5 +164,5 @@ def test_half_of_what_is_too_much(device: str) -> None:
     network = BatchedEncoder(encode, 8, device)
     rows = np.arange(10, dtype=np.float32).reshape(5, 2)
     assert network(rows).tolist() == rows.tolist()
-    assert network.batch in (2, 4)
+    assert network.batch_size in (2, 4)
     torch.cuda.empty_cache()

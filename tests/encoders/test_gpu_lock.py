@@ -12,8 +12,8 @@ import pytest
 from clip_ae.encoders import gpu_lock
 
 JOB = (
-    "import sys, time; from pathlib import Path; from clip_ae.encoders.gpu_lock import lease;"
-    "print(lease(sys.argv[2].split(','), Path(sys.argv[1])), flush=True); time.sleep(60)"
+    "import sys, time; from pathlib import Path; from clip_ae.encoders.gpu_lock import acquire_gpu;"
+    "print(acquire_gpu(sys.argv[2].split(','), Path(sys.argv[1])), flush=True); time.sleep(60)"
 )
 
 

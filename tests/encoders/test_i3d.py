@@ -117,7 +117,7 @@ def published_window(channels: int) -> tuple[NetworkWeights, torch.Tensor, torch
 def test_the_published_network_on_a_published_window(channels):
     network, x, exact = published_window(channels)
     quick = inference_network(I3dOptions(channels), network.tensors, "there")
-    features = quick.features(x)
+    features = quick.extract_features(x)
     assert features.shape == (1, 1024)
     assert distance(features, exact) < 1e-6
     weight, bias = (torch.from_numpy(network.tensors[f"logits.conv3d.{n}"]).double() for n in ("weight", "bias"))
@@ -129,7 +129,11 @@ def test_the_published_network_on_a_published_window(channels):
 @torch.inference_mode()
 def test_bf16_points_the_same_way():
     network, x, exact = published_window(3)
-    fast = inference_network(I3dOptions(3), network.tensors, "there").to(DTYPES["bf16"]).features(x.to(DTYPES["bf16"]))
+    fast = (
+        inference_network(I3dOptions(3), network.tensors, "there")
+        .to(DTYPES["bf16"])
+        .extract_features(x.to(DTYPES["bf16"]))
+    )
     assert F.cosine_similarity(fast.double(), exact).item() > 0.999
     assert distance(fast, exact) > 1e-4, "that was not bf16"
 
@@ -140,7 +144,7 @@ def test_bf16_points_the_same_way():
 def test_padding_of_any_size_is_the_oracle_s(channels, shape):
     options = I3dOptions(channels, 0.125, classes=5)
     network, x = random_i3d(options), torch.rand(1, channels, *shape) * 2 - 1
-    features = inference_network(options, network.tensors, "there").features(x)
+    features = inference_network(options, network.tensors, "there").extract_features(x)
     assert distance(features, exact_features(network, x)) < 1e-6
 
 
@@ -148,7 +152,7 @@ def test_padding_of_any_size_is_the_oracle_s(channels, shape):
 def test_any_size_becomes_one_feature(shape):
     network = i3d.build(I3dOptions(2, 0.125, classes=5)).eval()
     x = torch.randn(2, 2, *shape)
-    assert network.features(x).shape == (2, 128)
+    assert network.extract_features(x).shape == (2, 128)
     assert network(x).shape == (2, 5)
 
 
@@ -156,7 +160,7 @@ def test_logits_are_the_classifier_on_the_features():
     network = i3d.build(I3dOptions(3, 0.125, classes=5)).eval()
     x = torch.randn(2, 3, 16, 32, 32)
     weight, bias = network.logits.conv3d.weight.flatten(1), network.logits.conv3d.bias
-    torch.testing.assert_close(network(x), F.linear(network.features(x), weight, bias))
+    torch.testing.assert_close(network(x), F.linear(network.extract_features(x), weight, bias))
 
 
 def test_a_published_state_dict_loads():

@@ -29,8 +29,8 @@ def clips(count=2):
 def test_what_was_kept_and_the_blocks_after_it_are_the_whole_network(count):
     network, blocks = blocks_of(I3dFinetuning(blocks=count))
     quick = inference_network(OPTIONS, random_i3d(OPTIONS).tensors, "there")
-    kept = quick.before(clips(), count)
-    torch.testing.assert_close(blocks(kept), network.features(clips()), rtol=1e-4, atol=1e-5)
+    kept = quick.forward_trunk(clips(), count)
+    torch.testing.assert_close(blocks(kept), network.extract_features(clips()), rtol=1e-4, atol=1e-5)
     assert kept.shape[1] == torch.Size(compute_trunk_shape(OPTIONS, count, 16)).numel()
 
 
@@ -44,14 +44,14 @@ def test_at_published_size_a_snippet_takes_160_kb_for_two_blocks_and_less_than_i
 
 def gradients(tuning):
     network, blocks = blocks_of(tuning)
-    features = blocks(network.before(clips(3), tuning.blocks).detach())
+    features = blocks(network.forward_trunk(clips(3), tuning.blocks).detach())
     (features**2).sum().backward()
     return features.detach(), {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
 
 
 def test_working_twice_gives_the_same_gradients():
     features, once = gradients(I3dFinetuning(blocks=3))
-    again, twice = gradients(I3dFinetuning(blocks=3, recompute=True))
+    again, twice = gradients(I3dFinetuning(blocks=3, activation_checkpointing=True))
     assert torch.equal(features, again)
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[name], twice[name]) for name in once)

@@ -64,4 +64,4 @@ def test_neighbours_do_not_change_a_pair(network):
 
 def test_weights_of_another_raft_are_refused_by_name(network):
     with pytest.raises(RefusedInput, match=r"^some_raft: "):
-        flow.build("cpu", NetworkWeights(network.about | {"raft": {"size": "large"}}, network.tensors))
+        flow.build("cpu", NetworkWeights(network.metadata | {"raft": {"size": "large"}}, network.tensors))

@@ -30,11 +30,11 @@ def test_an_empty_text_is_refused_by_its_place(tower: TextTower, text: str) -> N
 
 def test_what_is_read_whole_needs_no_remark(tower: TextTower) -> None:
     for text in ("a ball", FULL, "żółw", "¿Qué? 12 % & <3", "naïve 🏀 déjà-vu"):
-        assert tower.remarks(text) == [], text
+        assert tower.find_text_problems(text) == [], text
 
 
 def test_a_text_that_is_cut_is_told_with_its_tokens(tower: TextTower) -> None:
-    (line,) = tower.remarks(f"{FULL} pink")
+    (line,) = tower.find_text_problems(f"{FULL} pink")
     assert line == (
         '"one two three four five six seven eight nine ten red gre...: CLIP reads 16 of its 17 tokens; '
         "say it in fewer words"
@@ -46,16 +46,16 @@ def test_a_text_that_is_cut_is_told_with_its_tokens(tower: TextTower) -> None:
 
 @pytest.mark.parametrize("text", ["сидеть", "a мяч", "跳ぶ", "الكرة", "σφαίρα"])
 def test_another_script_than_latin_is_told(tower: TextTower, text: str) -> None:
-    assert [line for line in tower.remarks(text) if line.startswith(f'"{text}": not in Latin letters')]
+    assert [line for line in tower.find_text_problems(text) if line.startswith(f'"{text}": not in Latin letters')]
     assert np.isfinite(tower.embed([text])).all()
 
 
 def test_a_remark_is_one_line_whatever_the_text(tower: TextTower) -> None:
-    cut, foreign = tower.remarks("мяч\n" * 1000)
+    cut, foreign = tower.find_text_problems("мяч\n" * 1000)
     assert len(cut) < 150
     assert "\n" not in cut + foreign
     for text in ("", "\ud800", "\x00", "İ" * 50, "\U0001d160" * 50):
-        assert all("\n" not in line for line in tower.remarks(text))
+        assert all("\n" not in line for line in tower.find_text_problems(text))
 
 
 def test_a_published_clip_reads_77_tokens() -> None:

@@ -27,7 +27,9 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(not VIDEO.exists(), reason=f"
 
 def published_grid() -> np.ndarray:
     """Waves [n, 15600], one every 0.96 s from the first sample on: the published recipe has no snippets."""
-    wave = np.concatenate([samples for _, samples in audio.decode_audio(str(VIDEO), scan_packets(str(VIDEO)).first)])
+    wave = np.concatenate(
+        [samples for _, samples in audio.decode_audio(str(VIDEO), scan_packets(str(VIDEO)).start_time)]
+    )
     return np.lib.stride_tricks.sliding_window_view(wave, 15600)[::15360]
 
 

@@ -16,7 +16,7 @@ from clip_ae.language.spans import Span
 from clip_ae.localizers.model_state import module_arrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-HOW = AdapterTraining(steps=60, batch=8, actions=2, width=8, learning_rate=1e-2, dropout=0.1)
+HOW = AdapterTraining(steps=60, batch_size=8, actions_per_sequence=2, width=8, learning_rate=1e-2, dropout=0.1)
 DIM = 6
 
 
@@ -32,7 +32,7 @@ def world():
         found[name] = VideoFeatures(name, times, times + 0.64, np.ones(12, np.float32), x.astype(np.float16))
         actions.append(Span(name, 4, 8, 1 + v % 2))
         background += [Span(name, 0, 4), Span(name, 8, 12)]
-    texts = torch.eye(4)[[span.kind for span in actions]]
+    texts = torch.eye(4)[[span.class_id for span in actions]]
     return {"rgb": found, "flow": found}, actions, background, texts
 
 
@@ -45,7 +45,7 @@ def learnt(world, how=HOW, seed=0):
 
 def test_every_number_of_steps_can_be_learnt(world):
     for steps in range(1, 22):
-        assert len(learnt(world, replace(HOW, steps=steps, batch=1))[1]) == steps
+        assert len(learnt(world, replace(HOW, steps=steps, batch_size=1))[1]) == steps
 
 
 def test_rows_that_could_not_be_read_stay_nothing_behind_blocks():
@@ -58,11 +58,11 @@ def test_rows_that_could_not_be_read_stay_nothing_behind_blocks():
 def test_the_loss_falls_and_the_snippets_of_an_action_look_like_its_text(world):
     joint, lines = learnt(world)
     assert lines[-1]["rgb"] < 0.5 * lines[0]["rgb"]
-    words = joint.texts(torch.eye(4)[[1, 2]])
+    words = joint.embed_texts(torch.eye(4)[[1, 2]])
     outside = []
     for v, video in enumerate(world[0]["rgb"].values()):
         seen = embed_features(joint, {"rgb": torch.from_numpy(video.feature.astype(np.float32))})
-        nearness = seen["rgb"] @ torch.cat([joint.nothing[None], words]).detach().T
+        nearness = seen["rgb"] @ torch.cat([joint.background_embedding[None], words]).detach().T
         share = (joint.scale.detach() * nearness).softmax(dim=-1)
         assert share.shape == (12, 3)
         assert torch.allclose(share.sum(dim=1), torch.ones(12))
@@ -93,7 +93,7 @@ def test_the_scale_ends_where_clips_does():
 
 def test_what_is_saved_is_what_is_restored(world):
     joint, _ = learnt(world, replace(HOW, steps=3))
-    again = restore_joint_embedding(module_arrays(joint), {"joint": joint.about}, "cpu")
+    again = restore_joint_embedding(module_arrays(joint), {"joint": joint.init_args}, "cpu")
     x = torch.randn(1, 9, DIM)
     assert torch.equal(joint.eval().adapters["flow"](x), again.adapters["flow"](x))
     assert not again.training
@@ -106,11 +106,11 @@ def test_padding_changes_no_clip(world):
     rng = np.random.default_rng(1)
     drawing = SequenceSampler(table, actions, background, HOW)
     short, long = [drawing._gap(rng)], [drawing._gap(rng), drawing._action(rng), drawing._gap(rng)]
-    alone = table.batch([short])
-    beside = table.batch([short, long])
+    alone = table.sequence_batch([short])
+    beside = table.sequence_batch([short, long])
     g = joint.adapters["rgb"]
-    first = alone.clips @ g(alone.features["rgb"]).flatten(0, 1)
-    second = (beside.clips @ g(beside.features["rgb"]).flatten(0, 1))[:1]
+    first = alone.clip_weights @ g(alone.features["rgb"]).flatten(0, 1)
+    second = (beside.clip_weights @ g(beside.features["rgb"]).flatten(0, 1))[:1]
     assert beside.features["rgb"].shape[1] > alone.features["rgb"].shape[1]
     assert torch.allclose(first, second, atol=1e-6)
 
@@ -126,8 +126,8 @@ def test_only_what_a_clip_shows_is_tied_to_its_text(world):
     """The text of background is learned, those of actions are given: a step moves both ways in."""
     streams, actions, background, texts = world
     joint, rng = create_joint_embedding({"rgb": DIM}, 4, HOW, 0), np.random.default_rng(0)
-    batch = SequenceSampler(FeatureTable({"rgb": streams["rgb"]}, "cpu"), actions, background, HOW).batch(rng)
+    batch = SequenceSampler(FeatureTable({"rgb": streams["rgb"]}, "cpu"), actions, background, HOW).sample_batch(rng)
     contrastive_losses(joint, batch, texts)["rgb"].backward()
     assert joint.background.grad.abs().sum() > 0
-    assert joint.text.weight.grad.abs().sum() > 0
-    assert joint.text.weight.grad[:, [0, 3]].abs().sum() == 0
+    assert joint.text_projection.weight.grad.abs().sum() > 0
+    assert joint.text_projection.weight.grad[:, [0, 3]].abs().sum() == 0

@@ -22,10 +22,10 @@ def test_an_episode_is_the_same_again_and_another_number_is_another() -> None:
 
 def test_fewer_examples_are_the_first_of_more() -> None:
     episode = sample_episode(POOL, 2, 5, 0, 3)
-    one, five = episode.shown(1), episode.shown(5)
-    assert [span.kind for span in one] == [1, 2]
+    one, five = episode.support_set(1), episode.support_set(5)
+    assert [span.class_id for span in one] == [1, 2]
     assert set(one) < set(five)
-    assert all(span.video_id[0] == episode.classes[span.kind - 1] for span in five)
+    assert all(span.video_id[0] == episode.classes[span.class_id - 1] for span in five)
     assert len(set(five)) == 10
 
 

@@ -31,7 +31,7 @@ def told(
     examples: Sequence[Span] = EXAMPLES,
     covered: SnippetMasks = WHOLE,
 ):
-    seen = space.seen(streams, "cpu")
+    seen = space.embed_streams(streams, "cpu")
     return predict_from_prototypes(
         space,
         seen[video],
@@ -52,7 +52,7 @@ def test_an_action_is_found_by_one_example_of_another_video(streams: FeaturesByS
 
 def test_a_class_is_the_mean_of_its_examples_each_with_the_same_say(streams: FeaturesByStream) -> None:
     space = embedding_space.extracted_space(streams, "cpu")
-    seen = space.seen(streams, "cpu")
+    seen = space.embed_streams(streams, "cpu")
     examples = [Span("v0", 5, 12, 1), Span("v3", 5, 6, 1)]
     at = build_prototypes(space, seen, examples, WHOLE, mask_outside_examples(examples, WHOLE))["rgb"][1]
     first, second = seen["v0"]["rgb"][5:12].mean(0), seen["v3"]["rgb"][5]
@@ -64,7 +64,7 @@ def test_what_nothing_covers_is_no_example_no_background_and_not_attended(stream
     covered = {i: rows.copy() for i, rows in WHOLE.items()}
     covered["v0"][[2, 6]] = covered["v3"][7] = False
     space = embedding_space.extracted_space(streams, "cpu")
-    seen = space.seen(streams, "cpu")
+    seen = space.embed_streams(streams, "cpu")
     at = build_prototypes(space, seen, EXAMPLES, covered, mask_outside_examples(EXAMPLES, covered))
     spoilt = {i: {view: rows.clone() for view, rows in views.items()} for i, views in seen.items()}
     for rows in spoilt["v0"].values():
@@ -79,7 +79,7 @@ def test_where_examples_fill_their_videos_other_background_is_taken(streams: Fea
     around = mask_outside_examples(whole, WHOLE)
     assert not any(rows.any() for rows in around.values())
     space = embedding_space.extracted_space(streams, "cpu")
-    seen = space.seen(streams, "cpu")
+    seen = space.embed_streams(streams, "cpu")
     assert not build_prototypes(space, seen, whole, WHOLE, around)["rgb"][0].any()
     assert build_prototypes(space, seen, whole, WHOLE, {"v1": WHOLE["v1"]})["rgb"][0].norm() == pytest.approx(1)
 
@@ -88,12 +88,12 @@ def test_what_was_taught_is_compared_beside_the_plain_features_and_knows_a_backg
     streams: FeaturesByStream,
 ) -> None:
     torch.manual_seed(0)
-    joint = JointEmbedding({"rgb": DIMS["rgb"], "flow": DIMS["flow"]}, 4, 6, 0.1, learned=False).eval()
+    joint = JointEmbedding({"rgb": DIMS["rgb"], "flow": DIMS["flow"]}, 4, 6, 0.1, learned_temperature=False).eval()
     plain = embedding_space.extracted_space(streams, "cpu")
     taught = embedding_space.adapted_space(joint, plain)
-    assert taught.scale == {"rgb": 7, "flow": 7, "rgb, taught": pytest.approx(10), "flow, taught": pytest.approx(10)}
-    seen = taught.seen(streams, "cpu")
+    assert taught.scales == {"rgb": 7, "flow": 7, "rgb, adapted": pytest.approx(10), "flow, adapted": pytest.approx(10)}
+    seen = taught.embed_streams(streams, "cpu")
     whole: Mapping[str, np.ndarray] = {"v0": np.zeros(ROWS, np.bool_)}
     at = build_prototypes(taught, seen, [Span("v0", 5, 12, 1)], WHOLE, whole)
-    torch.testing.assert_close(at["rgb, taught"][0], joint.nothing.detach())
+    torch.testing.assert_close(at["rgb, adapted"][0], joint.background_embedding.detach())
     assert not at["rgb"][0].any()

@@ -23,7 +23,7 @@ def test_a_moved_span_shows_the_same_snippets():
     kept = snippets_of([*ACTIONS, *BACKGROUND])
     videos = {i: select_snippets(video, snippets) for i, snippets in kept.items()}
     for span, there in zip([*ACTIONS, *BACKGROUND], remap_spans([*ACTIONS, *BACKGROUND], kept), strict=True):
-        assert there.kind == span.kind
+        assert there.class_id == span.class_id
         seen = videos[span.video_id]
         assert seen.feature[there.first : there.end, 0].tolist() == list(range(span.first, span.end))
         assert seen.start[there.first] == span.first / 2

@@ -51,7 +51,7 @@ def test_in_the_joint_space_it_is_held_against_background(
 ) -> None:
     found = text_query.build_joint_query(text, joint).logits(rows)
     with torch.no_grad():
-        words = torch.stack([joint.nothing, joint.texts(torch.from_numpy(text)[None])[0]]).double()
+        words = torch.stack([joint.background_embedding, joint.embed_texts(torch.from_numpy(text)[None])[0]]).double()
         shares = (float(joint.scale) * torch.from_numpy(rows.astype(np.float64)) @ words.T).softmax(dim=1)[:, 1]
     assert np.allclose(1 / (1 + np.exp(-found[:-1])), shares[:-1], atol=1e-5)
 

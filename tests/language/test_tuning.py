@@ -12,7 +12,13 @@ from clip_ae.language.sequences import FeatureTable, SequenceSampler
 from clip_ae.language.spans import Span
 
 HOW = AdapterTraining(
-    steps=60, batch=4, actions=2, width=4, learning_rate=1e-3, dropout=0, tuning=I3dFinetuning(learning_rate=1e-2)
+    steps=60,
+    batch_size=4,
+    actions_per_sequence=2,
+    width=4,
+    learning_rate=1e-3,
+    dropout=0,
+    tuning=I3dFinetuning(learning_rate=1e-2),
 )
 KINDS, DIM = 3, 6
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,9 +47,9 @@ def drawing(how=HOW):
 
 
 def test_only_rows_of_clips_are_encoded_each_at_its_place():
-    batch, blocks = drawing().batch(np.random.default_rng(0)), Doubling()
+    batch, blocks = drawing().sample_batch(np.random.default_rng(0)), Doubling()
     found, rows = encode_batch(blocks, batch).features["rgb"], batch.features["rgb"]
-    inside = (batch.clips > 0).any(dim=0).view(rows.shape[:2])
+    inside = (batch.clip_weights > 0).any(dim=0).view(rows.shape[:2])
     assert 0 < blocks.rows == int(inside.sum()) < inside.numel()
     torch.testing.assert_close(found[inside], torch.cat([2 * rows, rows + 1], dim=2)[inside])
     assert not found[~inside].any()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, SelfSupervision, UgctSwitches
-from clip_ae.core.config.schema import Training
+from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.targets import TargetBuilder
@@ -11,9 +11,9 @@ from clip_ae.localizers.trainer import Trainer, create_learner
 
 DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)
-SETTINGS = Training(snippets=20, batch=4, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.2)
+SETTINGS = Training(snippets=20, batch_size=4, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.2)
 UGCT = {"ugct": UgctSwitches()}
-CLIP_AE = {**UGCT, "feed": "centred", "self_supervision": SelfSupervision()}
+CLIP_AE = {**UGCT, "fusion_input": "centred", "self_supervision": SelfSupervision()}
 BOTH = {**CLIP_AE, "caf": CafSwitches(), "ccp": CcpSwitches()}
 
 
@@ -42,7 +42,9 @@ def labels_of(streams):
 def blueprint(method="ugct", *, dims=None, width=8, dropout=0.0, **switches):
     dims = dims or {n: DIMS[n] for n in needed(switches)}
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
-    return LocalizerConfig(method=method, dims=dims, labels=names, width=width, dropout=dropout, videos=9, **switches)
+    return LocalizerConfig(
+        method=method, dims=dims, labels=names, width=width, dropout=dropout, num_videos=9, **switches
+    )
 
 
 def needed(switches):
@@ -54,7 +56,7 @@ def trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, l
     streams = {name: streams[name] for name in needed(switches)}
     plan = blueprint(method, width=settings.width, dropout=settings.dropout, **switches)
     library = FeatureTable(streams, "cpu")
-    truths = TargetBuilder(labels or labels_of(streams), library.ids, CLASSES)
+    truths = TargetBuilder(labels or labels_of(streams), library.video_ids, CLASSES)
     learner = create_learner(plan, settings.steps, seed, settings.precision)
     return Trainer(learner, library, truths, settings, losses or {}, seed, "cpu")
 
@@ -62,4 +64,4 @@ def trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, l
 def trained(streams, method="ugct", **more):
     """The trainer at its end, and its log."""
     made = trainer(streams, method, **more)
-    return made, [line for line in made.run() if line]
+    return made, [line for line in made.train_steps() if line]

@@ -33,9 +33,9 @@ def transcribed(caf, audio, visual, switches):
     x_a = w["audio.weight"] @ audio.T + w["audio.bias"][:, None]
     x_v = w["visual.weight"] @ visual.T + w["visual.bias"][:, None]
     sum_a, sum_v = x_a, x_v
-    for t in range(switches.stages):
+    for t in range(switches.num_layers):
         n_a, n_v = (x / np.linalg.norm(x, axis=0, keepdims=True) for x in (x_a, x_v))
-        lam = w[f"stages.{t}.scale"] * n_a.T @ w[f"stages.{t}.correlation.weight"] @ n_v
+        lam = w[f"layers.{t}.scale"] * n_a.T @ w[f"layers.{t}.correlation.weight"] @ n_v
         v_a, v_v = (n_a, n_v) if switches.normalized_values else (x_a, x_v)
         mixed_a, mixed_v = v_a @ softmax_columns(lam), v_v @ softmax_columns(lam.T)
         x_a, x_v = np.tanh(sum_a + mixed_a), np.tanh(sum_v + mixed_v)
@@ -43,7 +43,9 @@ def transcribed(caf, audio, visual, switches):
     return x_a.T, x_v.T
 
 
-@pytest.mark.parametrize("switches", [{}, {"stages": 1}, {"stages": 3, "scale": 20.0}, {"normalized_values": True}])
+@pytest.mark.parametrize(
+    "switches", [{}, {"num_layers": 1}, {"num_layers": 3, "scale": 20.0}, {"normalized_values": True}]
+)
 def test_equals_the_equations(switches):
     caf, (audio, visual, heard, seen) = made(**switches), inputs()
     fused = caf(audio, visual, heard, seen)
@@ -69,9 +71,9 @@ def test_gradients_are_right():
 
 def test_what_is_mixed_is_a_modalitys_own_and_lies_at_the_others_times():
     """Audio in another order: X~_a stays where it is, X~_v moves along, so one stage shows both."""
-    caf, (audio, visual, heard, seen) = made(stages=1), inputs()
+    caf, (audio, visual, heard, seen) = made(num_layers=1), inputs()
     order = torch.tensor([3, 1, 5, 0, 2, 4])
-    stage = caf.stages[0]
+    stage = caf.layers[0]
     a, v = caf.audio(audio), caf.visual(visual)
     mixed_a, mixed_v = stage(a, v, heard, seen)
     moved_a, moved_v = stage(a[:, order], v, heard, seen)
@@ -97,9 +99,9 @@ def test_a_gap_in_the_sound_is_filled_and_then_heard():
     caf, (audio, visual, heard, seen) = made(), inputs()
     heard[0, 4:], seen[0, 1] = False, False
     a, v = caf.audio(audio) * heard[..., None], caf.visual(visual) * seen[..., None]
-    mixed_a, mixed_v = caf.stages[0](a, v, heard, seen)
+    mixed_a, mixed_v = caf.layers[0](a, v, heard, seen)
     a1, v1 = torch.tanh(a + mixed_a) * seen[..., None], torch.tanh(v + mixed_v) * seen[..., None]
-    mixed_a, mixed_v = caf.stages[1](a1, v1, seen, seen)
+    mixed_a, mixed_v = caf.layers[1](a1, v1, seen, seen)
     fused = caf(audio, visual, heard, seen)
     torch.testing.assert_close(fused.audio, torch.tanh(a + a1 + mixed_a) * seen[..., None])
     torch.testing.assert_close(fused.visual, torch.tanh(v + v1 + mixed_v) * seen[..., None])
@@ -123,7 +125,8 @@ def test_entropy_of_eq_1_is_almost_that_of_an_even_map_and_a_scale_sharpens_it()
     audio, visual = torch.randn(1, 100, 128), torch.randn(1, 100, width)
     real = torch.ones(1, 100, dtype=torch.bool)
     plain, sharp = (
-        next(Caf(128, width, width, CafSwitches(scale=s)).entropies(audio, visual, real, real)) for s in (1.0, 20.0)
+        next(Caf(128, width, width, CafSwitches(scale=s)).attention_entropies(audio, visual, real, real))
+        for s in (1.0, 20.0)
     )
     assert plain > 0.99
     assert sharp < plain - 1e-3

@@ -17,7 +17,7 @@ def test_with_both_modules_off_it_is_ugct_bit_for_bit():
     )
     assert type(plain.learner) is Ugct
     assert log == base_log
-    first, second = plain.state(), base.state()
+    first, second = plain.state_arrays(), base.state_arrays()
     assert first.keys() == second.keys()
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
@@ -34,7 +34,7 @@ def test_each_module_brings_its_own_loss(modules, own):
     base = set(trainer(planted(), "ugct", **UGCT).loss_weights)
     made, log = trained(planted(), "clip_ae", **CLIP_AE, **modules)
     assert set(made.loss_weights) - base == own
-    assert set(log[0]) - {"step", "total", "watched"} - base == own
+    assert set(log[0]) - {"step", "total", "diagnostics"} - base == own
 
 
 def test_the_first_step_starts_from_the_baseline():
@@ -62,21 +62,21 @@ def test_each_view_is_told_apart_by_the_bank_that_the_pairing_names(pairing):
     expected = 0.0
     for stream in ("rgb", "flow"):
         for view, other in (("cbp", "vlp"), ("vlp", "cbp")):
-            real = batch.mask[stream][..., None]
-            mean = (getattr(output.made[stream].views, view) * real).sum(dim=1) / real.sum(dim=1)
+            real = batch.masks[stream][..., None]
+            mean = (getattr(output.fused[stream].ccp, view) * real).sum(dim=1) / real.sum(dim=1)
             z = torch.nn.functional.normalize(mean, dim=-1)
-            bank = learner.memories[f"{stream}_{view if pairing == 'within' else other}"].bank
-            expected += instance_discrimination_loss(z, bank, truth.videos, 1.0).item()
+            bank = learner.memory_banks[f"{stream}_{view if pairing == 'within' else other}"].bank
+            expected += instance_discrimination_loss(z, bank, truth.video_indices, 1.0).item()
     assert learner.losses(output, batch, truth, 1)["ins_dis"].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_memories_follow_the_views_of_the_batch():
     learner, output, _, truth = outputs()
-    before = {name: m.bank.clone() for name, m in learner.memories.items()}
+    before = {name: m.bank.clone() for name, m in learner.memory_banks.items()}
     learner.after_step(output, truth, 1)
-    for name, memory in learner.memories.items():
+    for name, memory in learner.memory_banks.items():
         moved = (memory.bank != before[name]).any(dim=1)
-        assert set(moved.nonzero()[:, 0].tolist()) == set(truth.videos.tolist())
+        assert set(moved.nonzero()[:, 0].tolist()) == set(truth.video_indices.tolist())
     assert set(before) == {"rgb_cbp", "rgb_vlp", "flow_cbp", "flow_vlp"}
 
 
@@ -106,8 +106,8 @@ def test_padding_never_leaks_through_the_modules(garbage):
     for padding in (0.0, garbage):
         features = {}
         for name, x in batch.features.items():
-            batch.mask[name][0, 9:] = False
-            features[name] = x.masked_fill(~batch.mask[name][..., None], padding)
+            batch.masks[name][0, 9:] = False
+            features[name] = x.masked_fill(~batch.masks[name][..., None], padding)
         dirty = replace(batch, features=features)
         torch.manual_seed(0)
         learner.zero_grad()
@@ -115,5 +115,7 @@ def test_padding_never_leaks_through_the_modules(garbage):
         losses = learner.losses(output, dirty, truth, 1)
         sum(losses.values()).backward()
         found.append([*losses.values(), *(p.grad.clone() for p in learner.localizer.parameters())])
-        found[-1] += [v for s in output.streams.values() for v in (s.cas, s.attention, s.foreground, s.background)]
+        found[-1] += [
+            v for s in output.streams.values() for v in (s.cas, s.attention, s.foreground_logits, s.background_logits)
+        ]
     assert all(torch.equal(clean, dirty) for clean, dirty in zip(*found, strict=True))

@@ -40,13 +40,13 @@ def test_padding_and_snippets_without_coverage_are_masked():
     }
     library = FeatureTable(streams, "cpu")
     batch = library.batch(["b", "a"], {"a": np.array([0, 1, 2]), "b": np.array([0])})
-    assert batch.ids == ("b", "a")
+    assert batch.video_ids == ("b", "a")
     assert batch.features["audio"].shape == (2, 3, 4)
     assert batch.features["rgb"].dtype == torch.float32
     assert batch.features["rgb"][0].tolist() == [[1, 2], [0, 0], [0, 0]]
-    assert batch.mask["rgb"].int().tolist() == [[1, 0, 0], [1, 1, 1]]
-    assert batch.mask["audio"].int().tolist() == [[0, 0, 0], [1, 0, 1]]
-    assert library.whole("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert batch.masks["rgb"].int().tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert batch.masks["audio"].int().tolist() == [[0, 0, 0], [1, 0, 1]]
+    assert library.full_video_batch("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert library.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
 
 

@@ -25,7 +25,7 @@ def front_end(**switches):
 def test_at_the_start_the_head_sees_the_features_themselves():
     seen = front_end(caf=CafSwitches(), ccp=CcpSwitches())(batch())
     for name in ("rgb", "flow"):
-        real = batch().mask[name]
+        real = batch().masks[name]
         assert torch.equal(seen[name].features[real], batch().features[name][real])
         assert not seen[name].features[~real].any()
 
@@ -36,8 +36,8 @@ def test_only_the_modules_that_are_on_exist():
     assert not [name for name, _ in ccp.named_parameters() if "caf" in name]
     assert caf.streams["rgb"].projection.in_features == ccp.streams["rgb"].projection.in_features == 2 * 8
     found = caf(batch())["rgb"]
-    assert found.fused is not None
-    assert found.views is None
+    assert found.caf is not None
+    assert found.ccp is None
 
 
 def test_audio_may_be_fed_to_rgb_alone():
@@ -49,11 +49,11 @@ def test_audio_may_be_fed_to_rgb_alone():
 
 def moved(feed, dropout=0.0):
     """A front end whose P is not zero, what it is fed, and what comes out."""
-    made = front_end(feed=feed, caf=CafSwitches(), ccp=CcpSwitches(), dropout=dropout)
+    made = front_end(fusion_input=feed, caf=CafSwitches(), ccp=CcpSwitches(), dropout=dropout)
     part = made.streams["rgb"]
     torch.nn.init.normal_(part.projection.weight)
     seen = made(batch())["rgb"]
-    parts = torch.cat([seen.fused.visual, seen.fused.audio, seen.views.cbp, seen.views.vlp], dim=-1)
+    parts = torch.cat([seen.caf.visual, seen.caf.audio, seen.ccp.cbp, seen.ccp.vlp], dim=-1)
     return part, parts, seen.features
 
 
@@ -68,7 +68,7 @@ def test_what_is_fed_says_nothing_that_holds_for_the_whole_video():
 
 def test_residual_feeds_all_of_it():
     part, parts, features = moved("residual")
-    real = batch().mask["rgb"]
+    real = batch().masks["rgb"]
     torch.testing.assert_close(features[real], (batch().features["rgb"] + part.projection(parts))[real])
 
 
@@ -86,17 +86,17 @@ def test_dropout_takes_a_dimension_from_the_whole_video(feed):
 
 
 def test_layer_norm_is_the_other_way_to_feed():
-    made = front_end(feed="layer_norm", ccp=CcpSwitches())
+    made = front_end(fusion_input="layer_norm", ccp=CcpSwitches())
     part, seen = made.streams["rgb"], made(batch())["rgb"]
-    x = torch.cat([batch().features["rgb"], seen.views.cbp, seen.views.vlp], dim=-1)
+    x = torch.cat([batch().features["rgb"], seen.ccp.cbp, seen.ccp.vlp], dim=-1)
     expected = part.norm(part.projection(x))
-    real = batch().mask["rgb"]
+    real = batch().masks["rgb"]
     torch.testing.assert_close(seen.features[real], expected[real])
 
 
 def test_streams_have_modules_of_their_own():
     made = front_end(caf=CafSwitches(), ccp=CcpSwitches())
-    rgb, flow = (made.streams[name].caf.stages[0].correlation.weight for name in ("rgb", "flow"))
+    rgb, flow = (made.streams[name].caf.layers[0].correlation.weight for name in ("rgb", "flow"))
     assert not torch.equal(rgb, flow)
 
 

@@ -23,7 +23,7 @@ def made(method, device, settings=STILL, **switches):
     streams = {name: video for name, video in planted().items() if name in needed(switches)}
     library = FeatureTable(streams, device)
     learner = create_learner(blueprint(method, **switches), settings.steps, 0, settings.precision)
-    truths = TargetBuilder(labels_of(streams), library.ids, CLASSES)
+    truths = TargetBuilder(labels_of(streams), library.video_ids, CLASSES)
     return Trainer(learner, library, truths, settings, {}, 0, device)
 
 
@@ -49,27 +49,27 @@ def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
     here, there = made(method, "cpu", settings, **switches_of(method)), made(
         method, device, replace(settings, precision=precision), **switches_of(method)
     )  # fmt: skip
-    runs = here.run(), there.run()
+    runs = here.train_steps(), there.train_steps()
     pairs = [tuple(map(next, runs))]
     directions = [torch.nn.functional.normalize(gradient(t), dim=0) for t in (here, there)]
     assert float(directions[0] @ directions[1]) > (0.9999 if precision == "fp32" else 0.99)
     pairs += zip(*runs, strict=True)
     assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
     assert all(np.isfinite(line["total"]) for _, line in pairs)
-    video = there.library.ids[0]
+    video = there.feature_table.video_ids[0]
     assert np.isfinite(
-        predict_video(there.learner.trained.eval(), there.library, video, rgb_weight=0.5).activation
+        predict_video(there.learner.final_localizer.eval(), there.feature_table, video, rgb_weight=0.5).activation
     ).all()
 
 
 @pytest.mark.parametrize(("method", "switches"), [("clip_ae", BOTH), ("tcam", {})])
 def test_a_training_that_was_cut_goes_on_close_to_where_it_would_have_been(device, method, switches):
     whole, cut, later = (made(method, device, **switches) for _ in range(3))
-    lines = [line for line in whole.run() if line]
-    for line in cut.run():
+    lines = [line for line in whole.train_steps() if line]
+    for line in cut.train_steps():
         if line and cut.step == 40:
-            later.resume(cut.state(), 40)
+            later.resume(cut.state_arrays(), 40)
             break
-    last = [line for line in later.run() if line][-1]
+    last = [line for line in later.train_steps() if line][-1]
     assert last["step"] == lines[-1]["step"]
     assert last["total"] == pytest.approx(lines[-1]["total"], rel=0.05)

@@ -25,7 +25,7 @@ def made():
     """A learner whose frozen copy says something else than it does itself."""
     learner = create_learner(blueprint("tscn"), STEPS, 0)
     other = create_learner(blueprint("tscn"), STEPS, 1).localizer
-    learner.earlier.follow(other, 0.0)
+    learner.previous.update_ema(other, 0.0)
     return learner.eval()
 
 
@@ -36,7 +36,7 @@ def loss(learner, step):
 def test_from_the_second_refinement_on_streams_learn_what_they_said_together():
     learner = made()
     assert loss(learner, 1) == loss(learner, LENGTH) == 0.0
-    own, earlier = learner.localizer(batch()).streams, learner.earlier(batch()).streams
+    own, earlier = learner.localizer(batch()).streams, learner.previous(batch()).streams
     fused = 0.4 * earlier["rgb"].attention + 0.6 * earlier["flow"].attention
     target = (fused > 0.5).double()
     # Else the weights of the streams would not show.
@@ -52,13 +52,13 @@ def test_from_the_second_refinement_on_streams_learn_what_they_said_together():
 
 def test_the_frozen_copy_is_made_anew_at_the_end_of_each_refinement():
     learner = made()
-    before = [p.clone() for p in learner.earlier.parameters()]
+    before = [p.clone() for p in learner.previous.parameters()]
     for step in (LENGTH - 1, LENGTH + 1, 2 * LENGTH - 1):
         learner.after_step(learner.localizer(batch()), TRUTH, step)
-        assert all(torch.equal(a, b) for a, b in zip(before, learner.earlier.parameters(), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(before, learner.previous.parameters(), strict=True))
     for step in (LENGTH, 3 * LENGTH):
         with torch.no_grad():
             next(learner.localizer.parameters()).add_(1.0)
         learner.after_step(learner.localizer(batch()), TRUTH, step)
-        pairs = zip(learner.localizer.parameters(), learner.earlier.parameters(), strict=True)
+        pairs = zip(learner.localizer.parameters(), learner.previous.parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)

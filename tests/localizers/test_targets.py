@@ -16,14 +16,14 @@ LABELS = [Label("a", 0, "x"), Label("b", 0, "x"), Label("b", 2, "z", ((2.0, 4.0)
 def test_extents_are_those_of_the_rows_drawn():
     batch = Batch(("b", "a"), {"rgb": torch.zeros(2, 4, 1)}, {"rgb": torch.ones(2, 4, dtype=torch.bool)})
     rows = {"b": np.array([0, 3, 5, 9]), "a": np.array([3, 4])}
-    truth = TargetBuilder(LABELS, ("a", "b"), 3, GRID).of(batch, rows)
+    truth = TargetBuilder(LABELS, ("a", "b"), 3, GRID).build_targets(batch, rows)
     assert truth.labels.tolist() == [[1, 0, 1], [1, 0, 0]]
-    assert truth.videos.tolist() == [1, 0]
-    assert truth.extents is not None
-    assert truth.extents[0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
-    assert not truth.extents[1].any()
+    assert truth.video_indices.tolist() == [1, 0]
+    assert truth.snippet_labels is not None
+    assert truth.snippet_labels[0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
+    assert not truth.snippet_labels[1].any()
 
 
 def test_without_a_grid_nothing_says_where():
     batch = Batch(("b",), {"rgb": torch.zeros(1, 4, 1)}, {"rgb": torch.ones(1, 4, dtype=torch.bool)})
-    assert TargetBuilder(LABELS, ("a", "b"), 3).of(batch, {"b": np.arange(4)}).extents is None
+    assert TargetBuilder(LABELS, ("a", "b"), 3).build_targets(batch, {"b": np.arange(4)}).snippet_labels is None

@@ -10,7 +10,7 @@ from clip_ae.localizers.tensorboard import open_tensorboard
 
 
 def line(step, total=0.5):
-    return {"step": step, "norm": -0.25, "total": total, "watched": {"spread rgb": 0.125}}
+    return {"step": step, "norm": -0.25, "total": total, "diagnostics": {"spread rgb": 0.125}}
 
 
 def shown(folder):
@@ -19,12 +19,12 @@ def shown(folder):
 
 
 def test_every_figure_of_a_line_is_shown(tmp_path):
-    with open_tensorboard(tmp_path / "a", done=0) as show:
+    with open_tensorboard(tmp_path / "a", last_step=0) as show:
         show(line(10))
         assert shown(tmp_path / "a")["loss/norm"] == [(10, -0.25)]  # while training goes on
         show({"step": 20, "total": 0.25})
     assert shown(tmp_path / "a") == {
-        "loss/norm": [(10, -0.25)], "loss/total": [(10, 0.5), (20, 0.25)], "watched/spread rgb": [(10, 0.125)]
+        "loss/norm": [(10, -0.25)], "loss/total": [(10, 0.5), (20, 0.25)], "diagnostics/spread rgb": [(10, 0.125)]
     }  # fmt: skip
 
 
@@ -40,11 +40,14 @@ def test_what_a_killed_training_showed_after_its_checkpoint_is_forgotten(tmp_pat
 
 def test_without_a_folder_nothing_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with open_tensorboard(None, done=0) as show:
+    with open_tensorboard(None, last_step=0) as show:
         show(line(10))
 
 
 def test_without_the_package_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UserError, match=r"runtime.tensorboard: .* pip install"), open_tensorboard(tmp_path, done=0):
+    with (
+        pytest.raises(UserError, match=r"runtime.tensorboard: .* pip install"),
+        open_tensorboard(tmp_path, last_step=0),
+    ):
         pass

@@ -6,7 +6,7 @@ import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.methods import LocalizerConfig
-from clip_ae.core.config.schema import Training
+from clip_ae.core.config.training import Training
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Label
 from clip_ae.localizers import attention_pool
@@ -16,7 +16,7 @@ from clip_ae.localizers.model_state import module_arrays, restore_localizer
 from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import ACTION, BOTH, CLIP_AE, SETTINGS, UGCT, blueprint, planted, trained, trainer
 
-STPN = Training(snippets=20, batch=4, steps=150, learning_rate=2e-2, log_every=50, weight_decay=1.5e-3)
+STPN = Training(snippets=20, batch_size=4, steps=150, learning_rate=2e-2, log_every=50, weight_decay=1.5e-3)
 SPARSE = {"sparsity": 3e-2}
 
 
@@ -31,13 +31,13 @@ def same(first, second):
 
 
 def known(plan: LocalizerConfig):
-    return {"blueprint": to_plain_data(plan)}
+    return {"localizer_config": to_plain_data(plan)}
 
 
 def test_losses_fall_and_are_logged_by_name(result):
     *_, log = result
     assert [line["step"] for line in log] == [50, 100, 150]
-    assert set(log[0]) == {"step", "classification", "sparsity", "total", "watched"}
+    assert set(log[0]) == {"step", "classification", "sparsity", "total", "diagnostics"}
     assert log[-1]["classification"] < 0.5 * log[0]["classification"]
     assert log[-1]["total"] == pytest.approx(log[-1]["classification"] + 3e-2 * log[-1]["sparsity"])
 
@@ -47,9 +47,9 @@ def test_the_planted_class_and_time_are_found(method, switches):
     streams = planted()
     settings = STPN if method == "stpn" else replace(SETTINGS, steps=300)
     made, _ = trained(streams, method, settings=settings, losses=SPARSE if method == "stpn" else {}, **switches)
-    localizer = made.learner.trained.eval()
-    for n, video_id in enumerate(made.library.ids):
-        found = predict_video(localizer, made.library, video_id, rgb_weight=0.5)
+    localizer = made.learner.final_localizer.eval()
+    for n, video_id in enumerate(made.feature_table.video_ids):
+        found = predict_video(localizer, made.feature_table, video_id, rgb_weight=0.5)
         assert found.scores.argmax() == n % 3
         weighted = found.attention * found.activation[:, n % 3]
         assert weighted[ACTION].mean() > 1.5 * np.delete(weighted, np.r_[ACTION]).mean()
@@ -61,9 +61,9 @@ def test_same_seed_same_bytes_other_seed_other(method, switches):
     (first, log), (again, log_again), (other, _) = (
         trained(streams, method, seed=seed, **switches) for seed in (0, 0, 1)
     )
-    assert same(first.state(), again.state())
+    assert same(first.state_arrays(), again.state_arrays())
     assert log == log_again
-    assert not same(first.state(), other.state())
+    assert not same(first.state_arrays(), other.state_arrays())
 
 
 @pytest.mark.parametrize(("method", "switches"), [("stpn", {}), ("tscn", {}), ("clip_ae", BOTH)])
@@ -72,15 +72,15 @@ def test_a_training_that_was_cut_goes_on_to_the_same_bytes(method, switches):
     whole, log = trained(streams, method, **switches)
     cut = trainer(streams, method, **switches)
     lines = []
-    for line in cut.run():
+    for line in cut.train_steps():
         lines += [line] if line else []
         if line and cut.step == 40:
-            state = {name: array.copy() for name, array in cut.state().items()}
+            state = {name: array.copy() for name, array in cut.state_arrays().items()}
             break
     later = trainer(streams, method, **switches)
     later.resume(state, 40)
-    lines += [line for line in later.run() if line]
-    assert same(later.state(), whole.state())
+    lines += [line for line in later.train_steps() if line]
+    assert same(later.state_arrays(), whole.state_arrays())
     assert lines == log
 
 
@@ -98,12 +98,12 @@ def test_decay_leaves_attention_maps_alone():
 def test_the_log_tells_whether_attention_has_collapsed():
     streams = planted()
     made, log = trained(streams, "ugct", **UGCT)
-    watched = log[-1]["watched"]
+    watched = log[-1]["diagnostics"]
     assert set(watched) == {"attention rgb", "attention flow", "spread rgb", "spread flow"}
     for branch in made.learner.localizer.head.branches.values():
         torch.nn.init.zeros_(branch.attention.weight)
     batch, _ = made._draw()
-    flat = made.learner.watched(made.learner.localizer(batch), batch)
+    flat = made.learner.diagnostics(made.learner.localizer(batch), batch)
     assert flat["spread rgb"] < 1e-6 < watched["spread rgb"]
     assert flat["attention rgb"] == pytest.approx(torch.sigmoid(branch.attention.bias).item(), abs=0.2)
 
@@ -112,8 +112,8 @@ def test_a_batch_without_a_stream_is_watched_too():
     made = trainer(planted(), "ugct", **UGCT)
     made.step = 1
     batch, _ = made._draw()
-    batch.mask["flow"][:] = False
-    watched = made.learner.watched(made.learner.localizer(batch), batch)
+    batch.masks["flow"][:] = False
+    watched = made.learner.diagnostics(made.learner.localizer(batch), batch)
     assert watched["attention flow"] == watched["spread flow"] == 0.0
     assert watched["attention rgb"] > 0
 
@@ -125,7 +125,7 @@ def test_bf16_trains_and_stays_near_fp32():
     )
     assert log[0]["foreground"] == pytest.approx(exact[0]["foreground"], rel=0.1)
     assert log[0]["foreground"] != exact[0]["foreground"]
-    assert {a.dtype for n, a in rough.state().items() if n.startswith("learner")} == {np.dtype("float32")}
+    assert {a.dtype for n, a in rough.state_arrays().items() if n.startswith("learner")} == {np.dtype("float32")}
 
 
 def test_a_cluster_without_videos_is_tolerated():
@@ -146,8 +146,11 @@ def test_a_loss_that_is_not_finite_names_step_loss_and_videos(value):
 def test_a_localizer_survives_being_arrays(result):
     _, made, _ = result
     plan = blueprint("stpn")
-    back = restore_localizer(module_arrays(made.learner.trained), known(plan), "cpu")
-    pair = [predict_video(net.eval(), made.library, "v0", rgb_weight=0.5) for net in (made.learner.trained, back)]
+    back = restore_localizer(module_arrays(made.learner.final_localizer), known(plan), "cpu")
+    pair = [
+        predict_video(net.eval(), made.feature_table, "v0", rgb_weight=0.5)
+        for net in (made.learner.final_localizer, back)
+    ]
     assert np.array_equal(pair[0].activation, pair[1].activation)
 
 
@@ -155,8 +158,8 @@ def test_attention_pools_the_action(result):
     streams, made, _ = result
     streams = {name: streams[name] for name in ("rgb", "flow")}
     streams["flow"]["v0"].coverage[5] = 0
-    tensors = module_arrays(made.learner.trained)
-    pooled, weights = attention_pool.prepare_pooling(streams, tensors, known(blueprint("stpn")), "cpu", fused=False)
+    tensors = module_arrays(made.learner.final_localizer)
+    pooled, weights = attention_pool.prepare_pooling(streams, tensors, known(blueprint("stpn")), "cpu", use_fused=False)
     assert pooled["rgb"] == streams["rgb"]
     for name in streams:
         for w in weights[name].values():
@@ -170,7 +173,7 @@ def test_fused_descriptors_are_what_the_front_end_makes():
     streams = planted()
     made, _ = trained(streams, "clip_ae", **BOTH)
     pooled, _ = attention_pool.prepare_pooling(
-        streams, module_arrays(made.learner.trained), known(blueprint("clip_ae", **BOTH)), "cpu", fused=True
+        streams, module_arrays(made.learner.final_localizer), known(blueprint("clip_ae", **BOTH)), "cpu", use_fused=True
     )
     assert set(pooled) == {"rgb", "flow"}
     assert pooled["rgb"]["v1"].feature.shape == streams["rgb"]["v1"].feature.shape
@@ -201,6 +204,6 @@ def test_weights_of_the_config_replace_those_of_the_paper():
 
 def test_attention_and_scale_are_watched():
     _, log = trained(planted(), "clip_ae", **BOTH)
-    assert {"entropy rgb caf 1", "entropy flow caf 2", "entropy rgb ccp", "decor raw"} <= set(log[0]["watched"])
-    assert all(0 <= v <= 1 + 1e-6 for n, v in log[0]["watched"].items() if n.startswith("entropy"))
-    assert not [n for n in trained(planted(), "clip_ae", **CLIP_AE)[1][0]["watched"] if n.startswith("entropy")]
+    assert {"entropy rgb caf 1", "entropy flow caf 2", "entropy rgb ccp", "decor raw"} <= set(log[0]["diagnostics"])
+    assert all(0 <= v <= 1 + 1e-6 for n, v in log[0]["diagnostics"].items() if n.startswith("entropy"))
+    assert not [n for n in trained(planted(), "clip_ae", **CLIP_AE)[1][0]["diagnostics"] if n.startswith("entropy")]

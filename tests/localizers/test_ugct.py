@@ -42,8 +42,8 @@ def softplus(x):
 
 @pytest.mark.parametrize("targets", ["mean", "half", "soft"])
 def test_pseudo_labels_are_the_other_streams_teachers(targets):
-    learner = made(targets=targets)
-    output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().mask["flow"].numpy()
+    learner = made(attention_targets=targets)
+    output, taught, mask = learner.localizer(batch()), learner.teacher(batch()).streams, batch().masks["flow"].numpy()
     expected = 0.0
     for name, other in (("rgb", "flow"), ("flow", "rgb")):
         a, g = array(output.streams[name].attention), array(taught[other].attention)
@@ -78,19 +78,19 @@ def test_the_doubt_is_about_the_other_streams_teacher(kind):
     learner.train()
     torch.manual_seed(0)
     doubts = learner._doubts(learner.localizer(batch()), batch(), learner.teacher(batch()).streams)
-    real = batch().mask["flow"]
+    real = batch().masks["flow"]
     assert doubts["flow"][real].abs().max() < 1e-6 < doubts["rgb"][real].max()
 
 
 @pytest.mark.parametrize("base", BASE_HEADS)
 def test_a_share_of_foreground_is_made_of_the_heads_own_probabilities(base):
-    head = create_learner(blueprint("ugct", ugct=UgctSwitches(base=base)), STEPS, 0).localizer.head
+    head = create_learner(blueprint("ugct", ugct=UgctSwitches(base_head=base)), STEPS, 0).localizer.head
     cas = torch.randn(2, 5, CLASSES + head.has_background)
-    share = head.foreground_share(cas)
-    expected = 1 - cas.softmax(-1)[..., -1] if head.has_background else head.probabilities(cas).amax(-1)
+    share = head.foreground_probability(cas)
+    expected = 1 - cas.softmax(-1)[..., -1] if head.has_background else head.class_probabilities(cas).amax(-1)
     torch.testing.assert_close(share, expected)
     if base != "stpn":
-        torch.testing.assert_close(head.foreground_share(cas + 8), share)
+        torch.testing.assert_close(head.foreground_probability(cas + 8), share)
 
 
 @pytest.mark.parametrize("kind", ["kl", "mse"])
@@ -124,15 +124,15 @@ def test_other_readings_of_uncertainty(kind):
 
 
 def test_the_ramp_rises_to_one():
-    learner = made(ramp=0.3)
-    assert learner.ramp(0) == pytest.approx(math.exp(-5))
-    assert learner.ramp(15) == pytest.approx(math.exp(-5 * 0.25))
-    assert learner.ramp(30) == learner.ramp(100) == 1.0
+    learner = made(ramp_fraction=0.3)
+    assert learner.ramp_weight(0) == pytest.approx(math.exp(-5))
+    assert learner.ramp_weight(15) == pytest.approx(math.exp(-5 * 0.25))
+    assert learner.ramp_weight(30) == learner.ramp_weight(100) == 1.0
 
 
 @pytest.mark.parametrize("ramped", [True, False])
 def test_attention_is_asked_to_differ_when_pseudo_labels_come_in_or_at_once(ramped):
-    learner = made(ramp=0.3, ramped_norm=ramped)
+    learner = made(ramp_fraction=0.3, ramp_norm_loss=ramped)
     output, truth = learner.localizer(batch()), Targets(torch.eye(CLASSES)[:B], torch.arange(B))
     early, late = (learner.losses(output, batch(), truth, step) for step in (15, 30))
     weights = {name: (early[name] / late[name]).item() for name in late}
@@ -142,13 +142,13 @@ def test_attention_is_asked_to_differ_when_pseudo_labels_come_in_or_at_once(ramp
 
 
 def test_a_teacher_copies_then_follows_ever_more_slowly():
-    learner = made(warm_up=0.1)
-    assert [learner.kept(step) for step in (1, 9, 10)] == [0.0, 0.0, 0.0]
-    assert learner.kept(11) == pytest.approx(0.5)
-    assert learner.kept(100) == pytest.approx(0.9)
+    learner = made(warmup_fraction=0.1)
+    assert [learner.ema_decay(step) for step in (1, 9, 10)] == [0.0, 0.0, 0.0]
+    assert learner.ema_decay(11) == pytest.approx(0.5)
+    assert learner.ema_decay(100) == pytest.approx(0.9)
     long = create_learner(blueprint("ugct", ugct=UgctSwitches()), 100_000, 0)
-    assert long.kept(90_000) == 0.999
-    assert long.kept(8_000 + 99) == pytest.approx(0.99)
+    assert long.ema_decay(90_000) == 0.999
+    assert long.ema_decay(8_000 + 99) == pytest.approx(0.99)
 
 
 def test_a_teacher_is_the_moving_average_of_its_student():
@@ -159,7 +159,7 @@ def test_a_teacher_is_the_moving_average_of_its_student():
     with torch.no_grad():
         for p in student.parameters():
             p.add_(1.0)
-    teacher.follow(student, 0.75)
+    teacher.update_ema(student, 0.75)
     for old, new in zip(before, teacher.localizer.parameters(), strict=True):
         torch.testing.assert_close(new, old + 0.25)
         assert not new.requires_grad
@@ -174,16 +174,16 @@ def test_no_gradient_reaches_a_teacher_and_it_never_drops():
 
 def test_the_teacher_is_what_remains():
     run, _ = trained(planted(), "ugct", ugct=UgctSwitches())
-    kept, student = run.learner.trained.state_dict(), run.learner.localizer.state_dict()
+    kept, student = run.learner.final_localizer.state_dict(), run.learner.localizer.state_dict()
     assert kept.keys() == student.keys()
     assert not all(torch.equal(kept[n], student[n]) for n in kept)
 
 
 @pytest.mark.parametrize("base", BASE_HEADS)
 def test_any_head_of_two_streams_can_be_its_base(base):
-    run, log = trained(planted(), "ugct", ugct=UgctSwitches(base=base))
+    run, log = trained(planted(), "ugct", ugct=UgctSwitches(base_head=base))
     assert np.isfinite(log[-1]["total"])
     assert "attention_pseudo" in log[-1]
-    assert set(log[-1]) - {"step", "total", "watched", "attention_pseudo"} == set(
+    assert set(log[-1]) - {"step", "total", "diagnostics", "attention_pseudo"} == set(
         run.learner.localizer.head.loss_weights
     )

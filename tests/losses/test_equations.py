@@ -40,7 +40,7 @@ CASES = {
     "norm": (attention_norm_loss, plain.norm, "a m"),
     "guide": (guide_loss, plain.guide, "a p y m"),
     "pseudo_truth": (pseudo_ground_truth_loss, plain.pseudo_truth, "a g m"),
-    "attention_pseudo": (partial(attention_pseudo_loss, bound=0.2), plain.attention_pseudo, "a g u m"),
+    "attention_pseudo": (partial(attention_pseudo_loss, uncertainty_weight=0.2), plain.attention_pseudo, "a g u m"),
     "class_pseudo kl": (class_pseudo.kl_loss, plain.class_kl, "s t u m"),
     "class_pseudo mse": (class_pseudo.mse_loss, plain.class_mse, "s t u m"),
     "separation": (separation_loss, plain.separation, "s x y m"),

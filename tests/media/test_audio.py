@@ -185,6 +185,6 @@ def test_sound_before_the_picture_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
             yield number * RATE, piece
 
     monkeypatch.setattr(audio, "decode_audio", placed)
-    monkeypatch.setattr(audio, "scan_packets", lambda _: SimpleNamespace(first=0.0))
+    monkeypatch.setattr(audio, "scan_packets", lambda _: SimpleNamespace(start_time=0.0))
     found = list(audio.read_audio_windows("x", VideoInfo("x", "x", snippets=5, has_audio=True), GRID))
     assert [w.coverage for w in found] == [1.0] * 5

@@ -241,7 +241,7 @@ def decoder() -> Iterator[Decoder]:
 
 
 def info_of(decoder: Decoder, path: Path) -> VideoInfo:
-    return VideoInfo(path.stem, path.name, **vars(decoder.probe(path, GRID)))
+    return VideoInfo(path.stem, path.name, **vars(decoder.probe_video(path, GRID)))
 
 
 def numbers(frames: NDArray[np.uint8], turned: int = 0) -> list[int]:
@@ -260,7 +260,7 @@ def test_the_right_frames_are_shown_and_the_missing_told(videos: Path, decoder: 
     assert (info.snippets, info.width, info.height) == (len(case.seen), *case.size)
     assert (info.status, info.reason) == ("partial" if case.reason else "ok", case.reason)
     seen, shown = [], []
-    for window in decoder.video(path, info, GRID, SHORT):
+    for window in decoder.read_video_windows(path, info, GRID, SHORT):
         seen.append(window.coverage)
         shown += numbers(window.data, case.turned)
     assert seen == list(case.seen)
@@ -271,7 +271,7 @@ def test_the_right_frames_are_shown_and_the_missing_told(videos: Path, decoder: 
 def test_sound_lies_where_it_belongs(videos: Path, decoder: Decoder, name: str) -> None:
     case, path = CASES[name], videos / name
     heard, loud = [], []
-    for window in decoder.audio(path, info_of(decoder, path), GRID):
+    for window in decoder.read_audio_windows(path, info_of(decoder, path), GRID):
         heard.append(window.coverage)
         loud.append(loudness(window.data))
     assert heard == pytest.approx(list(case.heard), abs=0.05)
@@ -284,7 +284,7 @@ def test_sound_lies_where_it_belongs(videos: Path, decoder: Decoder, name: str) 
 def test_what_is_no_video_is_told_in_a_line(videos: Path, name: str) -> None:
     with Decoder(WATCHDOG) as decoder:
         with pytest.raises(Unreadable) as caught:
-            decoder.probe(videos / name, GRID)
+            decoder.probe_video(videos / name, GRID)
         assert caught.value.kind == BROKEN[name][1]
         assert "\n" not in str(caught.value)
         assert str(videos) not in str(caught.value)
@@ -296,7 +296,7 @@ def test_a_file_without_permission_is_told(tmp_path: Path, decoder: Decoder) -> 
     if os.access(path, os.R_OK):
         pytest.skip("root may read everything")
     with pytest.raises(Unreadable) as caught:
-        decoder.probe(path, GRID)
+        decoder.probe_video(path, GRID)
     assert caught.value.kind == "permission"
 
 
@@ -325,7 +325,7 @@ def test_a_4k_picture_takes_little_more_memory_than_a_small_one(videos: Path) ->
     taken = []
     for name in ("matroska.mkv", "4k.mp4"):
         with Decoder() as decoder:
-            list(decoder.video(videos / name, info_of(decoder, videos / name), GRID, SHORT))
+            list(decoder.read_video_windows(videos / name, info_of(decoder, videos / name), GRID, SHORT))
             taken.append(peak(decoder))
     assert taken[1] - taken[0] < 120
 
@@ -336,7 +336,7 @@ def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> N
     for frames in (400, 4000):
         path = write_video(tmp_path / f"{frames}.mp4", frames=frames)
         with Decoder() as decoder:
-            for _ in decoder.video(path, info_of(decoder, path), GRID, SHORT):
+            for _ in decoder.read_video_windows(path, info_of(decoder, path), GRID, SHORT):
                 pass
             taken.append(peak(decoder))
     assert taken[1] - taken[0] < 15
@@ -372,7 +372,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("by", BLOWS)
 def test_one_hang_or_death_midway_costs_nothing(long: Path, by: signal.Signals) -> None:
     with Decoder(WATCHDOG) as decoder:
-        windows = decoder.video(long, info_of(decoder, long), GRID, SHORT)
+        windows = decoder.read_video_windows(long, info_of(decoder, long), GRID, SHORT)
         shown = [number for window in struck(decoder, windows, by, 1) for number in numbers(window.data)]
         assert shown == list(range(320))
 
@@ -380,7 +380,7 @@ def test_one_hang_or_death_midway_costs_nothing(long: Path, by: signal.Signals) 
 @pytest.mark.parametrize("by", BLOWS)
 def test_a_second_one_ends_the_video_and_not_the_next(videos: Path, long: Path, by: signal.Signals) -> None:
     with Decoder(WATCHDOG) as decoder:
-        windows = decoder.video(long, info_of(decoder, long), GRID, SHORT)
+        windows = decoder.read_video_windows(long, info_of(decoder, long), GRID, SHORT)
         shown: list[int] = []
         with pytest.raises(Unreadable) as caught:
             for window in struck(decoder, windows, by):
@@ -388,13 +388,13 @@ def test_a_second_one_ends_the_video_and_not_the_next(videos: Path, long: Path, 
         assert caught.value.kind == BLOWS[by]
         assert 32 <= len(shown) < 320
         assert shown == list(range(len(shown)))
-        assert decoder.probe(videos / "matroska.mkv", GRID).frames == 48
+        assert decoder.probe_video(videos / "matroska.mkv", GRID).frames == 48
 
 
 @pytest.mark.parametrize("by", BLOWS)
 def test_sound_has_one_reader_and_ends_with_it(long: Path, by: signal.Signals) -> None:
     with Decoder(WATCHDOG) as decoder:
-        windows = decoder.audio(long, info_of(decoder, long), GRID)
+        windows = decoder.read_audio_windows(long, info_of(decoder, long), GRID)
         with pytest.raises(Unreadable) as caught:
             list(struck(decoder, windows, by))
         assert caught.value.kind == BLOWS[by]
@@ -405,13 +405,13 @@ class Fragile(Decoder):
 
     names: ClassVar = {"hangs": signal.SIGSTOP, "dies": signal.SIGSEGV}
 
-    def video(
+    def read_video_windows(
         self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
     ) -> Iterator[Window]:
-        return self._struck(path, super().video(path, info, grid, short_side, lookahead))
+        return self._struck(path, super().read_video_windows(path, info, grid, short_side, lookahead))
 
-    def audio(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
-        return self._struck(path, super().audio(path, info, grid))
+    def read_audio_windows(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
+        return self._struck(path, super().read_audio_windows(path, info, grid))
 
     def _struck(self, path: Path, windows: Iterator[Window]) -> Iterator[Window]:
         return struck(self, windows, self.names[path.stem]) if path.stem in self.names else windows
@@ -440,7 +440,7 @@ class Loudness(Ends):
 class Batches:
     """The encoder alone, in batches that cross videos."""
 
-    def size(self, example: NDArray[Any]) -> int:
+    def choose_batch_size(self, window: NDArray[Any]) -> int:
         return 32
 
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -460,7 +460,7 @@ class Folder:
         decoders = [Fragile(WATCHDOG) for _ in range(2)]
         work = FeatureExtractor("rgb", GRID, encoder, Batches(), self.path, decoders)
         whole = [info for info in self.infos if info.status != "failed"]
-        rows = {v.video_id: v for v in work.features(whole)}
+        rows = {v.video_id: v for v in work.extract(whole)}
         assert list(rows) == [info.video_id for info in whole]
         assert [len(v.coverage) for v in rows.values()] == [info.snippets for info in whole]
         return rows, {failure.video_id: failure.kind for failure in work.failures}
@@ -472,7 +472,9 @@ def folder(videos: Path, long: Path) -> Folder:
         (videos / f"{name}.mp4").symlink_to(long)
     write_video(videos / "directory.mp4" / "inside.mp4")
     table, failures = videos.parent / "probe.parquet", videos.parent / "failures.parquet"
-    probe_stage.run(ProbeSpec(), videos=videos, shard="0000-of-0001", out=table, failures=failures, watchdog=WATCHDOG)
+    probe_stage.run(
+        ProbeSpec(), videos=videos, shard="0000-of-0001", out=table, failures=failures, decoder_timeout_s=WATCHDOG
+    )
     infos = [VideoInfo(**row) for row in read_rows(table)]
     return Folder(videos, infos, {row["video_id"]: row["kind"] for row in read_rows(failures)})
 

@@ -14,14 +14,14 @@ from tests.media_files import read_counter, write_video
 
 @pytest.fixture(scope="module")
 def decoder():
-    with Decoder(watchdog=10) as child:
+    with Decoder(decoder_timeout_s=10) as child:
         yield child
 
 
 def cut(decoder: Decoder, source: Path, start: float, stop: float) -> Path:
     out = source.with_name("part.mp4")
     with atomic_write(out) as temporary:
-        decoder.cut(source, temporary, start, stop)
+        decoder.cut_segment(source, temporary, start, stop)
     return out
 
 

@@ -29,10 +29,10 @@ class Idle(Decoder):
         super().__init__()
         self.ended = threading.Event()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         pass
 
-    def end(self) -> None:
+    def interrupt(self) -> None:
         self.ended.set()
 
     def hang(self) -> None:
@@ -91,7 +91,7 @@ def test_a_broken_video_ends_with_its_failure_and_costs_no_other() -> None:
             raise failure
 
     found = list(DecoderPool(infos_of(2, 3, 2), read, copied, [Idle(), Idle()]))
-    assert [part.failure for index, part in found if isinstance(part, VideoDone) and index == 1] == [failure]
+    assert [part.error for index, part in found if isinstance(part, VideoDone) and index == 1] == [failure]
     assert sum(isinstance(part, VideoDone) for _, part in found) == 3
     assert sum(index == 1 for index, _ in found) == 4
 
@@ -154,7 +154,7 @@ def test_a_reader_that_hangs_is_ended_with_those_that_wait_for_room() -> None:
 
 
 def guarded(folder: Path) -> Callable[[Decoder, VideoInfo], Iterator[Window]]:
-    return lambda decoder, info: decoder.video(folder / info.path, info, GRID, 32)
+    return lambda decoder, info: decoder.read_video_windows(folder / info.path, info, GRID, 32)
 
 
 def test_real_decoders_that_hang_end_within_seconds(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_readers_that_were_ended_are_asked_again(monkeypatch: pytest.MonkeyPatch
     info = VideoInfo("x", "x.mp4", **vars(probe_video(str(path), GRID)))
 
     def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
-        return decoder.video(path, info, GRID, 32)
+        return decoder.read_video_windows(path, info, GRID, 32)
 
     decoder = Decoder()
     list(DecoderPool([info], read, np.copy, [decoder]))

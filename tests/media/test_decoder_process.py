@@ -45,10 +45,13 @@ def test_the_child_gives_what_the_readers_give(tmp_path: Path) -> None:
     path = write_video(tmp_path / "-odd {name}\n.mp4", tone=[440])
     info = info_of(path)
     with Decoder() as decoder:
-        assert decoder.probe(path, GRID) == probe_video(str(path), GRID)
+        assert decoder.probe_video(path, GRID) == probe_video(str(path), GRID)
         pairs = [
-            (decoder.video(path, info, GRID, 32, 1), video.read_video_windows(str(path), info, GRID, 32, 1)),
-            (decoder.audio(path, info, GRID), audio.read_audio_windows(str(path), info, GRID)),
+            (
+                decoder.read_video_windows(path, info, GRID, 32, 1),
+                video.read_video_windows(str(path), info, GRID, 32, 1),
+            ),
+            (decoder.read_audio_windows(path, info, GRID), audio.read_audio_windows(str(path), info, GRID)),
         ]
         for guarded, direct in pairs:
             assert assert_same(guarded, direct) == info.snippets
@@ -61,9 +64,9 @@ def test_any_grid_through_fewer_slots_than_windows(tmp_path: Path, stride: int, 
     grid = SnippetGrid(stride=stride)
     path = write_video(tmp_path / "x.mp4", frames=300)
     info = info_of(path, grid)
-    assert info.snippets > SlotSpec((), "u1", grid.overlap(lookahead)).count
-    with Decoder(watchdog=20) as decoder:
-        found = decoder.video(path, info, grid, 32, lookahead)
+    assert info.snippets > SlotSpec((), "u1", grid.count_overlapping(lookahead)).num_slots
+    with Decoder(decoder_timeout_s=20) as decoder:
+        found = decoder.read_video_windows(path, info, grid, 32, lookahead)
         assert assert_same(found, video.read_video_windows(str(path), info, grid, 32, lookahead)) == info.snippets
 
 
@@ -72,26 +75,26 @@ def test_a_decoder_works_ahead_no_further_than_its_slots(tmp_path: Path) -> None
     path = write_video(tmp_path / "x.mp4", frames=480)
     info = info_of(path)
     with Decoder() as decoder:
-        windows = decoder.video(path, info, GRID, 32)
+        windows = decoder.read_video_windows(path, info, GRID, 32)
         first = next(windows)
         kept, memory = first.data.copy(), first.data
         _settle(lambda: _has_word(decoder))
         time.sleep(0.3)
         np.testing.assert_array_equal(first.data, kept)
         later = [np.shares_memory(window.data, memory) for window in windows]
-        assert later.index(True) == SlotSpec((), "u1").count - 1
+        assert later.index(True) == SlotSpec((), "u1").num_slots - 1
 
 
 def test_a_decoder_that_hangs_is_killed_and_the_next_video_is_read(tmp_path: Path) -> None:
     good = write_video(tmp_path / "good.mp4")
     # Opening a pipe that nobody writes to blocks for ever.
     os.mkfifo(tmp_path / "hangs.mp4")
-    with Decoder(watchdog=1.0) as decoder:
+    with Decoder(decoder_timeout_s=1.0) as decoder:
         with pytest.raises(Unreadable) as caught:
-            decoder.probe(tmp_path / "hangs.mp4", GRID)
+            decoder.probe_video(tmp_path / "hangs.mp4", GRID)
         assert caught.value.kind == "timeout"
         assert decoder.process is None
-        assert decoder.probe(good, GRID).frames == 50
+        assert decoder.probe_video(good, GRID).frames == 50
 
 
 @pytest.mark.parametrize("taken", [1, 4])
@@ -100,7 +103,7 @@ def test_a_child_that_dies_midway_is_replaced_and_the_rows_go_on(tmp_path: Path,
     path = write_video(tmp_path / "x.mp4", frames=160)
     info, found = info_of(path), []
     with Decoder() as decoder:
-        windows = decoder.video(path, info, GRID, 64)
+        windows = decoder.read_video_windows(path, info, GRID, 64)
         for window in windows:
             found.append(Window(window.snippet, window.data.copy(), window.coverage))
             if len(found) == taken:
@@ -115,7 +118,7 @@ def test_another_child_reads_by_decord(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=320)
     with Decoder() as decoder:
         loaded = []
-        for _ in decoder.video(path, info_of(path), GRID, 64):
+        for _ in decoder.read_video_windows(path, info_of(path), GRID, 64):
             assert decoder.process is not None
             loaded.append("decord" in Path(f"/proc/{decoder.process.pid}/maps").read_text())
             if len(loaded) == 1:
@@ -128,20 +131,20 @@ def test_another_child_reads_by_decord(tmp_path: Path) -> None:
 def test_where_decord_cannot_help_the_first_failure_is_told(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.flv", frames=320)
     with Decoder() as decoder:
-        windows = decoder.video(path, info_of(path), GRID, 64)
+        windows = decoder.read_video_windows(path, info_of(path), GRID, 64)
         next(windows)
         _strike(decoder)
         with pytest.raises(Unreadable, match="SIGKILL") as caught:
             list(windows)
         assert caught.value.kind == "crash"
-        assert decoder.probe(path, GRID).frames == 320
+        assert decoder.probe_video(path, GRID).frames == 320
 
 
 def test_sound_cut_short_by_a_death_is_a_crash(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=500, tone=[440])
     info = info_of(path)
     with Decoder() as decoder:
-        windows = decoder.audio(path, info, GRID)
+        windows = decoder.read_audio_windows(path, info, GRID)
         next(windows)
         _strike(decoder)
         with pytest.raises(Unreadable, match="SIGKILL") as caught:
@@ -152,39 +155,39 @@ def test_sound_cut_short_by_a_death_is_a_crash(tmp_path: Path) -> None:
 def test_a_video_that_takes_too_much_memory_costs_itself_alone(tmp_path: Path) -> None:
     large = write_video(tmp_path / "large.mp4", frames=30, size=(640, 360))
     info = info_of(large)
-    with Decoder(memory_gib=0.01) as decoder:
+    with Decoder(decoder_memory_gib=0.01) as decoder:
         with pytest.raises(Unreadable) as caught:
-            list(decoder.video(large, info, GRID, 360))
+            list(decoder.read_video_windows(large, info, GRID, 360))
         assert caught.value.kind in ("memory", "crash")
     with Decoder() as decoder:
-        assert len(list(decoder.video(large, info, GRID, 360))) == info.snippets
+        assert len(list(decoder.read_video_windows(large, info, GRID, 360))) == info.snippets
 
 
 def test_a_reader_that_stops_early_leaves_nothing_in_the_pipe(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=160)
     with Decoder() as decoder:
-        windows = decoder.video(path, info_of(path), GRID, 64)
+        windows = decoder.read_video_windows(path, info_of(path), GRID, 64)
         next(windows)
         windows.close()  # type: ignore[attr-defined]
-        assert decoder.probe(path, GRID).frames == 160
-        assert len(list(decoder.video(path, info_of(path), GRID, 64))) == 10
+        assert decoder.probe_video(path, GRID).frames == 160
+        assert len(list(decoder.read_video_windows(path, info_of(path), GRID, 64))) == 10
 
 
 def test_another_thread_ends_a_decoder_at_any_time(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hangs.mp4")
     decoder, failures = Decoder(), []
-    decoder.end()
+    decoder.interrupt()
 
     def ask() -> None:
         try:
-            decoder.probe(tmp_path / "hangs.mp4", GRID)
+            decoder.probe_video(tmp_path / "hangs.mp4", GRID)
         except Unreadable as failure:
             failures.append(failure.kind)
 
     thread = threading.Thread(target=ask)
     thread.start()
     while thread.is_alive():
-        decoder.end()
+        decoder.interrupt()
         thread.join(0.001)
     assert failures == ["crash"]
     assert decoder.process is None
@@ -201,13 +204,13 @@ def test_a_decoder_leaves_nothing_behind(tmp_path: Path) -> None:
 
     # Python's own watcher of named memory starts with the first child and stays.
     with Decoder() as decoder:
-        decoder.probe(path, GRID)
+        decoder.probe_video(path, GRID)
     # What earlier tests left to the collector goes now, not in between.
     gc.collect()
     before = traces()
     for stop in (None, 2):
         with Decoder() as decoder:
-            for window in decoder.video(path, info, GRID, 64):
+            for window in decoder.read_video_windows(path, info, GRID, 64):
                 if window.snippet == stop:
                     _strike(decoder)
         del window  # it lies in the ring
@@ -223,11 +226,11 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from clip_ae.core.timeline import Grid\n"
+        "from clip_ae.core.timeline import SnippetGrid\n"
         "from clip_ae.media.decoder_process import Decoder\n"
         "if __name__ == '__main__':\n"
         "    decoder = Decoder()\n"
-        "    decoder._ask('probe', sys.argv[1], Grid())\n"
+        "    decoder._ask('probe', sys.argv[1], SnippetGrid())\n"
         "    print(decoder.process.pid, flush=True)\n"
         "    decoder._answer(dict)\n"
     )
@@ -252,15 +255,15 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
 def test_a_child_that_talks_nonsense_is_ended(answer: bytes) -> None:
     """As one that a hostile file has taken over may."""
     done: list[str] = []
-    decoder = Decoder(watchdog=20)
+    decoder = Decoder(decoder_timeout_s=20)
     decoder.pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    decoder.ring = SimpleNamespace(close=lambda: done.append("closed"))  # type: ignore[assignment]
+    decoder.shared_buffer = SimpleNamespace(close=lambda: done.append("closed"))  # type: ignore[assignment]
     decoder.process = SimpleNamespace(  # type: ignore[assignment]
         kill=lambda: done.append("killed"), join=lambda *_: done.append("joined"), exitcode=None
     )
     theirs.send(answer)
     with pytest.raises(Unreadable) as caught:
-        decoder.probe(Path("x.mp4"), GRID)
+        decoder.probe_video(Path("x.mp4"), GRID)
     assert caught.value.kind == "crash"
     assert done == ["killed", "joined", "closed"]
     theirs.close()
@@ -293,7 +296,7 @@ def _runs(pid: int) -> bool:
 
 def test_at_least_one_decoder_reads() -> None:
     assert len(create_decoders(3, 60, 4)) == 3
-    with pytest.raises(UserError, match="--workers 0: at least one"):
+    with pytest.raises(UserError, match="--num-workers 0: at least one"):
         create_decoders(0, 60, 4)
 
 

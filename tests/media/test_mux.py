@@ -38,7 +38,7 @@ def decode_sound(path):
 
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(24000, 1001), Fraction(173, 10)])
 def test_constant_rate(tmp_path, rate):
-    write_mp4(tmp_path / "a.mp4", levels(20), (64, 48), rate, SILENT, rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(20), (64, 48), rate, SILENT, sample_rate=RATE)
     times, frames, average = decode(tmp_path / "a.mp4")
     assert average == rate
     assert times == pytest.approx([float(k / rate) for k in range(20)])
@@ -47,28 +47,28 @@ def test_constant_rate(tmp_path, rate):
 
 def test_own_times(tmp_path):
     times = [0.0, 0.04, 0.123, 0.2, 0.5, 0.533, 1.001]
-    write_mp4(tmp_path / "a.mp4", levels(7), (64, 48), times, SILENT, rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(7), (64, 48), times, SILENT, sample_rate=RATE)
     assert decode(tmp_path / "a.mp4")[0] == pytest.approx(times, abs=1e-4)
 
 
 def test_odd_size_is_kept(tmp_path):
     frame = np.zeros((47, 63, 3), np.uint8)
     frame[:, 40:] = (200, 40, 40)
-    write_mp4(tmp_path / "a.mp4", [frame] * 3, (63, 47), Fraction(25), SILENT, rate=RATE)
+    write_mp4(tmp_path / "a.mp4", [frame] * 3, (63, 47), Fraction(25), SILENT, sample_rate=RATE)
     shown = decode(tmp_path / "a.mp4")[1][0]
     assert shown.shape == (47, 63, 3)
     assert np.abs(shown.astype(int) - frame).mean() < 4
 
 
 def test_no_sound_no_track(tmp_path):
-    write_mp4(tmp_path / "a.mp4", levels(3), (64, 48), Fraction(25), SILENT, rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(3), (64, 48), Fraction(25), SILENT, sample_rate=RATE)
     with av.open(tmp_path / "a.mp4") as container:
         assert not container.streams.audio
 
 
 @pytest.mark.parametrize("hertz", [(440,), (440, 1000)])
 def test_each_channel_keeps_its_tone(tmp_path, hertz):
-    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), tone(1, *hertz), rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), tone(1, *hertz), sample_rate=RATE)
     _, wave = decode_sound(tmp_path / "a.mp4")
     assert [int(np.argmax(np.abs(np.fft.rfft(channel[:RATE])))) for channel in wave] == list(hertz)
 
@@ -76,7 +76,7 @@ def test_each_channel_keeps_its_tone(tmp_path, hertz):
 def test_sound_is_heard_when_it_was_made(tmp_path):
     wave = np.zeros((1, RATE), np.float32)
     wave[0, RATE // 2 : RATE // 2 + 400] = tone(0.025, 800)[0]
-    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), wave, rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), wave, sample_rate=RATE)
     first, heard = decode_sound(tmp_path / "a.mp4")
     delay = np.argmax(np.correlate(heard[0], wave[0, RATE // 2 : RATE // 2 + 400])) / RATE
     assert first + delay == pytest.approx(0.5, abs=2e-3)
@@ -84,7 +84,7 @@ def test_sound_is_heard_when_it_was_made(tmp_path):
 
 def test_sound_lies_beside_its_frames(tmp_path):
     """A reader that streams finds the sound of a frame near it in the file, however long the file is."""
-    write_mp4(tmp_path / "a.mp4", levels(20) * 40, (64, 48), Fraction(25), tone(32, 440), rate=RATE)
+    write_mp4(tmp_path / "a.mp4", levels(20) * 40, (64, 48), Fraction(25), tone(32, 440), sample_rate=RATE)
     with av.open(tmp_path / "a.mp4") as container:
         packets = [(p.pos, p.stream.type, float(p.pts * p.time_base)) for p in container.demux() if p.size]
     heard = 0.0
@@ -103,7 +103,7 @@ def test_same_bytes(tmp_path):
     frames = np.clip(moving[..., None] + rng.normal(0, 3, (60, 120, 160, 3)), 0, 255).astype(np.uint8)
     written = set()
     for _ in range(4):
-        write_mp4(tmp_path / "a.mp4", frames, (160, 120), Fraction(25), tone(2.4, 300, 500), rate=RATE)
+        write_mp4(tmp_path / "a.mp4", frames, (160, 120), Fraction(25), tone(2.4, 300, 500), sample_rate=RATE)
         written.add((tmp_path / "a.mp4").read_bytes())
     assert len(written) == 1
 
@@ -114,5 +114,5 @@ def test_broken_off_writing_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_mp4(tmp_path / "a.mp4", cut(), (64, 48), Fraction(25), SILENT, rate=RATE)
+        write_mp4(tmp_path / "a.mp4", cut(), (64, 48), Fraction(25), SILENT, sample_rate=RATE)
     assert not list(tmp_path.iterdir())

@@ -70,7 +70,10 @@ def test_bars_are_as_long_as_their_share_and_never_longer_than_the_place() -> No
 
 
 def test_a_full_bar_is_as_long_as_its_place() -> None:
-    assert re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.1, "b": 0.05}, full=0.1)) == ["100.00", "50.00"]
+    assert re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.1, "b": 0.05}, full_scale=0.1)) == [
+        "100.00",
+        "50.00",
+    ]
 
 
 def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row() -> None:

@@ -15,7 +15,9 @@ from clip_ae.pages.markdown import (
 
 
 def test_columns_line_up_words_left_and_figures_right() -> None:
-    assert render_markdown_table(["run", "0.5"], [["a", "7.1 ± 0.2"], ["longer", "-"]], text=1).splitlines() == [
+    assert render_markdown_table(
+        ["run", "0.5"], [["a", "7.1 ± 0.2"], ["longer", "-"]], num_text_columns=1
+    ).splitlines() == [
         "| run    |       0.5 |",
         "| ------ | --------: |",
         "| a      | 7.1 ± 0.2 |",
@@ -24,7 +26,7 @@ def test_columns_line_up_words_left_and_figures_right() -> None:
 
 
 def test_a_bar_in_a_cell_ends_no_cell() -> None:
-    lines = render_markdown_table(["name", "x"], [["a|b", "1"]], text=1).splitlines()
+    lines = render_markdown_table(["name", "x"], [["a|b", "1"]], num_text_columns=1).splitlines()
     assert lines[2] == "| a\\|b |   1 |"
     assert len({len(line) for line in lines}) == 1
     assert len(re.findall(r"(?<!\\)\|", lines[2])) == 3

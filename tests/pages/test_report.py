@@ -179,9 +179,9 @@ def test_errors_by_kind_cost_and_trait() -> None:
 
 
 def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:
-    log = [{"step": 1, "watched": {"x": 1}, "total": 2.0}, {"step": 9, "watched": {}, "total": 1.0}]
+    log = [{"step": 1, "diagnostics": {"x": 1}, "total": 2.0}, {"step": 9, "diagnostics": {}, "total": 1.0}]
     html = render_training_curves({0: [log, log], 1: [log, []]})
     assert html.count("<figure>") == 4
     assert html.count("<details>") == 1
     assert "total from 2 to 1" in html
-    assert "watched" not in html
+    assert "diagnostics" not in html

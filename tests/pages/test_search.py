@@ -55,7 +55,7 @@ def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
 
 
 def test_a_page_without_moments_is_the_same_but_for_them() -> None:
-    assert render_timelines(VIDEOS, searched=True).replace(search.render_search_box(), "").replace(
+    assert render_timelines(VIDEOS, with_search=True).replace(search.render_search_box(), "").replace(
         search.render_search_legend(), ""
     ) == render_timelines(VIDEOS)
     searched = drawn(VIDEOS, MOMENTS)
@@ -82,7 +82,7 @@ def chrome() -> Iterator[Chrome]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("search") / "page.html"
     write_video(path.parent / "b.mp4", frames=200, codec="libx264")
-    sections = {"Videos": render_timelines(VIDEOS, searched=True)}
+    sections = {"Videos": render_timelines(VIDEOS, with_search=True)}
     path.write_text(
         render_html_page("Actions", "of a test", sections, build_page_data(VIDEOS, {}, GRID, MOMENTS), "{}")
     )

@@ -31,13 +31,13 @@ class Script(Decoder):
         super().__init__()
         self.coverage, self.pause, self.loudness = coverage, pause, loudness
 
-    def video(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
+    def read_video_windows(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
         for snippet in range(info.snippets):
             time.sleep(self.pause)
             yield Window(snippet, np.array([int(info.video_id), snippet]), self.coverage, self.loudness)
 
-    def audio(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
-        return self.video(path, info)
+    def read_audio_windows(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
+        return self.read_video_windows(path, info)
 
 
 class Counted:
@@ -60,7 +60,7 @@ class Counted:
     def encode(self, batch: Any) -> Any:
         return batch
 
-    def size(self, example: Any) -> int:
+    def choose_batch_size(self, window: Any) -> int:
         return self.batch
 
     def __call__(self, batch: Any) -> Any:
@@ -88,7 +88,7 @@ def threads_now() -> int:
 def test_batches_cross_videos_and_rows_find_their_place(batch: int, decoders: int) -> None:
     encoder, infos = Counted(batch), infos_of(3, 1, 6, 2)
     work = extraction(encoder, [Script() for _ in range(decoders)])
-    found = list(work.features(infos))
+    found = list(work.extract(infos))
     assert [video.video_id for video in found] == ["0", "1", "2", "3"]
     for index, video in enumerate(found):
         assert video.feature.tolist() == [[index, k] for k in range(infos[index].snippets)]
@@ -104,8 +104,8 @@ def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
     halved = threading.Event()
 
     class Reader(Script):
-        def video(self, path: Path, info: VideoInfo, *rest: Any) -> Iterator[Window]:
-            for window in super().video(path, info, *rest):
+        def read_video_windows(self, path: Path, info: VideoInfo, *rest: Any) -> Iterator[Window]:
+            for window in super().read_video_windows(path, info, *rest):
                 yield window
                 assert window.snippet != 12 or halved.wait(20)
 
@@ -119,7 +119,7 @@ def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
             return super().__call__(batch)
 
     encoder = Halved(8)
-    list(extraction(encoder, [Reader()]).features(infos_of(40)))
+    list(extraction(encoder, [Reader()]).extract(infos_of(40)))
     assert [len(batch) for batch in encoder.batches] == [8, 6] + [2] * 13
 
 
@@ -135,7 +135,7 @@ def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
             return np.array(batch)[:, :2]
 
     encoder, widths = Wide(), 7
-    found = list(extraction(encoder, [Script() for _ in range(widths)]).features(infos_of(*[9] * widths)))
+    found = list(extraction(encoder, [Script() for _ in range(widths)]).extract(infos_of(*[9] * widths)))
     for index, video in enumerate(found):
         assert video.feature.tolist() == [[index, k] for k in range(9)]
     assert all(len(batch) <= BATCH for batch in encoder.batches)
@@ -147,7 +147,7 @@ def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
 def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:
     """It need not wait for all the others."""
     encoder = Counted(2)
-    found = extraction(encoder, [Script()]).features(infos_of(2, 500))
+    found = extraction(encoder, [Script()]).extract(infos_of(2, 500))
     assert next(found).video_id == "0"
     assert encoder.encoded < 20
     found.close()  # type: ignore[attr-defined]
@@ -155,7 +155,7 @@ def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:
 
 def test_a_slow_network_makes_the_readers_wait() -> None:
     encoder, decoders = Counted(pause=0.005), 3
-    list(extraction(encoder, [Script() for _ in range(decoders)]).features(infos_of(60, 60, 60)))
+    list(extraction(encoder, [Script() for _ in range(decoders)]).extract(infos_of(60, 60, 60)))
     assert encoder.encoded == 180
     # A batch at work and one gathered; those that wait to be fetched; one in the hands of each reader.
     assert encoder.most <= 2 * BATCH + QUEUE_SIZE * decoders + decoders
@@ -175,7 +175,7 @@ def test_the_network_works_while_the_next_windows_are_read_and_gathered() -> Non
             assert further.wait(20), "the next batch was not gathered meanwhile"
             return super().__call__(batch)
 
-    assert len(list(extraction(Waiting(), [Script()]).features(infos_of(30)))) == 1
+    assert len(list(extraction(Waiting(), [Script()]).extract(infos_of(30)))) == 1
 
 
 def test_the_share_of_waiting() -> None:
@@ -184,29 +184,29 @@ def test_the_share_of_waiting() -> None:
         (Script(), Counted(pause=0.25), 0, 0.5),
     ):
         work = extraction(encoder, [decoder])
-        assert work.waited == 0
-        list(work.features(infos_of(20)))
-        assert low < work.waited < high
+        assert work.idle_fraction == 0
+        list(work.extract(infos_of(20)))
+        assert low < work.idle_fraction < high
 
 
 def test_what_nothing_covers_never_reaches_the_network() -> None:
     encoder = Counted(short_side=None)
     work = extraction(encoder, [Script(coverage=0.0)])
-    (silent,) = work.features(infos_of(5))
+    (silent,) = work.extract(infos_of(5))
     assert encoder.batches == []
     assert encoder.prepared == 0
     assert not silent.feature.any()
     assert not silent.coverage.any()
     assert work.failures == [], "a silent film lacks nothing"
-    (lost,) = work.features(infos_of(5, has_audio=True))
+    (lost,) = work.extract(infos_of(5, has_audio=True))
     assert [f.kind for f in work.failures] == ["partial"]
     assert not lost.coverage.any()
 
 
 def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
     encoder, wanted = Counted(), {"0": [1, 4], "1": [0]}
-    work = FeatureExtractor("rgb", GRID, encoder, encoder, Path(), [Script()], wanted=wanted)
-    found = list(work.features(infos_of(6, 3)))
+    work = FeatureExtractor("rgb", GRID, encoder, encoder, Path(), [Script()], wanted_snippets=wanted)
+    found = list(work.extract(infos_of(6, 3)))
     assert encoder.prepared == 3
     assert [np.flatnonzero(video.coverage).tolist() for video in found] == [[1, 4], [0]]
     assert found[0].feature[[1, 4]].tolist() == [[0, 1], [0, 4]]
@@ -214,21 +214,21 @@ def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
 
 def test_a_lone_snippet_of_which_nothing_came_is_told() -> None:
     work = extraction(Counted(), [Script(coverage=0.0)])
-    list(work.features(infos_of(1)))
+    list(work.extract(infos_of(1)))
     assert [f.kind for f in work.failures] == ["partial"]
     work = extraction(Counted(), [Script(coverage=1 / 16)])
-    list(work.features(infos_of(1)))
+    list(work.extract(infos_of(1)))
     assert work.failures == [], "a video of one frame lacks nothing"
 
 
 def test_what_is_covered_in_part_says_so() -> None:
-    (video,) = extraction(Counted(), [Script(coverage=0.75)]).features(infos_of(2))
+    (video,) = extraction(Counted(), [Script(coverage=0.75)]).extract(infos_of(2))
     assert video.coverage.tolist() == [0.75, 0.75]
     assert video.loudness is None
 
 
 def test_a_row_keeps_the_loudness_of_its_window() -> None:
-    (video,) = extraction(Counted(), [Script(loudness=-12.5)]).features(infos_of(2))
+    (video,) = extraction(Counted(), [Script(loudness=-12.5)]).extract(infos_of(2))
     assert video.loudness is not None
     assert video.loudness.tolist() == [-12.5, -12.5]
 
@@ -251,10 +251,10 @@ class Breaking(Counted):
             raise ZeroDivisionError("in prepare")
         return super().prepare(window)
 
-    def size(self, example: Any) -> int:
+    def choose_batch_size(self, window: Any) -> int:
         if self.mistake.place == "size":
             raise ZeroDivisionError("in size")
-        return super().size(example)
+        return super().choose_batch_size(window)
 
     def __call__(self, batch: Any) -> Any:
         if self.mistake.place == "encode" and len(self.batches) == self.mistake.at:
@@ -270,21 +270,21 @@ def test_a_mistake_surfaces_as_itself_and_leaves_nothing_behind(mistake: Mistake
     """Batch 14 is the last one, which nothing follows."""
     before = threads_now()
     with pytest.raises(ZeroDivisionError, match=f"in {mistake.place}"):
-        list(extraction(Breaking(mistake), [Script(), Script()]).features(infos_of(20, 20, 20)))
+        list(extraction(Breaking(mistake), [Script(), Script()]).extract(infos_of(20, 20, 20)))
     assert threads_now() == before
     assert multiprocessing.active_children() == []
 
 
 def test_a_broken_video_is_a_failure_with_the_rows_that_came() -> None:
     class Broken(Script):
-        def video(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
-            for window in super().video(path, info):
+        def read_video_windows(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
+            for window in super().read_video_windows(path, info):
                 if info.video_id == "1" and window.snippet == 3:
                     raise Unreadable("decode", "broken here")
                 yield window
 
     work = extraction(Counted(), [Broken(), Broken()])
-    found = list(work.features(infos_of(5, 6, 5)))
+    found = list(work.extract(infos_of(5, 6, 5)))
     assert [v.coverage.tolist() for v in found] == [[1] * 5, [1, 1, 1, 0, 0, 0], [1] * 5]
     assert [(f.video_id, f.stage, f.kind, f.message) for f in work.failures] == [
         ("1", "extract/rgb", "decode", "broken here")
@@ -293,7 +293,7 @@ def test_a_broken_video_is_a_failure_with_the_rows_that_came() -> None:
 
 def test_a_consumer_that_stops_early_leaves_nothing_behind() -> None:
     before = threads_now()
-    found = extraction(Counted(), [Script(), Script()]).features(infos_of(4, 9999, 9999))
+    found = extraction(Counted(), [Script(), Script()]).extract(infos_of(4, 9999, 9999))
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert threads_now() == before
@@ -314,7 +314,7 @@ def test_many_real_decoders_give_what_one_gives(tmp_path: Path) -> None:
     one, three = (
         [(v.video_id, v.feature.tobytes(), v.coverage.tobytes()) for v in found]
         for found in (
-            extraction(Counter(3), [Decoder() for _ in range(count)], tmp_path).features(infos) for count in (1, 3)
+            extraction(Counter(3), [Decoder() for _ in range(count)], tmp_path).extract(infos) for count in (1, 3)
         )
     )
     assert one == three

@@ -11,14 +11,14 @@ from clip_ae.scoring.main_run import build_main_run_map
 from clip_ae.scoring.results import ScoredRun
 from tests.scoring.test_tables import result
 
-RECIPES = {"free": FeatureAdapter("ugct"), "told": FeatureAdapter("ugct_weak", text="names", mode="encoder")}
+RECIPES = {"free": FeatureAdapter("ugct"), "told": FeatureAdapter("ugct_weak", align_to="names", mode="encoder")}
 RUNS = {
     "ugct": Run(method="ugct"),
-    "ugct_free": Run(method="ugct", features="free"),
-    "ugct_told": Run(method="ugct", features="told"),
-    "stpn_free": Run(method="stpn", features="free"),
+    "ugct_free": Run(method="ugct", feature_adapter="free"),
+    "ugct_told": Run(method="ugct", feature_adapter="told"),
+    "stpn_free": Run(method="stpn", feature_adapter="free"),
 }
-SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, taught=RECIPES)
+SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, feature_adapters=RECIPES)
 
 
 def scored(name: str, *values: float) -> ScoredRun:
@@ -58,18 +58,18 @@ def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
 
 
 def test_classes_that_annotations_left_out_are_told_too() -> None:
-    words = FeatureAdapter(run="ugct", without=("jump", "throw")).words
+    words = FeatureAdapter(run="ugct", held_out_classes=("jump", "throw")).description
     assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
 
 
 def test_the_headline_says_so_too() -> None:
-    told = replace(SPEC, run="ugct_told", runs={}, taught={"told": RECIPES["told"]})
+    told = replace(SPEC, main_run="ugct_told", runs={}, feature_adapters={"told": RECIPES["told"]})
     results = [
         {**result(v), "chance": result(0.1), "per_class": {}, "counts": {}, "mapping": mapping()}
         for v in (0.4, 0.5, 0.6)
     ]
     assert build_main_run_map(told, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
-    assert "features" not in build_main_run_map(replace(told, taught={}), results, {}, None)
+    assert "features" not in build_main_run_map(replace(told, feature_adapters={}), results, {}, None)
 
 
 def mapping() -> dict:

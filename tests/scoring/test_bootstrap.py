@@ -89,11 +89,11 @@ def test_what_two_share_cancels_in_their_difference():
     common = rng.normal(0.5, 0.1, 500)
     found = compare_scores(0.55, 0.5, common + 0.05, common)
     assert found.difference == pytest.approx(0.05)
-    assert found.certain
-    assert found.ahead == 1.0
+    assert found.is_significant
+    assert found.share_ahead == 1.0
     unsure = compare_scores(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
-    assert not unsure.certain
-    assert 0.5 < unsure.ahead < 0.9
+    assert not unsure.is_significant
+    assert 0.5 < unsure.share_ahead < 0.9
 
 
 def test_a_difference_that_most_draws_do_not_show_is_undecided():
@@ -101,5 +101,5 @@ def test_a_difference_that_most_draws_do_not_show_is_undecided():
     draws = np.full(1000, 0.4)
     fewer = draws - 0.001 * (np.arange(1000) % 3 == 0)
     found = compare_scores(0.4, 0.3996, draws, fewer)
-    assert not found.certain
-    assert found.ahead == pytest.approx(1 / 3, abs=0.01)
+    assert not found.is_significant
+    assert found.share_ahead == pytest.approx(1 / 3, abs=0.01)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clip_ae.core.error_types import ERROR_TYPES
 from clip_ae.scoring.average_precision import average_over_classes, compute_average_precision, match
 from clip_ae.scoring.error_analysis import (
     BACKGROUND,
-    KINDS,
     classify_detections,
     compute_error_impact,
     count_types_in_top_kg,
@@ -35,7 +35,7 @@ def judged(truth, detections, thresholds=THRESHOLDS):
 
 def named(truth, detections, threshold):
     result = judged(truth, detections, (threshold,))
-    return [KINDS[k] for k in classify_detections(result, (threshold,))[0]]
+    return [ERROR_TYPES[k] for k in classify_detections(result, (threshold,))[0]]
 
 
 def test_one_of_each_kind_best_score_first():
@@ -49,7 +49,7 @@ def test_one_of_each_kind_best_score_first():
         (0, 0, 80, 90, 0.4),  # nothing there
         (1, 0, 0, 10, 0.3),  # another video
     ]
-    assert named(truth, detections, 0.5) == [*KINDS, "background"]
+    assert named(truth, detections, 0.5) == [*ERROR_TYPES, "background"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -60,7 +60,7 @@ def test_kinds_equal_their_definition(truth, detections, threshold):
     faint = min(0.1, threshold)
     for found, hit, row in zip(
         classify_detections(result, (threshold,))[0],
-        result.hit[0],
+        result.tp_mask[0],
         sorted(detections, key=lambda d: -d[4]),
         strict=True,
     ):
@@ -68,7 +68,7 @@ def test_kinds_equal_their_definition(truth, detections, threshold):
         anyone = max((iou(row[2:4], t[2:4]) for t in truth if t[0] == row[0]), default=0)
         words = [("true", hit), ("double", own >= threshold), ("wrong label", anyone >= threshold)]
         words += [("localization", own >= faint), ("confusion", anyone >= faint), ("background", True)]
-        assert KINDS[found] == next(name for name, holds in words if holds)
+        assert ERROR_TYPES[found] == next(name for name, holds in words if holds)
 
 
 @settings(max_examples=100, deadline=None)
@@ -80,7 +80,7 @@ def test_a_kinds_cost_is_what_leaving_its_detections_out_brings(truth, detection
     kind = classify_detections(result, THRESHOLDS)
     for name, gain in compute_error_impact(result, kind, CLASSES).items():
         for t, threshold in enumerate(THRESHOLDS):
-            kept = [d for d, k in zip(ranked, kind[t], strict=True) if KINDS[k] != name]
+            kept = [d for d, k in zip(ranked, kind[t], strict=True) if ERROR_TYPES[k] != name]
             fewer, whole = (
                 average_over_classes(
                     compute_average_precision(judged(truth, some, (threshold,)), CLASSES), make_segments(truth)

@@ -6,7 +6,7 @@ from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.types import Annotation, Detection, Instance, Label
 from clip_ae.scoring.evaluate import build_eval_input, find_main_class, score_clusters
 
-SETTINGS = Evaluation(tiou=(0.5, 0.7), averages=("0.5:0.7",), shuffles=10, bootstrap=20)
+SETTINGS = Evaluation(tiou=(0.5, 0.7), tiou_ranges=("0.5:0.7",), chance_permutations=10, bootstrap_samples=20)
 CLASSES = "abcde"
 
 
@@ -70,7 +70,7 @@ def test_told_classes_are_themselves_though_another_always_comes_with_them():
     train = {i: Annotation("training", (*a.instances, Instance("e", 0, 1))) for i, a in train.items()}
     labels = [Label(f"t{k}", k, c) for k, c in enumerate(CLASSES)]
     found = [Detection(f"v{n}", CLASSES[n % 5], 0.9, 3, 6) for n in range(10)]
-    result = score_clusters(build_eval_input(test, train, labels, found, told=True), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, found, labels_are_classes=True), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["mapping"]["soft_majority"]["weights"]["a"] == {"a": 1.0}
 

@@ -5,7 +5,7 @@ from clip_ae.scoring import few_shot
 SPEC = ScoreFewshotSpec(
     dataset="d",
     fewshot=FewShotEvaluation(("taught",), shots=(1,), episodes=3),
-    recipes={"taught": FeatureAdapter(run="ugct", without=("a", "b"))},
+    feature_adapters={"taught": FeatureAdapter(run="ugct", held_out_classes=("a", "b"))},
 )
 
 

@@ -26,7 +26,7 @@ BLANK = {
 
 
 def figure(dataset: str, supervision: str, method: str, column: str) -> float:
-    found = [r.figures[column] for r in PUBLISHED[dataset] if (r.supervision, r.method) == (supervision, method)]
+    found = [r.metrics[column] for r in PUBLISHED[dataset] if (r.supervision, r.method) == (supervision, method)]
     assert len(found) == 1
     assert found[0] is not None
     return found[0]
@@ -36,33 +36,33 @@ def test_averages_are_those_of_their_columns() -> None:
     skipped = set()
     for row in PUBLISHED["thumos14"]:
         for average in THUMOS14_COLUMNS[7:]:
-            values = [row.figures[f"{t:g}"] for t in parse_tiou_ranges((average,), tuple(map(float, TIOU)))[average]]
+            values = [row.metrics[f"{t:g}"] for t in parse_tiou_ranges((average,), tuple(map(float, TIOU)))[average]]
             known = [v for v in values if v is not None]
             if len(known) < len(values):
                 skipped.add((row.supervision, row.method, average))
                 continue
             # Rounded once more than the columns.
-            assert row.figures[average] == pytest.approx(statistics.fmean(known), abs=0.0501), (row, average)
+            assert row.metrics[average] == pytest.approx(statistics.fmean(known), abs=0.0501), (row, average)
     assert skipped == BLANK
 
 
 @pytest.mark.parametrize("row", [r for rows in (*PUBLISHED.values(), *PUBLISHED_ABLATION.values()) for r in rows])
 def test_a_higher_tiou_is_harder(row: PublishedRow) -> None:
-    known = [v for column, v in row.figures.items() if ":" not in column and v is not None]
+    known = [v for column, v in row.metrics.items() if ":" not in column and v is not None]
     assert all(a > b for a, b in itertools.pairwise(known))
-    averages = [v for column, v in row.figures.items() if ":" in column and v is not None]
+    averages = [v for column, v in row.metrics.items() if ":" in column and v is not None]
     assert averages
     assert all(known[-1] < v < known[0] for v in averages)
 
 
 def test_every_row_has_every_column() -> None:
     assert {d: len(rows) for d, rows in PUBLISHED.items()} == {"thumos14": 14, "activitynet12": 12}
-    assert all(tuple(r.figures) == THUMOS14_COLUMNS for r in PUBLISHED["thumos14"])
-    assert all(tuple(r.figures) == ACTIVITYNET12_COLUMNS for r in PUBLISHED["activitynet12"])
+    assert all(tuple(r.metrics) == THUMOS14_COLUMNS for r in PUBLISHED["thumos14"])
+    assert all(tuple(r.metrics) == ACTIVITYNET12_COLUMNS for r in PUBLISHED["activitynet12"])
 
 
 def test_the_ablation_ends_in_table_2() -> None:
-    rows = {r.method: r.figures for r in PUBLISHED_ABLATION["activitynet12"]}
+    rows = {r.method: r.metrics for r in PUBLISHED_ABLATION["activitynet12"]}
     assert list(rows) == ["none", "CAF", "CCP", "CAF + CCP"]
     for column in ACTIVITYNET12_COLUMNS:
         assert rows["none"][column] == figure("activitynet12", "unsupervised", "UGCT", column)
@@ -81,7 +81,7 @@ def test_what_the_notes_say_holds() -> None:
             assert figure("thumos14", "unsupervised", method, column) == value
     assert figure("thumos14", "weak", "CLIP-AE", "0.5") == 38.1
     assert figure("thumos14", "weak", "ISSF", "0.5") == 41.8
-    weak = [r.figures["0.1:0.7"] or 0 for r in PUBLISHED["thumos14"] if r.supervision == "weak"]
+    weak = [r.metrics["0.1:0.7"] or 0 for r in PUBLISHED["thumos14"] if r.supervision == "weak"]
     assert max(weak) == figure("thumos14", "weak", "CLIP-AE", "0.1:0.7")
     for column in ("0.75", "0.5:0.95"):
         assert figure("activitynet12", "unsupervised", "TSCN", column) == 13.6

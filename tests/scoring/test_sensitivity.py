@@ -16,7 +16,7 @@ TIOU = (0.3, 0.5)
 def sensitivity(truth, detections, *members):
     judged = match(make_segments(truth), make_segments(detections), TIOU)
     some = [InstanceGroup(0, 0, np.array(m, bool)) for m in members]
-    return compute_sensitivities(judged, match_ground_truth(judged.truth, judged.ranked, TIOU), some)
+    return compute_sensitivities(judged, match_ground_truth(judged.ground_truth, judged.detections, TIOU), some)
 
 
 @given(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), max_size=40))
@@ -24,13 +24,13 @@ def test_groups_share_out_what_is_known_in_rising_order(values):
     values = np.array(values, float)
     found = group_by_value(values)
     assert len(found) <= 5
-    together = sum((g.members.astype(int) for g in found), np.zeros(len(values), int))
+    together = sum((g.member_mask.astype(int) for g in found), np.zeros(len(values), int))
     assert np.array_equal(together == 1, np.isfinite(values))
     assert all(a.high < b.low for a, b in itertools.pairwise(found))
 
 
 def test_fifths_of_many_different_values_are_equal_in_size():
-    assert [int(g.members.sum()) for g in group_by_value(np.arange(100.0))] == [20] * 5
+    assert [int(g.member_mask.sum()) for g in group_by_value(np.arange(100.0))] == [20] * 5
     assert [(g.low, g.high) for g in group_by_value(np.array([2.0] * 9 + [3.0]))] == [(2, 2), (3, 3)]
 
 

@@ -121,7 +121,8 @@ def test_titles_show_modules_and_reconstructions() -> None:
     assert format_run_title(SPEC, RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
     assert format_run_title(SPEC, Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
     assert (
-        format_run_title(SPEC, Run(method="ugct", ugct=UgctSwitches(base="stpn"))) == "UGCT over STPN (reconstructed)"
+        format_run_title(SPEC, Run(method="ugct", ugct=UgctSwitches(base_head="stpn")))
+        == "UGCT over STPN (reconstructed)"
     )
 
 
@@ -146,7 +147,7 @@ def test_clusters_of_unsupervised_runs_only() -> None:
 
 
 def test_told_runs_alone_have_no_cluster_tables() -> None:
-    assert len(tables.build_result_tables(replace(SPEC, run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
+    assert len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
 
 
 def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
@@ -204,11 +205,11 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Run(method="ugct", ugct=UgctSwitches(targets="half")),
+        Run(method="ugct", ugct=UgctSwitches(attention_targets="half")),
         Run(method="ugct", clustering="kmeans"),
         Run(method="ugct", losses={"norm": 0.2}),
-        Run(method="clip_ae", caf=CafSwitches(stages=4)),
-        Run(method="clip_ae", caf=CAF, ccp=CCP, feed="residual"),
+        Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
+        Run(method="clip_ae", caf=CAF, ccp=CCP, fusion_input="residual"),
         Run(method="clip_ae", caf=CAF, ccp=CCP, descriptor="fused"),
         Run(method="clip_ae", ccp=CCP, self_supervision=SelfSupervision(decor="literal")),
     ],
@@ -220,7 +221,7 @@ def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
         name for s in ablation.build_ablation_tables(SPEC, runs) for row in s.rows for name in row
     }
     # Where the variant is the headline, it is what the others are compared with, or nothing is.
-    headline = replace(SPEC, run="a_variant")
+    headline = replace(SPEC, main_run="a_variant")
     assert "a_variant" in by_name(ablation.build_ablation_tables(headline, runs)[0])
 
 

@@ -115,7 +115,7 @@ class Disturbed(decoder_process.Decoder):
     change: ClassVar[list[Change]]
 
     def video(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
-        for window in super().video(path, *rest, **options):
+        for window in super().read_video_windows(path, *rest, **options):
             if path.stem == "changing" and window.snippet == 0:
                 self.change[0](path)
             yield window

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clip_ae.core.config import registry
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import (
     AudioEncoder,
@@ -16,7 +17,6 @@ from clip_ae.core.config.schema import (
     I3dOptions,
     RaftOptions,
     RgbEncoder,
-    registry,
 )
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.errors import UserError
@@ -78,7 +78,7 @@ def run(
     encoder: Counting,
     batch: int = 4,
     out: str = "out",
-    workers: int = 1,
+    num_workers: int = 1,
 ) -> tuple[dict[str, VideoFeatures], list[dict[str, Any]], Path]:
     place = videos.parent / out
     table, shard, failures, weights = (place / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors"))
@@ -88,7 +88,7 @@ def run(
     module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
     monkeypatch.setattr(registry, "load_module", lambda name: module)
     audio = encoder.short_side is None
-    encoders = Encoders(audio=AudioEncoder(batch=batch)) if audio else Encoders(rgb=RgbEncoder(batch=batch))
+    encoders = Encoders(audio=AudioEncoder(batch_size=batch)) if audio else Encoders(rgb=RgbEncoder(batch_size=batch))
     extract.run(
         ExtractSpec(encoders),
         videos=videos,
@@ -97,7 +97,7 @@ def run(
         out=shard,
         failures=failures,
         device="cpu",
-        workers=workers,
+        num_workers=num_workers,
     )
     return {v.video_id: v for v in read_shard(shard)}, read_rows(failures), shard
 
@@ -124,8 +124,8 @@ def test_the_batch_changes_no_row(monkeypatch: pytest.MonkeyPatch, videos: Path,
 
 def test_the_same_bytes_twice_whoever_reads_first(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     one, two, three = (
-        run(monkeypatch, videos, Counting(4), out=out, workers=workers)[2].read_bytes()
-        for out, workers in (("one", 1), ("two", 1), ("three", 3))
+        run(monkeypatch, videos, Counting(4), out=out, num_workers=num_workers)[2].read_bytes()
+        for out, num_workers in (("one", 1), ("two", 1), ("three", 3))
     )
     assert one == two == three
 
@@ -207,14 +207,14 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
     return found
 
 
-RGB = RgbEncoder(batch=4)
+RGB = RgbEncoder(batch_size=4)
 TOLD = re.compile(r"^rgb in (.*) against fp32, first batch: cosine (\S+), largest difference (\S+)%$", re.MULTILINE)
 
 
 def faster(videos: Path, setting: RgbEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
     """How a faster setting is called and what it says of its drift, once it was checked against features in fp32."""
     network = random_i3d(I3dOptions(3, 0.125, 40, 32))
-    weights = {RGB.weights: (dict(network.tensors), dict(network.about))}
+    weights = {RGB.weights: (dict(network.tensors), dict(network.metadata))}
     exact = rows_of(real_run(videos, Encoders(rgb=RGB), weights, "exact"))
     assert not TOLD.search(capsys.readouterr().err), "fp32 has no drift to tell"
     found = rows_of(real_run(videos, Encoders(rgb=setting), weights, "fast"))
@@ -243,12 +243,12 @@ def test_a_translated_network_tells_what_it_costs(
 def test_flow_in_the_network_s_thread_takes_videos_of_any_width(videos: Path) -> None:
     """Whole frames travel there, so a batch is of one width."""
     network = random_i3d(I3dOptions(2, 0.125, 40, 32))
-    weights = {"flow_imagenet": (dict(network.tensors), dict(network.about))}
+    weights = {"flow_imagenet": (dict(network.tensors), dict(network.metadata))}
     (videos / "c.mp4").unlink()
     write_video(videos / "wide.mp4", frames=40, size=(128, 48))
     found = []
     for batch in (1, 4):
-        flow = FlowEncoder(batch=batch, algorithm="tvl1_torch")
+        flow = FlowEncoder(batch_size=batch, algorithm="tvl1_torch")
         found.append(rows_of(real_run(videos, Encoders(flow=flow), weights, f"batch-{batch}")))
     assert len(found[0]) == 7
     assert cosines(*found).min() > 0.9999
@@ -257,10 +257,10 @@ def test_flow_in_the_network_s_thread_takes_videos_of_any_width(videos: Path) ->
 def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
     network, options = random_i3d(I3dOptions(2, 0.125, 40, 32)), RaftOptions("small")
     weights = {
-        "flow_imagenet": (dict(network.tensors), dict(network.about)),
+        "flow_imagenet": (dict(network.tensors), dict(network.metadata)),
         "sharp": (get_tensors(raft.build(options)), {"raft": to_plain_data(options)}),
     }
-    flow = FlowEncoder(batch=2, algorithm="raft", raft="sharp")
+    flow = FlowEncoder(batch_size=2, algorithm="raft", raft="sharp")
     (videos / "c.mp4").unlink()
     shard = real_run(videos, Encoders(flow=flow), weights, "out")
     assert np.isfinite(rows_of(shard)).all()

@@ -63,8 +63,8 @@ def joint_space(texts: np.ndarray) -> JointEmbedding:
     """Each word, and background, has an axis of its own."""
     joint = create_joint_embedding({"rgb": 8, "flow": 8}, texts.shape[1], AdapterTraining(width=12), seed=0)
     with torch.no_grad():
-        joint.text.weight.zero_()
-        joint.text.weight[: len(texts)] = torch.from_numpy(np.linalg.pinv(texts.astype(float)).T)
+        joint.text_projection.weight.zero_()
+        joint.text_projection.weight[: len(texts)] = torch.from_numpy(np.linalg.pinv(texts.astype(float)).T)
         joint.background.copy_(torch.eye(12)[-1])
     return joint
 
@@ -73,14 +73,14 @@ def joint_space(texts: np.ndarray) -> JointEmbedding:
 def folder(tmp_path: Path, network: NetworkWeights) -> Path:
     """Three videos of known looks, one of which nothing was seen, and a joint space in which words are apart."""
     save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
-    texts = TextTower(network, "cpu").ensemble([[word] for word in WORDS])
+    texts = TextTower(network, "cpu").embed_ensembles([[word] for word in WORDS])
     looks = dict(zip(WORDS, texts, strict=True))
     videos = [*(video(name, looks) for name in SHOWN), video("unseen", looks, seen=False)]
     write(tmp_path / "features", "clip", videos)
     joint = joint_space(texts)
-    save_weights(tmp_path / "joint.safetensors", module_arrays(joint), RECORD, {"joint": joint.about})
+    save_weights(tmp_path / "joint.safetensors", module_arrays(joint), RECORD, {"joint": joint.init_args})
     with torch.no_grad():
-        points = dict(zip(WORDS, joint.texts(torch.from_numpy(texts)).numpy(), strict=True))
+        points = dict(zip(WORDS, joint.embed_texts(torch.from_numpy(texts)).numpy(), strict=True))
     for stream in ("rgb", "flow"):
         taught = [video(name, points) for name in SHOWN]
         beside = [np.concatenate([np.full((SNIPPETS, 8), 9, np.float16), 3 * v.feature], axis=1) for v in taught]
@@ -103,7 +103,7 @@ def folder(tmp_path: Path, network: NetworkWeights) -> Path:
 
 
 def run(folder: Path, stage: str, *words: object, **paths: str) -> int:
-    options = [str(part) for key, path in paths.items() for part in (f"--{key}", folder / path)]
+    options = [str(part) for key, path in paths.items() for part in (f"--{key.replace('_', '-')}", folder / path)]
     return main([stage, *options, *map(str, words)])
 
 
@@ -113,16 +113,21 @@ def index(folder: Path, out: str = "clip.arrow", *words: object, **paths: str) -
 
 def joint_index(folder: Path) -> int:
     words = ("--set", 'streams=["rgb","flow"]')
-    return index(folder, "joint.arrow", *words, adapted="taught", model="joint.safetensors")
+    return index(folder, "joint.arrow", *words, adapted_features="taught", adapter="joint.safetensors")
 
 
 def find(folder: Path, *words: object, **paths: str) -> int:
-    paths = {"index": "clip.arrow", "weights": "eyes.safetensors", "vocabulary": "words.txt", "out": "m.json"} | paths
+    paths = {
+        "index": "clip.arrow",
+        "clip_weights": "eyes.safetensors",
+        "vocabulary": "words.txt",
+        "out": "m.json",
+    } | paths
     return run(folder, "find_moments", "--device", "cpu", "--set", 'templates=["{}"]', *words, **paths)
 
 
 def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",), **paths: str | None) -> int:
-    given = {"sentences": "said.json", "weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
+    given = {"sentences": "said.json", "clip_weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
     places = [folder / name for name in indices]
     return run(
         folder,
@@ -145,7 +150,7 @@ def scores(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("space", ["clip", "joint"])
 def test_each_word_is_found_where_it_is_shown_the_best_video_first(folder: Path, space: str) -> None:
     assert index(folder) == joint_index(folder) == 0
-    assert find(folder, index=f"{space}.arrow", **({"model": "joint.safetensors"} if space == "joint" else {})) == 0
+    assert find(folder, index=f"{space}.arrow", **({"adapter": "joint.safetensors"} if space == "joint" else {})) == 0
     found = read_moments(folder / "m.json")
     assert list(found) == list(WORDS[1:])
     for word, video_id, (first, end) in (
@@ -169,7 +174,7 @@ def test_moments_of_a_word_do_not_overlap_and_fall_in_score(folder: Path) -> Non
 
 
 def test_no_more_moments_than_asked_for(folder: Path) -> None:
-    assert index(folder) == find(folder, "--set", "top=1") == 0
+    assert index(folder) == find(folder, "--set", "top_k=1") == 0
     assert {len(found) for found in read_moments(folder / "m.json").values()} == {1}
 
 
@@ -183,38 +188,38 @@ def test_far_videos_are_not_looked_at_closely(
 
 def test_a_video_of_which_nothing_was_seen_is_left_out(folder: Path) -> None:
     assert index(folder) == 0
-    assert read_index(folder / "clip.arrow").ids == ["a", "b", "c"]
+    assert read_index(folder / "clip.arrow").video_ids == ["a", "b", "c"]
 
 
 def test_points_of_the_joint_space_are_of_length_one_and_the_mean_over_streams(folder: Path) -> None:
     assert joint_index(folder) == 0
     found = read_index(folder / "joint.arrow")
-    assert found.rows(0).shape == (SNIPPETS, 12)
-    assert np.allclose(np.linalg.norm(found.rows(0).astype(float), axis=1), 1, atol=2e-3)
+    assert found.rows_of(0).shape == (SNIPPETS, 12)
+    assert np.allclose(np.linalg.norm(found.rows_of(0).astype(float), axis=1), 1, atol=2e-3)
 
 
 def test_a_joint_space_has_the_videos_that_all_streams_have(folder: Path) -> None:
     some = video("a", dict.fromkeys(WORDS, np.ones(20)))
     write(folder / "taught", "flow", [some])
     assert joint_index(folder) == 0
-    assert read_index(folder / "joint.arrow").ids == ["a"]
+    assert read_index(folder / "joint.arrow").video_ids == ["a"]
 
 
 def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> None:
     def made() -> dict[str, bytes]:
         assert index(folder) == joint_index(folder) == find(folder) == 0
         both = ("clip.arrow", "joint.arrow")
-        assert score(folder, "--set", 'views=["clip","joint"]', indices=both, models="joint.safetensors") == 0
+        assert score(folder, "--set", 'search_spaces=["clip","joint"]', indices=both, adapters="joint.safetensors") == 0
         names = (*both, "m.json", "g.json", "g.md")
         return {name: (folder / name).read_bytes() for name in names}
 
     before = made()
     assert made() == before
     assert set(read_provenance(folder / "clip.arrow").inputs) == {"features/clip"}
-    taught = {"features/clip", "features/rgb", "features/flow", "model"}
+    taught = {"features/clip", "features/rgb", "features/flow", "adapter"}
     assert set(read_provenance(folder / "joint.arrow").inputs) == taught
-    assert set(read_json_provenance(folder / "m.json").inputs) == {"index", "weights", "vocabulary"}
-    scored = {"sentences", "weights", "index/clip", "index/joint"}
+    assert set(read_json_provenance(folder / "m.json").inputs) == {"index", "clip_weights", "vocabulary"}
+    scored = {"sentences", "clip_weights", "index/clip", "index/joint"}
     assert set(read_json_provenance(folder / "g.json").inputs) == scored
     assert read_provenance(folder / "g.md") == read_json_provenance(folder / "g.json")
 
@@ -257,16 +262,18 @@ def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytes
         WORDS
     )
     write_text_embeddings(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), RECORD)
-    assert score(folder, sentences=None, annotations="truth.json", weights=None, texts="texts.parquet") == 0
+    assert (
+        score(folder, sentences=None, annotations="truth.json", clip_weights=None, text_embeddings="texts.parquet") == 0
+    )
     assert scores(folder)["clip"]["R@1"]["0.7"] == 1, "templates put nothing around texts that were read already"
     assert score(folder, sentences=None) == 2
-    assert score(folder, sentences=None, annotations="truth.json", weights=None) == 2
+    assert score(folder, sentences=None, annotations="truth.json", clip_weights=None) == 2
     (folder / "none.json").write_text(json.dumps({"database": {"a": {"subset": "validation", "annotations": []}}}))
     assert score(folder, sentences=None, annotations="none.json") == 2
     said = capsys.readouterr().err
     assert "nothing is annotated in subset 'validation' that could be asked for" in said
     assert "--sentences, --annotations: one of them is needed" in said
-    assert "--weights: missing; words are read by a CLIP's text tower" in said
+    assert "--clip-weights: missing; words are read by a CLIP's text tower" in said
 
 
 def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,7 +285,7 @@ def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pyt
 
 
 def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:
-    assert index(folder) == score(folder, "--set", 'uses_names=["clip"]') == 0
+    assert index(folder) == score(folder, "--set", 'class_name_spaces=["clip"]') == 0
     assert "| clip (uses class names) " in (folder / "g.md").read_text()
 
 
@@ -302,9 +309,9 @@ def test_an_index_of_a_joint_space_is_searched_by_its_own_network_alone(
 ) -> None:
     assert joint_index(folder) == 0
     save_weights(folder / "other.safetensors", {"x": np.zeros(1)}, Provenance("other", {}, "c0de"), {"joint": {}})
-    assert find(folder, index="joint.arrow") == find(folder, index="joint.arrow", model="other.safetensors") == 2
+    assert find(folder, index="joint.arrow") == find(folder, index="joint.arrow", adapter="other.safetensors") == 2
     assert score(folder, indices=("joint.arrow",)) == 2
-    assert capsys.readouterr().err.count("clip-ae: --model: missing, or another than that of the index") == 3
+    assert capsys.readouterr().err.count("clip-ae: --adapter: missing, or another than that of the index") == 3
 
 
 def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,13 +320,13 @@ def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
         (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clip-ae: ")]
         return line
 
-    assert "--adapted, --model: missing" in said(index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]'))
+    assert "--adapted-features, --adapter: missing" in said(index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]'))
     assert "none.arrow: no index" in said(find(folder, index="none.arrow"))
     assert index(folder) == 0
     save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
-    assert "--weights: ears is no CLIP" in said(find(folder, weights="ears.safetensors"))
+    assert "--clip-weights: ears is no CLIP" in said(find(folder, clip_weights="ears.safetensors"))
     assert "templates: none; with '{}' alone" in said(find(folder, "--set", "templates=[]"))
-    assert "--indices: 1 for the views clip, other" in said(score(folder, "--set", 'views=["clip","other"]'))
+    assert "--indices: 1 for the views clip, other" in said(score(folder, "--set", 'search_spaces=["clip","other"]'))
 
 
 def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -332,5 +339,5 @@ def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.Captu
 def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: NetworkWeights) -> None:
     assert index(folder) == 0
     known, tower = read_index(folder / "clip.arrow"), TextTower(network, "cpu")
-    (question,) = find_moments.build_text_queries(tower.embed(["spinning"]), known, tower.scale, None)
-    assert question.logits(known.mean[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)
+    (question,) = find_moments.build_text_queries(tower.embed(["spinning"]), known, tower.logit_scale, None)
+    assert question.logits(known.mean_feature[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)

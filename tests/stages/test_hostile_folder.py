@@ -42,8 +42,8 @@ MORE = 5.0
 MOST_MEMORY = 2000
 ONE_BY_ONE: dict[str, Hostile] = LIES | BOMBS | PLACES
 STREAMS = {
-    "rgb": Encoders(rgb=RgbEncoder(batch=8)),
-    "audio": Encoders(audio=AudioEncoder(batch=8)),
+    "rgb": Encoders(rgb=RgbEncoder(batch_size=8)),
+    "audio": Encoders(audio=AudioEncoder(batch_size=8)),
 }
 
 
@@ -56,15 +56,15 @@ class Watched(decoder_process.Decoder):
     def probe(self, path: Path, grid: SnippetGrid) -> ProbeResult:
         began = time.monotonic()
         try:
-            return super().probe(path, grid)
+            return super().probe_video(path, grid)
         finally:
             self._note("probe", path, began)
 
     def video(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
-        return self._timed("rgb", path, super().video(path, *rest, **options))
+        return self._timed("rgb", path, super().read_video_windows(path, *rest, **options))
 
     def audio(self, path: Path, *rest: Any) -> Iterator[Window]:
-        return self._timed("audio", path, super().audio(path, *rest))
+        return self._timed("audio", path, super().read_audio_windows(path, *rest))
 
     def kill(self) -> None:
         self._weigh()
@@ -115,7 +115,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     folder = tmp_path_factory.mktemp("networks")
     for stream, network in made.items():
-        about = {"name": stream, **network.about}
+        about = {"name": stream, **network.metadata}
         save_weights(folder / f"{stream}.safetensors", network.tensors, Provenance("weights", {}, "code"), about)
     return {stream: folder / f"{stream}.safetensors" for stream in made}
 
@@ -156,13 +156,13 @@ def crowd(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(videos: Path, networks: dict[str, Path], out: Path) -> Result:
     shard = "0000-of-0001"
     table, failures = out / "probe.parquet", out / "failures.parquet"
-    probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, watchdog=WATCHDOG)
+    probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, decoder_timeout_s=WATCHDOG)
     reports, rows = read_rows(failures), {}
     for stream, encoders in STREAMS.items():
         features, failures = out / f"{stream}.parquet", out / f"{stream}_failures.parquet"
         extract.run(
-            ExtractSpec(encoders, math_threads=1), videos=videos, probe=table, weights=(networks[stream],),
-            out=features, failures=failures, device="cpu", watchdog=WATCHDOG,
+            ExtractSpec(encoders, torch_threads=1), videos=videos, probe=table, weights=(networks[stream],),
+            out=features, failures=failures, device="cpu", decoder_timeout_s=WATCHDOG,
         )  # fmt: skip
         reports += read_rows(failures)
         rows[stream] = {video.video_id: video for video in read_shard(features)}
@@ -290,11 +290,11 @@ sys.exit(code)
 @pytest.mark.slow
 def test_the_commands_end_well_and_small(crowd: Path, networks: dict[str, Path], tmp_path: Path) -> None:
     """As processes, so that what the stages take themselves is seen too."""
-    table, shared = tmp_path / "probe.parquet", ["--videos", str(crowd), "--watchdog", str(WATCHDOG)]
+    table, shared = tmp_path / "probe.parquet", ["--videos", str(crowd), "--decoder-timeout-s", str(WATCHDOG)]
     failures = ["--failures", str(tmp_path / "failures.parquet")]
     commands = [["probe", "--shard", "0000-of-0001", "--out", str(table), *shared, *failures]]
     for stream, encoders in STREAMS.items():
-        cfg, out = to_canonical_json(ExtractSpec(encoders, math_threads=1)), tmp_path / f"{stream}.parquet"
+        cfg, out = to_canonical_json(ExtractSpec(encoders, torch_threads=1)), tmp_path / f"{stream}.parquet"
         made = ["--cfg", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
         commands.append(["extract", "--probe", str(table), *made, *shared, *failures])
     for command in commands:

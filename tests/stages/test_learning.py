@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_ae.core.config.schema import Evaluation, Localization, Training
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.config.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
+from clip_ae.core.config.training import Localization, Training
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.sharding import assign_shard, format_shard_name
@@ -23,7 +24,7 @@ from clip_ae.stages import cluster, evaluate, localize, train
 from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
-TRAINING = Training(snippets=24, batch=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
+TRAINING = Training(snippets=24, batch_size=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
 SPARSE = {"classification": 1.0, "sparsity": 3e-2}
 STREAMS = ("rgb", "flow")
 
@@ -37,12 +38,14 @@ def planted(videos=18, seed=0):
         rows = int(rng.integers(16, 30))
         first = int(rng.integers(2, 6))
         action = slice(first, first + 8)
-        times = np.arange(rows) * GRID.step
+        times = np.arange(rows) * GRID.stride_s
         for videos_of in features.values():
             x = prototypes[-1] + 0.1 * rng.normal(size=(rows, DIM))
             x[action] += prototypes[n % CLASSES] - prototypes[-1]
             videos_of.append(
-                VideoFeatures(f"v{n:02d}", times, times + GRID.length, np.ones(rows, np.float32), x.astype(np.float16))
+                VideoFeatures(
+                    f"v{n:02d}", times, times + GRID.snippet_s, np.ones(rows, np.float32), x.astype(np.float16)
+                )
             )
         database[f"v{n:02d}"] = {
             "subset": "validation" if n >= videos * 2 // 3 else "training",
@@ -68,7 +71,7 @@ def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec)
     annotations = at / "annotations.json" if annotated else None
     cluster.run(
         ClusterSpec(**spec), features=at / "features", shards=SHARDS, out=at / name, annotations=annotations,
-        model=model, device="cpu",
+        previous_model=model, device="cpu",
     )  # fmt: skip
     return {label.video_id: label.cluster for label in read_labels(at / name)}
 
@@ -76,15 +79,15 @@ def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec)
 def do_train(at, *, labels="labels.parquet", pause=1e9, **spec):
     given = {"method": "stpn", "losses": SPARSE, **spec}
     train.run(
-        TrainSpec(**{"classes": CLASSES, "training": TRAINING, "math_threads": 1, **given}),
+        TrainSpec(**{"classes": CLASSES, "training": TRAINING, "torch_threads": 1, **given}),
         features=at / "features", shards=SHARDS, labels=at / labels, out=at / "model.safetensors",
-        log=at / "training.jsonl", device="cpu", checkpoint_seconds=pause,
+        log=at / "training.jsonl", device="cpu", checkpoint_interval_s=pause,
     )  # fmt: skip
 
 
 def do_localize(at, annotated=True, **spec):
     localize.run(
-        LocalizeSpec(math_threads=1, **{"method": "stpn", **spec}), features=at / "features", shards=SHARDS,
+        LocalizeSpec(torch_threads=1, **{"method": "stpn", **spec}), features=at / "features", shards=SHARDS,
         model=at / "model.safetensors", out=at / "detections.json", curves=at / "curves.parquet",
         annotations=at / "annotations.json" if annotated else None, device="cpu",
     )  # fmt: skip
@@ -93,7 +96,7 @@ def do_localize(at, annotated=True, **spec):
 
 def do_evaluate(at, **spec):
     evaluate.run(
-        EvaluateSpec(Evaluation(shuffles=5), **spec), detections=at / "detections.json",
+        EvaluateSpec(Evaluation(chance_permutations=5), **spec), detections=at / "detections.json",
         labels=(at / "labels.parquet",), ground_truth=at / "annotations.json", out=at / "map.json",
     )  # fmt: skip
     return json.loads((at / "map.json").read_text())
@@ -196,7 +199,11 @@ def test_each_stream_counts_as_much_as_the_config_says(done, tmp_path):
 def test_later_rounds_pool_by_attention(done):
     labels = do_cluster(done, "round-1.parquet", model=done / "model.safetensors")
     assert [labels[f"v{n:02d}"] for n in range(12)] == [0, 1, 2] * 4
-    assert set(read_parquet_provenance(done / "round-1.parquet").inputs) == {"features/rgb", "features/flow", "model"}
+    assert set(read_parquet_provenance(done / "round-1.parquet").inputs) == {
+        "features/rgb",
+        "features/flow",
+        "previous_model",
+    }
     with pytest.raises(UserError, match="needs a model"):
         do_cluster(done, "x.parquet", descriptor="attention", method="stpn")
 
@@ -230,7 +237,7 @@ def test_a_video_of_one_snippet_and_one_without_material(tmp_path):
     assert "v01" not in labels
     do_train(at)
     detections = do_localize(at)
-    assert all(d.stop <= GRID.length + 1e-6 for d in detections if d.video_id == "v12")
+    assert all(d.stop <= GRID.snippet_s + 1e-6 for d in detections if d.video_id == "v12")
     do_evaluate(at)
 
 
@@ -277,7 +284,7 @@ def test_a_number_of_clusters_left_open_is_chosen_once_and_kept(tmp_path):
     assert curve[number] == max(curve.values())
     do_train(at, classes="auto", training=replace(TRAINING, steps=50))
     model = at / "model.safetensors"
-    assert len(read_weights_metadata(model)["blueprint"]["labels"]) == number
+    assert len(read_weights_metadata(model)["localizer_config"]["labels"]) == number
     later = do_cluster(at, "round-1.parquet", classes="auto", model=model)
     assert 1 + max(later.values()) == number
     assert not read_silhouettes(at / "round-1.parquet")

@@ -23,9 +23,9 @@ from clip_ae.worlds import untrimmed
 TINY = MakeDemoSpec(DemoWorld(seed=4, train_videos=5, test_videos=2, seconds_min=4, seconds_max=5))
 
 
-def make(folder, workers):
+def make(folder, num_workers):
     files = {name: folder / f"{name}.json" for name in ("annotations", "sentences", "manifest")}
-    make_demo.run(TINY, videos=folder / "videos", **files, workers=workers)
+    make_demo.run(TINY, videos=folder / "videos", **files, num_workers=num_workers)
     return folder
 
 
@@ -34,7 +34,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     (folder / "videos").mkdir()
     (folder / "videos" / "of_another_plan.mp4").write_bytes(b"old")
-    return make(folder, workers=2)
+    return make(folder, num_workers=2)
 
 
 def content(folder):
@@ -60,7 +60,7 @@ def test_sentences_are_read_as_they_are_told(demo):
 
 
 def test_same_bytes_with_one_worker(demo, tmp_path):
-    assert content(make(tmp_path, workers=1)) == content(demo)
+    assert content(make(tmp_path, num_workers=1)) == content(demo)
 
 
 @pytest.mark.parametrize("video", untrimmed.plan_videos(TINY.world), ids=lambda v: v.video_id)
@@ -84,7 +84,7 @@ def test_drawing_survives_the_codec(demo):
 def test_workers_that_are_done_leave_by_themselves(tmp_path, monkeypatch):
     left = []
     monkeypatch.setattr(Pool, "terminate", lambda pool: left.extend(worker.exitcode for worker in pool._pool))
-    make(tmp_path, workers=2)
+    make(tmp_path, num_workers=2)
     assert left == [0, 0]
 
 

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, network: NetworkWeights) -> Path:
     """Cluster 0 attends to what looks like `swaying`, cluster 1 to `looping`; the rest looks like `spinning`."""
     save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
-    spinning, _, swaying, looping = TextTower(network, "cpu").ensemble([[word] for word in WORDS])
+    spinning, _, swaying, looping = TextTower(network, "cpu").embed_ensembles([[word] for word in WORDS])
     times = np.arange(4) * 0.64
     videos, rows = [], []
     for n, look in enumerate((swaying, looping)):

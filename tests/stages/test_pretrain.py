@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.schema import ClipOptions, I3dOptions, PretrainSchedule, VggishOptions, Weights
-from clip_ae.core.config.specs import PretrainSpec
+from clip_ae.core.config.specs import PretrainSpec, WeightsSpec
 from clip_ae.core.errors import UserError
 from clip_ae.encoders.pretraining.training_loop import count_training_clips, make_batches
 from clip_ae.stages import pretrain, weights
@@ -19,11 +19,11 @@ NETWORKS = {
     "sound": {"vggish": VggishOptions(1 / 32, len(CLASSES))},
     "clip": {"clip": ClipOptions("tiny")},
 }
-BRIEF = PretrainSchedule(epochs=1, batch=5)
+BRIEF = PretrainSchedule(epochs=1, batch_size=5)
 
 
 def spec_of(name: str) -> PretrainSpec:
-    return PretrainSpec(name, Weights("pretrain", **NETWORKS[name]), 3, 12, BRIEF, math_threads=1)
+    return PretrainSpec(name, Weights("pretrain", **NETWORKS[name]), 3, 12, BRIEF, torch_threads=1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -33,15 +33,15 @@ def test_same_bytes_and_a_file_that_weights_takes(tmp_path, name):
     pretrain.run(spec, out=again)
     assert once.read_bytes() == again.read_bytes()
     made = read_weights(once)
-    assert made.about["name"] == name
-    assert all(0 <= figure <= 1 for figure in made.about["figures"].values())
+    assert made.metadata["name"] == name
+    assert all(0 <= figure <= 1 for figure in made.metadata["metrics"].values())
     assert all(np.isfinite(tensor).all() for tensor in made.tensors.values())
     out = tmp_path / "out.safetensors"
-    weights.run(weights.WeightsSpec(name, spec.weights), out=out, pretrained=once)
+    weights.run(WeightsSpec(name, spec.weights), out=out, pretrained=once)
     taken = read_weights(out)
     assert {n: t.tobytes() for n, t in taken.tensors.items()} == {n: t.tobytes() for n, t in made.tensors.items()}
-    assert taken.record.inputs == {"pretrained": made.record.id}
-    assert json.loads(json.dumps(taken.about))["figures"] == made.about["figures"]
+    assert taken.provenance.inputs == {"pretrained": made.provenance.id}
+    assert json.loads(json.dumps(taken.metadata))["metrics"] == made.metadata["metrics"]
 
 
 def test_other_seeds_give_other_weights(tmp_path):
@@ -49,7 +49,7 @@ def test_other_seeds_give_other_weights(tmp_path):
     for seed in (3, 4):
         out = tmp_path / f"{seed}.safetensors"
         pretrain.run(PretrainSpec("sound", Weights("pretrain", **NETWORKS["sound"]), seed, 12, BRIEF, 1), out=out)
-        digests.add(read_weights(out).about["sha256"])
+        digests.add(read_weights(out).metadata["sha256"])
     assert len(digests) == 2
 
 
@@ -61,11 +61,11 @@ def test_a_head_of_other_classes_is_refused(tmp_path):
 
 def test_batches_are_full_and_every_epoch_takes_other_orders():
     rng = np.random.default_rng(0)
-    batches = make_batches(10, PretrainSchedule(epochs=2, batch=4), rng)
+    batches = make_batches(10, PretrainSchedule(epochs=2, batch_size=4), rng)
     assert [len(batch) for batch in batches] == [4] * 4
     assert all(len(set(np.concatenate(batches[i : i + 2]))) == 8 for i in (0, 2))
     assert not np.array_equal(batches[0], batches[2])
-    assert [len(b) for b in make_batches(3, PretrainSchedule(epochs=1, batch=4), rng)] == [3]
+    assert [len(b) for b in make_batches(3, PretrainSchedule(epochs=1, batch_size=4), rng)] == [3]
 
 
 def test_some_clips_are_always_held_out():

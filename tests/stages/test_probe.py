@@ -9,9 +9,11 @@ from clip_ae.stages import probe
 from tests.media_files import truncated, write_video
 
 
-def run(videos: Path, out: Path, shard: str = "0000-of-0001", watchdog: float = 60.0) -> tuple[Path, Path]:
+def run(videos: Path, out: Path, shard: str = "0000-of-0001", decoder_timeout_s: float = 60.0) -> tuple[Path, Path]:
     table, failures = out / f"{shard}.parquet", out / f"failures-{shard}.parquet"
-    probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, watchdog=watchdog)
+    probe.run(
+        ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, decoder_timeout_s=decoder_timeout_s
+    )
     return table, failures
 
 
@@ -26,7 +28,7 @@ def test_every_file_has_a_row_and_every_broken_one_a_failure(tmp_path: Path) -> 
     os.mkfifo(videos / "hangs.mp4")
     (videos / "z").mkdir()
     Path(os.fsdecode(os.fsencode(videos) + b"/z/\xff.mp4")).touch()
-    table, failures = run(videos, tmp_path / "out", watchdog=1.5)
+    table, failures = run(videos, tmp_path / "out", decoder_timeout_s=1.5)
     rows = {row["video_id"]: row for row in read_rows(table)}
     assert list(rows) == sorted(rows)
     assert len(rows) == 11
@@ -67,4 +69,4 @@ def test_the_same_videos_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
     assert one == two
     record = read_parquet_provenance(tmp_path / "one-out" / "0000-of-0001.parquet")
     assert record.stage == "probe"
-    assert set(record.inputs) == {"files"}
+    assert set(record.inputs) == {"source_files"}

@@ -14,7 +14,7 @@ from clip_ae.data.parquet import CURVES_SCHEMA, FAILURES_SCHEMA, VIDEOS_SCHEMA, 
 from clip_ae.provenance.read_provenance import read_provenance
 
 RECORD = Provenance("made by hand", {}, "c0de")
-SPEC = {"dataset": "mine", "run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
+SPEC = {"dataset": "mine", "main_run": "stpn", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def catalog(folder: Path, video_id: str) -> None:
 
 
 def report(folder: Path, *words: object) -> int:
-    options = {"runs": "runs", "videos": "videos.parquet", "failures": "failures.parquet", "out": "out/page.html"}
+    options = {"runs": "runs", "catalog": "videos.parquet", "failures": "failures.parquet", "out": "out/page.html"}
     named = [word for name, path in options.items() for word in (f"--{name}", folder / path)]
     return main([str(word) for word in ("report", "--cfg", json.dumps(SPEC), *named, *words)])
 
@@ -62,7 +62,7 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
 def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(folder: Path) -> None:
     guesses = [{"name": "<waving>", "score": 0.75}, {"name": "clapping", "score": 0.125}]
     write_json(folder / "names.json", {"names": {"cluster-00": guesses}, "provenance": vars(RECORD)})
-    assert report(folder, "--names", folder / "names.json") == 0
+    assert report(folder, "--cluster-names", folder / "names.json") == 0
     page = (folder / "out/page.html").read_text()
     assert "&lt;waving&gt; 75.0 %, clapping 12.5 %" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])

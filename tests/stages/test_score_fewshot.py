@@ -12,8 +12,9 @@ import torch
 from clip_ae.cli import main
 from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.feature_adapters import FeatureAdapter, FewShotEvaluation
-from clip_ae.core.config.schema import Evaluation, Localization
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.config.specs import ScoreFewshotSpec
+from clip_ae.core.config.training import Localization
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.sharding import format_shard_name
 from clip_ae.data.shards import read_shard, write_shard
@@ -25,8 +26,8 @@ from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
 
 NAMES = ("catch", "jump", "throw")
 VIDEOS, TRAIN = 30, 18
-EVALUATION = Evaluation(tiou=(0.3, 0.5), averages=("0.3:0.5",))
-RECIPE = FeatureAdapter(run="ugct_weak", text="names", without=NAMES)
+EVALUATION = Evaluation(tiou=(0.3, 0.5), tiou_ranges=("0.3:0.5",))
+RECIPE = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (root / "annotations.json").write_text(json.dumps({"database": database}))
     torch.manual_seed(0)
-    joint = JointEmbedding({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned=False)
-    save_weights(root / "model.safetensors", module_arrays(joint), made, {"joint": joint.about})
+    joint = JointEmbedding({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned_temperature=False)
+    save_weights(root / "model.safetensors", module_arrays(joint), made, {"joint": joint.init_args})
     return root
 
 
@@ -57,11 +58,12 @@ def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, 
     recipes = keys.pop("recipes", {"taught": RECIPE})
     how = FewShotEvaluation(tuple(recipes), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
     spec = ScoreFewshotSpec(
-        localization=Localization(thresholds=(0.5,)), dataset="planted", fewshot=how, recipes=recipes,
+        localization=Localization(activation_thresholds=(0.5,)), dataset="planted", fewshot=how,
+        feature_adapters=recipes,
         evaluation=EVALUATION,
     )  # fmt: skip
     code = main(
-        ["score_fewshot", "--cfg", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--models",
+        ["score_fewshot", "--cfg", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--adapters",
          *[str(world / "model.safetensors")] * len(recipes), "--ground-truth", str(world / "annotations.json"),
          "--out", str(out / "f.json"), "--table", str(out / "f.md"), "--device", "cpu", *map(str, words)]
     )  # fmt: skip
@@ -103,7 +105,7 @@ def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, t
 
 
 def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -> None:
-    recipe = FeatureAdapter(run="ugct_weak", text="names", without=NAMES[:2])
+    recipe = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES[:2])
     _, found, _ = run(world, tmp_path, recipes={"taught": recipe})
     assert found["classes"] == list(NAMES[:2])
 
@@ -115,9 +117,9 @@ def test_an_example_of_which_nothing_was_read_is_not_drawn(world: Path, tmp_path
     videos = read_shard(path)
     unread = [replace(v, coverage=v.coverage * (v.video_id != "v0"), feature=v.feature) for v in videos]
     write_shard(path, "flow", DIMS["flow"], unread, Provenance("extract", {}, ""))
-    _, found, _ = run(lost, tmp_path, ways=3, shots=(5,), recipes={"taught": replace(RECIPE, without=())})
+    _, found, _ = run(lost, tmp_path, ways=3, shots=(5,), recipes={"taught": replace(RECIPE, held_out_classes=())})
     assert found["rows"]["plain"]["shots"]["5"]["mean"]["average"]["0.3:0.5"] > 0.95
-    assert run(lost, tmp_path, ways=3, shots=(6,), recipes={"taught": replace(RECIPE, without=())})[0] == 2
+    assert run(lost, tmp_path, ways=3, shots=(6,), recipes={"taught": replace(RECIPE, held_out_classes=())})[0] == 2
 
 
 def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,5 +129,5 @@ def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.Capt
 
     assert "2 of 1 classes" not in said(ways=4)
     assert "has 6 instances in training videos" in said(shots=(7,))
-    assert "no class 'climb'" in said(recipes={"taught": FeatureAdapter(run="ugct", without=("climb",))})
-    assert "expected one of each" in said("--models", world / "model.safetensors")
+    assert "no class 'climb'" in said(recipes={"taught": FeatureAdapter(run="ugct", held_out_classes=("climb",))})
+    assert "expected one of each" in said("--adapters", world / "model.safetensors")

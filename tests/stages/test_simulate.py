@@ -112,7 +112,7 @@ def test_another_grid_has_its_own_rows(tmp_path):
     coarse = SimulateSpec(SPEC.world, SnippetGrid(fps=25.0, frames=64, stride=64))
     found = read_stream(make(tmp_path, coarse) / "features", "rgb", SIMULATED_SHARDS)
     for video in plan_videos(SPEC.world):
-        assert len(found[video.video_id].feature) == coarse.grid.snippets(video.seconds)
+        assert len(found[video.video_id].feature) == coarse.grid.count_snippets(video.duration)
 
 
 def test_a_run_that_fails_leaves_no_manifest(made, tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def made(tmp_path: Path) -> Path:
 def write(made: Path, summary: str, spec: SummarizeSpec) -> Path:
     out = made / f"x_{summary}"
     summarize.run(
-        spec, summary=summary, runs=made / "runs", videos=made / "videos.parquet", failures=made / "failures.parquet",
+        spec, summary=summary, runs=made / "runs", catalog=made / "videos.parquet", failures=made / "failures.parquet",
         out=out,
     )  # fmt: skip
     return out
@@ -102,7 +102,7 @@ def test_the_interval_is_of_the_mean_over_seeds(made: Path) -> None:
         result = scored(value)
         names = {kind: result[kind] for kind in ("mAP", "average")}
         draws = {kind: dict.fromkeys(columns, 0.3 + shared) for kind, columns in names.items()}
-        result |= bootstrap_summary(names, draws, truth="truth", protocol="activitynet")
+        result |= bootstrap_summary(names, draws, ground_truth_digest="truth", protocol="activitynet")
         (made / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
     content = run(made, "map.json")
     # About the mean, and as wide as what the seeds share: they see the same videos in each draw.
@@ -121,7 +121,7 @@ def test_detections_are_those_of_the_first_seed(made: Path) -> None:
     run(made, "detections.json")
     assert read_detections(made / "x_detections.json") == read_detections(made / "runs/stpn/seed-0/detections.json")
     record = read_provenance(made / "x_detections.json")
-    assert (record.stage, record.inputs.keys()) == ("summarize", {"videos", "stpn/seed-0"})
+    assert (record.stage, record.inputs.keys()) == ("summarize", {"catalog", "stpn/seed-0"})
 
 
 def test_a_page_of_results_and_one_of_differences(made: Path) -> None:
@@ -151,7 +151,7 @@ def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
     for text in (*found, sheet[0]["provenance"]):
         record = Provenance.from_json(text)
         assert record.stage == "summarize"
-        assert record.inputs.keys() == {"videos", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
+        assert record.inputs.keys() == {"catalog", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
         assert record.spec == to_plain_data(TABLE)
     assert len(found) == 1
     assert [row["0.1"] for row in sheet if row["source"] == "ours"] == ["50", "60"]

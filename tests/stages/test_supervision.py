@@ -10,8 +10,8 @@ import pytest
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
 from clip_ae.core.config.registry import METHODS
-from clip_ae.core.config.schema import Training
 from clip_ae.core.config.specs import EvaluateSpec
+from clip_ae.core.config.training import Training
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
@@ -22,10 +22,10 @@ from clip_ae.stages import evaluate, train
 from clip_ae.weights import training_checkpoint
 from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize, do_train, planted, write
 
-SHORT = Training(snippets=24, batch=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
+SHORT = Training(snippets=24, batch_size=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
 UGCT = {"method": "ugct", "ugct": UgctSwitches(), "losses": {}, "training": SHORT}
 ALL = (*STREAMS, "clip", "audio")
-BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "feed": "centred", "self_supervision": SelfSupervision()}
+BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "fusion_input": "centred", "self_supervision": SelfSupervision()}
 CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "streams": ALL}
 
 
@@ -270,7 +270,7 @@ def test_a_video_with_sound_alone_is_in_no_round(tmp_path):
 def test_a_loss_that_explodes_stops_with_its_name(tmp_path):
     at = write(tmp_path, *four_streams())
     do_cluster(at)
-    wild = Training(snippets=24, batch=6, steps=60, learning_rate=1e30, log_every=20, width=8, dropout=0.0)
+    wild = Training(snippets=24, batch_size=6, steps=60, learning_rate=1e30, log_every=20, width=8, dropout=0.0)
     with pytest.raises(UserError, match=r"training step \d+: the \w+ loss is (nan|inf) on videos v"):
         do_train(at, **{**UGCT, "training": wild})
     assert not (at / "model.safetensors").exists()
@@ -280,8 +280,8 @@ def test_attention_and_scale_are_logged(clustered):
     do_train(clustered, **CLIP_AE)
     lines = [json.loads(line) for line in (clustered / "training.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [20, 40, 60]
-    assert lines[0]["watched"]["entropy rgb caf 1"] > 0.9
-    assert 0.7 < lines[0]["watched"]["scale flow caf 2"] < 1.3
+    assert lines[0]["diagnostics"]["entropy rgb caf 1"] > 0.9
+    assert 0.7 < lines[0]["diagnostics"]["scale flow caf 2"] < 1.3
     assert np.isfinite(lines[-1]["decor"])
 
 

@@ -22,7 +22,7 @@ from clip_ae.stages import adapt_features, cluster, train_adapter
 from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
 
-HOW = AdapterTraining(steps=40, batch=4, actions=2, width=5, learning_rate=1e-2)
+HOW = AdapterTraining(steps=40, batch_size=4, actions_per_sequence=2, width=5, learning_rate=1e-2)
 NAMES = dict(zip("abc", np.eye(4, dtype=np.float32), strict=False))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,12 +50,12 @@ def world(tmp_path_factory):
 
 
 def teach(world, to, *, text="prototypes", seed=0, how=HOW, labels="labels.parquet", without=(), **options):
-    recipe = FeatureAdapter("stpn", text=text, seed=seed, without=without)
+    recipe = FeatureAdapter("stpn", align_to=text, seed=seed, held_out_classes=without)
     streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
     to.mkdir(exist_ok=True)
     train_adapter.run(
-        TrainAdapterSpec(recipe, how, "stpn", None, streams, math_threads=1),
-        features=world / "features", shards=SHARDS, model=world / "model.safetensors", labels=world / labels,
+        TrainAdapterSpec(recipe, how, "stpn", None, streams, torch_threads=1),
+        features=world / "features", shards=SHARDS, localizer=world / "model.safetensors", labels=world / labels,
         out=to / "model.safetensors", log=to / "training.jsonl", device="cpu", **options,
     )  # fmt: skip
     return to
@@ -65,9 +65,9 @@ def put_beside(world, to, stream="rgb"):
     for k in range(SHARDS):
         shard = f"{stream}/{format_shard_name(k, SHARDS)}.parquet"
         adapt_features.run(
-            AdaptFeaturesSpec(stream, math_threads=1),
+            AdaptFeaturesSpec(stream, torch_threads=1),
             features=world / "features" / shard,
-            model=to / "model.safetensors",
+            adapter=to / "model.safetensors",
             out=to / "features" / shard,
             device="cpu",
         )
@@ -95,11 +95,11 @@ def test_taught_features_stand_behind_the_extracted_ones_and_keep_their_times(wo
 def test_records_name_what_they_were_made_from(world, taught):
     learnt = read_weights_provenance(taught / "model.safetensors")
     assert learnt.stage == "train_adapter"
-    assert learnt.inputs["model"] == read_weights_provenance(world / "model.safetensors").id
+    assert learnt.inputs["localizer"] == read_weights_provenance(world / "model.safetensors").id
     assert learnt.inputs["labels"] == read_parquet_provenance(world / "labels.parquet").id
     shard = read_parquet_provenance(taught / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
     extracted = read_parquet_provenance(world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
-    assert (shard.stage, shard.inputs) == ("adapt_features", {"features": extracted.id, "model": learnt.id})
+    assert (shard.stage, shard.inputs) == ("adapt_features", {"features": extracted.id, "adapter": learnt.id})
 
 
 def test_every_fiftieth_step_and_the_last_are_logged(taught, world, tmp_path):
@@ -154,13 +154,13 @@ def told(world, to):
 
 def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_path):
     labels = told(world, "weak.parquet")
-    named = teach(world, tmp_path / "named", text="names", labels=labels, texts=world / "texts.parquet")
+    named = teach(world, tmp_path / "named", text="names", labels=labels, text_embeddings=world / "texts.parquet")
     record = read_weights_provenance(named / "model.safetensors")
-    assert record.inputs["texts"] == read_parquet_provenance(world / "texts.parquet").id
+    assert record.inputs["text_embeddings"] == read_parquet_provenance(world / "texts.parquet").id
     assert "features/clip" not in record.inputs
     swapped = {name: NAMES[other] for name, other in zip("abc", "bca", strict=True)}
     write_text_embeddings(tmp_path / "swapped.parquet", swapped, Provenance("simulate", {}, ""))
-    other = teach(world, tmp_path / "other", text="names", labels=labels, texts=tmp_path / "swapped.parquet")
+    other = teach(world, tmp_path / "other", text="names", labels=labels, text_embeddings=tmp_path / "swapped.parquet")
     assert (other / "training.jsonl").read_text() != (named / "training.jsonl").read_text()
 
 
@@ -176,7 +176,7 @@ def test_prototypes_are_the_mean_image_of_a_kind():
 
 
 def test_classes_that_are_left_out_are_never_seen(world, tmp_path):
-    spec = TrainAdapterSpec(FeatureAdapter("stpn", without=("b",)), HOW)
+    spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), HOW)
     kept = train_adapter._without(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]
     assert kept
@@ -192,18 +192,20 @@ def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
     whole = {f"clip-{i}": {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
     write(tmp_path, clips, whole)
     options = {
-        "clips": tmp_path / "features", "clips_shards": SHARDS, "clips_annotations": tmp_path / "annotations.json"
+        "trimmed_features": tmp_path / "features", "trimmed_shards": SHARDS,
+        "trimmed_annotations": tmp_path / "annotations.json",
     }  # fmt: skip
-    named = teach(world, tmp_path / "named", text="names", texts=world / "texts.parquet", **options)
+    named = teach(world, tmp_path / "named", text="names", text_embeddings=world / "texts.parquet", **options)
     inputs = read_weights_provenance(named / "model.safetensors").inputs
-    assert {"clips/rgb", "clips/flow", "clips/annotations", "features/rgb"} <= set(inputs)
+    assert {"trimmed_features/rgb", "trimmed_features/flow", "trimmed_annotations", "features/rgb"} <= set(inputs)
 
     def weights(to, clips, known):
         write(to, clips, known)
         options = {
-            "clips": to / "features", "clips_shards": SHARDS, "clips_annotations": to / "annotations.json"
+            "trimmed_features": to / "features", "trimmed_shards": SHARDS,
+            "trimmed_annotations": to / "annotations.json",
         }  # fmt: skip
-        made = teach(world, to / "named", text="names", texts=world / "texts.parquet", **options)
+        made = teach(world, to / "named", text="names", text_embeddings=world / "texts.parquet", **options)
         return read_weights(made / "model.safetensors").tensors
 
     # Clips that are called as the dataset's videos are; and actions of theirs that are for tests alone.
@@ -223,11 +225,11 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
         teach(world, tmp_path / "x", without=("jumping",), annotations=world / "annotations.json")
     with pytest.raises(UserError, match="--annotations: missing"):
         teach(world, tmp_path / "x", without=("b",))
-    with pytest.raises(UserError, match="--weights: missing"):
+    with pytest.raises(UserError, match="--clip-weights: missing"):
         teach(world, tmp_path / "x", text="names", labels=told(world, "weak.parquet"))
     write_text_embeddings(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Provenance("simulate", {}, ""))
     with pytest.raises(UserError, match="have no text 'c'"):
-        teach(world, tmp_path / "x", text="names", labels="weak.parquet", texts=tmp_path / "few.parquet")
+        teach(world, tmp_path / "x", text="names", labels="weak.parquet", text_embeddings=tmp_path / "few.parquet")
     with pytest.raises(UserError, match="1 kinds of action"):
         teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
     videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
@@ -239,6 +241,6 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
 def test_a_network_of_another_kind_is_refused(world, tmp_path, capsys):
     save_weights(tmp_path / "other.safetensors", {"x": np.zeros(1)}, Provenance("weights", {}, ""), {"name": "other"})
     shard = world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet"
-    options = ["--features", str(shard), "--model", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "o")]
+    options = ["--features", str(shard), "--adapter", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "o")]
     assert main(["adapt_features", "--set", 'stream="rgb"', *options]) == 2
     assert "not a network of train_adapter" in capsys.readouterr().err

@@ -22,9 +22,14 @@ from tests.encoders.random_networks import random_i3d
 from tests.media_files import write_video
 
 SHARD = "0000-of-0001"
-STREAMS = {"rgb": RgbEncoder("small", batch=4), "flow": FlowEncoder("small", batch=4, algorithm="dis", bound=2.0)}
-TUNING = I3dFinetuning(blocks=2, steps=12, batch=3, learning_rate=1e-3)
-HOW = AdapterTraining(steps=12, batch=3, actions=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING)
+STREAMS = {
+    "rgb": RgbEncoder("small", batch_size=4),
+    "flow": FlowEncoder("small", batch_size=4, algorithm="dis", clip_value=2.0),
+}
+TUNING = I3dFinetuning(blocks=2, steps=12, batch_size=3, learning_rate=1e-3)
+HOW = AdapterTraining(
+    steps=12, batch_size=3, actions_per_sequence=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING
+)
 # Two kinds of action and their background, in videos of six snippets.
 ACTIONS = [Span("a", 0, 3, 1), Span("b", 1, 4, 2)]
 BACKGROUND = [Span("a", 4, 6), Span("b", 5, 6)]
@@ -46,7 +51,7 @@ def world(tmp_path_factory):
     )
     for stream, channels in (("rgb", 3), ("flow", 2)):
         network = random_i3d(I3dOptions(channels, 0.125, 36, 36, classes=5))
-        about = {**network.about, "name": "small", "licence": "MIT", "figures": {"train_accuracy": 1.0}}
+        about = {**network.metadata, "name": "small", "licence": "MIT", "metrics": {"train_accuracy": 1.0}}
         save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Provenance("weights", {}, ""), about)
     return folder
 
@@ -71,13 +76,13 @@ def material():
 
 def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
     """Spans as some run might have told them."""
-    monkeypatch.setattr(train_adapter, "load_training_spans", lambda *_: (material(), {"model": "of a run"}))
+    monkeypatch.setattr(train_adapter, "load_training_spans", lambda *_: (material(), {"localizer": "of a run"}))
     encoders = Encoders(**{stream: STREAMS[stream]})
-    spec = TuneEncoderSpec(FeatureAdapter("some", mode="encoder"), how, extract=ExtractSpec(encoders), math_threads=1)
+    spec = TuneEncoderSpec(FeatureAdapter("some", mode="encoder"), how, extract=ExtractSpec(encoders), torch_threads=1)
     to.mkdir()
     tune_encoder.run(
-        spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",), networks=(world / f"{stream}.safetensors",),
-        features=world, shards=1, model=world / "model", labels=world / "labels", out=to / "x.safetensors",
+        spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",),
+        encoder_weights=(world / f"{stream}.safetensors",), features=world, shards=1, localizer=world / "model", labels=world / "labels", out=to / "x.safetensors",
         log=to / "x.jsonl", device="cpu",
     )  # fmt: skip
     return read_weights(to / "x.safetensors")
@@ -104,7 +109,9 @@ def test_the_loss_falls(world, tmp_path, monkeypatch):
 def test_the_same_bytes_again_and_where_the_blocks_work_twice(world, tmp_path, monkeypatch):
     once, again = (tuned(world, tmp_path / name, monkeypatch) for name in ("once", "again"))
     assert (tmp_path / "once/x.safetensors").read_bytes() == (tmp_path / "again/x.safetensors").read_bytes()
-    frugal = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "recompute": True})})
+    frugal = AdapterTraining(
+        **{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "activation_checkpointing": True})}
+    )
     twice = tuned(world, tmp_path / "twice", monkeypatch, how=frugal)
     assert all(once.tensors[name].tobytes() == twice.tensors[name].tobytes() for name in once.tensors)
     assert once.tensors.keys() == again.tensors.keys()
@@ -112,13 +119,13 @@ def test_the_same_bytes_again_and_where_the_blocks_work_twice(world, tmp_path, m
 
 def test_what_is_known_of_the_network_goes_on(world, tmp_path, monkeypatch):
     base, made = read_weights(world / "rgb.safetensors"), tuned(world, tmp_path / "once", monkeypatch)
-    assert made.about["i3d"] == base.about["i3d"]
-    assert made.about["licence"] == "MIT"
-    assert made.about["tuned"] == list(INCEPTION_CHANNELS)[-2:]
-    assert "figures" not in made.about
-    assert made.record.stage == "tune_encoder"
+    assert made.metadata["i3d"] == base.metadata["i3d"]
+    assert made.metadata["licence"] == "MIT"
+    assert made.metadata["tuned"] == list(INCEPTION_CHANNELS)[-2:]
+    assert "metrics" not in made.metadata
+    assert made.provenance.stage == "tune_encoder"
     probed = read_parquet_provenance(world / f"{SHARD}.parquet").id
-    assert made.record.inputs == {"model": "of a run", "small": base.record.id, f"probe/{SHARD}": probed}
+    assert made.provenance.inputs == {"localizer": "of a run", "small": base.provenance.id, f"probe/{SHARD}": probed}
 
 
 def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
@@ -130,17 +137,17 @@ def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
             weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet", device="cpu",
         )  # fmt: skip
         rows.append(np.concatenate([video.feature for video in read_shard(tmp_path / "x.parquet")]))
-        assert read_parquet_provenance(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).record.id
+        assert read_parquet_provenance(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).provenance.id
     assert rows[0].shape == rows[1].shape
     assert len(rows[0]) == 18
     assert not np.array_equal(*rows)
 
 
 def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch, capsys):
-    few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "windows": 8})})
+    few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 8})})
     tuned(world, tmp_path / "few", monkeypatch, how=few)
     kept = int(capsys.readouterr().err.partition(" snippets kept")[0].split()[-1])
     assert kept <= 8
-    none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "windows": 2})})
-    with pytest.raises(UserError, match="windows: 2 snippets hold 0 kinds of action"):
+    none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 2})})
+    with pytest.raises(UserError, match="max_snippets: 2 snippets hold 0 kinds of action"):
         tuned(world, tmp_path / "none", monkeypatch, how=none)

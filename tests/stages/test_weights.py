@@ -60,11 +60,11 @@ def sha256(path):
 def test_a_local_file_with_its_facts(published, tmp_path, name):
     made = read_weights(make(tmp_path, published / name))
     assert made.tensors.keys() == get_tensors(vggish.build(OPTIONS)).keys()
-    assert made.about["integrity"] == f"sha256:{sha256(published / name)}"
-    assert made.about["licence"] == "MIT"
-    assert made.about["vggish"] == {"width": 1 / 64, "classes": 0}
-    assert made.about["reads"] == "sound at 16000 Hz, log-mel patches of 96 x 64"
-    assert "pretrained" not in made.record.inputs
+    assert made.metadata["integrity"] == f"sha256:{sha256(published / name)}"
+    assert made.metadata["licence"] == "MIT"
+    assert made.metadata["vggish"] == {"width": 1 / 64, "classes": 0}
+    assert made.metadata["reads"] == "sound at 16000 Hz, log-mel patches of 96 x 64"
+    assert "pretrained" not in made.provenance.inputs
 
 
 def test_a_download_leaves_nothing_behind(published, server, tmp_path):
@@ -79,7 +79,7 @@ def test_a_download_leaves_nothing_behind(published, server, tmp_path):
 def test_three_forms_of_integrity(published, tmp_path):
     path = published / "ears.pth"
     for stated in (f"sha256:{sha256(path)}", f"sha256-prefix:{sha256(path)[:8]}", f"git-blob:{git_id(path)}"):
-        assert read_weights(make(tmp_path, path.as_uri(), stated)).about["integrity"] == stated
+        assert read_weights(make(tmp_path, path.as_uri(), stated)).metadata["integrity"] == stated
 
 
 def git_id(path):
@@ -241,7 +241,7 @@ def test_one_flipped_byte_anywhere_is_refused(published, tmp_path):
     whole = make(tmp_path, published / "ears.pth").read_bytes()
     header = int.from_bytes(whole[:8], "little")
     at = [0, 1, 7, 8, 12, 8 + header - 1, 8 + header, len(whole) - 1]
-    at += [whole.index(word) + 3 for word in (b"record", b"licence", b"versions", b"code", b"data_offsets", b"F32")]
+    at += [whole.index(word) + 3 for word in (b"provenance", b"licence", b"versions", b"code", b"data_offsets", b"F32")]
     at += [int(i) for i in np.random.default_rng(0).integers(0, len(whole), 20)]
     at += [int(i) for i in np.random.default_rng(1).integers(8, 8 + header, 60)]
     path = tmp_path / "flipped.safetensors"

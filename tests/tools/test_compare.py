@@ -79,7 +79,7 @@ def test_another_file_is_no_result(tmp_path, capsys):
 
 
 def test_the_verdict_is_on_the_widest_average(tmp_path, capsys):
-    words = ("--set", 'evaluation.averages=["0.1:0.7", "0.3:0.5"]')
+    words = ("--set", 'evaluation.tiou_ranges=["0.1:0.7", "0.3:0.5"]')
     one, other = scored(tmp_path, "one", 9, 40, *words), scored(tmp_path, "other", 4, 40, *words)
     assert "average over 0.1:0.7" in compare(capsys, one, other)[1].out
 

@@ -41,11 +41,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "runs": {"stpn": {"method": "stpn"}},
         "datasets": {
             "mine": {
-                "videos": "videos", "classes": 2, "runs": ["stpn"], "headline": "stpn",
+                "videos_dir": "videos", "classes": 2, "runs": ["stpn"], "main_run": "stpn",
                 "encoders": {
-                    "rgb": {"weights": "rgb", "batch": 2},
+                    "rgb": {"weights": "rgb", "batch_size": 2},
                     "flow": {"weights": "flow", "algorithm": "dis"},
-                    "audio": {"weights": "vggish", "batch": 4},
+                    "audio": {"weights": "vggish", "batch_size": 4},
                 },
             }
         },
@@ -85,7 +85,7 @@ def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: P
     for form in ("parquet", "npy"):
         run(project, tmp_path / form, format=form)
         files = source_folder.list_feature_files(tmp_path / form, ("rgb", "audio"))
-        assert bool(files.npy) == (form == "npy")
+        assert bool(files.npy_files) == (form == "npy")
 
 
 def test_a_name_is_but_a_name_and_one_too_long_costs_a_line(project: Path, tmp_path: Path, capsys: Any) -> None:
@@ -168,7 +168,7 @@ def test_nothing_readable_is_refused_before_any_network_is_loaded(project: Path,
         ({"streams": "rgb,clip"}, "--streams clip: expected one of rgb, flow, audio"),
         ({"format": "numpy"}, "--format numpy: expected one of parquet, npy"),
         ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.encoders\.rgb\.precison: unknown key.*'precision'"),
-        ({"set": ("rgb.batch",)}, r"--set rgb\.batch: expected KEY=VALUE"),
+        ({"set": ("rgb.batch_size",)}, r"--set rgb\.batch_size: expected KEY=VALUE"),
     ],
 )
 def test_mistakes_end_in_one_line(project: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -62,8 +62,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(raw / "old.mp4", **acting(-1, 0))
     options = {"rgb": I3dOptions(3, 0.125, 40, 32, 5), "flow": I3dOptions(2, 0.125, 40, 32, 5)}
     encoders = {
-        "rgb": Encoders(rgb=RgbEncoder("rgb", batch=2)),
-        "flow": Encoders(flow=FlowEncoder("flow", batch=2, algorithm="dis")),
+        "rgb": Encoders(rgb=RgbEncoder("rgb", batch_size=2)),
+        "flow": Encoders(flow=FlowEncoder("flow", batch_size=2, algorithm="dis")),
     }
     for name, geometry in options.items():
         network = random_i3d(geometry)
@@ -71,7 +71,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             root / f"results/weights/{name}.safetensors",
             dict(network.tensors),
             Provenance("weights", {}, name),
-            dict(network.about),
+            dict(network.metadata),
         )
     probe.run(ProbeSpec(), videos=raw, shard="0000-of-0001", out=results / "probe.parquet", failures=root / "f.parquet")
     for name, spec in encoders.items():
@@ -81,10 +81,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet", device="cpu",
         )  # fmt: skip
     torch.manual_seed(0)
-    joint = JointEmbedding(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned=False)
+    joint = JointEmbedding(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned_temperature=False)
     inputs = {f"features/{name}": read_stream_input_id(results / "features", name, 1) for name in encoders}
-    model = results / "post_pretrained/taught/model.safetensors"
-    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "", inputs), {"joint": joint.about})
+    model = results / "adapters/taught/model.safetensors"
+    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "", inputs), {"joint": joint.init_args})
     return results
 
 
@@ -106,8 +106,8 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fewshot(dataset: Path, *words: object, support: Path, videos: Path) -> int:
-    model = dataset / "post_pretrained/taught"
-    line = ["fewshot", "--model", model, "--support", support, "--videos", videos, "--device", "cpu", *words]
+    model = dataset / "adapters/taught"
+    line = ["fewshot", "--adapter", model, "--support", support, "--videos", videos, "--device", "cpu", *words]
     return main([str(word) for word in line])
 
 
@@ -170,9 +170,9 @@ def test_mistakes_end_in_a_line(dataset: Path, given: Path, tmp_path: Path, caps
         return capsys.readouterr().err.splitlines()[-1]
 
     assert "at least 1" in said("--top", 0)
-    assert "no model there" in said("--model", tmp_path)
+    assert "no model there" in said("--adapter", tmp_path)
     weights = dataset.parent / "weights/rgb.safetensors"
-    assert "not a network of train_adapter" in said("--model", weights)
+    assert "not a network of train_adapter" in said("--adapter", weights)
     assert "no such folder" in said(videos=tmp_path / "none")
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk/x.mp4").write_bytes(b"junk")

@@ -32,7 +32,7 @@ def annotations(folder: Path, **durations: float) -> Path:
 
 
 def test_shards_carry_numbers_times_and_origin(arrays: Path, tmp_path: Path) -> None:
-    tool.run(arrays, out=tmp_path / "out", origin="their page")
+    tool.run(arrays, out=tmp_path / "out", features_description="their page")
     for stream in ("rgb", "flow"):
         found = read_stream(tmp_path / "out", stream, 1)
         assert {i: len(v.feature) for i, v in found.items()} == {"v0": 29, "v1": 39}
@@ -41,7 +41,7 @@ def test_shards_carry_numbers_times_and_origin(arrays: Path, tmp_path: Path) -> 
         assert found["v1"].stop[-1] == pytest.approx(39 * 0.64)
     record = read_parquet_provenance(tmp_path / "out/rgb/0000-of-0001.parquet")
     assert record.stage == "import_features"
-    assert record.spec["origin"] == "their page"
+    assert record.spec["features_description"] == "their page"
 
 
 def test_the_grid_gives_the_times(arrays: Path, tmp_path: Path) -> None:

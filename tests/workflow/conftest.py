@@ -24,8 +24,8 @@ TINY: dict[str, Any] = {
     "rounds": 2,
     "seeds": [0],
     "runs": ["clip_ae", "stpn_sparse"],
-    "headline": "clip_ae",
-    "training": {"snippets": 8, "batch": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
+    "main_run": "clip_ae",
+    "training": {"snippets": 8, "batch_size": 4, "steps": 6, "learning_rate": 0.001, "log_every": 2, "width": 8},
 }
 
 
@@ -124,8 +124,8 @@ def make_tiny(folder: Path) -> Project:
     project = Project.create(folder)
     data = yaml.safe_load(yaml.dump(project.config, Dumper=NoAliases))
     data["datasets"]["demo"].update(copy.deepcopy(TINY))
-    short = {"epochs": 1, "batch": 12, "learning_rate": 0.001}
-    data["pretrain"].update({"clips": 24, "i3d": short, "clip": short, "vggish": short})
+    short = {"epochs": 1, "batch_size": 12, "learning_rate": 0.001}
+    data["pretrain"].update({"num_clips": 24, "i3d": short, "clip": short, "vggish": short})
     project.config = data
     return project
 
@@ -163,8 +163,8 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     demo = project.config["datasets"]["demo"]
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
     mine = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary", "fewshot")}
-    mine |= {"videos": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
-    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_sparse"], "headline": "stpn_sparse"})
+    mine |= {"videos_dir": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
+    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_sparse"], "main_run": "stpn_sparse"})
     done = project.run("results/mine_map.json", "results/mine_report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     return project

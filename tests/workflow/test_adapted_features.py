@@ -20,13 +20,13 @@ def taught(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
     shutil.copytree(finished.folder, folder, symlinks=True)
     project = Project(folder)
     project.change("runs.weak", {"method": "stpn", "supervision": "weak"})
-    project.change("runs.free", {"method": "stpn", "losses": {"sparsity": 0.05}, "features": "free"})
-    project.change("runs.named", {"method": "stpn", "losses": {"sparsity": 0.05}, "features": "named"})
-    project.change("post_pretraining.free", {"run": "stpn_sparse", "text": "prototypes"})
-    project.change("post_pretraining.named", {"run": "weak", "text": "names"})
-    project.change("datasets.demo.post_training", {"steps": 4, "batch": 2, "width": 8})
+    project.change("runs.free", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "free"})
+    project.change("runs.named", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "named"})
+    project.change("feature_adapters.free", {"run": "stpn_sparse", "align_to": "prototypes"})
+    project.change("feature_adapters.named", {"run": "weak", "align_to": "names"})
+    project.change("datasets.demo.adapter_training", {"steps": 4, "batch_size": 2, "width": 8})
     project.change("datasets.demo.runs", ["stpn_sparse", "free", "named"])
-    project.change("datasets.demo.headline", "named")
+    project.change("datasets.demo.main_run", "named")
     done = project.run(*OUTPUTS)
     assert done.returncode == 0, done.stdout + done.stderr
     return project
@@ -49,13 +49,13 @@ def test_again_there_is_nothing_to_do_and_nothing_is_out_of_date(taught: Project
 
 
 def test_a_runs_inputs_are_the_shards_of_its_recipe(taught: Project) -> None:
-    shards = taught.folder / "results/demo/post_pretrained/named/features"
+    shards = taught.folder / "results/demo/adapters/named/features"
     assert sorted(path.parent.name for path in shards.rglob("*.parquet")) == ["flow", "flow", "rgb", "rgb"]
 
 
 def test_another_seed_teaches_again_what_reads_it_and_no_more(taught: Project, tmp_path: Path) -> None:
     project = Project(Path(shutil.copytree(taught.folder, tmp_path / "project", symlinks=True)))
-    project.change("post_pretraining.named.seed", 7)
+    project.change("feature_adapters.named.seed", 7)
     assert project.planned("results/demo_map.json") == {
         "train_adapter": 1, "adapt_features": 4, "cluster": 2, "train": 2, "localize": 1, "evaluate": 1, "summarize": 1,
     }  # fmt: skip
@@ -85,8 +85,8 @@ def test_episodes_are_drawn_of_classes_that_were_left_out(taught: Project, tmp_p
         for subset in ("training", "validation")
     }
     left_out = sorted(shown["training"] & shown["validation"])[:2]
-    project.change("post_pretraining.base", {"run": "weak", "text": "names", "without": left_out})
-    project.change("datasets.demo.fewshot", {"recipes": ["base"], "ways": 2, "shots": [1], "episodes": 3})
+    project.change("feature_adapters.base", {"run": "weak", "align_to": "names", "held_out_classes": left_out})
+    project.change("datasets.demo.fewshot", {"feature_adapters": ["base"], "ways": 2, "shots": [1], "episodes": 3})
     target = "results/demo_fewshot.json"
     assert project.planned(target) == {"train_adapter": 1, "score_fewshot": 1}
     done = project.run(target)
@@ -110,11 +110,13 @@ def test_what_a_recipe_lacks_is_said_before_any_job(taught: Project, tmp_path: P
         project.config = before
         return done.stderr
 
-    assert "runs.named.features: 'nmed' is not defined; did you mean" in said("runs.named.features", "nmed")
-    assert "`names` need a weak run" in said("post_pretraining.free.text", "names")
-    assert "`prototypes` are for clusters" in said("post_pretraining.named.text", "prototypes")
-    assert "'ugt' is not defined" in said("post_pretraining.named.run", "ugt")
-    assert "reads taught features itself" in said("post_pretraining.named.run", "free")
-    assert "is an oracle" in said("post_pretraining.named.run", "oracle")
+    assert "runs.named.feature_adapter: 'nmed' is not defined; did you mean" in said(
+        "runs.named.feature_adapter", "nmed"
+    )
+    assert "`names` need a weak run" in said("feature_adapters.free.align_to", "names")
+    assert "`prototypes` are for clusters" in said("feature_adapters.named.align_to", "prototypes")
+    assert "'ugt' is not defined" in said("feature_adapters.named.run", "ugt")
+    assert "reads taught features itself" in said("feature_adapters.named.run", "free")
+    assert "is an oracle" in said("feature_adapters.named.run", "oracle")
     encoders = {k: v for k, v in project.config["datasets"]["demo"]["encoders"].items() if k != "clip"}
     assert "clip" in said("datasets.demo.encoders", encoders)

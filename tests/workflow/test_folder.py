@@ -72,7 +72,7 @@ def test_a_video_touched_or_replaced(mine: Project, how: str) -> None:
 def test_the_folder_moved(mine: Project) -> None:
     (mine.folder / "elsewhere").mkdir()
     (mine.folder / "mine/videos").rename(mine.folder / "elsewhere/clips")
-    mine.change("datasets.mine.videos", "elsewhere/clips")
+    mine.change("datasets.mine.videos_dir", "elsewhere/clips")
     assert mine.planned(*TARGETS) == {}
 
 
@@ -158,8 +158,8 @@ def test_a_weights_file_with_one_flipped_byte_is_refused(mine: Project) -> None:
 def test_features_that_lie_ready(mine: Project) -> None:
     """The shards of one dataset are the source of another, from clustering on."""
     dataset = mine.config["datasets"]["mine"]
-    ready = {key: value for key, value in dataset.items() if key not in ("videos", "encoders")}
-    ready |= {"features": "ready", "streams": ["rgb", "flow"], "shards": 3}
+    ready = {key: value for key, value in dataset.items() if key not in ("videos_dir", "encoders")}
+    ready |= {"features_dir": "ready", "streams": ["rgb", "flow"], "shards": 3}
     shutil.copytree(mine.folder / "results/mine/features", mine.folder / "ready")
     mine.change("datasets.ready", ready)
     done = mine.run("results/ready_map.json", "results/ready_detections.json")
@@ -183,7 +183,7 @@ def test_own_videos_a_number_left_open_names_and_a_few_examples(mine: Project) -
     words = {word.name for word in read_vocabulary(mine.folder / "workflow/vocabularies/everyday.txt")}
     assert names
     assert all(guess["name"] in words for guesses in names.values() for guess in guesses)
-    mine.change("datasets.mine.examples", "mine/annotations.json")
+    mine.change("datasets.mine.partial_annotations", "mine/annotations.json")
     done = mine.run("results/mine_map.json", "results/mine_detections.json", "results/mine_report.html")
     assert done.returncode == 0, done.stderr
     assert (mine.folder / "results/mine_detections.json").read_bytes() == before

@@ -21,7 +21,7 @@ from clip_ae.weights.network_file import save_weights
 from tests.workflow.conftest import Project
 
 VIDEO, TEXT, SHARDS = "demo_test_001", "a striped ball bouncing", 2
-SPACE = {"dataset": "demo", "post": "words", "view": "words"}
+SPACE = {"dataset": "demo", "adapter": "words", "space": "words"}
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def teach(project: Project) -> Path:
     clip = next(read_shard(results / "features/clip/0000-of-0002.parquet")).feature.shape[1]
     joint = create_joint_embedding(dims, clip, AdapterTraining(width=16), seed=0)
     with torch.no_grad():
-        joint.background.copy_(joint.text.weight.mean(dim=1))
-    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "c0de"), {"joint": joint.about})
+        joint.background.copy_(joint.text_projection.weight.mean(dim=1))
+    save_weights(model, module_arrays(joint), Provenance("train_adapter", {}, "c0de"), {"joint": joint.init_args})
     for stream in dims:
         for shard in list_shard_names(SHARDS):
             features = results / f"features/{stream}/{shard}.parquet"
             out = project.folder / ADAPTED_FEATURES.format(**SPACE, stream=stream, shard=shard)
-            words = ("--features", features, "--model", model, "--out", out, "--set", f"stream={stream}")
+            words = ("--features", features, "--adapter", model, "--out", out, "--set", f"stream={stream}")
             assert main([str(word) for word in ("adapt_features", *words, "--device", "cpu")]) == 0
     index = project.folder / INDEX.format(**SPACE)
-    words = ("--features", results / "features", "--shards", SHARDS, "--out", index, "--model", model)
-    more = ("--adapted", model.parent / "features", "--set", 'streams=["rgb","flow"]')
+    words = ("--features", results / "features", "--shards", SHARDS, "--out", index, "--adapter", model)
+    more = ("--adapted-features", model.parent / "features", "--set", 'streams=["rgb","flow"]')
     assert main([str(word) for word in ("index", *words, *more)]) == 0
     return results
 
@@ -65,7 +65,7 @@ def test_a_video_has_the_moments_that_it_has_in_its_dataset(
     results = teach(tiny)
 
     def found(*words: object) -> list[Detection]:
-        assert ground(*words, "--view", view, "--top", 1000, "--out", tmp_path / "found.json") == 0
+        assert ground(*words, "--space", view, "--top", 1000, "--out", tmp_path / "found.json") == 0
         return [d for d in read_detections(tmp_path / "found.json") if d.video_id == VIDEO]
 
     alone = found(video, TEXT, "--model", results)
@@ -105,7 +105,7 @@ def test_moments_are_cut_out_and_written_down(finished: Project, video: Path, tm
     found = read_detections(tmp_path / "found.json")
     assert len(list((tmp_path / "clips").glob(f"{VIDEO}-0?-{TEXT}.mp4"))) == len(found) <= 2
     inputs = json.loads((tmp_path / "found.json").read_text())["external_data"]["provenance"]["inputs"]
-    assert set(inputs) == {"index", "weights", "text", "video"}
+    assert set(inputs) == {"index", "clip_weights", "text", "video"}
 
 
 def test_what_clip_does_not_read_is_told(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,9 +144,9 @@ def test_a_space_without_an_index_is_told_with_those_that_have_one_and_what_make
     tiny: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tiny.folder / "results/demo"
-    assert ground(results, TEXT, "--view", "words") == 2
+    assert ground(results, TEXT, "--space", "words") == 2
     line = capsys.readouterr().err
-    assert f"--view words: not among the indices of {results} (clip)" in line
+    assert f"--space words: not among the indices of {results} (clip)" in line
     assert "`snakemake --cores 2 results/demo/index/words.arrow` makes it" in line
     shutil.rmtree(results / "index")
     assert ground(results, TEXT) == 2

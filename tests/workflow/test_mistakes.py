@@ -30,7 +30,7 @@ def test_an_unknown_key(project: Project) -> None:
 
 
 def test_an_impossible_value_on_the_command_line(project: Project) -> None:
-    assert "math_threads: 0 must be at least 1" in one_line(project, "--config", "math_threads=0")
+    assert "torch_threads: 0 must be at least 1" in one_line(project, "--config", "torch_threads=0")
 
 
 def test_a_file_that_is_not_yaml(project: Project) -> None:
@@ -45,13 +45,13 @@ def test_a_file_with_a_character_that_no_text_has(project: Project) -> None:
 
 
 def test_a_key_that_stands_twice(project: Project) -> None:
-    project.rewrite("config.yaml", lambda text: text + "\nmath_threads: 3\n")
-    assert "'math_threads' stands twice" in one_line(project)
+    project.rewrite("config.yaml", lambda text: text + "\ntorch_threads: 3\n")
+    assert "'torch_threads' stands twice" in one_line(project)
 
 
 def test_no_videos_on_disk(project: Project) -> None:
     line = one_line(project, "results/thumos14_map.json")
-    for words in ("data/thumos14/videos", "datasets.thumos14.videos", "docs/datasets.md"):
+    for words in ("data/thumos14/videos", "datasets.thumos14.videos_dir", "docs/datasets.md"):
         assert words in line
 
 
@@ -64,7 +64,13 @@ def test_no_annotations_on_disk(project: Project) -> None:
 
 
 def test_a_map_of_a_dataset_without_annotations(project: Project) -> None:
-    mine = {"videos": "mine", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "headline": "stpn"}
+    mine = {
+        "videos_dir": "mine",
+        "classes": 2,
+        "encoders": {"rgb": {}, "flow": {}},
+        "runs": ["stpn"],
+        "main_run": "stpn",
+    }
     project.change("datasets.mine", mine)
     assert "ask for results/mine_detections.json" in one_line(project, "results/mine_map.json")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.schema import Training
+from clip_ae.core.config.training import Training
 from clip_ae.workflow import costs
 from clip_ae.workflow.config_files import read_config_file
 from tests.workflow.conftest import ROOT, Project, bare_environment

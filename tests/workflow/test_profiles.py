@@ -24,9 +24,9 @@ rule job:
 JOB = """
 import json, sys, time
 from pathlib import Path
-from clip_ae.encoders.gpu_lock import lease
+from clip_ae.encoders.gpu_lock import acquire_gpu
 
-began, gpu = time.time(), lease("abcdef", Path("gpus"))
+began, gpu = time.time(), acquire_gpu("abcdef", Path("gpus"))
 time.sleep(1)
 Path(sys.argv[1]).write_text(json.dumps([began, time.time(), gpu]))
 """

@@ -61,7 +61,7 @@ def test_its_config_asks_for_nothing_else(frozen: Path, tiny: Project) -> None:
 def test_where_it_begins_to_differ_is_told_first(
     frozen: Path, tiny: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny.change("datasets.demo.evaluation.shuffles", 3)
+    tiny.change("datasets.demo.evaluation.chance_permutations", 3)
     assert tiny.run("results/demo_map.json").returncode == 0
     (tiny.folder / "results/demo/videos.parquet").unlink()
     code, lines = compared(capsys, frozen, tiny)

@@ -88,17 +88,21 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "jobs"),
     [
-        ("runtime.watchdog", 30.0, {}),
-        ("runtime.workers", 1, {}),
+        ("runtime.decoder_timeout_s", 30.0, {}),
+        ("runtime.num_workers", 1, {}),
         ("runtime.tensorboard", True, {}),
-        ("datasets.demo.evaluation.shuffles", 3, {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
-        ("datasets.demo.localization.outer", 0.5, AFTER),
+        (
+            "datasets.demo.evaluation.chance_permutations",
+            3,
+            {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1},
+        ),
+        ("datasets.demo.localization.outer_margin", 0.5, AFTER),
         ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.stpn_sparse.clustering", "kmeans", {}),
         ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
         ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
         ("datasets.demo.encoders.clip.frames", 2, {**BESIDE, **SEARCH}),
-        ("datasets.demo.encoders.rgb.batch", 4, {**STREAM, **LEARN, **AFTER}),
+        ("datasets.demo.encoders.rgb.batch_size", 4, {**STREAM, **LEARN, **AFTER}),
         ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
         ("datasets.demo.rounds", 1, AFTER),
         # What is wrong is looked at in the first seed, which stays.
@@ -163,7 +167,7 @@ def test_edited_code_runs_just_what_uses_it(tiny: Project, module: str, jobs: di
 
 
 def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
-    tiny.change("track_code", False)
+    tiny.change("rerun_on_code_change", False)
     # Snakemake sees another param once; from then on edits run nothing.
     assert tiny.run("--touch").returncode == 0
     tiny.rewrite("clip_ae/localizers/caf.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
@@ -206,7 +210,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
 def test_a_told_run_has_one_round_its_page_and_its_row(tiny: Project) -> None:
     tiny.change("datasets.demo.runs", ["clip_ae", "stpn_weak"])
     tiny.change("runs.stpn_weak", {"method": "stpn", "supervision": "weak"})
-    tiny.change("datasets.demo.headline", "stpn_weak")
+    tiny.change("datasets.demo.main_run", "stpn_weak")
     tiny.change("runtime.tensorboard", True)
     outputs = [f"results/demo_{name}" for name in ("report.html", "table.md", "ablation.md", "map.json")]
     done = tiny.run(*outputs, "results/demo_detections.json")

@@ -57,7 +57,7 @@ def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pyt
 
 def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads_them(tiny: Project) -> None:
     tiny.change("datasets.simulated.simulate", {"train_videos": 40, "test_videos": 20})
-    tiny.change("datasets.simulated.views", ["clip"])
+    tiny.change("datasets.simulated.search_spaces", ["clip"])
     target = "results/simulated_grounding.json"
     planned = tiny.planned(target)
     assert {rule: planned[rule] for rule in ("simulate", "index", "score_grounding")} == {
@@ -68,7 +68,7 @@ def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads
     done = tiny.run(target)
     assert done.returncode == 0, done.stdout + done.stderr
     scored = json.loads((tiny.folder / target).read_text())
-    assert set(scored["provenance"]["inputs"]) == {"annotations", "texts", "index/clip"}
+    assert set(scored["provenance"]["inputs"]) == {"annotations", "text_embeddings", "index/clip"}
     right, wrong = (scored["views"][row]["mIoU"] for row in ("clip", "clip, asked for another"))
     assert right > wrong + 0.05, "what is read tells where to look"
     assert "results/simulated_grounding" not in tiny.run("verify").stdout, "its inputs are those that are there"
@@ -77,7 +77,7 @@ def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads
 
 
 def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
-    tiny.change("datasets.demo.views", ["clip", "post_pretrained"])
+    tiny.change("datasets.demo.search_spaces", ["clip", "post_pretrained"])
     planned = tiny.planned(GROUNDING)
     assert {rule: planned[rule] for rule in ("train_adapter", "adapt_features", "index", "score_grounding")} == {
         "train_adapter": 1,
@@ -89,7 +89,7 @@ def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
 
 
 def test_the_page_is_searched_in_the_first_space(tiny: Project) -> None:
-    tiny.change("datasets.demo.views", ["post_pretrained", "clip"])
+    tiny.change("datasets.demo.search_spaces", ["post_pretrained", "clip"])
     planned = tiny.planned(MOMENTS)
     assert {rule: planned[rule] for rule in ("index", "find_moments")} == {"index": 1, "find_moments": 1}
 
@@ -98,14 +98,20 @@ def test_mistakes_end_in_a_line_before_any_job(tiny: Project) -> None:
     assert "index/wrods.arrow: 'wrods' is not defined" in refused(tiny, "results/demo/index/wrods.arrow")
     tiny.change("datasets.demo.vocabulary", None)
     assert "datasets.demo.vocabulary: none in config.yaml" in refused(tiny, MOMENTS)
-    tiny.change("datasets.demo.views", [])
-    assert "datasets.demo.views: none; name clip at least" in refused(tiny, MOMENTS)
-    tiny.change("datasets.demo.views", ["clipp"])
-    assert "datasets.demo.views: 'clipp' is not defined; did you mean 'clip'?" in refused(tiny, MOMENTS)
+    tiny.change("datasets.demo.search_spaces", [])
+    assert "datasets.demo.search_spaces: none; name clip at least" in refused(tiny, MOMENTS)
+    tiny.change("datasets.demo.search_spaces", ["clipp"])
+    assert "datasets.demo.search_spaces: 'clipp' is not defined; did you mean 'clip'?" in refused(tiny, MOMENTS)
 
 
 def test_a_dataset_without_what_it_takes_says_so(tiny: Project) -> None:
-    mine = {"videos": "mine", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "headline": "stpn"}
+    mine = {
+        "videos_dir": "mine",
+        "classes": 2,
+        "encoders": {"rgb": {}, "flow": {}},
+        "runs": ["stpn"],
+        "main_run": "stpn",
+    }
     tiny.change("datasets.mine", mine)
     (tiny.folder / "mine").mkdir()
     (tiny.folder / "mine/a.mp4").touch()

@@ -29,8 +29,8 @@ OUTSIDE: set[str] = set()
 # Key (a last part `*` stands for all below) -> the stages whose spec holds it. What follows from
 # them runs again through Snakemake's own dependencies.
 EXPECTED: dict[str, set[str]] = {
-    "math_threads": NETS | {"name_clusters", "find_moments", "score_grounding"},
-    "track_code": OUTSIDE,
+    "torch_threads": NETS | {"name_clusters", "find_moments", "score_grounding"},
+    "rerun_on_code_change": OUTSIDE,
     "runtime.*": OUTSIDE,
     "pretrain.*": {"pretrain"},
     "weights.demo_rgb.source": {"weights"},  # and whether it is pretrained here at all
@@ -45,13 +45,13 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
     "runs.clip_ae.ccp.*": {"train", "summarize"},
-    "runs.clip_ae.feed": {"train", "summarize"},
+    "runs.clip_ae.fusion_input": {"train", "summarize"},
     "runs.clip_ae.self_supervision.*": {"train", "summarize"},
-    "runs.clip_ae.ugct.base": {"cluster", "train", "localize", "summarize"},
+    "runs.clip_ae.ugct.base_head": {"cluster", "train", "localize", "summarize"},
     "runs.clip_ae.ugct.*": {"train", "summarize"},
     "runs.clip_ae.losses.*": {"train", "summarize"},
-    "runs.clip_ae.features": {"summarize", "report"},  # and which shards are read
-    "post_pretraining.post_pretrained.*": {"train_adapter", "summarize"},
+    "runs.clip_ae.feature_adapter": {"summarize", "report"},  # and which shards are read
+    "feature_adapters.post_pretrained.*": {"train_adapter", "summarize"},
     "datasets.demo.demo.*": {"make_demo"},
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
@@ -67,48 +67,48 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
-    "datasets.demo.post_training.steps": {"train_adapter"},
-    "datasets.demo.post_training.batch": {"train_adapter"},
-    "datasets.demo.post_training.*": {"train_adapter", "tune_encoder"},
+    "datasets.demo.adapter_training.steps": {"train_adapter"},
+    "datasets.demo.adapter_training.batch_size": {"train_adapter"},
+    "datasets.demo.adapter_training.*": {"train_adapter", "tune_encoder"},
     "datasets.demo.fewshot.*": {"score_fewshot"},
     "datasets.demo.localization.*": {"score_fewshot", "localize"},
     "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
-    "datasets.demo.evaluation.videos": {"score_fewshot", "evaluate", "diagnose"},
+    "datasets.demo.evaluation.video_list": {"score_fewshot", "evaluate", "diagnose"},
     "datasets.demo.evaluation.*": {"score_fewshot", "evaluate"},
-    "datasets.demo.post_training.tuning.blocks": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.steps": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.batch": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.learning_rate": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.windows": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.precision": {"tune_encoder"},
-    "datasets.demo.post_training.tuning.recompute": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.blocks": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.steps": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.batch_size": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.learning_rate": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.max_snippets": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.precision": {"tune_encoder"},
+    "datasets.demo.adapter_training.tuning.activation_checkpointing": {"tune_encoder"},
     "datasets.demo.runs": {"summarize"},  # a table's, and which runs are asked for
     "datasets.demo.published": {"summarize", "report"},  # a table's
-    "datasets.demo.headline": {"summarize", "report"},
+    "datasets.demo.main_run": {"summarize", "report"},
     "datasets.demo.vocabulary": OUTSIDE,  # its words are a digest of their own
-    "datasets.demo.views": {"score_grounding"},  # and which indices are asked for
-    "datasets.mine.features": OUTSIDE,
-    "datasets.mine.examples": OUTSIDE,  # their content is a digest of its own
+    "datasets.demo.search_spaces": {"score_grounding"},  # and which indices are asked for
+    "datasets.mine.features_dir": OUTSIDE,
+    "datasets.mine.partial_annotations": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
     "datasets.mine.grid.*": {"probe", "import_features", "localize", "index", "report"},
-    "datasets.thumos14.videos": OUTSIDE,  # a moved folder changes nothing
+    "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }
 # What a key is changed to where "one more" would be impossible.
 OTHER: dict[str, Any] = {
-    "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "mapping": "hungarian", "averages": ["0.1:0.4"],
+    "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "cluster_mapping": "hungarian", "tiou_ranges": ["0.1:0.4"],
     "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
-    "runs": ["clip_ae"], "headline": "other", "thresholds": [0.5], "width": 0.5, "channels": None,
-    "classes": 7, "rgb_weight": 0.4, "track_code": False, "source": "elsewhere.pt",
+    "runs": ["clip_ae"], "main_run": "other", "activation_thresholds": [0.5], "width": 0.5, "channels": None,
+    "classes": 7, "rgb_weight": 0.4, "rerun_on_code_change": False, "source": "elsewhere.pt",
     "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
-    "audio_to": "rgb", "feed": "layer_norm", "decor": "literal", "pairing": "cross", "base": "stpn", "targets": "soft",
-    "class_targets": "kl", "uncertainty": "none", "ramp": 0.5, "ema": 0.5, "warm_up": 0.5, "momentum": 0.1,
-    "recipes": ["base_actions"], "shots": [3],
+    "audio_to": "rgb", "fusion_input": "layer_norm", "decor": "literal", "pairing": "cross", "base_head": "stpn", "attention_targets": "soft",
+    "class_targets": "kl", "uncertainty": "none", "ramp_fraction": 0.5, "ema_decay": 0.5, "warmup_fraction": 0.5, "momentum": 0.1,
+    "feature_adapters": ["base_actions"], "shots": [3],
     "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
-    "features": "post_pretrained", "run": "ccp", "mode": "encoder", "text": "images", "without": ["a class"],
-    "views": ["clip", "named"],
+    "feature_adapter": "post_pretrained", "run": "ccp", "mode": "encoder", "align_to": "images", "held_out_classes": ["a class"],
+    "search_spaces": ["clip", "named"],
 }  # fmt: skip
 
 
@@ -116,16 +116,16 @@ OTHER: dict[str, Any] = {
 def base() -> dict[str, Any]:
     data = to_plain_data(load_config(read_config_file(ROOT / "config.yaml")))
     data["datasets"]["mine"] = {
-        "features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn",
-        "grid": {"fps": 25, "frames": 16, "stride": 16}, "examples": "few.json",
+        "features_dir": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "main_run": "stpn",
+        "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
     }  # fmt: skip
     data["datasets"]["own"] = {
-        "videos": "x", "classes": "auto", "encoders": copy.deepcopy(data["datasets"]["demo"]["encoders"]),
-        "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "headline": "stpn",
+        "videos_dir": "x", "classes": "auto", "encoders": copy.deepcopy(data["datasets"]["demo"]["encoders"]),
+        "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "main_run": "stpn",
     }  # fmt: skip
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
-    data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "headline": "clip_ae", "published": "thumos14"}
+    data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "main_run": "clip_ae", "published": "thumos14"}
     return to_plain_data(load_config(data))
 
 
@@ -150,11 +150,11 @@ def jobs(config: Config) -> dict[str, str]:
         if data.demo:
             add(f"make_demo {dataset}", "make_demo", dataset=dataset)
             for stream in ("rgb", "flow"):
-                add(f"tune_encoder {stream} {dataset}", "tune_encoder", dataset=dataset, post="tuned", stream=stream)
+                add(f"tune_encoder {stream} {dataset}", "tune_encoder", dataset=dataset, adapter="tuned", stream=stream)
         add(f"probe {dataset}", "probe", dataset=dataset)
         for stream in data.encoders.streams if data.encoders else ():
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
-        if data.features:
+        if data.features_dir:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
         for stage in ("catalog", "diagnose", "report"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
@@ -164,18 +164,18 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"simulate {dataset}", "simulate", dataset=dataset)
         for summary in ("map.json", "table.md"):
             add(f"summarize {dataset} {summary}", "summarize", dataset=dataset, summary=summary)
-        run = data.headline
+        run = data.main_run
         for number in ("0", "1"):
             add(f"cluster {dataset} {number}", "cluster", dataset=dataset, run=run, seed="0", round=number)
         add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
-        add(f"train_adapter {dataset}", "train_adapter", dataset=dataset, post="post_pretrained")
-        add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, post="post_pretrained", stream="rgb")
+        add(f"train_adapter {dataset}", "train_adapter", dataset=dataset, adapter="post_pretrained")
+        add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, adapter="post_pretrained", stream="rgb")
         for stage in ("name_clusters", "find_moments", "score_grounding"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
-        for view in data.views:
-            add(f"index {dataset} {view}", "index", dataset=dataset, view=view)
+        for view in data.search_spaces:
+            add(f"index {dataset} {view}", "index", dataset=dataset, space=view)
     return found
 
 
@@ -212,8 +212,8 @@ SKIPPED = {
     "datasets.simulated.simulate.classes": "that of the dataset goes with it",
     "weights.demo_rgb.i3d.channels": "the stream fixes it",
     "datasets.demo.runs": "checked below",
-    "post_pretraining.post_pretrained.mode": "an encoder's needs videos, which the simulated world has not",
-    "post_pretraining.post_pretrained.clips": "has names, so `text` goes with it",
+    "feature_adapters.post_pretrained.mode": "an encoder's needs videos, which the simulated world has not",
+    "feature_adapters.post_pretrained.trimmed_dataset": "has names, so `align_to` goes with it",
 }
 
 
@@ -224,12 +224,12 @@ def tracked_leaves(base: dict[str, Any]) -> list[str]:
         "datasets.simulated",
         "runs.",
         "weights.",
-        "post_pretraining.",
+        "feature_adapters.",
     )
-    own = ("runs.clip_ae.", "post_pretraining.post_pretrained.",
+    own = ("runs.clip_ae.", "feature_adapters.post_pretrained.",
            "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
-           "weights.demo_audio.", "datasets.thumos14.videos", "datasets.thumos14.annotations")  # fmt: skip
-    of = {"mine": ("features", "streams", "grid", "examples"), "own": ("vocabulary", "sentences")}
+           "weights.demo_audio.", "datasets.thumos14.videos_dir", "datasets.thumos14.annotations")  # fmt: skip
+    of = {"mine": ("features_dir", "streams", "grid", "partial_annotations"), "own": ("vocabulary", "sentences")}
     return [
         leaf
         for leaf in leaves(base)
@@ -261,7 +261,7 @@ def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any])
 
 def test_a_frozen_run_rests_on_nothing_that_is_only_searched_by(base: dict[str, Any]) -> None:
     base = copy.deepcopy(base)
-    base["datasets"]["demo"]["views"] = ["clip", "named"]
+    base["datasets"]["demo"]["search_spaces"] = ["clip", "named"]
     config = load_config(base)
 
     def frozen(name: str) -> Dataset:
@@ -271,15 +271,15 @@ def test_a_frozen_run_rests_on_nothing_that_is_only_searched_by(base: dict[str, 
 
     assert frozen("own").sentences is None
     assert frozen("own").vocabulary == "words.txt", "which names the clusters of the detections"
-    assert (frozen("demo").views, frozen("demo").vocabulary) == (("clip",), None)
+    assert (frozen("demo").search_spaces, frozen("demo").vocabulary) == (("clip",), None)
 
 
 def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]) -> None:
     tuned = {"tune_encoder rgb demo", "tune_encoder flow demo"}
-    for key in ("steps", "batch"):
-        assert not changed(base, f"datasets.demo.post_training.{key}") & tuned
-        assert changed(base, f"datasets.demo.post_training.tuning.{key}") == tuned
-    assert tuned <= changed(base, "datasets.demo.post_training.width")
+    for key in ("steps", "batch_size"):
+        assert not changed(base, f"datasets.demo.adapter_training.{key}") & tuned
+        assert changed(base, f"datasets.demo.adapter_training.tuning.{key}") == tuned
+    assert tuned <= changed(base, "datasets.demo.adapter_training.width")
 
 
 def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
@@ -301,7 +301,7 @@ def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(ba
     for stage in ("train", "localize"):
         assert modules("oracle", stage) == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.oracle", front_end)
     base = copy.deepcopy(base)
-    base["runs"]["ugct"]["ugct"]["base"] = "tscn"
+    base["runs"]["ugct"]["ugct"]["base_head"] = "tscn"
     for stage in ("train", "localize"):
         assert modules("ugct", stage) == ("clip_ae.localizers.ugct", "clip_ae.localizers.heads.tscn")
 
@@ -337,13 +337,13 @@ def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
     """Its config is complete, and nothing in it is of other runs."""
     data = read_config_file(ROOT / "config.yaml")
     whole = {key: value for key, value in data["datasets"]["demo"].items() if key != "demo"}
-    data["datasets"]["clips"] = whole | {"videos": "clips", "annotations": "clips.json", "headline": "ugct"}
-    data["post_pretraining"]["clipped"] = {"run": "ugct_weak", "text": "names", "clips": "clips"}
-    data["runs"]["ugct_clipped"] = {"method": "ugct", "features": "clipped"}
-    data["datasets"]["demo"] |= {"runs": ["ugct_clipped"], "headline": "ugct_clipped"}
+    data["datasets"]["clips"] = whole | {"videos_dir": "clips", "annotations": "clips.json", "main_run": "ugct"}
+    data["feature_adapters"]["clipped"] = {"run": "ugct_weak", "align_to": "names", "trimmed_dataset": "clips"}
+    data["runs"]["ugct_clipped"] = {"method": "ugct", "feature_adapter": "clipped"}
+    data["datasets"]["demo"] |= {"runs": ["ugct_clipped"], "main_run": "ugct_clipped"}
     config = load_config(data)
     kept = build_stage_spec(config, "freeze", {"dataset": "demo"}).config
     assert set(kept.datasets) == {"demo", "clips"}
     assert set(kept.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
-    assert set(kept.post_pretraining) == {"clipped"}
+    assert set(kept.feature_adapters) == {"clipped"}
     assert load_config(to_plain_data(kept)) == kept

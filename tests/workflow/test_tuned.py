@@ -15,7 +15,7 @@ from tests.workflow.conftest import Project, make_tiny
 def project(tmp_path: Path) -> Project:
     project = make_tiny(tmp_path / "project")
     project.change("datasets.demo.runs", ["ugct_tuned"])
-    project.change("datasets.demo.headline", "ugct_tuned")
+    project.change("datasets.demo.main_run", "ugct_tuned")
     return project
 
 
@@ -34,22 +34,22 @@ def test_each_job_reads_what_the_one_before_it_made(project: Project) -> None:
     done = project.run("-n", "-p", "results/demo_map.json")
     assert done.returncode == 0, done.stdout + done.stderr
     commands = re.findall(r"python -m clip_ae (\w+) (.*)", done.stdout + done.stderr)
-    made = "results/demo/post_pretrained/tuned"
+    made = "results/demo/adapters/tuned"
     tuned = [words for stage, words in commands if stage == "extract" and f"{made}/encoded/rgb" in words]
     assert len(tuned) == 2
     assert all(f"--weights {made}/weights/rgb.safetensors --out" in words for words in tuned)
     assert all(f"--failures {made}/failures/rgb/" in words for words in tuned)
     (taught,) = [words for stage, words in commands if stage == "train_adapter"]
-    assert f"--encoded {made}/encoded " in taught
+    assert f"--tuned-features {made}/encoded " in taught
     adapted = [words for stage, words in commands if stage == "adapt_features"]
     assert all(f"--features {made}/encoded/" in words for words in adapted)
     tune = [words for stage, words in commands if stage == "tune_encoder"]
-    assert all("--model results/demo/runs/ugct/seed-0/round-1/model.safetensors" in words for words in tune)
+    assert all("--localizer results/demo/runs/ugct/seed-0/round-1/model.safetensors" in words for words in tune)
     assert len([words for stage, words in commands if stage == "catalog" and made in words]) == 0
 
 
 def test_a_recipe_for_adapters_tunes_nothing(project: Project) -> None:
-    project.change("post_pretraining.tuned.mode", "adapter")
+    project.change("feature_adapters.tuned.mode", "adapter")
     jobs = project.planned("results/demo_map.json")
     assert (jobs["train_adapter"], jobs["adapt_features"]) == (1, 4)
     assert not {"tune_encoder", "extract_tuned"} & jobs.keys()
@@ -57,19 +57,19 @@ def test_a_recipe_for_adapters_tunes_nothing(project: Project) -> None:
 
 def test_with_names_the_text_tower_is_needed(project: Project) -> None:
     project.change("datasets.demo.runs", ["ugct_tuned_named"])
-    project.change("datasets.demo.headline", "ugct_tuned_named")
+    project.change("datasets.demo.main_run", "ugct_tuned_named")
     done = project.run("-n", "-p", "results/demo_map.json")
     commands = re.findall(r"python -m clip_ae tune_encoder (.*)", done.stdout + done.stderr)
     assert len(commands) == 2
-    assert all("--weights results/weights/demo_clip.safetensors" in words for words in commands)
+    assert all("--clip-weights results/weights/demo_clip.safetensors" in words for words in commands)
 
 
 def test_a_new_video_is_read_by_the_networks_that_were_tuned(finished: Project, tmp_path: Path) -> None:
     project = Project(Path(shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)))
-    project.change("runs.after", {"method": "stpn", "losses": {"sparsity": 0.05}, "features": "anew"})
-    project.change("post_pretraining.anew", {"mode": "encoder", "run": "stpn_sparse", "text": "prototypes"})
-    tuning = {"blocks": 1, "steps": 2, "batch": 2}
-    project.change("datasets.demo.post_training", {"steps": 4, "batch": 2, "width": 8, "tuning": tuning})
+    project.change("runs.after", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "anew"})
+    project.change("feature_adapters.anew", {"mode": "encoder", "run": "stpn_sparse", "align_to": "prototypes"})
+    tuning = {"blocks": 1, "steps": 2, "batch_size": 2}
+    project.change("datasets.demo.adapter_training", {"steps": 4, "batch_size": 2, "width": 8, "tuning": tuning})
     model = project.folder / "results/demo/runs/after/seed-0"
     done = project.run("results/demo/runs/after/seed-0/map.json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,6 +81,6 @@ def test_a_new_video_is_read_by_the_networks_that_were_tuned(finished: Project, 
     assert expected
     assert read_detections(tmp_path / "found.json") == expected
     # Were the network taken that was not tuned, features would be others.
-    made = project.folder / "results/demo/post_pretrained/anew/weights"
+    made = project.folder / "results/demo/adapters/anew/weights"
     (made / "rgb.safetensors").rename(made / "gone")
     assert main([str(word) for word in words]) == 2

@@ -14,15 +14,15 @@ GREY = ((120, 120, 120), (120, 120, 120))
 
 
 def actor(**changes):
-    plain = Actor(Appearance("ball", "plain", RED), 1.0, 3.0, (60.0, 50.0), 15.0, "drifting", travel=30.0)
+    plain = Actor(Appearance("ball", "plain", RED), 1.0, 3.0, (60.0, 50.0), 15.0, "drifting", travel_distance=30.0)
     return replace(plain, **changes)
 
 
 @pytest.mark.parametrize("name", MOTIONS)
 def test_motion_closes_after_a_cycle(name):
     first, last = MOTIONS[name](0.3), MOTIONS[name](5.3)
-    assert [last.x, last.y, last.width, last.height, last.shear, last.light] == pytest.approx(
-        [first.x, first.y, first.width, first.height, first.shear, first.light]
+    assert [last.x, last.y, last.scale_x, last.scale_y, last.shear, last.brightness] == pytest.approx(
+        [first.x, first.y, first.scale_x, first.scale_y, first.shear, first.brightness]
     )
     assert np.cos(last.angle - first.angle) == pytest.approx(1)
 
@@ -30,20 +30,20 @@ def test_motion_closes_after_a_cycle(name):
 @pytest.mark.parametrize("name", GENERIC_MOTIONS)
 def test_generic_motion_passes_through_rest(name):
     pose = GENERIC_MOTIONS[name](0.0)
-    assert (pose.x, pose.y, pose.width, pose.height) == (0, 0, 1, 1)
+    assert (pose.x, pose.y, pose.scale_x, pose.scale_y) == (0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
 @pytest.mark.parametrize("manner", GENERIC_MOTIONS)
 def test_actor_never_jumps(motion, manner):
-    acting = actor(manner=manner, heading=0.7, reach=18.0, core=ActionCore(motion, 1.5, 2.4, 2))
-    path = np.array([(p.x, p.y) for p in map(acting.pose, np.arange(1.0, 3.0, 0.001))])
+    acting = actor(generic_motion=manner, heading=0.7, motion_amplitude=18.0, core=ActionCore(motion, 1.5, 2.4, 2))
+    path = np.array([(p.x, p.y) for p in map(acting.pose_at, np.arange(1.0, 3.0, 0.001))])
     assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.6
 
 
 def test_passer_crosses_its_place_halfway():
     passing = actor()
-    assert [passing.pose(t).x for t in (1.0, 2.0, 3.0)] == pytest.approx([30, 60, 90])
+    assert [passing.pose_at(t).x for t in (1.0, 2.0, 3.0)] == pytest.approx([30, 60, 90])
 
 
 def test_object_is_drawn_where_and_while_it_is_there():
@@ -61,7 +61,7 @@ def test_object_is_drawn_where_and_while_it_is_there():
 
 @pytest.mark.parametrize("motion", ["spinning", "pulsating", "wobbling", "stretching", "flipping"])
 def test_motion_in_place_keeps_the_middle(motion):
-    acting = actor(travel=0.0, core=ActionCore(motion, 1.0, 2.9, 2))
+    acting = actor(travel_distance=0.0, core=ActionCore(motion, 1.0, 2.9, 2))
     times = np.linspace(1.1, 2.7, 7)
     alone, with_actor = Scene((1,), GREY, ()), Scene((1,), GREY, (acting,))
     for a, b in zip(render_scene(alone, times), render_scene(with_actor, times), strict=True):
@@ -70,7 +70,9 @@ def test_motion_in_place_keeps_the_middle(motion):
 
 
 def test_camera_moves_all_things_together():
-    still, shaken = (Scene((3,), GREY, (actor(travel=0.0),), shake=s, noise=0) for s in (0.0, 3.0))
+    still, shaken = (
+        Scene((3,), GREY, (actor(travel_distance=0.0),), camera_shake=s, noise_level=0) for s in (0.0, 3.0)
+    )
 
     def middle(scene):
         (frame,) = render_scene(scene, [2.0])
@@ -86,7 +88,7 @@ def test_camera_moves_all_things_together():
 
 
 def test_same_scene_same_bytes_and_another_seed_others():
-    scene = Scene((5,), GREY, (actor(),), shake=1.0)
+    scene = Scene((5,), GREY, (actor(),), camera_shake=1.0)
     first, again = ([f.tobytes() for f in render_scene(scene, [1.5, 2.0])] for _ in range(2))
     assert first == again
     assert first != [f.tobytes() for f in render_scene(replace(scene, seed=(6,)), [1.5, 2.0])]

@@ -47,8 +47,8 @@ def facts(world, videos):
         "counts": np.array([len(v.actions) for v in videos]),
         "median": np.median(lengths),
         "mean": lengths.mean(),
-        "seconds": np.mean([v.seconds for v in videos]),
-        "share": (acting / [v.seconds for v in videos]).mean(),
+        "seconds": np.mean([v.duration for v in videos]),
+        "share": (acting / [v.duration for v in videos]).mean(),
         "labels": Counter(len({i.label for i in build_instances(world, v)}) for v in videos),
     }
 
@@ -73,7 +73,7 @@ def test_round_0_clusters_are_about_as_pure_as_real_ones():
         means = np.stack([generate_features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
         pooled.append(means / np.linalg.norm(means, axis=1, keepdims=True))
     clusters = spectral.cluster(np.concatenate(pooled, axis=1), world.classes, seed=0)
-    found = measure_quality(clusters.tolist(), [str(v.main) for v in videos])
+    found = measure_quality(clusters.tolist(), [str(v.main_class) for v in videos])
     assert 0.4 < found.purity < 0.65
     assert 15 <= found.covered <= 20
 
@@ -108,12 +108,12 @@ def test_activitynet_knobs_give_few_and_long_instances():
         assert found["seconds"] == pytest.approx(115, abs=12)
         assert found["share"] == pytest.approx(0.64, abs=0.07)
         assert found["labels"][1] >= 0.99 * size
-        assert len({v.main for v in videos}) == 100
+        assert len({v.main_class for v in videos}) == 100
 
 
 def test_classes_are_unequal_but_none_is_rare():
     for videos in split(SimulatedWorld()):
-        counts = Counter(v.main for v in videos)
+        counts = Counter(v.main_class for v in videos)
         assert len(counts) == 20
         assert 5 <= min(counts.values()) <= 9
         assert 12 <= max(counts.values()) <= 18
@@ -128,16 +128,16 @@ def test_ids_and_annotations():
     database = build_annotations(world, videos)["database"]
     assert list(database) == [v.video_id for v in videos] == list(list_simulated_subsets(world))
     entry = database["sim_test_0000"]
-    assert (entry["subset"], entry["duration"]) == ("validation", videos[2].seconds)
+    assert (entry["subset"], entry["duration"]) == ("validation", videos[2].duration)
     assert len(entry["annotations"]) == len(build_instances(world, videos[2]))
 
 
 def test_actions_do_not_meet_and_distractors_keep_out():
     for video in plan_videos(SimulatedWorld(train_videos=60, test_videos=1)):
-        edges = [0.0, *(e for a in video.actions for e in (a.start, a.stop)), video.seconds]
+        edges = [0.0, *(e for a in video.actions for e in (a.start, a.stop)), video.duration]
         assert all(a <= b for a, b in pairwise(edges))
         for d in video.distractors:
-            assert 0 <= d.start < d.stop <= video.seconds + 0.01
+            assert 0 <= d.start < d.stop <= video.duration + 0.01
             assert all(d.stop <= a.start + 0.01 or d.start >= a.stop - 0.01 for a in video.actions)
 
 
@@ -151,7 +151,7 @@ def test_twin_class_shares_every_instance():
 
 def test_distractors_are_as_frequent_as_asked():
     videos = plan_videos(SimulatedWorld())
-    background = sum(v.seconds - sum(a.stop - a.start for a in v.actions) for v in videos)
+    background = sum(v.duration - sum(a.stop - a.start for a in v.actions) for v in videos)
     assert sum(len(v.distractors) for v in videos) / background * 60 == pytest.approx(3.0, rel=0.1)
 
 
@@ -178,8 +178,8 @@ def test_a_knob_of_one_stream_moves_no_other(knob, moved):
     other = replace(world, **{knob: 0.5 * getattr(world, knob)})
     changed = set()
     for one, two in zip(plan_videos(world), plan_videos(other), strict=True):
-        assert (one.actions, one.distractors, one.seconds, one.mute) == (
-            two.actions, two.distractors, two.seconds, two.mute,
+        assert (one.actions, one.distractors, one.duration, one.mute) == (
+            two.actions, two.distractors, two.duration, two.mute,
         )  # fmt: skip
         for stream in FEATURE_STATISTICS:
             a, b = (generate_features(w, stream, v, GRID).feature for w, v in ((world, one), (other, two)))
@@ -195,24 +195,24 @@ def response(world, stream, video):
 
 
 def snippets_inside(intervals, rows):
-    start = np.arange(rows) * GRID.step
-    return np.any([(start >= a) & (start + GRID.length <= b) for a, b in intervals], axis=0)
+    start = np.arange(rows) * GRID.stride_s
+    return np.any([(start >= a) & (start + GRID.snippet_s <= b) for a, b in intervals], axis=0)
 
 
 def snippets_touching(intervals, rows):
-    start = np.arange(rows) * GRID.step
-    return np.any([(start < b) & (start + GRID.length > a) for a, b in intervals], axis=0)
+    start = np.arange(rows) * GRID.stride_s
+    return np.any([(start < b) & (start + GRID.snippet_s > a) for a, b in intervals], axis=0)
 
 
 def long_video(world, want=lambda main: True):
     """A video whose first action has room for a core and more."""
-    return next(v for v in plan_videos(world) if want(v.main) and v.actions[0].stop - v.actions[0].start > 6)
+    return next(v for v in plan_videos(world) if want(v.main_class) and v.actions[0].stop - v.actions[0].start > 6)
 
 
 def regions(world, video, rows):
     """Snippets wholly in cores, wholly in the rest of the extents, wholly away from actions."""
     extents = [(a.start, a.stop) for a in video.actions]
-    cores = [shrink_extent(a.start, a.stop, world.core_share, a.place) for a in video.actions]
+    cores = [shrink_extent(a.start, a.stop, world.core_share, a.core_position) for a in video.actions]
     outer = [piece for (a, b), (c, d) in zip(extents, cores, strict=True) for piece in ((a, c), (d, b))]
     around = [(a - 2.0, b + 2.0) for a, b in extents]
     return snippets_inside(cores, rows), snippets_inside(outer, rows), ~snippets_touching(around, rows)
@@ -264,28 +264,30 @@ def test_related_classes_look_alike_to_clip_alone():
     world = SimulatedWorld(classes=40, **SMALL)
     same = (np.arange(40)[:, None] // 4 == np.arange(40) // 4) & ~np.eye(40, dtype=bool)
     for stream, expected in (("rgb", 0.2), ("flow", 0.2), ("clip", 0.9), ("audio", 0.0)):
-        looks = simulated._view(world, stream).actions
+        looks = simulated._view(world, stream).action_prototypes
         assert (looks @ looks.T)[same].mean() == pytest.approx(expected, abs=0.08)
         assert (looks @ looks.T)[~same & ~np.eye(40, dtype=bool)].mean() == pytest.approx(0, abs=0.05)
 
 
 def test_sound_is_helpful_misleading_or_absent_by_class():
     found = draw_class_properties(CLEAR)
-    assert (len(found.helpful), len(found.misleading)) == (10, 5)
-    assert not found.helpful & found.misleading
-    helped = long_video(CLEAR, lambda main: main in found.helpful)
+    assert (len(found.helpful_audio), len(found.misleading_audio)) == (10, 5)
+    assert not found.helpful_audio & found.misleading_audio
+    helped = long_video(CLEAR, lambda main: main in found.helpful_audio)
     strength = response(CLEAR, "audio", helped)
     extents = snippets_inside([(a.start, a.stop) for a in helped.actions], len(strength))
     outside = ~snippets_touching([(a.start - 1, a.stop + 1) for a in helped.actions], len(strength))
     assert strength[extents].min() > 0.85
     assert strength[outside].max() < 0.01
-    misled = [v for v in plan_videos(CLEAR) if v.main in found.misleading]
+    misled = [v for v in plan_videos(CLEAR) if v.main_class in found.misleading_audio]
     assert misled
-    assert all(len(v.sounds) == len(v.actions) for v in misled if len({a.kinds for a in v.actions}) == 1)
+    assert all(len(v.sounds) == len(v.actions) for v in misled if len({a.class_indices for a in v.actions}) == 1)
     hits = [any(s.start < a.stop and a.start < s.stop for a in v.actions) for v in misled for s in v.sounds]
     assert 0.05 < np.mean(hits) < 0.8
     silent = next(
-        v for v in plan_videos(CLEAR) if v.main not in found.helpful | found.misleading and len(v.actions) == 1
+        v
+        for v in plan_videos(CLEAR)
+        if v.main_class not in found.helpful_audio | found.misleading_audio and len(v.actions) == 1
     )
     assert silent.sounds == ()
 
@@ -297,7 +299,7 @@ def test_mute_videos_are_covered_in_no_row_of_audio_alone():
     video = next(v for v in videos if v.mute)
     for stream in FEATURE_STATISTICS:
         rows = generate_features(world, stream, video, GRID)
-        assert len(rows.feature) == GRID.snippets(video.seconds)
+        assert len(rows.feature) == GRID.count_snippets(video.duration)
         if stream == "audio":
             assert not rows.coverage.any()
             assert not rows.feature.any()
@@ -339,21 +341,21 @@ def test_distractors_are_weaker_than_actions_and_clip_hardly_sees_them():
     world = replace(CLEAR, i3d_outer=1.0)
     action = Event((3,), 20.0, 30.0, 0.5)
     blank = replace(
-        plan_videos(world)[0], seconds=100.0, actions=(action,), distractors=(replace(action, start=60.0, stop=70.0),)
+        plan_videos(world)[0], duration=100.0, actions=(action,), distractors=(replace(action, start=60.0, stop=70.0),)
     )
     for stream, expected in (("rgb", 0.6), ("flow", 0.6), ("clip", 0.18)):
-        rows = simulated.SnippetTimes(GRID.step * np.arange(GRID.snippets(100.0)), GRID)
+        rows = simulated.SnippetTimes(GRID.stride_s * np.arange(GRID.count_snippets(100.0)), GRID)
         latent = np.linalg.norm(simulated._latent(world, stream, blank, rows), axis=1)
-        assert latent[rows.times > 50].max() / latent[rows.times < 40].max() == pytest.approx(expected)
+        assert latent[rows.starts > 50].max() / latent[rows.starts < 40].max() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("stream", "scene"), [("rgb", 1.0), ("flow", 0.4), ("clip", 1.0), ("audio", 0.5)], ids=str)
 def test_strengths_are_root_mean_squares(stream, scene):
-    rows = simulated.SnippetTimes(GRID.step * np.arange(1000), GRID)
+    rows = simulated.SnippetTimes(GRID.stride_s * np.arange(1000), GRID)
     video = replace(plan_videos(CLEAR)[0], actions=(), distractors=(), sounds=())
     for name, expected in (("scene", scene), ("drift", 1.0), ("noise", 1.0)):
         world = SimulatedWorld(**SMALL, **{"scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
-        videos = [replace(video, index=i, main=i) for i in range(20)]
+        videos = [replace(video, index=i, main_class=i) for i in range(20)]
         latent = np.stack([simulated._latent(world, stream, v, rows) for v in videos])
         assert np.sqrt(np.square(latent).sum(axis=2).mean()) == pytest.approx(expected, rel=0.12), name
 
@@ -364,7 +366,7 @@ def test_nuisances_change_at_their_own_pace(name, change):
     quiet = SimulatedWorld(nuisance=0, **SMALL)
     alone = replace(quiet, **{"nuisance": 1.0, "scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
     empty = replace(
-        plan_videos(replace(quiet, train_videos=1))[0], seconds=800.0, actions=(), distractors=(), sounds=()
+        plan_videos(replace(quiet, train_videos=1))[0], duration=800.0, actions=(), distractors=(), sounds=()
     )
     still, moved = (generate_features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
     assert np.ptp(still, axis=0).max() == 0

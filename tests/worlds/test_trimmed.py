@@ -8,10 +8,10 @@ from clip_ae.worlds import trimmed, untrimmed
 
 
 def test_clips_are_balanced_and_shaped():
-    found = list(trimmed.generate_clips(seed=1, count=24))
+    found = list(trimmed.generate_clips(seed=1, num_clips=24))
     assert np.bincount([c.label for c in found]).tolist() == [2] * 12
     for clip in found:
-        frames, wave = clip.frames(3), clip.wave()
+        frames, wave = clip.render_frames(3), clip.render_audio()
         assert (frames.shape, frames.dtype) == ((3, 120, 160, 3), np.uint8)
         assert (wave.shape, wave.dtype) == ((15600,), np.float32)
         assert clip.captions[0].split()[-1] == trimmed.CLASSES[clip.label]
@@ -20,14 +20,14 @@ def test_clips_are_balanced_and_shaped():
 def test_clip_does_not_depend_on_the_count():
     few, many = list(trimmed.generate_clips(3, 2)), list(islice(trimmed.generate_clips(3, 50), 2))
     for a, b in zip(few, many, strict=True):
-        assert a.frames(17).tobytes() == b.frames(17).tobytes()
-        assert a.wave().tobytes() == b.wave().tobytes()
+        assert a.render_frames(17).tobytes() == b.render_frames(17).tobytes()
+        assert a.render_audio().tobytes() == b.render_audio().tobytes()
         assert a.captions == b.captions
 
 
 def test_seed_changes_everything():
     (a,), (b,) = trimmed.generate_clips(1, 1), trimmed.generate_clips(2, 1)
-    assert a.frames(1).tobytes() != b.frames(1).tobytes()
+    assert a.render_frames(1).tobytes() != b.render_frames(1).tobytes()
 
 
 def test_things_do_not_tell_the_motion():
@@ -39,13 +39,13 @@ def test_things_do_not_tell_the_motion():
 
 def test_every_clip_moves():
     for clip in trimmed.generate_clips(5, 12):
-        change = np.abs(np.diff(clip.frames(17).astype(int), axis=0)).max(axis=3) > 40
+        change = np.abs(np.diff(clip.render_frames(17).astype(int), axis=0)).max(axis=3) > 40
         assert change.sum(axis=(1, 2)).mean() > 20, clip.captions
 
 
 def test_fewer_frames_are_the_first_of_more():
     (clip,) = trimmed.generate_clips(1, 1)
-    assert clip.frames(2).tobytes() == clip.frames(17)[:2].tobytes()
+    assert clip.render_frames(2).tobytes() == clip.render_frames(17)[:2].tobytes()
 
 
 def test_what_spins_is_seen_to_turn():

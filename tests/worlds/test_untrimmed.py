@@ -41,13 +41,13 @@ def test_plan_of_any_world(world):
     assert videos == plan_videos(world)
     assert {i.label for v in videos if v.subset == "training" for i in v.instances} == LABELS
     for video in videos:
-        assert world.seconds_min - 0.05 <= video.seconds <= world.seconds_max + 0.05
+        assert world.seconds_min - 0.05 <= video.duration <= world.seconds_max + 0.05
         assert 1 <= len(video.instances) <= 4
-        edges = [0.0, *(e for i in video.instances for e in (i.start, i.stop)), video.seconds]
+        edges = [0.0, *(e for i in video.instances for e in (i.start, i.stop)), video.duration]
         assert all(1 < i.stop - i.start <= 5.01 for i in video.instances)
         assert all(b - a > MIN_GAP_S - 0.01 for a, b in zip(edges[::2], edges[1::2], strict=True))
         assert all(b > a for a, b in pairwise(video.timestamps))
-        assert video.seconds - 0.15 < video.timestamps[-1] < video.seconds
+        assert video.duration - 0.15 < video.timestamps[-1] < video.duration
 
 
 def test_default_world_has_every_class_often_enough():
@@ -56,17 +56,17 @@ def test_default_world_has_every_class_often_enough():
         assert set(shown) == LABELS
         assert min(shown.values()) >= least
     assert sum(len({i.label for i in v.instances}) == 2 for v in DEFAULT) == 3
-    share = sum(i.stop - i.start for v in DEFAULT for i in v.instances) / sum(v.seconds for v in DEFAULT)
+    share = sum(i.stop - i.start for v in DEFAULT for i in v.instances) / sum(v.duration for v in DEFAULT)
     assert 0.25 < share < 0.5
 
 
 @pytest.mark.parametrize("videos", [TRAIN, TEST])
 def test_special_videos_exist(videos):
     assert Counter(v.channels for v in videos) == {1: len(videos) - 3, 0: 2, 2: 1}
-    assert sum(isinstance(v.rate, tuple) for v in videos) == 1
+    assert sum(isinstance(v.fps_or_times, tuple) for v in videos) == 1
     unusual = [v for v in videos if v.size != (160, 120)]
-    assert [(v.rate, v.size) for v in unusual] == [(Fraction(24000, 1001), (171, 127))]
-    (variable,) = (v for v in videos if isinstance(v.rate, tuple))
+    assert [(v.fps_or_times, v.size) for v in unusual] == [(Fraction(24000, 1001), (171, 127))]
+    (variable,) = (v for v in videos if isinstance(v.fps_or_times, tuple))
     assert len(set(np.round(np.diff(variable.timestamps), 2))) >= 3
 
 
@@ -78,7 +78,7 @@ def test_annotations_have_activitynet_form():
     found = untrimmed.build_annotations(DEFAULT)
     assert set(found) == {"version", "taxonomy", "database"}
     entry = found["database"]["demo_test_000"]
-    assert (entry["subset"], entry["duration"]) == ("validation", TEST[0].seconds)
+    assert (entry["subset"], entry["duration"]) == ("validation", TEST[0].duration)
     first = TEST[0].instances[0]
     assert entry["annotations"][0] == {"label": first.label, "segment": [first.start, first.stop]}
 
@@ -86,10 +86,10 @@ def test_annotations_have_activitynet_form():
 def test_a_sentence_says_what_acts_and_how_it_moves():
     for video_id, told in untrimmed.build_sentences(DEFAULT).items():
         (video,) = (v for v in DEFAULT if v.video_id == video_id)
-        seen = [f"a {a.look.texture} {a.look.shape} {a.core.motion}" for a in acting(video)]
+        seen = [f"a {a.appearance.texture} {a.appearance.shape} {a.core.motion}" for a in acting(video)]
         assert told["sentences"] == seen
         assert told["timestamps"] == [[a.start, a.stop] for a in acting(video)]
-        assert told["duration"] == video.seconds
+        assert told["duration"] == video.duration
 
 
 def acting(video: VideoPlan):
@@ -111,7 +111,7 @@ def test_actors_and_sounds_are_as_the_instances_say(video):
     by_label = {a.label: a for a in ACTION_CLASSES}
     for actor, instance in zip(acting(video), video.instances, strict=True):
         action = by_label[instance.label]
-        assert (actor.look.shape, actor.core.motion) == (action.shape, action.motion)
+        assert (actor.appearance.shape, actor.core.motion) == (action.shape, action.motion)
         assert instance.start + 0.2 < actor.core.start < actor.core.stop < instance.stop - 0.2
     own = [s for s in video.sounds if s.kind in {a.sound for a in ACTION_CLASSES}]
     expected = [(by_label[i.label].sound, i.start, i.stop) for i in video.instances if by_label[i.label].sound]
@@ -120,10 +120,10 @@ def test_actors_and_sounds_are_as_the_instances_say(video):
 
 def test_bystanders_are_never_of_a_class_that_is_on():
     for video in DEFAULT:
-        shapes = {a.look.shape for a in acting(video)}
+        shapes = {a.appearance.shape for a in acting(video)}
         for other in video.scene.actors:
             if not other.core and other.radius > 6:
-                assert other.look.shape not in shapes
+                assert other.appearance.shape not in shapes
                 assert not any(other.start < i.stop and i.start < other.stop for i in video.instances)
 
 
@@ -142,11 +142,11 @@ def test_stereo_channels_differ_in_loudness():
     (video,) = (v for v in TRAIN if v.channels == 2)
     left, right = untrimmed.render_audio(video)
     assert np.std(left) > 2 * np.std(right) > 0
-    assert untrimmed.render_audio(TRAIN[1]).shape == (0, round(TRAIN[1].seconds * SAMPLE_RATE))
+    assert untrimmed.render_audio(TRAIN[1]).shape == (0, round(TRAIN[1].duration * SAMPLE_RATE))
 
 
 def test_frames_repeat_and_have_the_video_s_size():
-    unusual = replace(TRAIN[4], seconds=0.5)
+    unusual = replace(TRAIN[4], duration=0.5)
     first, again = ([f.tobytes() for f in untrimmed.render_frames(unusual)] for _ in range(2))
     assert first == again
     assert next(untrimmed.render_frames(unusual)).shape == (127, 171, 3)
@@ -157,7 +157,7 @@ def motion_statistics(video: VideoPlan, start: float, stop: float) -> np.ndarray
     import cv2
 
     times = np.linspace(start, stop, max(4, round((stop - start) * 25)))
-    grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in render_scene(replace(video.scene, shake=0.0), times)]
+    grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in render_scene(replace(video.scene, camera_shake=0.0), times)]
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     rows = []
     for a, b in pairwise(grey):

@@ -7,23 +7,23 @@ rule tune_encoder:
         left_out_files,
         source_files,
         probe=probe_shards,
-        networks=networks_of,
+        encoder_weights=networks_of,
         texts=texts_files,
-        model=spans_of(at.MODEL),
+        localizer=spans_of(at.MODEL),
         labels=spans_of(at.LABELS),
     output:
         network=at.TUNED_WEIGHTS,
         log=at.TUNING_LOG,
     log:
-        "results/{dataset}/logs/tune_encoder/{stream}/{post}.log",
+        "results/{dataset}/logs/tune_encoder/{stream}/{adapter}.log",
     benchmark:
-        "results/{dataset}/benchmarks/tune_encoder/{stream}/{post}.tsv"
+        "results/{dataset}/benchmarks/tune_encoder/{stream}/{adapter}.tsv"
     wildcard_constraints:
-        dataset=names_of("demo", "videos"),
+        dataset=names_of("demo", "videos_dir"),
         stream="rgb|flow",
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -34,11 +34,11 @@ rule tune_encoder:
         shards=shards,
         annotations=left_out_option,
         texts=texts_option,
-        knobs=knobs("device", "workers", "gpu_batch", "watchdog", "memory_gib"),
+        knobs=knobs("device", "num_workers", "gpu_batch_size", "decoder_timeout_s", "decoder_memory_gib"),
     shell:
         "python -m clip_ae tune_encoder --cfg {params.cfg:q} {params.source} --probe {input.probe} "
-        "--networks {input.networks} --features results/{wildcards.dataset}/features --shards {params.shards} "
-        "--model {input.model} --labels {input.labels} --out {output.network} --log {output.log} "
+        "--encoder-weights {input.encoder_weights} --features results/{wildcards.dataset}/features --shards {params.shards} "
+        "--localizer {input.localizer} --labels {input.labels} --out {output.network} --log {output.log} "
         "{params.annotations} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
 
 
@@ -50,9 +50,9 @@ use rule extract as extract_tuned with:
         features=at.TUNED_FEATURES,
         failures=at.TUNED_FAILURES,
     log:
-        "results/{dataset}/logs/extract_tuned/{stream}/{post}/{shard}.log",
+        "results/{dataset}/logs/extract_tuned/{stream}/{adapter}/{shard}.log",
     benchmark:
-        "results/{dataset}/benchmarks/extract_tuned/{stream}/{post}/{shard}.tsv"
+        "results/{dataset}/benchmarks/extract_tuned/{stream}/{adapter}/{shard}.tsv"
 
 
 rule train_adapter:
@@ -62,18 +62,18 @@ rule train_adapter:
         clips_files,
         texts_files,
         encoded_files,
-        model=spans_of(at.MODEL),
+        localizer=spans_of(at.MODEL),
         labels=spans_of(at.LABELS),
     output:
         model=at.ADAPTER_MODEL,
         log=at.ADAPTER_LOG,
     log:
-        "results/{dataset}/logs/train_adapter/{post}.log",
+        "results/{dataset}/logs/train_adapter/{adapter}.log",
     benchmark:
-        "results/{dataset}/benchmarks/train_adapter/{post}.tsv"
+        "results/{dataset}/benchmarks/train_adapter/{adapter}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -88,23 +88,23 @@ rule train_adapter:
         knobs=knobs("device"),
     shell:
         "python -m clip_ae train_adapter --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
-        "--shards {params.shards} --model {input.model} --labels {input.labels} --out {output.model} "
+        "--shards {params.shards} --localizer {input.localizer} --labels {input.labels} --out {output.model} "
         "--log {output.log} {params.encoded} {params.annotations} {params.clips} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
 
 
 rule adapt_features:
     input:
         features=adaptable,
-        model=at.ADAPTER_MODEL,
+        adapter=at.ADAPTER_MODEL,
     output:
         at.ADAPTED_FEATURES,
     log:
-        "results/{dataset}/logs/adapt_features/{stream}/{post}/{shard}.log",
+        "results/{dataset}/logs/adapt_features/{stream}/{adapter}/{shard}.log",
     benchmark:
-        "results/{dataset}/benchmarks/adapt_features/{stream}/{post}/{shard}.tsv"
+        "results/{dataset}/benchmarks/adapt_features/{stream}/{adapter}/{shard}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -112,7 +112,7 @@ rule adapt_features:
         code=code("adapt_features"),
         knobs=knobs("device"),
     shell:
-        "python -m clip_ae adapt_features --cfg {params.cfg:q} --features {input.features} --model {input.model} "
+        "python -m clip_ae adapt_features --cfg {params.cfg:q} --features {input.features} --adapter {input.adapter} "
         "--out {output} {params.knobs} 2>&1 | tee {log} >&2"
 
 
@@ -120,7 +120,7 @@ rule score_fewshot:
     input:
         fewshot_features,
         annotation_files,
-        models=fewshot_models,
+        adapters=fewshot_models,
     output:
         scores=report(
             at.FEWSHOT,
@@ -135,7 +135,7 @@ rule score_fewshot:
         "results/{dataset}/benchmarks/score_fewshot.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -147,5 +147,5 @@ rule score_fewshot:
         knobs=knobs("device"),
     shell:
         "python -m clip_ae score_fewshot --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
-        "--shards {params.shards} --models {input.models} --out {output.scores} --table {output.table} "
+        "--shards {params.shards} --adapters {input.adapters} --out {output.scores} --table {output.table} "
         "{params.ground_truth} {params.knobs} 2>&1 | tee {log} >&2"

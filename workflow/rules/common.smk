@@ -112,7 +112,7 @@ def code(stage):
             stage, build_stage_spec(CONFIG, stage, wildcards).modules
         )
 
-    return text if CONFIG.track_code else "untracked"
+    return text if CONFIG.rerun_on_code_change else "untracked"
 
 
 def shards(wildcards):
@@ -126,7 +126,7 @@ def streams(wildcards):
 @reported
 def files(wildcards):
     """Digest of the source files of one shard: raw videos are no inputs of Snakemake."""
-    if CONFIG.datasets[wildcards.dataset].generated:
+    if CONFIG.datasets[wildcards.dataset].world:
         return "in the manifest"
     return files_digest(wildcards.dataset, wildcards.shard)
 
@@ -178,9 +178,9 @@ def told(wildcards):
 @reported
 def spans_told(wildcards):
     """Digest of what the recipe's annotations say: of classes to leave out, and of trimmed clips."""
-    recipe = CONFIG.post_pretraining[wildcards.post]
-    read = [wildcards.dataset] if recipe.without else []
-    paths = [CONFIG.datasets[d].annotations for d in [*read, recipe.clips] if d]
+    recipe = CONFIG.feature_adapters[wildcards.adapter]
+    read = [wildcards.dataset] if recipe.held_out_classes else []
+    paths = [CONFIG.datasets[d].annotations for d in [*read, recipe.trimmed_dataset] if d]
     return digest(
         to_canonical_json([annotations_digest(Path(path)) for path in paths if path])
     )
@@ -195,7 +195,7 @@ def test_ids(wildcards):
 def annotated(wildcards):
     """Digest of the annotations that score; a world's are an input instead."""
     dataset = CONFIG.datasets[wildcards.dataset]
-    path = dataset.annotations or dataset.examples
+    path = dataset.annotations or dataset.partial_annotations
     return annotations_digest(Path(path)) if path else "none"
 
 
@@ -258,40 +258,40 @@ def annotations_option(wildcards, resources):
     dataset = CONFIG.datasets[wildcards.dataset]
     return (
         f"--annotations {shlex.quote(annotations_path(wildcards.dataset))}"
-        if dataset.annotated
+        if dataset.is_annotated
         else ""
     )
 
 
 def truth_option(wildcards, resources):
     """The annotations that score, where there are any."""
-    scored = CONFIG.datasets[wildcards.dataset].scored
+    scored = CONFIG.datasets[wildcards.dataset].is_scored
     path = shlex.quote(truth_path(wildcards.dataset)) if scored else ""
     return f"--annotations {path}" if scored else ""
 
 
 def diagnosis_option(wildcards, resources):
     path = at.DIAGNOSIS.format(dataset=wildcards.dataset)
-    return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].scored else ""
+    return f"--diagnosis {path}" if CONFIG.datasets[wildcards.dataset].is_scored else ""
 
 
 def adapted_option(wildcards, resources):
-    if wildcards.view == CLIP_SPACE:
+    if wildcards.space == CLIP_SPACE:
         return ""
     taught = at.ADAPTED_FEATURES_DIR.format(
-        dataset=wildcards.dataset, post=wildcards.view
+        dataset=wildcards.dataset, adapter=wildcards.space
     )
-    (model,) = joint_of(wildcards.dataset, [wildcards.view])
-    return f"--adapted {taught} --model {model}"
+    (adapter,) = joint_of(wildcards.dataset, [wildcards.space])
+    return f"--adapted-features {taught} --adapter {adapter}"
 
 
 def page_joint_option(wildcards, resources):
-    return " ".join(f"--model {path}" for path in page_joint(wildcards))
+    return " ".join(f"--adapter {path}" for path in page_joint(wildcards))
 
 
 def joints_option(wildcards, resources):
     paths = joints(wildcards)
-    return f"--models {' '.join(paths)}" if paths else ""
+    return f"--adapters {' '.join(paths)}" if paths else ""
 
 
 def moments_option(wildcards, resources):
@@ -310,7 +310,7 @@ def vocabulary_option(wildcards, resources):
 
 
 def names_option(wildcards, resources):
-    return " ".join(f"--names {path}" for path in names_files(wildcards))
+    return " ".join(f"--cluster-names {path}" for path in names_files(wildcards))
 
 
 def summary_names_option(wildcards, resources):
@@ -320,7 +320,7 @@ def summary_names_option(wildcards, resources):
 
 def sound_option(wildcards, resources):
     paths = report_sound(wildcards)
-    return f"--sound {' '.join(paths)}" if paths else ""
+    return f"--audio-shards {' '.join(paths)}" if paths else ""
 
 
 def report_source_option(wildcards, resources):
@@ -336,41 +336,41 @@ def ground_truth_option(wildcards, resources):
 
 def features_option(wildcards, resources):
     """Folders of shards; what a run was taught stands in place of what was extracted."""
-    post = CONFIG.runs[wildcards.run].features
-    taught = at.ADAPTED_FEATURES_DIR.format(**{**wildcards, "post": post})
+    post = CONFIG.runs[wildcards.run].feature_adapter
+    taught = at.ADAPTED_FEATURES_DIR.format(**{**wildcards, "adapter": post})
     extracted = at.FEATURES_DIR.format(**wildcards)
     return f"--features {extracted}{f' {taught}' if post else ''}"
 
 
 def texts_option(wildcards, resources):
-    named = CONFIG.post_pretraining[wildcards.post].uses_names
+    named = CONFIG.feature_adapters[wildcards.adapter].uses_class_names
     return reader_option(wildcards, resources) if named else ""
 
 
 def reader_option(wildcards, resources):
-    option = "texts" if CONFIG.datasets[wildcards.dataset].simulate else "weights"
+    option = "text-embeddings" if CONFIG.datasets[wildcards.dataset].simulate else "clip-weights"
     return f"--{option} {' '.join(reader_files(wildcards))}"
 
 
 def left_out_option(wildcards, resources):
-    left_out = CONFIG.post_pretraining[wildcards.post].without
+    left_out = CONFIG.feature_adapters[wildcards.adapter].held_out_classes
     return annotations_option(wildcards, resources) if left_out else ""
 
 
 def clips_option(wildcards, resources):
-    dataset = CONFIG.post_pretraining[wildcards.post].clips
+    dataset = CONFIG.feature_adapters[wildcards.adapter].trimmed_dataset
     if not dataset:
         return ""
     folder = at.FEATURES_DIR.format(dataset=dataset)
     return (
-        f"--clips {folder} --clips-shards {CONFIG.datasets[dataset].shards} "
-        f"--clips-annotations {shlex.quote(annotations_path(dataset))}"
+        f"--trimmed-features {folder} --trimmed-shards {CONFIG.datasets[dataset].shards} "
+        f"--trimmed-annotations {shlex.quote(annotations_path(dataset))}"
     )
 
 
 def encoded_option(wildcards, resources):
     folder = at.TUNED_FEATURES_DIR.format(**wildcards)
-    return f"--encoded {folder}" if tunes(wildcards) else ""
+    return f"--tuned-features {folder}" if tunes(wildcards) else ""
 
 
 def tensorboard_option(wildcards, resources):
@@ -384,7 +384,7 @@ def pretrained_option(wildcards, resources):
 
 
 def previous_model_option(wildcards, resources):
-    return " ".join(f"--model {path}" for path in previous_model(wildcards))
+    return " ".join(f"--previous-model {path}" for path in previous_model(wildcards))
 
 
 # --- inputs ---------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ def previous_model_option(wildcards, resources):
 def source_files(wildcards):
     """A world's manifest; other sources are checked here, before any job starts."""
     dataset = wildcards.dataset
-    if CONFIG.datasets[dataset].generated:
+    if CONFIG.datasets[dataset].world:
         check_subsets(dataset)
         return [at.WORLD_MANIFEST.format(dataset=dataset)]
     listed(dataset)
@@ -406,10 +406,10 @@ def source_files(wildcards):
 def check_subsets(dataset):
     """A misspelt subset must not cost the hours of extraction before clustering finds nobody in it."""
     data = CONFIG.datasets[dataset]
-    known = read_subsets(Path(data.examples)) if data.examples else subsets(dataset)
+    known = read_subsets(Path(data.partial_annotations)) if data.partial_annotations else subsets(dataset)
     present = set(known.values())
     for name in ("train_subset", "test_subset"):
-        if data.scored and getattr(data, name) not in present:
+        if data.is_scored and getattr(data, name) not in present:
             subset = getattr(data, name)
             raise UserError(
                 f"datasets.{dataset}.{name}: '{subset}' is no subset there{suggest_name(subset, present)}"
@@ -417,7 +417,7 @@ def check_subsets(dataset):
 
 
 def annotation_files(wildcards):
-    if CONFIG.datasets[wildcards.dataset].generated:
+    if CONFIG.datasets[wildcards.dataset].world:
         return [at.WORLD_ANNOTATIONS.format(dataset=wildcards.dataset)]
     return []
 
@@ -429,7 +429,7 @@ def told_files(wildcards):
 
 def networks_of(wildcards):
     encoder = getattr(CONFIG.datasets[wildcards.dataset].encoders, wildcards.stream)
-    return [at.WEIGHTS.format(name=name) for name in encoder.networks]
+    return [at.WEIGHTS.format(name=name) for name in encoder.weights_names]
 
 
 def pretrained(wildcards):
@@ -468,7 +468,7 @@ def shards_in(dataset, streams):
 
 def read_by(wildcards, streams):
     """The shards of some streams that a run reads: the extracted ones, or what a post-pre-training made of them."""
-    post = CONFIG.runs[wildcards.run].features
+    post = CONFIG.runs[wildcards.run].feature_adapter
     taught = [s for s in streams if post and s in I3D_STREAMS]
     return [
         *shards_in(wildcards.dataset, [s for s in streams if s not in taught]),
@@ -479,7 +479,7 @@ def read_by(wildcards, streams):
 def adapted(dataset, post, streams):
     return [
         at.ADAPTED_FEATURES.format(
-            dataset=dataset, post=post, stream=stream, shard=shard
+            dataset=dataset, adapter=post, stream=stream, shard=shard
         )
         for stream in streams
         for shard in shards_of(dataset)
@@ -511,7 +511,7 @@ def spans_of(pattern):
 
     def path(wildcards):
         check_post_pretraining(wildcards)
-        run = CONFIG.post_pretraining[wildcards.post].run
+        run = CONFIG.feature_adapters[wildcards.adapter].run
         seed = CONFIG.datasets[wildcards.dataset].seeds[0]
         return pattern.format(
             dataset=wildcards.dataset,
@@ -525,7 +525,7 @@ def spans_of(pattern):
 
 def tunes(wildcards):
     """Whether the recipe's features are made anew by networks that are tuned."""
-    return CONFIG.post_pretraining[wildcards.post].mode == "encoder"
+    return CONFIG.feature_adapters[wildcards.adapter].mode == "encoder"
 
 
 def tuned_networks(wildcards):
@@ -554,12 +554,12 @@ def check_post_pretraining(wildcards):
     """A recipe that no run names was not checked with the config."""
     where = f"datasets.{wildcards.dataset}"
     check_feature_adapter(
-        where, CONFIG.datasets[wildcards.dataset], wildcards.post, CONFIG
+        where, CONFIG.datasets[wildcards.dataset], wildcards.adapter, CONFIG
     )
 
 
 def texts_files(wildcards):
-    named = CONFIG.post_pretraining[wildcards.post].uses_names
+    named = CONFIG.feature_adapters[wildcards.adapter].uses_class_names
     return reader_files(wildcards) if named else []
 
 
@@ -571,16 +571,16 @@ def reader_files(wildcards):
 
 
 def left_out_files(wildcards):
-    left_out = CONFIG.post_pretraining[wildcards.post].without
+    left_out = CONFIG.feature_adapters[wildcards.adapter].held_out_classes
     return annotation_files(wildcards) if left_out else []
 
 
 def clips_files(wildcards):
     """The shards of the trimmed clips that the actions are of, and their annotations where a world has them."""
-    dataset = CONFIG.post_pretraining[wildcards.post].clips
+    dataset = CONFIG.feature_adapters[wildcards.adapter].trimmed_dataset
     if not dataset:
         return []
-    world = CONFIG.datasets[dataset].generated
+    world = CONFIG.datasets[dataset].world
     annotations = [at.WORLD_ANNOTATIONS.format(dataset=dataset)] if world else []
     return [*shards_in(dataset, I3D_STREAMS), *annotations]
 
@@ -596,7 +596,7 @@ def fewshot_models(wildcards):
             "recipes to score and the episodes"
         )
     return [
-        at.ADAPTER_MODEL.format(dataset=dataset, post=post) for post in settings.recipes
+        at.ADAPTER_MODEL.format(dataset=dataset, adapter=post) for post in settings.feature_adapters
     ]
 
 
@@ -631,7 +631,7 @@ def headline(pattern):
     def paths(wildcards):
         dataset = CONFIG.datasets[wildcards.dataset]
         return [
-            pattern.format(dataset=wildcards.dataset, run=dataset.headline, seed=s)
+            pattern.format(dataset=wildcards.dataset, run=dataset.main_run, seed=s)
             for s in dataset.seeds
         ]
 
@@ -643,12 +643,12 @@ def summarized(wildcards):
     dataset, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
     if wildcards.summary == "detections.json":
         return [headline_first(at.DETECTIONS)(wildcards), *names_files(wildcards)]
-    if not dataset.scored:
+    if not dataset.is_scored:
         raise UserError(
             f"results/{name}_{wildcards.summary}: {name} has no annotations, so it has no scores; "
             f"ask for results/{name}_detections.json"
         )
-    runs = [dataset.headline] if wildcards.summary == "map.json" else dataset.runs
+    runs = [dataset.main_run] if wildcards.summary == "map.json" else dataset.runs
     return [
         at.MAP.format(dataset=name, run=run, seed=seed)
         for run in runs
@@ -667,14 +667,14 @@ def headline_first(pattern):
 
 def frozen(wildcards):
     """What a dataset's runs end in."""
-    scored = CONFIG.datasets[wildcards.dataset].scored
+    scored = CONFIG.datasets[wildcards.dataset].is_scored
     summary = "map.json" if scored else "detections.json"
     return at.SUMMARY.format(dataset=wildcards.dataset, summary=summary)
 
 
 def report_scores(wildcards):
     """What there is to say where annotations are."""
-    if not CONFIG.datasets[wildcards.dataset].scored:
+    if not CONFIG.datasets[wildcards.dataset].is_scored:
         return []
     return [
         *headline(at.MAP)(wildcards),
@@ -691,7 +691,7 @@ def report_sound(wildcards):
 def names_files(wildcards):
     """What the first seed's clusters may be called: by a vocabulary, where no annotations tell."""
     data = CONFIG.datasets[wildcards.dataset]
-    named = data.vocabulary is not None and not data.annotated
+    named = data.vocabulary is not None and not data.is_annotated
     return [headline_first(at.CLUSTER_NAMES)(wildcards)] if named else []
 
 
@@ -712,7 +712,7 @@ def clip_weights(wildcards):
 @reported
 def index_files(wildcards):
     """The shards of the space that is searched, beside those of the CLIP that reads sentences, and what taught it."""
-    data, view = CONFIG.datasets[wildcards.dataset], wildcards.view
+    data, view = CONFIG.datasets[wildcards.dataset], wildcards.space
     where = f"results/{wildcards.dataset}/index/{view}.arrow"
     if "clip" not in data.stream_names:
         raise UserError(
@@ -722,23 +722,23 @@ def index_files(wildcards):
     clip = clip_features(wildcards)
     if view == CLIP_SPACE:
         return clip
-    taught = adapted(wildcards.dataset, wildcards.view, I3D_STREAMS)
-    return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.view])]
+    taught = adapted(wildcards.dataset, wildcards.space, I3D_STREAMS)
+    return [*clip, *taught, *joint_of(wildcards.dataset, [wildcards.space])]
 
 
 def joint_of(dataset, views):
     """The networks of the joint spaces among some spaces."""
     taught = [view for view in views if view != CLIP_SPACE]
-    return [at.ADAPTER_MODEL.format(dataset=dataset, post=view) for view in taught]
+    return [at.ADAPTER_MODEL.format(dataset=dataset, adapter=view) for view in taught]
 
 
 def views(wildcards):
-    return CONFIG.datasets[wildcards.dataset].views
+    return CONFIG.datasets[wildcards.dataset].search_spaces
 
 
 def indices(wildcards):
     return [
-        at.INDEX.format(dataset=wildcards.dataset, view=view)
+        at.INDEX.format(dataset=wildcards.dataset, space=view)
         for view in views(wildcards)
     ]
 
@@ -767,7 +767,7 @@ def sentences_files(wildcards):
     data, name = CONFIG.datasets[wildcards.dataset], wildcards.dataset
     if data.demo:
         return [at.WORLD_SENTENCES.format(dataset=name)]
-    if data.sentences is None and not data.annotated:
+    if data.sentences is None and not data.is_annotated:
         raise UserError(
             f"results/{name}_grounding.json: {name} has no sentences and no annotations to score by; "
             f"set datasets.{name}.sentences, or ask for moments by `clip-ae ground`"
@@ -781,7 +781,7 @@ def report_labels(wildcards):
     """Clusters of every round of the first seed, and what their number was chosen by."""
     first = {
         **wildcards,
-        "run": CONFIG.datasets[wildcards.dataset].headline,
+        "run": CONFIG.datasets[wildcards.dataset].main_run,
         "seed": CONFIG.datasets[wildcards.dataset].seeds[0],
     }
     return [
@@ -794,10 +794,10 @@ def report_training(wildcards):
     dataset = CONFIG.datasets[wildcards.dataset]
     return [
         at.TRAINING_LOG.format(
-            dataset=wildcards.dataset, run=dataset.headline, seed=seed, round=number
+            dataset=wildcards.dataset, run=dataset.main_run, seed=seed, round=number
         )
         for seed in dataset.seeds
-        for number in range(count_rounds(CONFIG, wildcards.dataset, dataset.headline))
+        for number in range(count_rounds(CONFIG, wildcards.dataset, dataset.main_run))
     ]
 
 
@@ -807,25 +807,25 @@ def report_training(wildcards):
 def source(dataset):
     data = CONFIG.datasets[dataset]
     world = at.WORLD_FEATURES_DIR if data.simulate else at.WORLD_VIDEOS_DIR
-    return Path(data.videos or data.features or world.format(dataset=dataset))
+    return Path(data.videos_dir or data.features_dir or world.format(dataset=dataset))
 
 
 def is_ready(dataset):
     """Whether features are there already, read or simulated."""
     data = CONFIG.datasets[dataset]
-    return bool(data.features or data.simulate)
+    return bool(data.features_dir or data.simulate)
 
 
 @functools.cache
 def listed(dataset):
     """The files of the dataset's folder; a missing folder ends here, with where it is expected."""
     data = CONFIG.datasets[dataset]
-    if data.features:
+    if data.features_dir:
         return source_folder.list_feature_files(
-            source(dataset), data.stream_names, hint=HINT.format(dataset, "features")
+            source(dataset), data.stream_names, hint=HINT.format(dataset, "features_dir")
         )
     return source_folder.list_videos(
-        source(dataset), hint=HINT.format(dataset, "videos")
+        source(dataset), hint=HINT.format(dataset, "videos_dir")
     )
 
 
@@ -834,8 +834,8 @@ def files_digest(dataset, shard):
     """Of one shard's files, asked for by every stream."""
     index, shards = parse_shard_name(shard)
     found = listed(dataset)
-    if CONFIG.datasets[dataset].features:
-        paths = found.files_of(index, shards)
+    if CONFIG.datasets[dataset].features_dir:
+        paths = found.files_of_shard(index, shards)
     else:
         paths = by_shard(dataset, shards)[index]
     return source_folder.files_digest(source(dataset), paths, with_mtime=True)
@@ -857,7 +857,7 @@ def annotations_path(dataset):
 
 
 def truth_path(dataset):
-    return CONFIG.datasets[dataset].examples or annotations_path(dataset)
+    return CONFIG.datasets[dataset].partial_annotations or annotations_path(dataset)
 
 
 @functools.cache
@@ -877,9 +877,9 @@ def subsets(dataset):
 def ids_digest(dataset, subset):
     """Digest of the ids of a subset that are there; of all ids where nothing is annotated."""
     data = CONFIG.datasets[dataset]
-    present = subsets(dataset).keys() if data.generated else known_ids(dataset)
+    present = subsets(dataset).keys() if data.world else known_ids(dataset)
     chosen = [
-        i for i in present if not data.annotated or subsets(dataset).get(i) == subset
+        i for i in present if not data.is_annotated or subsets(dataset).get(i) == subset
     ]
     return digest("\n".join(sorted(chosen)))
 
@@ -887,6 +887,6 @@ def ids_digest(dataset, subset):
 def known_ids(dataset):
     """The ids on disk. What lies in ready shards is known only by reading them, so there the annotated ids stand in."""
     found = listed(dataset)
-    if CONFIG.datasets[dataset].features:
-        return found.ids() or subsets(dataset).keys()
+    if CONFIG.datasets[dataset].features_dir:
+        return found.npy_video_ids() or subsets(dataset).keys()
     return found.keys()

@@ -13,10 +13,10 @@ rule extract:
     benchmark:
         "results/{dataset}/benchmarks/extract/{stream}/{shard}.tsv"
     wildcard_constraints:
-        dataset=names_of("demo", "videos"),
+        dataset=names_of("demo", "videos_dir"),
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -24,7 +24,7 @@ rule extract:
         code=code("extract"),
         files=files,
         source=source_option,
-        knobs=knobs("device", "workers", "gpu_batch", "watchdog", "memory_gib"),
+        knobs=knobs("device", "num_workers", "gpu_batch_size", "decoder_timeout_s", "decoder_memory_gib"),
     shell:
         "python -m clip_ae extract --cfg {params.cfg:q} {params.source} --probe {input.probe} "
         "--weights {input.weights} --out {output.features} --failures {output.failures} {params.knobs} "
@@ -42,7 +42,7 @@ rule import_features:
     benchmark:
         "results/{dataset}/benchmarks/import_features/{stream}/{shard}.tsv"
     wildcard_constraints:
-        dataset=names_of("features", "simulate"),
+        dataset=names_of("features_dir", "simulate"),
     conda:
         "../../envs/clip_ae.yaml"
     params:

@@ -15,11 +15,11 @@ rule make_demo:
         dataset=names_of("demo"),
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.runtime.workers
+    threads: CONFIG.runtime.num_workers
     params:
         cfg=cfg("make_demo"),
         code=code("make_demo"),
-        knobs=knobs("workers"),
+        knobs=knobs("num_workers"),
     shell:
         "python -m clip_ae make_demo --cfg {params.cfg:q} --videos {output.videos} "
         "--annotations {output.annotations} --sentences {output.sentences} --manifest {output.manifest} "
@@ -30,7 +30,7 @@ rule simulate:
     output:
         features=directory(at.WORLD_FEATURES_DIR),
         annotations=at.WORLD_ANNOTATIONS,
-        texts=at.WORLD_TEXT_EMBEDDINGS,
+        text_embeddings=at.WORLD_TEXT_EMBEDDINGS,
         manifest=at.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/simulate.log",
@@ -45,7 +45,7 @@ rule simulate:
         code=code("simulate"),
     shell:
         "python -m clip_ae simulate --cfg {params.cfg:q} --features {output.features} "
-        "--annotations {output.annotations} --texts {output.texts} --manifest {output.manifest} 2>&1 | tee {log} >&2"
+        "--annotations {output.annotations} --text-embeddings {output.text_embeddings} --manifest {output.manifest} 2>&1 | tee {log} >&2"
 
 
 rule probe:
@@ -65,7 +65,7 @@ rule probe:
         code=code("probe"),
         files=files,
         source=source_option,
-        knobs=knobs("watchdog", "memory_gib"),
+        knobs=knobs("decoder_timeout_s", "decoder_memory_gib"),
     shell:
         "python -m clip_ae probe --cfg {params.cfg:q} {params.source} --shard {wildcards.shard} "
         "--out {output.probe} --failures {output.failures} {params.knobs} 2>&1 | tee {log} >&2"

@@ -5,7 +5,7 @@ rule cluster:
     input:
         cluster_features,
         told_files,
-        model=previous_model,
+        previous_model=previous_model,
     output:
         at.LABELS,
     log:
@@ -14,7 +14,7 @@ rule cluster:
         "results/{dataset}/benchmarks/cluster/{run}/seed-{seed}/round-{round}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=cluster_gpus,
     params:
@@ -25,11 +25,11 @@ rule cluster:
         told=told,
         shards=shards,
         annotations=annotations_option,
-        model=previous_model_option,
+        previous_model=previous_model_option,
         knobs=knobs("device"),
     shell:
         "python -m clip_ae cluster --cfg {params.cfg:q} {params.features} "
-        "--shards {params.shards} --out {output} {params.model} {params.annotations} {params.knobs} "
+        "--shards {params.shards} --out {output} {params.previous_model} {params.annotations} {params.knobs} "
         "2>&1 | tee {log} >&2"
 
 
@@ -46,7 +46,7 @@ rule train:
         "results/{dataset}/benchmarks/train/{run}/seed-{seed}/round-{round}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:

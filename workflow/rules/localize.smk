@@ -14,7 +14,7 @@ rule localize:
         "results/{dataset}/benchmarks/localize/{run}/seed-{seed}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -35,7 +35,7 @@ rule name_clusters:
     input:
         clip_features,
         curves=at.CURVES,
-        weights=clip_weights,
+        clip_weights=clip_weights,
     output:
         at.CLUSTER_NAMES,
     log:
@@ -44,7 +44,7 @@ rule name_clusters:
         "results/{dataset}/benchmarks/name_clusters/{run}/seed-{seed}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -56,7 +56,7 @@ rule name_clusters:
         knobs=knobs("device"),
     shell:
         "python -m clip_ae name_clusters --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
-        "--shards {params.shards} --curves {input.curves} --weights {input.weights} --out {output} "
+        "--shards {params.shards} --curves {input.curves} --clip-weights {input.clip_weights} --out {output} "
         "{params.vocabulary} {params.knobs} 2>&1 | tee {log} >&2"
 
 

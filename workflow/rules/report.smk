@@ -24,7 +24,7 @@ rule summarize:
         code=code("summarize"),
         names=summary_names_option,
     shell:
-        "python -m clip_ae summarize --cfg {params.cfg:q} --summary {wildcards.summary} --videos {input.videos} "
+        "python -m clip_ae summarize --cfg {params.cfg:q} --summary {wildcards.summary} --catalog {input.videos} "
         "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.names} 2>&1 | tee {log} >&2"
 
 
@@ -94,14 +94,14 @@ rule report:
         sound=sound_option,
         source=report_source_option,
     shell:
-        "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --videos {input.videos} "
+        "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --catalog {input.videos} "
         "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.sound} "
         "{params.names} {params.moments} {params.source} 2>&1 | tee {log} >&2"
 
 
 rule freeze:
     input:
-        headline=frozen,
+        main_result=frozen,
     output:
         at.REPRO,
     log:
@@ -114,7 +114,7 @@ rule freeze:
         cfg=cfg("freeze"),
         code=code("freeze"),
     shell:
-        "python -m clip_ae freeze --cfg {params.cfg:q} --headline {input.headline} --out {output} 2>&1 | tee {log} >&2"
+        "python -m clip_ae freeze --cfg {params.cfg:q} --main-result {input.main_result} --out {output} 2>&1 | tee {log} >&2"
 
 
 rule verify:

@@ -7,9 +7,9 @@ rule index:
     output:
         at.INDEX,
     log:
-        "results/{dataset}/logs/index/{view}.log",
+        "results/{dataset}/logs/index/{space}.log",
     benchmark:
-        "results/{dataset}/benchmarks/index/{view}.tsv"
+        "results/{dataset}/benchmarks/index/{space}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
     params:
@@ -26,7 +26,7 @@ rule find_moments:
     input:
         page_joint,
         index=page_index,
-        weights=clip_weights,
+        clip_weights=clip_weights,
     output:
         at.MOMENTS,
     log:
@@ -35,7 +35,7 @@ rule find_moments:
         "results/{dataset}/benchmarks/find_moments.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -43,11 +43,11 @@ rule find_moments:
         code=code("find_moments"),
         words=vocabulary,
         vocabulary=vocabulary_option,
-        model=page_joint_option,
+        adapter=page_joint_option,
         knobs=knobs("device"),
     shell:
-        "python -m clip_ae find_moments --cfg {params.cfg:q} --index {input.index} --weights {input.weights} "
-        "--out {output} {params.vocabulary} {params.model} {params.knobs} 2>&1 | tee {log} >&2"
+        "python -m clip_ae find_moments --cfg {params.cfg:q} --index {input.index} --clip-weights {input.clip_weights} "
+        "--out {output} {params.vocabulary} {params.adapter} {params.knobs} 2>&1 | tee {log} >&2"
 
 
 rule score_grounding:
@@ -66,7 +66,7 @@ rule score_grounding:
         "results/{dataset}/benchmarks/score_grounding.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     resources:
         gpu=gpus,
     params:
@@ -77,9 +77,9 @@ rule score_grounding:
         sentences=sentences_option,
         annotations=annotations_option,
         reader=reader_option,
-        models=joints_option,
+        adapters=joints_option,
         knobs=knobs("device"),
     shell:
         "python -m clip_ae score_grounding --cfg {params.cfg:q} --indices {input.indices} --out {output.json} "
-        "--table {output.table} {params.sentences} {params.annotations} {params.reader} {params.models} "
+        "--table {output.table} {params.sentences} {params.annotations} {params.reader} {params.adapters} "
         "{params.knobs} 2>&1 | tee {log} >&2"

@@ -10,7 +10,7 @@ rule pretrain:
         "results/pretrained/benchmarks/pretrain/{name}.tsv"
     conda:
         "../../envs/clip_ae.yaml"
-    threads: CONFIG.math_threads
+    threads: CONFIG.torch_threads
     params:
         cfg=cfg("pretrain"),
         code=code("pretrain"),

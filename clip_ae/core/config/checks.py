@@ -38,11 +38,11 @@ def load_config(data: Any) -> Config:
     for name, run in config.runs.items():
         _check_name(f"runs.{name}", name)
         _check_run(f"runs.{name}", run)
-        if run.features:
-            _known(f"runs.{name}.features", run.features, config.post_pretraining)
-    for name, recipe in config.post_pretraining.items():
-        _check_name(f"post_pretraining.{name}", name, {CLIP_SPACE, UNADAPTED})
-        _check_recipe(f"post_pretraining.{name}", recipe, config)
+        if run.feature_adapter:
+            _known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
+    for name, recipe in config.feature_adapters.items():
+        _check_name(f"feature_adapters.{name}", name, {CLIP_SPACE, UNADAPTED})
+        _check_recipe(f"feature_adapters.{name}", recipe, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
         _check_dataset(f"datasets.{name}", dataset, config)
@@ -59,9 +59,11 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.supervision: the oracle, and nothing else, learns from `full` supervision")
     if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
         raise UserError(f"{where}.supervision: a run that is told labels clusters nothing; drop its clustering keys")
-    if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base not in ("ugct", "tscn"):
-        raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base} has no dropout whose spread could tell anything")
-    if run.ugct and run.ugct.class_targets != "none" and run.ugct.base == "stpn":
+    if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
+        raise UserError(
+            f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout whose spread could tell anything"
+        )
+    if run.ugct and run.ugct.class_targets != "none" and run.ugct.base_head == "stpn":
         raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
     for loss in run.losses:
         _known(f"{where}.losses.{loss}", loss, list_losses(run))
@@ -70,53 +72,58 @@ def _check_run(where: str, run: Run) -> None:
 def _check_recipe(where: str, recipe: FeatureAdapter, config: Config) -> None:
     _known(f"{where}.run", recipe.run, config.runs)
     run = config.runs[recipe.run]
-    if run.features or run.supervision == "full":
+    if run.feature_adapter or run.supervision == "full":
         raise UserError(
-            f"{where}.run: {recipe.run} {'reads taught features itself' if run.features else 'is an oracle'}"
+            f"{where}.run: {recipe.run} {'reads taught features itself' if run.feature_adapter else 'is an oracle'}"
         )
-    if recipe.clips:
-        _known(f"{where}.clips", recipe.clips, config.datasets)
+    if recipe.trimmed_dataset:
+        _known(f"{where}.trimmed_dataset", recipe.trimmed_dataset, config.datasets)
         if recipe.mode == "encoder":
-            raise UserError(f"{where}.clips: an encoder is tuned on the dataset's own videos; clips are for adapters")
-    named = recipe.clips is not None or run.supervision == "weak"
-    if recipe.uses_names and not named:
-        raise UserError(f"{where}.text: {recipe.run} knows clusters only; `names` need a weak run, or clips")
-    if named and not recipe.uses_names:
+            raise UserError(
+                f"{where}.trimmed_dataset: an encoder is tuned on the dataset's own videos; clips are for adapters"
+            )
+    named = recipe.trimmed_dataset is not None or run.supervision == "weak"
+    if recipe.uses_class_names and not named:
+        raise UserError(f"{where}.align_to: {recipe.run} knows clusters only; `names` need a weak run, or clips")
+    if named and not recipe.uses_class_names:
         raise UserError(
-            f"{where}.text: {recipe.clips or recipe.run} tells class names; `{recipe.text}` are for clusters"
+            f"{where}.align_to: {recipe.trimmed_dataset or recipe.run} has class names; "
+            f"`{recipe.align_to}` are for clusters"
         )
 
 
-def check_feature_adapter(where: str, dataset: Dataset, post: str, config: Config) -> None:
-    """Whether a dataset has what a recipe of `post_pretraining` needs."""
-    recipe = config.post_pretraining[post]
+def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Config) -> None:
+    """Whether a dataset has what a recipe of `feature_adapters` needs."""
+    recipe = config.feature_adapters[adapter]
     settings = config.runs[recipe.run]
-    streams = (*settings.streams, *(() if recipe.uses_names else ("clip",)))
+    streams = (*settings.streams, *(() if recipe.uses_class_names else ("clip",)))
     for stream in streams:
         if stream not in dataset.stream_names:
-            raise UserError(f"{where} needs the {stream} stream for post_pretraining.{post}; this dataset has none")
-    if (settings.supervision != "unsupervised" or recipe.without) and not dataset.annotated:
-        raise UserError(f"{where} needs annotations for post_pretraining.{post}; this dataset has none")
+            raise UserError(f"{where} needs the {stream} stream for feature_adapters.{adapter}; this dataset has none")
+    if (settings.supervision != "unsupervised" or recipe.held_out_classes) and not dataset.is_annotated:
+        raise UserError(f"{where} needs annotations for feature_adapters.{adapter}; this dataset has none")
     encodes = dataset.encoders is not None and dataset.encoders.clip is not None
-    if recipe.uses_names and not (encodes or dataset.simulate):
-        raise UserError(f"{where} needs a CLIP's text tower for post_pretraining.{post}; add encoders.clip")
+    if recipe.uses_class_names and not (encodes or dataset.simulate):
+        raise UserError(f"{where} needs a CLIP's text tower for feature_adapters.{adapter}; add encoders.clip")
     if recipe.mode == "encoder" and dataset.encoders is None:
-        raise UserError(f"{where} needs videos and encoders for post_pretraining.{post}, whose I3D learns too")
-    if recipe.clips and config.datasets[recipe.clips] is dataset:
-        raise UserError(f"{where}: post_pretraining.{post}.clips is this dataset; its actions are told by runs")
-    if recipe.clips:
-        _check_clips(where, dataset, config.datasets[recipe.clips])
+        raise UserError(f"{where} needs videos and encoders for feature_adapters.{adapter}, whose I3D learns too")
+    if recipe.trimmed_dataset and config.datasets[recipe.trimmed_dataset] is dataset:
+        raise UserError(
+            f"{where}: feature_adapters.{adapter}.trimmed_dataset is this dataset; its actions are told by runs"
+        )
+    if recipe.trimmed_dataset:
+        _check_clips(where, dataset, config.datasets[recipe.trimmed_dataset])
 
 
-def check_search_space(where: str, dataset: Dataset, view: str, config: Config) -> None:
+def check_search_space(where: str, dataset: Dataset, space: str, config: Config) -> None:
     """Whether sentences can be searched in a space."""
-    _known(where, view, (CLIP_SPACE, *config.post_pretraining))
-    if view != CLIP_SPACE:
-        check_feature_adapter(f"{where}: {view}", dataset, view, config)
+    _known(where, space, (CLIP_SPACE, *config.feature_adapters))
+    if space != CLIP_SPACE:
+        check_feature_adapter(f"{where}: {space}", dataset, space, config)
 
 
 def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
-    if not clips.annotated:
+    if not clips.is_annotated:
         raise UserError(f"{where}: the trimmed clips have no annotations")
     ours, theirs = dataset.encoders, clips.encoders
     if (
@@ -131,19 +138,19 @@ def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
 def list_losses(run: Run) -> tuple[str, ...]:
     """The losses that a run has: its head's and its learner's, but those of switches that are off."""
     method, taught = METHODS[run.method], run.ugct
-    head = taught.base if taught else method.head
+    head = taught.base_head if taught else method.head
     off = {
         "decor": run.caf is None,
         "ins_dis": run.ccp is None,
         "class_pseudo": taught is None or taught.class_targets == "none",
     }
-    return (*HEAD_LOSSES[head], *(loss for loss in method.losses if not off.get(loss)))
+    return (*HEAD_LOSSES[head], *(loss for loss in method.extra_losses if not off.get(loss)))
 
 
 def _check_weights(where: str, weights: Weights) -> None:
-    _one_of(where, weights, Weights.KINDS)
-    if weights.source == "pretrain" and weights.network not in PRETRAINERS:
-        raise UserError(f"{where}.source: this workflow trains no {weights.network}; give a path or a URL")
+    _one_of(where, weights, Weights.NETWORK_KINDS)
+    if weights.source == "pretrain" and weights.network_kind not in PRETRAINERS:
+        raise UserError(f"{where}.source: this workflow trains no {weights.network_kind}; give a path or a URL")
     if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
         raise UserError(
             f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
@@ -164,7 +171,7 @@ def _check_sdist(where: str, weights: Weights) -> None:
 
 
 def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
-    _one_of(where, dataset, ("demo", "simulate", "videos", "features"))
+    _one_of(where, dataset, ("demo", "simulate", "videos_dir", "features_dir"))
     _check_source(where, dataset)
     if dataset.encoders:
         for stream in dataset.encoders.streams:
@@ -172,37 +179,37 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         clip = dataset.encoders.clip
         if clip and clip.frames > dataset.grid.frames:
             raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
-    if dataset.scored and dataset.train_subset == dataset.test_subset:
+    if dataset.is_scored and dataset.train_subset == dataset.test_subset:
         raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
     for run in dataset.runs:
         _known(f"{where}.runs", run, config.runs)
-        if config.runs[run].supervision != "unsupervised" and not dataset.annotated:
+        if config.runs[run].supervision != "unsupervised" and not dataset.is_annotated:
             raise UserError(f"{where}.runs: {run} is told labels, and this dataset has no annotations")
         for stream in config.runs[run].streams:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
-        if post := config.runs[run].features:
+        if post := config.runs[run].feature_adapter:
             check_feature_adapter(f"{where}.runs: {run}", dataset, post, config)
-    _known(f"{where}.headline", dataset.headline, dataset.runs)
-    if not dataset.views:
-        raise UserError(f"{where}.views: none; name clip at least")
-    for view in dataset.views:
-        check_search_space(f"{where}.views", dataset, view, config)
+    _known(f"{where}.main_run", dataset.main_run, dataset.runs)
+    if not dataset.search_spaces:
+        raise UserError(f"{where}.search_spaces: none; name clip at least")
+    for view in dataset.search_spaces:
+        check_search_space(f"{where}.search_spaces", dataset, view, config)
     _check_words(where, dataset)
     if dataset.fewshot:
         _check_fewshot(where, dataset, dataset.fewshot, config)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
         raise UserError(f"{where}.seeds: expected different seeds, got {list(dataset.seeds)}")
     _check_evaluation(f"{where}.evaluation", dataset.evaluation)
-    _check_rising(f"{where}.localization.thresholds", dataset.localization.thresholds)
+    _check_rising(f"{where}.localization.activation_thresholds", dataset.localization.activation_thresholds)
     if dataset.localization.attention_thresholds:
         _check_rising(f"{where}.localization.attention_thresholds", dataset.localization.attention_thresholds)
 
 
 def _check_words(where: str, dataset: Dataset) -> None:
     """What is for datasets without annotations, and what CLIP reads."""
-    if dataset.examples is not None and dataset.annotated:
-        raise UserError(f"{where}.examples: only without `annotations`, whose scores it must not touch")
+    if dataset.partial_annotations is not None and dataset.is_annotated:
+        raise UserError(f"{where}.partial_annotations: only without `annotations`, whose scores it must not touch")
     for name in ("vocabulary", "sentences"):
         if getattr(dataset, name) is None:
             continue
@@ -215,19 +222,23 @@ def _check_words(where: str, dataset: Dataset) -> None:
 
 
 def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, config: Config) -> None:
-    if not dataset.annotated:
+    if not dataset.is_annotated:
         raise UserError(f"{where}.fewshot: needs annotations, to draw examples from and to score by")
-    if not fewshot.recipes or not fewshot.shots:
-        raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.recipes else 'recipes'}")
-    for name in fewshot.recipes:
-        _known(f"{where}.fewshot.recipes", name, config.post_pretraining)
+    if not fewshot.feature_adapters or not fewshot.shots:
+        raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.feature_adapters else 'feature_adapters'}")
+    for name in fewshot.feature_adapters:
+        _known(f"{where}.fewshot.feature_adapters", name, config.feature_adapters)
         check_feature_adapter(f"{where}.fewshot", dataset, name, config)
-        if config.post_pretraining[name].mode != "adapter":
-            raise UserError(f"{where}.fewshot.recipes: {name} reads features of its own; rows must share theirs")
-    left_out = {frozenset(config.post_pretraining[name].without) for name in fewshot.recipes} - {frozenset()}
+        if config.feature_adapters[name].mode != "adapter":
+            raise UserError(
+                f"{where}.fewshot.feature_adapters: {name} reads features of its own; rows must share theirs"
+            )
+    left_out = {frozenset(config.feature_adapters[name].held_out_classes) for name in fewshot.feature_adapters} - {
+        frozenset()
+    }
     if len(left_out) > 1:
         raise UserError(
-            f"{where}.fewshot.recipes: leave out different classes; episodes of all rows draw from the same"
+            f"{where}.fewshot.feature_adapters: leave out different classes; episodes of all rows draw from the same"
         )
 
 
@@ -235,14 +246,16 @@ def _check_source(where: str, dataset: Dataset) -> None:
     if dataset.simulate is not None:
         _check_simulated(where, dataset)
         return
-    if dataset.features is None and dataset.encoders is None:
+    if dataset.features_dir is None and dataset.encoders is None:
         raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
-    if dataset.features is None and dataset.streams is not None:
-        raise UserError(f"{where}.streams: only for a `features` source; `encoders` names the streams of videos")
-    if dataset.features is None and dataset.origin is not None:
-        raise UserError(f"{where}.origin: only for a `features` source; of videos the records say all")
-    if dataset.features is not None and dataset.encoders is not None:
-        raise UserError(f"{where}.encoders: not used with a `features` source; name its `streams`")
+    if dataset.features_dir is None and dataset.streams is not None:
+        raise UserError(f"{where}.streams: only for a `features_dir` source; `encoders` names the streams of videos")
+    if dataset.features_dir is None and dataset.features_description is not None:
+        raise UserError(
+            f"{where}.features_description: only for a `features_dir` source; of videos the records say all"
+        )
+    if dataset.features_dir is not None and dataset.encoders is not None:
+        raise UserError(f"{where}.encoders: not used with a `features_dir` source; name its `streams`")
     if not dataset.stream_names:
         raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
     for name in ("annotations", "sentences"):
@@ -253,7 +266,7 @@ def _check_source(where: str, dataset: Dataset) -> None:
 
 
 def _check_simulated(where: str, dataset: Dataset) -> None:
-    for name in ("encoders", "streams", "origin", "annotations"):
+    for name in ("encoders", "streams", "features_description", "annotations"):
         if getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: the simulated world brings its own")
     if dataset.simulate and dataset.simulate.classes != dataset.classes:
@@ -261,11 +274,11 @@ def _check_simulated(where: str, dataset: Dataset) -> None:
 
 
 def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
-    for name, kind in encoder.NEEDS.items():
+    for name, kind in encoder.REQUIRED_NETWORKS.items():
         chosen = getattr(encoder, name)
         if chosen is not None:
             _known(f"{where}.{name}", chosen, config.weights)
-            found = config.weights[chosen].network
+            found = config.weights[chosen].network_kind
             if found != kind:
                 raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
     i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
@@ -276,9 +289,9 @@ def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Conf
 
 
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
-    parse_tiou_ranges(evaluation.averages, evaluation.tiou, where)
-    if evaluation.videos is not None:
-        _known(f"{where}.videos", evaluation.videos, VIDEO_LISTS)
+    parse_tiou_ranges(evaluation.tiou_ranges, evaluation.tiou, where)
+    if evaluation.video_list is not None:
+        _known(f"{where}.video_list", evaluation.video_list, VIDEO_LISTS)
 
 
 def _check_rising(where: str, values: tuple[float, ...]) -> None:

@@ -6,10 +6,11 @@ import math
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from clip_ae.core.config.renamed_keys import RENAMED_KEYS
 from clip_ae.core.errors import UserError, suggest_name
 
 T = TypeVar("T")
@@ -51,12 +52,39 @@ def parse_dataclass(cls: type[T], data: Any, where: str = "") -> T:
     values = {}
     for name, value in data.items():
         if name not in fields:
-            raise UserError(f"{join_key(where, name)}: unknown key{suggest_name(str(name), fields)}")
+            raise _unknown_key(cls, join_key(where, name), str(name), fields)
         values[name] = _value(hints[name], value, join_key(where, name), fields[name].metadata.get("limits", {}))
     for name, field in fields.items():
         if name not in values and field.default is REQUIRED and field.default_factory is REQUIRED:
             raise UserError(f"{join_key(where, name)}: missing; {field.metadata.get('doc', 'it has no default')}")
     return cls(**values)
+
+
+def _unknown_key(cls: type, path: str, name: str, fields: Iterable[str]) -> UserError:
+    renamed = RENAMED_KEYS.get(cls.__name__, {}).get(name)
+    if renamed:
+        return UserError(f"{path}: this key is now called `{renamed}`; rename it")
+    return UserError(f"{path}: unknown key{suggest_name(name, fields)}")
+
+
+def make_overrides(cls: type) -> type:
+    """A dataclass with the keys of `cls`, each optional: None leaves the value as it is."""
+    hints = get_type_hints(cls)
+    fields = [
+        (f.name, hints[f.name] | None, dataclasses.field(default=None, metadata=f.metadata))
+        for f in dataclasses.fields(cls)
+    ]
+    overrides = dataclasses.make_dataclass(f"{cls.__name__}Overrides", fields, frozen=True)
+    overrides.__doc__ = f"Keys of `{cls.__name__.lower()}` that differ in this run."
+    return overrides
+
+
+def apply_overrides(base: T, overrides: Any) -> T:
+    """`base` with the keys that `overrides` sets."""
+    if overrides is None:
+        return base
+    values = {f.name: getattr(overrides, f.name) for f in dataclasses.fields(overrides)}
+    return dataclasses.replace(base, **{k: v for k, v in values.items() if v is not None})  # type: ignore[type-var]
 
 
 def apply_assignment(data: dict[str, Any], assignment: str) -> None:
@@ -218,8 +246,8 @@ class KeyInfo:
     path: str
     doc: str
     default: Any
-    kind: type
-    several: bool
+    value_type: type
+    is_list: bool
     flag: str | None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.registry import BASE_HEADS, METHODS
+from clip_ae.core.config.training import LocalizationOverrides, TrainingOverrides
 
 if TYPE_CHECKING:
     MethodName = str
@@ -24,7 +25,7 @@ I3D_STREAMS = ("rgb", "flow")
 class CafSwitches:
     """Audio-visual cross-attention fusion (CLIP-AE eq. 1-3)."""
 
-    stages: int = key(2, "stages of attention; the paper does not say how many", minimum=1, maximum=4)
+    num_layers: int = key(2, "stages of attention; the paper does not say how many", minimum=1, maximum=4)
     scale: float = key(1.0, "start of the learned factor on the correlation: 1 as printed, 20 for sharp maps", above=0)
     normalized_values: bool = key(False, "eq. 2 mixes the L2-normalised features instead of the features")
     layer_norm: bool = key(False, "LayerNorm before each tanh, which large features would saturate")
@@ -54,19 +55,23 @@ class SelfSupervision:
 class UgctSwitches:
     """Uncertainty-guided collaborative training (reconstructed)."""
 
-    base: BaseHead = key("ugct", "head that students and teachers have")
-    targets: Literal["mean", "half", "soft"] = key(
+    base_head: BaseHead = key("ugct", "head that students and teachers have")
+    attention_targets: Literal["mean", "half", "soft"] = key(
         "mean", "the teacher's attention cut at its mean in the video, cut at 0.5, or as it is"
     )
     class_targets: Literal["none", "kl", "mse"] = key("none", "the teacher's class activations as targets too")
     uncertainty: Literal["predicted", "dropout", "heads", "none"] = key(
         "predicted", "by a branch; by the spread of dropout passes; by how far attention and activation differ; off"
     )
-    bound: float = key(0.2, "b: weight of the log-uncertainty itself", minimum=0)
-    ramp: float = key(0.3, "share of the steps over which the weight of pseudo-labels rises", above=0, maximum=1)
-    ramped_norm: bool = key(True, "the base's norm loss comes in with the pseudo-labels, not from the first step on")
-    ema: float = key(0.999, "share of itself that a teacher keeps a step; at most 1 - 10 / steps", minimum=0, maximum=1)
-    warm_up: float = key(
+    uncertainty_weight: float = key(0.2, "b: weight of the log-uncertainty itself", minimum=0)
+    ramp_fraction: float = key(
+        0.3, "share of the steps over which the weight of pseudo-labels rises", above=0, maximum=1
+    )
+    ramp_norm_loss: bool = key(True, "the base's norm loss comes in with the pseudo-labels, not from the first step on")
+    ema_decay: float = key(
+        0.999, "share of itself that a teacher keeps a step; at most 1 - 10 / steps", minimum=0, maximum=1
+    )
+    warmup_fraction: float = key(
         0.08, "share of the steps in which teachers are copies of their students", minimum=0, maximum=1
     )
 
@@ -77,7 +82,7 @@ class Switches:
 
     caf: CafSwitches | None = key(None, "audio-visual fusion; {} turns it on with its defaults")
     ccp: CcpSwitches | None = key(None, "collaboration of CLIP and I3D; {} turns it on with its defaults")
-    feed: Literal["centred", "residual", "layer_norm"] | None = key(
+    fusion_input: Literal["centred", "residual", "layer_norm"] | None = key(
         None,
         "what the head sees: X + P(modules less their mean over time), the default; X + P(modules); LN(P(X, modules))",
     )
@@ -96,7 +101,14 @@ class Run(Switches):
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
     descriptor: Descriptor = key("raw", "later rounds pool the features, or what the front end makes of them")
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
-    features: str | None = key(None, "entry of `post_pretraining`: what it makes stands in place of rgb and flow")
+    feature_adapter: str | None = key(
+        None, "entry of `feature_adapters`: what it makes stands in place of rgb and flow"
+    )
+
+    training: TrainingOverrides | None = key(None, "keys of the dataset's `training` that differ in this run")
+    localization: LocalizationOverrides | None = key(
+        None, "keys of the dataset's `localization` that differ in this run"
+    )
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -113,10 +125,10 @@ class LocalizerConfig(Switches):
     labels: tuple[str, ...] = key(doc="what each class is called in detections")
     width: int = key(1024, "d: length of embeddings", minimum=1)
     dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
-    videos: int = key(1, "rows of the memory banks", minimum=1)
+    num_videos: int = key(1, "rows of the memory banks", minimum=1)
 
     @property
-    def classes(self) -> int:
+    def num_classes(self) -> int:
         return len(self.labels)
 
     @property
@@ -128,11 +140,15 @@ class LocalizerConfig(Switches):
 SWITCHES_OF: dict[str, tuple[str, ...]] = {
     "caf": ("clip_ae", "oracle"),
     "ccp": ("clip_ae", "oracle"),
-    "feed": ("clip_ae", "oracle"),
+    "fusion_input": ("clip_ae", "oracle"),
     "self_supervision": ("clip_ae",),
     "ugct": ("ugct", "clip_ae"),
 }
-SWITCH_DEFAULTS: dict[str, Any] = {"feed": "centred", "self_supervision": SelfSupervision(), "ugct": UgctSwitches()}
+SWITCH_DEFAULTS: dict[str, Any] = {
+    "fusion_input": "centred",
+    "self_supervision": SelfSupervision(),
+    "ugct": UgctSwitches(),
+}
 
 
 def with_defaults(run: Run) -> dict[str, Any]:

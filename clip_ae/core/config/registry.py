@@ -15,10 +15,10 @@ class Method:
 
     title: str
     head: str
-    learner: str = "clip_ae.localizers.learner"
-    losses: tuple[str, ...] = ()
+    learner_module: str = "clip_ae.localizers.learner"
+    extra_losses: tuple[str, ...] = ()
     # From what, where neither its full text nor its code could be had: said wherever the method is named.
-    reconstructed: str = ""
+    reconstruction_note: str = ""
 
 
 STREAMS = {
@@ -68,24 +68,28 @@ BASE_HEADS = ("ugct", "stpn", "wsal_bm", "tscn")
 PSEUDO_LABEL_LOSSES = ("attention_pseudo", "class_pseudo")
 METHODS = {
     "stpn": Method("STPN", "stpn"),
-    "wsal_bm": Method("WSAL-BM", "wsal_bm", reconstructed="from another method's code that has its losses"),
+    "wsal_bm": Method("WSAL-BM", "wsal_bm", reconstruction_note="from another method's code that has its losses"),
     "tscn": Method(
         "TSCN",
         "tscn",
         "clip_ae.localizers.pseudo_ground_truth",
         ("pseudo_truth",),
-        reconstructed="from descriptions and from code that has its attention loss",
+        reconstruction_note="from descriptions and from code that has its attention loss",
     ),
-    "tcam": Method("TCAM", "tcam", reconstructed="its network from its code, which lacks two of its losses"),
-    "ugct": Method("UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO_LABEL_LOSSES, reconstructed="from descriptions"),
+    "tcam": Method("TCAM", "tcam", reconstruction_note="its network from its code, which lacks two of its losses"),
+    "ugct": Method(
+        "UGCT", "ugct", "clip_ae.localizers.ugct", PSEUDO_LABEL_LOSSES, reconstruction_note="from descriptions"
+    ),
     "clip_ae": Method(
         "CLIP-AE",
         "ugct",
         "clip_ae.localizers.clip_ae",
         (*PSEUDO_LABEL_LOSSES, "decor", "ins_dis"),
-        reconstructed="equations from its paper, all else open; its baseline is the reconstructed UGCT",
+        reconstruction_note="equations from its paper, all else open; its baseline is the reconstructed UGCT",
     ),
-    "apsl_reconstructed": Method("after APSL", "apsl_reconstructed", reconstructed="from the idea of a paper alone"),
+    "apsl_reconstructed": Method(
+        "after APSL", "apsl_reconstructed", reconstruction_note="from the idea of a paper alone"
+    ),
     "oracle": Method("oracle", "oracle"),
 }
 

@@ -12,13 +12,13 @@ from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.simulation import SimulatedWorld
+from clip_ae.core.config.training import Localization, Precision, Training
 from clip_ae.core.timeline import SnippetGrid
 
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
 PIP_PREFIX = "pip:"
 SDIST_PATTERN = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
 StreamName = Literal["rgb", "flow", "clip", "audio"]
-Precision = Literal["fp32", "bf16"]
 FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
 CLUSTER_MAPPINGS: tuple[str, ...] = get_args(ClusterMapping)
@@ -71,7 +71,7 @@ class RaftOptions:
 class Weights:
     """A network's weights: exactly one kind of network, and where they come from."""
 
-    KINDS: ClassVar = ("i3d", "clip", "vggish", "vggish_pca", "raft")
+    NETWORK_KINDS: ClassVar = ("i3d", "clip", "vggish", "vggish_pca", "raft")
     source: str = key(doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG or pip:NAME==VERSION/MEMBER")
     i3d: I3dOptions | None = key(None, "an I3D network")
     clip: ClipOptions | None = key(None, "a CLIP network")
@@ -84,8 +84,8 @@ class Weights:
     trained_on: str = key("unknown", "data the weights were trained on")
 
     @property
-    def network(self) -> str:
-        return next(kind for kind in self.KINDS if getattr(self, kind) is not None)
+    def network_kind(self) -> str:
+        return next(kind for kind in self.NETWORK_KINDS if getattr(self, kind) is not None)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class PretrainSchedule:
     """How long and how fast one kind of network is trained."""
 
     epochs: int = key(8, "passes over the clips", minimum=1)
-    batch: int = key(32, "clips a step", minimum=2)
+    batch_size: int = key(32, "clips a step", minimum=2)
     learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
 
 
@@ -102,10 +102,10 @@ class Pretraining:
     """How the demo's own networks are trained, on generated trimmed clips."""
 
     seed: int = key(1, "seed of the pre-training world", minimum=0)
-    clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
+    num_clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
     i3d: PretrainSchedule = key(PretrainSchedule(), "I3D, on frames or flow")
     clip: PretrainSchedule = key(
-        PretrainSchedule(epochs=16, batch=64, learning_rate=1e-3), "CLIP, on frames and captions"
+        PretrainSchedule(epochs=48, batch_size=64, learning_rate=1e-3), "CLIP, on frames and captions"
     )
     vggish: PretrainSchedule = key(PretrainSchedule(epochs=5), "VGGish, on sound")
 
@@ -126,24 +126,24 @@ class StreamEncoder:
     """What the encoder of every stream has."""
 
     weights: str = key(doc="name of an entry of `weights`")
-    batch: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
+    batch_size: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
     precision: Precision = key("fp32", "fp32, or bf16: faster where the processor multiplies it, and slightly off")
     compile: bool = key(False, "torch.compile translates the network, and tvl1_torch on a GPU; takes a minute")
 
     # Keys that name entries of `weights`, and the kind of network that each needs.
-    NEEDS: ClassVar[dict[str, str]] = {}
+    REQUIRED_NETWORKS: ClassVar[dict[str, str]] = {}
 
     @property
-    def networks(self) -> tuple[str, ...]:
+    def weights_names(self) -> tuple[str, ...]:
         """Entries of `weights` that the stream loads, its own network first."""
-        return tuple(getattr(self, name) for name in self.NEEDS if getattr(self, name) is not None)
+        return tuple(getattr(self, name) for name in self.REQUIRED_NETWORKS if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True)
 class RgbEncoder(StreamEncoder):
     """I3D on frames."""
 
-    NEEDS: ClassVar = {"weights": "i3d"}
+    REQUIRED_NETWORKS: ClassVar = {"weights": "i3d"}
     weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
 
 
@@ -151,10 +151,10 @@ class RgbEncoder(StreamEncoder):
 class FlowEncoder(StreamEncoder):
     """I3D on optical flow."""
 
-    NEEDS: ClassVar = {"weights": "i3d", "raft": "raft"}
+    REQUIRED_NETWORKS: ClassVar = {"weights": "i3d", "raft": "raft"}
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
     algorithm: FlowAlgorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
-    bound: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
+    clip_value: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
     raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
 
@@ -162,9 +162,9 @@ class FlowEncoder(StreamEncoder):
 class ClipEncoder(StreamEncoder):
     """CLIP's image tower on some frames of a snippet."""
 
-    NEEDS: ClassVar = {"weights": "clip"}
+    REQUIRED_NETWORKS: ClassVar = {"weights": "clip"}
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
-    batch: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
+    batch_size: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
     frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
 
 
@@ -172,9 +172,9 @@ class ClipEncoder(StreamEncoder):
 class AudioEncoder(StreamEncoder):
     """VGGish on 0.96 s centred on the snippet."""
 
-    NEEDS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
+    REQUIRED_NETWORKS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
     weights: str = key("vggish", "name of a vggish entry of `weights`")
-    batch: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
+    batch_size: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
     relu: bool = key(False, "negative numbers of the embedding become 0: torchvggish's form")
     pca: str | None = key(
         None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
@@ -196,56 +196,17 @@ class Encoders:
 
 
 @dataclass(frozen=True)
-class Training:
-    """One round's training of the localizer."""
-
-    snippets: int = key(750, "T: snippets sampled a video; shorter videos are padded and masked", minimum=1)
-    batch: int = key(16, "videos a step", minimum=1)
-    steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
-    learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
-    weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
-    width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
-    dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
-    precision: Precision = key("fp32", "fp32, or bf16: autocast of the forward pass, for GPUs")
-    log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
-
-
-@dataclass(frozen=True)
-class Localization:
-    """From attention and class activations to scored segments."""
-
-    class_threshold: float = key(
-        0.1, "a class is kept when its video score exceeds this; the best one always", minimum=0
-    )
-    thresholds: tuple[float, ...] = key(
-        doc="share of the curve's maximum at which segments are cut",
-        default=(0.1, 0.3, 0.5, 0.7, 0.9),
-        above=0,
-        maximum=1,
-    )
-    attention_thresholds: tuple[float, ...] = key(
-        doc="attention at which segments of every kept class are cut as well", default=(), above=0, maximum=1
-    )
-    upsampling: int = key(24, "points a snippet, linearly interpolated before thresholding", minimum=1)
-    outer: float = key(0.25, "outer-inner contrast: margin on each side as a share of the length", minimum=0)
-    video_score: float = key(0.2, "weight of the video's class score in a segment's score", minimum=0)
-    nms_sigma: float = key(0.3, "soft-NMS: sigma of the Gaussian decay in tIoU", above=0)
-    minimum_score: float = key(0.001, "segments that decay below this score are dropped", minimum=0)
-    rgb_weight: float = key(0.5, "share of the RGB stream where two streams are fused", minimum=0, maximum=1)
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """How detections are scored."""
 
     tiou: tuple[float, ...] = key(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1, flag="--tiou"
     )
-    averages: tuple[str, ...] = key((), "ranges LOW:HIGH of tIoU whose mean is reported; none: one over all")
+    tiou_ranges: tuple[str, ...] = key((), "ranges LOW:HIGH of tIoU whose mean is reported; none: one over all")
     protocol: ProtocolName = key(
         "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
     )
-    videos: str | None = key(
+    video_list: str | None = key(
         None, "213, 212, 211 or 210 of THUMOS14's test videos; a command also takes a file of ids", flag="--videos"
     )
     round_to_grid: float | None = key(
@@ -254,15 +215,19 @@ class Evaluation:
         minimum=0.001,
         flag="--round-to-grid",
     )
-    bootstrap: int = key(
+    bootstrap_samples: int = key(
         1000,
         "draws of videos behind every mAP's interval; 0: no intervals",
         minimum=0,
         maximum=100_000,
         flag="--bootstrap",
     )
-    mapping: ClusterMapping = key("soft_majority", "clusters to classes for the headline; all three are always printed")
-    shuffles: int = key(20, "random relabellings of the detections' clusters behind the chance level", minimum=1)
+    cluster_mapping: ClusterMapping = key(
+        "soft_majority", "clusters to classes for the headline; all three are always printed"
+    )
+    chance_permutations: int = key(
+        20, "random relabellings of the detections' clusters behind the chance level", minimum=1
+    )
 
 
 @dataclass(frozen=True)
@@ -273,15 +238,17 @@ class Dataset:
         doc="number of action classes, all that the unsupervised setting knows; auto: the best separated", minimum=2
     )
     runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
-    headline: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
+    main_run: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
     demo: DemoWorld | None = key(None, "source: generated videos")
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
-    videos: str | None = key(None, "source: folder of raw videos, searched recursively")
-    features: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
-    streams: tuple[StreamName, ...] | None = key(None, "with `features` only: the streams that lie there")
-    origin: str | None = key(None, "with `features` only: where they come from; every shard's record says it")
+    videos_dir: str | None = key(None, "source: folder of raw videos, searched recursively")
+    features_dir: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
+    streams: tuple[StreamName, ...] | None = key(None, "with `features_dir` only: the streams that lie there")
+    features_description: str | None = key(
+        None, "with `features_dir` only: where they come from; every shard's record says it"
+    )
     annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
-    examples: str | None = key(
+    partial_annotations: str | None = key(
         None, "in place of annotations: a few annotated videos, which score what was found and change none of it"
     )
     sentences: str | None = key(
@@ -290,8 +257,8 @@ class Dataset:
     vocabulary: str | None = key(
         None, "text file of words to search the page by, and to name clusters by where no annotations do"
     )
-    views: tuple[str, ...] = key(
-        ("clip",), "spaces that sentences are searched in, the page's first: clip, or entries of `post_pretraining`"
+    search_spaces: tuple[str, ...] = key(
+        ("clip",), "spaces that sentences are searched in, the page's first: clip, or entries of `feature_adapters`"
     )
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
@@ -304,7 +271,9 @@ class Dataset:
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
-    post_training: AdapterTraining = key(AdapterTraining(), "how features are taught, for runs on post-pretrained ones")
+    adapter_training: AdapterTraining = key(
+        AdapterTraining(), "how features are taught, for runs on post-pretrained ones"
+    )
     fewshot: FewShotEvaluation | None = key(None, "episodes behind results/{dataset}_fewshot.json")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
@@ -313,7 +282,7 @@ class Dataset:
     )
 
     @property
-    def generated(self) -> DemoWorld | SimulatedWorld | None:
+    def world(self) -> DemoWorld | SimulatedWorld | None:
         """The world that the dataset is drawn from, annotations included."""
         return self.demo or self.simulate
 
@@ -324,13 +293,13 @@ class Dataset:
         return self.encoders.streams if self.encoders else self.streams or ()
 
     @property
-    def annotated(self) -> bool:
+    def is_annotated(self) -> bool:
         """Whether annotations say which videos train and which test."""
-        return self.generated is not None or self.annotations is not None
+        return self.world is not None or self.annotations is not None
 
     @property
-    def scored(self) -> bool:
-        return self.annotated or self.examples is not None
+    def is_scored(self) -> bool:
+        return self.is_annotated or self.partial_annotations is not None
 
 
 @dataclass(frozen=True)
@@ -338,10 +307,10 @@ class Runtime:
     """Knobs that change how fast, never what: no result depends on them, nothing runs again."""
 
     device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
-    workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
-    gpu_batch: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
-    watchdog: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
-    memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
+    num_workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
+    gpu_batch_size: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
+    decoder_timeout_s: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
+    decoder_memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
     tensorboard: bool = key(False, "write losses to results/{dataset}/tensorboard too while training")
 
 
@@ -352,8 +321,8 @@ class Config:
     datasets: dict[str, Dataset] = key(doc="datasets by name")
     runs: dict[str, Run] = key(doc="methods by name")
     weights: dict[str, Weights] = key(doc="networks by name")
-    post_pretraining: dict[str, FeatureAdapter] = key({}, "what features are taught by, by name")
+    feature_adapters: dict[str, FeatureAdapter] = key({}, "what features are taught by, by name")
     pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
-    math_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
-    track_code: bool = key(True, "run a stage again when its code changes")
+    torch_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
+    rerun_on_code_change: bool = key(True, "run a stage again when its code changes")
     runtime: Runtime = key(Runtime(), "run-time knobs")

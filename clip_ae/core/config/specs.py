@@ -26,13 +26,13 @@ from clip_ae.core.config.schema import (
     DemoWorld,
     Encoders,
     Evaluation,
-    Localization,
     NumClasses,
+    Pretraining,
     PretrainSchedule,
-    Training,
     Weights,
 )
 from clip_ae.core.config.simulation import SimulatedWorld
+from clip_ae.core.config.training import Localization, Training
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SnippetGrid
 
@@ -67,13 +67,13 @@ class PretrainSpec(Spec):
     name: str = key(doc="name of the network")
     weights: Weights = key(doc="the network and its geometry")
     seed: int = key(1, "seed of the pre-training world", minimum=0)
-    clips: int = key(1200, "trimmed clips generated", minimum=12)
+    num_clips: int = key(Pretraining.num_clips, "trimmed clips generated", minimum=12)
     schedule: PretrainSchedule = key(PretrainSchedule(), "how it is trained")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        network = self.weights.network
+        network = self.weights.network_kind
         # The flow network is trained on the flow that the demo extracts.
         flow = (FLOW_ALGORITHMS["dis"],) if self.weights.i3d and self.weights.i3d.channels == 2 else ()
         return (NETWORKS[network], PRETRAINERS[network], *flow)
@@ -86,7 +86,7 @@ class WeightsSpec(Spec):
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return (NETWORKS[self.weights.network],)
+        return (NETWORKS[self.weights.network_kind],)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class ProbeSpec(Spec):
 class ExtractSpec(Spec):
     encoders: Encoders = key(doc="the one stream to extract")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     def __post_init__(self) -> None:
         if len(self.encoders.streams) != 1:
@@ -124,7 +124,7 @@ class ExtractSpec(Spec):
 class ImportFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to import")
     grid: SnippetGrid = key(SnippetGrid(), "the grid that the features were made on")
-    origin: str | None = key(None, "where the features come from")
+    features_description: str | None = key(None, "where the features come from")
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,20 @@ class CatalogSpec(Spec):
 
 @dataclass(frozen=True)
 class TrainAdapterSpec(Spec):
-    recipe: FeatureAdapter = key(doc="what features are taught by")
+    feature_adapter: FeatureAdapter = key(doc="what features are taught by")
     training: AdapterTraining = key(AdapterTraining(), "how long and how fast")
     method: MethodName = key("ugct", "localizer of the run that tells actions from background")
-    base: str | None = key(None, "head inside it, where it is another's")
+    base_head: str | None = key(None, "head inside it, where it is another's")
     streams: tuple[str, ...] = key(I3D_STREAMS, "streams that are read: the run's, and clip where images are tied to")
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
     )
-    clips_subset: str = key("training", "subset of the trimmed clips that is learnt from")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    trimmed_subset: str = key("training", "subset of the trimmed clips that is learnt from")
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return _method_modules(self.method, self.base)
+        return _method_modules(self.method, self.base_head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,20 +164,20 @@ class TuneEncoderSpec(TrainAdapterSpec):
 @dataclass(frozen=True)
 class AdaptFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to adapt")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
 @dataclass(frozen=True)
 class FewshotSpec(Spec):
     localization: Localization = key(Localization(), "from curves to segments")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreFewshotSpec(FewshotSpec):
     dataset: str = key(doc="name of the dataset")
     fewshot: FewShotEvaluation = key(doc="the episodes")
-    recipes: dict[str, FeatureAdapter] = key(doc="what the models were taught by, by name")
+    feature_adapters: dict[str, FeatureAdapter] = key(doc="what the models were taught by, by name")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     train_subset: str = key("training", "subset that examples are drawn from")
@@ -193,14 +193,14 @@ class ClusterSpec(Spec):
     clustering: Clustering = key("spectral", "algorithm")
     descriptor: Literal["mean", "attention", "fused"] = key("mean", "`mean` in round 0, another later")
     method: MethodName | None = key(None, "localizer whose attention pools the descriptor")
-    base: str | None = key(None, "head inside that localizer, where it is another's")
+    base_head: str | None = key(None, "head inside that localizer, where it is another's")
     train_subset: str = key("training", "subset to cluster")
     seed: int = key(0, "seed of the clustering")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        localizer = _method_modules(self.method, self.base) if self.method else ()
+        localizer = _method_modules(self.method, self.base_head) if self.method else ()
         return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *localizer)
 
 
@@ -217,32 +217,32 @@ class TrainSpec(Switches, Spec):
     train_subset: str = key("training", "subset to train on")
     grid: SnippetGrid | None = key(None, "the snippet grid, where extents are told")
     seed: int = key(0, "seed of initialisation and sampling")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return _method_modules(self.method, self.ugct.base if self.ugct else None)
+        return _method_modules(self.method, self.ugct.base_head if self.ugct else None)
 
 
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
     method: MethodName = key(doc="localizer")
-    base: str | None = key(None, "head inside it, where it is another's")
+    base_head: str | None = key(None, "head inside it, where it is another's")
     streams: tuple[str, ...] = key(I3D_STREAMS, "streams that it reads")
     localization: Localization = key(Localization(), "from curves to segments")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
-        return _method_modules(self.method, self.base)
+        return _method_modules(self.method, self.base_head)
 
 
 def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
     entry = METHODS[method]
     front_end = (FRONT_END_MODULE,) if method in SWITCHES_OF["caf"] else ()
-    return (entry.learner, get_head_module(base or entry.head), *front_end)
+    return (entry.learner_module, get_head_module(base or entry.head), *front_end)
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,8 @@ class NameClustersSpec(Spec):
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}"
     )
-    top: int = key(3, "names a cluster", minimum=1)
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    top_k: int = key(3, "names a cluster", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -265,20 +265,20 @@ class FindMomentsSpec(Spec):
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}"
     )
-    top: int = key(100, "moments a word", minimum=1)
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    top_k: int = key(100, "moments a word", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
 @dataclass(frozen=True)
 class ScoreGroundingSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    views: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
-    uses_names: tuple[str, ...] = key((), "those that were taught class names")
+    search_spaces: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
+    class_name_spaces: tuple[str, ...] = key((), "those that were taught class names")
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
     )
     test_subset: str = key("validation", "subset whose sentences score")
-    math_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -292,31 +292,31 @@ class EvaluateSpec(Spec):
 @dataclass(frozen=True)
 class DiagnoseSpec(Spec):
     tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
-    videos: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
+    video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
     test_subset: str = key("validation", "subset to look at", flag="--subset")
 
 
 @dataclass(frozen=True)
 class SummarizeSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    run: str = key(doc="the headline run")
+    main_run: str = key(doc="the headline run")
     seeds: tuple[int, ...] = key(doc="seeds of every run")
     runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     simulated: bool = key(False, "the features are simulated, and every row says so")
-    taught: dict[str, FeatureAdapter] = key({}, "recipes of the features that these runs read")
+    feature_adapters: dict[str, FeatureAdapter] = key({}, "recipes of the features that these runs read")
 
 
 @dataclass(frozen=True)
 class ReportSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    run: str = key(doc="the headline run")
+    main_run: str = key(doc="the headline run")
     seeds: tuple[int, ...] = key(doc="its seeds")
     rounds: int = key(doc="rounds whose training is shown", minimum=1)
     streams: tuple[str, ...] = key(doc="the dataset's streams")
     method: MethodName = key(doc="the headline run's localizer")
     supervision: Supervision = key("unsupervised", "what it was told")
-    taught: FeatureAdapter | None = key(None, "recipe of the features that it reads")
+    feature_adapter: FeatureAdapter | None = key(None, "recipe of the features that it reads")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 

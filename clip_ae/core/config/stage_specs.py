@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
+from clip_ae.core.config.dataclass_config import apply_overrides
 from clip_ae.core.config.feature_adapters import FeatureAdapter
 from clip_ae.core.config.methods import I3D_STREAMS, Run, UgctSwitches, with_defaults
 from clip_ae.core.config.schema import Config, Dataset, Encoders, Runtime
@@ -60,8 +61,8 @@ def simulate(config: Config, dataset: str) -> SimulateSpec:
 
 def pretrain(config: Config, name: str) -> PretrainSpec:
     weights, world = config.weights[name], config.pretrain
-    schedule = getattr(world, weights.network)
-    return PretrainSpec(name, weights, world.seed, world.clips, schedule, config.math_threads)
+    schedule = getattr(world, weights.network_kind)
+    return PretrainSpec(name, weights, world.seed, world.num_clips, schedule, config.torch_threads)
 
 
 def weights(config: Config, name: str) -> WeightsSpec:
@@ -77,12 +78,12 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
     data = config.datasets[dataset]
     assert data.encoders is not None
     others = {f.name: None for f in fields(Encoders) if f.name != stream}
-    return ExtractSpec(replace(data.encoders, **others), data.grid, config.math_threads)
+    return ExtractSpec(replace(data.encoders, **others), data.grid, config.torch_threads)
 
 
 def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
-    return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.origin)
+    return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.features_description)
 
 
 def catalog(config: Config, dataset: str) -> CatalogSpec:
@@ -90,28 +91,31 @@ def catalog(config: Config, dataset: str) -> CatalogSpec:
     return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
 
 
-def tune_encoder(config: Config, dataset: str, post: str, stream: str) -> TuneEncoderSpec:
-    taught_by = vars(train_adapter(config, dataset, post))
-    training = config.datasets[dataset].post_training.tuned
+def tune_encoder(config: Config, dataset: str, adapter: str, stream: str) -> TuneEncoderSpec:
+    taught_by = vars(train_adapter(config, dataset, adapter))
+    training = config.datasets[dataset].adapter_training.for_tuning
     return TuneEncoderSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
 
 
-def train_adapter(config: Config, dataset: str, post: str) -> TrainAdapterSpec:
-    data, recipe = config.datasets[dataset], config.post_pretraining[post]
-    settings, clips = config.runs[recipe.run], config.datasets[recipe.clips] if recipe.clips else None
+def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpec:
+    data, recipe = config.datasets[dataset], config.feature_adapters[adapter]
+    settings, clips = (
+        config.runs[recipe.run],
+        config.datasets[recipe.trimmed_dataset] if recipe.trimmed_dataset else None,
+    )
     return TrainAdapterSpec(
         recipe,
-        data.post_training.adapting,
+        data.adapter_training.without_tuning,
         settings.method,
         _base(settings),
-        tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_names else ("clip",))])),
-        clips_subset=clips.train_subset if clips else TrainAdapterSpec.clips_subset,
-        math_threads=config.math_threads,
+        tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_class_names else ("clip",))])),
+        trimmed_subset=clips.train_subset if clips else TrainAdapterSpec.trimmed_subset,
+        torch_threads=config.torch_threads,
     )
 
 
-def adapt_features(config: Config, dataset: str, post: str, stream: str) -> AdaptFeaturesSpec:
-    return AdaptFeaturesSpec(stream, config.math_threads)
+def adapt_features(config: Config, dataset: str, adapter: str, stream: str) -> AdaptFeaturesSpec:
+    return AdaptFeaturesSpec(stream, config.torch_threads)
 
 
 def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
@@ -119,10 +123,10 @@ def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
     assert data.fewshot is not None
     return ScoreFewshotSpec(
         localization=data.localization,
-        math_threads=config.math_threads,
+        torch_threads=config.torch_threads,
         dataset=dataset,
         fewshot=data.fewshot,
-        recipes={name: config.post_pretraining[name] for name in data.fewshot.recipes},
+        feature_adapters={name: config.feature_adapters[name] for name in data.fewshot.feature_adapters},
         evaluation=data.evaluation,
         grid=data.grid,
         train_subset=data.train_subset,
@@ -140,11 +144,11 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
         clustering=settings.clustering,
         descriptor=later if round else "mean",  # type: ignore[arg-type]
         method=settings.method if round else None,
-        base=_base(settings) if round else None,
+        base_head=_base(settings) if round else None,
         train_subset=data.train_subset,
         # Told labels are the same whatever the seed.
         seed=seed if settings.supervision == "unsupervised" else 0,
-        math_threads=config.math_threads,
+        torch_threads=config.torch_threads,
     )
 
 
@@ -157,11 +161,11 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
         classes=data.classes,
         supervision=settings.supervision,
         losses=settings.losses,
-        training=data.training,
+        training=apply_overrides(data.training, settings.training),
         train_subset=data.train_subset,
         grid=data.grid if settings.supervision == "full" else None,
         seed=seed,
-        math_threads=config.math_threads,
+        torch_threads=config.torch_threads,
     )
 
 
@@ -169,32 +173,32 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _pair(config, dataset, run)
     return LocalizeSpec(
         method=settings.method,
-        base=_base(settings),
+        base_head=_base(settings),
         streams=settings.streams,
-        localization=data.localization,
+        localization=apply_overrides(data.localization, settings.localization),
         grid=data.grid,
         test_subset=data.test_subset,
-        math_threads=config.math_threads,
+        torch_threads=config.torch_threads,
     )
 
 
 def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
-    return NameClustersSpec(math_threads=config.math_threads)
+    return NameClustersSpec(torch_threads=config.torch_threads)
 
 
-def index(config: Config, dataset: str, view: str) -> IndexSpec:
-    return IndexSpec(("clip",) if view == CLIP_SPACE else I3D_STREAMS, config.datasets[dataset].grid)
+def index(config: Config, dataset: str, space: str) -> IndexSpec:
+    return IndexSpec(("clip",) if space == CLIP_SPACE else I3D_STREAMS, config.datasets[dataset].grid)
 
 
 def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
-    return FindMomentsSpec(math_threads=config.math_threads)
+    return FindMomentsSpec(torch_threads=config.torch_threads)
 
 
 def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
     data = config.datasets[dataset]
-    named = [v for v in data.views if v != CLIP_SPACE and config.post_pretraining[v].uses_names]
+    named = [v for v in data.search_spaces if v != CLIP_SPACE and config.feature_adapters[v].uses_class_names]
     return ScoreGroundingSpec(
-        dataset, data.views, tuple(named), test_subset=data.test_subset, math_threads=config.math_threads
+        dataset, data.search_spaces, tuple(named), test_subset=data.test_subset, torch_threads=config.torch_threads
     )
 
 
@@ -205,12 +209,12 @@ def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
 
 def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
     data = config.datasets[dataset]
-    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.videos, data.test_subset)
+    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.video_list, data.test_subset)
 
 
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    headline = SummarizeSpec(dataset, data.headline, data.seeds, taught=_taught(config, [data.headline]))
+    headline = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=_taught(config, [data.main_run]))
     if summary in ("map.json", "detections.json"):
         return headline
     return replace(
@@ -218,22 +222,22 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
         runs={name: config.runs[name] for name in data.runs},
         published=data.published,
         simulated=data.simulate is not None,
-        taught=_taught(config, data.runs),
+        feature_adapters=_taught(config, data.runs),
     )
 
 
 def report(config: Config, dataset: str) -> ReportSpec:
     data = config.datasets[dataset]
-    settings = config.runs[data.headline]
+    settings = config.runs[data.main_run]
     return ReportSpec(
         dataset,
-        data.headline,
+        data.main_run,
         data.seeds,
-        count_rounds(config, dataset, data.headline),
+        count_rounds(config, dataset, data.main_run),
         data.stream_names,
         settings.method,
         settings.supervision,
-        next(iter(_taught(config, [data.headline]).values()), None),
+        next(iter(_taught(config, [data.main_run]).values()), None),
         data.published,
         data.grid,
     )
@@ -242,14 +246,14 @@ def report(config: Config, dataset: str) -> ReportSpec:
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     datasets = {name: _headline_alone(config.datasets[name]) for name in _rests_on(config, dataset)}
     encoders = [getattr(d.encoders, stream) for d in datasets.values() if d.encoders for stream in d.stream_names]
-    networks = sorted({name for encoder in encoders for name in encoder.networks})
-    headlines = [data.headline for data in datasets.values()]
+    networks = sorted({name for encoder in encoders for name in encoder.weights_names})
+    headlines = [data.main_run for data in datasets.values()]
     taught = _taught(config, headlines)
     kept = replace(
         config,
         datasets=datasets,
         runs={name: config.runs[name] for name in [*headlines, *(recipe.run for recipe in taught.values())]},
-        post_pretraining=taught,
+        feature_adapters=taught,
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
@@ -260,15 +264,21 @@ def _rests_on(config: Config, dataset: str) -> list[str]:
     """The dataset, and those of trimmed clips that taught its headline's features, and so on."""
     names = [dataset]
     for name in names:
-        recipes = _taught(config, [config.datasets[name].headline]).values()
-        names += [recipe.clips for recipe in recipes if recipe.clips and recipe.clips not in names]
+        recipes = _taught(config, [config.datasets[name].main_run]).values()
+        names += [
+            recipe.trimmed_dataset
+            for recipe in recipes
+            if recipe.trimmed_dataset and recipe.trimmed_dataset not in names
+        ]
     return names
 
 
 def _headline_alone(data: Dataset) -> Dataset:
     """Names of clusters stand in detections; what only searches does not."""
-    words = None if data.annotated else data.vocabulary
-    return replace(data, runs=(data.headline,), sentences=None, vocabulary=words, views=Dataset.views, fewshot=None)
+    words = None if data.is_annotated else data.vocabulary
+    return replace(
+        data, runs=(data.main_run,), sentences=None, vocabulary=words, search_spaces=Dataset.search_spaces, fewshot=None
+    )
 
 
 def count_rounds(config: Config, dataset: str, run: str) -> int:
@@ -277,8 +287,8 @@ def count_rounds(config: Config, dataset: str, run: str) -> int:
 
 
 def _taught(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapter]:
-    names = (config.runs[run].features for run in runs)
-    return {name: config.post_pretraining[name] for name in names if name is not None}
+    names = (config.runs[run].feature_adapter for run in runs)
+    return {name: config.feature_adapters[name] for name in names if name is not None}
 
 
 def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
@@ -287,4 +297,4 @@ def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
 
 def _base(run: Run) -> str | None:
     switches: UgctSwitches | None = with_defaults(run)["ugct"]
-    return switches.base if switches else None
+    return switches.base_head if switches else None

@@ -14,9 +14,9 @@ from clip_ae.encoders.normalize import FlowFunction
 PairFlowFunction = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def apply_to_pairs(algorithm: PairFlowFunction) -> FlowFunction:
+def apply_to_pairs(pair_flow: PairFlowFunction) -> FlowFunction:
     def flow(frames: Tensor) -> Tensor:
-        return torch.stack([_flows(video.numpy(), algorithm) for video in frames])
+        return torch.stack([_flows(video.numpy(), pair_flow) for video in frames])
 
     return flow
 

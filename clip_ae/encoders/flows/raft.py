@@ -18,8 +18,8 @@ SIDE_MULTIPLE, MIN_SIDE = 8, 128
 
 
 def build(device: str, network: NetworkWeights, *, compile: bool = False) -> FlowFunction:
-    options = parse_dataclass(RaftOptions, network.about["raft"], "raft")
-    model = load_tensors(raft.build(options), network.tensors, str(network.about.get("name", "raft"))).to(device)
+    options = parse_dataclass(RaftOptions, network.metadata["raft"], "raft")
+    model = load_tensors(raft.build(options), network.tensors, str(network.metadata.get("name", "raft"))).to(device)
 
     def flow(frames: Tensor) -> Tensor:
         images, (left, _, top, _) = _padded(frames)

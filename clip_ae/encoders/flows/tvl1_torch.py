@@ -38,18 +38,18 @@ class Tvl1Parameters:
     # lambda: weight of the data term; smaller is smoother.
     data_weight: float = 0.15
     # theta: how far the flow u and its data-driven twin v may part; smaller is tighter.
-    tightness: float = 0.3
+    coupling: float = 0.3
     # epsilon: a pair has converged once its update is no longer than this, in pixels, root mean square.
     tolerance: float = 0.01
     # N_scales: images of the pyramid.
-    scales: int = 5
+    num_scales: int = 5
     # eta: the side of each, as a part of the finer one's.
     scale_step: float = 0.8
     # N_warps: how often the second image is warped on each scale.
-    warps: int = 5
+    num_warps: int = 5
     # Iterations of a warp are at most outer times inner, with a median filter before each `inner`.
-    outer: int = 10
-    inner: int = 30
+    outer_iterations: int = 10
+    inner_iterations: int = 30
 
 
 class DataTerm(NamedTuple):
@@ -65,16 +65,16 @@ def build(device: str, *, compile: bool = False) -> FlowFunction:
     if not compile or device == "cpu":
         return compute_flow
     return partial(
-        compute_flow, steps=Kernels(torch.compile(iterate, dynamic=True), torch.compile(median_filter, dynamic=True))
+        compute_flow, kernels=Kernels(torch.compile(iterate, dynamic=True), torch.compile(median_filter, dynamic=True))
     )
 
 
-def compute_flow(frames: Tensor, steps: "Kernels | None" = None) -> Tensor:
+def compute_flow(frames: Tensor, kernels: "Kernels | None" = None) -> Tensor:
     greys = convert_to_grey_tensor(frames)
     pairs = torch.stack((greys[:, :-1], greys[:, 1:]), dim=2)
     together = max(1, MAX_PIXELS[frames.device.type] // greys[0, 0].numel())
     found = torch.cat(
-        [compute_tvl1(part, steps=steps or EAGER_KERNELS) for part in pairs.flatten(0, 1).split(together)]
+        [compute_tvl1(part, kernels=kernels or EAGER_KERNELS) for part in pairs.flatten(0, 1).split(together)]
     )
     return found.permute(0, 2, 3, 1).reshape(*pairs.shape[:2], *pairs.shape[3:], 2).contiguous()
 
@@ -87,7 +87,7 @@ def convert_to_grey_tensor(frames: Tensor) -> Tensor:
 
 
 def compute_tvl1(
-    pairs: Tensor, parameters: Tvl1Parameters = Tvl1Parameters(), steps: "Kernels | None" = None
+    pairs: Tensor, parameters: Tvl1Parameters = Tvl1Parameters(), kernels: "Kernels | None" = None
 ) -> Tensor:
     """Grey pairs [P, 2, H, W] to flows [P, 2, H, W]; on a CPU a pair's flow does not depend on what is beside it."""
     scales = build_pyramid(pairs, parameters)
@@ -95,15 +95,15 @@ def compute_tvl1(
     for images in reversed(scales):
         u = resize(u, images.shape[-2:]) / parameters.scale_step
         q = torch.zeros_like(u)[:, None].repeat(1, 2, 1, 1, 1)
-        for _ in range(parameters.warps):
-            u, q = solve(linearise(images, u), u, q, parameters, steps or EAGER_KERNELS)
+        for _ in range(parameters.num_warps):
+            u, q = solve(linearise(images, u), u, q, parameters, kernels or EAGER_KERNELS)
     return u
 
 
 def build_pyramid(images: Tensor, parameters: Tvl1Parameters) -> list[Tensor]:
     """The images themselves, then ever smaller ones."""
     scales = [images]
-    while len(scales) < parameters.scales:
+    while len(scales) < parameters.num_scales:
         size = [round(side * parameters.scale_step) for side in scales[-1].shape[-2:]]
         if min(size) < MIN_SIDE:
             break
@@ -153,47 +153,47 @@ def centred_gradient(image: Tensor) -> Tensor:
 
 
 def solve(
-    problem: DataTerm, u: Tensor, q: Tensor, parameters: Tvl1Parameters, steps: "Kernels"
+    data_term: DataTerm, u: Tensor, q: Tensor, parameters: Tvl1Parameters, kernels: "Kernels"
 ) -> tuple[Tensor, Tensor]:
     """Iterates each pair until its flow stands still; pairs that have converged leave the working set."""
     solved, dual, rows = torch.empty_like(u), torch.empty_like(q), torch.arange(len(u), device=u.device)
     moving = torch.ones(len(u), 1, 1, 1, device=u.device)
     stride = CHECK_EVERY[u.device.type]
-    for n in range(0, parameters.outer * parameters.inner, stride):
-        if n % parameters.inner == 0:
-            u = steps.median(u)
+    for n in range(0, parameters.outer_iterations * parameters.inner_iterations, stride):
+        if n % parameters.inner_iterations == 0:
+            u = kernels.median_filter(u)
         for _ in range(stride):
-            u, q, moving = steps.iterate(problem, u, q, moving, parameters)
+            u, q, moving = kernels.iterate(data_term, u, q, moving, parameters)
         kept = moving.flatten() > 0
         if not kept.all():
             solved.index_copy_(0, rows, u)
             dual.index_copy_(0, rows, q)
             rows, u, q, moving = rows[kept], u[kept], q[kept], moving[kept]
-            problem = DataTerm(*(part[kept] for part in problem))
+            data_term = DataTerm(*(part[kept] for part in data_term))
         if not len(rows):
             break
     return solved.index_copy_(0, rows, u), dual.index_copy_(0, rows, q)
 
 
 def iterate(
-    problem: DataTerm, u: Tensor, q: Tensor, moving: Tensor, parameters: Tvl1Parameters
+    data_term: DataTerm, u: Tensor, q: Tensor, active_mask: Tensor, parameters: Tvl1Parameters
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One step of the primal and of the dual variable, of which q is theta times p: [P, 2 directions, 2, H, W].
 
     `moving` [P, 1, 1, 1] is 1, or 0 where a pair has converged: its steps have no length, and nothing of it changes.
     """
-    gradient, slope, offset = problem
-    reach = parameters.data_weight * parameters.tightness
+    gradient, slope, offset = data_term
+    reach = parameters.data_weight * parameters.coupling
     pull = torch.addcmul(offset, slope[:, 0], u[:, 0]).addcmul_(slope[:, 1], u[:, 1]).clamp_(-reach, reach)
     change = divergence(q).addcmul_(pull[:, None], gradient, value=-1)
-    u = torch.addcmul(u, change, moving)
+    u = torch.addcmul(u, change, active_mask)
     slant = forward_gradient(u)
     length = torch.mul(slant[:, 0], slant[:, 0]).addcmul_(slant[:, 1], slant[:, 1]).sqrt_()
-    damping = torch.addcmul(length.new_ones(()), length, moving, value=parameters.time_step / parameters.tightness)
-    q = torch.addcmul(q, slant, moving[:, None], value=parameters.time_step).div_(damping[:, None])
+    damping = torch.addcmul(length.new_ones(()), length, active_mask, value=parameters.time_step / parameters.coupling)
+    q = torch.addcmul(q, slant, active_mask[:, None], value=parameters.time_step).div_(damping[:, None])
     # By rows first: the order of a sum over all would depend on how many pairs there are.
     update = torch.linalg.vector_norm(change, dim=-1).square_().sum((1, 2)) / u[0, 0].numel()
-    return u, q, moving * (update > parameters.tolerance**2).view_as(moving)
+    return u, q, active_mask * (update > parameters.tolerance**2).view_as(active_mask)
 
 
 def divergence(q: Tensor) -> Tensor:
@@ -238,7 +238,7 @@ class Kernels(NamedTuple):
     """What is done hundreds of times: plain, or translated into kernels that read and write everything once."""
 
     iterate: Callable[[DataTerm, Tensor, Tensor, Tensor, Tvl1Parameters], tuple[Tensor, Tensor, Tensor]]
-    median: Callable[[Tensor], Tensor]
+    median_filter: Callable[[Tensor], Tensor]
 
 
 EAGER_KERNELS = Kernels(iterate, median_filter)

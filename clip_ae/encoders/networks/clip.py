@@ -74,26 +74,26 @@ def get_tokenizer(options: ClipOptions) -> Tokenizer:
     return open_clip.get_tokenizer(options.architecture)  # type: ignore[no-any-return]
 
 
-def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """A state dict in open_clip's layout under this network's names."""
-    return unwrap_state_dict(state)
+    return unwrap_state_dict(state_dict)
 
 
-def get_pretrained_facts(options: ClipOptions, weights: str) -> dict[str, Any]:
+def get_pretrained_facts(options: ClipOptions, model_tag: str) -> dict[str, Any]:
     """open_clip's facts on ARCHITECTURE/TAG; weights for another activation load silently and are wrong: refused."""
     import open_clip
 
-    architecture, _, tag = weights.partition("/")
+    architecture, _, tag = model_tag.partition("/")
     facts: dict[str, Any] = open_clip.get_pretrained_cfg(architecture, tag)
     if not facts:
         known = open_clip.list_pretrained_tags_by_model(architecture)
-        raise UserError(f"{weights}: open_clip knows no such weights{suggest_name(tag, known)}")
+        raise UserError(f"{model_tag}: open_clip knows no such weights{suggest_name(tag, known)}")
     if architecture != options.architecture:
-        raise UserError(f"{weights}: made for {architecture}, but clip.architecture is {options.architecture}")
+        raise UserError(f"{model_tag}: made for {architecture}, but clip.architecture is {options.architecture}")
     model = open_clip.get_model_config(architecture)
     if bool(facts.get("quick_gelu")) != bool(model.get("quick_gelu")):
         raise UserError(
-            f"{weights}: made with {_gelu(facts)}, {architecture} has {_gelu(model)}; use {_twin(architecture)}"
+            f"{model_tag}: made with {_gelu(facts)}, {architecture} has {_gelu(model)}; use {_twin(architecture)}"
         )
     return facts
 

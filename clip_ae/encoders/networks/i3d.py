@@ -58,10 +58,12 @@ class MaxPool3dSamePadding(nn.Module):
 class Unit3D(nn.Module):
     """Convolution with SAME padding, BatchNorm, ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1)
+    ) -> None:
         super().__init__()
-        self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
-        self.bn: nn.Module = nn.BatchNorm3d(outputs, eps=1e-3)
+        self.conv3d = nn.Conv3d(in_channels, out_channels, kernel, stride, bias=False)
+        self.bn: nn.Module = nn.BatchNorm3d(out_channels, eps=1e-3)
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,17 +80,17 @@ class Unit3D(nn.Module):
 class InceptionModule(nn.Module):
     """An Inception module: four branches side by side."""
 
-    def __init__(self, inputs: int, channels: tuple[int, ...]) -> None:
+    def __init__(self, in_channels: int, channels: tuple[int, ...]) -> None:
         super().__init__()
         b0, b1a, b1b, b2a, b2b, b3b = channels
-        self.b0 = Unit3D(inputs, b0)
-        self.b1a = Unit3D(inputs, b1a)
+        self.b0 = Unit3D(in_channels, b0)
+        self.b1a = Unit3D(in_channels, b1a)
         self.b1b = Unit3D(b1a, b1b, (3, 3, 3))
-        self.b2a = Unit3D(inputs, b2a)
+        self.b2a = Unit3D(in_channels, b2a)
         self.b2b = Unit3D(b2a, b2b, (3, 3, 3))
         self.b3a = MaxPool3dSamePadding((3, 3, 3), (1, 1, 1))
-        self.b3b = Unit3D(inputs, b3b)
-        self.outputs = b0 + b1b + b2b + b3b
+        self.b3b = Unit3D(in_channels, b3b)
+        self.out_channels = b0 + b1b + b2b + b3b
 
     def forward(self, x: Tensor) -> Tensor:
         branches = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))]
@@ -98,9 +100,9 @@ class InceptionModule(nn.Module):
 class Logits(nn.Module):
     """The published classifier: a 1x1x1 convolution with bias."""
 
-    def __init__(self, inputs: int, classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.conv3d = nn.Conv3d(inputs, classes, 1)
+        self.conv3d = nn.Conv3d(in_channels, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.conv3d(x)
@@ -110,11 +112,11 @@ class Logits(nn.Module):
 class I3d(nn.Module):
     """Clips [B, channels, T, H, W] to features [B, dim] or class logits [B, classes]."""
 
-    def __init__(self, channels: int, width: float, classes: int) -> None:
+    def __init__(self, channels: int, width_factor: float, num_classes: int) -> None:
         super().__init__()
 
         def scaled(n: int) -> int:
-            return max(1, round(n * width))
+            return max(1, round(n * width_factor))
 
         self.Conv3d_1a_7x7: nn.Module = Unit3D(channels, scaled(64), (7, 7, 7), (2, 2, 2))
         self.MaxPool3d_2a_3x3 = MaxPool3dSamePadding((1, 3, 3), (1, 2, 2))
@@ -129,32 +131,32 @@ class I3d(nn.Module):
                 self.MaxPool3d_5a_2x2 = MaxPool3dSamePadding((2, 2, 2), (2, 2, 2))
             module = InceptionModule(inputs, tuple(map(scaled, outputs)))
             self.add_module(name, module)
-            inputs = module.outputs
-        self.logits = Logits(inputs, classes)
+            inputs = module.out_channels
+        self.logits = Logits(inputs, num_classes)
         self.dim = inputs
 
-    def features(self, x: Tensor) -> Tensor:
+    def extract_features(self, x: Tensor) -> Tensor:
         """Averaged over all that is left of time and space: 2x7x7 for the published 16x224x224."""
         for name, layer in self.named_children():
             if name != "logits":
                 x = layer(x)
         return x.mean(dim=(2, 3, 4))
 
-    def cut(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+    def split_blocks(self, num_blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
         """The layers before the last `blocks` Inception modules; those modules, with the poolings between them."""
         layers = OrderedDict(self.named_children())
         del layers["logits"]
-        first = list(layers).index(list(INCEPTION_CHANNELS)[-blocks])
+        first = list(layers).index(list(INCEPTION_CHANNELS)[-num_blocks])
         before, last = (OrderedDict(islice(layers.items(), *part)) for part in ((first,), (first, None)))
         return nn.Sequential(before), nn.Sequential(last)
 
-    def before(self, x: Tensor, blocks: int) -> Tensor:
+    def forward_trunk(self, x: Tensor, num_blocks: int) -> Tensor:
         """What the last `blocks` Inception modules read, flat."""
-        read: Tensor = self.cut(blocks)[0](x)
+        read: Tensor = self.split_blocks(num_blocks)[0](x)
         return read.flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.logits(self.features(x)[:, :, None, None, None])
+        logits: Tensor = self.logits(self.extract_features(x)[:, :, None, None, None])
         return logits.flatten(1)
 
 
@@ -169,6 +171,6 @@ def build(options: I3dOptions) -> I3d:
     return I3d(options.channels, options.width, options.classes)
 
 
-def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict, in PyTorch's or in Flax's layout, under this network's names."""
-    return convert_flax(state) if is_flax(state) else unwrap_state_dict(state)
+    return convert_flax(state_dict) if is_flax(state_dict) else unwrap_state_dict(state_dict)

@@ -17,11 +17,11 @@ Shape = tuple[int, ...]
 CHANNELS_LAST = torch.channels_last_3d
 
 
-def compute_trunk_shape(options: I3dOptions, blocks: int, frames: int) -> Shape:
+def compute_trunk_shape(options: I3dOptions, num_blocks: int, num_frames: int) -> Shape:
     """[channels, T, H, W] of what the last blocks read of a snippet."""
     with torch.device("meta"):
-        trunk, _ = build(options).eval().cut(blocks)
-        return tuple(trunk(torch.empty(1, options.channels, frames, options.crop, options.crop)).shape[1:])
+        trunk, _ = build(options).eval().split_blocks(num_blocks)
+        return tuple(trunk(torch.empty(1, options.channels, num_frames, options.crop, options.crop)).shape[1:])
 
 
 class TunedBlocks(nn.Module):
@@ -29,8 +29,8 @@ class TunedBlocks(nn.Module):
 
     def __init__(self, network: I3d, shape: Shape, tuning: I3dFinetuning) -> None:
         super().__init__()
-        self.layers, self.shape = network.cut(tuning.blocks)[1], shape
-        self.precision, self.recompute = tuning.precision, tuning.recompute
+        self.layers, self.shape = network.split_blocks(tuning.blocks)[1], shape
+        self.precision, self.activation_checkpointing = tuning.precision, tuning.activation_checkpointing
         self.layers.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
         for layer in self.layers.modules():
             if isinstance(layer, nn.BatchNorm3d):
@@ -40,5 +40,5 @@ class TunedBlocks(nn.Module):
         x = rows.view(len(rows), *self.shape).contiguous(memory_format=CHANNELS_LAST)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             for layer in self.layers:
-                x = checkpoint(layer, x, use_reentrant=False) if self.recompute else layer(x)
+                x = checkpoint(layer, x, use_reentrant=False) if self.activation_checkpointing else layer(x)
         return x.float().mean(dim=(2, 3, 4))

@@ -17,9 +17,9 @@ from clip_ae.encoders.networks.state_dict import load_tensors
 CHANNEL_MULTIPLE = 8
 
 
-def inference_network(options: I3dOptions, tensors: Mapping[str, NDArray[Any]], where: str) -> I3d:
+def inference_network(options: I3dOptions, tensors: Mapping[str, NDArray[Any]], weights_name: str) -> I3d:
     """The network with these tensors: BatchNorm folded, the first layer and the poolings rearranged, channels last."""
-    network = load_tensors(build(options), tensors, where)
+    network = load_tensors(build(options), tensors, weights_name)
     for unit in [layer for layer in network.modules() if isinstance(layer, Unit3D)]:
         fold_batch_norm(unit)
     assert isinstance(network.Conv3d_1a_7x7, Unit3D)
@@ -47,21 +47,21 @@ class Stem(nn.Module):
         super().__init__()
         self.kernel, self.stride = unit.kernel, unit.stride
         outputs, channels, depth, height, width = unit.conv3d.weight.shape
-        self.columns = -(-width * channels // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE // channels
+        self.folded_columns = -(-width * channels // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE // channels
         folded = unit.conv3d.weight.permute(0, 4, 1, 2, 3).reshape(outputs, width * channels, depth, height, 1)
-        unused = self.columns * channels - width * channels
+        unused = self.folded_columns * channels - width * channels
         self.weight = nn.Parameter(F.pad(folded, (0, 0, 0, 0, 0, 0, 0, unused)))
         self.bias = unit.conv3d.bias
 
     def forward(self, x: Tensor) -> Tensor:
         step = self.stride[2]
         padding = same_padding(x.shape[2:], self.kernel, self.stride)
-        padding[1] += self.columns - self.kernel[2]
+        padding[1] += self.folded_columns - self.kernel[2]
         padded = F.pad(x.permute(0, 2, 3, 4, 1), (0, 0, *padding))
         batch, frames, rows, width, channels = padded.shape
-        places = (width - self.columns) // step + 1
+        places = (width - self.folded_columns) // step + 1
         strides = (*padded.stride()[:3], step * channels, 1)
-        columns = padded.as_strided((batch, frames, rows, places, self.columns * channels), strides).contiguous()
+        columns = padded.as_strided((batch, frames, rows, places, self.folded_columns * channels), strides).contiguous()
         stride = (*self.stride[:2], 1)
         return F.relu(F.conv3d(columns.permute(0, 4, 1, 2, 3), self.weight, self.bias, stride), inplace=True)
 

@@ -19,13 +19,13 @@ FLAX_TO_PYTORCH = {
 BRANCH = re.compile(r"Branch_(\d)/Conv3d_0([ab])_\dx\d")
 
 
-def is_flax(state: Mapping[str, Tensor]) -> bool:
-    return any(name.startswith(FLAX_COLLECTIONS) for name in state)
+def is_flax(state_dict: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith(FLAX_COLLECTIONS) for name in state_dict)
 
 
-def convert_flax(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def convert_flax(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names that DeepMind does not have are kept, so that whoever fits the tensors can tell them."""
-    renamed = {_renamed(name): _laid_out(name, tensor) for name, tensor in state.items()}
+    renamed = {_renamed(name): _laid_out(name, tensor) for name, tensor in state_dict.items()}
     # These BatchNorms shift but do not scale.
     shifts = {name: tensor for name, tensor in renamed.items() if name.endswith("bn.bias")}
     scales = {name.replace("bn.bias", "bn.weight"): torch.ones_like(tensor) for name, tensor in shifts.items()}

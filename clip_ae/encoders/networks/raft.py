@@ -21,6 +21,6 @@ def build(options: RaftOptions) -> nn.Module:
     return network
 
 
-def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict under this network's names."""
-    return unwrap_state_dict(state)
+    return unwrap_state_dict(state_dict)

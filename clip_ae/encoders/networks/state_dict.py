@@ -19,26 +19,28 @@ def get_tensors(network: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: value.detach().cpu().numpy() for name, value in _expected(network).items()}
 
 
-def load_tensors(network: N, tensors: Mapping[str, NDArray[Any]], where: str) -> N:
+def load_tensors(network: N, tensors: Mapping[str, NDArray[Any]], weights_name: str) -> N:
     """The network with these tensors, ready for inference; the first misfit is named."""
     expected = _expected(network)
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
-            raise RefusedInput(f"{where}: has no tensor {name}; the config describes another network")
+            raise RefusedInput(f"{weights_name}: has no tensor {name}; the config describes another network")
         if name not in expected:
-            raise RefusedInput(f"{where}: tensor {name} is none of the configured network's")
+            raise RefusedInput(f"{weights_name}: tensor {name} is none of the configured network's")
         found, wanted = tensors[name].shape, tuple(expected[name].shape)
         if found != wanted:
-            raise RefusedInput(f"{where}: tensor {name} is {list(found)}, the configured network's is {list(wanted)}")
+            raise RefusedInput(
+                f"{weights_name}: tensor {name} is {list(found)}, the configured network's is {list(wanted)}"
+            )
     # Copied, as torch may not hold arrays that are read-only.
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
     network.load_state_dict(state, strict=False)
     return network.eval()
 
 
-def unwrap_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+def unwrap_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict without its wrapping and without counters."""
-    inner = state.get("state_dict", state)
+    inner = state_dict.get("state_dict", state_dict)
     bare = {name.removeprefix("module."): value for name, value in inner.items()}
     return {name: value for name, value in bare.items() if not name.endswith(BATCH_COUNTER)}
 

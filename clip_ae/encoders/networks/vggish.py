@@ -22,11 +22,11 @@ EMBEDDING_DIM = 128
 class Vggish(nn.Module):
     """Patches [B, 1, 96, 64] to embeddings [B, dim] or class logits [B, classes]."""
 
-    def __init__(self, width: float, classes: int) -> None:
+    def __init__(self, width_factor: float, num_classes: int) -> None:
         super().__init__()
 
         def scaled(n: int) -> int:
-            return max(1, round(n * width))
+            return max(1, round(n * width_factor))
 
         layers: list[nn.Module] = []
         inputs = 1
@@ -47,7 +47,7 @@ class Vggish(nn.Module):
             nn.ReLU(),
             nn.Linear(scaled(HIDDEN_DIM), self.dim),
         )
-        self.classifier = nn.Linear(self.dim, classes) if classes else None
+        self.classifier = nn.Linear(self.dim, num_classes) if num_classes else None
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding before its ReLU. Published weights flatten with channels last."""
@@ -69,6 +69,6 @@ def build(options: VggishOptions) -> Vggish:
     return Vggish(options.width, options.classes)
 
 
-def convert_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     """A published state dict under this network's names; its post-processing is a network of its own."""
-    return {name: value for name, value in unwrap_state_dict(state).items() if not name.startswith("pproc.")}
+    return {name: value for name, value in unwrap_state_dict(state_dict).items() if not name.startswith("pproc.")}

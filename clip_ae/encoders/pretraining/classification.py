@@ -36,7 +36,7 @@ from clip_ae.encoders.pretraining.training_loop import (
 )
 
 # As the demo's flow stream is set in config.yaml; a test holds them together.
-DEMO_FLOW_ENCODER = FlowEncoder(algorithm="dis", bound=2.0)
+DEMO_FLOW_ENCODER = FlowEncoder(algorithm="dis", clip_value=2.0)
 NUM_FRAMES = 16
 
 
@@ -44,28 +44,28 @@ NUM_FRAMES = 16
 class ClipTransforms:
     """What a network sees of a clip: what is kept of it, as extracted, varied for training; a batch of it as input."""
 
-    keep: Callable[[TrainingClip], Array]
-    plain: Callable[[Array], Array]
-    varied: Callable[[Array, Rng], Array]
-    input: Callable[[torch.Tensor], torch.Tensor]
+    extract: Callable[[TrainingClip], Array]
+    eval_transform: Callable[[Array], Array]
+    train_transform: Callable[[Array, Rng], Array]
+    normalize: Callable[[torch.Tensor], torch.Tensor]
 
 
 def train(
     weights: Weights, schedule: PretrainSchedule, seed: int, clips: Iterable[TrainingClip]
 ) -> tuple[Tensors, Metrics]:
     torch.manual_seed(seed)
-    network = load_module(NETWORKS[weights.network]).build(weights.i3d or weights.vggish)
+    network = load_module(NETWORKS[weights.network_kind]).build(weights.i3d or weights.vggish)
     view = build_transforms(weights)
     kept, labels = _gathered(clips, view)
     count, rng = count_training_clips(len(kept)), np.random.default_rng(seed)
 
     def loss(batch: NDArray[np.int64]) -> torch.Tensor:
-        varied = torch.from_numpy(np.stack([view.varied(kept[i], rng) for i in batch]))
-        return F.cross_entropy(network(view.input(varied)), labels[batch])
+        varied = torch.from_numpy(np.stack([view.train_transform(kept[i], rng) for i in batch]))
+        return F.cross_entropy(network(view.normalize(varied)), labels[batch])
 
     batches = make_batches(count, schedule, rng)
-    optimise(network, loss, batches, schedule.learning_rate, f"pretrain {weights.network}")
-    right = _right(network, view, kept, labels, schedule.batch)
+    optimise(network, loss, batches, schedule.learning_rate, f"pretrain {weights.network_kind}")
+    right = _right(network, view, kept, labels, schedule.batch_size)
     figures = {"train_accuracy": float(right[:count].mean()), "held_out_accuracy": float(right[count:].mean())}
     return get_tensors(network), figures
 
@@ -81,10 +81,10 @@ def _rgb(options: I3dOptions) -> ClipTransforms:
         return random_reverse(random_flip(random_crop(frames, options.crop, rng), rng), rng)
 
     return ClipTransforms(
-        keep=lambda clip: resize_frames(clip.frames(NUM_FRAMES), options.short_side),
-        plain=lambda frames: centre_crop(frames, options.crop),
-        varied=varied,
-        input=normalize_rgb,
+        extract=lambda clip: resize_frames(clip.render_frames(NUM_FRAMES), options.short_side),
+        eval_transform=lambda frames: centre_crop(frames, options.crop),
+        train_transform=varied,
+        normalize=normalize_rgb,
     )
 
 
@@ -92,7 +92,7 @@ def _flow(options: I3dOptions) -> ClipTransforms:
     flow = load_module(FLOW_ALGORITHMS[DEMO_FLOW_ENCODER.algorithm]).build("cpu")
 
     def kept(clip: TrainingClip) -> Array:
-        frames = resize_frames(clip.frames(NUM_FRAMES + 1), options.short_side)
+        frames = resize_frames(clip.render_frames(NUM_FRAMES + 1), options.short_side)
         found: Array = flow(torch.from_numpy(frames)[None])[0].numpy()
         return found
 
@@ -100,25 +100,25 @@ def _flow(options: I3dOptions) -> ClipTransforms:
         return random_reverse_flow(random_flip_flow(random_crop(flow, options.crop, rng), rng), rng)
 
     return ClipTransforms(
-        keep=kept,
-        plain=lambda flow: centre_crop(flow, options.crop),
-        varied=varied,
-        input=partial(normalize_flow, bound=DEMO_FLOW_ENCODER.bound),
+        extract=kept,
+        eval_transform=lambda flow: centre_crop(flow, options.crop),
+        train_transform=varied,
+        normalize=partial(normalize_flow, clip_value=DEMO_FLOW_ENCODER.clip_value),
     )
 
 
 def _sound() -> ClipTransforms:
     return ClipTransforms(
-        keep=lambda clip: compute_log_mel(clip.wave())[None],
-        plain=lambda patch: patch,
-        varied=random_gain,
-        input=lambda patches: patches,
+        extract=lambda clip: compute_log_mel(clip.render_audio())[None],
+        eval_transform=lambda patch: patch,
+        train_transform=random_gain,
+        normalize=lambda patches: patches,
     )
 
 
 def _gathered(clips: Iterable[TrainingClip], view: ClipTransforms) -> tuple[list[Array], torch.Tensor]:
     """Only what a network sees is kept: the clips themselves would fill the memory."""
-    pairs = [(view.keep(clip), clip.label) for clip in clips]
+    pairs = [(view.extract(clip), clip.label) for clip in clips]
     return [kept for kept, _ in pairs], torch.tensor([label for _, label in pairs])
 
 
@@ -126,6 +126,6 @@ def _gathered(clips: Iterable[TrainingClip], view: ClipTransforms) -> tuple[list
 def _right(
     network: nn.Module, view: ClipTransforms, kept: list[Array], labels: torch.Tensor, batch: int
 ) -> NDArray[np.bool_]:
-    chunks = [np.stack([view.plain(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
-    answers = torch.cat([network(view.input(torch.from_numpy(chunk))).argmax(1) for chunk in chunks])
+    chunks = [np.stack([view.eval_transform(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
+    answers = torch.cat([network(view.normalize(torch.from_numpy(chunk))).argmax(1) for chunk in chunks])
     return (answers == labels).numpy()

@@ -34,7 +34,7 @@ def train(
     torch.manual_seed(seed)
     network = clips_network.build(weights.clip)
     size = clips_network.get_image_size(network)
-    pairs = [(resize_frames(clip.frames(SPAN_FRAMES)[::FRAME_STRIDE], size), clip.captions) for clip in clips]
+    pairs = [(resize_frames(clip.render_frames(SPAN_FRAMES)[::FRAME_STRIDE], size), clip.captions) for clip in clips]
     tokens = clips_network.get_tokenizer(weights.clip)
     frames, texts = [f for f, _ in pairs], torch.stack([tokens(list(captions)) for _, captions in pairs])
     count, rng = count_training_clips(len(pairs)), np.random.default_rng(seed)

@@ -23,22 +23,22 @@ HELD_OUT_FRACTION = 1 / 6
 class TrainingClip(Protocol):
     """A generated clip, drawn when asked for: uint8 frames [count, H, W, 3], sound [15360] at 16 kHz."""
 
-    def frames(self, count: int) -> NDArray[np.uint8]: ...
-    def wave(self) -> NDArray[np.float32]: ...
+    def render_frames(self, num_frames: int) -> NDArray[np.uint8]: ...
+    def render_audio(self) -> NDArray[np.float32]: ...
     @property
     def label(self) -> int: ...
     @property
     def captions(self) -> tuple[str, ...]: ...
 
 
-def count_training_clips(count: int) -> int:
+def count_training_clips(num_clips: int) -> int:
     """How many of `count` clips are trained on."""
-    return count - max(1, round(count * HELD_OUT_FRACTION))
+    return num_clips - max(1, round(num_clips * HELD_OUT_FRACTION))
 
 
 def optimise(
     network: nn.Module,
-    loss: Callable[[NDArray[np.int64]], Tensor],
+    compute_loss: Callable[[NDArray[np.int64]], Tensor],
     batches: Sequence[NDArray[np.int64]],
     learning_rate: float,
     label: str,
@@ -51,14 +51,14 @@ def optimise(
     network.train()
     for batch in track(batches, label, unit="steps"):
         optimiser.zero_grad()
-        loss(batch).backward()
+        compute_loss(batch).backward()
         optimiser.step()
         cycle.step()
     network.eval()
 
 
-def make_batches(count: int, schedule: PretrainSchedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def make_batches(num_clips: int, schedule: PretrainSchedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Full batches only: BatchNorm and a contrast both need company."""
-    size = min(schedule.batch, count)
-    orders = (rng.permutation(count) for _ in range(schedule.epochs))
-    return [order[i : i + size] for order in orders for i in range(0, count - size + 1, size)]
+    size = min(schedule.batch_size, num_clips)
+    orders = (rng.permutation(num_clips) for _ in range(schedule.epochs))
+    return [order[i : i + size] for order in orders for i in range(0, num_clips - size + 1, size)]

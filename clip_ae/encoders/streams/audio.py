@@ -39,7 +39,7 @@ class AudioStream:
 
 
 def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str) -> AudioStream:
-    options = parse_dataclass(VggishOptions, networks[0].about["vggish"], encoder.weights)
+    options = parse_dataclass(VggishOptions, networks[0].metadata["vggish"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = load_tensors(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
     embed = compile_forward(network.embed, encoder)
@@ -56,7 +56,7 @@ def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str
 
 
 def _pca(name: str, network: NetworkWeights, dim: int) -> vggish_pca.VggishPca:
-    options = parse_dataclass(VggishPcaOptions, network.about["vggish_pca"], name)
+    options = parse_dataclass(VggishPcaOptions, network.metadata["vggish_pca"], name)
     if options.dim != dim:
         raise UserError(
             f"weights.{name}.vggish_pca.dim: {options.dim}, but the network's embeddings have {dim} numbers"

@@ -29,19 +29,19 @@ class ClipStream:
     forward: Forward
     dim: int
     short_side: int
-    frames: int
+    num_frames: int
     device: str
     lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return centre_crop(sample_frames(window, self.frames), self.short_side).copy()
+        return centre_crop(sample_frames(window, self.num_frames), self.short_side).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)
 
 
 def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> ClipStream:
-    about = networks[0].about
+    about = networks[0].metadata
     network = load_tensors(
         clip.build(parse_dataclass(ClipOptions, about["clip"], encoder.weights)), networks[0].tensors, encoder.weights
     )

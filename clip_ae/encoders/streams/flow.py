@@ -26,9 +26,9 @@ LIBRARIES = ("opencv-contrib-python-headless", "torchvision")
 class FlowStream:
     """Frames [T + 1, H, W, 3] to features [dim]."""
 
-    flow: FlowFunction
+    compute_flow: FlowFunction
     # Whether flow is the device's work, many pairs at once, or that of the threads that read the videos.
-    on_device: bool
+    flow_on_device: bool
     forward: Forward
     dim: int
     short_side: int
@@ -38,9 +38,9 @@ class FlowStream:
     lookahead: int = 1
 
     def prepare(self, window: Array) -> Array:
-        if self.on_device:
+        if self.flow_on_device:
             return window.copy()
-        flow = self.flow(torch.from_numpy(window)[None])[0].numpy()
+        flow = self.compute_flow(torch.from_numpy(window)[None])[0].numpy()
         # Flow first, crop after: what enters the crop from outside has a flow too.
         return centre_crop(flow, self.crop).copy()
 
@@ -48,24 +48,29 @@ class FlowStream:
         return infer(self._features, batch, self.device)
 
     def _features(self, batch: Tensor) -> Tensor:
-        if not self.on_device:
+        if not self.flow_on_device:
             return self.forward(batch)
-        flow = self.flow(batch)
+        flow = self.compute_flow(batch)
         snippets, pairs = flow.shape[:2]
         cropped = centre_crop(flow.flatten(0, 1), self.crop)
         return self.forward(cropped.unflatten(0, (snippets, pairs)))
 
 
-def build(encoder: FlowEncoder, networks: Sequence[NetworkWeights], device: str, without: int = 0) -> FlowStream:
+def build(
+    encoder: FlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
+) -> FlowStream:
     """A feature is what the last Inception modules read, where the network shall be `without` some."""
-    options = parse_dataclass(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compile_forward(partial(network.before, blocks=without) if without else network.features, encoder)
+    features = compile_forward(
+        partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features,
+        encoder,
+    )
     algorithm = load_module(FLOW_ALGORITHMS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:
-        return features(normalize_flow(flow, encoder.bound, dtype))
+        return features(normalize_flow(flow, encoder.clip_value, dtype))
 
     flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
     return FlowStream(flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)

@@ -38,12 +38,15 @@ class RgbStream:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, without: int = 0) -> RgbStream:
+def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0) -> RgbStream:
     """A feature is what the last Inception modules read, where the network shall be `without` some."""
-    options = parse_dataclass(I3dOptions, networks[0].about["i3d"], encoder.weights)
+    options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compile_forward(partial(network.before, blocks=without) if without else network.features, encoder)
+    features = compile_forward(
+        partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features,
+        encoder,
+    )
 
     def forward(frames: Tensor) -> Tensor:
         return features(normalize_rgb(frames, dtype))

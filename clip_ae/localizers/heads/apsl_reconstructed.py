@@ -24,35 +24,35 @@ from clip_ae.losses.norm import attention_norm_loss
 class ApslReconstructed(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1, "contrast": 0.05}
 
-    def __init__(self, blueprint: LocalizerConfig, dims: Mapping[str, int]) -> None:
-        super().__init__(blueprint, {"both": sum(dims.values())})
+    def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
+        super().__init__(config, {"both": sum(dims.values())})
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs, config.width, config.dropout)
 
-    def forward(self, features: StreamTensors, mask: StreamTensors) -> dict[str, StreamOutput]:
+    def forward(self, features: StreamTensors, masks: StreamTensors) -> dict[str, StreamOutput]:
         """One output under both names. A snippet counts where both streams have it."""
-        both = _both(mask)
+        both = _both(masks)
         x = torch.cat([features[name] for name in I3D_STREAMS], dim=-1) * both[..., None]
         return dict.fromkeys(I3D_STREAMS, self.branches["both"](x, both))
 
-    def losses(self, outputs: StreamOutputs, mask: StreamTensors, truth: Targets) -> dict[str, Tensor]:
-        return self.stream_losses(outputs["rgb"], _both(mask), truth)
+    def losses(self, outputs: StreamOutputs, masks: StreamTensors, targets: Targets) -> dict[str, Tensor]:
+        return self.stream_losses(outputs["rgb"], _both(masks), targets)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
-            "foreground": foreground_loss(output.foreground, truth.labels),
+            "foreground": foreground_loss(output.foreground_logits, targets.labels),
             "norm": attention_norm_loss(output.attention, mask),
-            "contrast": contrastive_loss(output.embedding, output.attention, truth.labels, mask),
+            "contrast": contrastive_loss(output.embedding, output.attention, targets.labels, mask),
         }
 
-    def fuse(self, outputs: StreamOutputs, mask: StreamTensors, rgb_weight: float) -> Curves:
-        return self.curves(outputs["rgb"], _both(mask))
+    def fuse(self, outputs: StreamOutputs, masks: StreamTensors, rgb_weight: float) -> Curves:
+        return self.compute_curves(outputs["rgb"], _both(masks))
 
 
 def _both(mask: StreamTensors) -> Tensor:
     return mask["rgb"] & mask["flow"]
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> ApslReconstructed:
-    return ApslReconstructed(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> ApslReconstructed:
+    return ApslReconstructed(config, dims)

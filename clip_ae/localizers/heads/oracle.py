@@ -23,11 +23,11 @@ from clip_ae.losses.extent import extent_loss
 
 
 class Branch(nn.Module):
-    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
         self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
-        self.classifier = nn.Linear(width, outputs)
+        self.classifier = nn.Linear(width, num_outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
@@ -39,22 +39,22 @@ class Branch(nn.Module):
 class Oracle(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"extent": 1.0, "classification": 1.0}
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs, config.width, config.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
-        assert truth.extents is not None
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
+        assert targets.snippet_labels is not None
         return {
-            "extent": extent_loss(output.cas, truth.extents, mask),
-            "classification": classification_loss(output.foreground, truth.labels),
+            "extent": extent_loss(output.cas, targets.snippet_labels, mask),
+            "classification": classification_loss(output.foreground_logits, targets.labels),
         }
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def class_probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
-    def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
+    def compute_curves(self, output: StreamOutput, mask: Tensor) -> Curves:
         """Its activations were taught extents themselves: attention, the largest of them, would only square them."""
-        found = super().curves(output, mask)
+        found = super().compute_curves(output, mask)
         return Curves(mask.to(found.activation.dtype), found.activation, found.scores)
 
 
@@ -65,5 +65,5 @@ def pool_class_logits(cas: Tensor, mask: Tensor) -> Tensor:
     return (share * cas).sum(dim=1)
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Oracle:
-    return Oracle(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> Oracle:
+    return Oracle(config, dims)

@@ -24,12 +24,12 @@ HIDDEN_DIM = 256
 class Branch(nn.Module):
     """One stream's attention and classifier."""
 
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
         self.width = dim
         self.attention = nn.Sequential(nn.Linear(dim, HIDDEN_DIM), nn.ReLU(), nn.Linear(HIDDEN_DIM, 1))
         # No bias: then a video's logit is the mean of its attended activations.
-        self.classifier = nn.Linear(dim, classes, bias=False)
+        self.classifier = nn.Linear(dim, num_classes, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         attention = masked_sigmoid(self.attention(x), mask)
@@ -40,18 +40,18 @@ class Branch(nn.Module):
 class Stpn(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"classification": 1.0, "sparsity": 1e-4}
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
-            "classification": classification_loss(output.foreground, truth.labels),
+            "classification": classification_loss(output.foreground_logits, targets.labels),
             "sparsity": sparsity_loss(output.attention, mask),
         }
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def class_probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Stpn:
-    return Stpn(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> Stpn:
+    return Stpn(config, dims)

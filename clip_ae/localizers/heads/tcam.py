@@ -36,7 +36,7 @@ EPSILON = 1e-12
 class TcamOutput(StreamOutput):
     """fused [B, T, 256]: H, what the classifier sees."""
 
-    fused: Tensor
+    hidden: Tensor
 
 
 class MultiDilation(nn.Module):
@@ -59,53 +59,53 @@ class NonLocal(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.theta, self.phi, self.g = (nn.Linear(HALF_WIDTH, NONLOCAL_WIDTH) for _ in range(3))
-        self.back = nn.Linear(NONLOCAL_WIDTH, HALF_WIDTH)
-        nn.init.zeros_(self.back.weight)
-        nn.init.zeros_(self.back.bias)
+        self.output = nn.Linear(NONLOCAL_WIDTH, HALF_WIDTH)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         mixed = attend(self.theta(x), self.phi(x), self.g(x), mask, scale=1.0)
-        found: Tensor = x + self.back(mixed)
+        found: Tensor = x + self.output(mixed)
         return found
 
 
 class Branch(nn.Module):
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
         self.width = WIDTH
         self.dropout = nn.Dropout1d(DROPOUT)
         self.embedding = nn.Conv1d(dim, WIDTH, kernel_size=3, padding=1)
-        self.local, self.narrow, self.everywhere = MultiDilation(), nn.Linear(WIDTH, HALF_WIDTH), NonLocal()
-        self.classifier = nn.Linear(2 * HALF_WIDTH, classes)
+        self.dilated, self.reduction, self.nonlocal_block = MultiDilation(), nn.Linear(WIDTH, HALF_WIDTH), NonLocal()
+        self.classifier = nn.Linear(2 * HALF_WIDTH, num_classes)
         self.attention = nn.Sequential(MultiDilation(), nn.Linear(HALF_WIDTH, 1))
 
     def forward(self, x: Tensor, mask: Tensor) -> TcamOutput:
         real = mask[..., None]
         # The next convolution must see nothing beyond a video's ends.
         embedding = self.embedding(self.dropout(x.transpose(1, 2))).relu().transpose(1, 2) * real
-        far = self.everywhere(self.narrow(embedding).relu(), mask)
-        fused = torch.cat([far, self.local(embedding)], dim=-1)
+        far = self.nonlocal_block(self.reduction(embedding).relu(), mask)
+        fused = torch.cat([far, self.dilated(embedding)], dim=-1)
         cas, logits = self.classifier(fused), self.attention(embedding).squeeze(-1)
         attention = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=1) * mask
-        return TcamOutput(embedding, cas, attention, (attention[..., None] * cas).sum(dim=1), fused=fused)
+        return TcamOutput(embedding, cas, attention, (attention[..., None] * cas).sum(dim=1), hidden=fused)
 
 
 class Tcam(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "separation": 1.0, "triplet": 0.0}
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         assert isinstance(output, TcamOutput)
         pooled = attention_pool(output.embedding, output.attention)
         return {
-            "foreground": foreground_loss(output.foreground, truth.labels),
-            "separation": separation_loss(output.cas, output.fused, truth.labels, mask),
-            "triplet": triplet_loss(pooled, truth.labels, mask.any(dim=1)),
+            "foreground": foreground_loss(output.foreground_logits, targets.labels),
+            "separation": separation_loss(output.cas, output.hidden, targets.labels, mask),
+            "triplet": triplet_loss(pooled, targets.labels, mask.any(dim=1)),
         }
 
-    def curves(self, output: StreamOutput, mask: Tensor) -> Curves:
+    def compute_curves(self, output: StreamOutput, mask: Tensor) -> Curves:
         """As its inference has them: activation from 0 to 1 within each class, and no part for attention.
 
         A softmax over time says where to look first, not how far an action reaches.
@@ -114,8 +114,8 @@ class Tcam(Head):
         low = output.cas.masked_fill(~real, torch.inf).amin(dim=1, keepdim=True)
         high = output.cas.masked_fill(~real, -torch.inf).amax(dim=1, keepdim=True)
         activation = ((output.cas - low) / (high - low).clamp(min=EPSILON)).masked_fill(~real, 0.0)
-        return Curves(mask.to(activation.dtype), activation, self.probabilities(output.foreground))
+        return Curves(mask.to(activation.dtype), activation, self.class_probabilities(output.foreground_logits))
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Tcam:
-    return Tcam(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> Tcam:
+    return Tcam(config, dims)

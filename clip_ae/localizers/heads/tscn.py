@@ -23,12 +23,12 @@ from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
-    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
         self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
         self.attention = nn.Linear(width, 1)
-        self.classifier = nn.Linear(width, outputs)
+        self.classifier = nn.Linear(width, num_outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
@@ -41,15 +41,15 @@ class Branch(nn.Module):
 class Tscn(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1}
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs, config.width, config.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
-            "foreground": foreground_loss(output.foreground, truth.labels),
+            "foreground": foreground_loss(output.foreground_logits, targets.labels),
             "norm": attention_norm_loss(output.attention, mask),
         }
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> Tscn:
-    return Tscn(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> Tscn:
+    return Tscn(config, dims)

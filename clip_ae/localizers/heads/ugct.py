@@ -24,12 +24,12 @@ from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
-    def __init__(self, dim: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
         self.embedding, self.dropout = Embedding(dim, width), nn.Dropout(dropout)
         self.attention = nn.Linear(width, 1)
-        self.classifier = nn.Linear(width, outputs)
+        self.classifier = nn.Linear(width, num_outputs)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
         embedding = self.embedding(x)
@@ -44,18 +44,18 @@ class UgctHead(Head):
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "background": 0.03, "norm": 0.1, "guide": 0.1}
     has_background: ClassVar[bool] = True
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs, blueprint.width, blueprint.dropout)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs, config.width, config.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
-        assert output.background is not None
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
+        assert output.background_logits is not None
         return {
-            "foreground": foreground_loss(output.foreground, truth.labels),
-            "background": background_loss(output.background),
+            "foreground": foreground_loss(output.foreground_logits, targets.labels),
+            "background": background_loss(output.background_logits),
             "norm": attention_norm_loss(output.attention, mask),
-            "guide": guide_loss(output.attention, output.cas.softmax(dim=-1), truth.labels, mask),
+            "guide": guide_loss(output.attention, output.cas.softmax(dim=-1), targets.labels, mask),
         }
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> UgctHead:
-    return UgctHead(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> UgctHead:
+    return UgctHead(config, dims)

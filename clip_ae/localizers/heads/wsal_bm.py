@@ -31,23 +31,23 @@ HIDDEN_DIM = 256
 class WsalBmOutput(StreamOutput):
     """sides [B, 2, 2]: how well f_fg and f_bg (rows) go with u_fg and u_bg (columns)."""
 
-    sides: Tensor
+    cluster_logits: Tensor
 
 
 class Branch(nn.Module):
-    def __init__(self, dim: int, outputs: int) -> None:
+    def __init__(self, dim: int, num_outputs: int) -> None:
         super().__init__()
         self.width = dim
         self.attention = nn.Sequential(nn.Linear(dim, HIDDEN_DIM), nn.ReLU(), nn.Linear(HIDDEN_DIM, 1))
-        self.classifier = nn.Linear(dim, outputs)
-        self.sides = nn.Linear(dim, 2, bias=False)
+        self.classifier = nn.Linear(dim, num_outputs)
+        self.cluster_vectors = nn.Linear(dim, 2, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> WsalBmOutput:
         attention = masked_sigmoid(self.attention(x), mask)
         pooled = [attention_pool(x, a) for a in (attention, (1 - attention) * mask)]
         fg, bg = (self.classifier(f) for f in pooled)
-        sides = self.sides(torch.stack(pooled, dim=1))
-        return WsalBmOutput(x, self.classifier(x), attention, fg, bg, sides=sides)
+        sides = self.cluster_vectors(torch.stack(pooled, dim=1))
+        return WsalBmOutput(x, self.classifier(x), attention, fg, bg, cluster_logits=sides)
 
 
 class WsalBm(Head):
@@ -60,20 +60,20 @@ class WsalBm(Head):
     }
     has_background: ClassVar[bool] = True
 
-    def branch(self, dim: int, outputs: int, blueprint: LocalizerConfig) -> Branch:
-        return Branch(dim, outputs)
+    def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
+        return Branch(dim, num_outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, truth: Targets) -> dict[str, Tensor]:
+    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         assert isinstance(output, WsalBmOutput)
-        assert output.background is not None
+        assert output.background_logits is not None
         share = smooth(output.cas.softmax(dim=-1), mask)
         return {
-            "foreground": foreground_loss(output.foreground, truth.labels),
-            "background": background_loss(output.background),
-            "guide": guide_loss(output.attention, share, truth.labels, mask),
-            "clustering": clustering_loss(output.sides),
+            "foreground": foreground_loss(output.foreground_logits, targets.labels),
+            "background": background_loss(output.background_logits),
+            "guide": guide_loss(output.attention, share, targets.labels, mask),
+            "clustering": clustering_loss(output.cluster_logits),
         }
 
 
-def build(blueprint: LocalizerConfig, dims: Mapping[str, int]) -> WsalBm:
-    return WsalBm(blueprint, dims)
+def build(config: LocalizerConfig, dims: Mapping[str, int]) -> WsalBm:
+    return WsalBm(config, dims)

@@ -12,13 +12,13 @@ from clip_ae.pages.page import render_figure, render_html_table
 MIN_BAR = 0.001
 
 
-def render_errors(found: Mapping[str, Any]) -> str:
-    at = found["tiou"]
+def render_errors(diagnosis: Mapping[str, Any]) -> str:
+    at = diagnosis["tiou"]
     rows = {
-        f"best {k}": {name: compute_share(found["kinds"][k], name) for name in ERROR_TYPES}
-        for k in list_top_g_multiples(found)
+        f"best {k}": {name: compute_share(diagnosis["kinds"][k], name) for name in ERROR_TYPES}
+        for k in list_top_g_multiples(diagnosis)
     }
-    costs = {name: found["cost"][name]["average"] for name in ERROR_TYPES if name in found["cost"]}
+    costs = {name: diagnosis["cost"][name]["average"] for name in ERROR_TYPES if name in diagnosis["cost"]}
     most = max([MIN_BAR, *costs.values()])
     kinds = f"of the best detections, first seed, at tIoU {at:g}; G is the number of a class's actions"
     return "".join(
@@ -27,12 +27,12 @@ def render_errors(found: Mapping[str, Any]) -> str:
             render_figure(
                 "What each kind costs",
                 "points of mAP, mean over tIoU, without it",
-                charts.render_bars(costs, full=most),
+                charts.render_bars(costs, full_scale=most),
             ),
             render_html_table(
                 "Actions, by what they are like",
                 ["actions", "number", f"missed at {at:g}, %", "normalised mAP, %"],
-                build_characteristic_rows(found),
+                build_characteristic_rows(diagnosis),
             ),
         ]
     )

@@ -10,16 +10,20 @@ from clip_ae.pages.text_table import format_percent
 ClusterNames = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def render_cluster_names(sizes: Mapping[str, int], names: ClusterNames, curve: Mapping[int, float], best: int) -> str:
+def render_cluster_names(
+    cluster_sizes: Mapping[str, int], names: ClusterNames, silhouettes: Mapping[int, float], num_clusters: int
+) -> str:
     """Of the first seed, whose detections are shown; sizes are training videos."""
     lead = "The best names of the vocabulary, by CLIP: guesses, whose shares add up to 100 % over all its words."
     header = ["cluster", "training videos", *(["it may be"] if names else [])]
-    rows = [[name, str(size), *([_guesses(names.get(name, ()))] if names else [])] for name, size in sizes.items()]
+    rows = [
+        [name, str(size), *([_guesses(names.get(name, ()))] if names else [])] for name, size in cluster_sizes.items()
+    ]
     return "".join(
         [
             render_paragraph(lead) if names else "",
-            render_html_table("First seed, last round", header, rows, text=True),
-            _number(curve, best) if curve else "",
+            render_html_table("First seed, last round", header, rows, wrap_text=True),
+            _number(silhouettes, num_clusters) if silhouettes else "",
         ]
     )
 

@@ -19,19 +19,21 @@ Metrics = Mapping[str, Mapping[str, float]]
 PublishedMetrics = Mapping[str, float | None]
 
 
-def render_scores(results: ResultsBySeed, interval: Intervals | None, published: Mapping[str, PublishedMetrics]) -> str:
+def render_scores(
+    results: ResultsBySeed, intervals: Intervals | None, published: Mapping[str, PublishedMetrics]
+) -> str:
     """The published rows are of the same method, under their names."""
     listed = list(results.values())
     mean, chance = average_over_seeds(listed), average_over_seeds([r["chance"] for r in listed])
     return "".join(
         [
-            render_key_numbers(_headline(listed, mean, chance, interval, published)),
+            render_key_numbers(_headline(listed, mean, chance, intervals, published)),
             render_html_table(
                 "Mean average precision, %",
                 ["tIoU", *_names(listed[0])],
-                _rows(results, mean, chance, interval, published),
+                _rows(results, mean, chance, intervals, published),
             ),
-            render_figure("mAP over tIoU", _words(interval), _over_tiou(listed[0], mean, interval, published)),
+            render_figure("mAP over tIoU", _words(intervals), _over_tiou(listed[0], mean, intervals, published)),
             render_heading("Average precision a class, %"),
             render_card(charts.render_bars(_classes(listed))),
         ]

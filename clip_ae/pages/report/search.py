@@ -10,9 +10,9 @@ MomentsByText = Mapping[str, Sequence[Detection]]
 MAX_MOMENTS = 40_000
 
 
-def pack_moments(moments: MomentsByText, videos: Sequence[str]) -> list[Any]:
+def pack_moments(moments: MomentsByText, video_ids: Sequence[str]) -> list[Any]:
     """[[text, [[place in videos, start, stop, score], ...the best first]], ...]; of videos that are not shown none."""
-    place = {video_id: i for i, video_id in enumerate(videos)}
+    place = {video_id: i for i, video_id in enumerate(video_ids)}
     keep = max(1, MAX_MOMENTS // max(1, len(moments)))
     return [[text, _best([m for m in listed if m.video_id in place], place, keep)] for text, listed in moments.items()]
 

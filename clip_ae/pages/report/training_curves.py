@@ -24,7 +24,7 @@ def render_training_curves(logs: Mapping[int, Sequence[TrainingLog]]) -> str:
 
 
 def _losses(log: TrainingLog, words: str) -> str:
-    names = [name for name in log[0] if name not in ("step", "watched")] if log else []
+    names = [name for name in log[0] if name not in ("step", "diagnostics")] if log else []
     ends = ", ".join(f"{name} from {log[0][name]:.3g} to {log[-1][name]:.3g}" for name in names)
     return charts.render_curves(
         {name: [(line["step"], line[name]) for line in log] for name in names}, f"{words}: {ends}"

@@ -38,11 +38,11 @@ class VideoEntry:
     """One video, as it is known. Detections have their own labels, clusters where classes were not told."""
 
     video_id: str
-    seconds: float
+    duration: float
     attention: Sequence[float]
     activation: Mapping[str, Sequence[float]]
-    found: Sequence[Detection] = ()
-    truth: Sequence[Instance] = ()
+    detections: Sequence[Detection] = ()
+    ground_truth: Sequence[Instance] = ()
     loudness: Sequence[float | None] | None = None
     ap: float | None = None
     file: str | None = None
@@ -50,12 +50,12 @@ class VideoEntry:
 
 def build_page_data(
     videos: Sequence[VideoEntry],
-    names: Mapping[str, str],
+    cluster_names: Mapping[str, str],
     grid: SnippetGrid,
     moments: search.MomentsByText | None = None,
 ) -> str:
     """The JSON text; names are the classes of clusters, where there are any."""
-    labels = _labels(videos, names)
+    labels = _labels(videos, cluster_names)
     place = {label: i for i, label in enumerate(labels)}
     keep = min(MAX_VIDEO_DETECTIONS, max(1, MAX_DETECTIONS // max(1, len(videos))))
     texts = search.pack_moments(moments, [v.video_id for v in videos]) if moments else []
@@ -63,20 +63,20 @@ def build_page_data(
     points = min(MAX_VIDEO_POINTS, max(20, room // (max(1, len(videos)) * (2 + MAX_VIDEO_ACTIVATIONS))))
 
     def of(label: str) -> int:
-        return place[_named(label, names)]
+        return place[_named(label, cluster_names)]
 
     packed = [
         {
             **_curves(v, grid, points, of),
             "id": v.video_id,
             "file": v.file,
-            "seconds": round(v.seconds, 2),
+            "seconds": round(v.duration, 2),
             "ap": None if v.ap is None else round(v.ap, 4),
-            "all": len(v.found),
-            "truth": [[place[i.label, None], round(i.start, 2), round(i.stop, 2)] for i in v.truth],
+            "all": len(v.detections),
+            "truth": [[place[i.label, None], round(i.start, 2), round(i.stop, 2)] for i in v.ground_truth],
             "found": [
                 [of(d.label), float(f"{d.score:.4g}"), round(d.start, 2), round(d.stop, 2)]
-                for d in sorted(v.found, key=lambda d: -d.score)[:keep]
+                for d in sorted(v.detections, key=lambda d: -d.score)[:keep]
             ],
         }
         for v in videos
@@ -86,23 +86,23 @@ def build_page_data(
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def render_timelines(shown: Sequence[VideoEntry], *, searched: bool = False) -> str:
+def render_timelines(videos: Sequence[VideoEntry], *, with_search: bool = False) -> str:
     """The controls and the places that the script fills; `searched` where there are moments to search."""
     orders = {"name": "name", "longest": "longest first"}
-    if any(v.ap is not None for v in shown):
+    if any(v.ap is not None for v in videos):
         orders |= {"worst": "worst first (AP)", "best": "best first (AP)"}
     order = "".join(f'<option value="{value}">{words}</option>' for value, words in orders.items())
-    marks = '<span><i class="truth"></i>annotated</span>' if any(v.truth for v in shown) else ""
+    marks = '<span><i class="truth"></i>annotated</span>' if any(v.ground_truth for v in videos) else ""
     return (
         "<noscript><p>Timelines are drawn by the page's script, which is switched off here.</p></noscript>"
-        f'<form class="controls" id="controls" hidden>{search.render_search_box() if searched else ""}'
+        f'<form class="controls" id="controls" hidden>{search.render_search_box() if with_search else ""}'
         '<label>video <input id="search" type="search" placeholder="part of its name"></label>'
         '<label>class <select id="class"><option value="">all</option></select></label>'
         f'<label>order <select id="order">{order}</select></label>'
         '<label class="wide">score <input id="score" type="range" min="0" max="1000" value="0"></label>'
         '<output id="told" for="search class order score" aria-live="polite"></output></form>'
         f'<p class="legend">{marks}<span><i class="found"></i>found, the fainter the lower its score</span>'
-        f"{search.render_search_legend() if searched else ''}</p>"
+        f"{search.render_search_legend() if with_search else ''}</p>"
         '<div id="list"></div>'
         '<aside id="player" aria-label="video" hidden><header><b></b><button type="button">Close</button></header>'
         '<video controls playsinline preload="metadata"></video><p class="note" role="status"></p>'
@@ -113,8 +113,8 @@ def render_timelines(shown: Sequence[VideoEntry], *, searched: bool = False) -> 
 
 def _labels(videos: Sequence[VideoEntry], names: Mapping[str, str]) -> list[PageLabel]:
     """Annotated classes, then what detections and curves carry."""
-    classes: list[PageLabel] = [(name, None) for name in sorted({i.label for v in videos for i in v.truth})]
-    carried = {label for v in videos for label in (*(d.label for d in v.found), *v.activation)}
+    classes: list[PageLabel] = [(name, None) for name in sorted({i.label for v in videos for i in v.ground_truth})]
+    carried = {label for v in videos for label in (*(d.label for d in v.detections), *v.activation)}
     return list(dict.fromkeys([*classes, *(_named(label, names) for label in sorted(carried))]))
 
 
@@ -130,7 +130,7 @@ def _curves(video: VideoEntry, grid: SnippetGrid, points: int, of: Callable[[str
     strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:MAX_VIDEO_ACTIVATIONS]
     return {
         "first": round(grid.centre((chunk - 1) / 2), 4),
-        "step": round(chunk * grid.step, 4),
+        "step": round(chunk * grid.stride_s, 4),
         "attention": encode_curve(video.attention, chunk),
         "activation": {of(name): encode_curve(video.activation[name], chunk) for name in strongest},
         "loudness": encode_curve([_level(v) for v in video.loudness], chunk) if video.loudness else None,

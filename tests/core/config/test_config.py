@@ -78,25 +78,29 @@ def test_the_commented_examples_are_right() -> None:
     [
         ("datasets.demo.trainng", {}, "datasets.demo.trainng: unknown key; did you mean 'training'?"),
         ("datasets.demo.training.steps", 0, "datasets.demo.training.steps: 0 must be at least 1"),
-        ("datasets.demo.videos", "x", "expected exactly one of demo, simulate, videos, features; got demo, videos"),
-        ("datasets.demo.headline", "x", "datasets.demo.headline: 'x' is not defined; known: clip_ae"),
+        (
+            "datasets.demo.videos_dir",
+            "x",
+            "expected exactly one of demo, simulate, videos_dir, features_dir; got demo, videos_dir",
+        ),
+        ("datasets.demo.main_run", "x", "datasets.demo.main_run: 'x' is not defined; known: clip_ae"),
         ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
         (
-            "datasets.demo.evaluation.averages",
+            "datasets.demo.evaluation.tiou_ranges",
             ["0.1:0.65"],
-            "datasets.demo.evaluation.averages: '0.1:0.65' must be LOW",
+            "datasets.demo.evaluation.tiou_ranges: '0.1:0.65' must be LOW",
         ),
         (
-            "datasets.demo.evaluation.videos",
+            "datasets.demo.evaluation.video_list",
             "200",
-            "datasets.demo.evaluation.videos: '200' is not defined; did you mean",
+            "datasets.demo.evaluation.video_list: '200' is not defined; did you mean",
         ),
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
         ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
         ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a run that is told labels clusters"),
         (
             "runs.ugct.ugct",
-            {"base": "stpn", "uncertainty": "dropout"},
+            {"base_head": "stpn", "uncertainty": "dropout"},
             "runs.ugct.ugct.uncertainty: stpn has no dropout",
         ),
         ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
@@ -104,23 +108,27 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
         ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo brings its own"),
         ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: of ready features nobody knows"),
-        ("datasets.demo.fewshot.recipes", [], "datasets.demo.fewshot: names no recipes"),
+        ("datasets.demo.fewshot.feature_adapters", [], "datasets.demo.fewshot: names no feature_adapters"),
         ("datasets.demo.fewshot.shots", [], "datasets.demo.fewshot: names no shots"),
         (
-            "datasets.demo.fewshot.recipes",
+            "datasets.demo.fewshot.feature_adapters",
             ["base_clases"],
             "'base_clases' is not defined; did you mean 'base_classes'?",
         ),
         (
-            "datasets.demo.fewshot.recipes",
+            "datasets.demo.fewshot.feature_adapters",
             ["base_classes", "base_actions"],
-            "datasets.demo.fewshot.recipes: leave out different classes",
+            "datasets.demo.fewshot.feature_adapters: leave out different classes",
         ),
-        ("post_pretraining.named.clips", "demo", "post_pretraining.named.clips is this dataset; its actions are told"),
-        ("post_pretraining.plain", {"run": "ugct"}, "post_pretraining.plain: a name is letters"),
-        ("post_pretraining.clip", {"run": "ugct"}, "and none of clip, plain"),
-        ("post_pretraining.base_classes.mode", "encoder", "base_classes reads features of its own"),
-        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features` source"),
+        (
+            "feature_adapters.named.trimmed_dataset",
+            "demo",
+            "feature_adapters.named.trimmed_dataset is this dataset; its actions are told",
+        ),
+        ("feature_adapters.plain", {"run": "ugct"}, "feature_adapters.plain: a name is letters"),
+        ("feature_adapters.clip", {"run": "ugct"}, "and none of clip, plain"),
+        ("feature_adapters.base_classes.mode", "encoder", "base_classes reads features of its own"),
+        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features_dir` source"),
         ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
         ("datasets.demo.encoders.flow", None, "stpn_sparse reads the flow stream, which this dataset does not have"),
         ("datasets.demo.encoders.audio", None, "clip_ae reads the audio stream, which this dataset does not have"),
@@ -131,18 +139,22 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
         ("runs.ugct.supervision", "full", "runs.ugct.supervision: the oracle, and nothing else"),
-        ("runs.ugct.ugct", {"base": "stpn", "class_targets": "kl"}, "class_targets: both forms are of classes that"),
+        (
+            "runs.ugct.ugct",
+            {"base_head": "stpn", "class_targets": "kl"},
+            "class_targets: both forms are of classes that",
+        ),
         ("runs.oracle.supervision", "weak", "runs.oracle.supervision: the oracle, and nothing else"),
-        ("runs.clip_ae.caf.stages", 5, "runs.clip_ae.caf.stages: 5 must be at most 4"),
+        ("runs.clip_ae.caf.num_layers", 5, "runs.clip_ae.caf.num_layers: 5 must be at most 4"),
         ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),
-        ("runs.clip_ae.ugct.base", "tcam", 'runs.clip_ae.ugct.base: "tcam" is not allowed'),
+        ("runs.clip_ae.ugct.base_head", "tcam", 'runs.clip_ae.ugct.base_head: "tcam" is not allowed'),
         ("datasets.demo.encoders.rgb.weights", "demo_clip", "demo_clip is a clip network; rgb needs i3d"),
         ("datasets.demo.encoders.rgb.weights", "demo_flow", "demo_flow takes 2 channels; rgb has 3"),
         ("datasets.demo.encoders.rgb.weights", "demo_rbg", "'demo_rbg' is not defined; did you mean 'demo_rgb'?"),
         ("datasets.demo.evaluation.tiou", [0.5, 0.1], "datasets.demo.evaluation.tiou: expected rising numbers"),
         ("datasets.demo.evaluation.tiou", [0.5, 1.5], "datasets.demo.evaluation.tiou[1]: 1.5 must be at most 1"),
-        ("datasets.demo.evaluation.averages", ["0.1:0.55"], "'0.1:0.55' must be LOW:HIGH with both ends in tiou"),
-        ("datasets.demo.evaluation.averages", ["all"], "'all' must be LOW:HIGH"),
+        ("datasets.demo.evaluation.tiou_ranges", ["0.1:0.55"], "'0.1:0.55' must be LOW:HIGH with both ends in tiou"),
+        ("datasets.demo.evaluation.tiou_ranges", ["all"], "'all' must be LOW:HIGH"),
         ("datasets.demo.demo.seconds_min", 30, "datasets.demo.demo.seconds_min: larger than seconds_max"),
         ("datasets.weights", {}, "datasets.weights.classes: missing"),
         ("runs.stpn.method", "stpm", "runs.stpn.method: \"stpm\" is not allowed; did you mean 'stpn'?"),
@@ -171,24 +183,24 @@ def test_the_commented_examples_are_right() -> None:
         ),
         ("datasets.demo.encoders.flow.raft", "vggish", "flow.raft: vggish is a vggish network; flow needs raft here"),
         ("datasets.demo.encoders.audio.pca", "vggish", "audio.pca: vggish is a vggish network; audio needs vggish_pca"),
-        ("runtime.gpu_batch", -1, "runtime.gpu_batch: -1 must be at least 0"),
-        ("runtime.workers", 0, "runtime.workers: 0 must be at least 1"),
+        ("runtime.gpu_batch_size", -1, "runtime.gpu_batch_size: -1 must be at least 0"),
+        ("runtime.num_workers", 0, "runtime.num_workers: 0 must be at least 1"),
         ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
         ("weights.vggish.integrity", "sha256-prefx:1", "weights.vggish.integrity: expected sha256:HEX"),
         ("weights.vggish.integrity", None, "weights.vggish.integrity: missing; what comes from a URL"),
         ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
-        ("datasets.demo.localization.thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
+        ("datasets.demo.localization.activation_thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
         ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
         ("runs.stpn_sparse.losses.sparsity", -5.0, "runs.stpn_sparse.losses.sparsity: -5.0 must be at least 0"),
         ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
         (
-            "post_pretraining.tuned_named.clips",
+            "feature_adapters.tuned_named.trimmed_dataset",
             "thumos14",
-            "post_pretraining.tuned_named.clips: an encoder is tuned on the dataset's own videos; clips are for",
+            "feature_adapters.tuned_named.trimmed_dataset: an encoder is tuned on the dataset's own",
         ),
-        ("datasets.simulated.runs", ["ugct_tuned"], "needs videos and encoders for post_pretraining.tuned, whose I3D"),
-        ("datasets.demo.post_training.tuning.blocks", 10, "post_training.tuning.blocks: 10 must be at most 9"),
-        ("math_threds", 2, "math_threds: unknown key; did you mean 'math_threads'?"),
+        ("datasets.simulated.runs", ["ugct_tuned"], "needs videos and encoders for feature_adapters.tuned, whose I3D"),
+        ("datasets.demo.adapter_training.tuning.blocks", 10, "adapter_training.tuning.blocks: 10 must be at most 9"),
+        ("math_threds", 2, "math_threds: unknown key; did you mean 'torch_threads'?"),
     ],
 )
 def test_mistakes(data: dict[str, Any], path: str, value: Any, words: str) -> None:
@@ -207,28 +219,35 @@ def test_names_that_would_collide_or_escape(data: dict[str, Any], name: str) -> 
 
 
 def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
-    mine = {"features": "x", "classes": 3, "runs": ["stpn"], "headline": "stpn"}
+    mine = {"features_dir": "x", "classes": 3, "runs": ["stpn"], "main_run": "stpn"}
     data["datasets"]["mine"] = mine
     with pytest.raises(UserError, match="has no stream; name at least one"):
         load_config(data)
     mine["streams"] = ["rgb", "flow"]
     assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
-    mine |= {"runs": ["ugct_weak"], "headline": "ugct_weak"}
+    mine |= {"runs": ["ugct_weak"], "main_run": "ugct_weak"}
     with pytest.raises(UserError, match="ugct_weak is told labels, and this dataset has no annotations"):
         load_config(data)
 
 
 @pytest.mark.parametrize("name", ["vocabulary", "sentences"])
 def test_words_are_read_by_the_clip_that_saw_the_videos(data: dict[str, Any], name: str) -> None:
-    mine = {"features": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "headline": "stpn", name: "x"}
+    mine = {
+        "features_dir": "x",
+        "streams": ["rgb", "flow"],
+        "classes": 3,
+        "runs": ["stpn"],
+        "main_run": "stpn",
+        name: "x",
+    }
     data["datasets"]["mine"] = mine
     with pytest.raises(UserError, match=f"mine.{name}: only CLIP knows words, and this dataset has no clip stream"):
         load_config(data)
     mine["streams"] = ["rgb", "flow", "clip"]
     with pytest.raises(UserError, match=f"mine.{name}: of ready features nobody knows the CLIP"):
         load_config(data)
-    del mine["features"], mine["streams"]
-    mine |= {"videos": "x", "encoders": data["datasets"]["demo"]["encoders"]}
+    del mine["features_dir"], mine["streams"]
+    mine |= {"videos_dir": "x", "encoders": data["datasets"]["demo"]["encoders"]}
     assert getattr(load_config(data).datasets["mine"], name) == "x"
 
 
@@ -239,8 +258,8 @@ def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
     assert encoders is not None
     assert encoders.flow is not None
     assert encoders.rgb is not None
-    assert encoders.flow.networks == ("demo_flow", "raft_large")
-    assert encoders.rgb.networks == ("demo_rgb",)
+    assert encoders.flow.weights_names == ("demo_flow", "raft_large")
+    assert encoders.rgb.weights_names == ("demo_rgb",)
 
 
 def test_averages_hold_the_thresholds_between_their_ends() -> None:
@@ -278,7 +297,7 @@ def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
     from clip_ae.encoders.pretraining.classification import DEMO_FLOW_ENCODER
 
     flow = load_config(read_config_file(ROOT / "config.yaml")).datasets["demo"].encoders.flow  # type: ignore[union-attr]
-    assert (flow.algorithm, flow.bound) == (DEMO_FLOW_ENCODER.algorithm, DEMO_FLOW_ENCODER.bound)  # type: ignore[union-attr]
+    assert (flow.algorithm, flow.clip_value) == (DEMO_FLOW_ENCODER.algorithm, DEMO_FLOW_ENCODER.clip_value)  # type: ignore[union-attr]
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:

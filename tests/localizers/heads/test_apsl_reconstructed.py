@@ -8,7 +8,7 @@ from tests.losses import plain
 def losses(videos, labels, _):
     attention = every(videos, "attention")
     return {
-        "foreground": plain.foreground(every(videos, "foreground"), labels),
+        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
         "norm": plain.norm(attention),
         "contrast": plain.contrast(every(videos, "embedding"), attention, labels),
     }
@@ -20,7 +20,7 @@ def test_apsl_reconstructed_is_its_equations():
 
 def test_both_names_have_one_output_where_both_streams_are_real():
     built, found = localizer("apsl_reconstructed"), task()
-    output, mask = built(found.batch), found.batch.mask
+    output, mask = built(found.batch), found.batch.masks
     assert output.streams["rgb"] is output.streams["flow"]
     assert mask["rgb"][0, 3]
     assert output.streams["rgb"].attention[0, 3] == 0

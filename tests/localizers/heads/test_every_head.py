@@ -12,7 +12,7 @@ from tests.localizers.heads.small import LENGTHS, C, localizer, task
 pytestmark = pytest.mark.parametrize("head", HEAD_LOSSES)
 BACKGROUND = {"wsal_bm", "ugct"}
 # Of TCAM: a softmax is the same without them.
-NO_MATTER = ("everywhere.phi.bias", "attention.1.bias")
+NO_MATTER = ("nonlocal_block.phi.bias", "attention.1.bias")
 
 
 def tensors(output):
@@ -29,7 +29,7 @@ def learnt(built, found):
     """Outputs, losses and gradients."""
     built.zero_grad()
     output = built(found.batch)
-    losses = built.head.losses(output.streams, found.batch.mask, found.truth)
+    losses = built.head.losses(output.streams, found.batch.masks, found.truth)
     torch.stack(list(losses.values())).sum().backward()
     gradients = {name: parameter.grad for name, parameter in built.named_parameters()}
     return tensors(output), losses, gradients
@@ -44,14 +44,14 @@ def close(first, second):
 def test_outputs_have_their_shapes(head):
     built, found = localizer(head), task()
     for name, stream in built(found.batch).streams.items():
-        mask, outputs = found.batch.mask[name], C + (head in BACKGROUND)
+        mask, outputs = found.batch.masks[name], C + (head in BACKGROUND)
         width = built.head.branches[name if name in built.head.branches else "both"].width
         assert stream.embedding.shape == (5, 9, width)
         assert stream.cas.shape == (5, 9, outputs)
-        assert stream.foreground.shape == (5, outputs)
-        assert (stream.background is not None) == (head in BACKGROUND)
+        assert stream.foreground_logits.shape == (5, outputs)
+        assert (stream.background_logits is not None) == (head in BACKGROUND)
         assert stream.attention.shape == (5, 9)
-        assert (stream.attention[mask & found.batch.mask["flow"]] > 0).all()
+        assert (stream.attention[mask & found.batch.masks["flow"]] > 0).all()
         assert (stream.attention <= 1).all()
         assert not stream.attention[~mask].any()
 
@@ -59,13 +59,13 @@ def test_outputs_have_their_shapes(head):
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 def test_curves_are_shares(head, weight):
     built, found = localizer(head), task()
-    curves = built.fuse(built(found.batch), found.batch.mask, weight)
+    curves = built.fuse(built(found.batch), found.batch.masks, weight)
     assert curves.attention.shape == (5, 9)
     assert curves.activation.shape == (5, 9, C)
     assert curves.scores.shape == (5, C)
     for curve in (curves.attention, curves.activation, curves.scores):
         assert ((curve >= 0) & (curve <= 1)).all()
-    masked = ~(found.batch.mask["rgb"] | found.batch.mask["flow"])
+    masked = ~(found.batch.masks["rgb"] | found.batch.masks["flow"])
     assert not curves.attention[masked].any()
     assert not curves.activation[masked].any()
 
@@ -82,7 +82,7 @@ def test_more_padding_changes_nothing(head):
     outputs, *others = learnt(built, task())
     longer, *again = learnt(built, task(longest=15))
     for (name, field), value in outputs.items():
-        other, mask = longer[name, field], task().batch.mask[name]
+        other, mask = longer[name, field], task().batch.masks[name]
         by_snippet = value.shape[:2] == mask.shape
         close({field: value[mask]}, {field: other[:, :9][mask]}) if by_snippet else close(
             {field: value}, {field: other}
@@ -136,23 +136,23 @@ def test_every_weight_learns(head):
 
 def test_fusion_with_one_stream_is_that_stream(head):
     built, found = localizer(head), task(gap=False)
-    output, mask = built(found.batch), found.batch.mask
+    output, mask = built(found.batch), found.batch.masks
     for name, weight in (("rgb", 1.0), ("flow", 0.0)):
-        fused, own = built.fuse(output, mask, weight), built.head.curves(output.streams[name], mask[name])
+        fused, own = built.fuse(output, mask, weight), built.head.compute_curves(output.streams[name], mask[name])
         assert all(torch.equal(getattr(fused, f.name), getattr(own, f.name)) for f in fields(fused))
 
 
 def test_classes_exclude_each_other_where_cross_entropy_taught_so(head):
     logits = torch.randn(3, C + (head in BACKGROUND))
     expected = logits.sigmoid() if head in {"stpn", "oracle"} else logits.softmax(dim=-1)[:, :C]
-    assert torch.equal(localizer(head).head.probabilities(logits), expected)
+    assert torch.equal(localizer(head).head.class_probabilities(logits), expected)
 
 
 def test_a_few_steps_lower_the_loss(head):
     built, found = localizer(head), task()
     optimizer, totals = torch.optim.Adam(built.parameters(), lr=1e-2), []
     for _ in range(12):
-        losses = built.head.losses(built(found.batch).streams, found.batch.mask, found.truth)
+        losses = built.head.losses(built(found.batch).streams, found.batch.masks, found.truth)
         total = torch.stack([built.head.loss_weights[name] * loss for name, loss in losses.items()]).sum()
         optimizer.zero_grad()
         total.backward()
@@ -171,7 +171,7 @@ def test_half_precision_does_not_end_attention(head):
         torch.nn.init.constant_(last.bias, 8.0)
         last.weight.data.mul_(1e-3)
     single = {name: x.float() for name, x in found.batch.features.items()}
-    output = built(Batch(found.batch.ids, single, found.batch.mask))
+    output = built(Batch(found.batch.video_ids, single, found.batch.masks))
     assert (output.streams["rgb"].attention < 1).all()
 
 
@@ -179,7 +179,7 @@ def test_half_precision_ends_at_the_outputs(head):
     found = task()
     half, full = localizer(head, "bf16"), localizer(head)
     single = {name: x.float() for name, x in found.batch.features.items()}
-    rough = tensors(half(type(found.batch)(found.batch.ids, single, found.batch.mask)))
+    rough = tensors(half(type(found.batch)(found.batch.video_ids, single, found.batch.masks)))
     for key, value in tensors(full(found.batch)).items():
         assert rough[key].dtype == torch.float32
         torch.testing.assert_close(rough[key].double(), value, rtol=0.1, atol=0.1, msg=str(key))

@@ -10,13 +10,18 @@ def equations(w, x):
     e = relu(convolution(w, "embedding.convolution", x))
     s = linear(w, "classifier", e)
     p = plain.sigmoid(s)
-    return {"embedding": e, "cas": s, "attention": p.max(axis=1), "foreground": (p * s).sum(axis=0) / p.sum(axis=0)}
+    return {
+        "embedding": e,
+        "cas": s,
+        "attention": p.max(axis=1),
+        "foreground_logits": (p * s).sum(axis=0) / p.sum(axis=0),
+    }
 
 
 def losses(videos, labels, extents):
     return {
         "extent": plain.extent(every(videos, "cas"), extents),
-        "classification": plain.classification(every(videos, "foreground"), labels),
+        "classification": plain.classification(every(videos, "foreground_logits"), labels),
     }
 
 
@@ -35,7 +40,7 @@ def test_video_logits_stand_extreme_activations(level):
 
 def test_its_curves_are_its_activations_alone():
     built, found = localizer("oracle"), task(ORDINARY)
-    output, mask = built(found.batch).streams["rgb"], found.batch.mask["rgb"]
-    curves = built.head.curves(output, mask)
+    output, mask = built(found.batch).streams["rgb"], found.batch.masks["rgb"]
+    curves = built.head.compute_curves(output, mask)
     assert curves.attention.tolist() == mask.tolist()
     torch.testing.assert_close(curves.activation, output.cas.sigmoid() * mask[..., None])

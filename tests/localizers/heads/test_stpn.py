@@ -9,13 +9,13 @@ def equations(w, x):
         "embedding": x,
         "cas": linear(w, "classifier", x),
         "attention": a,
-        "foreground": linear(w, "classifier", v),
+        "foreground_logits": linear(w, "classifier", v),
     }
 
 
 def losses(videos, labels, _):
     return {
-        "classification": plain.classification(every(videos, "foreground"), labels),
+        "classification": plain.classification(every(videos, "foreground_logits"), labels),
         "sparsity": plain.sparsity(every(videos, "attention")),
     }
 

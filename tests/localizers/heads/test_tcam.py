@@ -12,23 +12,23 @@ def multi_dilation(w, name, e):
 
 
 def non_local(w, x):
-    theta, phi, g = (linear(w, f"everywhere.{part}", x) for part in ("theta", "phi", "g"))
-    return x + linear(w, "everywhere.back", plain.softmax(theta @ phi.T) @ g)
+    theta, phi, g = (linear(w, f"nonlocal_block.{part}", x) for part in ("theta", "phi", "g"))
+    return x + linear(w, "nonlocal_block.output", plain.softmax(theta @ phi.T) @ g)
 
 
 def equations(w, x):
     e = relu(convolution(w, "embedding", x))
-    h = np.hstack([non_local(w, relu(linear(w, "narrow", e))), multi_dilation(w, "local", e)])
+    h = np.hstack([non_local(w, relu(linear(w, "reduction", e))), multi_dilation(w, "dilated", e)])
     s = linear(w, "classifier", h)
     a = plain.softmax(linear(w, "attention.1", multi_dilation(w, "attention.0", e))[:, 0])
-    return {"embedding": e, "fused": h, "cas": s, "attention": a, "foreground": a @ s}
+    return {"embedding": e, "hidden": h, "cas": s, "attention": a, "foreground_logits": a @ s}
 
 
 def losses(videos, labels, _):
     of_videos = np.array([pooled(v["embedding"], v["attention"]) for v in videos])
     return {
-        "foreground": plain.foreground(every(videos, "foreground"), labels),
-        "separation": plain.separation(every(videos, "cas"), every(videos, "fused"), labels),
+        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
+        "separation": plain.separation(every(videos, "cas"), every(videos, "hidden"), labels),
         "triplet": plain.triplet(of_videos, labels, np.ones(len(videos), bool)),
     }
 
@@ -40,8 +40,8 @@ def test_tcam_is_its_equations():
 @pytest.mark.parametrize("name", ["rgb", "flow"])
 def test_curves_reach_from_0_to_1_over_the_real_snippets(name):
     built, found = localizer("tcam"), task(ORDINARY, longest=12)
-    output, mask = built(found.batch).streams[name], found.batch.mask[name]
-    curves = built.head.curves(output, mask)
+    output, mask = built(found.batch).streams[name], found.batch.masks[name]
+    curves = built.head.compute_curves(output, mask)
     for b in range(len(ORDINARY)):
         s, a = (x[b][mask[b]] for x in (output.cas, output.attention))
         assert a.sum().item() == pytest.approx(1)
@@ -54,6 +54,6 @@ def test_curves_reach_from_0_to_1_over_the_real_snippets(name):
 
 def test_one_snippet_is_attended_but_says_nothing_about_where():
     built, found = localizer("tcam"), task([1])
-    curves = built.fuse(built(found.batch), found.batch.mask, 0.5)
+    curves = built.fuse(built(found.batch), found.batch.masks, 0.5)
     assert curves.attention[0].tolist() == [1.0] + 8 * [0.0]
     assert not curves.activation.any()

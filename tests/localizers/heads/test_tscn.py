@@ -9,13 +9,13 @@ def equations(w, x):
         "embedding": e,
         "cas": linear(w, "classifier", e),
         "attention": a,
-        "foreground": linear(w, "classifier", pooled(e, a)),
+        "foreground_logits": linear(w, "classifier", pooled(e, a)),
     }
 
 
 def losses(videos, labels, _):
     return {
-        "foreground": plain.foreground(every(videos, "foreground"), labels),
+        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
         "norm": plain.norm(every(videos, "attention")),
     }
 

@@ -9,16 +9,16 @@ def equations(w, x):
         "embedding": e,
         "cas": linear(w, "classifier", e),
         "attention": a,
-        "foreground": linear(w, "classifier", pooled(e, a)),
-        "background": linear(w, "classifier", pooled(e, 1 - a)),
+        "foreground_logits": linear(w, "classifier", pooled(e, a)),
+        "background_logits": linear(w, "classifier", pooled(e, 1 - a)),
     }
 
 
 def losses(videos, labels, _):
     share = [plain.softmax(s) for s in every(videos, "cas")]
     return {
-        "foreground": plain.foreground(every(videos, "foreground"), labels),
-        "background": plain.background(every(videos, "background")),
+        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
+        "background": plain.background(every(videos, "background_logits")),
         "norm": plain.norm(every(videos, "attention")),
         "guide": plain.guide(every(videos, "attention"), share, labels),
     }

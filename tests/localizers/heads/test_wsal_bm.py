@@ -8,24 +8,24 @@ from tests.losses import plain
 def equations(w, x):
     a = plain.sigmoid(linear(w, "attention.2", relu(linear(w, "attention.0", x))))[:, 0]
     fg, bg = pooled(x, a), pooled(x, 1 - a)
-    u_fg, u_bg = w["sides.weight"]
+    u_fg, u_bg = w["cluster_vectors.weight"]
     return {
         "embedding": x,
         "cas": linear(w, "classifier", x),
         "attention": a,
-        "foreground": linear(w, "classifier", fg),
-        "background": linear(w, "classifier", bg),
-        "sides": np.array([[fg @ u_fg, fg @ u_bg], [bg @ u_fg, bg @ u_bg]]),
+        "foreground_logits": linear(w, "classifier", fg),
+        "background_logits": linear(w, "classifier", bg),
+        "cluster_logits": np.array([[fg @ u_fg, fg @ u_bg], [bg @ u_fg, bg @ u_bg]]),
     }
 
 
 def losses(videos, labels, _):
     share = [plain.smooth(plain.softmax(v["cas"]), np.ones(len(v["cas"]))) for v in videos]
     return {
-        "foreground": plain.foreground(every(videos, "foreground"), labels),
-        "background": plain.background(every(videos, "background")),
+        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
+        "background": plain.background(every(videos, "background_logits")),
         "guide": plain.guide(every(videos, "attention"), share, labels),
-        "clustering": plain.clustering(every(videos, "sides")),
+        "clustering": plain.clustering(every(videos, "cluster_logits")),
     }
 
 
