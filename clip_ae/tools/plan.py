@@ -15,6 +15,7 @@ from typing import Annotated
 from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config, Dataset
+from clip_ae.core.config.stages import STAGES, find_output
 from clip_ae.core.errors import UserError
 from clip_ae.core.sharding import assign_shard, parse_shard_name
 from clip_ae.data import source_folder
@@ -28,7 +29,7 @@ from clip_ae.workflow.config_files import read_config_file
 BYTES_PER_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 # Stages that share the place of another's outputs come last.
-RULE_ORDER = (*paths.STAGE_ORDER, "import_features", "simulate", "extract_tuned")
+RULE_ORDER = (*STAGES, "extract_tuned")
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def list_jobs(target: str) -> Iterator[Job]:
 
 
 def _wildcards(path: str) -> Mapping[str, str] | None:
-    matches = (paths.parse_wildcards(pattern, path) for _, pattern in paths.OUTPUTS)
-    return next((found for found in matches if found is not None), None)
+    output = find_output(path)
+    return output[1] if output else None
 
 
 def read_durations(dataset: Dataset, name: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_dat
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.config.stage_specs import build_stage_spec
+from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo

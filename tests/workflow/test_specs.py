@@ -9,7 +9,7 @@ import pytest
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.config.stage_specs import build_stage_spec
+from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.workflow.config_files import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]

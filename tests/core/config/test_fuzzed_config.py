@@ -104,7 +104,7 @@ def test_any_assignment(path: str, text: str) -> None:
     data: dict[str, Any] = {}
     with contextlib.suppress(ClipAeError):
         apply_assignment(data, f"{path}={text}")
-        parse_dataclass(ExtractSpec, data, "--cfg")
+        parse_dataclass(ExtractSpec, data, "--spec")
 
 
 def test_a_value_is_shown_by_its_beginning() -> None:
