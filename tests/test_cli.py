@@ -92,7 +92,11 @@ def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["probe", "--videos", "x", "--spec", "{"], 2, "clip-ae: --spec: not JSON"),
         (["probe", "--videos", "x", "--set", "grid"], 2, "clip-ae: --set grid: expected KEY=VALUE"),
         (["probe", "--videos", "x", "--set", "grid.fps=-1"], 2, "clip-ae: --spec.grid.fps: -1.0 must be more than 0"),
-        (["probe", "--videos", "x", "--set", "gird.fps=1"], 2, "clip-ae: --spec.gird: unknown key; did you mean 'grid'"),
+        (
+            ["probe", "--videos", "x", "--set", "gird.fps=1"],
+            2,
+            "clip-ae: --spec.gird: unknown key; did you mean 'grid'",
+        ),
         (["schema"], 2, "clip-ae: the following arguments are required: WORDS; see clip-ae schema --help"),
         (["schema", "a", "--weights"], 2, "clip-ae: argument --weights: expected at least one argument; see"),
         (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),

@@ -14,7 +14,7 @@ from clip_ae.provenance.read_provenance import read_provenance
 
 @dataclass(frozen=True)
 class OutputFile:
-    """An output by its path, with the stage and wildcards that the path says, and its provenance or why there is none."""
+    """An output: the stage and wildcards that its path says, and its provenance, or why it has none."""
 
     path: str
     stage: str

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import Config
@@ -35,7 +34,7 @@ def run(
     config = load_config(json.loads(config_json)) if config_json else load_project_config(root)
     index = ProvenanceIndex(root)
     problems = {output.path: reason for output in index.outputs if (reason := _changed(config, output, index))}
-    problems |= {path: "missing" for path in _missing(index.outputs, root)}
+    problems |= dict.fromkeys(_missing(index.outputs, root), "missing")
     for path, reason in problems.items():
         print(f"{path}: {reason}")
     print(f"{len(index.outputs)} outputs, {len(problems)} out of date or missing")

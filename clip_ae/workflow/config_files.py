@@ -148,11 +148,6 @@ def parse_config_file(path: Path) -> ConfigFile:
     return ConfigFile(path, data, origins)
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The data of one YAML file."""
-    return parse_config_file(path).data
-
-
 def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """(dotted key, file:line) of every key of a YAML node; lazily, as aliases can make millions of a few lines."""
     if getattr(node, "id", "") != "mapping" or len(parents) > MAX_DEPTH:

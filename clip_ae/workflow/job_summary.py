@@ -26,7 +26,15 @@ class OutputStatus:
 def list_outputs(targets: Sequence[str], own_config_files: Sequence[Path] = ()) -> list[OutputStatus]:
     """Every output behind the targets, by `snakemake --summary`."""
     config_files = ["--configfile", *map(str, own_config_files)] if own_config_files else []
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(project_dir() / "Snakefile"), "--summary", "--nolock"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(project_dir() / "Snakefile"),
+        "--summary",
+        "--nolock",
+    ]
     try:
         done = subprocess.run(
             [*command, *config_files, "--", *targets], check=False, capture_output=True, text=True, env=os.environ

@@ -25,7 +25,7 @@ from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring.bootstrap_io import bootstrap_summary
 from clip_ae.stages import summarize
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
@@ -158,7 +158,7 @@ def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
 
 
 def test_another_run_makes_only_the_tables_again() -> None:
-    data = read_config_file(ROOT / "config.yaml")
+    data = shipped_config()
     data["runs"]["another"] = {"method": "tcam"}
 
     def specs() -> dict[str, str]:

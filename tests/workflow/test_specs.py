@@ -10,7 +10,7 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.config.stages import build_stage_spec
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 NETS = {
@@ -114,7 +114,7 @@ OTHER: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def base() -> dict[str, Any]:
-    data = to_plain_data(load_config(read_config_file(ROOT / "config.yaml")))
+    data = to_plain_data(load_config(shipped_config()))
     data["datasets"]["mine"] = {
         "features_dir": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "main_run": "stpn",
         "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
@@ -301,7 +301,7 @@ def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(ba
     for stage in ("train", "localize"):
         assert modules("oracle", stage) == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.oracle", front_end)
     base = copy.deepcopy(base)
-    base["runs"]["ugct"]["ugct"]["base_head"] = "tscn"
+    base["runs"]["ugct"]["ugct"] = {"base_head": "tscn"}
     for stage in ("train", "localize"):
         assert modules("ugct", stage) == ("clip_ae.localizers.ugct", "clip_ae.localizers.heads.tscn")
 
@@ -335,7 +335,7 @@ def test_reordered_keys_and_whole_numbers_are_the_same(base: dict[str, Any]) -> 
 
 def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
     """Its config is complete, and nothing in it is of other runs."""
-    data = read_config_file(ROOT / "config.yaml")
+    data = shipped_config()
     whole = {key: value for key, value in data["datasets"]["demo"].items() if key != "demo"}
     data["datasets"]["clips"] = whole | {"videos_dir": "clips", "annotations": "clips.json", "main_run": "ugct"}
     data["feature_adapters"]["clipped"] = {"run": "ugct_weak", "align_to": "names", "trimmed_dataset": "clips"}

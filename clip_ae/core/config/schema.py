@@ -5,7 +5,7 @@ The JSON Schema in workflow/schemas is generated from here; `core/checks` has wh
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, get_args
 
 from clip_ae.core.config.dataclass_config import key
@@ -89,13 +89,7 @@ class Weights:
     @property
     def options_by_kind(self) -> dict[str, "NetworkOptions"]:
         """The options of every kind of network that is given; the config check allows exactly one."""
-        given: dict[str, NetworkOptions | None] = {
-            "i3d": self.i3d,
-            "clip": self.clip,
-            "vggish": self.vggish,
-            "vggish_pca": self.vggish_pca,
-            "raft": self.raft,
-        }
+        given = {kind: getattr(self, kind) for kind in NETWORK_KINDS}
         return {kind: options for kind, options in given.items() if options is not None}
 
     @property
@@ -215,12 +209,7 @@ class Encoders:
     @property
     def by_stream(self) -> dict[str, StreamEncoder]:
         """The encoders that are given, by stream."""
-        given: dict[str, StreamEncoder | None] = {
-            "rgb": self.rgb,
-            "flow": self.flow,
-            "clip": self.clip,
-            "audio": self.audio,
-        }
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
         return {stream: encoder for stream, encoder in given.items() if encoder is not None}
 
     @property
