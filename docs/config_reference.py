@@ -1,4 +1,4 @@
-"""Write docs/config.md: every config key with its type, default, limits and meaning. `python -m docs.config_reference`."""
+"""Write docs/config.md: every config key with type, default, limits and meaning. `python -m docs.config_reference`."""
 
 import json
 from collections.abc import Iterator

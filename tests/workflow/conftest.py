@@ -129,7 +129,7 @@ def make_tiny(folder: Path) -> Project:
     data = yaml.safe_load(yaml.dump(project.config, Dumper=NoAliases))
     data["datasets"]["demo"].update(copy.deepcopy(TINY))
     short = {"epochs": 1, "batch_size": 12, "learning_rate": 0.001}
-    data["pretrain"].update({"num_clips": 24, "i3d": short, "clip": short, "vggish": short})
+    data.setdefault("pretrain", {}).update({"num_clips": 24, "i3d": short, "clip": short, "vggish": short})
     project.config = data
     return project
 

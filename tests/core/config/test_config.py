@@ -27,7 +27,7 @@ def data() -> dict[str, Any]:
 def put(data: dict[str, Any], path: str, value: Any) -> None:
     *parents, leaf = path.split(".")
     for parent in parents:
-        data = data[parent]
+        data = data.setdefault(parent, {})
     data[leaf] = value
 
 
