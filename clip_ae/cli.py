@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -21,15 +21,11 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import apply_assignment, iterate_keys, parse_dataclass, set_key
 from clip_ae.core.config.registry import load_module
 from clip_ae.core.config.specs import Spec
+from clip_ae.core.config.stages import STAGES
 from clip_ae.core.errors import ClipAeError, UserError, make_printable, suggest_name
+from clip_ae.core.progress import show_progress
 from clip_ae.core.provenance import find_source_file
 
-# In the order of the workflow.
-STAGES = (
-    "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "tune_encoder", "train_adapter", "adapt_features", "score_fewshot", "cluster", "train", "localize", "name_clusters",
-    "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
-)  # fmt: skip
 TOOLS = (
     "plan", "annotations", "features", "import", "apply", "ground", "fewshot",
     "show", "compare", "explain", "repro", "verify", "schema",
@@ -43,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # A cluster or Snakemake ends jobs by SIGTERM: leave through the same doors as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show_progress()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -76,7 +73,7 @@ def _dispatch(words: list[str]) -> int:
 def format_overview() -> str:
     """`--help`: stages and tools apart, one line each, read from their files without importing them."""
 
-    def rows(names: Sequence[str]) -> str:
+    def rows(names: Iterable[str]) -> str:
         return "\n".join(f"  {name:16} {_summary(name)}" for name in names)
 
     return (

@@ -61,7 +61,11 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
             "scored by the protocol activitynet and by the protocol non-interpolated",
         ),
         (40, ("--tiou", "0.5"), "scored at tIoU 0.1, 0.2"),
-        (40, ("--bootstrap", "500"), "scored with 1000 bootstrap samples and with 500 bootstrap samples; score them alike"),
+        (
+            40,
+            ("--bootstrap", "500"),
+            "scored with 1000 bootstrap samples and with 500 bootstrap",
+        ),
         (40, ("--bootstrap", "0"), "fewer than 100 bootstrap samples; score it again with --bootstrap 1000"),
     ],
 )
