@@ -19,7 +19,7 @@ LOG_INTERVAL_S = 10.0
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to what is sys.stderr now, not to what it was when the handler was made."""
+    """Writes to the current sys.stderr, not to the one at the time of its creation."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
