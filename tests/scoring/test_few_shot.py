@@ -21,5 +21,5 @@ def test_means_and_intervals_by_hand() -> None:
         SPEC, ["a", "b"], {"plain": scores(0.1, 0.2, 0.3), "taught": scores(0.2, 0.3, 0.4)}
     )
     (plain, taught) = few_shot.build_fewshot_table(SPEC, found).rows
-    assert plain == ["plain", "nothing", "20.0 [-4.8, 44.8]", "2.0", "-"]
+    assert plain == ["plain", "no adapter", "20.0 [-4.8, 44.8]", "2.0", "-"]
     assert taught == ["taught", "no class names", "30.0 [5.2, 54.8]", "3.0", "+10.0 [+10.0, +10.0]"]

@@ -129,7 +129,7 @@ def test_titles_show_modules_and_reconstructions() -> None:
 def test_captions_say_what_is_scored_and_what_chance_gives() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
-    for words in ("seeds 0, 1, 2", "states it: words", "rule hungarian", "last round"):
+    for words in ("seeds 0, 1, 2", "as in every map.json: words", "rule hungarian", "last round"):
         assert words in text
 
 

@@ -181,7 +181,7 @@ def test_no_detections_are_zeros_and_said(tmp_path, capsys):
     ("found", "words"),
     [
         ({"a": [("runn", 0.9, 0, 1)]}, "label 'runn' is no class of the ground truth; did you mean 'run'?"),
-        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need names: evaluate takes --labels"),
+        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need class names: add --labels to evaluate"),
         ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: score: nan is not a finite number"),
         ({"a": [("run", 0.9, 0, float("inf"))]}, "segment: inf is not a finite number"),
         ({"a": [("run", True, 0, 1)]}, "score: true is not a number"),
