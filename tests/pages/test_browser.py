@@ -102,7 +102,7 @@ def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
     assert one(browser, "article h3").text == EVIL
     assert best.get_attribute("width") == truth.get_attribute("width")
     assert truth.get_attribute("aria-label") == "jump, annotated, 2.0 to 4.0 s"
-    assert best.get_attribute("aria-label") == "jump (cluster-00), found with 0.9, 2.0 to 4.0 s"
+    assert best.get_attribute("aria-label") == "jump (cluster-00), detected, score 0.9, 2.0 to 4.0 s"
     width = float(one(browser, "article svg").get_attribute("width") or 0)
     assert float(truth.get_attribute("width") or 0) == pytest.approx((width - 160) * 2 / 8, rel=0.01)
 
@@ -114,26 +114,26 @@ def test_names_are_words_and_never_code(browser: Chrome) -> None:
 
 def test_the_slider_hides_weak_detections_and_never_what_is_annotated(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
-    assert "9 of 9 detections, score 0.01 or more" in one(browser, "#told").text
+    wait(browser, lambda b: bars(b, "detection") == 9)
+    assert "9 of 9 detections, score 0.01 or more" in one(browser, "#filter-summary").text
     slide(browser, 500)
-    wait(browser, lambda b: bars(b, "found") == 6)
+    wait(browser, lambda b: bars(b, "detection") == 6)
     assert one(browser, "#score").get_attribute("aria-valuetext") == "0.5 or more"
     slide(browser, 1000)
-    wait(browser, lambda b: bars(b, "found") == 3)
-    assert bars(browser, "truth") == 3
+    wait(browser, lambda b: bars(b, "detection") == 3)
+    assert bars(browser, "annotation") == 3
 
 
 def test_a_class_alone(browser: Chrome) -> None:
     slide(browser, 0)
     Select(one(browser, "#class")).select_by_visible_text("run")
-    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (0, 6))
+    wait(browser, lambda b: (bars(b, "annotation"), bars(b, "detection")) == (0, 6))
     Select(one(browser, "#class")).select_by_visible_text("jump")
-    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (3, 3))
-    assert one(browser, "#told").text == "3 of 3 videos; 3 of 3 detections, score 0.01 or more"
+    wait(browser, lambda b: (bars(b, "annotation"), bars(b, "detection")) == (3, 3))
+    assert one(browser, "#filter-summary").text == "3 of 3 videos; 3 of 3 detections, score 0.01 or more"
     one(browser, "#search").send_keys("b")
     slide(browser, 1000)
-    assert one(browser, "#told").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
+    assert one(browser, "#filter-summary").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
 def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_so(browser: Chrome) -> None:
@@ -141,11 +141,11 @@ def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_s
         return len(b.find_elements(By.CSS_SELECTOR, "article .line"))
 
     assert lines(browser) == 3
-    assert "nothing found" not in one(browser, "#list").text
+    assert "no action" not in one(browser, "#list").text
     Select(one(browser, "#class")).select_by_visible_text("run")
     slide(browser, 1000)
     wait(browser, lambda b: lines(b) == 0)
-    assert one(browser, "#list").text.count("nothing found at this score") == 3
+    assert one(browser, "#list").text.count("no action at this score") == 3
     Select(one(browser, "#class")).select_by_visible_text("jump")
     wait(browser, lambda b: lines(b) == 3)
 
@@ -153,9 +153,9 @@ def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_s
 def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
     found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
     chrome.get(write(tmp_path / "faint.html", [VideoEntry("v", 8.0, [0.5] * 12, {}, found)]))
-    assert one(chrome, "#told").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
+    assert one(chrome, "#filter-summary").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
     slide(chrome, 1000)
-    assert one(chrome, "#told").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
+    assert one(chrome, "#filter-summary").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
 
 
 def test_search_and_orders(browser: Chrome) -> None:
@@ -167,13 +167,13 @@ def test_search_and_orders(browser: Chrome) -> None:
     assert cards(browser) == [EVIL]
     one(browser, "#search").send_keys(Keys.ENTER)
     assert cards(browser) == [EVIL], "Enter must not load the page anew"
-    assert one(browser, "#told").text.startswith("1 of 3 videos")
+    assert one(browser, "#filter-summary").text.startswith("1 of 3 videos")
     one(browser, "#search").send_keys("no such name")
     assert one(browser, "#list").text == "No video to show."
 
 
 def test_a_click_on_an_action_seeks_and_the_playhead_follows(browser: Chrome) -> None:
-    one(card(browser, "b"), ".bar.truth").click()
+    one(card(browser, "b"), ".bar.annotation").click()
     wait(browser, lambda b: 1.0 <= second(b) < 2.5)
     assert one(browser, "#player b").text == "b"
     wait(browser, lambda b: second(b) > 1.2)
@@ -203,7 +203,7 @@ def test_a_click_between_actions_seeks_to_its_time(browser: Chrome) -> None:
 
 def test_a_video_that_is_not_there_can_be_chosen(browser: Chrome, folder: Path) -> None:
     one(card(browser, "a"), ".play").click()
-    wait(browser, lambda b: "a.mp4 is not where it was" in one(b, "#player .note").text)
+    wait(browser, lambda b: "Cannot play a.mp4" in one(b, "#player .note").text)
     chooser = one(browser, "#player input")
     assert chooser.is_displayed()
     chooser.send_keys(str(folder / "elsewhere"))
@@ -219,14 +219,14 @@ def test_without_a_file_there_is_nothing_to_play(browser: Chrome) -> None:
 
 def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
+    wait(browser, lambda b: bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
     assert focused(browser) == "jump, annotated, 1.0 to 3.0 s"
     assert one(browser, "#hint").text == focused(browser)
     for expected in (
-        "jump (cluster-00), found",
-        "run (cluster-01), found with 0.5",
-        "run (cluster-01), found with 0.01",
+        "jump (cluster-00), detected",
+        "run (cluster-01), detected, score 0.5",
+        "run (cluster-01), detected, score 0.01",
     ):
         ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
         assert focused(browser).startswith(expected)
@@ -235,7 +235,7 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
     ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
-    assert focused(browser).startswith("run (cluster-01), found with 0.5")
+    assert focused(browser).startswith("run (cluster-01), detected, score 0.5")
 
 
 def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser: Chrome) -> None:
@@ -249,7 +249,7 @@ def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser
     ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
     assert active("#player video")
     Select(one(browser, "#class")).select_by_visible_text("run")
-    wait(browser, lambda b: bars(b, "truth") == 0)
+    wait(browser, lambda b: bars(b, "annotation") == 0)
     one(browser, "#player button").send_keys(Keys.ENTER)
     assert focused(browser) == "play b", "its bar is gone"
     one(card(browser, "b"), ".play").click()
@@ -275,7 +275,7 @@ def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
 
 def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
+    wait(browser, lambda b: bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
     before = focused(browser)
@@ -290,7 +290,7 @@ def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -
     odd = VideoEntry("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
     chrome.get(write(tmp_path / "odd.html", [odd]))
     Select(one(chrome, "#class")).select_by_index(1)
-    assert one(chrome, "#told").text.startswith("1 of 1 videos")
+    assert one(chrome, "#filter-summary").text.startswith("1 of 1 videos")
 
 
 def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
@@ -301,8 +301,8 @@ def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_pa
 
 def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
     picture = one(card(browser, "b"), "svg")
-    ActionChains(browser).move_to_element(one(picture, ".bar.found")).perform()
-    assert one(browser, "#hint").text == "jump (cluster-00), found with 0.9, 1.0 to 3.0 s"
+    ActionChains(browser).move_to_element(one(picture, ".bar.detection")).perform()
+    assert one(browser, "#hint").text == "jump (cluster-00), detected, score 0.9, 1.0 to 3.0 s"
     ActionChains(browser).move_to_element(one(picture, ".attention")).perform()
     words = one(browser, "#hint").text.split(" · ")
     assert words[0].endswith(" s")
@@ -394,21 +394,21 @@ def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Pat
     assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) == 200
     slide(chrome, 1000)
     chrome.execute_cdp_cmd("Page.printToPDF", {})
-    assert bars(chrome, "found") == 200
+    assert bars(chrome, "detection") == 200
 
 
 def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
     prefer(browser, "dark", medium="print")
     browser.execute_script("document.body.style.width = '300px'")
     assert one(browser, "article svg").size["width"] < 300
-    shown = [one(browser, selector).is_displayed() for selector in ("#told", ".play", "nav", "#search")]
+    shown = [one(browser, selector).is_displayed() for selector in ("#filter-summary", ".play", "nav", "#search")]
     assert shown == [True, False, False, False]
     assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 33, 41)"
 
 
 def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "none.html", []))
-    assert one(chrome, "#told").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
+    assert one(chrome, "#filter-summary").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
     chrome.get(write(tmp_path / "bare.html", [VideoEntry("v", 0.0, [], {})]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     assert chrome.get_log("browser") == []

@@ -44,10 +44,10 @@ def test_labels_are_classes_and_clusters_by_their_class() -> None:
     assert content["labels"] == [["jump", None], ["jump", "cluster-00"], ["run", "cluster-01"]]
     assert list(content["colours"]) == ["jump", "run"]
     (one,) = content["videos"]
-    assert one["truth"] == [[0, 3, 4]]
-    assert one["found"] == [[2, 0.25, 1, 2], [1, 0.1235, 3, 4.57]]
+    assert one["ground_truth"] == [[0, 3, 4]]
+    assert one["detections"] == [[2, 0.25, 1, 2], [1, 0.1235, 3, 4.57]]
     assert one["activation"] == {"1": encode_curve([1.0])}
-    assert (one["id"], one["seconds"], one["ap"], one["file"]) == ("v", 10.0, 0.5, "x/v.mp4")
+    assert (one["id"], one["duration"], one["ap"], one["file"]) == ("v", 10.0, 0.5, "x/v.mp4")
 
 
 def test_without_names_a_cluster_stands_for_itself() -> None:
@@ -59,14 +59,14 @@ def test_a_class_that_was_told_is_one_label() -> None:
     video = VideoEntry("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
     content = packed([video], {"jump": "jump"})
     assert content["labels"] == [["jump", None]]
-    assert content["videos"][0]["found"] == [[0, 0.5, 0, 1]]
+    assert content["videos"][0]["detections"] == [[0, 0.5, 0, 1]]
 
 
 def test_points_have_the_time_of_their_snippets() -> None:
     (short,) = packed([VideoEntry("v", 1.0, [0.1, 0.9], {})])["videos"]
-    assert (short["first"], short["step"]) == (0.32, 0.64)
+    assert (short["first_time"], short["time_step"]) == (0.32, 0.64)
     (long,) = packed([VideoEntry("v", 800.0, [0.0] * 1201, {})])["videos"]
-    assert (long["first"], long["step"]) == (0.32 + 0.64, 3 * 0.64)
+    assert (long["first_time"], long["time_step"]) == (0.32 + 0.64, 3 * 0.64)
     assert len(bytes_of(long["attention"])) == 401
 
 
@@ -79,8 +79,8 @@ def test_loudness_lies_between_a_quiet_room_and_full_scale() -> None:
 def test_the_strongest_detections_are_kept_and_all_are_counted() -> None:
     found = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
     (video,) = packed([VideoEntry("v", 1.0, [0.0], {}, found)])["videos"]
-    assert video["all"] == 700
-    assert [score for _, score, *_ in video["found"]] == [k / 1000 for k in range(699, 499, -1)]
+    assert video["num_detections"] == 700
+    assert [score for _, score, *_ in video["detections"]] == [k / 1000 for k in range(699, 499, -1)]
 
 
 def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() -> None:
@@ -123,24 +123,24 @@ def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> No
     rows = cells(html)
     assert rows["seed 7"] == ["60.0", "30.0", "45.0"]
     assert rows["mean"] == ["50.0", "25.0", "37.5"]
-    assert rows["95 % from"] == ["40.0", "20.0", "30.0"]
-    assert rows["to"] == ["60.0", "30.0", "45.0"]
+    assert rows["95 % interval from"] == ["40.0", "20.0", "30.0"]
+    assert rows["95 % interval to"] == ["60.0", "30.0", "45.0"]
     assert rows["UGCT, published"] == ["51.7", "", "40.0"]
-    assert rows["chance"] == ["5.0", "2.5", "3.8"]
+    assert rows["chance level"] == ["5.0", "2.5", "3.8"]
     heads = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))
     assert heads == {
         "37.5 ± 10.6": "average mAP, tIoU 0.3:0.5, 2 seeds",
-        "30.0 to 45.0": "95 % on other videos",
+        "30.0 to 45.0": "95 % interval (bootstrap over videos)",
         "40.0": "UGCT, published",
-        "3.8": "chance: same segments, shuffled clusters",
-        "50.0": "purity of the last clusters",
+        "3.8": "chance level: same segments, permuted clusters",
+        "50.0": "cluster purity, last round",
     }
     assert html.index(">run<") < html.index(">jump<"), "the best class comes first"
 
 
 def test_one_seed_without_draws_and_without_a_published_row() -> None:
     html = render_scores({3: result(0.4)}, None, {})
-    assert set(cells(html)) == {"seed 3", "mean", "chance"}
+    assert set(cells(html)) == {"seed 3", "mean", "chance level"}
     assert "±" not in html
     assert "band" not in html
 
@@ -172,7 +172,7 @@ def test_errors_by_kind_cost_and_trait() -> None:
         "traits": {"length": [group], "coverage": [], "instances": []},
     }
     html = render_errors(found)
-    assert html.index("best 1G") < html.index("best 10G")
+    assert html.index("top 1G") < html.index("top 10G")
     assert 'aria-label="true 100.0 %"' in html
     assert re.findall(r'<i style="width:([\d.]+)%"></i></td><td>([^<]*)', html) == [("100.00", "12.3")]
     assert cells(html)["length 1 to 2.5 s"] == ["7", "25.0", "40.0"]

@@ -61,7 +61,7 @@ def test_a_page_without_moments_is_the_same_but_for_them() -> None:
     searched = drawn(VIDEOS, MOMENTS)
     del searched["texts"]
     assert searched == drawn(VIDEOS)
-    assert "wanted" not in render_timelines(VIDEOS)
+    assert "search-text" not in render_timelines(VIDEOS)
 
 
 def test_of_a_large_vocabulary_the_best_moments_of_every_text_stay() -> None:
@@ -101,15 +101,15 @@ def browser(chrome: Chrome, path: Path) -> Iterator[Chrome]:
 
 def offered(browser: Chrome) -> list[str]:
     """Of the list, where it is open."""
-    return [text for o in browser.find_elements(By.CSS_SELECTOR, "#offered li") if (text := o.text)]
+    return [text for o in browser.find_elements(By.CSS_SELECTOR, "#suggestions li") if (text := o.text)]
 
 
 def look_for(browser: Chrome, *words: str) -> None:
-    one(browser, "#wanted").send_keys(*words)
+    one(browser, "#search-text").send_keys(*words)
 
 
 def said(browser: Chrome) -> str:
-    return one(browser, "#matched").text
+    return one(browser, "#search-summary").text
 
 
 def found(browser: Chrome) -> list[str]:
@@ -121,18 +121,18 @@ def found(browser: Chrome) -> list[str]:
 def test_words_are_found_in_any_order_and_case(browser: Chrome) -> None:
     look_for(browser, "FAST man")
     assert offered(browser) == ["man running fast"]
-    assert said(browser) == "1 text of the vocabulary"
+    assert said(browser) == "1 matching text in the vocabulary"
     assert cards(browser) == [EVIL, "a", "b", "c"], "nothing was chosen yet"
 
 
 def test_what_looks_like_a_text_comes_best_first_with_its_moments_in_a_lane(browser: Chrome) -> None:
     look_for(browser, "jumping")
     assert cards(browser) == ["a", "b"]
-    assert said(browser) == "3 moments in 2 videos; scores are guesses of a network"
+    assert said(browser) == "3 moments in 2 videos; scores are estimates of a network"
     wait(browser, lambda b: len(found(b)) == 3)
     assert found(browser)[:2] == [
-        "looks like jumping, guessed with 0.877, 4.0 to 6.0 s",
-        "looks like jumping, guessed with 0.8, 1.0 to 3.0 s",
+        "looks like jumping, score 0.877, 4.0 to 6.0 s",
+        "looks like jumping, score 0.8, 1.0 to 3.0 s",
     ]
     assert one(card(browser, "a"), "text").text == "jumping"
     assert one(card(browser, "a"), ".score").text == "0.877"
@@ -143,7 +143,7 @@ def test_other_filters_go_on(browser: Chrome) -> None:
     look_for(browser, "jumping")
     one(browser, "#search").send_keys("b")
     assert cards(browser) == ["b"]
-    assert said(browser) == "2 moments in 1 video; scores are guesses of a network"
+    assert said(browser) == "2 moments in 1 video; scores are estimates of a network"
     Select(one(browser, "#class")).select_by_visible_text("run")
     assert cards(browser) == ["b"]
     wait(browser, lambda b: len(found(b)) == 2)
@@ -165,12 +165,12 @@ def test_clearing_brings_everything_back(browser: Chrome) -> None:
 
 
 def test_the_keyboard_chooses_and_stays_in_the_box(browser: Chrome) -> None:
-    box = one(browser, "#wanted")
+    box = one(browser, "#search-text")
     look_for(browser, Keys.ARROW_DOWN)
     assert offered(browser) == list(MOMENTS)
     assert box.get_attribute("aria-expanded") == "true"
     look_for(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    reached = one(browser, '#offered [aria-selected="true"]')
+    reached = one(browser, '#suggestions [aria-selected="true"]')
     assert reached.text == "jumping"
     assert box.get_attribute("aria-activedescendant") == reached.get_attribute("id")
     look_for(browser, Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ENTER)
@@ -186,7 +186,7 @@ def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(b
     assert offered(browser) == ["man running fast", "run"]
     look_for(browser, Keys.ENTER)
     assert cards(browser) == [EVIL]
-    assert one(browser, "#wanted").get_attribute("value") == "run"
+    assert one(browser, "#search-text").get_attribute("value") == "run"
     look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
     look_for(browser, "runn", Keys.ENTER)
     assert cards(browser) == ["b"]
@@ -195,27 +195,27 @@ def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(b
 def test_escape_folds_the_list_and_leaves_what_was_typed(browser: Chrome) -> None:
     look_for(browser, "run", Keys.ESCAPE)
     assert offered(browser) == []
-    assert one(browser, "#wanted").get_attribute("value") == "run"
+    assert one(browser, "#search-text").get_attribute("value") == "run"
     look_for(browser, "n", Keys.TAB)
     assert offered(browser) == []
 
 
 def test_a_click_opens_the_vocabulary_and_another_chooses(browser: Chrome) -> None:
-    one(browser, "#wanted").click()
+    one(browser, "#search-text").click()
     assert offered(browser) == list(MOMENTS)
-    browser.find_elements(By.CSS_SELECTOR, "#offered li")[1].click()
+    browser.find_elements(By.CSS_SELECTOR, "#suggestions li")[1].click()
     assert cards(browser) == ["a", "b"]
     assert offered(browser) == []
 
 
 def test_a_word_that_is_not_there_and_one_that_nothing_looks_like(browser: Chrome) -> None:
     look_for(browser, "zebra")
-    assert said(browser) == "no such word in the vocabulary; for any sentence: clip-ae ground"
+    assert said(browser) == "not in the vocabulary; to search for any sentence, run clip-ae ground"
     assert offered(browser) == []
     assert cards(browser) == [EVIL, "a", "b", "c"]
     look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
     look_for(browser, "sleeping man")
-    assert said(browser) == "0 moments in 0 videos; scores are guesses of a network"
+    assert said(browser) == "0 moments in 0 videos; scores are estimates of a network"
     assert cards(browser) == []
 
 
@@ -227,10 +227,10 @@ def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
     one(browser, "#player button").click()
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
     for expected in (
-        "looks like jumping, guessed with 0.4",
-        "run, found",
-        "jump, found",
-        "looks like jumping, guessed with 0.8",
+        "looks like jumping, score 0.4",
+        "run, detected",
+        "jump, detected",
+        "looks like jumping, score 0.8",
     ):
         assert focused(browser).startswith(expected)
         ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
@@ -243,7 +243,7 @@ def test_texts_are_words_and_never_code(browser: Chrome) -> None:
     assert offered(browser) == [EVIL]
     look_for(browser, Keys.ENTER)
     assert cards(browser) == [EVIL]
-    wait(browser, lambda b: found(b) == [f"looks like {EVIL}, guessed with 0.5, 1.0 to 3.0 s"])
+    wait(browser, lambda b: found(b) == [f"looks like {EVIL}, score 0.5, 1.0 to 3.0 s"])
     assert not browser.find_elements(By.TAG_NAME, "img")
     assert browser.title == "Actions"
 
@@ -251,8 +251,8 @@ def test_texts_are_words_and_never_code(browser: Chrome) -> None:
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_on_a_phone_box_list_and_bands_fit(browser: Chrome, width: int) -> None:
     resize(browser, width, 800, phone=width < 500)
-    one(browser, "#wanted").click()
-    box, opened = (one(browser, selector).rect for selector in ("#wanted", "#offered"))
+    one(browser, "#search-text").click()
+    box, opened = (one(browser, selector).rect for selector in ("#search-text", "#suggestions"))
     assert 0 <= opened["x"] < opened["x"] + opened["width"] <= width
     assert opened["y"] >= box["y"] + box["height"]
     look_for(browser, "jumping")
@@ -278,6 +278,9 @@ def test_paper_has_what_was_found_and_no_box(browser: Chrome) -> None:
     look_for(browser, "jumping")
     wait(browser, lambda b: len(found(b)) == 3)
     prefer(browser, "dark", medium="print")
-    shown = [one(browser, selector).is_displayed() for selector in ("#matched", ".bar.moment", ".score", "#wanted")]
+    shown = [
+        one(browser, selector).is_displayed()
+        for selector in ("#search-summary", ".bar.moment", ".score", "#search-text")
+    ]
     assert shown == [True, True, True, False]
-    assert one(browser, "#matched").rect["x"] == one(browser, "#told").rect["x"]
+    assert one(browser, "#search-summary").rect["x"] == one(browser, "#filter-summary").rect["x"]

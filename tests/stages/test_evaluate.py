@@ -278,7 +278,7 @@ def test_instances_without_length_are_told(tmp_path, capsys):
     gt = truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
     det = submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
     assert scored(tmp_path, gt, det)["counts"]["instances_without_length"] == 1
-    assert "1 instances have no length and cannot be found" in capsys.readouterr().out
+    assert "1 instances have no length and cannot be detected" in capsys.readouterr().out
     rounded = scored(tmp_path, gt, det, "--round-to-grid", "1")
     assert rounded["counts"]["instances_without_length"] == 2
 
