@@ -91,13 +91,13 @@ def bottom(element: WebElement) -> float:
     return float(element.rect["y"] + element.rect["height"])
 
 
-def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
+def test_the_page_loads_no_other_resource(browser: Chrome) -> None:
     asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert asked == []
     assert one(browser, "nav").text.split() == ["Scores", "Videos", "Dark"]
 
 
-def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
+def test_bars_are_in_proportion_and_have_labels(browser: Chrome) -> None:
     truth, best, *_ = one(browser, "article").find_elements(By.CSS_SELECTOR, ".bar")
     assert one(browser, "article h3").text == EVIL
     assert best.get_attribute("width") == truth.get_attribute("width")
@@ -107,12 +107,12 @@ def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
     assert float(truth.get_attribute("width") or 0) == pytest.approx((width - 160) * 2 / 8, rel=0.01)
 
 
-def test_names_are_words_and_never_code(browser: Chrome) -> None:
+def test_video_names_are_escaped(browser: Chrome) -> None:
     assert EVIL in cards(browser)
     assert not browser.find_elements(By.ID, "evil")
 
 
-def test_the_slider_hides_weak_detections_and_never_what_is_annotated(browser: Chrome) -> None:
+def test_the_slider_hides_weak_detections_but_no_annotations(browser: Chrome) -> None:
     slide(browser, 0)
     wait(browser, lambda b: bars(b, "detection") == 9)
     assert "9 of 9 detections, score 0.01 or more" in one(browser, "#filter-summary").text
@@ -124,7 +124,7 @@ def test_the_slider_hides_weak_detections_and_never_what_is_annotated(browser: C
     assert bars(browser, "annotation") == 3
 
 
-def test_a_class_alone(browser: Chrome) -> None:
+def test_the_class_filter_shows_one_class(browser: Chrome) -> None:
     slide(browser, 0)
     Select(one(browser, "#class")).select_by_visible_text("run")
     wait(browser, lambda b: (bars(b, "annotation"), bars(b, "detection")) == (0, 6))
@@ -136,7 +136,7 @@ def test_a_class_alone(browser: Chrome) -> None:
     assert one(browser, "#filter-summary").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
-def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_so(browser: Chrome) -> None:
+def test_the_class_filter_selects_activations_and_an_empty_card_has_a_note(browser: Chrome) -> None:
     def lines(b: Chrome) -> int:
         return len(b.find_elements(By.CSS_SELECTOR, "article .line"))
 
@@ -150,7 +150,7 @@ def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_s
     wait(browser, lambda b: lines(b) == 3)
 
 
-def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
+def test_tiny_scores_are_shown_as_zero(chrome: Chrome, tmp_path: Path) -> None:
     found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
     chrome.get(write(tmp_path / "faint.html", [VideoEntry("v", 8.0, [0.5] * 12, {}, found)]))
     assert one(chrome, "#filter-summary").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
@@ -201,7 +201,7 @@ def test_a_click_between_actions_seeks_to_its_time(browser: Chrome) -> None:
     wait(browser, lambda b: 4.8 <= second(b) < 6.5)
 
 
-def test_a_video_that_is_not_there_can_be_chosen(browser: Chrome, folder: Path) -> None:
+def test_a_missing_video_can_be_chosen_from_a_folder(browser: Chrome, folder: Path) -> None:
     one(card(browser, "a"), ".play").click()
     wait(browser, lambda b: "Cannot play a.mp4" in one(b, "#player .note").text)
     chooser = one(browser, "#player input")
@@ -217,7 +217,7 @@ def test_without_a_file_there_is_nothing_to_play(browser: Chrome) -> None:
     assert not one(browser, "#player").is_displayed()
 
 
-def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> None:
+def test_arrow_keys_move_between_actions_and_enter_plays(browser: Chrome) -> None:
     slide(browser, 0)
     wait(browser, lambda b: bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
@@ -238,7 +238,7 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     assert focused(browser).startswith("run (cluster-01), detected, score 0.5")
 
 
-def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser: Chrome) -> None:
+def test_the_player_takes_and_returns_the_keyboard_focus(browser: Chrome) -> None:
     def active(selector: str) -> bool:
         return bool(browser.execute_script("return document.activeElement.matches(arguments[0])", selector))
 
@@ -256,14 +256,14 @@ def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser
     assert not active("#player video")
 
 
-def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
+def test_escape_closes_the_player_wherever_the_focus_is(browser: Chrome) -> None:
     one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
     wait(browser, lambda b: one(b, "#player").is_displayed())
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
 
 
-def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
+def test_a_closed_player_does_not_play(browser: Chrome) -> None:
     """Closed before its file is there, as on a slow disk."""
     one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
     browser.execute_script("document.querySelector('#player button').click()")
@@ -273,7 +273,7 @@ def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
     assert browser.execute_script("return arguments[0].paused", film)
 
 
-def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
+def test_a_redraw_keeps_the_keyboard_focus(browser: Chrome) -> None:
     slide(browser, 0)
     wait(browser, lambda b: bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
@@ -299,7 +299,7 @@ def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_pa
     assert [option.text for option in Select(one(chrome, "#class")).options] == ["all", "jump"]
 
 
-def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
+def test_the_hint_shows_times_scores_and_curve_values(browser: Chrome) -> None:
     picture = one(card(browser, "b"), "svg")
     ActionChains(browser).move_to_element(one(picture, ".bar.detection")).perform()
     assert one(browser, "#hint").text == "jump (cluster-00), detected, score 0.9, 1.0 to 3.0 s"
@@ -351,7 +351,7 @@ def test_on_a_phone_a_cards_facts_have_a_line_of_their_own(browser: Chrome) -> N
 
 
 @pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
-def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
+def test_a_table_takes_the_focus_only_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
     resize(browser, width, 800, phone=width < 500)
     box = one(browser, ".scroll")
     assert box.get_attribute("aria-label") == "In seconds"
@@ -360,7 +360,7 @@ def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, wid
 
 @pytest.mark.parametrize("width", [660, 1280])
 @pytest.mark.parametrize("selector", [".play", ".bar"])
-def test_what_gets_the_keyboard_comes_out_from_under_the_controls(
+def test_a_focused_element_is_not_covered_by_the_controls(
     chrome: Chrome, folder: Path, width: int, selector: str
 ) -> None:
     resize(chrome, width, 400)
@@ -387,7 +387,7 @@ def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: P
     wait(chrome, lambda b: last.find_elements(By.TAG_NAME, "svg"))
 
 
-def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Path) -> None:
+def test_print_has_every_timeline_as_filtered(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     chrome.execute_cdp_cmd("Page.printToPDF", {})
@@ -397,7 +397,7 @@ def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Pat
     assert bars(chrome, "detection") == 200
 
 
-def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
+def test_print_is_light_and_its_timelines_fit(browser: Chrome) -> None:
     prefer(browser, "dark", medium="print")
     browser.execute_script("document.body.style.width = '300px'")
     assert one(browser, "article svg").size["width"] < 300
@@ -406,7 +406,7 @@ def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
     assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 33, 41)"
 
 
-def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
+def test_pages_without_videos_or_detections_work(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "none.html", []))
     assert one(chrome, "#filter-summary").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
     chrome.get(write(tmp_path / "bare.html", [VideoEntry("v", 0.0, [], {})]))

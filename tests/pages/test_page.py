@@ -40,7 +40,7 @@ class Balance(HTMLParser):
             self.scripts[-1] = attributes, text + data
 
 
-def test_names_end_no_element_and_json_comes_back() -> None:
+def test_names_are_escaped_and_json_is_read_back() -> None:
     parts = [
         render_html_table(EVIL, [EVIL], [[EVIL, EVIL]]),
         render_key_numbers({EVIL: EVIL}),
@@ -63,7 +63,7 @@ def test_links_lead_to_sections() -> None:
     assert links == re.findall(r'<section id="([^"]+)">', text) == ["scores", "what-is-wrong"]
 
 
-def test_it_reaches_for_nothing_outside() -> None:
+def test_the_page_links_to_no_other_resource() -> None:
     text = render_html_page("t", "l", {}, "{}", "{}")
     assert not re.findall(r'(?:src|href)="(?!#)', text)
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

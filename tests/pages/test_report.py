@@ -31,13 +31,13 @@ def bytes_of(text: str) -> list[int]:
 
 
 @given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=50), st.integers(1, 7))
-def test_a_curve_keeps_peaks_to_a_byte(values: list[float], chunk: int) -> None:
+def test_a_curve_has_the_peak_of_each_chunk(values: list[float], chunk: int) -> None:
     found = bytes_of(encode_curve(values, chunk))
     expected = [max(values[k : k + chunk]) for k in range(0, len(values), chunk)]
     np.testing.assert_allclose(np.array(found) / 255, np.clip(expected, 0, 1), atol=0.5 / 255 + 1e-9)
 
 
-def test_labels_are_classes_and_clusters_by_their_class() -> None:
+def test_labels_are_classes_and_clusters_with_their_class() -> None:
     found = [Detection("v", "cluster-01", 0.25, 1, 2), Detection("v", "cluster-00", 0.123456, 3, 4.5678)]
     video = VideoEntry("v", 10.0, [0.5], {"cluster-00": [1.0]}, found, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4")
     content = packed([video], {"cluster-00": "jump", "cluster-01": "run"})
@@ -50,12 +50,12 @@ def test_labels_are_classes_and_clusters_by_their_class() -> None:
     assert (one["id"], one["duration"], one["ap"], one["file"]) == ("v", 10.0, 0.5, "x/v.mp4")
 
 
-def test_without_names_a_cluster_stands_for_itself() -> None:
+def test_a_cluster_without_a_name_is_its_own_class() -> None:
     content = packed([VideoEntry("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
     assert content["labels"] == [["cluster-07", None]]
 
 
-def test_a_class_that_was_told_is_one_label() -> None:
+def test_a_detected_and_annotated_class_is_one_label() -> None:
     video = VideoEntry("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
     content = packed([video], {"jump": "jump"})
     assert content["labels"] == [["jump", None]]
@@ -70,20 +70,20 @@ def test_points_have_the_time_of_their_snippets() -> None:
     assert len(bytes_of(long["attention"])) == 401
 
 
-def test_loudness_lies_between_a_quiet_room_and_full_scale() -> None:
+def test_loudness_is_scaled_from_a_quiet_room_to_full_scale() -> None:
     (video,) = packed([VideoEntry("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
     assert bytes_of(video["loudness"]) == [255, 128, 0, 0]
     assert packed([VideoEntry("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
 
 
-def test_the_strongest_detections_are_kept_and_all_are_counted() -> None:
+def test_the_best_detections_are_packed_and_all_are_counted() -> None:
     found = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
     (video,) = packed([VideoEntry("v", 1.0, [0.0], {}, found)])["videos"]
     assert video["num_detections"] == 700
     assert [score for _, score, *_ in video["detections"]] == [k / 1000 for k in range(699, 499, -1)]
 
 
-def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() -> None:
+def test_500_and_5000_videos_are_below_eight_megabytes() -> None:
     curves = np.random.default_rng(0).random((4, 900)).tolist()
     found = [Detection("v", f"cluster-{k % 20:02d}", 1 / (k + 1.7), k / 3, k / 2.7) for k in range(250)]
     activation = {f"cluster-{k:02d}": curves[k] for k in range(3)}
@@ -97,7 +97,7 @@ def test_five_hundred_videos_and_ten_times_as_many_stay_below_eight_megabytes() 
         assert len(build_page_data(videos, {}, GRID, searched).encode()) < 8e6
 
 
-def test_orders_by_ap_are_offered_where_there_is_an_ap() -> None:
+def test_orders_by_ap_need_a_video_with_an_ap() -> None:
     assert 'value="worst"' not in render_timelines([VideoEntry("v", 1.0, [0.0], {})])
     assert 'value="worst"' in render_timelines([VideoEntry("v", 1.0, [0.0], {}, ap=0.0)])
 
@@ -117,7 +117,7 @@ def cells(html: str) -> dict[str, list[str]]:
     return {name: re.findall(r"<td>([^<]*)</td>", rest) for name, rest in rows if "<td>" in rest}
 
 
-def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> None:
+def test_scores_show_seeds_mean_interval_and_published_row() -> None:
     interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
     html = render_scores({0: result(0.4), 7: result(0.6)}, interval, {"UGCT": {"0.3": 51.7, "0.3:0.5": 40.0}})
     rows = cells(html)
@@ -138,21 +138,21 @@ def test_scores_of_seeds_their_mean_their_interval_and_the_published_row() -> No
     assert html.index(">run<") < html.index(">jump<"), "the best class comes first"
 
 
-def test_one_seed_without_draws_and_without_a_published_row() -> None:
+def test_scores_of_one_seed_without_interval_and_published_row() -> None:
     html = render_scores({3: result(0.4)}, None, {})
     assert set(cells(html)) == {"seed 3", "mean", "chance level"}
     assert "±" not in html
     assert "band" not in html
 
 
-def test_clusters_stand_in_the_order_of_their_classes() -> None:
+def test_clusters_are_in_the_order_of_their_classes() -> None:
     html = render_contingency({"cluster-00": {"run": 4, "jump": 1}, "cluster-01": {}, "cluster-02": {"jump": 2}})
     assert re.findall(r'<th scope="row">([^<]*)<', html) == ["cluster-02", "cluster-00", "cluster-01"]
     assert re.findall(r"--share:([\d.]+)", html) == ["0.50", "0.25", "1.00"]
     assert ">cluster-00<" in render_contingency({"cluster-00": {}})
 
 
-def test_rounds_and_rules_are_means_over_the_seeds() -> None:
+def test_rounds_and_mappings_are_means_over_seeds() -> None:
     def seed(purity: float) -> dict[str, Any]:
         quality = {"purity": purity, "nmi": 0.5, "ari": 0.25, "covered": 2, "classes": 3, "smallest": 1, "largest": 4}
         rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in CLUSTER_MAPPINGS}
@@ -163,7 +163,7 @@ def test_rounds_and_rules_are_means_over_the_seeds() -> None:
     assert {name: rows[name] for name in CLUSTER_MAPPINGS} == {name: ["30.0"] for name in CLUSTER_MAPPINGS}
 
 
-def test_errors_by_kind_cost_and_trait() -> None:
+def test_errors_by_type_impact_and_characteristic() -> None:
     group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "sensitivity": 0.4}
     found = {
         "tiou": 0.5,

@@ -46,7 +46,7 @@ def drawn(videos: list[VideoEntry], found: dict[str, list[Detection]] | None = N
     return json.loads(build_page_data(videos, {}, GRID, found))
 
 
-def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
+def test_moments_are_packed_best_first_with_the_index_of_their_video() -> None:
     texts = dict(drawn(VIDEOS, MOMENTS)["texts"])
     assert list(texts) == list(MOMENTS)
     assert texts["jumping"] == [[1, 4, 6, 0.877], [0, 1, 3, 0.8], [0, 5.5, 7.5, 0.4]]
@@ -54,7 +54,7 @@ def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
     assert texts["sleeping man"] == []
 
 
-def test_a_page_without_moments_is_the_same_but_for_them() -> None:
+def test_a_page_without_moments_differs_only_in_the_search() -> None:
     assert render_timelines(VIDEOS, with_search=True).replace(search.render_search_box(), "").replace(
         search.render_search_legend(), ""
     ) == render_timelines(VIDEOS)
@@ -64,7 +64,7 @@ def test_a_page_without_moments_is_the_same_but_for_them() -> None:
     assert "search-text" not in render_timelines(VIDEOS)
 
 
-def test_of_a_large_vocabulary_the_best_moments_of_every_text_stay() -> None:
+def test_a_large_vocabulary_has_the_best_moments_of_every_text() -> None:
     several = [("b", k / 10, (k + 1) / 301) for k in range(300)]
     vocabulary = {text: found for k in range(500) for text, found in moments(f"word {k}", *several).items()}
     texts = dict(drawn(VIDEOS, vocabulary)["texts"])
@@ -118,14 +118,14 @@ def found(browser: Chrome) -> list[str]:
     return [str(band.get_attribute("aria-label")) for band in bands]
 
 
-def test_words_are_found_in_any_order_and_case(browser: Chrome) -> None:
+def test_words_match_in_any_order_and_case(browser: Chrome) -> None:
     look_for(browser, "FAST man")
     assert offered(browser) == ["man running fast"]
     assert said(browser) == "1 matching text in the vocabulary"
     assert cards(browser) == [EVIL, "a", "b", "c"], "nothing was chosen yet"
 
 
-def test_what_looks_like_a_text_comes_best_first_with_its_moments_in_a_lane(browser: Chrome) -> None:
+def test_results_are_best_first_with_their_moments_in_a_lane(browser: Chrome) -> None:
     look_for(browser, "jumping")
     assert cards(browser) == ["a", "b"]
     assert said(browser) == "3 moments in 2 videos; scores are estimates of a network"
@@ -139,7 +139,7 @@ def test_what_looks_like_a_text_comes_best_first_with_its_moments_in_a_lane(brow
     assert not one(browser, "#order").is_enabled()
 
 
-def test_other_filters_go_on(browser: Chrome) -> None:
+def test_other_filters_apply_to_the_results(browser: Chrome) -> None:
     look_for(browser, "jumping")
     one(browser, "#search").send_keys("b")
     assert cards(browser) == ["b"]
@@ -152,7 +152,7 @@ def test_other_filters_go_on(browser: Chrome) -> None:
     assert said(browser).startswith("0 moments in 0 videos")
 
 
-def test_clearing_brings_everything_back(browser: Chrome) -> None:
+def test_clearing_the_search_restores_the_list(browser: Chrome) -> None:
     Select(one(browser, "#order")).select_by_value("longest")
     before = cards(browser)
     look_for(browser, "jumping")
@@ -164,7 +164,7 @@ def test_clearing_brings_everything_back(browser: Chrome) -> None:
     assert one(browser, "#order").is_enabled()
 
 
-def test_the_keyboard_chooses_and_stays_in_the_box(browser: Chrome) -> None:
+def test_the_keyboard_selects_and_the_focus_stays_in_the_box(browser: Chrome) -> None:
     box = one(browser, "#search-text")
     look_for(browser, Keys.ARROW_DOWN)
     assert offered(browser) == list(MOMENTS)
@@ -181,7 +181,7 @@ def test_the_keyboard_chooses_and_stays_in_the_box(browser: Chrome) -> None:
     assert cards(browser) == ["b"]
 
 
-def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(browser: Chrome) -> None:
+def test_enter_takes_the_first_match_unless_the_input_is_a_full_text(browser: Chrome) -> None:
     look_for(browser, "Run")
     assert offered(browser) == ["man running fast", "run"]
     look_for(browser, Keys.ENTER)
@@ -192,7 +192,7 @@ def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(b
     assert cards(browser) == ["b"]
 
 
-def test_escape_folds_the_list_and_leaves_what_was_typed(browser: Chrome) -> None:
+def test_escape_closes_the_list_and_leaves_the_input(browser: Chrome) -> None:
     look_for(browser, "run", Keys.ESCAPE)
     assert offered(browser) == []
     assert one(browser, "#search-text").get_attribute("value") == "run"
@@ -200,7 +200,7 @@ def test_escape_folds_the_list_and_leaves_what_was_typed(browser: Chrome) -> Non
     assert offered(browser) == []
 
 
-def test_a_click_opens_the_vocabulary_and_another_chooses(browser: Chrome) -> None:
+def test_one_click_opens_the_vocabulary_and_another_selects(browser: Chrome) -> None:
     one(browser, "#search-text").click()
     assert offered(browser) == list(MOMENTS)
     browser.find_elements(By.CSS_SELECTOR, "#suggestions li")[1].click()
@@ -208,7 +208,7 @@ def test_a_click_opens_the_vocabulary_and_another_chooses(browser: Chrome) -> No
     assert offered(browser) == []
 
 
-def test_a_word_that_is_not_there_and_one_that_nothing_looks_like(browser: Chrome) -> None:
+def test_an_unknown_word_and_a_text_without_moments(browser: Chrome) -> None:
     look_for(browser, "zebra")
     assert said(browser) == "not in the vocabulary; to search for any sentence, run clip-ae ground"
     assert offered(browser) == []
@@ -219,7 +219,7 @@ def test_a_word_that_is_not_there_and_one_that_nothing_looks_like(browser: Chrom
     assert cards(browser) == []
 
 
-def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
+def test_a_click_on_a_moment_seeks_and_arrow_keys_move_on(browser: Chrome) -> None:
     look_for(browser, "jumping")
     wait(browser, lambda b: len(found(b)) == 3)
     one(card(browser, "b"), ".bar.moment:nth-of-type(2)").click()
@@ -238,7 +238,7 @@ def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
     wait(browser, lambda b: 1 <= second(b) < 2.5)
 
 
-def test_texts_are_words_and_never_code(browser: Chrome) -> None:
+def test_texts_are_escaped(browser: Chrome) -> None:
     look_for(browser, "</SCRIPT>")
     assert offered(browser) == [EVIL]
     look_for(browser, Keys.ENTER)
@@ -249,7 +249,7 @@ def test_texts_are_words_and_never_code(browser: Chrome) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_on_a_phone_box_list_and_bands_fit(browser: Chrome, width: int) -> None:
+def test_on_a_phone_box_list_and_moments_fit(browser: Chrome, width: int) -> None:
     resize(browser, width, 800, phone=width < 500)
     one(browser, "#search-text").click()
     box, opened = (one(browser, selector).rect for selector in ("#search-text", "#suggestions"))
@@ -261,7 +261,7 @@ def test_on_a_phone_box_list_and_bands_fit(browser: Chrome, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [660, 1280])
-def test_what_gets_the_keyboard_comes_out_from_under_the_box(browser: Chrome, width: int) -> None:
+def test_a_focused_moment_is_not_covered_by_the_controls(browser: Chrome, width: int) -> None:
     resize(browser, width, 400)
     look_for(browser, "jumping")
     covered = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
@@ -274,7 +274,7 @@ def test_what_gets_the_keyboard_comes_out_from_under_the_box(browser: Chrome, wi
     wait(browser, comes_out)
 
 
-def test_paper_has_what_was_found_and_no_box(browser: Chrome) -> None:
+def test_print_has_the_results_but_no_search_box(browser: Chrome) -> None:
     look_for(browser, "jumping")
     wait(browser, lambda b: len(found(b)) == 3)
     prefer(browser, "dark", medium="print")

@@ -6,12 +6,12 @@ def found(score, start, stop, label="cluster-00"):
     return Detection("v", label, score, start, stop)
 
 
-def test_of_what_overlaps_the_best_stays_and_time_orders():
+def test_the_best_of_overlapping_detections_is_selected_in_order_of_time():
     best, beside, worse = found(0.9, 4, 6), found(0.2, 6, 8), found(0.8, 5, 7)
     assert drop_overlapping([worse, beside, best]) == [best, beside]
 
 
-def test_a_chapter_has_times_and_a_text_that_is_no_markup():
+def test_a_cue_has_times_and_an_escaped_label():
     text = format_web_vtt([found(0.876, 1.5, 3661.0004, "<b>a --> b\n& c")])
     assert text == "WEBVTT\n\n00:00:01.500 --> 01:01:01.000\n&lt;b&gt;a --&gt; b &amp; c 0.88\n"
 

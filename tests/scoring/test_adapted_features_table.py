@@ -33,7 +33,7 @@ ALL = [
 ]
 
 
-def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None:
+def test_each_run_on_adapted_features_is_compared_with_its_unadapted_run() -> None:
     (sheet,) = adapted_features_table.build_adapter_tables(SPEC, ALL)
     rows = {row[1]: row for row in sheet.rows}
     assert list(rows) == ["stpn_free", "ugct_free", "ugct_told"]
@@ -41,28 +41,28 @@ def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None
     assert rows["stpn_free"][4:] == ["20.0 ± 0.0", "-", "-", "-"]
 
 
-def test_rows_say_what_their_features_were_tied_to_and_that_names_were_used() -> None:
+def test_titles_name_the_adapter_and_whether_it_uses_class_names() -> None:
     titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, ALL)[0].rows}
     assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, tied to prototypes"
     assert titles["ugct_told"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
     assert titles["ugct"] == "UGCT (reconstructed)"
 
 
-def test_without_taught_runs_the_table_is_as_it_was() -> None:
+def test_no_table_without_runs_on_adapted_features() -> None:
     assert adapted_features_table.build_adapter_tables(SPEC, ALL[:1]) == []
 
 
-def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
+def test_the_ablation_compares_only_runs_on_the_same_features() -> None:
     assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct")] == ["ugct"]
     assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct_told")] == ["ugct_told"]
 
 
-def test_classes_that_annotations_left_out_are_told_too() -> None:
+def test_the_description_counts_held_out_classes() -> None:
     words = FeatureAdapter(run="ugct", held_out_classes=("jump", "throw")).description
     assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
 
 
-def test_the_headline_says_so_too() -> None:
+def test_the_main_run_map_describes_the_features() -> None:
     told = replace(SPEC, main_run="ugct_told", runs={}, feature_adapters={"told": RECIPES["told"]})
     results = [
         {**result(v), "chance": result(0.1), "per_class": {}, "counts": {}, "mapping": mapping()}

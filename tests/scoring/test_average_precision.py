@@ -117,7 +117,7 @@ ROW = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12), st.int
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=10), st.lists(st.tuples(ROW, st.integers(0, 4)), max_size=25))
-def test_equals_the_slow_obvious_evaluator(truth, detections):
+def test_ap_equals_the_slow_reference(truth, detections):
     truth = [(v, c, a, a + n) for v, c, a, n in truth]
     detections = [(v, c, a, a + n, s / 4) for (v, c, a, n), s in detections]
     found = ap(truth, detections, ALL, classes=3)

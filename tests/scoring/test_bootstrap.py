@@ -29,7 +29,7 @@ def copied(rows, times):
     st.lists(st.tuples(ROW, st.integers(0, 9)), max_size=15, unique_by=lambda d: d[1]),
     st.lists(st.integers(0, 3), min_size=VIDEOS, max_size=VIDEOS),
 )
-def test_a_draw_scores_what_copies_of_its_videos_score(truth, detections, times):
+def test_a_replicate_scores_like_copies_of_its_videos(truth, detections, times):
     truth, detections = world(truth, detections)
     weighed = compute_average_precision(
         match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([times])
@@ -38,12 +38,12 @@ def test_a_draw_scores_what_copies_of_its_videos_score(truth, detections, times)
     np.testing.assert_allclose(weighed[0], compute_average_precision(plain, CLASSES), atol=1e-12)
 
 
-def test_draws_are_the_same_every_time_and_of_the_right_size():
+def test_draws_are_deterministic_and_have_as_many_videos_as_the_test_set():
     assert np.array_equal(draw_videos(50, 7), draw_videos(50, 7))
     assert (draw_videos(50, 7).sum(axis=1) == 7).all()
 
 
-def test_a_mean_is_over_the_classes_that_a_draw_shows():
+def test_map_of_a_replicate_is_over_its_own_classes():
     """A perfect detector is perfect in every draw, even where a class's only video was not drawn."""
     truth = [(v, c, 0, 5, 1.0) for v, c in enumerate([0, 0, 0, 1])]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
@@ -51,14 +51,14 @@ def test_a_mean_is_over_the_classes_that_a_draw_shows():
     assert (means == 1).all()
 
 
-def test_draws_without_any_ground_truth_are_left_out():
+def test_replicates_without_ground_truth_are_left_out():
     truth = [(0, 0, 0, 5, 1.0)]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert 0 < len(means) < 200
     assert (means == 1).all()
 
 
-def test_an_interval_covers_what_the_mean_varies_by():
+def test_interval_width_matches_the_spread_of_fresh_test_sets():
     """Against the spread of fresh test sets from the same source."""
     rng = np.random.default_rng(0)
 
@@ -78,13 +78,13 @@ def test_an_interval_covers_what_the_mean_varies_by():
     assert high - low == pytest.approx(width, rel=0.35)
 
 
-def test_draws_that_are_too_high_on_average_do_not_lift_the_interval():
+def test_biased_draws_do_not_shift_the_interval():
     draws = np.random.default_rng(0).normal(0.6, 0.1, 20_000)
     np.testing.assert_allclose(compute_bootstrap_interval(0.4, draws), (0.4 - 0.196, 0.4 + 0.196), atol=0.005)
     assert compute_bootstrap_interval(1.0, np.ones(3)) == (1.0, 1.0)
 
 
-def test_what_two_share_cancels_in_their_difference():
+def test_a_common_part_cancels_in_the_difference():
     rng = np.random.default_rng(0)
     common = rng.normal(0.5, 0.1, 500)
     found = compare_scores(0.55, 0.5, common + 0.05, common)
@@ -96,7 +96,7 @@ def test_what_two_share_cancels_in_their_difference():
     assert 0.5 < unsure.share_ahead < 0.9
 
 
-def test_a_difference_that_most_draws_do_not_show_is_undecided():
+def test_a_difference_in_few_replicates_is_not_significant():
     """One detection less changes few draws: the others tie, and ties are no victories."""
     draws = np.full(1000, 0.4)
     fewer = draws - 0.001 * (np.arange(1000) % 3 == 0)

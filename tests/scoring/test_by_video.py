@@ -27,7 +27,7 @@ def alone(truth, detections, video):
     st.lists(ROW, min_size=1, max_size=8),
     st.lists(st.tuples(ROW, st.integers(0, 30)), max_size=20, unique_by=lambda d: d[1]),
 )
-def test_every_video_as_if_it_were_scored_alone(truth, found):
+def test_ap_of_each_video_equals_scoring_it_alone(truth, found):
     truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
     detections = [(v, c, a, a + n, s / 30) for (v, c, a, n), s in found]
     judged = match(make_segments(truth), make_segments(detections), THRESHOLDS)
@@ -35,7 +35,7 @@ def test_every_video_as_if_it_were_scored_alone(truth, found):
     np.testing.assert_allclose(compute_ap_by_video(judged, CLASSES, VIDEOS), expected, atol=1e-12)
 
 
-def test_a_false_detection_of_another_video_costs_nothing_here():
+def test_false_detections_of_other_videos_do_not_count():
     truth = [(0, 0, 0, 10, 1.0), (1, 0, 0, 10, 1.0)]
     judged = match(
         make_segments(truth), make_segments([(1, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.5), (1, 0, 0, 10, 0.4)]), (0.5,)

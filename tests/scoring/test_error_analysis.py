@@ -38,7 +38,7 @@ def named(truth, detections, threshold):
     return [ERROR_TYPES[k] for k in classify_detections(result, (threshold,))[0]]
 
 
-def test_one_of_each_kind_best_score_first():
+def test_one_detection_of_each_type():
     truth = [(0, 0, 0, 10, 1.0), (0, 1, 40, 50, 1.0)]
     detections = [
         (0, 0, 0, 10, 0.9),  # true
@@ -54,7 +54,7 @@ def test_one_of_each_kind_best_score_first():
 
 @settings(max_examples=150, deadline=None)
 @given(*WORLDS, st.sampled_from([0.05, 0.3, 0.5]))
-def test_kinds_equal_their_definition(truth, detections, threshold):
+def test_types_equal_their_definition(truth, detections, threshold):
     truth, detections = world(truth, detections)
     result = judged(truth, detections, (threshold,))
     faint = min(0.1, threshold)
@@ -73,7 +73,7 @@ def test_kinds_equal_their_definition(truth, detections, threshold):
 
 @settings(max_examples=100, deadline=None)
 @given(*WORLDS)
-def test_a_kinds_cost_is_what_leaving_its_detections_out_brings(truth, detections):
+def test_impact_equals_the_gain_from_removing_the_detections(truth, detections):
     truth, detections = world(truth, detections)
     ranked = sorted(detections, key=lambda d: -d[4])
     result = judged(truth, detections)
@@ -91,7 +91,7 @@ def test_a_kinds_cost_is_what_leaving_its_detections_out_brings(truth, detection
             assert gain[t] >= -1e-12
 
 
-def test_best_detections_are_counted_a_class_at_a_time():
+def test_top_detections_are_counted_by_class():
     """Of a class with two instances the two best count at 1 G, of one without any none, however good its scores."""
     truth = [(0, 0, 0, 10, 1.0), (0, 0, 20, 30, 1.0)]
     detections = [(0, 1, 50, 60, 0.99)] + [(0, 0, 50 + k, 60 + k, 0.9 - k / 100) for k in range(5)]

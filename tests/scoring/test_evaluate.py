@@ -19,7 +19,7 @@ def world(videos=10):
     return test, train, labels, found
 
 
-def test_perfect_detections_have_perfect_figures_far_from_chance():
+def test_perfect_detections_have_perfect_scores_and_a_low_chance_level():
     result = score_clusters(build_eval_input(*world()), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["average"] == {"0.5:0.7": 1.0}
@@ -29,7 +29,7 @@ def test_perfect_detections_have_perfect_figures_far_from_chance():
     assert 0 < result["chance"]["average"]["0.5:0.7"] < 0.45
 
 
-def test_chance_is_what_detections_without_information_score():
+def test_chance_level_equals_the_score_of_uninformative_detections():
     test, train, labels, _ = world(200)
     found = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
     result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
@@ -37,7 +37,7 @@ def test_chance_is_what_detections_without_information_score():
     assert result["mAP"]["0.5"] == pytest.approx(0.2, abs=0.05)
 
 
-def test_same_bytes_again():
+def test_scores_are_deterministic():
     problem = build_eval_input(*world())
     assert json.dumps(score_clusters(problem, SETTINGS)) == json.dumps(score_clusters(problem, SETTINGS))
 
@@ -50,7 +50,7 @@ def test_9_detections_outside_the_subset_are_ignored():
     )
 
 
-def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
+def test_a_class_without_a_cluster_has_ap_zero_and_counts_in_the_mean():
     test, train, labels, found = world()
     train["t4"] = Annotation("training", (Instance("a", 0, 1),))
     result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
@@ -58,14 +58,14 @@ def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
     assert result["mAP"]["0.5"] < 0.8
 
 
-def test_no_detections_are_zeros_never_nan():
+def test_no_detections_give_zeros_not_nan():
     test, train, labels, _ = world()
     result = score_clusters(build_eval_input(test, train, labels, []), SETTINGS)
     assert result["average"] == {"0.5:0.7": 0.0}
     json.dumps(result, allow_nan=False)
 
 
-def test_told_classes_are_themselves_though_another_always_comes_with_them():
+def test_labels_that_are_classes_are_mapped_to_themselves():
     test, train, _, _ = world()
     train = {i: Annotation("training", (*a.instances, Instance("e", 0, 1))) for i, a in train.items()}
     labels = [Label(f"t{k}", k, c) for k, c in enumerate(CLASSES)]

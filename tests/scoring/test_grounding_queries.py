@@ -7,7 +7,7 @@ from clip_ae.core.types import Annotation, GroundingQuery, Instance
 from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
 
 
-def test_a_class_is_asked_for_once_a_video_and_any_of_its_instances_is_right() -> None:
+def test_one_query_for_each_video_and_class_with_all_instances() -> None:
     shown = (Instance("run", 1.0, 2.0), Instance("jump", 2.0, 3.0), Instance("run", 5.0, 6.0))
     known = {"b": Annotation("test", ()), "a": Annotation("test", shown)}
     assert build_class_queries(known) == [
@@ -17,7 +17,7 @@ def test_a_class_is_asked_for_once_a_video_and_any_of_its_instances_is_right() -
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("uvwxyz")), unique=True, min_size=1))
-def test_another_text_is_never_told_of_the_video_itself(said: list[tuple[str, str]]) -> None:
+def test_control_texts_never_describe_the_video_itself(said: list[tuple[str, str]]) -> None:
     queries = [GroundingQuery(video, text, ((0.0, 1.0),)) for video, text in said]
     found = build_control_queries(queries)
     assert build_control_queries(queries) == found, "the same each time"

@@ -11,7 +11,7 @@ from clip_ae.scoring.segments import Segments
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 6))
 
 
-def test_soft_majority_gives_ties_one_and_half_as_many_a_half():
+def test_soft_majority_weighs_ties_one_and_half_the_count_a_half():
     counts = np.array([[4, 2, 1, 0], [3, 3, 0, 1], [0, 0, 0, 0], [0, 5, 3, 2]])
     expected = [[1, 0.5, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0.5, 0]]
     assert soft_majority(counts).tolist() == expected

@@ -24,7 +24,7 @@ def ap(protocol, truth, detections, ambiguous=(), thresholds=THRESHOLDS, classes
     return compute_average_precision(judged, classes)
 
 
-def test_the_config_knows_every_protocol():
+def test_the_config_lists_every_protocol():
     from typing import get_type_hints
 
     from clip_ae.core.config.schema import ProtocolName
@@ -40,7 +40,7 @@ def test_the_config_knows_every_protocol():
     st.lists(st.tuples(ROW, st.integers(0, 40)), max_size=20, unique_by=lambda d: d[1]),
     st.lists(SPAN, max_size=3),
 )
-def test_the_kits_equal_their_loops(protocol, eleven, truth, detections, ambiguous):
+def test_thumos14_protocols_equal_the_reference_loops(protocol, eleven, truth, detections, ambiguous):
     truth = [(v, c, a, a + n) for v, c, a, n in truth]
     detections = [(v, c, a, a + n, s / 40) for (v, c, a, n), s in detections]
     ambiguous = [(v, a, a + n) for v, a, n in ambiguous]
@@ -49,20 +49,20 @@ def test_the_kits_equal_their_loops(protocol, eleven, truth, detections, ambiguo
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
-def test_the_kit_lets_ground_truth_choose_and_activitynet_the_better_score():
+def test_thumos14_matches_by_tiou_and_activitynet_by_score():
     truth = [(0, 0, 0, 10)]
     worse_but_nearer = [(0, 0, 0, 6, 0.9), (0, 0, 0, 10, 0.5)]
     assert ap("activitynet", truth, worse_but_nearer, thresholds=(0.5,))[0, 0] == 1.0
     assert ap("thumos14-2015", truth, worse_but_nearer, thresholds=(0.5,))[0, 0] == 0.5
 
 
-def test_the_kit_wants_more_than_the_threshold():
+def test_thumos14_needs_more_than_the_threshold():
     half = [(0, 0, 0, 4, 0.9)]
     assert ap("activitynet", [(0, 0, 0, 8)], half, thresholds=(0.5,))[0, 0] == 1.0
     assert ap("thumos14-2014", [(0, 0, 0, 8)], half, thresholds=(0.5,))[0, 0] == 0.0
 
 
-def test_ambiguous_spans_forgive_in_the_kits_alone():
+def test_only_thumos14_ignores_false_positives_at_ambiguous_segments():
     truth, detections = [(0, 0, 0, 10)], [(0, 0, 20, 30, 0.9), (0, 0, 0, 10, 0.5)]
     for protocol, expected in (("activitynet", 0.5), ("non-interpolated", 0.5), ("thumos14-2015", 1.0)):
         assert ap(protocol, truth, detections, [(0, 29, 40)], (0.5,))[0, 0] == expected
@@ -71,7 +71,7 @@ def test_ambiguous_spans_forgive_in_the_kits_alone():
         assert ap("thumos14-2015", truth, detections, [span], (0.5,))[0, 0] == 0.5
 
 
-def test_without_interpolation_a_late_hit_keeps_its_own_precision():
+def test_without_interpolation_each_hit_has_its_own_precision():
     truth = [(0, 0, 0, 10), (0, 0, 20, 30)]
     detections = [(0, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.8), (0, 0, 20, 30, 0.7)]
     assert ap("activitynet", truth, detections, thresholds=(0.5,))[0, 0] == pytest.approx(2 / 3)

@@ -32,7 +32,7 @@ def figure(dataset: str, supervision: str, method: str, column: str) -> float:
     return found[0]
 
 
-def test_averages_are_those_of_their_columns() -> None:
+def test_averages_equal_the_mean_of_their_columns() -> None:
     skipped = set()
     for row in PUBLISHED["thumos14"]:
         for average in THUMOS14_COLUMNS[7:]:
@@ -69,13 +69,13 @@ def test_the_ablation_ends_in_table_2() -> None:
         assert rows["CAF + CCP"][column] == figure("activitynet12", "unsupervised", "CLIP-AE", column)
 
 
-def test_the_gains_that_the_text_claims() -> None:
+def test_gains_equal_those_in_the_text_of_the_paper() -> None:
     best = figure("thumos14", "unsupervised", "CLIP-AE", "0.1:0.7")
     assert best - figure("thumos14", "unsupervised", "UGCT", "0.1:0.7") == pytest.approx(1.5)
     assert best - figure("thumos14", "unsupervised", "APSL", "0.1:0.7") == pytest.approx(6.5)
 
 
-def test_what_the_notes_say_holds() -> None:
+def test_the_notes_are_true() -> None:
     for column, value in (("0.1", 57.7), ("0.2", 52.4)):
         for method in ("WSAL-BM*", "APSL"):
             assert figure("thumos14", "unsupervised", method, column) == value

@@ -42,7 +42,7 @@ def overlap(a: Moment, b: Moment) -> float:
 
 @settings(max_examples=200, deadline=None)
 @given(asked)
-def test_it_equals_its_loop(some: list[Asked]) -> None:
+def test_recall_equals_the_reference_loop(some: list[Asked]) -> None:
     result = scored(some)
     for n in RANKS:
         for t in TIOUS:
@@ -54,7 +54,7 @@ def test_it_equals_its_loop(some: list[Asked]) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(asked)
-def test_more_ranks_are_never_less_and_a_higher_tiou_never_more(some: list[Asked]) -> None:
+def test_recall_rises_with_rank_and_falls_with_tiou(some: list[Asked]) -> None:
     result = scored(some)
     table = np.array([[result[f"R@{n}"][f"{t:g}"] for t in TIOUS] for n in RANKS])
     assert (np.diff(table, axis=0) >= 0).all()
@@ -63,7 +63,7 @@ def test_more_ranks_are_never_less_and_a_higher_tiou_never_more(some: list[Asked
 
 @settings(max_examples=50, deadline=None)
 @given(asked)
-def test_every_figure_lies_in_its_interval_and_no_order_matters(some: list[Asked]) -> None:
+def test_each_value_is_inside_its_interval_and_query_order_does_not_matter(some: list[Asked]) -> None:
     result = scored(some)
     for kind in (f"R@{n}" for n in RANKS):
         for t, (low, high) in result["interval"][kind].items():
@@ -114,11 +114,11 @@ def test_a_draw_counts_the_sentences_of_its_videos() -> None:
     np.testing.assert_allclose(scored(some)["interval"]["R@1"]["0.5"], expected, atol=1e-12)
 
 
-def test_found_moments_belong_to_queries_one_by_one() -> None:
+def test_moments_and_queries_must_have_the_same_length() -> None:
     with pytest.raises(ValueError, match="shorter"):
         compute_recall([GroundingQuery("v", "it", ((0.0, 1.0),))], [])
 
 
-def test_nothing_to_score_by_is_a_line() -> None:
+def test_no_queries_are_a_user_error() -> None:
     with pytest.raises(UserError, match="no sentence is left"):
         compute_recall([], [])

@@ -20,7 +20,7 @@ def sensitivity(truth, detections, *members):
 
 
 @given(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), max_size=40))
-def test_groups_share_out_what_is_known_in_rising_order(values):
+def test_each_finite_value_is_in_one_group_and_groups_rise(values):
     values = np.array(values, float)
     found = group_by_value(values)
     assert len(found) <= 5
@@ -34,7 +34,7 @@ def test_fifths_of_many_different_values_are_equal_in_size():
     assert [(g.low, g.high) for g in group_by_value(np.array([2.0] * 9 + [3.0]))] == [(2, 2), (3, 3)]
 
 
-def test_traits_of_an_action():
+def test_characteristics_of_actions():
     truth = make_segments([(0, 0, 2, 6, 1.0), (0, 0, 10, 11, 1.0), (0, 1, 0, 3, 1.0), (1, 0, 0, 2, 1.0)])
     found = compute_characteristics(truth, np.array([20.0, np.nan]))
     assert found["length"].tolist() == [4, 1, 3, 2]
@@ -43,20 +43,20 @@ def test_traits_of_an_action():
     assert found["instances"].tolist() == [2, 2, 1, 1]
 
 
-def test_a_perfect_detector_finds_every_group_and_an_idle_one_none():
+def test_every_group_scores_one_for_a_perfect_detector_and_zero_without_detections():
     truth = [(0, 0, 0, 5, 1.0), (0, 1, 10, 15, 1.0), (1, 0, 0, 5, 1.0)]
     assert sensitivity(truth, truth, [1, 1, 0], [0, 0, 1]) == [1.0, 1.0]
     assert sensitivity(truth, [], [1, 1, 0], [0, 0, 1]) == [0.0, 0.0]
 
 
-def test_what_other_groups_have_counts_neither_way():
+def test_detections_matched_to_other_groups_are_ignored():
     truth = [(0, 0, 0, 5, 1.0), (0, 0, 10, 15, 1.0)]
     detections = [(0, 0, 10, 15, 0.9), (0, 0, 0, 5, 0.8)]
     assert sensitivity(truth, detections, [1, 0]) == [1.0]
     assert sensitivity(truth, detections[:1], [1, 0]) == [0.0]
 
 
-def test_precision_does_not_hang_on_a_groups_size():
+def test_sensitivity_does_not_depend_on_the_group_size():
     """Of ten actions, a detector finds half of each group behind five false detections."""
     truth = [(v, 0, 0, 5, 1.0) for v in range(10)]
     false = [(20, 0, 50 + k, 60 + k, 0.99) for k in range(5)]
@@ -65,7 +65,7 @@ def test_precision_does_not_hang_on_a_groups_size():
     assert sensitivity(truth, false + found, small, large) == pytest.approx([0.5 * 5 / 10, 0.5 * 5 / 10])
 
 
-def test_all_actions_together_are_plain_average_precision():
+def test_one_group_of_all_actions_has_the_usual_ap():
     rng = np.random.default_rng(0)
     truth = [(v, 0, 0, 5, 1.0) for v in range(8)]
     detections = [(v, 0, 0 if rng.random() < 0.5 else 20, 25, rng.random()) for v in range(8)]

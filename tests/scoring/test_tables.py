@@ -77,7 +77,7 @@ def test_columns_rise_and_the_widest_average_is_last() -> None:
     assert list_tiou_ranges(ScoredRun("x", RUNS["stpn"], {0: three})) == ["0.1:0.5", "0.3:0.7", "0.1:0.7"]
 
 
-def test_figures_are_percent_with_their_spread() -> None:
+def test_cells_are_mean_and_sd_in_percent() -> None:
     row = by_name(tables.build_result_tables(SPEC, ALL)[0])["both"]
     assert row["avg 0.1:0.7"] == "35.0 ± 1.0"
     assert row["0.1"] == "70.0 ± 2.0"
@@ -85,7 +85,7 @@ def test_figures_are_percent_with_their_spread() -> None:
     assert format_mean_sd([]) == "-"
 
 
-def test_published_rows_stand_before_ours_as_printed() -> None:
+def test_published_rows_are_above_ours_as_printed() -> None:
     sheet = tables.build_result_tables(SPEC, ALL)[0]
     words = [tuple(row[:4]) for row in sheet.rows]
     ugct = words.index(("unsupervised", "UGCT", "-", "published"))
@@ -101,13 +101,13 @@ def test_published_rows_stand_before_ours_as_printed() -> None:
         assert any(words in note for note in sheet.notes)
 
 
-def test_without_published_figures_there_are_only_ours() -> None:
+def test_without_published_rows_all_rows_are_ours() -> None:
     sheet = tables.build_result_tables(replace(SPEC, published=None), ALL)[0]
     assert {row[3] for row in sheet.rows} == {"ours"}
     assert sheet.notes == ()
 
 
-def test_simulated_stands_in_every_row_of_ours_and_in_no_other() -> None:
+def test_only_our_rows_are_marked_simulated() -> None:
     simulated = replace(SPEC, simulated=True)
     for row in tables.build_result_tables(simulated, ALL)[0].rows:
         assert row[3] == ("published" if row[2] == "-" else "ours, simulated")
@@ -126,7 +126,7 @@ def test_titles_show_modules_and_reconstructions() -> None:
     )
 
 
-def test_captions_say_what_is_scored_and_what_chance_gives() -> None:
+def test_captions_name_the_scored_model_and_the_chance_level() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
     for words in ("seeds 0, 1, 2", "as in every map.json: words", "rule hungarian", "last round"):
@@ -146,11 +146,11 @@ def test_clusters_of_unsupervised_runs_only() -> None:
     assert [row[-1] for row in rules] == ["35.0 ± 1.0", "25.0 ± 1.0", "15.0 ± 1.0"]
 
 
-def test_told_runs_alone_have_no_cluster_tables() -> None:
+def test_supervised_runs_have_no_cluster_tables() -> None:
     assert len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
 
 
-def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
+def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:
     header, rows = tables.build_csv_rows(SPEC, ALL, "record")
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["provenance"] for row in found] == ["record", *[""] * (len(rows) - 1)]
@@ -176,7 +176,7 @@ def test_differences_are_paired_with_the_row_without_modules() -> None:
     assert [rows["ugct"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["-", "-", "-"]
 
 
-def test_rivals_are_what_ugct_is_compared_with() -> None:
+def test_other_methods_are_compared_with_ugct() -> None:
     kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
     rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans])[2])
     assert rows.keys() == {"stpn"}
@@ -189,7 +189,7 @@ def test_one_seed_has_a_difference_but_no_interval() -> None:
     assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("-0.04", "-", "1")
 
 
-def test_without_a_row_without_modules_a_line_says_why() -> None:
+def test_a_note_explains_missing_differences() -> None:
     sheet, _ = ablation.build_ablation_tables(SPEC, [run for run in ALL if run.name != "ugct"])
     assert sheet.header[-1] == "avg 0.1:0.7"
     assert "no run without modules" in sheet.notes[0].lower()
@@ -215,7 +215,7 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     ],
     ids=lambda run: repr(run)[:70],
 )
-def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
+def test_runs_with_other_settings_are_left_out_of_the_ablation(other: Run) -> None:
     runs = [ScoredRun("a_variant", other, {0: result(0.1)}), *ALL]
     assert "a_variant" not in {
         name for s in ablation.build_ablation_tables(SPEC, runs) for row in s.rows for name in row
@@ -225,7 +225,7 @@ def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
     assert "a_variant" in by_name(ablation.build_ablation_tables(headline, runs)[0])
 
 
-def test_what_a_part_adds_to_the_others() -> None:
+def test_gains_of_parts_over_runs_with_other_parts() -> None:
     no_self = Run(method="clip_ae", caf=CAF, ccp=CCP, losses={"decor": 0.0, "ins_dis": 0.0})
     runs = [*ALL, ScoredRun("no_self", no_self, {s: result(0.3) for s in SEEDS})]
     sheet = ablation.build_ablation_tables(SPEC, runs)[1]
@@ -239,13 +239,13 @@ def test_what_a_part_adds_to_the_others() -> None:
     }
 
 
-def test_a_dataset_without_ours_says_so() -> None:
+def test_a_note_explains_an_ablation_without_own_runs() -> None:
     (sheet,) = ablation.build_ablation_tables(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
     assert sheet.rows == []
     assert "No unsupervised run" in sheet.notes[0]
 
 
-def test_table_3_stands_where_the_paper_has_it() -> None:
+def test_table_3_is_shown_for_its_dataset_only() -> None:
     assert [s.heading for s in ablation.build_ablation_tables(SPEC, ALL) if "published" in s.heading] == []
     last = ablation.build_ablation_tables(replace(SPEC, published="activitynet12"), ALL)[-1]
     assert any("best test mAP" in note for note in last.notes)
