@@ -1,3 +1,5 @@
+"""Mappings of clusters to classes, and their effect on detections."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,5 +50,5 @@ def test_11_two_clusters_of_one_class_make_duplicates_and_weights_scale_scores()
     assert mapped.label.tolist() == [0, 1, 0]
     assert mapped.score.tolist() == [0.9, 0.45, 0.8]
     truth = Segments(np.array([0, 1]), np.array([0, 0]), np.array([0.0, 5]), np.array([1.0, 6]), np.ones(2))
-    # Of the two copies one is false: recall stays at a half.
+    # One of the two copies is a false positive: recall is still a half.
     assert compute_average_precision(match(truth, mapped, (0.5,)), 2).tolist() == [[0.5, 0.0]]
