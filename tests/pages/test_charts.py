@@ -1,4 +1,4 @@
-"""Charts are well-formed, hold what they should, and escape every word."""
+"""Charts are well-formed, have the right coordinates, and escape all names."""
 
 import re
 from xml.etree import ElementTree
@@ -15,8 +15,8 @@ def parse(html: str) -> list[ElementTree.Element]:
 
 
 def points(html: str, kind: str) -> list[list[tuple[float, ...]]]:
-    found = [e.attrib["points"] for e in parse(html) if e.tag == kind and "," in e.attrib["points"]]
-    lines = [[tuple(map(float, p.split(","))) for p in text.split()] for text in found]
+    texts = [e.attrib["points"] for e in parse(html) if e.tag == kind and "," in e.attrib["points"]]
+    lines = [[tuple(map(float, p.split(","))) for p in text.split()] for text in texts]
     return [line for line in lines if line != [(0, 4), (24, 4)]]
 
 
@@ -77,8 +77,8 @@ def test_a_bar_of_full_scale_has_the_full_width() -> None:
 
 
 def test_stacked_bars_are_in_the_order_of_the_colours_and_fill_a_row() -> None:
-    fills = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
-    html = charts.render_stacked_bars({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, fills)
+    colours = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
+    html = charts.render_stacked_bars({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, colours)
     widths = [(float(w), fill) for w, fill in re.findall(r"width:([\d.]+)%;background:(#\w+)", html)]
     assert widths == [(75.0, "#000000"), (25.0, "#ffffff")]
     assert sum(w for w, _ in widths) == pytest.approx(100)

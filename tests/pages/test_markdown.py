@@ -1,4 +1,4 @@
-"""Tables that line up as text, parse as Markdown, and lose nothing as CSV."""
+"""Tables as aligned Markdown, and as CSV that is read back without loss."""
 
 import csv
 import io
@@ -39,14 +39,14 @@ def test_long_notes_are_wrapped_inside_their_item() -> None:
 
 
 def test_a_page_separates_its_parts_and_hides_its_provenance() -> None:
-    record = json.dumps({"spec": {"dataset": "-->"}})
+    provenance = json.dumps({"spec": {"dataset": "-->"}})
     text = render_markdown_page(
-        "Title", ["lead"], [render_section("One", "", "body"), render_section("Two", "end")], record
+        "Title", ["lead"], [render_section("One", "", "body"), render_section("Two", "end")], provenance
     )
-    shown, hidden = text.split("<!-- provenance ")
-    assert shown == "# Title\n\n- lead\n\n## One\n\nbody\n\n## Two\n\nend\n\n"
-    assert hidden.index("-->") == len(hidden) - len("-->\n")
-    assert json.loads(hidden.removesuffix(" -->\n")) == {"spec": {"dataset": "-->"}}
+    content, comment = text.split("<!-- provenance ")
+    assert content == "# Title\n\n- lead\n\n## One\n\nbody\n\n## Two\n\nend\n\n"
+    assert comment.index("-->") == len(comment) - len("-->\n")
+    assert json.loads(comment.removesuffix(" -->\n")) == {"spec": {"dataset": "-->"}}
 
 
 def test_csv_quotes_special_characters() -> None:

@@ -1,4 +1,4 @@
-"""A page is whole HTML, whatever names it holds."""
+"""A page is valid HTML with any names."""
 
 import json
 import re
@@ -17,8 +17,8 @@ EVIL = '</script><!--<script>alert("x")//&'
 VOID = {"meta", "input", "br", "link", "img"}
 
 
-class Balance(HTMLParser):
-    """Open elements; scripts as the browser sees them."""
+class PageParser(HTMLParser):
+    """Records the open elements and the scripts of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ def test_names_are_escaped_and_json_is_read_back() -> None:
         wrap_collapsible(EVIL, "y"),
     ]
     text = render_html_page(EVIL, EVIL, {EVIL: "".join(parts)}, json.dumps({"id": EVIL}), json.dumps({"stage": EVIL}))
-    seen = Balance()
-    seen.feed(text)
-    assert seen.open == []
-    provenance, data, script = seen.scripts
+    parser = PageParser()
+    parser.feed(text)
+    assert parser.open == []
+    provenance, data, script = parser.scripts
     assert json.loads(provenance[1]) == {"stage": EVIL}
     assert json.loads(data[1]) == {"id": EVIL}
     assert script[0] == {"type": "module"}

@@ -1,4 +1,4 @@
-"""Sections of the report, and what its script is given to draw."""
+"""Sections of the report, and the data that its script draws."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from clip_ae.pages.report.videos import VideoEntry, build_page_data, encode_curv
 GRID = SnippetGrid()
 
 
-def packed(videos: list[VideoEntry], names: dict[str, str] | None = None) -> Any:
+def pack(videos: list[VideoEntry], names: dict[str, str] | None = None) -> Any:
     return json.loads(build_page_data(videos, names or {}, GRID))
 
 
@@ -32,15 +32,17 @@ def bytes_of(text: str) -> list[int]:
 
 @given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=50), st.integers(1, 7))
 def test_a_curve_has_the_peak_of_each_chunk(values: list[float], chunk: int) -> None:
-    found = bytes_of(encode_curve(values, chunk))
+    result = bytes_of(encode_curve(values, chunk))
     expected = [max(values[k : k + chunk]) for k in range(0, len(values), chunk)]
-    np.testing.assert_allclose(np.array(found) / 255, np.clip(expected, 0, 1), atol=0.5 / 255 + 1e-9)
+    np.testing.assert_allclose(np.array(result) / 255, np.clip(expected, 0, 1), atol=0.5 / 255 + 1e-9)
 
 
 def test_labels_are_classes_and_clusters_with_their_class() -> None:
-    found = [Detection("v", "cluster-01", 0.25, 1, 2), Detection("v", "cluster-00", 0.123456, 3, 4.5678)]
-    video = VideoEntry("v", 10.0, [0.5], {"cluster-00": [1.0]}, found, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4")
-    content = packed([video], {"cluster-00": "jump", "cluster-01": "run"})
+    detections = [Detection("v", "cluster-01", 0.25, 1, 2), Detection("v", "cluster-00", 0.123456, 3, 4.5678)]
+    video = VideoEntry(
+        "v", 10.0, [0.5], {"cluster-00": [1.0]}, detections, [Instance("jump", 3, 4)], ap=0.5, file="x/v.mp4"
+    )
+    content = pack([video], {"cluster-00": "jump", "cluster-01": "run"})
     assert content["labels"] == [["jump", None], ["jump", "cluster-00"], ["run", "cluster-01"]]
     assert list(content["colours"]) == ["jump", "run"]
     (one,) = content["videos"]
@@ -51,50 +53,51 @@ def test_labels_are_classes_and_clusters_with_their_class() -> None:
 
 
 def test_a_cluster_without_a_name_is_its_own_class() -> None:
-    content = packed([VideoEntry("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
+    content = pack([VideoEntry("v", 1.0, [0.5], {}, [Detection("v", "cluster-07", 0.5, 0, 1)])])
     assert content["labels"] == [["cluster-07", None]]
 
 
 def test_a_detected_and_annotated_class_is_one_label() -> None:
     video = VideoEntry("v", 1.0, [0.5], {"jump": [0.4]}, [Detection("v", "jump", 0.5, 0, 1)], [Instance("jump", 0, 1)])
-    content = packed([video], {"jump": "jump"})
+    content = pack([video], {"jump": "jump"})
     assert content["labels"] == [["jump", None]]
     assert content["videos"][0]["detections"] == [[0, 0.5, 0, 1]]
 
 
 def test_points_have_the_time_of_their_snippets() -> None:
-    (short,) = packed([VideoEntry("v", 1.0, [0.1, 0.9], {})])["videos"]
+    (short,) = pack([VideoEntry("v", 1.0, [0.1, 0.9], {})])["videos"]
     assert (short["first_time"], short["time_step"]) == (0.32, 0.64)
-    (long,) = packed([VideoEntry("v", 800.0, [0.0] * 1201, {})])["videos"]
+    (long,) = pack([VideoEntry("v", 800.0, [0.0] * 1201, {})])["videos"]
     assert (long["first_time"], long["time_step"]) == (0.32 + 0.64, 3 * 0.64)
     assert len(bytes_of(long["attention"])) == 401
 
 
 def test_loudness_is_scaled_from_a_quiet_room_to_full_scale() -> None:
-    (video,) = packed([VideoEntry("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
+    (video,) = pack([VideoEntry("v", 1.0, [0.0] * 4, {}, loudness=[0.0, -30.0, -96.0, None])])["videos"]
     assert bytes_of(video["loudness"]) == [255, 128, 0, 0]
-    assert packed([VideoEntry("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
+    assert pack([VideoEntry("v", 1.0, [0.0], {})])["videos"][0]["loudness"] is None
 
 
 def test_the_best_detections_are_packed_and_all_are_counted() -> None:
-    found = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
-    (video,) = packed([VideoEntry("v", 1.0, [0.0], {}, found)])["videos"]
+    detections = [Detection("v", "a", k / 1000, 0, 1) for k in range(700)]
+    (video,) = pack([VideoEntry("v", 1.0, [0.0], {}, detections)])["videos"]
     assert video["num_detections"] == 700
     assert [score for _, score, *_ in video["detections"]] == [k / 1000 for k in range(699, 499, -1)]
 
 
 def test_500_and_5000_videos_are_below_eight_megabytes() -> None:
     curves = np.random.default_rng(0).random((4, 900)).tolist()
-    found = [Detection("v", f"cluster-{k % 20:02d}", 1 / (k + 1.7), k / 3, k / 2.7) for k in range(250)]
+    detections = [Detection("v", f"cluster-{k % 20:02d}", 1 / (k + 1.7), k / 3, k / 2.7) for k in range(250)]
     activation = {f"cluster-{k:02d}": curves[k] for k in range(3)}
     truth = [Instance("class", k * 7.31, k * 7.31 + 5.17) for k in range(15)]
     moments = [Detection(f"video_{k:07d}", "", (k + 0.7) / 301, 300 + k / 3, 301 + k / 2.7) for k in range(300)]
     vocabulary = {f"a sentence, or a few words, with the number {k}": moments for k in range(500)}
-    for number, searched in ((500, {}), (500, vocabulary), (5000, {}), (5000, vocabulary)):
+    for number, moments_by_text in ((500, {}), (500, vocabulary), (5000, {}), (5000, vocabulary)):
         videos = [
-            VideoEntry(f"video_{k:07d}", 576, curves[3], activation, found, truth, [-20.0] * 900) for k in range(number)
+            VideoEntry(f"video_{k:07d}", 576, curves[3], activation, detections, truth, [-20.0] * 900)
+            for k in range(number)
         ]
-        assert len(build_page_data(videos, {}, GRID, searched).encode()) < 8e6
+        assert len(build_page_data(videos, {}, GRID, moments_by_text).encode()) < 8e6
 
 
 def test_orders_by_ap_need_a_video_with_an_ap() -> None:
@@ -103,10 +106,10 @@ def test_orders_by_ap_need_a_video_with_an_ap() -> None:
 
 
 def result(value: float) -> dict[str, Any]:
-    figures = {"mAP": {"0.3": value, "0.5": value / 2}, "average": {"0.3:0.5": 0.75 * value}}
+    metrics = {"mAP": {"0.3": value, "0.5": value / 2}, "average": {"0.3:0.5": 0.75 * value}}
     return {
-        **figures,
-        "chance": {**{k: {c: v / 10 for c, v in f.items()} for k, f in figures.items()}, "shuffles": 3},
+        **metrics,
+        "chance": {**{k: {c: v / 10 for c, v in f.items()} for k, f in metrics.items()}, "shuffles": 3},
         "per_class": {"jump": {"0.3": value, "0.5": value}, "run": {"0.3": 0.9, "0.5": 0.9}},
         "rounds": [{"purity": 0.5}, {"purity": value}],
     }
@@ -127,8 +130,8 @@ def test_scores_show_seeds_mean_interval_and_published_row() -> None:
     assert rows["95 % interval to"] == ["60.0", "30.0", "45.0"]
     assert rows["UGCT, published"] == ["51.7", "", "40.0"]
     assert rows["chance level"] == ["5.0", "2.5", "3.8"]
-    heads = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))
-    assert heads == {
+    key_numbers = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))
+    assert key_numbers == {
         "37.5 ± 10.6": "average mAP, tIoU 0.3:0.5, 2 seeds",
         "30.0 to 45.0": "95 % interval (bootstrap over videos)",
         "40.0": "UGCT, published",
@@ -165,13 +168,13 @@ def test_rounds_and_mappings_are_means_over_seeds() -> None:
 
 def test_errors_by_type_impact_and_characteristic() -> None:
     group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "sensitivity": 0.4}
-    found = {
+    diagnosis = {
         "tiou": 0.5,
         "kinds": {"10G": dict.fromkeys(ERROR_TYPES, 1), "1G": {**dict.fromkeys(ERROR_TYPES, 0), "true": 2}},
         "cost": {"background": {"average": 0.123}},
         "traits": {"length": [group], "coverage": [], "instances": []},
     }
-    html = render_errors(found)
+    html = render_errors(diagnosis)
     assert html.index("top 1G") < html.index("top 10G")
     assert 'aria-label="true 100.0 %"' in html
     assert re.findall(r'<i style="width:([\d.]+)%"></i></td><td>([^<]*)', html) == [("100.00", "12.3")]
