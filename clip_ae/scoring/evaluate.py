@@ -99,8 +99,8 @@ def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
     return {i.label for a in annotations for i in a.instances}
 
 
-def refuse_unknown_labels(path: Path, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
-    """Raise UserError if a detection has a label that is no class of the ground truth."""
+def refuse_unknown_labels(path: Path | str, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
+    """Raise UserError if a detection has a label that is no class of the ground truth; path is for the message."""
     classes = set(known_labels)
     for label in sorted({d.label for d in detections} - classes):
         hint = (

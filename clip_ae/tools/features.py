@@ -23,8 +23,8 @@ from clip_ae.data.feature_files import FEATURE_WRITERS, FeatureWriter
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.media.decoder_process import Decoder, create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
-from clip_ae.stages import weights as weights_stage
-from clip_ae.stages.extract import build_encoder, make_extract_provenance
+from clip_ae.pipeline.network_weights import convert_weights
+from clip_ae.pipeline.stream_encoder import build_encoder, make_extract_provenance
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 from clip_ae.workflow.config_files import config_path, read_config
 from clip_ae.workflow.resources import find_resource
@@ -147,7 +147,7 @@ def _network(settings: Config, name: str, root: Path) -> WeightsFile:
             raise UserError(
                 f"{path}: not there; the workflow trains it: snakemake --cores 2 {WEIGHTS.format(name=name)}"
             )
-        weights_stage.run(spec, out=path)
+        convert_weights(spec, path)
     return read_weights(path)
 
 
