@@ -80,13 +80,8 @@ def test_labels_that_nobody_knows_and_scores_that_name_nothing(files, capsys):
     words = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
     words = [str(word) for word in [*words, "--out", files / "d.json"]]
     assert main(words) == 2
-<<<<<<< HEAD
-    assert "clusters need names: evaluate takes --labels, diagnose --scores" in capsys.readouterr().err
-    (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
-=======
     assert "clusters need class names: add --labels to evaluate, or --scores to diagnose" in capsys.readouterr().err
-    (files / "map.json").write_text(json.dumps({"mapping": {"main_run": "hungarian", "hungarian": {"mAP": {}}}}))
->>>>>>> b17faf1894a61a7cfacce7d8ab14c013f3017891
+    (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
     assert main([*words, "--scores", str(files / "map.json")]) == 2
     assert "map.json: names no clusters" in capsys.readouterr().err
 

@@ -64,11 +64,7 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
         (
             40,
             ("--bootstrap", "500"),
-<<<<<<< HEAD
-            "scored with 1000 bootstrap samples and with 500 bootstrap samples; score them alike",
-=======
             "scored with 1000 bootstrap samples and with 500 bootstrap",
->>>>>>> b17faf1894a61a7cfacce7d8ab14c013f3017891
         ),
         (40, ("--bootstrap", "0"), "fewer than 100 bootstrap samples; score it again with --bootstrap 1000"),
     ],
