@@ -28,6 +28,7 @@ from clip_ae.encoders.networks import vggish
 from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.media import decoder_process
 from clip_ae.media.probe import ProbeResult
+from clip_ae.pipeline import probing
 from clip_ae.stages import extract, probe
 from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
@@ -193,7 +194,7 @@ def evening(crowd: Path, networks: dict[str, Path], tmp_path_factory: pytest.Tem
     out, before = tmp_path_factory.mktemp("out"), files_below(root) | files_below(Path.cwd())
     with pytest.MonkeyPatch.context() as patch, (out / "stderr").open("w") as said:
         patch.setattr(decoder_process, "Decoder", Watched)
-        patch.setattr(probe, "Decoder", Watched)
+        patch.setattr(probing, "Decoder", Watched)
         kept = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
