@@ -230,9 +230,9 @@ def test_no_decoder_outlives_its_parent(tmp_path: Path) -> None:
         "from clip_ae.media.decoder_process import Decoder\n"
         "if __name__ == '__main__':\n"
         "    decoder = Decoder()\n"
-        "    decoder._ask('probe', sys.argv[1], SnippetGrid())\n"
+        "    decoder._send_request('probe', sys.argv[1], SnippetGrid())\n"
         "    print(decoder.process.pid, flush=True)\n"
-        "    decoder._answer(dict)\n"
+        "    decoder._receive(dict)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "hangs.mp4")], stdout=subprocess.PIPE, text=True
@@ -302,6 +302,6 @@ def test_at_least_one_decoder_reads() -> None:
 
 def test_av_stays_silent_by_itself() -> None:
     """A log level that is set makes FFmpeg's threads wait for the GIL: on damaged files, now and then, for ever."""
-    code = "import av; from clip_ae.media.decoder_process import _load_av; _load_av(); print(av.logging.get_level())"
+    code = "import av; from clip_ae.media.decoder_service import _load_av; _load_av(); print(av.logging.get_level())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "None"
