@@ -53,17 +53,17 @@ class Watched(decoder_process.Decoder):
     waited: ClassVar[dict[str, float]] = defaultdict(float)
     peak: ClassVar[int] = 0
 
-    def probe(self, path: Path, grid: SnippetGrid) -> ProbeResult:
+    def probe_video(self, path: Path, grid: SnippetGrid) -> ProbeResult:
         began = time.monotonic()
         try:
             return super().probe_video(path, grid)
         finally:
             self._note("probe", path, began)
 
-    def video(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
+    def read_video_windows(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
         return self._timed("rgb", path, super().read_video_windows(path, *rest, **options))
 
-    def audio(self, path: Path, *rest: Any) -> Iterator[Window]:
+    def read_audio_windows(self, path: Path, *rest: Any) -> Iterator[Window]:
         return self._timed("audio", path, super().read_audio_windows(path, *rest))
 
     def kill(self) -> None:

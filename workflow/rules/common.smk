@@ -6,19 +6,12 @@ import shlex
 from snakemake.utils import validate
 
 from clip_ae.core import paths as at
-from clip_ae.core.config.checks import (
-    check_feature_adapter,
-    check_search_space,
-    load_config,
-)
+from clip_ae.core.config.checks import check_feature_adapter, check_search_space
+from clip_ae.core.config.checks import load_config
 from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.config.methods import I3D_STREAMS
-from clip_ae.core.sharding import (
-    list_demo_subsets,
-    parse_shard_name,
-    list_shard_names,
-    assign_shard,
-)
+from clip_ae.core.sharding import assign_shard, list_demo_subsets
+from clip_ae.core.sharding import list_shard_names, parse_shard_name
 from clip_ae.core.config.stage_specs import count_rounds, build_stage_spec
 from clip_ae.core.provenance import digest, digest_stage_code
 from clip_ae.core.config.simulation import list_simulated_subsets
