@@ -42,7 +42,7 @@ def test_submission_form_best_first_with_its_record(tmp_path):
     ("content", "words"),
     [
         ({}, 'no "results"'),
-        ({"results": {"v": {}}}, "'v': detections are no list"),
+        ({"results": {"v": {}}}, "'v': detections are not a list"),
         ({"results": {"v": [{"label": "c", "score": 1}]}}, "'v', detection 0: segment null is not"),
         ({"results": {"v": [{"label": "c", "score": 1, "segment": [2, 1]}]}}, "before its start"),
         ({"results": {"v": [{"label": "c", "score": float("inf"), "segment": [0, 1]}]}}, "finite"),
@@ -59,5 +59,5 @@ def test_faults_are_named(tmp_path, content, words):
 def test_a_file_without_record(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("{}")
-    with pytest.raises(UserError, match="carries no provenance"):
+    with pytest.raises(UserError, match="has no provenance"):
         read_json_provenance(path)

@@ -63,8 +63,8 @@ def test_a_moment_ends_with_its_video_where_its_length_is_told(tmp_path: Path) -
     [
         ("{", "not a JSON file"),
         ([1], "expected videos by id"),
-        ({}, "holds no sentence"),
-        (video([], []), "holds no sentence"),
+        ({}, "contains no sentence"),
+        (video([], []), "contains no sentence"),
         ({"v": [1]}, 'video \'v\': has no lists of "timestamps" and "sentences"'),
         (video(texts=None), "has no lists of"),
         (video([[0, 1]]), "has 1 timestamps for 2 sentences"),
@@ -83,7 +83,7 @@ def test_one_line_names_file_video_and_fault(tmp_path: Path, content: Any, words
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("\n", "holds no sentence"),
+        ("\n", "contains no sentence"),
         ("v 1 2##a\nv 1##a\n", "line 2: expected a video, a start, an end and a sentence"),
         ("v 1 2##\n", 'line 1: has no "sentence"'),
         ("v 1 2\n", 'line 1: has no "sentence"'),

@@ -28,9 +28,9 @@ def test_names_and_their_descriptions(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "needs two names"),
-        ("one\n", "needs two names"),
-        ("a\nb\na\n", "'a' stands twice"),
+        ("", "needs at least two names"),
+        ("one\n", "needs at least two names"),
+        ("a\nb\na\n", "'a' appears twice"),
         ("a\n: b\n", "line 2: expected a name"),
         ("a\nb: ;\n", "line 2: expected a name"),
     ],

@@ -113,13 +113,13 @@ def test_a_joint_space_that_was_taught_anew_is_refused(dataset: Path) -> None:
 def test_shards_that_are_others_since_are_refused(dataset: Path) -> None:
     plainly, taught = origin(dataset), origin(dataset, f"{TAUGHT}/features")
     write(dataset / "features", Provenance("extract", to_plain_data(SPEC), "edited", {"eyes": "x"}))
-    refused(plainly, "not the rgb shards that were read; run it again")
-    refused(taught, "not the rgb shards that were adapted; run it again")
+    refused(plainly, "the rgb shards that were read are missing or changed; run it again")
+    refused(taught, "the rgb shards that were adapted are missing or changed; run it again")
 
 
 def test_of_ready_features_nobody_knows_how_to_make_more(dataset: Path) -> None:
     write(dataset / "features", Provenance("import_features", {}, "c0de"))
-    refused(origin(dataset), "the rgb features are ready ones")
+    refused(origin(dataset), "the rgb features are precomputed")
 
 
 def test_shards_of_another_number_beside_are_not_taken(dataset: Path) -> None:
