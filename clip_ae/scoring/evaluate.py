@@ -83,7 +83,7 @@ def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
     return {i.label for a in annotations for i in a.instances}
 
 
-def refuse_unknown_labels(path: Path, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
+def refuse_unknown_labels(path: Path | str, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
     """Where detections carry classes, each must be one that some video of the ground truth shows."""
     classes = set(known_labels)
     for label in sorted({d.label for d in detections} - classes):

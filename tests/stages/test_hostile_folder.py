@@ -295,7 +295,7 @@ def test_the_commands_end_well_and_small(crowd: Path, networks: dict[str, Path],
     commands = [["probe", "--shard", "0000-of-0001", "--out", str(table), *shared, *failures]]
     for stream, encoders in STREAMS.items():
         cfg, out = to_canonical_json(ExtractSpec(encoders, torch_threads=1)), tmp_path / f"{stream}.parquet"
-        made = ["--cfg", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
+        made = ["--spec", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
         commands.append(["extract", "--probe", str(table), *made, *shared, *failures])
     for command in commands:
         watched = [sys.executable, "-c", WATCH, sys.executable, "-m", "clip_ae", *command]
