@@ -7,7 +7,7 @@ python -m benchmarks --long     an hour of 1080p through the line: half an hour
 python -m benchmarks --cold     a fresh clone, installed and run: needs the package registry
 python -m benchmarks.methods    every method on the simulated benchmark (`make bench-methods`): up to three hours
 python -m benchmarks.sounds     what a class's sound does to its score there
-python -m benchmarks.fed        what CAF and CCP feed the head there
+python -m benchmarks.head_input        what CAF and CCP feed the head there
 python -m benchmarks.step       one training step at the paper's size
 python -m benchmarks.gpu        what needs a GPU; .step and .methods --paper use one too
 """

@@ -16,7 +16,7 @@ from clip_ae.scoring.evaluate import find_main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS
 
-# As the demo's CLIP was taught.
+# As in the captions that the demo's CLIP was trained on.
 TEMPLATES = tuple(f"a {colour} {{}}" for colour in COLOURS)
 VOCABULARY = Path("workflow/vocabularies/demo.txt")
 PURE = 0.8

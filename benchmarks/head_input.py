@@ -1,6 +1,6 @@
 """What CAF and CCP feed the head on the simulated benchmark, and what attention does without each part of it.
 
-python -m benchmarks.fed [FOLDER [RUN...]]     runs of results/simulated, or another, means over seeds, last rounds
+python -m benchmarks.head_input [FOLDER [RUN...]]     runs of results/simulated, or another, means over seeds, last rounds
 
 Fed: root mean square over snippets of P(part), beside that of the stream's own features; all less their mean over the
 video. Follows: how likely attention is higher within actions than outside, 50 % by chance; with everything, and with
