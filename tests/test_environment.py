@@ -48,7 +48,7 @@ def test_what_the_code_imports_is_declared() -> None:
         "av": "av", "decord": "decord", "jsonschema": None, "numpy": "numpy", "open-clip-torch": "open_clip",
         "opencv-contrib-python-headless": "cv2", "pyarrow": "pyarrow", "pygments": None, "pyyaml": "yaml",
         "safetensors": "safetensors",
-        "scikit-learn": "sklearn", "scipy": "scipy", "snakemake": None, "torch": "torch", "torchaudio": None,
+        "scikit-learn": "sklearn", "scipy": "scipy", "snakemake": None, "torch": "torch", "torchaudio": "torchaudio",
         "torchvision": None, "tqdm": "tqdm", "threadpoolctl": "threadpoolctl",
     }  # fmt: skip
     declared = {normal(pin).partition("==")[0] for pin in PROJECT["dependencies"]}

@@ -18,7 +18,7 @@ from clip_ae.encoders.networks import vggish, vggish_pca
 from clip_ae.encoders.networks.state_dict import load_tensors
 
 # Whose versions the features' record tells, beside torch's and av's.
-LIBRARIES: tuple[str, ...] = ()
+LIBRARIES = ("torchaudio",)
 
 
 @dataclass(frozen=True)
