@@ -9,12 +9,6 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-include: "workflow/rules/preflight.smk"
-
-
-configfile: "config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/weights.smk"

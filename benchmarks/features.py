@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import tell
-from clip_ae.core.config.schema import I3dOptions, Precision, RgbEncoder
+from clip_ae.core.config.schema import I3dOptions, RgbEncoder
+from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import BatchedEncoder

@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks.measure import tell
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, Precision, VggishOptions
+from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, VggishOptions
+from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Encoder, NetworkWeights
 from clip_ae.encoders.devices import configure_torch, resolve_device

@@ -158,11 +158,11 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
             help=f"{leaf.doc}{shown}".replace("%", "%%"),
             **(LIST_OPTION if leaf.is_list else {}),
         )
-    parser.add_argument("--cfg", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
+    parser.add_argument("--spec", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of the spec, as in grid.fps=10"
     )
-    parser.epilog = "spec (--cfg, --set):\n" + "\n".join(
+    parser.epilog = "spec (--spec, --set):\n" + "\n".join(
         f"  {leaf.path:36} {leaf.doc}{'' if leaf.default is None else f' (default: {leaf.default})'}"
         for leaf in iterate_keys(spec)
     )
@@ -176,13 +176,13 @@ def _with_spec(run: Callable[..., Any], options: dict[str, Any]) -> dict[str, An
     hints = typing.get_type_hints(run)
     for name in inspect.signature(run).parameters:
         if _is_spec(hints[name]):
-            data = _json(options.pop("cfg"), "--cfg")
+            data = _json(options.pop("spec"), "--spec")
             for assignment in options.pop("set"):
                 apply_assignment(data, assignment)
             for leaf in iterate_keys(hints[name]):
                 if leaf.flag and (value := options.pop(leaf.path)) is not None:
                     set_key(data, leaf.path, value)
-            options[name] = parse_dataclass(hints[name], data, "--cfg")
+            options[name] = parse_dataclass(hints[name], data, "--spec")
     return options
 
 

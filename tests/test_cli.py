@@ -51,7 +51,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_options_come_from_the_signature() -> None:
-    assert cli.main(["probe", "--videos", "a b", "--cfg", '{"grid": {"fps": 10}}', "--set", "grid.frames=8"]) == 0
+    assert cli.main(["probe", "--videos", "a b", "--spec", '{"grid": {"fps": 10}}', "--set", "grid.frames=8"]) == 0
     (call,) = CALLS
     spec = call["spec"]
     assert isinstance(spec, ProbeSpec)
@@ -89,10 +89,14 @@ def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["probe", "--videos", "stopped"], 130, "clip-ae: interrupted; nothing half-written is left behind"),
         (["probe"], 2, "clip-ae: the following arguments are required: --videos; see clip-ae probe --help"),
         (["probe", "--videos", "x", "--count", "y"], 2, "clip-ae: argument --count: invalid int value: 'y'; see"),
-        (["probe", "--videos", "x", "--cfg", "{"], 2, "clip-ae: --cfg: not JSON"),
+        (["probe", "--videos", "x", "--spec", "{"], 2, "clip-ae: --spec: not JSON"),
         (["probe", "--videos", "x", "--set", "grid"], 2, "clip-ae: --set grid: expected KEY=VALUE"),
-        (["probe", "--videos", "x", "--set", "grid.fps=-1"], 2, "clip-ae: --cfg.grid.fps: -1.0 must be more than 0"),
-        (["probe", "--videos", "x", "--set", "gird.fps=1"], 2, "clip-ae: --cfg.gird: unknown key; did you mean 'grid'"),
+        (["probe", "--videos", "x", "--set", "grid.fps=-1"], 2, "clip-ae: --spec.grid.fps: -1.0 must be more than 0"),
+        (
+            ["probe", "--videos", "x", "--set", "gird.fps=1"],
+            2,
+            "clip-ae: --spec.gird: unknown key; did you mean 'grid'",
+        ),
         (["schema"], 2, "clip-ae: the following arguments are required: WORDS; see clip-ae schema --help"),
         (["schema", "a", "--weights"], 2, "clip-ae: argument --weights: expected at least one argument; see"),
         (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),
@@ -115,7 +119,7 @@ def test_help_tells_every_option_and_key_with_its_default(capsys: pytest.Capture
         cli.main(["probe", "--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
-    for words in ("--videos PATH", "how many, in % (default: 3)", "grid.fps", "(default: 25.0)", "--cfg JSON"):
+    for words in ("--videos PATH", "how many, in % (default: 3)", "grid.fps", "(default: 25.0)", "--spec JSON"):
         assert words in text
 
 

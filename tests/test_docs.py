@@ -64,7 +64,7 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
 
 HEAD_TRIAL = """
 from clip_ae.core.config.checks import load_config
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.workflow.config_files import read_config
 from pathlib import Path
 import jsonschema
 import numpy as np
@@ -78,7 +78,7 @@ from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.trainer import Trainer, create_learner
 from clip_ae.localizers.targets import TargetBuilder
 
-data = read_config_file(Path("config.yaml"))
+data = read_config(Path("configs"), [Path("config.yaml")]).data
 data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
 data["runs"]["taught"] = {"method": "ugct", "ugct": {"attention_targets": "soft"}}
 load_config(data)
@@ -103,6 +103,7 @@ def test_the_example_of_a_new_head_works(tmp_path: Path) -> None:
     """One file and the two lines of docs/methods.md on a copy of the package, then a training and its curves."""
     shutil.copytree(ROOT / "clip_ae", tmp_path / "clip_ae", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "config.yaml", tmp_path / "config.yaml")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
     head, lines = re.findall(r"```python\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.DOTALL)
     (tmp_path / "clip_ae/localizers/heads/top1.py").write_text(head)
     tables = tmp_path / "clip_ae/core/config/registry.py"

@@ -53,41 +53,6 @@ GROUNDING_TABLE = "results/{dataset}_grounding.md"
 REPORT = "results/{dataset}_report.html"
 REPRO = "results/{dataset}_repro.json"
 
-# Which stage makes what, in the order of the workflow. What carries no record is not listed: logs of trainings,
-# whose record is their model's, and the demo's videos, annotations and sentences, whose record is their manifest's.
-OUTPUTS = (
-    ("make_demo", WORLD_MANIFEST),
-    ("pretrain", PRETRAINED),
-    ("weights", WEIGHTS),
-    ("probe", PROBE),
-    ("probe", SHARD_FAILURES.replace("{stage}", "probe")),
-    ("extract", FEATURES),
-    ("extract", SHARD_FAILURES.replace("{stage}", "{stream}")),
-    ("catalog", VIDEOS),
-    ("catalog", FAILURES),
-    ("tune_encoder", TUNED_WEIGHTS),
-    ("extract", TUNED_FEATURES),
-    ("extract", TUNED_FAILURES),
-    ("train_adapter", ADAPTER_MODEL),
-    ("adapt_features", ADAPTED_FEATURES),
-    ("score_fewshot", FEWSHOT),
-    ("score_fewshot", FEWSHOT_TABLE),
-    ("cluster", LABELS),
-    ("train", MODEL),
-    ("localize", DETECTIONS),
-    ("localize", CURVES),
-    ("name_clusters", CLUSTER_NAMES),
-    ("index", INDEX),
-    ("find_moments", MOMENTS),
-    ("score_grounding", GROUNDING),
-    ("score_grounding", GROUNDING_TABLE),
-    ("evaluate", MAP),
-    ("diagnose", DIAGNOSIS),
-    ("summarize", SUMMARY),
-    ("report", REPORT),
-    ("freeze", REPRO),
-)
-STAGE_ORDER = tuple(dict.fromkeys(stage for stage, _ in OUTPUTS))
 WILDCARD_CONSTRAINTS = {
     "dataset": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "run": r"[A-Za-z0-9][A-Za-z0-9_-]*",
@@ -101,12 +66,6 @@ WILDCARD_CONSTRAINTS = {
     "round": r"\d+",
     "summary": r"map\.json|detections\.json|table\.md|table\.csv|ablation\.md",
 }
-
-
-def sort_key(path: str) -> tuple[int, str]:
-    """A key to sort outputs by: the order of the workflow."""
-    places = (i for i, (_, pattern) in enumerate(OUTPUTS) if parse_wildcards(pattern, path))
-    return (next(places, len(OUTPUTS)), path)
 
 
 def parse_wildcards(pattern: str, path: str) -> Mapping[str, str] | None:

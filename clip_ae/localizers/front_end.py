@@ -5,7 +5,8 @@
 
 So training starts from the baseline, and with both modules off there is no front end at all. The mean over a video's
 snippets is left out as it says nothing of where, but names the video: through it a head would learn its labels by heart
-(`feed: residual` leaves it in). `feed: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own modules.
+(`fusion_input: residual` leaves it in). `fusion_input: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own
+modules.
 """
 
 from collections.abc import Iterator, Mapping

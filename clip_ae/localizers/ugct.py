@@ -6,10 +6,10 @@ Each stream's student learns from the pseudo-labels of the other stream's teache
 U is a light branch's log-uncertainty, between 0 and 5, and dropped when training ends. Teachers follow their students
 by an exponential moving average; they localize, and their attention pools the next round's descriptors.
 
-Cut at 0.5 (`targets: half`) G soon is one value everywhere, by chance 0 or 1: a teacher whose attention lies on one
-side of it teaches the other stream to lie there too.
+Cut at 0.5 (`attention_targets: half`) G soon is one value everywhere, by chance 0 or 1: a teacher whose attention lies
+on one side of it teaches the other stream to lie there too.
 
-The base's norm loss has w(t) as well (`ramped_norm`). From the first step on it would settle attention on whatever
+The base's norm loss has w(t) as well (`ramp_norm_loss`). From the first step on it would settle attention on whatever
 varies most within a video, before any class is known: behind CAF that is whether there is sound.
 """
 

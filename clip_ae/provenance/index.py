@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clip_ae.core import paths
+from clip_ae.core.config.stages import find_output
 from clip_ae.core.errors import ClipAeError
 from clip_ae.core.provenance import Provenance, digest_ids
 from clip_ae.provenance.read_provenance import read_provenance
@@ -14,12 +14,13 @@ from clip_ae.provenance.read_provenance import read_provenance
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file, the stage whose place it has, and what its path says; no record where none can be read."""
+    """An output: the stage and wildcards that its path says, and its provenance, or why it has none."""
 
     path: str
     stage: str
     wildcards: Mapping[str, str]
     provenance: Provenance | None
+    problem: str = ""
 
 
 class ProvenanceIndex:
@@ -70,15 +71,13 @@ def _record(outputs: list[OutputFile]) -> Provenance:
 def _outputs(root: Path) -> Iterator[OutputFile]:
     for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
         path = file.relative_to(root).as_posix()
-        for stage, pattern in paths.OUTPUTS:
-            wildcards = paths.parse_wildcards(pattern, path)
-            if wildcards is not None:
-                yield OutputFile(path, stage, wildcards, _readable(file))
-                break
+        output = find_output(path)
+        if output is not None:
+            yield OutputFile(path, *output, *_read(file))
 
 
-def _readable(file: Path) -> Provenance | None:
+def _read(file: Path) -> tuple[Provenance | None, str]:
     try:
-        return read_provenance(file)
-    except ClipAeError:
-        return None
+        return read_provenance(file), ""
+    except ClipAeError as error:
+        return None, f"no provenance that can be read ({error})"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.registry import PRETRAINERS, load_module
+from clip_ae.core.config.schema import I3dOptions, VggishOptions
 from clip_ae.core.config.specs import PretrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import log_line, track
@@ -18,8 +19,8 @@ LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torc
 
 def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensors)"]) -> None:
     weights, count = spec.weights, spec.num_clips
-    options = getattr(weights, weights.network_kind)
-    if weights.clip is None and options.classes != len(trimmed.CLASSES):
+    options = weights.network_options
+    if isinstance(options, I3dOptions | VggishOptions) and options.classes != len(trimmed.CLASSES):
         where = f"weights.{spec.name}.{weights.network_kind}.classes"
         raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
     configure_torch(spec.torch_threads)

@@ -59,7 +59,7 @@ def check_summary(spec: SummarizeSpec, summary: str) -> None:
     if summary not in SUMMARIES:
         raise UserError(f"--summary {summary}: no such summary; known: {', '.join(SUMMARIES)}")
     if summary in TABLES and spec.main_run not in spec.runs:
-        raise UserError(f"--cfg: runs: {summary} needs the settings of every run, {spec.main_run} among them")
+        raise UserError(f"--spec: runs: {summary} needs the settings of every run, {spec.main_run} among them")
 
 
 def format_table(spec: SummarizeSpec, summary: str, runs: list[ScoredRun], provenance: str) -> str:

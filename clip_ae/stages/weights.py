@@ -47,7 +47,7 @@ def run(
 ) -> None:
     weights, key = spec.weights, f"weights.{spec.name}"
     network = load_module(NETWORKS[weights.network_kind])
-    options = getattr(weights, weights.network_kind)
+    options = weights.network_options
     inputs: dict[str, str] = {}
     about = {
         "name": spec.name,

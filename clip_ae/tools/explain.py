@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config.stages import STAGES
 from clip_ae.core.errors import UserError, make_printable
-from clip_ae.core.paths import STAGE_ORDER
 from clip_ae.core.provenance import Provenance
 from clip_ae.pages.text_table import align_left
 from clip_ae.provenance.index import OutputFile, ProvenanceIndex
@@ -83,7 +83,7 @@ def _chain(ledger: ProvenanceIndex, chain: Mapping[str, Provenance], near: str) 
     kinds: dict[tuple[int, str], list[Provenance]] = {}
     for job, record in chain.items():
         main = _main(ledger.outputs_by_job[job], near)
-        kinds.setdefault((STAGE_ORDER.index(main.stage), JOB_NUMBERS.sub("*", main.path)), []).append(record)
+        kinds.setdefault((list(STAGES).index(main.stage), JOB_NUMBERS.sub("*", main.path)), []).append(record)
     return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
 
 

@@ -1,6 +1,5 @@
 """Turn videos into feature files, one a video and stream; run again, it goes on where it stopped."""
 
-import copy
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,10 +26,10 @@ from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.stages import weights as weights_stage
 from clip_ae.stages.extract import build_encoder, make_extract_provenance
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.workflow.config_files import config_path, read_config
+from clip_ae.workflow.resources import find_resource
 
 # The config that comes with the project, for whoever is in another folder.
-DEFAULT_CONFIG = Path(__file__).parents[2] / "config.yaml"
 # Bytes of an id. A file's name has 255; while it is written it holds a host's name and more besides.
 MAX_ID_BYTES = 150
 
@@ -76,11 +75,9 @@ def run(
 
 
 def _settings(path: Path | None, dataset: str, assignments: Sequence[str]) -> Config:
-    path = path or next((p for p in (Path("config.yaml"), DEFAULT_CONFIG) if p.is_file()), Path("config.yaml"))
-    data = read_config_file(path)
+    data = read_config(find_resource("configs"), [path or config_path(Path())]).data
     _known("--dataset", dataset, [n for n, d in data.get("datasets", {}).items() if "encoders" in d])
-    # Anchors of YAML make datasets share their encoders.
-    encoders = data["datasets"][dataset]["encoders"] = copy.deepcopy(data["datasets"][dataset]["encoders"])
+    encoders = data["datasets"][dataset]["encoders"]
     for assignment in assignments:
         apply_assignment(encoders, assignment)
     return load_config(data)

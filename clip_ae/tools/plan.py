@@ -2,33 +2,29 @@
 
 import contextlib
 import csv
-import io
-import os
-import subprocess
-import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core import paths
-from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.errors import UserError
+from clip_ae.core.config.stages import STAGES, find_output
 from clip_ae.core.sharding import assign_shard, parse_shard_name
 from clip_ae.data import source_folder
 from clip_ae.data.annotations import read_annotation_facts
 from clip_ae.data.parquet import read_rows
 from clip_ae.pages.text_table import align_table
 from clip_ae.workflow import costs
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.workflow.config_files import load_project_config
+from clip_ae.workflow.job_summary import list_outputs
 
 # A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
 BYTES_PER_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
 # Stages that share the place of another's outputs come last.
-RULE_ORDER = (*paths.STAGE_ORDER, "import_features", "simulate", "extract_tuned")
+RULE_ORDER = (*STAGES, "extract_tuned")
 
 
 @dataclass(frozen=True)
@@ -66,9 +62,10 @@ def run(
     target: Annotated[str, "what to make, as in results/thumos14_map.json"],
     *,
     cores: Annotated[int, "cores to be used at a time"] = 2,
+    configfile: Annotated[tuple[Path, ...], "own config files, as for snakemake --configfile"] = (),
 ) -> None:
-    config = load_config(read_config_file(Path("config.yaml")))
-    found = list(list_jobs(target))
+    config = load_project_config(Path(), configfile)
+    found = list_jobs(target, configfile)
     named = {job.wildcards["dataset"] for job in found if "dataset" in job.wildcards}
     videos = {name: read_durations(config.datasets[name], name) for name in named}
     past = PastJobs()
@@ -87,27 +84,20 @@ def run(
         _sum_up(total, config.torch_threads, cores)
 
 
-def list_jobs(target: str) -> Iterator[Job]:
-    """What Snakemake would run, by its own word."""
-    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", target]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        own = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
-        raise UserError(own[0] if own else f"{target}: Snakemake cannot plan it ({lines[-1] if lines else 'no word'})")
-    told: set[tuple[str, ...]] = set()
-    for row in csv.DictReader(io.StringIO(done.stdout), delimiter="\t"):
-        wildcards = _wildcards(row["output_file"])
-        # A job has several outputs, one of which is in the layout at least.
-        key = (row["rule"], *(wildcards or {}).values())
-        if wildcards is not None and row["plan"] == "update pending" and key not in told:
-            told.add(key)
-            yield Job(row["rule"], wildcards)
+def list_jobs(target: str, configfile: Sequence[Path] = ()) -> list[Job]:
+    """What Snakemake would run for a target, one entry a job."""
+    jobs: dict[tuple[str, ...], Job] = {}
+    for output in list_outputs([target], configfile):
+        wildcards = _wildcards(output.path)
+        # A job has several outputs; at least one of them belongs to a declared stage.
+        if output.is_pending and wildcards is not None:
+            jobs.setdefault((output.rule, *wildcards.values()), Job(output.rule, wildcards))
+    return list(jobs.values())
 
 
 def _wildcards(path: str) -> Mapping[str, str] | None:
-    matches = (paths.parse_wildcards(pattern, path) for _, pattern in paths.OUTPUTS)
-    return next((found for found in matches if found is not None), None)
+    output = find_output(path)
+    return output[1] if output else None
 
 
 def read_durations(dataset: Dataset, name: str) -> dict[str, float]:

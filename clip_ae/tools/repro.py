@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from clip_ae.core.config.stages import workflow_order
 from clip_ae.core.errors import ClipAeError, UserError
 from clip_ae.core.files import check_output_path, write_text
-from clip_ae.core.paths import sort_key
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_object
 from clip_ae.provenance.read_provenance import read_provenance
@@ -37,7 +37,9 @@ def run(
         check_output_path(config, [frozen])
         write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
         return 0
-    told = [(path, why) for path in sorted(outputs, key=sort_key) if (why := _difference(root / path, *outputs[path]))]
+    told = [
+        (path, why) for path in sorted(outputs, key=workflow_order) if (why := _difference(root / path, *outputs[path]))
+    ]
     for path, why in told:
         print(f"{path}: {why}")
     if told and made_on != describe_machine():

@@ -1,126 +1,124 @@
-"""Name the outputs whose spec, code or inputs are no longer those that made them.
+"""List outputs that are missing, or whose spec, code or inputs changed since they were made.
 
-Snakemake knows this from its own notes in .snakemake; the records inside the outputs know it too.
+Snakemake keeps this in .snakemake; the provenance inside every output has it too.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
-from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.config.stage_specs import build_stage_spec
+from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.schema import Config
+from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.core.errors import ClipAeError
-from clip_ae.core.provenance import digest, digest_stage_code
-from clip_ae.core.sharding import parse_shard_name
-from clip_ae.core.supervision import labels_for_supervision
-from clip_ae.data import source_folder
-from clip_ae.data.annotations import annotations_digest, read_annotation_facts, read_annotations
-from clip_ae.data.sentences import read_sentences
+from clip_ae.core.provenance import Provenance, digest_stage_code
+from clip_ae.data.annotations import annotations_digest
+from clip_ae.data.input_digests import annotation_facts_digest, sentences_digest, supervision_labels_digest
 from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
 from clip_ae.provenance.index import OutputFile, ProvenanceIndex
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.workflow.config_files import load_project_config
+from clip_ae.workflow.dataset_files import DatasetFiles
+from clip_ae.workflow.job_summary import list_outputs
 
-# Stages whose outputs lie at the same place as another's: the record says which it was.
+# Stages whose outputs have the same path as another's: the provenance says which one it was.
 SHARED_PATH_STAGES = ("extract", "make_demo")
 
 
 def run(
     *,
-    config: Annotated[Path, "config file"] = Path("config.yaml"),
-    config_json: Annotated[str, "the config itself, instead of a file"] = "",
+    config_json: Annotated[str, "the config as JSON (default: the config files of this folder)"] = "",
     root: Annotated[Path, "folder that holds results/"] = Path(),
 ) -> int:
-    settings = load_config(json.loads(config_json) if config_json else read_config_file(config))
-    ledger = ProvenanceIndex(root)
-    stale = 0
-    for output in ledger.outputs:
-        reason = _reason(settings, output, ledger.jobs_by_input_id.keys())
-        if reason:
-            stale += 1
-            print(f"{output.path}: {reason}")
-    print(f"{len(ledger.outputs)} outputs, {stale} out of date")
-    return 1 if stale else 0
+    config = load_config(json.loads(config_json)) if config_json else load_project_config(root)
+    index = ProvenanceIndex(root)
+    problems = {output.path: reason for output in index.outputs if (reason := _changed(config, output, index))}
+    problems |= dict.fromkeys(_missing(index.outputs, root), "missing")
+    for path, reason in problems.items():
+        print(f"{path}: {reason}")
+    print(f"{len(index.outputs)} outputs, {len(problems)} out of date or missing")
+    return 1 if problems else 0
 
 
-def _reason(config: Config, output: OutputFile, known: Collection[str]) -> str | None:
-    stage, wildcards, record = output.stage, output.wildcards, output.provenance
-    if record is None:
-        return "holds no readable record of what made it"
+def _changed(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:
+    """Why an output would be made again; None where it is up to date."""
+    provenance = output.provenance
+    if provenance is None:
+        return output.problem
+    stage = provenance.stage if output.stage in SHARED_PATH_STAGES else output.stage
     try:
-        spec = build_stage_spec(config, record.stage if stage in SHARED_PATH_STAGES else stage, wildcards)
-    except (ClipAeError, KeyError, AttributeError, AssertionError, TypeError):
-        return "is not in the config any more"
-    changed = _differing(record.spec, to_plain_data(spec))
+        spec = build_stage_spec(config, stage, output.wildcards)
+    except ClipAeError:
+        return "is no longer in the config"
+    changed = _differing_keys(provenance.spec, to_plain_data(spec))
     if changed:
         return f"spec changed: {', '.join(changed)}"
-    if config.rerun_on_code_change and record.code != digest_stage_code(record.stage, spec.modules):
-        return f"code of {record.stage} changed"
-    gone = [
+    if config.rerun_on_code_change and provenance.code != digest_stage_code(provenance.stage, spec.modules):
+        return f"code of {provenance.stage} changed"
+    others = _other_inputs(config, provenance, output.wildcards, index.jobs_by_input_id.keys())
+    return f"made from other inputs: {', '.join(others)}" if others else None
+
+
+def _other_inputs(
+    config: Config, provenance: Provenance, wildcards: Mapping[str, str], job_ids: Collection[str]
+) -> list[str]:
+    """The inputs that no output here has made, and that are not today's source files either."""
+    return [
         role
-        for role, made_by in record.inputs.items()
-        if made_by not in known and made_by not in _raw(config, role, wildcards)
+        for role, input_id in provenance.inputs.items()
+        if input_id not in job_ids and input_id != _source_digest(config, role, wildcards)
     ]
-    return f"made from other inputs: {', '.join(gone)}" if gone else None
 
 
-def _raw(config: Config, role: str, wildcards: Mapping[str, str]) -> set[str]:
-    """Digests of what no stage made: the annotation file and the shard's files in the dataset's folder."""
-    data = config.datasets[wildcards["dataset"]] if "dataset" in wildcards else None
+def _source_digest(config: Config, role: str, wildcards: Mapping[str, str]) -> str | None:
+    """Today's digest of an input that no stage made; None for any other role, and where it cannot be read."""
+    if "dataset" not in wildcards:
+        return None
+    dataset = DatasetFiles(wildcards["dataset"], config.datasets[wildcards["dataset"]])
     try:
-        if data and role in ("annotations", "annotation_facts"):
-            return {_annotated(data, role, wildcards)}
-        if data and role == "trimmed_annotations":
-            clips = config.feature_adapters[wildcards["adapter"]].trimmed_dataset or ""
-            return {_annotated(config.datasets[clips], "annotations", {"dataset": clips})}
-        if data and role == "supervision_labels":
-            return {_told(config, data, wildcards)}
-        if data and role == "source_files":
-            return {_files(data, wildcards)}
-        if data and data.vocabulary and role == "vocabulary":
-            return {vocabulary_digest(read_vocabulary(Path(data.vocabulary)))}
-        if data and role == "sentences":
-            path = Path(data.sentences or paths.WORLD_SENTENCES.format(**wildcards))
-            return {digest(to_canonical_json(read_sentences(path)))}
+        return _digest_of_role(config, dataset, role, wildcards)
     except (ClipAeError, OSError):
-        pass
-    return set()
+        return None
 
 
-def _annotated(data: Dataset, role: str, wildcards: Mapping[str, str]) -> str:
-    path = Path(data.annotations or data.partial_annotations or paths.WORLD_ANNOTATIONS.format(**wildcards))
-    if role == "annotations":
-        return annotations_digest(path)
-    return digest(to_canonical_json(read_annotation_facts(path) if data.is_annotated else {}))
+def _digest_of_role(config: Config, dataset: DatasetFiles, role: str, wildcards: Mapping[str, str]) -> str | None:
+    data, annotations = dataset.data, Path(dataset.ground_truth_path)
+    match role:
+        case "annotations":
+            return annotations_digest(Path(data.annotations) if data.annotations else annotations)
+        case "annotation_facts":
+            return annotation_facts_digest(Path(dataset.annotations_path) if data.is_annotated else None)
+        case "trimmed_annotations":
+            name = config.feature_adapters[wildcards["adapter"]].trimmed_dataset
+            return annotations_digest(Path(_dataset(config, name).annotations_path)) if name else None
+        case "supervision_labels":
+            supervision = config.runs[wildcards["run"]].supervision
+            return supervision_labels_digest(Path(dataset.annotations_path), data.train_subset, supervision)
+        case "source_files":
+            return dataset.source_files_digest(wildcards["shard"], with_mtime=False)
+        case "vocabulary":
+            return vocabulary_digest(read_vocabulary(Path(data.vocabulary))) if data.vocabulary else None
+        case "sentences":
+            return sentences_digest(Path(dataset.sentences_path)) if dataset.sentences_path else None
+    return None
 
 
-def _told(config: Config, data: Dataset, wildcards: Mapping[str, str]) -> str:
-    path = Path(data.annotations or paths.WORLD_ANNOTATIONS.format(**wildcards))
-    supervision = config.runs[wildcards["run"]].supervision
-    return digest(to_canonical_json(labels_for_supervision(read_annotations(path), data.train_subset, supervision)))
+def _dataset(config: Config, name: str) -> DatasetFiles:
+    return DatasetFiles(name, config.datasets[name])
 
 
-def _files(data: Dataset, wildcards: Mapping[str, str]) -> str:
-    shard = parse_shard_name(wildcards["shard"])
-    if data.features_dir or data.simulate:
-        source = Path(data.features_dir or paths.WORLD_FEATURES_DIR.format(**wildcards))
-        return source_folder.files_digest(
-            source, source_folder.list_feature_files(source, data.stream_names).files_of_shard(*shard), with_mtime=False
-        )
-    source = Path(data.videos_dir or paths.WORLD_VIDEOS_DIR.format(**wildcards))
-    return source_folder.files_digest(
-        source, source_folder.select_shard(source_folder.list_videos(source), *shard).values(), with_mtime=False
-    )
+def _missing(outputs: Collection[OutputFile], root: Path) -> Iterator[str]:
+    """Files that Snakemake needs for the final results that are here, and that are gone."""
+    final = [output.path for output in outputs if output.path.count("/") == 1 and output.stage != "freeze"]
+    if final and root == Path():
+        yield from (status.path for status in list_outputs(final) if status.is_missing)
 
 
-def _differing(old: object, new: object, where: str = "") -> list[str]:
-    """The keys of two specs that differ."""
+def _differing_keys(old: object, new: object, where: str = "") -> list[str]:
+    """The dotted keys of two specs that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for name in sorted(old.keys() | new.keys()):
-            found += _differing(old.get(name), new.get(name), f"{where}.{name}" if where else name)
-        return found
+        names = sorted(old.keys() | new.keys())
+        parts = [_differing_keys(old.get(n), new.get(n), f"{where}.{n}" if where else n) for n in names]
+        return [key for keys in parts for key in keys]
     return [] if old == new else [where]

@@ -9,7 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.schema import Config
+from clip_ae.core.errors import ClipAeError, UserError
+from clip_ae.workflow.resources import find_resource
 
 # Dotted path of a key -> "file:line".
 Origins = dict[str, str]
@@ -42,17 +45,37 @@ class MergedConfig:
         return next((self.origins[path] for path in paths if path in self.origins), "")
 
 
-def read_config(root: Path, own_files: Iterable[Path] = (), values: Mapping[str, Any] | None = None) -> MergedConfig:
-    """The whole config: `root`/configs/*.yaml, `root`/config.yaml, own files in order, then `--config` values."""
+def read_config(configs_dir: Path, files: Iterable[Path], values: Mapping[str, Any] | None = None) -> MergedConfig:
+    """The whole config: configs_dir/*.yaml, then `files` in order, then `--config` values."""
     merged = MergedConfig()
-    defaults = [parse_config_file(path) for path in sorted((root / "configs").glob("*.yaml"))]
+    defaults = [parse_config_file(path) for path in sorted(configs_dir.glob("*.yaml"))]
     _refuse_conflicts(defaults)
-    own = [path for path in [root / "config.yaml", *own_files] if path.exists()]
-    for file in [*defaults, *map(parse_config_file, own)]:
+    for file in [*defaults, *map(parse_config_file, files)]:
         merge_keys(merged.data, file.data)
         merged.origins.update(file.origins)
     merge_keys(merged.data, values or {})
     return merged
+
+
+def load_merged(merged: MergedConfig) -> Config:
+    """The checked config; an error names the file and line of its key."""
+    try:
+        return load_config(merged.data)
+    except ClipAeError as error:
+        origin = merged.locate(str(error).partition(":")[0]) or "--config"
+        raise type(error)(f"{origin}: {error}") from None
+
+
+def load_project_config(
+    project_dir: Path, own_files: Iterable[Path] = (), values: Mapping[str, Any] | None = None
+) -> Config:
+    """The config of a folder that runs the workflow: its own config.yaml, or the one that is shipped."""
+    return load_merged(read_config(find_resource("configs"), [config_path(project_dir), *own_files], values))
+
+
+def config_path(project_dir: Path) -> Path:
+    own = project_dir / "config.yaml"
+    return own if own.exists() else find_resource("config.yaml")
 
 
 def merge_keys(base: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -123,11 +146,6 @@ def parse_config_file(path: Path) -> ConfigFile:
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys and values at the top level")
     return ConfigFile(path, data, origins)
-
-
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The data of one YAML file."""
-    return parse_config_file(path).data
 
 
 def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

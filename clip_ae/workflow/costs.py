@@ -25,7 +25,7 @@ FEATURE_DIMS, BYTES_PER_VALUE = {"rgb": 1024, "flow": 1024, "clip": 512, "audio"
 
 def estimate_snippet_seconds(dataset: Dataset, stream: str) -> float:
     """Of the published networks at full width; the demo's are far cheaper."""
-    encoder: Any = getattr(dataset.encoders, stream)
+    encoder: Any = dataset.encoders.by_stream[stream] if dataset.encoders else None
     if stream == "audio":
         return VGGISH_SECONDS
     if stream == "clip":

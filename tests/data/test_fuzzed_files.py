@@ -18,7 +18,7 @@ from clip_ae.core.provenance import digest
 from clip_ae.data.annotations import annotations_digest, read_annotation_facts, read_annotations, read_subsets
 from clip_ae.data.detections import read_detections, read_json_provenance
 from clip_ae.data.sentences import read_sentences
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.workflow.config_files import parse_config_file
 
 # Other work on the same cores must not pass for a slow reader.
 UNHURRIED = settings(deadline=None)
@@ -161,4 +161,4 @@ def test_any_yaml(place: Path, text: str) -> None:
     path = place / "config.yaml"
     path.write_text(text, errors="replace")
     with contextlib.suppress(ClipAeError):
-        read_config_file(path)
+        parse_config_file(path)

@@ -20,7 +20,7 @@ from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.stages import weights
 from clip_ae.weights.network_file import read_weights
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MEDIA = ROOT.parent / "shared/media"
@@ -40,7 +40,7 @@ def scratch(tmp_path_factory):
     """rgb_scratch as config.yaml describes it."""
     out = Path(os.environ.get("CLIP_AE_CACHE") or tmp_path_factory.mktemp("weights")) / "rgb_scratch.safetensors"
     if not out.exists():
-        entry = load_config(read_config_file(ROOT / "config.yaml")).weights["rgb_scratch"]
+        entry = load_config(shipped_config()).weights["rgb_scratch"]
         try:
             weights.run(WeightsSpec("rgb_scratch", entry), out=out)
         except UserError as error:

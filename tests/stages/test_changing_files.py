@@ -114,7 +114,7 @@ class Disturbed(decoder_process.Decoder):
 
     change: ClassVar[list[Change]]
 
-    def video(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
+    def read_video_windows(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
         for window in super().read_video_windows(path, *rest, **options):
             if path.stem == "changing" and window.snippet == 0:
                 self.change[0](path)

@@ -53,17 +53,17 @@ class Watched(decoder_process.Decoder):
     waited: ClassVar[dict[str, float]] = defaultdict(float)
     peak: ClassVar[int] = 0
 
-    def probe(self, path: Path, grid: SnippetGrid) -> ProbeResult:
+    def probe_video(self, path: Path, grid: SnippetGrid) -> ProbeResult:
         began = time.monotonic()
         try:
             return super().probe_video(path, grid)
         finally:
             self._note("probe", path, began)
 
-    def video(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
+    def read_video_windows(self, path: Path, *rest: Any, **options: Any) -> Iterator[Window]:
         return self._timed("rgb", path, super().read_video_windows(path, *rest, **options))
 
-    def audio(self, path: Path, *rest: Any) -> Iterator[Window]:
+    def read_audio_windows(self, path: Path, *rest: Any) -> Iterator[Window]:
         return self._timed("audio", path, super().read_audio_windows(path, *rest))
 
     def kill(self) -> None:
@@ -295,7 +295,7 @@ def test_the_commands_end_well_and_small(crowd: Path, networks: dict[str, Path],
     commands = [["probe", "--shard", "0000-of-0001", "--out", str(table), *shared, *failures]]
     for stream, encoders in STREAMS.items():
         cfg, out = to_canonical_json(ExtractSpec(encoders, torch_threads=1)), tmp_path / f"{stream}.parquet"
-        made = ["--cfg", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
+        made = ["--spec", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
         commands.append(["extract", "--probe", str(table), *made, *shared, *failures])
     for command in commands:
         watched = [sys.executable, "-c", WATCH, sys.executable, "-m", "clip_ae", *command]

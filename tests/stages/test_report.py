@@ -38,7 +38,7 @@ def catalog(folder: Path, video_id: str) -> None:
 def report(folder: Path, *words: object) -> int:
     options = {"runs": "runs", "catalog": "videos.parquet", "failures": "failures.parquet", "out": "out/page.html"}
     named = [word for name, path in options.items() for word in (f"--{name}", folder / path)]
-    return main([str(word) for word in ("report", "--cfg", json.dumps(SPEC), *named, *words)])
+    return main([str(word) for word in ("report", "--spec", json.dumps(SPEC), *named, *words)])
 
 
 def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failures(folder: Path) -> None:

@@ -63,7 +63,7 @@ def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, 
         evaluation=EVALUATION,
     )  # fmt: skip
     code = main(
-        ["score_fewshot", "--cfg", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--adapters",
+        ["score_fewshot", "--spec", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--adapters",
          *[str(world / "model.safetensors")] * len(recipes), "--ground-truth", str(world / "annotations.json"),
          "--out", str(out / "f.json"), "--table", str(out / "f.md"), "--device", "cpu", *map(str, words)]
     )  # fmt: skip

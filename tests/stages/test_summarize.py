@@ -16,7 +16,7 @@ from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_dat
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.config.stage_specs import build_stage_spec
+from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo
@@ -25,7 +25,7 @@ from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring.bootstrap_io import bootstrap_summary
 from clip_ae.stages import summarize
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
@@ -158,7 +158,7 @@ def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
 
 
 def test_another_run_makes_only_the_tables_again() -> None:
-    data = read_config_file(ROOT / "config.yaml")
+    data = shipped_config()
     data["runs"]["another"] = {"method": "tcam"}
 
     def specs() -> dict[str, str]:

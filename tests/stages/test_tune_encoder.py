@@ -82,8 +82,8 @@ def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
     to.mkdir()
     tune_encoder.run(
         spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",),
-        encoder_weights=(world / f"{stream}.safetensors",), features=world, shards=1, localizer=world / "model", labels=world / "labels", out=to / "x.safetensors",
-        log=to / "x.jsonl", device="cpu",
+        encoder_weights=(world / f"{stream}.safetensors",), features=world, shards=1,
+        localizer=world / "model", labels=world / "labels", out=to / "x.safetensors", log=to / "x.jsonl", device="cpu",
     )  # fmt: skip
     return read_weights(to / "x.safetensors")
 

@@ -1,6 +1,5 @@
 """Published files: right bytes come through, wrong, short and absent ones end in one line that says what to do."""
 
-import copy
 import functools
 import hashlib
 import http.server
@@ -8,7 +7,6 @@ import io
 import tarfile
 import threading
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import I3dOptions, Weights
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.weights.sources import fetch_weights
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 CONTENT = bytes(range(256)) * 999
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -190,4 +188,4 @@ def test_pip_compares_nothing_but_sha256(shipped, integrity):
 
 @pytest.fixture
 def shipped():
-    return copy.deepcopy(read_config_file(Path(__file__).resolve().parents[2] / "config.yaml"))
+    return shipped_config()

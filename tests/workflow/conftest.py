@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from clip_ae.workflow.config_files import read_config
+
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "workflow", "clip_ae", "envs", "profiles")
+PARTS = ("Snakefile", "config.yaml", "configs", "workflow", "clip_ae", "envs", "profiles")
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 
 TINY: dict[str, Any] = {
@@ -55,12 +57,14 @@ class Project:
 
     @property
     def config(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = yaml.safe_load((self.folder / "config.yaml").read_text())
-        return loaded
+        """All config files of the project as one dictionary."""
+        return read_config(self.folder / "configs", [self.folder / "config.yaml"]).data
 
     @config.setter
     def config(self, data: Mapping[str, Any]) -> None:
-        # No aliases: a value changed in one dataset must stay in it.
+        """All of it goes to config.yaml, so that a key can be removed too."""
+        for path in (self.folder / "configs").glob("*.yaml"):
+            path.unlink()
         text = yaml.safe_dump(copy.deepcopy(dict(data)), sort_keys=False)
         (self.folder / "config.yaml").write_text(text)
 
@@ -125,7 +129,7 @@ def make_tiny(folder: Path) -> Project:
     data = yaml.safe_load(yaml.dump(project.config, Dumper=NoAliases))
     data["datasets"]["demo"].update(copy.deepcopy(TINY))
     short = {"epochs": 1, "batch_size": 12, "learning_rate": 0.001}
-    data["pretrain"].update({"num_clips": 24, "i3d": short, "clip": short, "vggish": short})
+    data.setdefault("pretrain", {}).update({"num_clips": 24, "i3d": short, "clip": short, "vggish": short})
     project.config = data
     return project
 

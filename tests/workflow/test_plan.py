@@ -11,8 +11,8 @@ import pytest
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.training import Training
 from clip_ae.workflow import costs
-from clip_ae.workflow.config_files import read_config_file
-from tests.workflow.conftest import ROOT, Project, bare_environment
+from tests.builders import shipped_config
+from tests.workflow.conftest import Project, bare_environment
 
 
 def plan(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +113,7 @@ def test_a_step_costs_what_was_measured_at_the_papers_size_and_less_below() -> N
 
 
 def test_every_stream_of_the_published_datasets_has_a_rate() -> None:
-    config = load_config(read_config_file(ROOT / "config.yaml"))
+    config = load_config(shipped_config())
     for name in ("thumos14", "activitynet12"):
         dataset = config.datasets[name]
         assert all(costs.estimate_snippet_seconds(dataset, stream) > 0 for stream in dataset.stream_names)

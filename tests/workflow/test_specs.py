@@ -9,8 +9,8 @@ import pytest
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.schema import Config, Dataset
-from clip_ae.core.config.stage_specs import build_stage_spec
-from clip_ae.workflow.config_files import read_config_file
+from clip_ae.core.config.stages import build_stage_spec
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 NETS = {
@@ -98,23 +98,57 @@ EXPECTED: dict[str, set[str]] = {
 }
 # What a key is changed to where "one more" would be impossible.
 OTHER: dict[str, Any] = {
-    "device": "cpu", "clustering": "kmeans", "algorithm": "tvl1", "cluster_mapping": "hungarian", "tiou_ranges": ["0.1:0.4"],
-    "tiou": [0.1, 0.3, 0.5, 0.7], "architecture": "ViT-B-32-quickgelu", "seeds": [5],
-    "runs": ["clip_ae"], "main_run": "other", "activation_thresholds": [0.5], "width": 0.5, "channels": None,
-    "classes": 7, "rgb_weight": 0.4, "rerun_on_code_change": False, "source": "elsewhere.pt",
-    "streams": ["rgb", "flow", "audio"], "precision": "bf16", "supervision": "weak", "descriptor": "fused",
-    "audio_to": "rgb", "fusion_input": "layer_norm", "decor": "literal", "pairing": "cross", "base_head": "stpn", "attention_targets": "soft",
-    "class_targets": "kl", "uncertainty": "none", "ramp_fraction": 0.5, "ema_decay": 0.5, "warmup_fraction": 0.5, "momentum": 0.1,
-    "feature_adapters": ["base_actions"], "shots": [3],
-    "protocol": "non-interpolated", "dropout": 0.1, "attention_thresholds": [0.5], "published": "activitynet12",
-    "feature_adapter": "post_pretrained", "run": "ccp", "mode": "encoder", "align_to": "images", "held_out_classes": ["a class"],
+    "device": "cpu",
+    "clustering": "kmeans",
+    "algorithm": "tvl1",
+    "cluster_mapping": "hungarian",
+    "tiou_ranges": ["0.1:0.4"],
+    "tiou": [0.1, 0.3, 0.5, 0.7],
+    "architecture": "ViT-B-32-quickgelu",
+    "seeds": [5],
+    "runs": ["clip_ae"],
+    "main_run": "other",
+    "activation_thresholds": [0.5],
+    "width": 0.5,
+    "channels": None,
+    "classes": 7,
+    "rgb_weight": 0.4,
+    "rerun_on_code_change": False,
+    "source": "elsewhere.pt",
+    "streams": ["rgb", "flow", "audio"],
+    "precision": "bf16",
+    "supervision": "weak",
+    "descriptor": "fused",
+    "audio_to": "rgb",
+    "fusion_input": "layer_norm",
+    "decor": "literal",
+    "pairing": "cross",
+    "base_head": "stpn",
+    "attention_targets": "soft",
+    "class_targets": "kl",
+    "uncertainty": "none",
+    "ramp_fraction": 0.5,
+    "ema_decay": 0.5,
+    "warmup_fraction": 0.5,
+    "momentum": 0.1,
+    "feature_adapters": ["base_actions"],
+    "shots": [3],
+    "protocol": "non-interpolated",
+    "dropout": 0.1,
+    "attention_thresholds": [0.5],
+    "published": "activitynet12",
+    "feature_adapter": "post_pretrained",
+    "run": "ccp",
+    "mode": "encoder",
+    "align_to": "images",
+    "held_out_classes": ["a class"],
     "search_spaces": ["clip", "named"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
 def base() -> dict[str, Any]:
-    data = to_plain_data(load_config(read_config_file(ROOT / "config.yaml")))
+    data = to_plain_data(load_config(shipped_config()))
     data["datasets"]["mine"] = {
         "features_dir": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "main_run": "stpn",
         "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
@@ -301,7 +335,7 @@ def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(ba
     for stage in ("train", "localize"):
         assert modules("oracle", stage) == ("clip_ae.localizers.learner", "clip_ae.localizers.heads.oracle", front_end)
     base = copy.deepcopy(base)
-    base["runs"]["ugct"]["ugct"]["base_head"] = "tscn"
+    base["runs"]["ugct"]["ugct"] = {"base_head": "tscn"}
     for stage in ("train", "localize"):
         assert modules("ugct", stage) == ("clip_ae.localizers.ugct", "clip_ae.localizers.heads.tscn")
 
@@ -335,7 +369,7 @@ def test_reordered_keys_and_whole_numbers_are_the_same(base: dict[str, Any]) -> 
 
 def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
     """Its config is complete, and nothing in it is of other runs."""
-    data = read_config_file(ROOT / "config.yaml")
+    data = shipped_config()
     whole = {key: value for key, value in data["datasets"]["demo"].items() if key != "demo"}
     data["datasets"]["clips"] = whole | {"videos_dir": "clips", "annotations": "clips.json", "main_run": "ugct"}
     data["feature_adapters"]["clipped"] = {"run": "ugct_weak", "align_to": "names", "trimmed_dataset": "clips"}

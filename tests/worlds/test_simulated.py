@@ -15,7 +15,6 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.simulation import LATENT_DIM, SimulatedWorld, list_simulated_subsets
 from clip_ae.core.timeline import SnippetGrid
-from clip_ae.workflow.config_files import read_config_file
 from clip_ae.worlds import simulated
 from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features, shrink_extent
 from clip_ae.worlds.simulated_events import (
@@ -25,13 +24,14 @@ from clip_ae.worlds.simulated_events import (
     draw_class_properties,
     plan_videos,
 )
+from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 GRID = SnippetGrid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
 # Nothing but events: what a feature then holds besides its offset is a response.
 CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
-SHIPPED = load_config(read_config_file(ROOT / "config.yaml")).datasets
+SHIPPED = load_config(shipped_config()).datasets
 
 
 def split(world):

@@ -3,52 +3,59 @@
 
 rule tune_encoder:
     input:
-        span_features,
-        left_out_files,
-        source_files,
-        probe=probe_shards,
-        encoder_weights=networks_of,
-        texts=texts_files,
-        localizer=spans_of(at.MODEL),
-        labels=spans_of(at.LABELS),
+        inputs.adapter_features,
+        inputs.adapter_annotations,
+        inputs.source_files,
+        probe=inputs.probe_shards,
+        encoder_weights=inputs.encoder_weights,
+        texts=inputs.adapter_texts,
+        localizer=inputs.adapter_run(paths.MODEL),
+        labels=inputs.adapter_run(paths.LABELS),
     output:
-        network=at.TUNED_WEIGHTS,
-        log=at.TUNING_LOG,
+        network=paths.TUNED_WEIGHTS,
+        log=paths.TUNING_LOG,
     log:
         "results/{dataset}/logs/tune_encoder/{stream}/{adapter}.log",
     benchmark:
         "results/{dataset}/benchmarks/tune_encoder/{stream}/{adapter}.tsv"
     wildcard_constraints:
-        dataset=names_of("demo", "videos_dir"),
+        dataset=datasets_with("demo", "videos_dir"),
         stream="rgb|flow",
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("tune_encoder"),
-        code=code("tune_encoder"),
-        told=spans_told,
-        source=source_option,
+        spec=digests.spec("tune_encoder"),
+        code_digest=digests.code("tune_encoder"),
+        labels_digest=digests.adapter_annotations,
+        source=options.source,
         shards=shards,
-        annotations=left_out_option,
-        texts=texts_option,
-        knobs=knobs("device", "num_workers", "gpu_batch_size", "decoder_timeout_s", "decoder_memory_gib"),
+        annotations=options.adapter_annotations,
+        texts=options.adapter_texts,
+        runtime=options.runtime(
+            "device",
+            "num_workers",
+            "gpu_batch_size",
+            "decoder_timeout_s",
+            "decoder_memory_gib",
+        ),
     shell:
-        "python -m clip_ae tune_encoder --cfg {params.cfg:q} {params.source} --probe {input.probe} "
-        "--encoder-weights {input.encoder_weights} --features results/{wildcards.dataset}/features --shards {params.shards} "
+        "python -m clip_ae tune_encoder --spec {params.spec:q} {params.source} --probe {input.probe} "
+        "--encoder-weights {input.encoder_weights} --features results/{wildcards.dataset}/features "
+        "--shards {params.shards} "
         "--localizer {input.localizer} --labels {input.labels} --out {output.network} --log {output.log} "
-        "{params.annotations} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+        "{params.annotations} {params.texts} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 use rule extract as extract_tuned with:
     input:
-        probe=at.PROBE,
-        weights=tuned_networks,
+        probe=paths.PROBE,
+        weights=inputs.tuned_encoder_weights,
     output:
-        features=at.TUNED_FEATURES,
-        failures=at.TUNED_FAILURES,
+        features=paths.TUNED_FEATURES,
+        failures=paths.TUNED_FAILURES,
     log:
         "results/{dataset}/logs/extract_tuned/{stream}/{adapter}/{shard}.log",
     benchmark:
@@ -57,16 +64,16 @@ use rule extract as extract_tuned with:
 
 rule train_adapter:
     input:
-        span_features,
-        left_out_files,
-        clips_files,
-        texts_files,
-        encoded_files,
-        localizer=spans_of(at.MODEL),
-        labels=spans_of(at.LABELS),
+        inputs.adapter_features,
+        inputs.adapter_annotations,
+        inputs.trimmed_clips,
+        inputs.adapter_texts,
+        inputs.tuned_features,
+        localizer=inputs.adapter_run(paths.MODEL),
+        labels=inputs.adapter_run(paths.LABELS),
     output:
-        model=at.ADAPTER_MODEL,
-        log=at.ADAPTER_LOG,
+        model=paths.ADAPTER_MODEL,
+        log=paths.ADAPTER_LOG,
     log:
         "results/{dataset}/logs/train_adapter/{adapter}.log",
     benchmark:
@@ -75,29 +82,30 @@ rule train_adapter:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("train_adapter"),
-        code=code("train_adapter"),
-        told=spans_told,
+        spec=digests.spec("train_adapter"),
+        code_digest=digests.code("train_adapter"),
+        labels_digest=digests.adapter_annotations,
         shards=shards,
-        encoded=encoded_option,
-        annotations=left_out_option,
-        clips=clips_option,
-        texts=texts_option,
-        knobs=knobs("device"),
+        tuned_features=options.tuned_features,
+        annotations=options.adapter_annotations,
+        trimmed_clips=options.trimmed_clips,
+        texts=options.adapter_texts,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae train_adapter --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae train_adapter --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --localizer {input.localizer} --labels {input.labels} --out {output.model} "
-        "--log {output.log} {params.encoded} {params.annotations} {params.clips} {params.texts} {params.knobs} 2>&1 | tee {log} >&2"
+        "--log {output.log} {params.tuned_features} {params.annotations} {params.trimmed_clips} {params.texts} {params.runtime} "
+        "2>&1 | tee {log} >&2"
 
 
 rule adapt_features:
     input:
-        features=adaptable,
-        adapter=at.ADAPTER_MODEL,
+        features=inputs.adaptable_features,
+        adapter=paths.ADAPTER_MODEL,
     output:
-        at.ADAPTED_FEATURES,
+        paths.ADAPTED_FEATURES,
     log:
         "results/{dataset}/logs/adapt_features/{stream}/{adapter}/{shard}.log",
     benchmark:
@@ -106,29 +114,29 @@ rule adapt_features:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("adapt_features"),
-        code=code("adapt_features"),
-        knobs=knobs("device"),
+        spec=digests.spec("adapt_features"),
+        code_digest=digests.code("adapt_features"),
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae adapt_features --cfg {params.cfg:q} --features {input.features} --adapter {input.adapter} "
-        "--out {output} {params.knobs} 2>&1 | tee {log} >&2"
+        "python -m clip_ae adapt_features --spec {params.spec:q} --features {input.features} --adapter {input.adapter} "
+        "--out {output} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule score_fewshot:
     input:
-        fewshot_features,
-        annotation_files,
-        adapters=fewshot_models,
+        inputs.i3d_features,
+        inputs.annotations,
+        adapters=inputs.fewshot_adapters,
     output:
         scores=report(
-            at.FEWSHOT,
+            paths.FEWSHOT,
             caption="../report/fewshot.rst",
             category="Results",
             labels={"dataset": "{dataset}", "what": "fewshot.json"},
         ),
-        table=at.FEWSHOT_TABLE,
+        table=paths.FEWSHOT_TABLE,
     log:
         "results/{dataset}/logs/score_fewshot.log",
     benchmark:
@@ -137,15 +145,15 @@ rule score_fewshot:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("score_fewshot"),
-        code=code("score_fewshot"),
-        annotated=annotated,
+        spec=digests.spec("score_fewshot"),
+        code_digest=digests.code("score_fewshot"),
+        ground_truth_digest=digests.ground_truth,
         shards=shards,
-        ground_truth=ground_truth_option,
-        knobs=knobs("device"),
+        ground_truth=options.ground_truth,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae score_fewshot --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae score_fewshot --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --adapters {input.adapters} --out {output.scores} --table {output.table} "
-        "{params.ground_truth} {params.knobs} 2>&1 | tee {log} >&2"
+        "{params.ground_truth} {params.runtime} 2>&1 | tee {log} >&2"

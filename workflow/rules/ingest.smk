@@ -3,57 +3,58 @@
 
 rule make_demo:
     output:
-        videos=directory(at.WORLD_VIDEOS_DIR),
-        annotations=at.WORLD_ANNOTATIONS,
-        sentences=at.WORLD_SENTENCES,
-        manifest=at.WORLD_MANIFEST,
+        videos=directory(paths.WORLD_VIDEOS_DIR),
+        annotations=paths.WORLD_ANNOTATIONS,
+        sentences=paths.WORLD_SENTENCES,
+        manifest=paths.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/make_demo.log",
     benchmark:
         "results/{dataset}/benchmarks/make_demo.tsv"
     wildcard_constraints:
-        dataset=names_of("demo"),
+        dataset=datasets_with("demo"),
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.runtime.num_workers
     params:
-        cfg=cfg("make_demo"),
-        code=code("make_demo"),
-        knobs=knobs("num_workers"),
+        spec=digests.spec("make_demo"),
+        code_digest=digests.code("make_demo"),
+        runtime=options.runtime("num_workers"),
     shell:
-        "python -m clip_ae make_demo --cfg {params.cfg:q} --videos {output.videos} "
+        "python -m clip_ae make_demo --spec {params.spec:q} --videos {output.videos} "
         "--annotations {output.annotations} --sentences {output.sentences} --manifest {output.manifest} "
-        "{params.knobs} 2>&1 | tee {log} >&2"
+        "{params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule simulate:
     output:
-        features=directory(at.WORLD_FEATURES_DIR),
-        annotations=at.WORLD_ANNOTATIONS,
-        text_embeddings=at.WORLD_TEXT_EMBEDDINGS,
-        manifest=at.WORLD_MANIFEST,
+        features=directory(paths.WORLD_FEATURES_DIR),
+        annotations=paths.WORLD_ANNOTATIONS,
+        text_embeddings=paths.WORLD_TEXT_EMBEDDINGS,
+        manifest=paths.WORLD_MANIFEST,
     log:
         "results/{dataset}/logs/simulate.log",
     benchmark:
         "results/{dataset}/benchmarks/simulate.tsv"
     wildcard_constraints:
-        dataset=names_of("simulate"),
+        dataset=datasets_with("simulate"),
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("simulate"),
-        code=code("simulate"),
+        spec=digests.spec("simulate"),
+        code_digest=digests.code("simulate"),
     shell:
-        "python -m clip_ae simulate --cfg {params.cfg:q} --features {output.features} "
-        "--annotations {output.annotations} --text-embeddings {output.text_embeddings} --manifest {output.manifest} 2>&1 | tee {log} >&2"
+        "python -m clip_ae simulate --spec {params.spec:q} --features {output.features} "
+        "--annotations {output.annotations} --text-embeddings {output.text_embeddings} --manifest {output.manifest} "
+        "2>&1 | tee {log} >&2"
 
 
 rule probe:
     input:
-        source_files,
+        inputs.source_files,
     output:
-        probe=at.PROBE,
-        failures=at.SHARD_FAILURES.replace("{stage}", "probe"),
+        probe=paths.PROBE,
+        failures=paths.SHARD_FAILURES.replace("{stage}", "probe"),
     log:
         "results/{dataset}/logs/probe/{shard}.log",
     benchmark:
@@ -61,24 +62,24 @@ rule probe:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("probe"),
-        code=code("probe"),
-        files=files,
-        source=source_option,
-        knobs=knobs("decoder_timeout_s", "decoder_memory_gib"),
+        spec=digests.spec("probe"),
+        code_digest=digests.code("probe"),
+        source_files_digest=digests.source_files,
+        source=options.source,
+        runtime=options.runtime("decoder_timeout_s", "decoder_memory_gib"),
     shell:
-        "python -m clip_ae probe --cfg {params.cfg:q} {params.source} --shard {wildcards.shard} "
-        "--out {output.probe} --failures {output.failures} {params.knobs} 2>&1 | tee {log} >&2"
+        "python -m clip_ae probe --spec {params.spec:q} {params.source} --shard {wildcards.shard} "
+        "--out {output.probe} --failures {output.failures} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule catalog:
     input:
-        probe_shards,
-        failure_shards,
-        annotation_files,
+        inputs.probe_shards,
+        inputs.failure_shards,
+        inputs.annotations,
     output:
-        videos=at.VIDEOS,
-        failures=at.FAILURES,
+        videos=paths.VIDEOS,
+        failures=paths.FAILURES,
     log:
         "results/{dataset}/logs/catalog.log",
     benchmark:
@@ -88,13 +89,13 @@ rule catalog:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("catalog"),
-        code=code("catalog"),
-        split=split,
+        spec=digests.spec("catalog"),
+        code_digest=digests.code("catalog"),
+        annotation_facts_digest=digests.annotation_facts,
         shards=shards,
         streams=streams,
-        annotations=annotations_option,
+        annotations=options.annotations,
     shell:
-        "python -m clip_ae catalog --cfg {params.cfg:q} --probe results/{wildcards.dataset}/probe "
+        "python -m clip_ae catalog --spec {params.spec:q} --probe results/{wildcards.dataset}/probe "
         "--failures results/{wildcards.dataset}/failures --shards {params.shards} --streams {params.streams} "
         "--out {output.videos} --failures-out {output.failures} {params.annotations} 2>&1 | tee {log} >&2"

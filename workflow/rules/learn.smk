@@ -3,11 +3,11 @@
 
 rule cluster:
     input:
-        cluster_features,
-        told_files,
-        previous_model=previous_model,
+        inputs.cluster_features,
+        inputs.supervision_annotations,
+        previous_model=inputs.previous_model,
     output:
-        at.LABELS,
+        paths.LABELS,
     log:
         "results/{dataset}/logs/cluster/{run}/seed-{seed}/round-{round}.log",
     benchmark:
@@ -16,30 +16,30 @@ rule cluster:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=cluster_gpus,
+        gpu=options.cluster_gpus,
     params:
-        cfg=cfg("cluster"),
-        code=code("cluster"),
-        features=features_option,
-        ids=train_ids,
-        told=told,
+        spec=digests.spec("cluster"),
+        code_digest=digests.code("cluster"),
+        features=options.features,
+        ids_digest=digests.train_ids,
+        labels_digest=digests.supervision_labels,
         shards=shards,
-        annotations=annotations_option,
-        previous_model=previous_model_option,
-        knobs=knobs("device"),
+        annotations=options.annotations,
+        previous_model=options.previous_model,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae cluster --cfg {params.cfg:q} {params.features} "
-        "--shards {params.shards} --out {output} {params.previous_model} {params.annotations} {params.knobs} "
+        "python -m clip_ae cluster --spec {params.spec:q} {params.features} "
+        "--shards {params.shards} --out {output} {params.previous_model} {params.annotations} {params.runtime} "
         "2>&1 | tee {log} >&2"
 
 
 rule train:
     input:
-        run_features,
-        labels=at.LABELS,
+        inputs.run_features,
+        labels=paths.LABELS,
     output:
-        model=at.MODEL,
-        log=at.TRAINING_LOG,
+        model=paths.MODEL,
+        log=paths.TRAINING_LOG,
     log:
         "results/{dataset}/logs/train/{run}/seed-{seed}/round-{round}.log",
     benchmark:
@@ -48,16 +48,16 @@ rule train:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("train"),
-        code=code("train"),
-        features=features_option,
-        ids=train_ids,
+        spec=digests.spec("train"),
+        code_digest=digests.code("train"),
+        features=options.features,
+        ids_digest=digests.train_ids,
         shards=shards,
-        knobs=knobs("device"),
-        tensorboard=tensorboard_option,
+        runtime=options.runtime("device"),
+        tensorboard=options.tensorboard,
     shell:
-        "python -m clip_ae train --cfg {params.cfg:q} {params.features} "
-        "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.knobs} "
+        "python -m clip_ae train --spec {params.spec:q} {params.features} "
+        "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.runtime} "
         "{params.tensorboard} 2>&1 | tee {log} >&2"

@@ -3,11 +3,11 @@
 
 rule localize:
     input:
-        run_features,
-        model=last_round(at.MODEL),
+        inputs.run_features,
+        model=inputs.last_round(paths.MODEL),
     output:
-        detections=at.DETECTIONS,
-        curves=at.CURVES,
+        detections=paths.DETECTIONS,
+        curves=paths.CURVES,
     log:
         "results/{dataset}/logs/localize/{run}/seed-{seed}.log",
     benchmark:
@@ -16,28 +16,28 @@ rule localize:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("localize"),
-        code=code("localize"),
-        features=features_option,
-        ids=test_ids,
+        spec=digests.spec("localize"),
+        code_digest=digests.code("localize"),
+        features=options.features,
+        ids_digest=digests.test_ids,
         shards=shards,
-        annotations=annotations_option,
-        knobs=knobs("device"),
+        annotations=options.annotations,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae localize --cfg {params.cfg:q} {params.features} "
+        "python -m clip_ae localize --spec {params.spec:q} {params.features} "
         "--shards {params.shards} --model {input.model} --out {output.detections} --curves {output.curves} "
-        "{params.annotations} {params.knobs} 2>&1 | tee {log} >&2"
+        "{params.annotations} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule name_clusters:
     input:
-        clip_features,
-        curves=at.CURVES,
-        clip_weights=clip_weights,
+        inputs.clip_features,
+        curves=paths.CURVES,
+        clip_weights=inputs.clip_weights,
     output:
-        at.CLUSTER_NAMES,
+        paths.CLUSTER_NAMES,
     log:
         "results/{dataset}/logs/name_clusters/{run}/seed-{seed}.log",
     benchmark:
@@ -46,27 +46,27 @@ rule name_clusters:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("name_clusters"),
-        code=code("name_clusters"),
-        words=vocabulary,
+        spec=digests.spec("name_clusters"),
+        code_digest=digests.code("name_clusters"),
+        vocabulary_digest=digests.vocabulary,
         shards=shards,
-        vocabulary=vocabulary_option,
-        knobs=knobs("device"),
+        vocabulary=options.vocabulary,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae name_clusters --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae name_clusters --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --curves {input.curves} --clip-weights {input.clip_weights} --out {output} "
-        "{params.vocabulary} {params.knobs} 2>&1 | tee {log} >&2"
+        "{params.vocabulary} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule evaluate:
     input:
-        annotation_files,
-        detections=at.DETECTIONS,
-        labels=every_round(at.LABELS),
+        inputs.annotations,
+        detections=paths.DETECTIONS,
+        labels=inputs.every_round(paths.LABELS),
     output:
-        at.MAP,
+        paths.MAP,
     log:
         "results/{dataset}/logs/evaluate/{run}/seed-{seed}.log",
     benchmark:
@@ -74,10 +74,10 @@ rule evaluate:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("evaluate"),
-        code=code("evaluate"),
-        annotated=annotated,
-        ground_truth=ground_truth_option,
+        spec=digests.spec("evaluate"),
+        code_digest=digests.code("evaluate"),
+        ground_truth_digest=digests.ground_truth,
+        ground_truth=options.ground_truth,
     shell:
-        "python -m clip_ae evaluate --cfg {params.cfg:q} --detections {input.detections} --labels {input.labels} "
+        "python -m clip_ae evaluate --spec {params.spec:q} --detections {input.detections} --labels {input.labels} "
         "--out {output} {params.ground_truth} 2>&1 | tee {log} >&2"

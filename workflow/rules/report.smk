@@ -3,12 +3,12 @@
 
 rule summarize:
     input:
-        videos=at.VIDEOS,
-        failures=at.FAILURES,
-        seeds=summarized,
+        videos=paths.VIDEOS,
+        failures=paths.FAILURES,
+        seeds=inputs.summarized,
     output:
         report(
-            at.SUMMARY,
+            paths.SUMMARY,
             caption="../report/summary.rst",
             category="Results",
             labels={"dataset": "{dataset}", "what": "{summary}"},
@@ -20,23 +20,24 @@ rule summarize:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("summarize"),
-        code=code("summarize"),
-        names=summary_names_option,
+        spec=digests.spec("summarize"),
+        code_digest=digests.code("summarize"),
+        cluster_names=options.summary_cluster_names,
     shell:
-        "python -m clip_ae summarize --cfg {params.cfg:q} --summary {wildcards.summary} --catalog {input.videos} "
-        "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.names} 2>&1 | tee {log} >&2"
+        "python -m clip_ae summarize --spec {params.spec:q} --summary {wildcards.summary} --catalog {input.videos} "
+        "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.cluster_names} "
+        "2>&1 | tee {log} >&2"
 
 
 rule diagnose:
     input:
-        annotation_files,
-        detections=headline_first(at.DETECTIONS),
-        scores=headline_first(at.MAP),
-        videos=at.VIDEOS,
+        inputs.annotations,
+        detections=inputs.main_run_first_seed(paths.DETECTIONS),
+        scores=inputs.main_run_first_seed(paths.MAP),
+        videos=paths.VIDEOS,
     output:
         report(
-            at.DIAGNOSIS,
+            paths.DIAGNOSIS,
             caption="../report/diagnosis.rst",
             category="Results",
             labels={"dataset": "{dataset}", "what": "diagnosis.json"},
@@ -48,31 +49,31 @@ rule diagnose:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("diagnose"),
-        code=code("diagnose"),
-        annotated=annotated,
-        ground_truth=ground_truth_option,
+        spec=digests.spec("diagnose"),
+        code_digest=digests.code("diagnose"),
+        ground_truth_digest=digests.ground_truth,
+        ground_truth=options.ground_truth,
     shell:
-        "python -m clip_ae diagnose --cfg {params.cfg:q} --detections {input.detections} --scores {input.scores} "
+        "python -m clip_ae diagnose --spec {params.spec:q} --detections {input.detections} --scores {input.scores} "
         "--catalog {input.videos} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
 
 
 rule report:
     input:
-        annotation_files,
-        report_scores,
-        report_training,
-        headline(at.DETECTIONS),
-        headline(at.CURVES),
-        report_labels,
-        names_files,
-        moments_files,
-        videos=at.VIDEOS,
-        sound=report_sound,
-        failures=at.FAILURES,
+        inputs.annotations,
+        inputs.report_scores,
+        inputs.report_training,
+        inputs.main_run(paths.DETECTIONS),
+        inputs.main_run(paths.CURVES),
+        inputs.report_labels,
+        inputs.cluster_names,
+        inputs.moments,
+        videos=paths.VIDEOS,
+        audio_shards=inputs.audio_features,
+        failures=paths.FAILURES,
     output:
         report(
-            at.REPORT,
+            paths.REPORT,
             caption="../report/report.rst",
             category="Results",
             labels={"dataset": "{dataset}", "what": "report.html"},
@@ -84,26 +85,26 @@ rule report:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("report"),
-        code=code("report"),
-        annotated=annotated,
-        annotations=truth_option,
-        names=names_option,
-        moments=moments_option,
-        diagnosis=diagnosis_option,
-        sound=sound_option,
-        source=report_source_option,
+        spec=digests.spec("report"),
+        code_digest=digests.code("report"),
+        ground_truth_digest=digests.ground_truth,
+        annotations=options.scoring_annotations,
+        cluster_names=options.cluster_names,
+        moments=options.moments,
+        diagnosis=options.diagnosis,
+        audio_shards=options.audio_shards,
+        source=options.report_source,
     shell:
-        "python -m clip_ae report --cfg {params.cfg:q} --runs results/{wildcards.dataset}/runs --catalog {input.videos} "
-        "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.sound} "
-        "{params.names} {params.moments} {params.source} 2>&1 | tee {log} >&2"
+        "python -m clip_ae report --spec {params.spec:q} --runs results/{wildcards.dataset}/runs --catalog {input.videos} "
+        "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.audio_shards} "
+        "{params.cluster_names} {params.moments} {params.source} 2>&1 | tee {log} >&2"
 
 
 rule freeze:
     input:
-        main_result=frozen,
+        main_result=inputs.main_result,
     output:
-        at.REPRO,
+        paths.REPRO,
     log:
         "results/{dataset}/logs/freeze.log",
     benchmark:
@@ -111,10 +112,11 @@ rule freeze:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("freeze"),
-        code=code("freeze"),
+        spec=digests.spec("freeze"),
+        code_digest=digests.code("freeze"),
     shell:
-        "python -m clip_ae freeze --cfg {params.cfg:q} --main-result {input.main_result} --out {output} 2>&1 | tee {log} >&2"
+        "python -m clip_ae freeze --spec {params.spec:q} --main-result {input.main_result} --out {output} "
+        "2>&1 | tee {log} >&2"
 
 
 rule verify:

@@ -3,9 +3,9 @@
 
 rule index:
     input:
-        index_files,
+        inputs.index_features,
     output:
-        at.INDEX,
+        paths.INDEX,
     log:
         "results/{dataset}/logs/index/{space}.log",
     benchmark:
@@ -13,22 +13,22 @@ rule index:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("index"),
-        code=code("index"),
+        spec=digests.spec("index"),
+        code_digest=digests.code("index"),
         shards=shards,
-        adapted=adapted_option,
+        adapted=options.adapted_space,
     shell:
-        "python -m clip_ae index --cfg {params.cfg:q} --features results/{wildcards.dataset}/features "
+        "python -m clip_ae index --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --out {output} {params.adapted} 2>&1 | tee {log} >&2"
 
 
 rule find_moments:
     input:
-        page_joint,
-        index=page_index,
-        clip_weights=clip_weights,
+        inputs.page_adapter,
+        index=inputs.page_index,
+        clip_weights=inputs.clip_weights,
     output:
-        at.MOMENTS,
+        paths.MOMENTS,
     log:
         "results/{dataset}/logs/find_moments.log",
     benchmark:
@@ -37,29 +37,29 @@ rule find_moments:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("find_moments"),
-        code=code("find_moments"),
-        words=vocabulary,
-        vocabulary=vocabulary_option,
-        adapter=page_joint_option,
-        knobs=knobs("device"),
+        spec=digests.spec("find_moments"),
+        code_digest=digests.code("find_moments"),
+        vocabulary_digest=digests.vocabulary,
+        vocabulary=options.vocabulary,
+        adapter=options.page_adapter,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae find_moments --cfg {params.cfg:q} --index {input.index} --clip-weights {input.clip_weights} "
-        "--out {output} {params.vocabulary} {params.adapter} {params.knobs} 2>&1 | tee {log} >&2"
+        "python -m clip_ae find_moments --spec {params.spec:q} --index {input.index} --clip-weights {input.clip_weights} "
+        "--out {output} {params.vocabulary} {params.adapter} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule score_grounding:
     input:
-        sentences_files,
-        annotation_files,
-        joints,
-        reader_files,
-        indices=indices,
+        inputs.sentences,
+        inputs.annotations,
+        inputs.search_adapters,
+        inputs.text_encoder,
+        indices=inputs.indices,
     output:
-        json=at.GROUNDING,
-        table=at.GROUNDING_TABLE,
+        json=paths.GROUNDING,
+        table=paths.GROUNDING_TABLE,
     log:
         "results/{dataset}/logs/score_grounding.log",
     benchmark:
@@ -68,18 +68,18 @@ rule score_grounding:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     resources:
-        gpu=gpus,
+        gpu=options.gpus,
     params:
-        cfg=cfg("score_grounding"),
-        code=code("score_grounding"),
-        said=sentences,
-        ids=test_ids,
-        sentences=sentences_option,
-        annotations=annotations_option,
-        reader=reader_option,
-        adapters=joints_option,
-        knobs=knobs("device"),
+        spec=digests.spec("score_grounding"),
+        code_digest=digests.code("score_grounding"),
+        sentences_digest=digests.sentences,
+        ids_digest=digests.test_ids,
+        sentences=options.sentences,
+        annotations=options.annotations,
+        text_encoder=options.text_encoder,
+        adapters=options.search_adapters,
+        runtime=options.runtime("device"),
     shell:
-        "python -m clip_ae score_grounding --cfg {params.cfg:q} --indices {input.indices} --out {output.json} "
-        "--table {output.table} {params.sentences} {params.annotations} {params.reader} {params.adapters} "
-        "{params.knobs} 2>&1 | tee {log} >&2"
+        "python -m clip_ae score_grounding --spec {params.spec:q} --indices {input.indices} --out {output.json} "
+        "--table {output.table} {params.sentences} {params.annotations} {params.text_encoder} {params.adapters} "
+        "{params.runtime} 2>&1 | tee {log} >&2"

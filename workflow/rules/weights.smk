@@ -3,7 +3,7 @@
 
 rule pretrain:
     output:
-        at.PRETRAINED,
+        paths.PRETRAINED,
     log:
         "results/pretrained/logs/pretrain/{name}.log",
     benchmark:
@@ -12,17 +12,17 @@ rule pretrain:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
     params:
-        cfg=cfg("pretrain"),
-        code=code("pretrain"),
+        spec=digests.spec("pretrain"),
+        code_digest=digests.code("pretrain"),
     shell:
-        "python -m clip_ae pretrain --cfg {params.cfg:q} --out {output} 2>&1 | tee {log} >&2"
+        "python -m clip_ae pretrain --spec {params.spec:q} --out {output} 2>&1 | tee {log} >&2"
 
 
 rule weights:
     input:
-        pretrained,
+        inputs.pretrained,
     output:
-        at.WEIGHTS,
+        paths.WEIGHTS,
     log:
         "results/weights/logs/weights/{name}.log",
     benchmark:
@@ -30,9 +30,9 @@ rule weights:
     conda:
         "../../envs/clip_ae.yaml"
     params:
-        cfg=cfg("weights"),
-        code=code("weights"),
-        file=source_file,
-        pretrained=pretrained_option,
+        spec=digests.spec("weights"),
+        code_digest=digests.code("weights"),
+        weights_digest=digests.weights_file,
+        pretrained=options.pretrained,
     shell:
-        "python -m clip_ae weights --cfg {params.cfg:q} --out {output} {params.pretrained} 2>&1 | tee {log} >&2"
+        "python -m clip_ae weights --spec {params.spec:q} --out {output} {params.pretrained} 2>&1 | tee {log} >&2"

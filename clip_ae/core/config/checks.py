@@ -9,6 +9,8 @@ from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter, FewS
 from clip_ae.core.config.methods import SWITCHES_OF, Run
 from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS, STREAMS
 from clip_ae.core.config.schema import (
+    DATASET_SOURCES,
+    NETWORK_KINDS,
     PIP_PREFIX,
     SDIST_PATTERN,
     Config,
@@ -148,7 +150,7 @@ def list_losses(run: Run) -> tuple[str, ...]:
 
 
 def _check_weights(where: str, weights: Weights) -> None:
-    _one_of(where, weights, Weights.NETWORK_KINDS)
+    _expect_one(where, tuple(weights.options_by_kind), NETWORK_KINDS)
     if weights.source == "pretrain" and weights.network_kind not in PRETRAINERS:
         raise UserError(f"{where}.source: this workflow trains no {weights.network_kind}; give a path or a URL")
     if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
@@ -171,11 +173,11 @@ def _check_sdist(where: str, weights: Weights) -> None:
 
 
 def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
-    _one_of(where, dataset, ("demo", "simulate", "videos_dir", "features_dir"))
+    _expect_one(where, dataset.sources, DATASET_SOURCES)
     _check_source(where, dataset)
     if dataset.encoders:
         for stream in dataset.encoders.streams:
-            _check_encoder(f"{where}.encoders.{stream}", stream, getattr(dataset.encoders, stream), config)
+            _check_encoder(f"{where}.encoders.{stream}", stream, dataset.encoders.by_stream[stream], config)
         clip = dataset.encoders.clip
         if clip and clip.frames > dataset.grid.frames:
             raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
@@ -304,10 +306,9 @@ def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED_NAME
         raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(reserved))}")
 
 
-def _one_of(where: str, value: Any, names: tuple[str, ...]) -> None:
-    found = [n for n in names if getattr(value, n) is not None]
-    if len(found) != 1:
-        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(found) or 'none'}")
+def _expect_one(where: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:
+    if len(given) != 1:
+        raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(given) or 'none'}")
 
 
 def _known(where: str, name: str, known: Any) -> None:

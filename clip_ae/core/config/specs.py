@@ -112,7 +112,7 @@ class ExtractSpec(Spec):
 
     @property
     def encoder(self) -> Any:
-        return getattr(self.encoders, self.stream)
+        return self.encoders.by_stream[self.stream]
 
     @property
     def modules(self) -> tuple[str, ...]:

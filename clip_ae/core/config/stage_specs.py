@@ -1,13 +1,13 @@
-"""From the whole config to the part that one job reads: a function a stage, by the stage's name."""
+"""Cut the whole config to the spec of one job: one function a stage, in the order of the workflow."""
 
-import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
+from clip_ae.core import paths
 from clip_ae.core.config.dataclass_config import apply_overrides
 from clip_ae.core.config.feature_adapters import FeatureAdapter
 from clip_ae.core.config.methods import I3D_STREAMS, Run, UgctSwitches, with_defaults
-from clip_ae.core.config.schema import Config, Dataset, Encoders, Runtime
+from clip_ae.core.config.schema import Config, Dataset, Runtime
 from clip_ae.core.config.specs import (
     CLIP_SPACE,
     AdaptFeaturesSpec,
@@ -29,98 +29,118 @@ from clip_ae.core.config.specs import (
     ScoreFewshotSpec,
     ScoreGroundingSpec,
     SimulateSpec,
-    Spec,
     SummarizeSpec,
     TrainAdapterSpec,
     TrainSpec,
     TuneEncoderSpec,
     WeightsSpec,
 )
+from clip_ae.core.config.stage_registry import stage
+from clip_ae.core.errors import UserError
 
 
-def build_stage_spec(config: Config, stage: str, wildcards: Mapping[str, str]) -> Spec:
-    """The spec of one job of a stage, which the wildcards of its output name."""
-    make = globals()[stage]
-    names = list(inspect.signature(make).parameters)[1:]
-    numbers = {"seed", "round"}
-    spec: Spec = make(config, **{n: int(wildcards[n]) if n in numbers else wildcards[n] for n in names})
-    return spec
-
-
+@stage(paths.WORLD_MANIFEST)
 def make_demo(config: Config, dataset: str) -> MakeDemoSpec:
     world = config.datasets[dataset].demo
-    assert world is not None
+    if world is None:
+        raise UserError(f"datasets.{dataset}: is not the generated demo")
     return MakeDemoSpec(world)
 
 
+@stage()
 def simulate(config: Config, dataset: str) -> SimulateSpec:
     data = config.datasets[dataset]
-    assert data.simulate is not None
+    if data.simulate is None:
+        raise UserError(f"datasets.{dataset}: is not a simulated dataset")
     return SimulateSpec(data.simulate, data.grid)
 
 
+@stage(paths.PRETRAINED)
 def pretrain(config: Config, name: str) -> PretrainSpec:
     weights, world = config.weights[name], config.pretrain
-    schedule = getattr(world, weights.network_kind)
+    schedule = world.schedule_of(weights.network_kind)
     return PretrainSpec(name, weights, world.seed, world.num_clips, schedule, config.torch_threads)
 
 
+@stage(paths.WEIGHTS)
 def weights(config: Config, name: str) -> WeightsSpec:
     return WeightsSpec(name, config.weights[name])
 
 
+@stage(paths.PROBE, paths.SHARD_FAILURES.replace("{stage}", "probe"))
 def probe(config: Config, dataset: str) -> ProbeSpec:
     data = config.datasets[dataset]
     return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams)
 
 
+@stage(paths.FEATURES, paths.SHARD_FAILURES.replace("{stage}", "{stream}"), paths.TUNED_FEATURES, paths.TUNED_FAILURES)
 def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
     data = config.datasets[dataset]
-    assert data.encoders is not None
-    others = {f.name: None for f in fields(Encoders) if f.name != stream}
-    return ExtractSpec(replace(data.encoders, **others), data.grid, config.torch_threads)
+    if data.encoders is None:
+        raise UserError(f"datasets.{dataset}: has no encoders")
+    return ExtractSpec(data.encoders.only(stream), data.grid, config.torch_threads)
 
 
+@stage()
 def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
     return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.features_description)
 
 
+@stage(paths.VIDEOS, paths.FAILURES)
 def catalog(config: Config, dataset: str) -> CatalogSpec:
     data = config.datasets[dataset]
     return CatalogSpec(data.train_subset, data.test_subset, data.max_failures)
 
 
+@stage(paths.TUNED_WEIGHTS)
 def tune_encoder(config: Config, dataset: str, adapter: str, stream: str) -> TuneEncoderSpec:
-    taught_by = vars(train_adapter(config, dataset, adapter))
-    training = config.datasets[dataset].adapter_training.for_tuning
-    return TuneEncoderSpec(**{**taught_by, "training": training}, extract=extract(config, dataset, stream))
-
-
-def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpec:
-    data, recipe = config.datasets[dataset], config.feature_adapters[adapter]
-    settings, clips = (
-        config.runs[recipe.run],
-        config.datasets[recipe.trimmed_dataset] if recipe.trimmed_dataset else None,
+    base = train_adapter(config, dataset, adapter)
+    return TuneEncoderSpec(
+        base.feature_adapter,
+        config.datasets[dataset].adapter_training.for_tuning,
+        base.method,
+        base.base_head,
+        base.streams,
+        trimmed_subset=base.trimmed_subset,
+        torch_threads=base.torch_threads,
+        extract=extract(config, dataset, stream),
     )
+
+
+@stage(paths.ADAPTER_MODEL)
+def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpec:
+    settings = config.feature_adapters[adapter]
+    run = config.runs[settings.run]
+    trimmed = config.datasets[settings.trimmed_dataset] if settings.trimmed_dataset else None
     return TrainAdapterSpec(
-        recipe,
-        data.adapter_training.without_tuning,
-        settings.method,
-        _base(settings),
-        tuple(dict.fromkeys([*settings.streams, *(() if recipe.uses_class_names else ("clip",))])),
-        trimmed_subset=clips.train_subset if clips else TrainAdapterSpec.trimmed_subset,
+        settings,
+        config.datasets[dataset].adapter_training.without_tuning,
+        run.method,
+        _base(run),
+        adapter_streams(config, adapter),
+        trimmed_subset=trimmed.train_subset if trimmed else TrainAdapterSpec.trimmed_subset,
         torch_threads=config.torch_threads,
     )
 
 
+def adapter_streams(config: Config, adapter: str) -> tuple[str, ...]:
+    """What the adapter's run reads, and the clip stream where actions are aligned to CLIP images."""
+    settings = config.feature_adapters[adapter]
+    images = () if settings.uses_class_names else ("clip",)
+    return tuple(dict.fromkeys([*config.runs[settings.run].streams, *images]))
+
+
+@stage(paths.ADAPTED_FEATURES)
 def adapt_features(config: Config, dataset: str, adapter: str, stream: str) -> AdaptFeaturesSpec:
     return AdaptFeaturesSpec(stream, config.torch_threads)
 
 
+@stage(paths.FEWSHOT, paths.FEWSHOT_TABLE)
 def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
     data = config.datasets[dataset]
-    assert data.fewshot is not None
+    if data.fewshot is None:
+        raise UserError(f"datasets.{dataset}: has no few-shot episodes")
     return ScoreFewshotSpec(
         localization=data.localization,
         torch_threads=config.torch_threads,
@@ -135,6 +155,7 @@ def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
     )
 
 
+@stage(paths.LABELS)
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
     data, settings = _pair(config, dataset, run)
     later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
@@ -152,6 +173,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
     )
 
 
+@stage(paths.MODEL)
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     data, settings = _pair(config, dataset, run)
     return TrainSpec(
@@ -169,6 +191,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     )
 
 
+@stage(paths.DETECTIONS, paths.CURVES)
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _pair(config, dataset, run)
     return LocalizeSpec(
@@ -182,18 +205,22 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     )
 
 
+@stage(paths.CLUSTER_NAMES)
 def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
     return NameClustersSpec(torch_threads=config.torch_threads)
 
 
+@stage(paths.INDEX)
 def index(config: Config, dataset: str, space: str) -> IndexSpec:
     return IndexSpec(("clip",) if space == CLIP_SPACE else I3D_STREAMS, config.datasets[dataset].grid)
 
 
+@stage(paths.MOMENTS)
 def find_moments(config: Config, dataset: str) -> FindMomentsSpec:
     return FindMomentsSpec(torch_threads=config.torch_threads)
 
 
+@stage(paths.GROUNDING, paths.GROUNDING_TABLE)
 def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
     data = config.datasets[dataset]
     named = [v for v in data.search_spaces if v != CLIP_SPACE and config.feature_adapters[v].uses_class_names]
@@ -202,16 +229,19 @@ def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
     )
 
 
+@stage(paths.MAP)
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
     data, settings = _pair(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
 
 
+@stage(paths.DIAGNOSIS)
 def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
     data = config.datasets[dataset]
     return DiagnoseSpec(data.evaluation.tiou, data.evaluation.video_list, data.test_subset)
 
 
+@stage(paths.SUMMARY)
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
     headline = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=_taught(config, [data.main_run]))
@@ -226,6 +256,7 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     )
 
 
+@stage(paths.REPORT)
 def report(config: Config, dataset: str) -> ReportSpec:
     data = config.datasets[dataset]
     settings = config.runs[data.main_run]
@@ -243,9 +274,10 @@ def report(config: Config, dataset: str) -> ReportSpec:
     )
 
 
+@stage(paths.REPRO)
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     datasets = {name: _headline_alone(config.datasets[name]) for name in _rests_on(config, dataset)}
-    encoders = [getattr(d.encoders, stream) for d in datasets.values() if d.encoders for stream in d.stream_names]
+    encoders = [encoder for d in datasets.values() if d.encoders for encoder in d.encoders.by_stream.values()]
     networks = sorted({name for encoder in encoders for name in encoder.weights_names})
     headlines = [data.main_run for data in datasets.values()]
     taught = _taught(config, headlines)

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,11 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import abbreviate, apply_assignment, parse_dataclass, to_canonical_json
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import ClipAeError, UserError
-from clip_ae.workflow.config_files import read_config_file
+from tests.builders import shipped_config
 
 # Other work on the same cores must not pass for a slow reader.
 UNHURRIED = settings(deadline=None)
-SHIPPED = read_config_file(Path(__file__).resolve().parents[3] / "config.yaml")
+SHIPPED = shipped_config()
 # What YAML can give: keys of any kind, dates, bytes, sets, numbers without a bound.
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3) | st.dates()
@@ -104,7 +103,7 @@ def test_any_assignment(path: str, text: str) -> None:
     data: dict[str, Any] = {}
     with contextlib.suppress(ClipAeError):
         apply_assignment(data, f"{path}={text}")
-        parse_dataclass(ExtractSpec, data, "--cfg")
+        parse_dataclass(ExtractSpec, data, "--spec")
 
 
 def test_a_value_is_shown_by_its_beginning() -> None:

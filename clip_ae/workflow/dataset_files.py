@@ -1,0 +1,130 @@
+"""What is on disk for each dataset: listed once while Snakemake parses, and checked before any job starts."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from clip_ae.core import paths
+from clip_ae.core.config.schema import Dataset
+from clip_ae.core.config.simulation import list_simulated_subsets
+from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.core.sharding import assign_shard, list_demo_subsets, parse_shard_name
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import read_subsets
+from clip_ae.data.source_folder import FeatureFiles
+
+
+class DatasetFiles:
+    """Source files, annotations and subsets of one dataset."""
+
+    def __init__(self, name: str, data: Dataset, root: Path = Path()) -> None:
+        self.name, self.data, self.root = name, data, root
+        self.is_checked = False
+
+    @property
+    def source_dir(self) -> Path:
+        """The folder of videos or feature files; a generated dataset has its own below results/."""
+        generated = paths.WORLD_FEATURES_DIR if self.data.simulate else paths.WORLD_VIDEOS_DIR
+        return Path(self.data.videos_dir or self.data.features_dir or self.root / generated.format(dataset=self.name))
+
+    @property
+    def has_precomputed_features(self) -> bool:
+        """Whether features are imported, not extracted."""
+        return bool(self.data.features_dir or self.data.simulate)
+
+    @property
+    def annotations_path(self) -> str:
+        return self.data.annotations or str(self.root / paths.WORLD_ANNOTATIONS.format(dataset=self.name))
+
+    @property
+    def ground_truth_path(self) -> str:
+        """The annotations that score: those of a few videos, where no others are given."""
+        return self.data.partial_annotations or self.annotations_path
+
+    @property
+    def sentences_path(self) -> str | None:
+        """A file of the config's, or the demo's own."""
+        own = str(self.root / paths.WORLD_SENTENCES.format(dataset=self.name)) if self.data.demo else None
+        return self.data.sentences or own
+
+    @cached_property
+    def videos(self) -> dict[str, str]:
+        """Path by video id; an error names the folder and its config key."""
+        return source_folder.list_videos(self.source_dir, hint=self._hint("videos_dir"))
+
+    @cached_property
+    def feature_files(self) -> FeatureFiles:
+        """Precomputed feature files by stream."""
+        return source_folder.list_feature_files(
+            self.source_dir, self.data.stream_names, hint=self._hint("features_dir")
+        )
+
+    @cached_property
+    def videos_by_shard(self) -> list[list[str]]:
+        """The videos' paths of every shard: ids are hashed once for all shards."""
+        shards: list[list[str]] = [[] for _ in range(self.data.shards)]
+        for video_id, path in self.videos.items():
+            shards[assign_shard(video_id, self.data.shards)].append(path)
+        return shards
+
+    def files_of_shard(self, shard: str) -> Iterable[str]:
+        """The source files that one shard reads: its own videos or npy files, but every Parquet file."""
+        index, num_shards = parse_shard_name(shard)
+        if self.has_precomputed_features:
+            return self.feature_files.files_of_shard(index, num_shards)
+        if num_shards == self.data.shards:
+            return self.videos_by_shard[index]
+        return source_folder.select_shard(self.videos, index, num_shards).values()
+
+    def source_files_digest(self, shard: str, with_mtime: bool) -> str:
+        """Of the paths and sizes of one shard's source files.
+
+        Rules add the modification times; provenance does not, as a copied folder is the same input.
+        """
+        return source_folder.files_digest(self.source_dir, self.files_of_shard(shard), with_mtime)
+
+    @cached_property
+    def subsets(self) -> Mapping[str, str]:
+        """Subset by video id; empty where nothing is annotated."""
+        if self.data.demo:
+            return list_demo_subsets(self.data.demo.train_videos, self.data.demo.test_videos)
+        if self.data.simulate:
+            return list_simulated_subsets(self.data.simulate)
+        try:
+            return read_subsets(Path(self.data.annotations)) if self.data.annotations else {}
+        except UserError as error:
+            raise UserError(f"{error}{self._hint('annotations')}") from None
+
+    def ids_of(self, subset: str) -> list[str]:
+        """The ids of a subset that are there; all ids where nothing is annotated."""
+        present = self.subsets.keys() if self.data.world else self._ids_on_disk()
+        return [i for i in present if not self.data.is_annotated or self.subsets.get(i) == subset]
+
+    def _ids_on_disk(self) -> Iterable[str]:
+        """Ids inside Parquet shards are known only by reading them: annotated ids are used in their place."""
+        if self.data.features_dir:
+            return self.feature_files.npy_video_ids() or self.subsets.keys()
+        return self.videos.keys()
+
+    def check(self) -> None:
+        """Refuse a missing folder and a misspelt subset before the hours of extraction."""
+        if self.is_checked:
+            return
+        if not self.data.world:
+            self._ids_on_disk()
+        if self.data.is_scored:
+            self._check_subsets()
+        self.is_checked = True
+
+    def _check_subsets(self) -> None:
+        partial = self.data.partial_annotations
+        present = set((read_subsets(Path(partial)) if partial else self.subsets).values())
+        for key, subset in (("train_subset", self.data.train_subset), ("test_subset", self.data.test_subset)):
+            if subset not in present:
+                raise UserError(
+                    f"datasets.{self.name}.{key}: '{subset}' is not a subset of the annotations"
+                    f"{suggest_name(subset, present)}"
+                )
+
+    def _hint(self, key: str) -> str:
+        return f" (datasets.{self.name}.{key} in config.yaml; docs/datasets.md explains it)"

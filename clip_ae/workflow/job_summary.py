@@ -1,0 +1,61 @@
+"""Snakemake's own list of the files behind a target, and which of them it would make."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_ae.core.errors import UserError
+from clip_ae.workflow.resources import project_dir
+
+
+@dataclass(frozen=True)
+class OutputStatus:
+    """One output of a job in the DAG."""
+
+    path: str
+    rule: str
+    is_missing: bool
+    is_pending: bool
+
+
+def list_outputs(targets: Sequence[str], own_config_files: Sequence[Path] = ()) -> list[OutputStatus]:
+    """Every output behind the targets, by `snakemake --summary`."""
+    config_files = ["--configfile", *map(str, own_config_files)] if own_config_files else []
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(project_dir() / "Snakefile"),
+        "--summary",
+        "--nolock",
+    ]
+    try:
+        done = subprocess.run(
+            [*command, *config_files, "--", *targets], check=False, capture_output=True, text=True, env=os.environ
+        )
+    except OSError as error:
+        raise UserError(f"snakemake: cannot be started ({error})") from None
+    if done.returncode:
+        raise UserError(_reason(done.stderr, " ".join(targets)))
+    rows = csv.DictReader(io.StringIO(done.stdout), delimiter="\t")
+    return [
+        OutputStatus(row["output_file"], row["rule"], row["status"] == "missing", row["plan"] == "update pending")
+        for row in rows
+    ]
+
+
+def _reason(stderr: str, targets: str) -> str:
+    """The workflow's own error line, or Snakemake's last line."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    own = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
+    if own:
+        return own[0]
+    if any("No module named snakemake" in line for line in lines):
+        return "snakemake is not installed; pip install 'clip-ae[workflow]'"
+    return f"{targets}: Snakemake cannot plan it ({lines[-1] if lines else 'no message'})"

@@ -1,0 +1,106 @@
+"""Params that Snakemake compares: a stage's spec, its code, and digests of inputs that are not files of the DAG."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from clip_ae.core.config.dataclass_config import to_canonical_json
+from clip_ae.core.config.schema import Config
+from clip_ae.core.config.stages import build_stage_spec
+from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import digest_stage_code
+from clip_ae.data import source_folder
+from clip_ae.data.annotations import annotations_digest
+from clip_ae.data.input_digests import (
+    ABSENT,
+    adapter_annotations_digest,
+    annotation_facts_digest,
+    ids_digest,
+    sentences_digest,
+    supervision_labels_digest,
+)
+from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
+from clip_ae.workflow.dataset_files import DatasetFiles
+
+Wildcards = Mapping[str, str]
+# A generated dataset's files, annotations and sentences are inputs of the rules themselves.
+RULE_INPUT = "an input of the rule"
+
+
+class RuleDigests:
+    """Functions of a job's wildcards, for `params`."""
+
+    def __init__(self, config: Config, datasets: Mapping[str, DatasetFiles]) -> None:
+        self.config, self.datasets = config, datasets
+
+    def spec(self, stage: str) -> Callable[[Wildcards], str]:
+        """The stage's spec as canonical JSON: the only part of the config that the stage receives."""
+        return lambda wildcards: to_canonical_json(build_stage_spec(self.config, stage, wildcards))
+
+    def code(self, stage: str) -> Callable[[Wildcards], str]:
+        """Digest of the stage's code and of the modules that its spec names."""
+        if not self.config.rerun_on_code_change:
+            return lambda wildcards: "untracked"
+        return lambda wildcards: digest_stage_code(stage, build_stage_spec(self.config, stage, wildcards).modules)
+
+    def source_files(self, wildcards: Wildcards) -> str:
+        """Of the source files of one shard: raw videos are no inputs of Snakemake."""
+        dataset = self.datasets[wildcards["dataset"]]
+        return RULE_INPUT if dataset.data.world else dataset.source_files_digest(wildcards["shard"], with_mtime=True)
+
+    def weights_file(self, wildcards: Wildcards) -> str:
+        """Of the local file that weights come from; it must exist before any job starts."""
+        source = self.config.weights[wildcards["name"]].source
+        if source == "pretrain" or ":" in source:
+            return source
+        if not Path(source).is_file():
+            raise UserError(f"{source}: no such file; it is the source of weights.{wildcards['name']} in the config")
+        return source_folder.files_digest(Path(), [source], with_mtime=True)
+
+    def annotation_facts(self, wildcards: Wildcards) -> str:
+        annotations = self.config.datasets[wildcards["dataset"]].annotations
+        return annotation_facts_digest(Path(annotations) if annotations else None)
+
+    def train_ids(self, wildcards: Wildcards) -> str:
+        dataset = self.datasets[wildcards["dataset"]]
+        return ids_digest(dataset.ids_of(dataset.data.train_subset))
+
+    def test_ids(self, wildcards: Wildcards) -> str:
+        dataset = self.datasets[wildcards["dataset"]]
+        return ids_digest(dataset.ids_of(dataset.data.test_subset))
+
+    def supervision_labels(self, wildcards: Wildcards) -> str:
+        """Empty for unsupervised runs, and for generated datasets, whose annotations are an input of the rule."""
+        supervision = self.config.runs[wildcards["run"]].supervision
+        data = self.config.datasets[wildcards["dataset"]]
+        if supervision == "unsupervised" or not data.annotations:
+            return ABSENT
+        return supervision_labels_digest(Path(data.annotations), data.train_subset, supervision)
+
+    def adapter_annotations(self, wildcards: Wildcards) -> str:
+        """Of the annotations that a feature adapter reads: for held-out classes, and of trimmed clips."""
+        adapter = self.config.feature_adapters[wildcards["adapter"]]
+        names = [wildcards["dataset"]] if adapter.held_out_classes else []
+        names += [adapter.trimmed_dataset] if adapter.trimmed_dataset else []
+        files = [self.config.datasets[name].annotations for name in names]
+        return adapter_annotations_digest([Path(path) for path in files if path])
+
+    def ground_truth(self, wildcards: Wildcards) -> str:
+        """Of the annotations that score."""
+        data = self.config.datasets[wildcards["dataset"]]
+        path = data.annotations or data.partial_annotations
+        return annotations_digest(Path(path)) if path else ABSENT
+
+    def sentences(self, wildcards: Wildcards) -> str:
+        """Of the sentences that score grounding, or of the annotations whose class names do."""
+        path = self.config.datasets[wildcards["dataset"]].sentences
+        return sentences_digest(Path(path)) if path else self.ground_truth(wildcards)
+
+    def vocabulary(self, wildcards: Wildcards) -> str:
+        """Of the words that name clusters and that the report page is searched by."""
+        path = self.config.datasets[wildcards["dataset"]].vocabulary
+        if path is None:
+            raise UserError(
+                f"datasets.{wildcards['dataset']}.vocabulary: missing; "
+                "give a text file of words, such as workflow/vocabularies/everyday.txt"
+            )
+        return vocabulary_digest(read_vocabulary(Path(path)))

@@ -1,0 +1,317 @@
+"""Inputs of rules: from a job's wildcards to the paths that it reads."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from clip_ae.core import paths
+from clip_ae.core.config.checks import check_feature_adapter, check_search_space
+from clip_ae.core.config.methods import I3D_STREAMS
+from clip_ae.core.config.schema import Config, Dataset
+from clip_ae.core.config.specs import CLIP_SPACE
+from clip_ae.core.config.stage_specs import adapter_streams, count_rounds
+from clip_ae.core.errors import UserError
+from clip_ae.core.sharding import list_shard_names
+from clip_ae.data.sentences import read_sentences
+from clip_ae.workflow.dataset_files import DatasetFiles
+
+Wildcards = Mapping[str, str]
+Paths = list[str]
+
+
+class RuleInputs:
+    """Functions of a job's wildcards, for `input`."""
+
+    def __init__(self, config: Config, datasets: Mapping[str, DatasetFiles]) -> None:
+        self.config, self.datasets = config, datasets
+
+    # --- source files and annotations ---
+
+    def source_files(self, wildcards: Wildcards) -> Paths:
+        """A generated dataset's manifest; other sources are checked here, before any job starts."""
+        dataset = self.datasets[wildcards["dataset"]]
+        dataset.check()
+        return [paths.WORLD_MANIFEST.format(**wildcards)] if dataset.data.world else []
+
+    def annotations(self, wildcards: Wildcards) -> Paths:
+        """Only a generated dataset's annotations are files of the DAG; others are digested."""
+        return [paths.WORLD_ANNOTATIONS.format(**wildcards)] if self._data(wildcards).world else []
+
+    def supervision_annotations(self, wildcards: Wildcards) -> Paths:
+        """The annotations, where the run may read labels."""
+        is_supervised = self.config.runs[wildcards["run"]].supervision != "unsupervised"
+        return self.annotations(wildcards) if is_supervised else []
+
+    def sentences(self, wildcards: Wildcards) -> Paths:
+        """The demo's sentences; others are checked here. Without any, class names are the queries."""
+        data, name = self._data(wildcards), wildcards["dataset"]
+        if data.demo:
+            return [paths.WORLD_SENTENCES.format(dataset=name)]
+        if data.sentences is None and not data.is_annotated:
+            raise UserError(
+                f"{paths.GROUNDING.format(dataset=name)}: {name} has no sentences and no annotations to score by; "
+                f"set datasets.{name}.sentences, or search with `clip-ae ground`"
+            )
+        if data.sentences:
+            read_sentences(Path(data.sentences))
+        return []
+
+    # --- weights and features ---
+
+    def pretrained(self, wildcards: Wildcards) -> Paths:
+        is_pretrained = self.config.weights[wildcards["name"]].source == "pretrain"
+        return [paths.PRETRAINED.format(**wildcards)] if is_pretrained else []
+
+    def encoder_weights(self, wildcards: Wildcards) -> Paths:
+        """The weights of the stream's encoder, its own network first."""
+        encoders = self._data(wildcards).encoders
+        encoder = encoders.by_stream[wildcards["stream"]] if encoders else None
+        return [paths.WEIGHTS.format(name=name) for name in encoder.weights_names] if encoder else []
+
+    def tuned_encoder_weights(self, wildcards: Wildcards) -> Paths:
+        """The same weights, with the fine-tuned network first."""
+        return [paths.TUNED_WEIGHTS.format(**wildcards), *self.encoder_weights(wildcards)[1:]]
+
+    def clip_weights(self, wildcards: Wildcards) -> str:
+        encoders = self._data(wildcards).encoders
+        if encoders is None or encoders.clip is None:
+            raise UserError(
+                f"datasets.{wildcards['dataset']}: has no CLIP network to read text with; add encoders.clip"
+            )
+        return paths.WEIGHTS.format(name=encoders.clip.weights)
+
+    def probe_shards(self, wildcards: Wildcards) -> Paths:
+        return self._shards(paths.PROBE, wildcards["dataset"])
+
+    def failure_shards(self, wildcards: Wildcards) -> Paths:
+        """Failures of probe and of every stream."""
+        stages = ["probe", *self._data(wildcards).stream_names]
+        return [p for stage in stages for p in self._shards(paths.SHARD_FAILURES, wildcards["dataset"], stage=stage)]
+
+    def clip_features(self, wildcards: Wildcards) -> Paths:
+        return self._features(wildcards["dataset"], ["clip"])
+
+    def i3d_features(self, wildcards: Wildcards) -> Paths:
+        return self._features(wildcards["dataset"], I3D_STREAMS)
+
+    def audio_features(self, wildcards: Wildcards) -> Paths:
+        """For the loudness that the report page draws."""
+        has_audio = "audio" in self._data(wildcards).stream_names
+        return self._features(wildcards["dataset"], ["audio"]) if has_audio else []
+
+    def run_features(self, wildcards: Wildcards) -> Paths:
+        """The shards of the streams that a run's method reads."""
+        return self._run_shards(wildcards, self.config.runs[wildcards["run"]].streams)
+
+    def cluster_features(self, wildcards: Wildcards) -> Paths:
+        """I3D's for the first descriptors; from round 1 on also what the attention model reads."""
+        is_first = int(wildcards["round"]) == 0
+        return self._run_shards(wildcards, I3D_STREAMS) if is_first else self.run_features(wildcards)
+
+    # --- feature adapters ---
+
+    def adapter_features(self, wildcards: Wildcards) -> Paths:
+        """What the adapter's run reads, and the CLIP images that actions may be aligned to."""
+        streams = adapter_streams(self.config, wildcards["adapter"])
+        return self._features(wildcards["dataset"], streams)
+
+    def adapter_run(self, pattern: str) -> Callable[[Wildcards], str]:
+        """An artefact of the run that separates actions from background: its last round, first seed."""
+
+        def path(wildcards: Wildcards) -> str:
+            self._check_adapter(wildcards)
+            dataset, run = wildcards["dataset"], self.config.feature_adapters[wildcards["adapter"]].run
+            last = count_rounds(self.config, dataset, run) - 1
+            return pattern.format(dataset=dataset, run=run, seed=self._data(wildcards).seeds[0], round=last)
+
+        return path
+
+    def adapter_annotations(self, wildcards: Wildcards) -> Paths:
+        """They say which videos show held-out classes."""
+        held_out = self.config.feature_adapters[wildcards["adapter"]].held_out_classes
+        return self.annotations(wildcards) if held_out else []
+
+    def adapter_texts(self, wildcards: Wildcards) -> Paths:
+        """What reads class names, where actions are aligned to them."""
+        is_named = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
+        return self.text_encoder(wildcards) if is_named else []
+
+    def trimmed_clips(self, wildcards: Wildcards) -> Paths:
+        """Features and annotations of the trimmed clips whose actions replace the run's."""
+        dataset = self.config.feature_adapters[wildcards["adapter"]].trimmed_dataset
+        if not dataset:
+            return []
+        return [*self._features(dataset, I3D_STREAMS), *self.annotations({"dataset": dataset})]
+
+    def tuned_features(self, wildcards: Wildcards) -> Paths:
+        """The shards of fine-tuned encoders, where the adapter is trained on them."""
+        if not self.tunes_encoder(wildcards):
+            return []
+        return [p for s in I3D_STREAMS for p in self._shards(paths.TUNED_FEATURES, **wildcards, stream=s)]
+
+    def adaptable_features(self, wildcards: Wildcards) -> str:
+        """One shard that an adapter extends."""
+        pattern = paths.TUNED_FEATURES if self.tunes_encoder(wildcards) else paths.FEATURES
+        return pattern.format(**wildcards)
+
+    def tunes_encoder(self, wildcards: Wildcards) -> bool:
+        return self.config.feature_adapters[wildcards["adapter"]].mode == "encoder"
+
+    def fewshot_adapters(self, wildcards: Wildcards) -> Paths:
+        """The adapters that few-shot episodes score."""
+        dataset, fewshot = wildcards["dataset"], self._data(wildcards).fewshot
+        if fewshot is None:
+            raise UserError(
+                f"{paths.FEWSHOT.format(dataset=dataset)}: datasets.{dataset}.fewshot is missing in the config; "
+                "it names the feature adapters to score and the episodes"
+            )
+        return [paths.ADAPTER_MODEL.format(dataset=dataset, adapter=name) for name in fewshot.feature_adapters]
+
+    # --- rounds and runs ---
+
+    def previous_model(self, wildcards: Wildcards) -> Paths:
+        """From round 1 on, the previous round's attention pools the descriptors."""
+        number = int(wildcards["round"])
+        return [paths.MODEL.format(**{**wildcards, "round": number - 1})] if number else []
+
+    def every_round(self, pattern: str) -> Callable[[Wildcards], Paths]:
+        def round_paths(wildcards: Wildcards) -> Paths:
+            rounds = count_rounds(self.config, wildcards["dataset"], wildcards["run"])
+            return [pattern.format(**wildcards, round=number) for number in range(rounds)]
+
+        return round_paths
+
+    def last_round(self, pattern: str) -> Callable[[Wildcards], str]:
+        every_round = self.every_round(pattern)
+        return lambda wildcards: every_round(wildcards)[-1]
+
+    def main_run(self, pattern: str) -> Callable[[Wildcards], Paths]:
+        """An artefact of the main run, of every seed."""
+
+        def seed_paths(wildcards: Wildcards) -> Paths:
+            data = self._data(wildcards)
+            return [pattern.format(dataset=wildcards["dataset"], run=data.main_run, seed=seed) for seed in data.seeds]
+
+        return seed_paths
+
+    def main_run_first_seed(self, pattern: str) -> Callable[[Wildcards], str]:
+        every_seed = self.main_run(pattern)
+        return lambda wildcards: every_seed(wildcards)[0]
+
+    # --- summaries and the report page ---
+
+    def summarized(self, wildcards: Wildcards) -> Paths:
+        data, name, summary = self._data(wildcards), wildcards["dataset"], wildcards["summary"]
+        if summary == "detections.json":
+            return [self.main_run_first_seed(paths.DETECTIONS)(wildcards), *self.cluster_names(wildcards)]
+        if not data.is_scored:
+            raise UserError(
+                f"results/{name}_{summary}: {name} has no annotations, so it has no scores; "
+                f"ask for results/{name}_detections.json"
+            )
+        runs = [data.main_run] if summary == "map.json" else data.runs
+        return [paths.MAP.format(dataset=name, run=run, seed=seed) for run in runs for seed in data.seeds]
+
+    def main_result(self, wildcards: Wildcards) -> str:
+        """The file that a dataset's main run ends in."""
+        summary = "map.json" if self._data(wildcards).is_scored else "detections.json"
+        return paths.SUMMARY.format(dataset=wildcards["dataset"], summary=summary)
+
+    def report_scores(self, wildcards: Wildcards) -> Paths:
+        if not self._data(wildcards).is_scored:
+            return []
+        return [*self.main_run(paths.MAP)(wildcards), paths.DIAGNOSIS.format(**wildcards)]
+
+    def report_labels(self, wildcards: Wildcards) -> Paths:
+        """Clusters of every round of the first seed."""
+        return self._main_run_rounds(paths.LABELS, wildcards, seeds=1)
+
+    def report_training(self, wildcards: Wildcards) -> Paths:
+        return self._main_run_rounds(paths.TRAINING_LOG, wildcards, seeds=len(self._data(wildcards).seeds))
+
+    def cluster_names(self, wildcards: Wildcards) -> Paths:
+        """Names of the first seed's clusters from a vocabulary, where no annotations name them."""
+        data = self._data(wildcards)
+        is_named = data.vocabulary is not None and not data.is_annotated
+        return [self.main_run_first_seed(paths.CLUSTER_NAMES)(wildcards)] if is_named else []
+
+    def moments(self, wildcards: Wildcards) -> Paths:
+        """What the report page is searched by, where a vocabulary is given."""
+        is_searchable = self._data(wildcards).vocabulary is not None
+        return [paths.MOMENTS.format(**wildcards)] if is_searchable else []
+
+    # --- grounding ---
+
+    def text_encoder(self, wildcards: Wildcards) -> Paths:
+        """What embeds text: the CLIP weights, or a simulated dataset's own text embeddings."""
+        if self._data(wildcards).simulate:
+            return [paths.WORLD_TEXT_EMBEDDINGS.format(dataset=wildcards["dataset"])]
+        return [self.clip_weights(wildcards)]
+
+    def index_features(self, wildcards: Wildcards) -> Paths:
+        """The shards of the search space, those of the CLIP stream, and the adapter behind the space."""
+        name, space, data = wildcards["dataset"], wildcards["space"], self._data(wildcards)
+        target = paths.INDEX.format(**wildcards)
+        if "clip" not in data.stream_names:
+            raise UserError(f"{target}: only CLIP features can be searched by text, and {name} has no clip stream")
+        check_search_space(target, data, space, self.config)
+        clip = self.clip_features(wildcards)
+        if space == CLIP_SPACE:
+            return clip
+        adapted = self._adapted(name, space, I3D_STREAMS)
+        return [*clip, *adapted, *self._adapter_models(name, [space])]
+
+    def indices(self, wildcards: Wildcards) -> Paths:
+        spaces = self._data(wildcards).search_spaces
+        return [paths.INDEX.format(dataset=wildcards["dataset"], space=space) for space in spaces]
+
+    def page_index(self, wildcards: Wildcards) -> str:
+        """The report page is searched in the first space."""
+        return self.indices(wildcards)[0]
+
+    def page_adapter(self, wildcards: Wildcards) -> Paths:
+        return self._adapter_models(wildcards["dataset"], self._data(wildcards).search_spaces[:1])
+
+    def search_adapters(self, wildcards: Wildcards) -> Paths:
+        return self._adapter_models(wildcards["dataset"], self._data(wildcards).search_spaces)
+
+    # --- helpers ---
+
+    def _data(self, wildcards: Wildcards) -> Dataset:
+        return self.config.datasets[wildcards["dataset"]]
+
+    def _shards(self, pattern: str, dataset: str, **wildcards: str) -> Paths:
+        shards = list_shard_names(self.config.datasets[dataset].shards)
+        return [pattern.format(**wildcards, dataset=dataset, shard=shard) for shard in shards]
+
+    def _features(self, dataset: str, streams: Sequence[str]) -> Paths:
+        return [p for stream in streams for p in self._shards(paths.FEATURES, dataset, stream=stream)]
+
+    def _adapted(self, dataset: str, adapter: str, streams: Sequence[str]) -> Paths:
+        pattern = paths.ADAPTED_FEATURES
+        return [p for s in streams for p in self._shards(pattern, dataset, adapter=adapter, stream=s)]
+
+    def _run_shards(self, wildcards: Wildcards, streams: Sequence[str]) -> Paths:
+        """Adapted features where the run names an adapter, extracted ones otherwise."""
+        adapter = self.config.runs[wildcards["run"]].feature_adapter
+        adapted = [s for s in streams if adapter and s in I3D_STREAMS]
+        extracted = self._features(wildcards["dataset"], [s for s in streams if s not in adapted])
+        return [*extracted, *(self._adapted(wildcards["dataset"], adapter, adapted) if adapter else ())]
+
+    def _adapter_models(self, dataset: str, spaces: Sequence[str]) -> Paths:
+        """The adapters behind some search spaces; CLIP's own space has none."""
+        adapters = [space for space in spaces if space != CLIP_SPACE]
+        return [paths.ADAPTER_MODEL.format(dataset=dataset, adapter=adapter) for adapter in adapters]
+
+    def _main_run_rounds(self, pattern: str, wildcards: Wildcards, seeds: int) -> Paths:
+        name, data = wildcards["dataset"], self._data(wildcards)
+        rounds = count_rounds(self.config, name, data.main_run)
+        return [
+            pattern.format(dataset=name, run=data.main_run, seed=seed, round=number)
+            for seed in data.seeds[:seeds]
+            for number in range(rounds)
+        ]
+
+    def _check_adapter(self, wildcards: Wildcards) -> None:
+        """An adapter that no run names was not checked with the config."""
+        where = f"datasets.{wildcards['dataset']}"
+        check_feature_adapter(where, self._data(wildcards), wildcards["adapter"], self.config)
