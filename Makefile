@@ -1,14 +1,25 @@
-# Two commands: `make demo` and `make test`. Each makes .venv, installs what is pinned, and runs.
+# `make demo` and `make test` set up .venv by themselves; `make help` lists the rest.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What `make check` runs: unit tests that need no browser, Slurm, Snakemake run or video decoding.
+UNIT := tests/core tests/data tests/weights tests/provenance tests/losses tests/language tests/clustering \
+	tests/proposals tests/scoring tests/pages tests/test_layers.py tests/test_cli.py tests/test_language.py tests/test_docs.py
 
-.PHONY: demo test lint bench bench-methods schema
+.PHONY: help demo test check lint bench bench-methods schema docs own-venv
 .DELETE_ON_ERROR:
 
-# One run at a time. Jobs that a killed run left behind may still end beside the next: they write the same bytes.
-demo: .venv/installed
+help:
+	@echo "make demo           install, run the demo, write results/demo_report.html (about 8 minutes)"
+	@echo "make check          lint, types and unit tests (about a minute and a half)"
+	@echo "make test           every check that needs no GPU, published weights or real videos (about 12 minutes)"
+	@echo "make docs           build the documentation site into site/"
+	@echo "make bench          every benchmark; make bench-methods HOW=--smoke compares methods"
+	@echo "make schema         write the JSON Schema of the config and docs/config.md"
+
+# One run at a time. Jobs that a killed run left behind may still end during the next: they write the same bytes.
+demo: own-venv .venv/installed
 	@flock --nonblock .venv/demo.lock true || echo "another run is at work here; waiting for it"
 	@flock .venv/demo.lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet rules host
 	@echo "scores: results/demo_map.json   page: results/demo_report.html"
@@ -16,22 +27,34 @@ demo: .venv/installed
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0
 
-lint: .venv/installed-dev
+check: lint
+	$(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0 -m "not slow and not real and not gpu and not browser and not slurm and not workflow" $(UNIT)
+
+lint: own-venv .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-bench: .venv/installed-dev
+bench: own-venv .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
 # Every method on the simulated benchmark: four hours on two cores; HOW=--smoke takes four minutes.
-bench-methods: .venv/installed-dev
+bench-methods: own-venv .venv/installed-dev
 	$(BIN)/python -m benchmarks.methods $(HOW)
 
-schema: .venv/installed
+schema: own-venv .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json
+	$(BIN)/python -m docs.config_reference
+
+docs: own-venv .venv/installed-dev
+	$(BIN)/mkdocs build --strict --quiet
+
+# A .venv that is linked into a second clone would be pointed to that clone, and the first would run its code.
+own-venv:
+	@test ! -s .venv/checkout || test "$$(cat .venv/checkout)" = "$(CURDIR)" || { \
+		echo "make: .venv belongs to $$(cat .venv/checkout); remove the link and let make create one here (moved this folder? delete .venv/checkout)"; exit 2; }
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -40,7 +63,8 @@ schema: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "installing into .venv (about two minutes and 6 GB, once)"
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[workflow]'
+	@echo "$(CURDIR)" > .venv/checkout
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -23,7 +23,7 @@ from clip_ae.data.snippet_index import build_index, read_index, write_index
 from clip_ae.encoders.devices import configure_torch
 from clip_ae.language import text_query
 from clip_ae.language.text_query import TextQuery
-from clip_ae.stages.find_moments import MomentSearcher
+from clip_ae.pipeline.search import MomentSearcher
 
 VIDEOS, MEAN_SECONDS, DIM, GRID = 10_000, 117.0, 512, SnippetGrid()
 # Random rows from which videos are cut; the correlation of neighbours is about that of real snippets.

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -21,15 +21,11 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import apply_assignment, iterate_keys, parse_dataclass, set_key
 from clip_ae.core.config.registry import load_module
 from clip_ae.core.config.specs import Spec
+from clip_ae.core.config.stages import STAGES
 from clip_ae.core.errors import ClipAeError, UserError, make_printable, suggest_name
+from clip_ae.core.progress import show_progress
 from clip_ae.core.provenance import find_source_file
 
-# In the order of the workflow.
-STAGES = (
-    "make_demo", "simulate", "pretrain", "weights", "probe", "extract", "import_features", "catalog",
-    "tune_encoder", "train_adapter", "adapt_features", "score_fewshot", "cluster", "train", "localize", "name_clusters",
-    "index", "find_moments", "score_grounding", "evaluate", "diagnose", "summarize", "report", "freeze",
-)  # fmt: skip
 TOOLS = (
     "plan", "annotations", "features", "import", "apply", "ground", "fewshot",
     "show", "compare", "explain", "repro", "verify", "schema",
@@ -39,10 +35,11 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Threads that wait by spinning stall every job that shares their cores. Read when torch loads.
+    # OpenMP threads that spin while waiting slow down other jobs on the same cores. Read when torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # A cluster or Snakemake ends jobs by SIGTERM: leave through the same doors as Ctrl-C.
+    # Clusters and Snakemake end jobs with SIGTERM: treat it as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    show_progress()
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -51,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"clip-ae: {make_printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read has seen enough. What is still buffered must not be tried again at exit.
+        # The reader of the pipe has closed it. Python must not flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
     except KeyboardInterrupt:
@@ -74,9 +71,9 @@ def _dispatch(words: list[str]) -> int:
 
 
 def format_overview() -> str:
-    """`--help`: stages and tools apart, one line each, read from their files without importing them."""
+    """The text of `--help`: stages, then tools, one line each, read from their files without importing them."""
 
-    def rows(names: Sequence[str]) -> str:
+    def rows(names: Iterable[str]) -> str:
         return "\n".join(f"  {name:16} {_summary(name)}" for name in names)
 
     return (
@@ -100,18 +97,18 @@ def _summary(command: str) -> str:
 
 
 class UserErrorParser(argparse.ArgumentParser):
-    """Says what is wrong in the one line that all our errors have."""
+    """Raises UserError, so that a wrong option ends in one line."""
 
     def error(self, message: str) -> typing.NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
 
 
-# An option given twice adds to itself: the first values must not vanish without a word.
+# An option that is given twice collects the values of both.
 LIST_OPTION: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
 
 def _parser(command: str, run: Callable[..., Any]) -> UserErrorParser:
-    """Options from run()'s signature: Annotated[type, help], a default makes it optional; words before the star."""
+    """A parser from run()'s signature: Annotated[type, help]; parameters before the star are positional."""
     parser = UserErrorParser(
         prog=f"clip-ae {command}",
         description=_summary(command),
@@ -198,7 +195,7 @@ def _is_spec(hint: Any) -> bool:
 
 
 def _plain_type(kind: Any) -> type:
-    """int from int, Path from `Path | None` and from `tuple[Path, ...]`."""
+    """The plain type of an annotation: Path for `Path | None` and for `tuple[Path, ...]`."""
     if typing.get_origin(kind) is tuple:
         kind = typing.get_args(kind)[0]
     if isinstance(kind, UnionType):

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from clip_ae.core.progress import show_progress
+
 
 class Scheduling(LoadFileScheduling):
     """A file's tests share their fixtures, so one process runs them; kills take what runs have finished."""
@@ -18,6 +20,12 @@ class Scheduling(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Our own, as the groups of pytest-xdist 3.8 do nothing under pytest 9.2, which no longer reads `_nodeid`."""
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def progress_lines() -> None:
+    """Tests call stages and tools as the command line does: with progress lines on stderr."""
+    show_progress()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
 from clip_ae.localizers.trainer import create_learner
+from docs import pipeline_picture, time_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -136,13 +137,12 @@ def submodule(module: ModuleType, name: str) -> bool:
     return importlib.util.find_spec(f"{module.__name__}.{name}") is not None
 
 
-def test_time_is_drawn_as_the_grid_has_it(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("time_picture", ROOT / "docs/time_picture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.drawn() == (ROOT / "docs/time.svg").read_text()
+def test_time_is_drawn_as_the_grid_has_it() -> None:
+    assert time_picture.drawn() == (ROOT / "docs/time.svg").read_text()
+
+
+def test_the_pipeline_picture_is_what_its_script_draws() -> None:
+    assert pipeline_picture.draw() == (ROOT / "docs/pipeline.svg").read_text()
 
 
 def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:

@@ -1,4 +1,4 @@
-"""In what annotations differ from a benchmark's release, a line each: what a score would silently depend on."""
+"""Differences between an annotation file and a benchmark's release, one line each: scores depend on them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from clip_ae.core.benchmarks import Benchmark
 from clip_ae.core.types import Annotation
 from clip_ae.core.video_lists import VIDEO_LISTS
 
-# Seconds by which an end may lie beyond a duration that was rounded.
+# Seconds by which a segment may end after the video: durations in files are rounded.
 DURATION_TOLERANCE_S = 0.1
 MAX_IDS_SHOWN = 5
 Annotations = Mapping[str, Annotation]
@@ -26,7 +26,7 @@ def find_differences(benchmark: Benchmark, annotations: Annotations) -> Iterator
 
 
 def _list(name: str, videos: Annotations) -> str:
-    """Which of THUMOS14's lists it is."""
+    """Name the list of THUMOS14's test videos that the file has."""
     without = {key: left_out for key, left_out in VIDEO_LISTS.items() if len(videos) == int(key)}
     fits = name == "test" and any(not left_out & videos.keys() for left_out in without.values())
     return f"; it is the list {len(videos)} of publications" if fits else ""
@@ -49,7 +49,7 @@ def _both(annotation: Annotation, label: str, also: str) -> int:
 
 
 def _odd(known: Annotations) -> Iterator[str]:
-    """What no evaluator can score as meant."""
+    """Segments that no evaluator can score as intended."""
     spans = [(video_id, i, a.duration) for video_id, a in known.items() for i in a.instances]
     kinds = {
         "without length": [i for i, span, _ in spans if span.start == span.stop],

@@ -1,4 +1,4 @@
-"""What is known of the published benchmarks: how ids and subsets are spelt, and how much a complete release holds."""
+"""The published benchmarks: spellings of ids and subsets, and the size of a complete release."""
 
 import re
 from collections.abc import Mapping
@@ -10,41 +10,41 @@ SUBSET_SYNONYMS = {"train": "training", "val": "validation", "test": "testing"}
 
 @dataclass(frozen=True)
 class ReleasedSubset:
-    """One subset as it was published."""
+    """One subset of the release."""
 
     num_videos: int
-    # None where no source that we trust states it.
+    # None where no trusted source states it.
     num_instances: int | None = None
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark; `subsets` are those that its published protocol trains on and scores."""
+    """A benchmark; `subsets` are the training and the test subset of its published protocol."""
 
     title: str
     subsets: Mapping[str, ReleasedSubset]
     num_classes: int
-    # Classes that are all annotated as another one, too: one action, two instances.
+    # Classes whose every instance is also annotated as another class.
     implied_classes: Mapping[str, str] = field(default_factory=dict)
 
     def normalize_video_id(self, name: str) -> str:
-        """The canonical id of what a file or an annotation calls a video."""
+        """The canonical id of a video, from a file name or an annotation's id."""
         return name
 
     def normalize_subset(self, video_id: str, stated: str) -> str:
-        """The canonical name of its subset."""
+        """The canonical name of the video's subset."""
         return stated
 
 
 class Thumos14(Benchmark):
     def normalize_subset(self, video_id: str, stated: str) -> str:
-        """The id tells: files in circulation call the validation videos train, training, Validation."""
+        """From the id: files in circulation call the validation videos train, training or Validation."""
         return next((name for name in self.subsets if video_id.startswith(f"video_{name}_")), stated)
 
 
 class ActivityNet12(Benchmark):
     def normalize_video_id(self, name: str) -> str:
-        """Downloaded videos and some annotations put v_ before YouTube's id."""
+        """Without the v_ that downloads and some annotations put before YouTube's id."""
         found = YOUTUBE_ID.fullmatch(name)
         return found[1] if found else name
 

@@ -1,3 +1,3 @@
-"""What a detection can be, in the order in which it is asked; scoring/errors.py says how."""
+"""Types of a detection, in the order in which scoring/error_analysis.py tests them."""
 
 ERROR_TYPES = ("true", "double", "wrong label", "localization", "confusion", "background")

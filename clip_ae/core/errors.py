@@ -1,9 +1,9 @@
-"""Errors a person can act on: one line that says what is wrong, where, and what to do."""
+"""Errors that a user can act on: one line that says what is wrong, where, and what to do."""
 
 import difflib
 from collections.abc import Iterable
 
-# Names in a message.
+# Names listed in a message.
 MAX_NAMES_SHOWN = 20
 
 
@@ -26,7 +26,7 @@ class RefusedInput(ClipAeError):
 
 
 class Unreadable(Exception):
-    """A video, or the rest of it, cannot be read; kind is a word to count by."""
+    """A video, or the rest of it, cannot be read; `kind` is one of the kinds in docs/data-formats.md."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -42,5 +42,5 @@ def suggest_name(word: str, known: Iterable[str]) -> str:
 
 
 def make_printable(text: str) -> str:
-    """In one line, and without what would steer a terminal: names in files may hold anything."""
+    """The text in one line, without control characters: names in files may have any character."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Atomic writes: a file is written under a temporary name in its folder, then renamed."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ from pathlib import Path
 from clip_ae.core.errors import UserError
 
 HOSTNAME = socket.gethostname()
-# What no code can mend, and what to do about it. None of these comes from reading.
+# Disk errors that only the user can mend, and what to do. None of them comes from reading.
 DISK_ERRORS = {
     errno.ENOSPC: "no space is left there; free some and run again",
     errno.EDQUOT: "your quota there is used up; free some space and run again",
@@ -20,11 +20,11 @@ DISK_ERRORS = {
 
 @contextlib.contextmanager
 def report_disk_errors(path: Path) -> Iterator[None]:
-    """A full or read-only disk under a file that is being written ends in one line."""
+    """Turn the error of a full or read-only disk during a write into one line."""
     try:
         yield
     except Exception as error:
-        # Libraries that write by themselves tell the cause in words alone.
+        # Libraries that write files themselves raise errors without an errno: their text names the cause.
         codes = [
             code for code in DISK_ERRORS if getattr(error, "errno", None) == code or os.strerror(code) in str(error)
         ]
@@ -35,8 +35,8 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path to write to; it takes the final name when the block ends well, and vanishes otherwise."""
-    # The name keeps its suffix: some writers choose a format by it.
+    """A temporary path to write to: renamed when the block ends well, removed otherwise."""
+    # Keep the suffix: some writers choose the format by it.
     temporary = path.with_name(f".{path.stem}.{HOSTNAME}.{os.getpid()}.tmp{path.suffix}")
     with report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def check_writable_dir(option: str, directory: Path) -> None:
-    """Refuse a folder that cannot be made or written to, before any work is done for it."""
+    """Refuse a folder that cannot be created or written to, before any work is done."""
     there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"{option} {directory}: {there} is not a folder that you can write to; name another")
@@ -62,7 +62,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuse, before any work, an output that cannot be written or that is one of the inputs."""
+    """Refuse an output that cannot be written or that is one of the inputs, before any work is done."""
     check_writable_dir("--out", out_path.parent)
     if out_path.is_dir():
         raise UserError(f"--out {out_path}: is a folder; name a file")
@@ -71,7 +71,7 @@ def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed processes of this machine left beside the file."""
+    """Remove temporary files that killed processes of this machine left in the folder."""
     prefix = f".{path.stem}.{HOSTNAME}."
     for entry in os.scandir(path.parent):
         if entry.name.startswith(prefix) and entry.name.endswith(f".tmp{path.suffix}"):

@@ -1,4 +1,4 @@
-"""Where every artefact lies: the one source of paths, shared by the rules and by `verify`."""
+"""Paths of all results, as patterns with wildcards: the only place where they are written down."""
 
 import re
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ WEIGHTS = "results/weights/{name}.safetensors"
 PROBE = f"{DATASET_DIR}/probe/{{shard}}.parquet"
 FEATURES_DIR = f"{DATASET_DIR}/features"
 FEATURES = f"{FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
-# `stage` is probe or the name of a stream.
+# {stage} is probe or the name of a stream.
 SHARD_FAILURES = f"{DATASET_DIR}/failures/{{stage}}/{{shard}}.parquet"
 TUNED_WEIGHTS = f"{DATASET_DIR}/adapters/{{adapter}}/weights/{{stream}}.safetensors"
 TUNING_LOG = f"{DATASET_DIR}/adapters/{{adapter}}/tuning/{{stream}}.jsonl"
 TUNED_FEATURES_DIR = f"{DATASET_DIR}/adapters/{{adapter}}/encoded"
 TUNED_FEATURES = f"{TUNED_FEATURES_DIR}/{{stream}}/{{shard}}.parquet"
-# Beside them, where catalog does not count the same videos again.
+# In a folder of their own: catalog must not count the same videos twice.
 TUNED_FAILURES = f"{DATASET_DIR}/adapters/{{adapter}}/failures/{{stream}}/{{shard}}.parquet"
 ADAPTER_MODEL = f"{DATASET_DIR}/adapters/{{adapter}}/model.safetensors"
 ADAPTER_LOG = f"{DATASET_DIR}/adapters/{{adapter}}/training.jsonl"
@@ -69,7 +69,7 @@ WILDCARD_CONSTRAINTS = {
 
 
 def parse_wildcards(pattern: str, path: str) -> Mapping[str, str] | None:
-    """The wildcards of a path made from a pattern, or None where it was not."""
+    """The wildcards of a path that matches a pattern; None if it does not match."""
     expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
     for name, constraint in WILDCARD_CONSTRAINTS.items():
         expression = expression.replace(f"{{{name}}}", f"(?P<{name}>{constraint})", 1)

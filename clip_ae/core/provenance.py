@@ -1,4 +1,4 @@
-"""What made a file: the stage, its spec, a digest of its code, and the records of its inputs."""
+"""Provenance of a file: the stage that made it, its spec, a digest of its code, and the ids of its inputs."""
 
 import ast
 import functools
@@ -15,28 +15,28 @@ from clip_ae.core.config.specs import Spec
 
 FORMAT = 2
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
-# Modules that no digest covers, each for a reason.
+# Modules that no code digest covers, each with the reason.
 UNTRACKED_MODULES = {
     "clip_ae.core.config.schema": "its values travel in the spec",
     "clip_ae.core.config.methods": "its values travel in the spec",
     "clip_ae.core.config.feature_adapters": "its values travel in the spec",
     "clip_ae.core.config.training": "its values travel in the spec",
-    "clip_ae.core.config.renamed_keys": "words for people",
+    "clip_ae.core.config.renamed_keys": "texts for people only",
     "clip_ae.core.config.specs": "its values travel in the spec",
     "clip_ae.core.config.stage_specs": "its values travel in the spec",
     "clip_ae.core.config.stage_registry": "declares stages; their code is digested itself",
     "clip_ae.core.config.stages": "finds stages; their code is digested itself",
-    "clip_ae.core.config.dataclass_config": "reads and writes the spec",
-    "clip_ae.core.config.registry": "the modules that a spec names are digested themselves",
-    "clip_ae.core.errors": "words for people",
-    "clip_ae.core.progress": "words for people",
-    "clip_ae.core.provenance": "writes the digest itself; FORMAT is part of every record",
+    "clip_ae.core.config.dataclass_config": "reads and writes specs",
+    "clip_ae.core.config.registry": "the modules that a spec names have their own digest",
+    "clip_ae.core.errors": "texts for people only",
+    "clip_ae.core.progress": "texts for people only",
+    "clip_ae.core.provenance": "computes the digest itself; FORMAT is in every provenance",
 }
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Written into the metadata of every output."""
+    """Stored in the metadata of every output."""
 
     stage: str
     spec: dict[str, Any]
@@ -62,14 +62,14 @@ class Provenance:
 
     @property
     def id(self) -> str:
-        """One digest for the whole chain: inputs carry the ids of their own records."""
+        """One digest for the whole chain: inputs are given by the ids of their own provenance."""
         return digest(self.to_json())
 
 
 def make_provenance(
     stage: str, spec: Spec, inputs: dict[str, str] | None = None, libraries: Iterable[str] = ()
 ) -> Provenance:
-    """The record of a job: its spec, its code as it lies on disk, its inputs' ids, its libraries."""
+    """Provenance of a job: its spec, its code on disk, the ids of its inputs, the versions of its libraries."""
     versions = {name: version(name) for name in sorted(libraries)}
     return Provenance(stage, to_plain_data(spec), digest_stage_code(stage, spec.modules), inputs or {}, versions)
 
@@ -79,24 +79,24 @@ def digest(text: str) -> str:
 
 
 def digest_ids(ids: Iterable[str]) -> str:
-    """One id for a set of inputs, whatever their order."""
+    """One id for a set of inputs, independent of their order."""
     return digest("\n".join(sorted(ids)))
 
 
 def digest_modules(modules: Iterable[str]) -> str:
-    """sha256 over the syntax trees of the modules and of all they import inside the package, and what lies beside."""
+    """sha256 over the syntax trees of modules and of all package modules that they import."""
     lines = (f"{m} {_module_digest(m)}" for m in sorted(collect_imports(modules)))
     return digest("\n".join(lines))
 
 
 def digest_stage_code(stage: str, modules: Iterable[str] = ()) -> str:
-    """Digest of the module of a stage, or of a tool that writes a record, and of those that its spec names."""
+    """Code digest of a stage, or of a tool that writes provenance, with the modules that its spec names."""
     room = "stages" if find_source_file(f"clip_ae.stages.{stage}") else "tools"
     return digest_modules([f"clip_ae.{room}.{stage}", *modules])
 
 
 def collect_imports(modules: Iterable[str]) -> set[str]:
-    """The modules and everything that they import, directly or not."""
+    """The modules and everything that they import from the package, directly or indirectly."""
     found: set[str] = set()
     queue = list(modules)
     while queue:
@@ -108,7 +108,7 @@ def collect_imports(modules: Iterable[str]) -> set[str]:
 
 
 def find_source_file(module: str) -> Path | None:
-    """The file of a module of this package, or None where there is none."""
+    """The file of a module of this package; None if there is none."""
     stem = PACKAGE_DIR.parent.joinpath(*module.split("."))
     return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)
 
@@ -142,7 +142,7 @@ def _module_digest(module: str) -> str:
 
 
 def _beside(module: str) -> Iterator[str]:
-    """A page's script and style: the modules of their folder read them."""
+    """The .js and .css files of the module's folder, which its modules read."""
     path = find_source_file(module)
     assert path is not None, module
     for other in sorted(path.parent.iterdir()):
@@ -151,7 +151,7 @@ def _beside(module: str) -> Iterator[str]:
 
 
 def serialize_tree(node: Any) -> str:
-    """A syntax tree as text: no positions, no docstrings, no empty fields, so no Python version shows."""
+    """A syntax tree as text without positions, docstrings and empty fields: equal for all Python versions."""
     if isinstance(node, list):
         return "[" + ",".join(serialize_tree(n) for n in node) + "]"
     if not isinstance(node, ast.AST):

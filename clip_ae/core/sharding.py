@@ -1,4 +1,4 @@
-"""Which shard a video lies in, and what files made from an id are called."""
+"""The shard of a video, names of shards, and file names made from video ids."""
 
 import hashlib
 import re
@@ -8,12 +8,12 @@ from clip_ae.core.errors import UserError
 
 
 def assign_shard(video_id: str, num_shards: int) -> int:
-    """A video stays in its shard whatever other videos come and go."""
+    """The shard of a video: sha256(id) mod the number of shards, so other videos do not move it."""
     return int(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest(), 16) % num_shards
 
 
 def list_demo_subsets(train_videos: int, test_videos: int) -> dict[str, str]:
-    """The demo's video ids and their subsets: known before anything is drawn."""
+    """Subset by id of the demo's videos: a function of its settings, known before they are generated."""
     train = {f"demo_train_{i:03d}": "training" for i in range(train_videos)}
     return train | {f"demo_test_{i:03d}": "validation" for i in range(test_videos)}
 
@@ -27,10 +27,10 @@ def list_shard_names(num_shards: int) -> list[str]:
 
 
 def parse_shard_name(name: str) -> tuple[int, int]:
-    """(index, shards) of a shard's name."""
+    """(index, number of shards) from a shard's name."""
     found = re.fullmatch(r"(\d+)-of-(\d+)", name)
     if not found:
-        raise UserError(f"{name}: no shard's name; expected one like 0003-of-0008")
+        raise UserError(f"{name}: not the name of a shard; expected a name like 0003-of-0008")
     return int(found[1]), int(found[2])
 
 

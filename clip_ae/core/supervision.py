@@ -1,17 +1,18 @@
-"""What a run that is told labels gets to know: of the training videos alone, and no more than its supervision allows.
+"""Supervision labels: what a weak or full run may read of the annotations, for training videos only.
 
-Standard library only, as the workflow digests it every time it is parsed.
+Standard library only: the workflow digests them each time Snakemake parses the rules.
 """
 
 from collections.abc import Mapping
 
 from clip_ae.core.types import Annotation
 
-# A video's classes, and where in it each acts; nowhere under weak supervision.
+# Video id -> class -> segments; weak supervision has no segments.
 SupervisionLabels = dict[str, dict[str, tuple[tuple[float, float], ...]]]
 
 
 def labels_for_supervision(annotations: Mapping[str, Annotation], subset: str, supervision: str) -> SupervisionLabels:
+    """The labels of a subset's videos: classes for `weak`, classes with segments for `full`."""
     return {i: _classes(a, supervision == "full") for i, a in sorted(annotations.items()) if a.subset == subset}
 
 

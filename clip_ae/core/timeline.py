@@ -1,4 +1,4 @@
-"""Seconds <-> snippets: the one place where an index becomes a second.
+"""Seconds and snippets: the only place where an index becomes a time.
 
 t = 0 is the first video timestamp. Frame j is the one displayed at j / fps. Snippet k
 covers frames k * stride ... k * stride + frames - 1.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clip_ae.core.config.dataclass_config import key
 
-# Containers round timestamps to their time base; a frame that misses an edge by less is on it.
+# Containers round timestamps to their time base: a frame this close to an edge counts as on it.
 TIMESTAMP_TOLERANCE_S = 1e-4
 
 
@@ -28,7 +28,7 @@ class SnippetGrid:
 
     @property
     def snippet_s(self) -> float:
-        """Seconds that a snippet covers."""
+        """Length of a snippet in seconds."""
         return self.frames / self.fps
 
     def start(self, snippet: float) -> float:
@@ -41,25 +41,25 @@ class SnippetGrid:
         return self.start(snippet) + self.snippet_s / 2
 
     def snippet_at(self, seconds: float) -> float:
-        """The fractional snippet that starts at a time; inverse of `start`."""
+        """The (fractional) snippet that starts at a time: the inverse of `start`."""
         return seconds / self.stride_s
 
     def frame_time(self, frame: int) -> float:
         return frame / self.fps
 
     def count_frames(self, duration: float) -> int:
-        """Frames displayed within a duration: j counts while j / fps < duration."""
+        """Number of frames displayed within a duration: frame j counts if j / fps < duration."""
         return max(0, math.ceil((duration - TIMESTAMP_TOLERANCE_S) * self.fps))
 
     def count_snippets(self, duration: float) -> int:
-        """Snippets of which at least half exists; a video always has one."""
+        """Number of snippets of which at least half exists; at least 1."""
         spare = self.count_frames(duration) - math.ceil(self.frames / 2)
         return max(1, spare // self.stride + 1)
 
     def count_frames_spanned(self, num_snippets: int) -> int:
-        """Grid frames from the first to the last snippet's end."""
+        """Number of grid frames from the first snippet's start to the last one's end."""
         return (num_snippets - 1) * self.stride + self.frames
 
     def count_overlapping(self, lookahead: int = 0) -> int:
-        """Snippets that share a frame, each with so many frames more than its own."""
+        """Number of snippets that share a frame, when each is longer by some frames."""
         return math.ceil((self.frames + lookahead) / self.stride)

@@ -1,4 +1,4 @@
-"""Ranges of tIoU, as tables of the field average over them."""
+"""Ranges of tIoU thresholds, over which tables average mAP."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ TiouThresholds = tuple[float, ...]
 def parse_tiou_ranges(
     tiou_ranges: tuple[str, ...], thresholds: TiouThresholds, where: str = "evaluation"
 ) -> dict[str, TiouThresholds]:
-    """The thresholds in each LOW:HIGH range, whose ends are thresholds themselves; without any range, all of them."""
+    """The thresholds in each LOW:HIGH range, whose ends must be thresholds; one range over all where none is given."""
     if (
         not thresholds
         or list(thresholds) != sorted(set(thresholds))
@@ -33,7 +33,7 @@ def _inside(text: str, tiou: TiouThresholds, where: str) -> TiouThresholds:
 
 
 def sort_by_width(tiou_ranges: Iterable[str]) -> list[str]:
-    """LOW:HIGH ranges as papers print them: the widest last."""
+    """LOW:HIGH ranges in the order of papers: the widest last."""
 
     def width_and_start(name: str) -> tuple[float, float]:
         low, high = map(float, name.split(":"))
@@ -43,7 +43,7 @@ def sort_by_width(tiou_ranges: Iterable[str]) -> list[str]:
 
 
 def list_score_columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a map.json has scores of: every tIoU under mAP, then every range under average."""
+    """The columns of a map.json: every tIoU of `mAP`, then every range of `average`."""
     return [
         *(("mAP", t) for t in sorted(result["mAP"], key=float)),
         *(("average", r) for r in sort_by_width(result["average"])),

@@ -1,4 +1,4 @@
-"""The few things that pass between rooms. Data carries its time and checks its own shape."""
+"""Data types that the packages share. Data has its own times and checks its own shape."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:  # the workflow's parse reads this module, and numpy would double its time
+if TYPE_CHECKING:  # Snakemake's parse imports this module, and numpy would double its time
     import numpy as np
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What probe found out about one video; times in seconds."""
+    """One video as probed; times in seconds."""
 
     video_id: str
     path: str
@@ -32,7 +32,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with one video in one stage; kind is a word to count by."""
+    """A failure of one video in one stage; `kind` is one of the kinds in docs/data-formats.md."""
 
     video_id: str
     stage: str
@@ -42,9 +42,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class VideoFeatures:
-    """One video's rows of one stream: row k covers start[k] ... stop[k] seconds.
+    """Features of one video and stream: row k covers the seconds start[k] to stop[k].
 
-    loudness, where sound was heard: dB of full scale a row, nan where nothing was.
+    loudness, for the audio stream: dB of full scale per row, nan where there is no sound.
     """
 
     video_id: str
@@ -61,7 +61,7 @@ class VideoFeatures:
 
     @property
     def covered_end(self) -> float:
-        """Seconds up to which there is material: the last snippet may be there in part."""
+        """The second at which the decoded material ends: the last snippet may be partial."""
         covered = self.coverage > 0
         ends = self.start + self.coverage * (self.stop - self.start)
         return float(ends[covered].max(initial=0.0))
@@ -82,7 +82,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is known of one video: its actions, and spans that annotators marked as no clear action of any class."""
+    """Annotations of one video: its actions, and spans that annotators marked as ambiguous."""
 
     subset: str
     instances: tuple[Instance, ...]
@@ -92,7 +92,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Label:
-    """A training video belongs to a class: a cluster, or a true class of it. Segments only where extents are told."""
+    """A training video's class: a cluster, or a true class. Segments only under full supervision."""
 
     video_id: str
     cluster: int
@@ -102,7 +102,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Detection:
-    """A scored segment. Unsupervised labels are `cluster-07`; classes appear in evaluate only."""
+    """A scored segment. Labels of unsupervised runs are clusters (`cluster-07`); evaluate maps them to classes."""
 
     video_id: str
     label: str
@@ -113,7 +113,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class GroundingQuery:
-    """A sentence that somebody wrote of a video, and the moments that it tells of, in seconds."""
+    """A sentence about a video, and the moments that it describes, in seconds."""
 
     video_id: str
     text: str
@@ -122,7 +122,7 @@ class GroundingQuery:
 
 @dataclass(frozen=True)
 class VideoCurves:
-    """What a run saw in one video: attention a snippet, and the activation of every label that it kept."""
+    """Curves of one video, per snippet: attention, and the activation of each label above the threshold."""
 
     attention: Sequence[float]
     activation: Mapping[str, Sequence[float]]
@@ -134,7 +134,7 @@ class Window:
 
     coverage is the share that was really decoded; the rest repeats the last frame, or is silence. Sound has a
     loudness as well, in dB of full scale.
-    A reader may put the next window into the same memory.
+    A reader may reuse the memory for the next window.
     """
 
     snippet: int
@@ -145,32 +145,32 @@ class Window:
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """A network's tensors by name, and what is known of it: kind, geometry, origin, licence."""
+    """A network's tensors by name, and its metadata: kind, geometry, source, licence."""
 
     metadata: Mapping[str, Any]
     tensors: Mapping[str, NDArray[Any]]
 
 
 class Encoder(Protocol):
-    """One stream's network: `prepare` a window in a reader's thread, `encode` a fixed-shape batch of them."""
+    """One stream's encoder: `prepare` runs in a reader's thread on one window, `encode` on a batch of fixed shape."""
 
     @property
     def dim(self) -> int:
-        """Length of a feature."""
+        """Dimension of a feature."""
         ...
 
     @property
     def short_side(self) -> int | None:
-        """Short side in pixels at which frames are decoded; None for a stream of sound."""
+        """Short side in pixels of decoded frames; None for the audio stream."""
         ...
 
     @property
     def lookahead(self) -> int:
-        """Frames that `prepare` needs past the snippet's own."""
+        """Number of frames after the snippet that `prepare` needs."""
         ...
 
     def prepare(self, window: NDArray[Any]) -> NDArray[Any]:
-        """What goes into the batch, in memory of its own, and as small as it can be."""
+        """The input of `encode` for one window: a copy, as small as possible."""
         ...
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...

@@ -1,4 +1,7 @@
-"""Charts of HTML and SVG that fit any width. Colours that the colour-blind can tell apart, never colour alone."""
+"""Render charts as HTML and SVG that fit any width.
+
+The colours differ for colour-blind readers, and colour is never the only difference.
+"""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,22 +9,25 @@ from itertools import cycle
 
 from clip_ae.core.error_types import ERROR_TYPES
 
-# Okabe and Ito's palette, without black, and without yellow, which a white page swallows.
+# The palette of Okabe and Ito, without black, and without yellow, which is too pale for lines on white.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-# What is right is green, what is nothing is grey. In whole bars, beside others, yellow is seen.
+# True positives are green, background is grey. In wide bars next to others, yellow is visible.
 ERROR_COLOURS = dict(zip(ERROR_TYPES, ("#009e73", "#f0e442", "#d55e00", "#56b4e9", "#cc79a7", "#98a2b3"), strict=True))
 Points = Sequence[tuple[float, float]]
+# (x, low, high) at each point.
+Band = Sequence[tuple[float, float, float]]
 
 
 def assign_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour of the palette for each name; colours repeat if there are more names."""
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
 def render_bars(values: Mapping[str, float], *, full_scale: float = 1.0) -> str:
-    """Fractions as horizontal bars, in percent; one of `full` fills its place."""
+    """Fractions as horizontal bars, labelled in percent; a bar of full_scale has the full width."""
     rows = (
         f'<tr><th scope="row">{escape(name)}</th>'
-        f'<td class="track"><i style="width:{_share(value / full_scale)}"></i></td>'
+        f'<td class="track"><i style="width:{_format_width(value / full_scale)}"></i></td>'
         f"<td>{100 * value:.1f}</td></tr>"
         for name, value in values.items()
     )
@@ -29,68 +35,71 @@ def render_bars(values: Mapping[str, float], *, full_scale: float = 1.0) -> str:
 
 
 def render_stacked_bars(rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> str:
-    """Shares that add up to 1 as bars side by side in the order of fills, a row each."""
-    lines = []
-    for row, shares in rows.items():
-        parts = [(name, shares[name], fill) for name, fill in colours.items() if shares[name] > 0]
-        words = ", ".join(f"{name} {100 * share:.1f} %" for name, share, _ in parts)
-        marks = (
-            f'<i style="width:{_share(share)};background:{fill}" title="{escape(name)}: {100 * share:.1f} %"></i>'
-            for name, share, fill in parts
-        )
-        lines.append(
-            f'<tr><th scope="row">{escape(row)}</th><td class="stack"><div role="img" aria-label="{escape(words)}">'
-            f"{''.join(marks)}</div></td></tr>"
-        )
-    return f'{render_legend(colours)}<table class="bars">{"".join(lines)}</table>'
+    """One stacked bar for each row; the shares of a row add up to 1 and are in the order of the colours."""
+    body = "".join(_render_stack(row, shares, colours) for row, shares in rows.items())
+    return f'{render_legend(colours)}<table class="bars">{body}</table>'
 
 
-def render_curves(
-    lines: Mapping[str, Points], aria_label: str, *, band: Sequence[tuple[float, float, float]] = ()
-) -> str:
-    """Lines over one x axis, each with a mark in the legend, over a band of (x, low, high). The words say what it is.
+def _render_stack(row: str, shares: Mapping[str, float], colours: Mapping[str, str]) -> str:
+    parts = [(name, shares[name], colour) for name, colour in colours.items() if shares[name] > 0]
+    label = ", ".join(f"{name} {100 * share:.1f} %" for name, share, _ in parts)
+    marks = "".join(
+        f'<i style="width:{_format_width(share)};background:{colour}" title="{escape(name)}: {100 * share:.1f} %"></i>'
+        for name, share, colour in parts
+    )
+    return (
+        f'<tr><th scope="row">{escape(row)}</th><td class="stack"><div role="img" aria-label="{escape(label)}">'
+        f"{marks}</div></td></tr>"
+    )
 
-    The picture stretches to its place, so nothing that must be read stands inside it.
+
+def render_curves(lines: Mapping[str, Points], aria_label: str, *, band: Band = ()) -> str:
+    """Lines over one x axis, over a band, with a legend; "" without points.
+
+    The SVG stretches to the width of the page, so all text is outside of it.
     """
     points = [*(p for line in lines.values() for p in line), *((x, y) for x, *ends in band for y in ends)]
     if not points:
         return ""
-    places, heights = zip(*points, strict=True)
-    (left, right), low, high = (min(places), max(places)), min(0.0, *heights), max(heights)
+    xs, ys = zip(*points, strict=True)
+    (left, right), low, high = (min(xs), max(xs)), min(0.0, *ys), max(ys)
 
-    def place(x: float, y: float) -> str:
-        return f"{100 * (x - left) / ((right - left) or 1):.2f},{100 * (high - y) / ((high - low) or 1):.2f}"
+    def format_points(line: Points) -> str:
+        scaled = ((100 * (x - left) / ((right - left) or 1), 100 * (high - y) / ((high - low) or 1)) for x, y in line)
+        return " ".join(f"{x:.2f},{y:.2f}" for x, y in scaled)
 
-    area = " ".join([*(place(x, top) for x, _, top in band), *(place(x, under) for x, under, _ in reversed(band))])
-    drawn = [f'<polygon class="band" points="{area}"/>'] if band else []
-    styles = dict(zip(lines, cycle(_styles()), strict=False))
-    for name, line in lines.items():
-        path = " ".join(place(x, y) for x, y in line)
-        drawn.append(f'<polyline class="line" style="{styles[name]}" points="{path}"/>')
+    outline = [*((x, top) for x, _, top in band), *((x, bottom) for x, bottom, _ in reversed(band))]
+    shapes = [f'<polygon class="band" points="{format_points(outline)}"/>'] if band else []
+    styles = dict(zip(lines, cycle(_list_line_styles()), strict=False))
+    shapes += [
+        f'<polyline class="line" style="{styles[name]}" points="{format_points(line)}"/>'
+        for name, line in lines.items()
+    ]
     return (
         f'<div class="plot" role="img" aria-label="{escape(aria_label)}"><span>{high:.3g}</span>'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(drawn)}</svg>'
-        f"<span>{low:.3g}</span><p><span>{left:g}</span><span>{right:g}</span></p></div>{_marks(styles)}"
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(shapes)}</svg>'
+        f"<span>{low:.3g}</span><p><span>{left:g}</span><span>{right:g}</span></p></div>{_render_line_legend(styles)}"
     )
 
 
 def render_legend(colours: Mapping[str, str]) -> str:
-    marks = (f'<span><i style="background:{fill}"></i>{escape(name)}</span>' for name, fill in colours.items())
+    """A legend of coloured squares."""
+    marks = (f'<span><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in colours.items())
     return f'<p class="legend">{"".join(marks)}</p>'
 
 
-def _marks(styles: Mapping[str, str]) -> str:
-    """A legend of lines, which may be dashed."""
-    picture = '<svg viewBox="0 0 24 8" aria-hidden="true"><polyline class="line" style="{}" points="0,4 24,4"/></svg>'
-    marks = (f"<span>{picture.format(style)}{escape(name)}</span>" for name, style in styles.items())
+def _render_line_legend(styles: Mapping[str, str]) -> str:
+    """A legend of short lines, which show the dashes."""
+    template = '<svg viewBox="0 0 24 8" aria-hidden="true"><polyline class="line" style="{}" points="0,4 24,4"/></svg>'
+    marks = (f"<span>{template.format(style)}{escape(name)}</span>" for name, style in styles.items())
     return f'<p class="legend">{"".join(marks)}</p>'
 
 
-def _styles() -> list[str]:
-    """Every colour as a whole line, then dashed, then dotted."""
+def _list_line_styles() -> list[str]:
+    """Every colour as a solid line, then dashed, then dotted."""
     dashes = ("", ";stroke-dasharray:6 3", ";stroke-dasharray:2 2")
-    return [f"stroke:{fill}{dash}" for dash in dashes for fill in PALETTE]
+    return [f"stroke:{colour}{dash}" for dash in dashes for colour in PALETTE]
 
 
-def _share(value: float) -> str:
-    return f"{100 * min(1.0, max(0.0, value)):.2f}%"
+def _format_width(share: float) -> str:
+    return f"{100 * min(1.0, max(0.0, share)):.2f}%"

@@ -1,4 +1,4 @@
-"""A diagnosis as a few lines of text."""
+"""Format a diagnosis.json as lines of text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,33 +11,33 @@ CHARACTERISTIC_UNITS = {"length": " s", "coverage": " of the video", "instances"
 
 
 def format_diagnosis(diagnosis: Mapping[str, Any]) -> str:
-    """Kinds among the best detections and what each costs; missed actions and sensitivity by trait."""
-    at = diagnosis["tiou"]
-    kinds = [
+    """Error types among the top detections with their impact; missed actions and sensitivity by characteristic."""
+    tiou = diagnosis["tiou"]
+    header = [f"detections, % at tIoU {tiou:g}", *(f"top {k}" for k in SHOWN_MULTIPLES), "mAP gain without"]
+    type_rows = [
         [
             name,
             *(format_percent(compute_share(diagnosis["kinds"][k], name)) for k in SHOWN_MULTIPLES),
-            _cost(diagnosis["cost"], name),
+            _format_gain(diagnosis["cost"], name),
         ]
         for name in ERROR_TYPES
     ]
-    head = [f"detections, % at tIoU {at:g}", *(f"best {k}" for k in SHOWN_MULTIPLES), "mAP it costs"]
-    lost = f"{format_percent(diagnosis['missed'])} % of the actions are missed at tIoU {at:g}"
+    characteristics_header = ["", "actions", "missed, %", "mAP_N, %"]
     return "\n".join(
         [
-            *align_table([head, *kinds]),
+            *align_table([header, *type_rows]),
             "",
-            lost,
-            *align_table([["", "actions", "missed, %", "mAP_N, %"], *build_characteristic_rows(diagnosis)]),
+            f"{format_percent(diagnosis['missed'])} % of the actions are missed at tIoU {tiou:g}",
+            *align_table([characteristics_header, *build_characteristic_rows(diagnosis)]),
         ]
     )
 
 
 def build_characteristic_rows(diagnosis: Mapping[str, Any]) -> list[list[str]]:
-    """Of every group of actions: how many there are, the share that is missed, and the normalised mAP."""
+    """Cells for each group of actions: name, number of actions, share of missed ones, normalised mAP."""
     return [
         [
-            _span(name, group),
+            _describe_group(name, group),
             str(group["actions"]),
             format_percent(group["missed"]),
             format_percent(group["sensitivity"]),
@@ -53,16 +53,16 @@ def list_top_g_multiples(diagnosis: Mapping[str, Any]) -> list[str]:
 
 
 def compute_share(counts: Mapping[str, int], name: str) -> float:
+    """The count of a name as a fraction of all counts; 0 if all are 0."""
     total = sum(counts.values())
     return counts[name] / total if total else 0.0
 
 
-def _cost(costs: Mapping[str, Mapping[str, float]], name: str) -> str:
-    return f"{100 * costs[name]['average']:+.1f}" if name in costs else ""
+def _format_gain(impact: Mapping[str, Mapping[str, float]], name: str) -> str:
+    return f"{100 * impact[name]['average']:+.1f}" if name in impact else ""
 
 
-def _span(name: str, group: Mapping[str, float]) -> str:
-    """A group of actions in words."""
+def _describe_group(name: str, group: Mapping[str, float]) -> str:
     low, high = group["from"], group["to"]
     values = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     return f"{name} {values}{CHARACTERISTIC_UNITS[name]}"

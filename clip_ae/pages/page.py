@@ -1,4 +1,4 @@
-"""One self-contained HTML page: it opens from disk, with no network."""
+"""Render one self-contained HTML page; it opens from disk without a network."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -7,10 +7,13 @@ from clip_ae.pages.browser.files import read_scripts, read_style
 
 
 def render_html_page(title: str, intro: str, sections: Mapping[str, str], data_json: str, provenance: str) -> str:
-    """Sections by heading; data is the JSON that the script draws, and stands last, so that words appear first."""
-    links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in sections)
+    """A page with its sections by heading.
+
+    data_json, which the script draws, is at the end of the page: so the browser shows the text first.
+    """
+    links = "".join(f'<a href="#{_make_anchor(name)}">{escape(name)}</a>' for name in sections)
     content = "".join(
-        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
+        f'<section id="{_make_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
         for name, content in sections.items()
     )
     return (
@@ -19,7 +22,7 @@ def render_html_page(title: str, intro: str, sections: Mapping[str, str], data_j
         f"<style>{read_style()}</style></head><body>"
         f'<nav aria-label="sections"><div>{links}</div><button id="theme" type="button" hidden>Dark</button></nav>'
         f'<main><h1>{escape(title)}</h1><p class="lead">{escape(intro)}</p>{content}</main>'
-        f"{_json('provenance', provenance)}{_json('data', data_json)}"
+        f"{_render_json('provenance', provenance)}{_render_json('data', data_json)}"
         f'<script type="module">{read_scripts()}</script></body></html>\n'
     )
 
@@ -33,22 +36,22 @@ def render_heading(text: str) -> str:
 
 
 def render_key_numbers(values: Mapping[str, str]) -> str:
-    """Headline numbers, large, each with its words."""
+    """Large numbers, each with its caption."""
     cells = (f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in values.items())
-    return f'<div class="figures">{"".join(cells)}</div>'
+    return f'<div class="key-numbers">{"".join(cells)}</div>'
 
 
 def render_html_table(
     name: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, wrap_text: bool = False
 ) -> str:
-    """A table under its name, which scrolls sideways by itself; `text` columns wrap."""
-    kind = ' class="text"' if wrap_text else ""
-    head = "".join(f'<th scope="col"{kind}>{escape(cell)}</th>' for cell in header)
+    """A table under its name, with a scroll bar of its own; with wrap_text, cells are text that wraps."""
+    css_class = ' class="text"' if wrap_text else ""
+    head = "".join(f'<th scope="col"{css_class}>{escape(cell)}</th>' for cell in header)
     body = "".join(
-        f'<tr><th scope="row"{kind}>{escape(first)}</th>'
-        + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in rest)
+        f'<tr><th scope="row"{css_class}>{escape(first)}</th>'
+        + "".join(f"<td{css_class}>{escape(cell)}</td>" for cell in others)
         + "</tr>"
-        for first, *rest in rows
+        for first, *others in rows
     )
     return render_heading(name) + wrap_scrollable(
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", name
@@ -56,7 +59,7 @@ def render_html_table(
 
 
 def wrap_scrollable(content: str, aria_label: str) -> str:
-    """What may be wider than the page scrolls by itself, and by keyboard where the script finds it wider."""
+    """A card for content that may be wider than the page; browser/scroll.js makes it scrollable by keyboard."""
     return render_card(f'<div class="scroll" role="group" aria-label="{escape(aria_label)}">{content}</div>')
 
 
@@ -72,11 +75,11 @@ def render_paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _anchor(name: str) -> str:
+def _make_anchor(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name.lower())
 
 
-def _json(name: str, text: str) -> str:
-    # JSON inside a script element: only "</" and "<!--" could end or hide it early.
-    safe = text.replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{safe}</script>'
+def _render_json(element_id: str, text: str) -> str:
+    # In a script element, "</" or "<!--" inside the JSON would end or hide the JSON too early.
+    safe_text = text.replace("<", "\\u003c")
+    return f'<script type="application/json" id="{element_id}">{safe_text}</script>'

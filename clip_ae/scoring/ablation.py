@@ -1,4 +1,4 @@
-"""What each part of CLIP-AE brings: the paper's Table 3 with its two losses apart, as paired differences."""
+"""Ablation tables: CLIP-AE with and without each module and each loss, paired by seed (Table 3 with losses apart)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from clip_ae.scoring.results import (
 OWN_METHODS = ("ugct", "clip_ae")
 RUN_COLUMNS = ["run", "method", "source"]
 PART_NAMES = ["CAF", "L_de-cor", "CCP", "L_ins-dis"]
-# What one run may have and another not, as flags of PARTS.
+# Names of the steps between two runs: flags of PART_NAMES that one run has and the other does not.
 STEP_NAMES = {
     (True, False, False, False): "CAF alone",
     (True, True, False, False): "CAF and L_de-cor",
@@ -31,115 +31,134 @@ STEP_NAMES = {
     (False, False, False, True): "L_ins-dis",
     (False, True, False, True): "L_de-cor and L_ins-dis",
 }
+# Settings without effect in a run without modules.
+MODULE_SETTINGS = ("fusion_input", "self_supervision", "descriptor")
 ABLATION_NOTES = (
-    "A loss is on where its module is on and its weight is not 0; without modules CLIP-AE is UGCT. Runs that differ "
-    "from the headline run in anything else (switches, other losses' weights, clustering, descriptor, features) stand "
-    "in the results table alone; where the headline is a rival, the first of ours takes its place.",
-    "Differences are taken seed by seed. Their interval is Student's t: it speaks of other seeds, not of other videos, "
-    "and makes no allowance for the number of comparisons.",
+    "A loss is on if its module is on and its weight is not 0; CLIP-AE without modules is UGCT. Runs that differ from "
+    "the main run in anything else (switches, weights of other losses, clustering, descriptor, features) are in the "
+    "results table only. If the main run is another method, the first run of UGCT or CLIP-AE takes its place.",
+    "Differences are taken seed by seed. Their interval is Student's t: it covers other seeds, not other videos, and "
+    "is not corrected for the number of comparisons.",
 )
 
 
 def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
-    """Ours with and without each part, the rivals, and the paper's own ablation."""
-    told_nothing = [run for run in sort_runs(runs) if run.settings.supervision == "unsupervised"]
-    ours = select_comparable_runs([run for run in told_nothing if run.settings.method in OWN_METHODS], spec.main_run)
-    base = find_baseline(ours)
-    found = [_parts(spec, ours, base), *_steps(spec, ours, base)]
-    rivals = [run for run in told_nothing if base and _rivals_of(base.settings, run.settings)]
+    """Runs of UGCT and CLIP-AE by their parts, other methods, and the published ablation."""
+    unsupervised = [run for run in sort_runs(runs) if run.settings.supervision == "unsupervised"]
+    own_runs = [run for run in unsupervised if run.settings.method in OWN_METHODS]
+    own_runs = select_comparable_runs(own_runs, spec.main_run)
+    base = find_baseline(own_runs)
+    tables = [_build_parts_table(spec, own_runs, base), *_build_steps_table(spec, own_runs, base)]
+    rivals = [run for run in unsupervised if base and _is_rival(base.settings, run.settings)]
     if base and rivals:
-        found.append(_rivals(spec, base, rivals))
-    return [*found, *_published(spec)]
+        tables.append(_build_rivals_table(spec, base, rivals))
+    return [*tables, *_build_published_table(spec)]
 
 
-def _rivals_of(ours: Run, run: Run) -> bool:
-    return run.method not in OWN_METHODS and (run.clustering, run.feature_adapter) == (
-        ours.clustering,
-        ours.feature_adapter,
-    )
+def _is_rival(base: Run, run: Run) -> bool:
+    """Whether a run has another method, with the clustering and the features of the baseline."""
+    same_inputs = (run.clustering, run.feature_adapter) == (base.clustering, base.feature_adapter)
+    return run.method not in OWN_METHODS and same_inputs
 
 
 def select_comparable_runs(runs: Sequence[ScoredRun], main_run: str) -> list[ScoredRun]:
-    """Those that nothing but modules and the weights of their losses sets apart from the headline run, or the first."""
-    found = [_besides_parts(run.settings) for run in sorted(runs, key=lambda run: run.name != main_run)]
-    # What the headline run does not have, the first run that has it decides.
-    wanted = {n: next((s[n] for s in found if s[n] is not None), None) for n in (found[0] if found else ())}
-    return [run for run in runs if all(v in (None, wanted[n]) for n, v in _besides_parts(run.settings).items())]
+    """Runs that differ from the main run, or else the first run, only in modules and the weights of their losses."""
+    by_priority = sorted(runs, key=lambda run: run.name != main_run)
+    all_settings = [_list_other_settings(run.settings) for run in by_priority]
+    names = all_settings[0] if all_settings else ()
+    # A setting that the main run does not have is decided by the first run that has it.
+    expected = {name: next((s[name] for s in all_settings if s[name] is not None), None) for name in names}
+    return [
+        run
+        for run in runs
+        if all(value in (None, expected[name]) for name, value in _list_other_settings(run.settings).items())
+    ]
 
 
-def _besides_parts(run: Run) -> Mapping[str, Any]:
-    """All that sets runs apart besides their parts; None where a run has no such thing."""
+def _list_other_settings(run: Run) -> Mapping[str, Any]:
+    """All settings of a run other than its parts; None for a setting that the run does not have."""
     losses = {name: weight for name, weight in run.losses.items() if name not in ("decor", "ins_dis")}
-    found = {
+    settings = {
         **with_defaults(run),
         "features": run.feature_adapter or "extracted",
         "descriptor": run.descriptor,
         "clustering": run.clustering,
         "losses": losses,
     }
-    idle = () if run.caf or run.ccp else ("feed", "self_supervision", "descriptor")
-    return {name: None if name in idle else value for name, value in found.items()}
+    unused = () if run.caf or run.ccp else MODULE_SETTINGS
+    return {name: None if name in unused else value for name, value in settings.items()}
 
 
 def find_baseline(runs: Sequence[ScoredRun]) -> ScoredRun | None:
-    """The `none` row: UGCT itself, or CLIP-AE without modules."""
-    bare = [run for run in runs if not (run.settings.caf or run.settings.ccp)]
-    return min(bare, key=lambda run: (OWN_METHODS.index(run.settings.method), run.name), default=None)
+    """The run without modules: UGCT, or CLIP-AE without modules; None if there is none."""
+    bare_runs = [run for run in runs if not (run.settings.caf or run.settings.ccp)]
+    return min(bare_runs, key=lambda run: (OWN_METHODS.index(run.settings.method), run.name), default=None)
 
 
 def get_active_parts(run: Run) -> tuple[bool, bool, bool, bool]:
-    """CAF, L_de-cor, CCP, L_ins-dis: on or off."""
+    """Whether CAF, L_de-cor, CCP and L_ins-dis are on."""
     caf, ccp = run.caf is not None, run.ccp is not None
     return caf, caf and run.losses.get("decor", 1.0) != 0, ccp, ccp and run.losses.get("ins_dis", 1.0) != 0
 
 
-def _parts(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> ResultTable:
-    name = "CAF, CCP and their losses, average mAP, %"
+def _build_parts_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> ResultTable:
+    """A row for each run, with its parts, and its difference to the baseline."""
+    heading = "CAF, CCP and their losses, average mAP, %"
     if not runs:
-        return ResultTable(name, [], [], 0, ("No unsupervised run of UGCT or CLIP-AE is in this dataset's `runs`.",))
-    found = list_tiou_ranges(runs[0])
-    header = [*RUN_COLUMNS, *PART_NAMES, *map(format_column_heading, found)]
-    words = len(RUN_COLUMNS) + len(PART_NAMES)
-    rows = [
-        [*_words(spec, r), *("on" if on else "-" for on in get_active_parts(r.settings)), *_means(r, found)]
-        for r in runs
-    ]
+        return ResultTable(heading, [], [], 0, ("No unsupervised run of UGCT or CLIP-AE is in this dataset's `runs`.",))
+    columns = list_tiou_ranges(runs[0])
+    header = [*RUN_COLUMNS, *PART_NAMES, *map(format_column_heading, columns)]
+    num_text_columns = len(RUN_COLUMNS) + len(PART_NAMES)
+    rows = [[*_describe_run(spec, run), *_format_parts(run.settings), *_format_means(run, columns)] for run in runs]
     if base is None:
-        note = "No run without modules is in this dataset's `runs`, so there is nothing to take differences to."
-        return ResultTable(name, header, rows, words, (note,))
-    differences = [["-"] * 3 if run is base else _difference(run, base) for run in runs]
-    body = [[*row, *difference] for row, difference in zip(rows, differences, strict=True)]
-    return ResultTable(name, [*header, *_heads(f"minus {base.name}")], body, words, (_note(base),))
+        note = "No run without modules is in this dataset's `runs`, so there are no differences."
+        return ResultTable(heading, header, rows, num_text_columns, (note,))
+    differences = [["-"] * 3 if run is base else _format_difference(run, base) for run in runs]
+    rows = [[*row, *difference] for row, difference in zip(rows, differences, strict=True)]
+    header += _list_difference_headings(f"minus {base.name}")
+    return ResultTable(heading, header, rows, num_text_columns, (_describe_differences(base),))
 
 
-def _steps(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> Iterator[ResultTable]:
-    """Every pair of runs that one step sets apart, but for those with the row without modules, which stand above."""
-    pairs = ((more, less, _added(more.settings, less.settings)) for more in runs for less in runs if less is not base)
+def _build_steps_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> Iterator[ResultTable]:
+    """A row for each pair of runs that differ by one step; pairs with the baseline are in the table of parts."""
+    pairs = (
+        (with_part, without_part, _list_added_parts(with_part.settings, without_part.settings))
+        for with_part in runs
+        for without_part in runs
+        if without_part is not base
+    )
     rows = [
-        [STEP_NAMES[step], more.name, describe_source(spec), less.name, *_difference(more, less)]
-        for more, less, step in pairs
+        [
+            STEP_NAMES[step],
+            with_part.name,
+            describe_source(spec),
+            without_part.name,
+            *_format_difference(with_part, without_part),
+        ]
+        for with_part, without_part, step in pairs
         if step in STEP_NAMES
     ]
-    header = ["part", "with it", "source", "without it", *_heads("with minus without")]
+    header = ["part", "with it", "source", "without it", *_list_difference_headings("with minus without")]
     if rows:
         note = f"Percentage points of {format_column_heading(list_tiou_ranges(runs[0])[-1])}."
-        yield ResultTable("What a part adds to the others", header, rows, 4, (note,))
+        yield ResultTable("Gain of a part over runs with other parts", header, rows, 4, (note,))
 
 
-def _added(more: Run, less: Run) -> tuple[bool, ...] | None:
-    """The parts that one has and the other not; None where the other has some of its own."""
-    pairs = list(zip(get_active_parts(more), get_active_parts(less), strict=True))
+def _list_added_parts(with_part: Run, without_part: Run) -> tuple[bool, ...] | None:
+    """Flags of the parts that only the first run has; None if the second has a part that the first lacks."""
+    pairs = list(zip(get_active_parts(with_part), get_active_parts(without_part), strict=True))
     return None if any(b and not a for a, b in pairs) else tuple(a != b for a, b in pairs)
 
 
-def _rivals(spec: SummarizeSpec, base: ScoredRun, rivals: Sequence[ScoredRun]) -> ResultTable:
-    found = list_tiou_ranges(base)
-    header = [*RUN_COLUMNS, *map(format_column_heading, found), *_heads(f"{base.name} minus it")]
-    rows = [[*_words(spec, run), *_means(run, found), *_difference(base, run)] for run in rivals]
-    return ResultTable("UGCT against the rivals, average mAP, %", header, rows, len(RUN_COLUMNS), (_note(base),))
+def _build_rivals_table(spec: SummarizeSpec, base: ScoredRun, rivals: Sequence[ScoredRun]) -> ResultTable:
+    columns = list_tiou_ranges(base)
+    header = [*RUN_COLUMNS, *map(format_column_heading, columns), *_list_difference_headings(f"{base.name} minus it")]
+    rows = [[*_describe_run(spec, run), *_format_means(run, columns), *_format_difference(base, run)] for run in rivals]
+    note = _describe_differences(base)
+    return ResultTable("UGCT against other methods, average mAP, %", header, rows, len(RUN_COLUMNS), (note,))
 
 
-def _published(spec: SummarizeSpec) -> list[ResultTable]:
+def _build_published_table(spec: SummarizeSpec) -> list[ResultTable]:
     rows = [
         [row.method, "published", *(f"{row.metrics[c]:.1f}" for c in ACTIVITYNET12_COLUMNS)]
         for row in PUBLISHED_ABLATION.get(spec.published or "", ())
@@ -149,31 +168,35 @@ def _published(spec: SummarizeSpec) -> list[ResultTable]:
     return [ResultTable("The published ablation, mAP, %", header, rows, 2, (note, SELECTION_NOTE))] if rows else []
 
 
-def _difference(first: ScoredRun, second: ScoredRun) -> list[str]:
-    """Of the widest average, its interval, and over how many seeds."""
+def _format_difference(first: ScoredRun, second: ScoredRun) -> list[str]:
+    """Cells: difference of the widest average, its interval, the number of seeds."""
     widest = list_tiou_ranges(first)[-1]
-    found = compare_paired(first.get_percent_by_seed(widest), second.get_percent_by_seed(widest))
-    interval = f"[{', '.join(map(_signed, found.interval))}]" if found.interval else "-"
-    return [_signed(found.mean), interval, str(found.num_values)]
+    difference = compare_paired(first.get_percent_by_seed(widest), second.get_percent_by_seed(widest))
+    interval = f"[{', '.join(map(_format_signed, difference.interval))}]" if difference.interval else "-"
+    return [_format_signed(difference.mean), interval, str(difference.num_values)]
 
 
-def _signed(value: float) -> str:
-    # Adding 0 turns -0.0 into 0.0. Two decimals: an interval's end near 0 keeps its sign.
+def _format_signed(value: float) -> str:
+    # Adding 0 turns -0.0 into 0.0. With two decimals, an interval end near 0 keeps its sign.
     return f"{round(value, 2) + 0.0:+.2f}"
 
 
-def _words(spec: SummarizeSpec, run: ScoredRun) -> list[str]:
+def _describe_run(spec: SummarizeSpec, run: ScoredRun) -> list[str]:
     return [run.name, format_run_title(spec, run.settings), describe_source(spec)]
 
 
-def _means(run: ScoredRun, found: Sequence[str]) -> list[str]:
-    return [format_mean_sd(run.get_percent_by_seed(c).values()) for c in found]
+def _format_parts(run: Run) -> list[str]:
+    return ["on" if active else "-" for active in get_active_parts(run)]
 
 
-def _heads(name: str) -> list[str]:
+def _format_means(run: ScoredRun, columns: Sequence[str]) -> list[str]:
+    return [format_mean_sd(run.get_percent_by_seed(c).values()) for c in columns]
+
+
+def _list_difference_headings(name: str) -> list[str]:
     return [name, f"{100 * CONFIDENCE:.0f} % interval", "seeds"]
 
 
-def _note(base: ScoredRun) -> str:
+def _describe_differences(base: ScoredRun) -> str:
     heading = format_column_heading(list_tiou_ranges(base)[-1])
-    return f"Differences in percentage points of {heading}; {base.name} is the row without modules."
+    return f"Differences in percentage points of {heading}; {base.name} is the run without modules."

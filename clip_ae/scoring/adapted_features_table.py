@@ -1,4 +1,4 @@
-"""What post-pre-training brings: runs on taught features beside the very same on the extracted ones."""
+"""The gain of feature adapters: runs on adapted features next to the same runs on the extracted features."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,47 +19,51 @@ from clip_ae.scoring.results import (
 
 
 def build_adapter_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
-    """None where no run reads taught features."""
-    pairs = [(run, _without(run, runs)) for run in sort_runs(runs) if run.settings.feature_adapter]
+    """One table; an empty list if no run reads adapted features."""
+    pairs = [(run, _find_unadapted(run, runs)) for run in sort_runs(runs) if run.settings.feature_adapter]
     if not pairs:
         return []
     widest = list_tiou_ranges(runs[0])[-1]
     header = ["method", "run", "source", "purity, first and last round", format_column_heading(widest)]
-    header += ["without", "difference", f"{100 * CONFIDENCE:.0f} % interval"]
+    header += ["unadapted", "difference", f"{100 * CONFIDENCE:.0f} % interval"]
     rows = [
         [
             format_run_title(spec, run.settings),
             run.name,
             describe_source(spec),
-            _purity(run),
+            _format_purity(run),
             format_mean_sd(run.get_percent_by_seed(widest).values()),
-            *_beside(run, bare, widest),
+            *_format_gain(run, unadapted, widest),
         ]
-        for run, bare in pairs
+        for run, unadapted in pairs
     ]
     note = (
-        "Without: the same run on the extracted features. Differences are taken seed by seed; all seeds of a run read "
-        "the same taught features, whose own seed is in none of the intervals."
+        "Unadapted: the same run on the extracted features. Differences are taken seed by seed. All seeds of a run "
+        "read the same adapted features, so no interval covers the seed of the adapter."
     )
-    return [ResultTable("Post-pre-training, average mAP, %", header, rows, 4, (note,))]
+    return [ResultTable("Feature adapters, average mAP, %", header, rows, 4, (note,))]
 
 
-def _without(run: ScoredRun, runs: Sequence[ScoredRun]) -> ScoredRun | None:
-    bare = replace(run.settings, feature_adapter=None)
-    return next((other for other in runs if other.settings == bare), None)
+def _find_unadapted(run: ScoredRun, runs: Sequence[ScoredRun]) -> ScoredRun | None:
+    """The run with the same settings on the extracted features."""
+    unadapted = replace(run.settings, feature_adapter=None)
+    return next((other for other in runs if other.settings == unadapted), None)
 
 
-def _beside(run: ScoredRun, bare: ScoredRun | None, column: str) -> list[str]:
-    if bare is None:
+def _format_gain(run: ScoredRun, unadapted: ScoredRun | None, column: str) -> list[str]:
+    """Cells: mean of the unadapted run, difference to it, interval of the difference."""
+    if unadapted is None:
         return ["-"] * 3
-    found = compare_paired(run.get_percent_by_seed(column), bare.get_percent_by_seed(column))
-    interval = "{:+.1f} to {:+.1f}".format(*found.interval) if found.interval else "-"
-    return [format_mean_sd(bare.get_percent_by_seed(column).values()), f"{found.mean:+.1f}", interval]
+    unadapted_percent = unadapted.get_percent_by_seed(column)
+    gain = compare_paired(run.get_percent_by_seed(column), unadapted_percent)
+    interval = "{:+.1f} to {:+.1f}".format(*gain.interval) if gain.interval else "-"
+    return [format_mean_sd(unadapted_percent.values()), f"{gain.mean:+.1f}", interval]
 
 
-def _purity(run: ScoredRun) -> str:
-    """In percent, means over seeds; told classes have none."""
+def _format_purity(run: ScoredRun) -> str:
+    """Purity of the first and the last round in percent, means over seeds; `-` for a run without clusters."""
     rounds = [r["rounds"] for r in run.results.values() if r["rounds"]]
     if not rounds:
         return "-"
-    return ", ".join(f"{100 * statistics.fmean(found[number]['purity'] for found in rounds):.0f}" for number in (0, -1))
+    means = (statistics.fmean(seed_rounds[number]["purity"] for seed_rounds in rounds) for number in (0, -1))
+    return ", ".join(f"{100 * mean:.0f}" for mean in means)

@@ -1,7 +1,7 @@
-"""What of a curve of precision and recall is its average precision.
+"""Average precision from a curve of precision and recall, by three rules.
 
-precision and recall [..., hits] are taken at the hits, in order of falling score; gain is what each adds to recall.
-Between hits precision only falls, so nothing else of the curve matters.
+precision, recall and recall_gain have shape [..., hits]. Hits are the true positives, in order of falling score;
+recall_gain is what each hit adds to recall. Between two hits precision only falls, so no other point is needed.
 """
 
 import numpy as np
@@ -12,24 +12,25 @@ ELEVEN_RECALLS = np.arange(11) / 10
 
 
 def compute_interpolated_ap(precision: Floats, recall: Floats, recall_gain: Floats) -> Floats:
-    """The area under the best precision from each recall on (VOC from 2010 on, ActivityNet)."""
-    area: Floats = (recall_gain * _best_from_here(precision)).sum(axis=-1)
+    """Area under the interpolated curve: at each recall, the best precision from there on (VOC 2010, ActivityNet)."""
+    area: Floats = (recall_gain * _interpolate(precision)).sum(axis=-1)
     return area
 
 
 def compute_noninterpolated_ap(precision: Floats, recall: Floats, recall_gain: Floats) -> Floats:
-    """Mean of the precision at each ground truth, 0 at those not found (the THUMOS14 kit since 2015)."""
+    """Mean of the precision at each ground truth, 0 at an undetected one (the THUMOS14 kit since 2015)."""
     area: Floats = (recall_gain * precision).sum(axis=-1)
     return area
 
 
 def compute_eleven_point_ap(precision: Floats, recall: Floats, recall_gain: Floats) -> Floats:
-    """Mean of the best precision from recall 0, 0.1, ... 1 on (VOC 2007, the THUMOS14 kit of 2014)."""
-    reached = recall[..., None, :] >= ELEVEN_RECALLS[:, None]
-    area: Floats = np.where(reached, precision[..., None, :], 0.0).max(axis=-1, initial=0.0).mean(axis=-1)
+    """Mean of the interpolated precision at recall 0, 0.1, ... 1 (VOC 2007, the THUMOS14 kit of 2014)."""
+    reached_mask = recall[..., None, :] >= ELEVEN_RECALLS[:, None]
+    area: Floats = np.where(reached_mask, precision[..., None, :], 0.0).max(axis=-1, initial=0.0).mean(axis=-1)
     return area
 
 
-def _best_from_here(precision: Floats) -> Floats:
+def _interpolate(precision: Floats) -> Floats:
+    """The highest precision at each hit or a later one."""
     best: Floats = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     return best

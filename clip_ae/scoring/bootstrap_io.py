@@ -1,4 +1,4 @@
-"""The draws behind intervals, as map.json keeps them: for every mAP and average a text of as many numbers."""
+"""Write and read the bootstrap replicates of map.json: a string of numbers for every mAP and average."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,16 +8,16 @@ import numpy as np
 from clip_ae.scoring.bootstrap import compute_bootstrap_interval
 from clip_ae.scoring.segments import Floats
 
-# By mAP or average, then by tIoU or range.
+# By kind (METRIC_KINDS), then by tIoU or range of tIoU.
 Metrics = Mapping[str, Mapping[str, float]]
 Draws = Mapping[str, Mapping[str, Floats]]
 METRIC_KINDS = ("mAP", "average")
 
 
 def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: str, protocol: str) -> dict[str, Any]:
-    """`interval` and `bootstrap` of map.json, where any draw shows ground truth.
+    """The keys `interval` and `bootstrap` of map.json; {} if no replicate has ground truth.
 
-    Draws of two files pair where truth and protocol are the same.
+    Replicates of two files can be paired if `truth` and `protocol` are equal.
     """
     if not all(len(values) for columns in draws.values() for values in columns.values()):
         return {}
@@ -29,13 +29,14 @@ def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: st
         "bootstrap": {
             "truth": ground_truth_digest,
             "protocol": protocol,
-            # A number a line would bury the rest of the file.
+            # Strings: as JSON lists, with a number in each line, they would hide the rest of the file.
             **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in METRIC_KINDS},
         },
     }
 
 
 def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
+    """The replicates of a map.json, by kind and column."""
     return {
         kind: {c: np.array([float(x) for x in text.split()]) for c, text in result["bootstrap"][kind].items()}
         for kind in METRIC_KINDS
@@ -43,16 +44,22 @@ def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
 
 
 def bootstrap_seed_mean(metrics: Metrics, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the mean over seeds: in each draw all seeds see the same videos. Nothing where a seed has no draws."""
+    """bootstrap_summary of the mean over seeds; {} if a seed has no replicates.
+
+    Replicate k has the same videos for all seeds.
+    """
     if not all("bootstrap" in result for result in results):
         return {}
-    found = [read_draws(result) for result in results]
-    draws = {kind: {c: np.mean([f[kind][c] for f in found], axis=0) for c in metrics[kind]} for kind in METRIC_KINDS}
+    seed_draws = [read_draws(result) for result in results]
+    draws = {
+        kind: {c: np.mean([draws[kind][c] for draws in seed_draws], axis=0) for c in metrics[kind]}
+        for kind in METRIC_KINDS
+    }
     first = results[0]["bootstrap"]
     return bootstrap_summary(metrics, draws, ground_truth_digest=first["truth"], protocol=first["protocol"])
 
 
 def compute_clipped_interval(score: float, draws: Floats) -> list[float]:
-    """The interval of a score that is a fraction."""
+    """Bootstrap interval of a score between 0 and 1, clipped to that range."""
     ends: list[float] = np.clip(compute_bootstrap_interval(score, draws), 0, 1).tolist()
     return ends

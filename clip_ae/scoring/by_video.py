@@ -1,4 +1,4 @@
-"""Average precision of one video at a time, to see which are found badly."""
+"""Average precision of each video alone, to find the videos with the worst detections."""
 
 from dataclasses import replace
 
@@ -9,22 +9,24 @@ from clip_ae.scoring.segments import Floats
 
 
 def compute_ap_by_video(matches: MatchedDetections, num_classes: int, num_videos: int) -> Floats:
-    """[videos]: mean AP over the classes that a video shows and over thresholds, of its own detections alone.
+    """AP [videos]: mean over thresholds and over the annotated classes of the video, from its own detections alone.
 
-    nan where nothing is annotated. A pair of a video and a class is scored as a class of its own.
+    nan for a video without annotations. Each pair of a video and a class is scored as a class of its own.
     """
-    truth, ranked = matches.ground_truth, matches.detections
+    truth, detections = matches.ground_truth, matches.detections
     pairs, truth_pair = np.unique(truth.video * num_classes + truth.label, return_inverse=True)
-    wanted = ranked.video * num_classes + ranked.label
-    kept = np.flatnonzero(np.isin(wanted, pairs))
-    apart = MatchedDetections(
+    detection_pair = detections.video * num_classes + detections.label
+    rows = np.flatnonzero(np.isin(detection_pair, pairs))
+    matches_by_pair = MatchedDetections(
         replace(truth, video=np.zeros_like(truth.video), label=truth_pair),
-        replace(ranked.take(kept), video=np.zeros_like(kept), label=np.searchsorted(pairs, wanted[kept])),
-        matches.tp_mask[:, kept],
-        matches.counted_mask[:, kept],
+        replace(detections.take(rows), video=np.zeros_like(rows), label=np.searchsorted(pairs, detection_pair[rows])),
+        matches.tp_mask[:, rows],
+        matches.counted_mask[:, rows],
         matches.protocol,
     )
-    ap = compute_average_precision(apart, len(pairs)).mean(axis=0)
-    total, shown = (np.bincount(pairs // num_classes, weights, num_videos) for weights in (ap, np.ones(len(pairs))))
-    found: Floats = np.where(shown > 0, total / np.maximum(shown, 1), np.nan)
-    return found
+    pair_ap = compute_average_precision(matches_by_pair, len(pairs)).mean(axis=0)
+    pair_video = pairs // num_classes
+    total = np.bincount(pair_video, pair_ap, num_videos)
+    num_classes_shown = np.bincount(pair_video, np.ones(len(pairs)), num_videos)
+    ap: Floats = np.where(num_classes_shown > 0, total / np.maximum(num_classes_shown, 1), np.nan)
+    return ap

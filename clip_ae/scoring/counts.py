@@ -1,4 +1,4 @@
-"""How much was scored, and what of it is odd."""
+"""Counts of the scored items, and of unusual ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,10 +11,14 @@ from clip_ae.scoring.evaluate import EvalInput
 def count_scored_items(
     test: Mapping[str, Annotation], detections: Sequence[Detection], eval_input: EvalInput
 ) -> dict[str, int]:
-    """What is odd is scored as it is, but for detections outside the subset or without a cluster."""
-    truth, scored = eval_input.ground_truth, len(eval_input.detections)
+    """The key `counts` of map.json.
+
+    Unusual items are scored like others, except detections outside the subset or without a cluster: these are left
+    out.
+    """
+    truth, num_scored = eval_input.ground_truth, len(eval_input.detections)
     inside = [d for d in detections if d.video_id in test]
-    lengths = {i: a.duration for i, a in test.items() if a.duration is not None}
+    durations = {video_id: a.duration for video_id, a in test.items() if a.duration is not None}
     return {
         "videos": len(test),
         "videos_with_detections": len({d.video_id for d in inside}),
@@ -22,10 +26,10 @@ def count_scored_items(
         "classes": len({i.label for a in test.values() for i in a.instances}),
         "ambiguous": sum(len(a.ambiguous) for a in test.values()),
         "instances_without_length": int(np.sum(truth.start == truth.stop)),
-        "detections": scored,
+        "detections": num_scored,
         "detections_outside_subset": len(detections) - len(inside),
-        "detections_without_cluster": len(inside) - scored,
+        "detections_without_cluster": len(inside) - num_scored,
         "detections_before_start": sum(d.start < 0 for d in inside),
-        "detections_beyond_end": sum(d.stop > lengths.get(d.video_id, d.stop) for d in inside),
+        "detections_beyond_end": sum(d.stop > durations.get(d.video_id, d.stop) for d in inside),
         "detections_without_length": sum(d.start == d.stop for d in inside),
     }

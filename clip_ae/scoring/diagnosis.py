@@ -1,4 +1,4 @@
-"""Why a score is what it is: false detections by kind and cost, missed actions and sensitivity by trait."""
+"""Error analysis of detections: error types and their impact, missed actions, and sensitivity to action traits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,48 +18,59 @@ from clip_ae.scoring.matching import match_ground_truth
 from clip_ae.scoring.segments import Bools, Floats, Ints
 from clip_ae.scoring.sensitivity import InstanceGroup, compute_characteristics, compute_sensitivities, group_by_value
 
-# Where kinds are counted and actions missed. Costs and sensitivities are means over the thresholds asked for.
+# Error types are counted and actions are missed at this tIoU. Impacts and sensitivities are means over all thresholds.
 DIAGNOSIS_TIOU = 0.5
 
 
 def build_diagnosis(eval_input: EvalInput, thresholds: Sequence[float], durations: Floats) -> dict[str, Any]:
-    """The figures of diagnosis.json; durations [videos] are nan where unknown."""
-    at, judged = (match(eval_input.ground_truth, eval_input.detections, t) for t in ((DIAGNOSIS_TIOU,), thresholds))
-    cost = compute_error_impact(judged, classify_detections(judged, thresholds), len(eval_input.classes))
-    lost = match_ground_truth(at.ground_truth, at.detections, (DIAGNOSIS_TIOU,))[0] == len(at.detections)
-    holders = match_ground_truth(judged.ground_truth, judged.detections, thresholds)
-    own = compute_ap_by_video(judged, len(eval_input.classes), len(eval_input.videos))
+    """The metrics of diagnosis.json; durations [videos] in seconds, nan where unknown."""
+    truth, num_classes = eval_input.ground_truth, len(eval_input.classes)
+    single = match(truth, eval_input.detections, (DIAGNOSIS_TIOU,))
+    matches = match(truth, eval_input.detections, thresholds)
+    missed_mask = match_ground_truth(truth, single.detections, (DIAGNOSIS_TIOU,))[0] == len(single.detections)
+    matched_ranks = match_ground_truth(truth, matches.detections, thresholds)
+    video_ap = compute_ap_by_video(matches, num_classes, len(eval_input.videos))
     return {
         "tiou": DIAGNOSIS_TIOU,
-        "kinds": {
-            f"{k}G": counts
-            for k, counts in zip(
-                TOP_G_MULTIPLES, count_types_in_top_kg(at, classify_detections(at, (DIAGNOSIS_TIOU,))[0]), strict=True
-            )
-        },
-        "cost": {
-            name: {**{f"{t:g}": float(v) for t, v in zip(thresholds, gain, strict=True)}, "average": float(gain.mean())}
-            for name, gain in cost.items()
-        },
-        "missed": float(lost.mean()),
+        "kinds": _count_error_types(single),
+        "cost": _summarize_impact(matches, thresholds, num_classes),
+        "missed": float(missed_mask.mean()),
         "traits": {
-            name: _groups(judged, holders, lost, group_by_value(values))
-            for name, values in compute_characteristics(judged.ground_truth, durations).items()
+            name: _summarize_groups(matches, matched_ranks, missed_mask, group_by_value(values))
+            for name, values in compute_characteristics(truth, durations).items()
         },
-        "videos": {i: float(ap) for i, ap in zip(eval_input.videos, own, strict=True) if not np.isnan(ap)},
+        "videos": {i: float(ap) for i, ap in zip(eval_input.videos, video_ap, strict=True) if not np.isnan(ap)},
     }
 
 
-def _groups(
-    judged: MatchedDetections, holders: Ints, lost: Bools, some: Sequence[InstanceGroup]
+def _count_error_types(matches: MatchedDetections) -> dict[str, dict[str, int]]:
+    """Number of detections of each error type among the top 1G to 10G, at DIAGNOSIS_TIOU."""
+    detection_types = classify_detections(matches, (DIAGNOSIS_TIOU,))[0]
+    counts = count_types_in_top_kg(matches, detection_types)
+    return {f"{k}G": type_counts for k, type_counts in zip(TOP_G_MULTIPLES, counts, strict=True)}
+
+
+def _summarize_impact(
+    matches: MatchedDetections, thresholds: Sequence[float], num_classes: int
+) -> dict[str, dict[str, float]]:
+    """mAP gained without the detections of each error type, by threshold and on average."""
+    impact = compute_error_impact(matches, classify_detections(matches, thresholds), num_classes)
+    return {
+        name: {**{f"{t:g}": float(v) for t, v in zip(thresholds, gain, strict=True)}, "average": float(gain.mean())}
+        for name, gain in impact.items()
+    }
+
+
+def _summarize_groups(
+    matches: MatchedDetections, matched_ranks: Ints, missed_mask: Bools, groups: Sequence[InstanceGroup]
 ) -> list[Mapping[str, float]]:
     return [
         {
             "from": group.low,
             "to": group.high,
             "actions": int(group.member_mask.sum()),
-            "missed": float(lost[group.member_mask].mean()),
-            "sensitivity": value,
+            "missed": float(missed_mask[group.member_mask].mean()),
+            "sensitivity": sensitivity,
         }
-        for group, value in zip(some, compute_sensitivities(judged, holders, some), strict=True)
+        for group, sensitivity in zip(groups, compute_sensitivities(matches, matched_ranks, groups), strict=True)
     ]

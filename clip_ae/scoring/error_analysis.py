@@ -1,11 +1,12 @@
-"""What is wrong with false detections, after DETAD (Alwassel et al., ECCV 2018), and what each kind costs.
+"""Error types of detections, after DETAD (Alwassel et al., ECCV 2018), and the mAP that each type takes away.
 
-A detection that is not true at a tIoU is, in this order:
-    double         its class's action is there, to the tIoU, but another detection has it
-    wrong label    another class's action is there, to the tIoU
-    localization   its class's action is there, less well
-    confusion      another class's action is there, less well
-    background     no action is there to a tIoU of 0.1
+The type of a detection at a tIoU threshold is the first of these that applies:
+    true           a true positive
+    double         an action of its class overlaps it by the threshold or more, but is matched to another detection
+    wrong label    an action of another class overlaps it by the threshold or more
+    localization   an action of its class overlaps it by less than the threshold
+    confusion      an action of another class overlaps it by less than the threshold
+    background     no action overlaps it by tIoU 0.1 or more
 """
 
 from collections.abc import Sequence
@@ -19,20 +20,26 @@ from clip_ae.scoring.matching import find_overlaps
 from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
 
 TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(ERROR_TYPES))
-# Below it a detection has nothing to do with an action.
+# Below this tIoU an overlap does not count.
 BACKGROUND_TIOU = 0.1
 TOP_G_MULTIPLES = tuple(range(1, 11))
 
 
 def classify_detections(matches: MatchedDetections, thresholds: Sequence[float]) -> Ints:
-    """[thresholds, detections]: a number of KINDS."""
-    own = compute_best_tiou(matches.ground_truth, matches.detections)
-    anyone = compute_best_tiou(_without_label(matches.ground_truth), _without_label(matches.detections))
-    return np.stack([_kinds(hit, own, anyone, t) for hit, t in zip(matches.tp_mask, thresholds, strict=True)])
+    """Error types [thresholds, detections], as indices of ERROR_TYPES."""
+    truth, detections = matches.ground_truth, matches.detections
+    own_tiou = compute_best_tiou(truth, detections)
+    any_tiou = compute_best_tiou(_remove_labels(truth), _remove_labels(detections))
+    return np.stack(
+        [
+            _classify_at(tp_mask, own_tiou, any_tiou, threshold)
+            for tp_mask, threshold in zip(matches.tp_mask, thresholds, strict=True)
+        ]
+    )
 
 
 def compute_best_tiou(ground_truth: Segments, detections: Segments) -> Floats:
-    """Each detection's highest tIoU with ground truth of its video and class."""
+    """Highest tIoU [detections] of each detection with ground truth of its video and class."""
     pairs = find_overlaps(ground_truth.take(np.lexsort((ground_truth.video, ground_truth.label))), detections)
     best = np.zeros(len(detections))
     np.maximum.at(best, pairs.detection_index, pairs.tiou)
@@ -40,47 +47,51 @@ def compute_best_tiou(ground_truth: Segments, detections: Segments) -> Floats:
 
 
 def count_types_in_top_kg(matches: MatchedDetections, detection_types: Ints) -> list[dict[str, int]]:
-    """How many of each kind are among the k G best detections of the classes, G a class's instances, k from 1 to 10."""
-    instances = np.bincount(matches.ground_truth.label, minlength=1 + int(matches.detections.label.max(initial=0)))
-    place = _place_in_class(matches.detections.label)
-    found = []
+    """Number of detections of each error type among the top kG detections of all classes, for k from 1 to 10.
+
+    G is the number of instances of a class.
+    """
+    label = matches.detections.label
+    num_instances = np.bincount(matches.ground_truth.label, minlength=1 + int(label.max(initial=0)))
+    class_rank = _rank_in_class(label)
+    counts_by_k = []
     for k in TOP_G_MULTIPLES:
-        counts = np.bincount(
-            detection_types[place < k * instances[matches.detections.label]], minlength=len(ERROR_TYPES)
-        )
-        found.append(dict(zip(ERROR_TYPES, counts.tolist(), strict=True)))
-    return found
+        top_types = detection_types[class_rank < k * num_instances[label]]
+        counts = np.bincount(top_types, minlength=len(ERROR_TYPES))
+        counts_by_k.append(dict(zip(ERROR_TYPES, counts.tolist(), strict=True)))
+    return counts_by_k
 
 
 def compute_error_impact(matches: MatchedDetections, detection_types: Ints, num_classes: int) -> dict[str, Floats]:
-    """By how much mAP [thresholds] would be higher without the false detections of each kind."""
-    whole = _mean(matches, num_classes)
-    without = {
+    """Gain in mAP [thresholds] if the detections of one error type are removed, by type."""
+    full_map = _compute_map(matches, num_classes)
+    reduced = {
         name: replace(matches, counted_mask=matches.counted_mask & (detection_types != k))
         for k, name in enumerate(ERROR_TYPES)
         if k != TRUE
     }
-    return {name: _mean(rest, num_classes) - whole for name, rest in without.items()}
+    return {name: _compute_map(remaining, num_classes) - full_map for name, remaining in reduced.items()}
 
 
-def _kinds(hit: Bools, own: Floats, anyone: Floats, threshold: float) -> Ints:
-    faint = min(BACKGROUND_TIOU, threshold)
-    tests = [hit, own >= threshold, anyone >= threshold, own >= faint, anyone >= faint]
+def _classify_at(tp_mask: Bools, own_tiou: Floats, any_tiou: Floats, threshold: float) -> Ints:
+    """Error types [detections] at one threshold, from the best tIoU with the own class and with any class."""
+    low = min(BACKGROUND_TIOU, threshold)
+    tests = [tp_mask, own_tiou >= threshold, any_tiou >= threshold, own_tiou >= low, any_tiou >= low]
     return np.select(tests, [TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION], BACKGROUND)
 
 
-def _place_in_class(label: Ints) -> Ints:
-    """Each detection's rank among those of its class, from 0."""
+def _rank_in_class(label: Ints) -> Ints:
+    """Rank of each detection among those of its class, from 0."""
     order = np.argsort(label, kind="stable")
     first = np.searchsorted(label[order], label[order], "left")
-    place = np.empty(len(label), np.int64)
-    place[order] = np.arange(len(label)) - first
-    return place
+    rank = np.empty(len(label), np.int64)
+    rank[order] = np.arange(len(label)) - first
+    return rank
 
 
-def _without_label(some: Segments) -> Segments:
-    return replace(some, label=np.zeros_like(some.label))
+def _remove_labels(segments: Segments) -> Segments:
+    return replace(segments, label=np.zeros_like(segments.label))
 
 
-def _mean(judged: MatchedDetections, classes: int) -> Floats:
-    return average_over_classes(compute_average_precision(judged, classes), judged.ground_truth)
+def _compute_map(matches: MatchedDetections, num_classes: int) -> Floats:
+    return average_over_classes(compute_average_precision(matches, num_classes), matches.ground_truth)

@@ -1,4 +1,4 @@
-"""From detections to mAP: under every mapping of clusters to classes, with intervals, beside what chance would give."""
+"""Score detections by mAP: under each mapping of clusters to classes, with bootstrap intervals and the chance level."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +25,10 @@ CHANCE_SEED = 0
 
 @dataclass(frozen=True)
 class EvalInput:
-    """Everything by number: detections carry clusters, ground truth carries classes.
+    """A test set and its detections as index arrays: detections have clusters as labels, ground truth has classes.
 
-    Where the run was told the classes, clusters are classes and need no mapping. Ambiguous segments have no class.
+    If labels_are_classes, clusters are classes and need no mapping. Ambiguous segments have no class (label 0).
+    contingency [clusters, classes] counts the training videos of each class in each cluster.
     """
 
     classes: list[str]
@@ -48,47 +49,62 @@ def build_eval_input(
     *,
     labels_are_classes: bool = False,
 ) -> EvalInput:
-    """Detections on videos outside the test set, or of a cluster without videos, are left out.
+    """Convert annotations, cluster labels of the training videos and detections to index arrays.
 
-    Without labels to name clusters, detections carry classes.
+    Detections on videos outside the test set, or of a cluster without videos, are left out. Without labels,
+    detections carry classes.
     """
     classes = sorted(collect_labels([*test.values(), *train.values()]))
-    names = sorted({label.label for label in labels}) or classes
+    clusters = sorted({label.label for label in labels}) or classes
     videos = sorted(test)
-    place, row, column = _places(videos), _places(names), _places(classes)
-    counts = np.zeros((len(names), len(classes)), np.int64)
-    for label in labels:
-        for name in {i.label for i in train[label.video_id].instances} if label.video_id in train else ():
-            counts[row[label.label], column[name]] += 1
-    truth = [(place[v], column[i.label], i.start, i.stop, 1.0) for v in videos for i in test[v].instances]
-    found = [
-        (place[d.video_id], row[d.label], d.start, d.stop, d.score)
-        for d in detections
-        if d.video_id in place and d.label in row
+    video_index, cluster_index, class_index = map(_index_by_name, (videos, clusters, classes))
+    truth_rows = [
+        (video_index[v], class_index[i.label], i.start, i.stop, 1.0) for v in videos for i in test[v].instances
     ]
-    unclear = [(place[v], 0, *span, 1.0) for v in videos for span in test[v].ambiguous]
+    detection_rows = [
+        (video_index[d.video_id], cluster_index[d.label], d.start, d.stop, d.score)
+        for d in detections
+        if d.video_id in video_index and d.label in cluster_index
+    ]
+    ambiguous_rows = [(video_index[v], 0, *span, 1.0) for v in videos for span in test[v].ambiguous]
     return EvalInput(
-        classes,
-        names,
-        labels_are_classes or not labels,
-        videos,
-        make_segments(truth),
-        make_segments(found),
-        make_segments(unclear),
-        counts,
+        classes=classes,
+        clusters=clusters,
+        labels_are_classes=labels_are_classes or not labels,
+        videos=videos,
+        ground_truth=make_segments(truth_rows),
+        detections=make_segments(detection_rows),
+        ambiguous=make_segments(ambiguous_rows),
+        contingency=_count_contingency(labels, train, cluster_index, class_index),
     )
 
 
+def _count_contingency(
+    labels: Sequence[Label],
+    train: Mapping[str, Annotation],
+    cluster_index: Mapping[str, int],
+    class_index: Mapping[str, int],
+) -> Ints:
+    """Training videos [clusters, classes]; a video of several classes counts once for each."""
+    contingency = np.zeros((len(cluster_index), len(class_index)), np.int64)
+    for label in labels:
+        if label.video_id in train:
+            for name in collect_labels([train[label.video_id]]):
+                contingency[cluster_index[label.label], class_index[name]] += 1
+    return contingency
+
+
 def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
+    """The classes that some instance has."""
     return {i.label for a in annotations for i in a.instances}
 
 
-def refuse_unknown_labels(path: Path, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
-    """Where detections carry classes, each must be one that some video of the ground truth shows."""
+def refuse_unknown_labels(path: Path | str, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
+    """Raise UserError if a detection has a label that is no class of the ground truth; path is for the message."""
     classes = set(known_labels)
     for label in sorted({d.label for d in detections} - classes):
         hint = (
-            "; clusters need names: evaluate takes --labels, diagnose --scores"
+            "; clusters need class names: add --labels to evaluate, or --scores to diagnose"
             if label.startswith("cluster-")
             else suggest_name(label, classes)
         )
@@ -96,88 +112,98 @@ def refuse_unknown_labels(path: Path, detections: Sequence[Detection], known_lab
 
 
 def score_classes(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
-    """The figures of map.json that need no clusters."""
+    """The metrics of map.json that need no clusters."""
     eval_input = round_to_grid(eval_input, settings.round_to_grid)
-    return _scored(eval_input, _judged(eval_input, eval_input.detections, _identity(eval_input), settings), settings)
+    matches = _match_mapped(eval_input, eval_input.detections, _build_identity(eval_input), settings)
+    return _score_matches(eval_input, matches, settings)
 
 
 def score_chance(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
-    """What detections that carry classes give when every video's classes are permuted."""
+    """Chance level of detections that carry classes: the classes are permuted in each video."""
     eval_input = round_to_grid(eval_input, settings.round_to_grid)
-    return _chance(eval_input, _identity(eval_input), settings)
+    return _score_permuted(eval_input, _build_identity(eval_input), settings)
 
 
 def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
-    """All figures of map.json: the headline mapping's at the top, every mapping's below."""
+    """All metrics of map.json: those of settings.cluster_mapping at the top, those of each mapping under `mapping`."""
     eval_input = round_to_grid(eval_input, settings.round_to_grid)
     weights = {
-        name: _identity(eval_input) if eval_input.labels_are_classes else rule(eval_input.contingency)
+        name: _build_identity(eval_input) if eval_input.labels_are_classes else rule(eval_input.contingency)
         for name, rule in CLUSTER_MAPPINGS.items()
     }
-    judged = {name: _judged(eval_input, eval_input.detections, w, settings) for name, w in weights.items()}
+    matches = {name: _match_mapped(eval_input, eval_input.detections, w, settings) for name, w in weights.items()}
     return {
-        **_scored(eval_input, judged[settings.cluster_mapping], settings),
+        **_score_matches(eval_input, matches[settings.cluster_mapping], settings),
         "mapping": {
             "headline": settings.cluster_mapping,
-            "contingency": _table(eval_input, eval_input.contingency),
-            **{n: _mapped(eval_input, judged[n], weights[n], settings) for n in CLUSTER_MAPPINGS},
+            "contingency": _build_nested_table(eval_input, eval_input.contingency),
+            **{name: _score_mapping(eval_input, matches[name], weights[name], settings) for name in CLUSTER_MAPPINGS},
         },
         "chance": {
-            **_chance(eval_input, weights[settings.cluster_mapping], settings),
+            **_score_permuted(eval_input, weights[settings.cluster_mapping], settings),
             "shuffles": settings.chance_permutations,
         },
     }
 
 
-def _scored(problem: EvalInput, judged: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
-    ap = compute_average_precision(judged, len(problem.classes))
-    means = _means(ap, problem.ground_truth, settings)
+def _score_matches(eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
+    """mAP, averages, AP of each class, and their bootstrap intervals if the settings ask for replicates."""
+    ap = compute_average_precision(matches, len(eval_input.classes))
+    metrics = _average_ap(ap, eval_input.ground_truth, settings)
     return {
-        **means,
-        "per_class": _per_class(problem, ap, settings),
-        **(_bootstrapped(problem, judged, settings, means) if settings.bootstrap_samples else {}),
+        **metrics,
+        "per_class": _list_class_ap(eval_input, ap, settings),
+        **(_bootstrap(eval_input, matches, settings, metrics) if settings.bootstrap_samples else {}),
     }
 
 
-def _mapped(problem: EvalInput, judged: MatchedDetections, weights: Floats, settings: Evaluation) -> dict[str, Any]:
-    """One mapping's scores, and into how many detections it turned those that there are."""
-    ap = compute_average_precision(judged, len(problem.classes))
-    return {
-        **_means(ap, problem.ground_truth, settings),
-        "weights": _table(problem, weights),
-        "detections": len(judged.detections),
-    }
-
-
-def _bootstrapped(
-    problem: EvalInput, judged: MatchedDetections, settings: Evaluation, means: Metrics
+def _score_mapping(
+    eval_input: EvalInput, matches: MatchedDetections, weights: Floats, settings: Evaluation
 ) -> dict[str, Any]:
-    """Intervals of every mAP, and the replicates behind them, which `compare` pairs with another file's."""
-    replicates = bootstrap_map(judged, len(problem.classes), settings.bootstrap_samples, len(problem.videos))
+    """The scores of one mapping, and the number of detections after it."""
+    ap = compute_average_precision(matches, len(eval_input.classes))
+    return {
+        **_average_ap(ap, eval_input.ground_truth, settings),
+        "weights": _build_nested_table(eval_input, weights),
+        "detections": len(matches.detections),
+    }
+
+
+def _bootstrap(
+    eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation, metrics: Metrics
+) -> dict[str, Any]:
+    """Interval of each mAP and average, and the replicates, which `compare` pairs with those of another file."""
+    replicates = bootstrap_map(matches, len(eval_input.classes), settings.bootstrap_samples, len(eval_input.videos))
     by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
     draws = {
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
-        "average": {name: np.mean([by_tiou[t] for t in inside], axis=0) for name, inside in _ranges(settings).items()},
+        "average": {
+            name: np.mean([by_tiou[t] for t in thresholds], axis=0)
+            for name, thresholds in _get_tiou_ranges(settings).items()
+        },
     }
-    rounded = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
+    rounding = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
     return bootstrap_summary(
-        means, draws, ground_truth_digest=_truth_digest(problem), protocol=f"{settings.protocol}{rounded}"
+        metrics,
+        draws,
+        ground_truth_digest=_compute_ground_truth_digest(eval_input),
+        protocol=f"{settings.protocol}{rounding}",
     )
 
 
-def _truth_digest(problem: EvalInput) -> str:
-    """What is scored against: replicates of two files can be paired where it is the same."""
-    return digest(
-        to_canonical_json([problem.videos, problem.classes, _rows(problem.ground_truth), _rows(problem.ambiguous)])
-    )
+def _compute_ground_truth_digest(eval_input: EvalInput) -> str:
+    """Digest of the videos, classes and segments of the test set; files with equal digests can be compared in pairs."""
+    rows = [_list_sorted_rows(segments) for segments in (eval_input.ground_truth, eval_input.ambiguous)]
+    return digest(to_canonical_json([eval_input.videos, eval_input.classes, *rows]))
 
 
-def _rows(some: Segments) -> list[tuple[Any, ...]]:
-    return sorted(zip(*(column.tolist() for column in (some.video, some.label, some.start, some.stop)), strict=True))
+def _list_sorted_rows(segments: Segments) -> list[tuple[Any, ...]]:
+    columns = (segments.video, segments.label, segments.start, segments.stop)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def round_to_grid(eval_input: EvalInput, step: float | None) -> EvalInput:
-    """Ends of ground truth and detections at the nearest multiples, as some codes of the field score."""
+    """Round starts and stops to the nearest multiple of step seconds, as some published codes do before scoring."""
     if step is None:
         return eval_input
     truth, detections, ambiguous = (
@@ -187,64 +213,72 @@ def round_to_grid(eval_input: EvalInput, step: float | None) -> EvalInput:
     return replace(eval_input, ground_truth=truth, detections=detections, ambiguous=ambiguous)
 
 
-def _identity(problem: EvalInput) -> Floats:
-    return np.array([[float(own == name) for name in problem.classes] for own in problem.clusters])
+def _build_identity(eval_input: EvalInput) -> Floats:
+    """Weights [clusters, classes]: 1 where cluster and class have the same name."""
+    return np.array([[float(cluster == name) for name in eval_input.classes] for cluster in eval_input.clusters])
 
 
 def find_main_class(annotation: Annotation) -> str:
-    """The class with the most instances; of ties the first by name."""
+    """The class with the most instances; the first by name if several have."""
     counts = Counter(i.label for i in annotation.instances)
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _judged(problem: EvalInput, detections: Segments, weights: Floats, settings: Evaluation) -> MatchedDetections:
+def _match_mapped(
+    eval_input: EvalInput, detections: Segments, weights: Floats, settings: Evaluation
+) -> MatchedDetections:
     mapped = apply_mapping(weights, detections)
-    return match(problem.ground_truth, mapped, settings.tiou, settings.protocol, problem.ambiguous)
+    return match(eval_input.ground_truth, mapped, settings.tiou, settings.protocol, eval_input.ambiguous)
 
 
-def _chance(problem: EvalInput, weights: Floats, settings: Evaluation) -> dict[str, Any]:
-    """Mean over random relabellings: segments and scores stay, every video's clusters swap names on their own.
+def _score_permuted(eval_input: EvalInput, weights: Floats, settings: Evaluation) -> dict[str, Any]:
+    """Chance level: mean over random permutations of the clusters, drawn for each video; segments and scores stay.
 
-    What is left is what the segments and the number of clusters give by themselves.
+    It shows the score that the segments and the number of clusters alone give.
     """
     rng = np.random.default_rng(CHANCE_SEED)
-    d = problem.detections
-    names = np.tile(np.arange(len(problem.clusters)), (len(problem.videos), 1))
-    total = np.zeros((len(settings.tiou), len(problem.classes)))
+    d = eval_input.detections
+    clusters = np.tile(np.arange(len(eval_input.clusters)), (len(eval_input.videos), 1))
+    total = np.zeros((len(settings.tiou), len(eval_input.classes)))
     for _ in range(settings.chance_permutations):
-        label = rng.permuted(names, axis=1)[d.video, d.label]
-        shuffled = Segments(d.video, label, d.start, d.stop, d.score)
-        total += compute_average_precision(_judged(problem, shuffled, weights, settings), len(problem.classes))
-    return _means(total / settings.chance_permutations, problem.ground_truth, settings)
+        label = rng.permuted(clusters, axis=1)[d.video, d.label]
+        permuted = Segments(d.video, label, d.start, d.stop, d.score)
+        matches = _match_mapped(eval_input, permuted, weights, settings)
+        total += compute_average_precision(matches, len(eval_input.classes))
+    return _average_ap(total / settings.chance_permutations, eval_input.ground_truth, settings)
 
 
-def _means(ap: Floats, truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:
-    by_tiou = dict(zip(settings.tiou, average_over_classes(ap, truth).tolist(), strict=True))
+def _average_ap(ap: Floats, ground_truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:
+    """mAP by tIoU, and its average over each range of tIoU."""
+    by_tiou = dict(zip(settings.tiou, average_over_classes(ap, ground_truth).tolist(), strict=True))
     return {
         "mAP": {f"{t:g}": value for t, value in by_tiou.items()},
-        "average": {name: float(np.mean([by_tiou[t] for t in inside])) for name, inside in _ranges(settings).items()},
+        "average": {
+            name: float(np.mean([by_tiou[t] for t in thresholds]))
+            for name, thresholds in _get_tiou_ranges(settings).items()
+        },
     }
 
 
-def _ranges(settings: Evaluation) -> dict[str, tuple[float, ...]]:
+def _get_tiou_ranges(settings: Evaluation) -> dict[str, tuple[float, ...]]:
     return parse_tiou_ranges(settings.tiou_ranges, settings.tiou)
 
 
-def _per_class(problem: EvalInput, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
-    scored = np.unique(problem.ground_truth.label)
+def _list_class_ap(eval_input: EvalInput, ap: Floats, settings: Evaluation) -> dict[str, dict[str, float]]:
+    """AP by class and tIoU, of the classes that occur in the ground truth."""
     return {
-        problem.classes[c]: {f"{t:g}": float(value) for t, value in zip(settings.tiou, ap[:, c], strict=True)}
-        for c in scored
+        eval_input.classes[c]: {f"{t:g}": float(value) for t, value in zip(settings.tiou, ap[:, c], strict=True)}
+        for c in np.unique(eval_input.ground_truth.label)
     }
 
 
-def _table(problem: EvalInput, values: Ints | Floats) -> dict[str, dict[str, float]]:
-    """The entries that are not 0, by cluster and class."""
+def _build_nested_table(eval_input: EvalInput, values: Ints | Floats) -> dict[str, dict[str, float]]:
+    """The nonzero entries of values [clusters, classes], by cluster and class."""
     return {
-        cluster: {name: value for name, value in zip(problem.classes, row, strict=True) if value}
-        for cluster, row in zip(problem.clusters, values.tolist(), strict=True)
+        cluster: {name: value for name, value in zip(eval_input.classes, row, strict=True) if value}
+        for cluster, row in zip(eval_input.clusters, values.tolist(), strict=True)
     }
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
+def _index_by_name(names: Sequence[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}

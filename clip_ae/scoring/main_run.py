@@ -1,41 +1,41 @@
-"""The headline run over its seeds, as one map.json."""
+"""Combine the map.json files of the main run's seeds into one."""
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.provenance import Provenance
-from clip_ae.scoring import bootstrap_io
+from clip_ae.scoring.bootstrap_io import METRIC_KINDS, bootstrap_seed_mean
 
 JsonTree = Any
+Reduction = Callable[[list[float]], float]
 
 
 def build_main_run_map(
     spec: SummarizeSpec, results: list[JsonTree], source_counts: dict[str, int], provenance: Provenance
 ) -> dict[str, Any]:
-    """results/{dataset}_map.json: fractions, mean over seeds."""
-    scores = {name: reduce_over_seeds([r[name] for r in results], statistics.fmean) for name in ("mAP", "average")}
+    """Content of results/{dataset}_map.json: fractions, mean over seeds."""
+    metrics = {kind: _average([r[kind] for r in results]) for kind in METRIC_KINDS}
+    adapter = next(iter(spec.feature_adapters.values()), None)
     return {
         "dataset": spec.dataset,
         "run": spec.main_run,
-        **({"features": recipe.description} if (recipe := next(iter(spec.feature_adapters.values()), None)) else {}),
-        **scores,
-        **bootstrap_io.bootstrap_seed_mean(scores, results),
-        "sd": {name: reduce_over_seeds([r[name] for r in results], _sd) for name in scores},
-        "chance": reduce_over_seeds([r["chance"] for r in results], statistics.fmean),
-        "per_class": reduce_over_seeds([r["per_class"] for r in results], statistics.fmean),
+        **({"features": adapter.description} if adapter else {}),
+        **metrics,
+        **bootstrap_seed_mean(metrics, results),
+        "sd": {kind: reduce_over_seeds([r[kind] for r in results], _compute_sd) for kind in metrics},
+        "chance": _average([r["chance"] for r in results]),
+        "per_class": _average([r["per_class"] for r in results]),
         "mapping": {
             "headline": results[0]["mapping"]["headline"],
-            **{
-                name: reduce_over_seeds([_scores(r["mapping"][name]) for r in results], statistics.fmean)
-                for name in CLUSTER_MAPPINGS
-            },
+            **{name: _average([_select_metrics(r["mapping"][name]) for r in results]) for name in CLUSTER_MAPPINGS},
         },
-        "counts": {**reduce_over_seeds([r["counts"] for r in results], statistics.fmean), **source_counts},
+        "counts": {**_average([r["counts"] for r in results]), **source_counts},
         "seeds": {
-            str(seed): {**_scores(r), "chance": _scores(r["chance"]), "rounds": r["rounds"]}
+            str(seed): {**_select_metrics(r), "chance": _select_metrics(r["chance"]), "rounds": r["rounds"]}
             for seed, r in zip(spec.seeds, results, strict=True)
         },
         "protocol": results[0]["protocol"],
@@ -43,8 +43,8 @@ def build_main_run_map(
     }
 
 
-def reduce_over_seeds(trees: list[JsonTree], reduce: Any) -> JsonTree:
-    """Numbers at the same place of every tree, reduced to one; other leaves as in the first tree."""
+def reduce_over_seeds(trees: list[JsonTree], reduce: Reduction) -> JsonTree:
+    """One tree: each number is reduced over all trees that have it; other leaves are those of the first tree."""
     first = trees[0]
     if isinstance(first, dict):
         keys = dict.fromkeys(key for tree in trees for key in tree)
@@ -55,9 +55,13 @@ def reduce_over_seeds(trees: list[JsonTree], reduce: Any) -> JsonTree:
     return first
 
 
-def _scores(result: JsonTree) -> dict[str, JsonTree]:
-    return {name: result[name] for name in ("mAP", "average")}
+def _average(trees: list[JsonTree]) -> JsonTree:
+    return reduce_over_seeds(trees, statistics.fmean)
 
 
-def _sd(values: list[float]) -> float:
+def _select_metrics(result: JsonTree) -> dict[str, JsonTree]:
+    return {kind: result[kind] for kind in METRIC_KINDS}
+
+
+def _compute_sd(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0

@@ -1,115 +1,128 @@
-"""Which detections are true: a detection and a ground truth of its video and class belong together, one to one.
+"""One-to-one matching of detections with ground truth of the same video and class: it decides the true positives.
 
-Both rules are stable matchings (Gale and Shapley 1962) in which all of one side agree whom they prefer. So all may ask
-at once, and whoever is refused asks for its next best: the result of asking one after the other, in a few rounds.
+Both rules are stable matchings (Gale and Shapley 1962) in which all members of one side rank the other side alike.
+So all can propose at once, and each refused one proposes to its next choice: a few vectorized rounds give the result of
+the usual loop over detections or ground truths.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_ae.core.tiou import tiou
-from clip_ae.scoring.segments import Bools, Ints, Segments
+from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
 
 
 @dataclass(frozen=True)
 class OverlapPairs:
-    """Overlapping detections (by rank) and ground truths of one video and class."""
+    """Pairs of a detection and a ground truth of one video and class that overlap, with their tIoU.
+
+    detection_index is the rank of the detection if the detections are sorted by score.
+    """
 
     detection_index: Ints
     ground_truth_index: Ints
-    tiou: np.ndarray[tuple[int], np.dtype[np.float64]]
+    tiou: Floats
 
-    def take(self, index: np.ndarray[tuple[int], np.dtype[np.generic]]) -> "OverlapPairs":
+    def take(self, index: NDArray[np.generic]) -> "OverlapPairs":
+        """The pairs at an index array, or where a mask is true."""
         return OverlapPairs(self.detection_index[index], self.ground_truth_index[index], self.tiou[index])
 
 
 def match_activitynet(ground_truth: Segments, detections: Segments, thresholds: Sequence[float]) -> Bools:
-    """[thresholds, detections]: by falling score each detection takes the free ground truth that it overlaps most.
+    """True positives [thresholds, detections] by ActivityNet's rule.
 
-    An overlap that equals the threshold reaches it.
+    By falling score, each detection takes the free ground truth with the highest tIoU. A tIoU that equals the threshold
+    is enough.
     """
-    hits = np.zeros((len(thresholds), len(detections)), np.bool_)
-    for hit, holders in zip(hits, match_ground_truth(ground_truth, detections, thresholds), strict=True):
-        hit[holders[holders < len(detections)]] = True
-    return hits
+    tp_mask = np.zeros((len(thresholds), len(detections)), np.bool_)
+    for row, ranks in zip(tp_mask, match_ground_truth(ground_truth, detections, thresholds), strict=True):
+        row[ranks[ranks < len(detections)]] = True
+    return tp_mask
 
 
 def match_ground_truth(ground_truth: Segments, detections: Segments, thresholds: Sequence[float]) -> Ints:
-    """[thresholds, ground truths]: the rank of the detection that has each; the number of detections where none has."""
-    # Of equal overlaps the earlier ground truth is taken, whatever the file's order.
+    """Rank of the detection matched to each ground truth [thresholds, ground truths]; len(detections) if unmatched."""
+    # Sort, so that among equal overlaps the earlier ground truth is taken, whatever the order of the file.
     order = np.lexsort((ground_truth.stop, ground_truth.start, ground_truth.video, ground_truth.label))
     pairs = find_overlaps(ground_truth.take(order), detections)
     pairs = pairs.take(pairs.tiou >= min(thresholds))
     pairs = pairs.take(np.lexsort((pairs.ground_truth_index, -pairs.tiou, pairs.detection_index)))
-    holders = np.empty((len(thresholds), len(ground_truth)), np.int64)
-    for row, threshold in zip(holders, thresholds, strict=True):
-        enough = pairs.take(pairs.tiou >= threshold)
+    matched_ranks = np.empty((len(thresholds), len(ground_truth)), np.int64)
+    for row, threshold in zip(matched_ranks, thresholds, strict=True):
+        close = pairs.take(pairs.tiou >= threshold)
         row[order] = stable_match(
-            enough.detection_index, enough.ground_truth_index, len(ground_truth), unmatched=len(detections)
+            close.detection_index, close.ground_truth_index, len(ground_truth), unmatched=len(detections)
         )
-    return holders
+    return matched_ranks
 
 
 def match_thumos14(ground_truth: Segments, detections: Segments, thresholds: Sequence[float]) -> Bools:
-    """[thresholds, detections]: in the file's order each ground truth takes the free detection that overlaps it most.
+    """True positives [thresholds, detections] by the rule of the THUMOS14 challenge's kit.
 
-    The detection's score plays no part, and its overlap must exceed the threshold (the challenge's own kit).
+    In file order, each ground truth takes the free detection with the highest tIoU. The scores of the detections do not
+    matter, and the tIoU must exceed the threshold.
     """
     ground_truth = ground_truth.take(np.lexsort((ground_truth.video, ground_truth.label)))
     pairs = find_overlaps(ground_truth, detections)
     pairs = pairs.take(np.lexsort((pairs.detection_index, -pairs.tiou, pairs.ground_truth_index)))
-    enough = (pairs.take(pairs.tiou > threshold) for threshold in thresholds)
-    return np.stack(
-        [
-            stable_match(e.ground_truth_index, e.detection_index, len(detections), unmatched=len(ground_truth))
-            < len(ground_truth)
-            for e in enough
-        ]
-    )
+    unmatched = len(ground_truth)
+    matched_truths = []
+    for threshold in thresholds:
+        close = pairs.take(pairs.tiou > threshold)
+        matched_truths.append(
+            stable_match(close.ground_truth_index, close.detection_index, len(detections), unmatched=unmatched)
+        )
+    return np.stack(matched_truths) < unmatched
 
 
 def find_overlaps(ground_truth: Segments, detections: Segments) -> OverlapPairs:
-    """All pairs with a shared moment; the ground truth must be in order of label, then video."""
-    videos = 1 + max(ground_truth.video.max(initial=0), detections.video.max(initial=0))
-    labels = 1 + max(ground_truth.label.max(initial=0), detections.label.max(initial=0))
-    held = np.bincount(ground_truth.label * videos + ground_truth.video, minlength=labels * videos)
-    wanted = detections.label * videos + detections.video
-    first, count = (np.cumsum(held) - held)[wanted], held[wanted]
+    """All pairs of one video and class that overlap; the ground truth must be sorted by label, then video."""
+    num_videos = 1 + max(ground_truth.video.max(initial=0), detections.video.max(initial=0))
+    num_labels = 1 + max(ground_truth.label.max(initial=0), detections.label.max(initial=0))
+    # Ground truths are sorted by this key, so those of one key are neighbours.
+    truth_key = ground_truth.label * num_videos + ground_truth.video
+    detection_key = detections.label * num_videos + detections.video
+    key_sizes = np.bincount(truth_key, minlength=num_labels * num_videos)
+    first, count = (np.cumsum(key_sizes) - key_sizes)[detection_key], key_sizes[detection_key]
     detection = np.repeat(np.arange(len(detections)), count)
-    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    other = np.repeat(first, count) + within
+    offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    truth = np.repeat(first, count) + offset
     overlap = tiou(
-        detections.start[detection], detections.stop[detection], ground_truth.start[other], ground_truth.stop[other]
+        detections.start[detection], detections.stop[detection], ground_truth.start[truth], ground_truth.stop[truth]
     )
-    shared = overlap > 0
-    return OverlapPairs(detection[shared], other[shared], overlap[shared])
+    overlap_mask = overlap > 0
+    return OverlapPairs(detection[overlap_mask], truth[overlap_mask], overlap[overlap_mask])
 
 
-def get_overlap_mask(segments: Segments, ranked: Segments) -> Bools:
-    """Which detections share a moment with some segment of their video, whatever its label."""
-    alike = (Segments(s.video, np.zeros_like(s.label), s.start, s.stop, s.score) for s in (segments, ranked))
-    others, detections = alike
-    found = np.zeros(len(ranked), np.bool_)
-    found[find_overlaps(others.take(np.argsort(others.video, kind="stable")), detections).detection_index] = True
-    return found
+def get_overlap_mask(segments: Segments, detections: Segments) -> Bools:
+    """Mask [detections]: true where a detection overlaps some segment of its video, whatever the labels."""
+    unlabelled_segments, unlabelled_detections = (
+        Segments(s.video, np.zeros_like(s.label), s.start, s.stop, s.score) for s in (segments, detections)
+    )
+    by_video = unlabelled_segments.take(np.argsort(segments.video, kind="stable"))
+    overlap_mask = np.zeros(len(detections), np.bool_)
+    overlap_mask[find_overlaps(by_video, unlabelled_detections).detection_index] = True
+    return overlap_mask
 
 
-def stable_match(proposer: Ints, candidate: Ints, n: int, *, unmatched: int) -> Ints:
-    """Who gets each place: the lowest number goes first, each to the first free place of its own list.
+def stable_match(proposer: Ints, candidate: Ints, num_candidates: int, *, unmatched: int) -> Ints:
+    """Proposer [num_candidates] that each candidate is matched to; the number `unmatched` for a free candidate.
 
-    asking is sorted; asked has each one's places, the best first. A place that nobody gets has the number `nobody`.
+    proposer and candidate are the two columns of a list of pairs. Pairs are sorted by proposer, and those of one
+    proposer by its preference, best first. Every candidate prefers the proposer with the lowest number.
     """
-    holder = np.full(n, unmatched)
-    place = np.flatnonzero(np.diff(proposer, prepend=-1))
-    last = np.append(place[1:], len(proposer)) - 1
-    while len(place):
-        np.minimum.at(holder, candidate[place], proposer[place])
-        # Those who hold their choice stay there: they may still be ousted by a lower number.
-        refused = holder[candidate[place]] != proposer[place]
-        if not refused.any():
+    holder = np.full(num_candidates, unmatched)
+    row = np.flatnonzero(np.diff(proposer, prepend=-1))
+    last = np.append(row[1:], len(proposer)) - 1
+    while len(row):
+        np.minimum.at(holder, candidate[row], proposer[row])
+        # Matched proposers stay in the loop: one with a lower number may still replace them.
+        refused_mask = holder[candidate[row]] != proposer[row]
+        if not refused_mask.any():
             break
-        place = place + refused
-        place, last = place[place <= last], last[place <= last]
+        row = row + refused_mask
+        row, last = row[row <= last], last[row <= last]
     return holder

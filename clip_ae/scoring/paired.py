@@ -1,4 +1,4 @@
-"""Is one run better than another? Differences seed by seed, or episode by episode, as both share what it decides."""
+"""Paired comparison of two runs: differences by seed or by episode, with the interval of Student's t."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class MeanEstimate:
-    """Mean and sd of the differences; one seed tells nothing of their spread."""
+    """Mean, sd and interval of some values; a single value has no sd and no interval."""
 
     mean: float
     sd: float | None
@@ -19,12 +19,12 @@ class MeanEstimate:
 
 
 def compare_paired(first: Mapping[int, float], second: Mapping[int, float]) -> MeanEstimate:
-    """First less second over the seeds that both have, with the interval of Student's t."""
+    """Mean of first minus second over the keys (seeds or episodes) that both have, with its interval."""
     return estimate_mean([value - second[seed] for seed, value in first.items() if seed in second])
 
 
 def estimate_mean(values: Sequence[float]) -> MeanEstimate:
-    """Their mean, with the interval of Student's t."""
+    """Mean of the values, with the 95 % interval of Student's t."""
     mean, count = statistics.fmean(values), len(values)
     if count == 1:
         return MeanEstimate(mean, None, None, count)

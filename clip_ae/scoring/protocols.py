@@ -1,4 +1,4 @@
-"""The ways to score that published numbers follow, by name."""
+"""Scoring protocols of published results, by name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ THUMOS14_RULE = (
 
 @dataclass(frozen=True)
 class ScoringProtocol:
-    """How detections find ground truth, what of the curve counts, and whether Ambiguous segments forgive."""
+    """The matching rule, the rule for AP, and whether false positives that overlap an Ambiguous segment are ignored.
+
+    The description is written to map.json.
+    """
 
     match_rule: Callable[[Segments, Segments, Sequence[float]], Bools]
     ap_rule: Callable[[Floats, Floats, Floats], Floats]

@@ -1,7 +1,7 @@
-"""Tables 1 to 3 of the CLIP-AE paper (Xia et al. 2025), in percent as printed; `-` where it leaves a blank.
+"""Tables 1 to 3 of the CLIP-AE paper (Xia et al. 2025), in percent as printed; `-` is a blank cell.
 
-Methods are named by their own titles, one star included; NOTES say where the print is odd, and tables repeat them.
-Columns are named as map.json names them.
+Methods have the titles of the paper, with the star of some. PUBLISHED_NOTES list oddities of the print; the result
+tables repeat them. Columns have the names of map.json.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from clip_ae.core.config.methods import Supervision
 
 THUMOS14_COLUMNS = ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.1:0.5", "0.3:0.7", "0.1:0.7")
 ACTIVITYNET12_COLUMNS = ("0.5", "0.75", "0.95", "0.5:0.95")
-# Methods in the order of the paper's rows, both blocks in one.
+# Methods in the order of the paper's rows, for both supervision blocks.
 METHOD_ORDER = (
     "STPN", "WSAL-BM", "TSCN", "TCAM", "UGCT", "APSL", "after APSL", "CASE", "Wang et al.", "ISSF", "PMIL", "CLIP-AE",
 )  # fmt: skip
@@ -18,22 +18,24 @@ METHOD_ORDER = (
 
 @dataclass(frozen=True)
 class PublishedRow:
+    """A row of a published table: metrics in percent by column, None for a blank cell."""
+
     supervision: Supervision
     method: str
     metrics: dict[str, float | None]
 
     @property
     def title(self) -> str:
-        """The method without its star."""
+        """Title of the method, without its star."""
         return self.method.rstrip("*")
 
 
-def _rows(columns: tuple[str, ...], supervision: Supervision, printed: dict[str, str]) -> tuple[PublishedRow, ...]:
-    def figures(line: str) -> dict[str, float | None]:
+def _parse_rows(columns: tuple[str, ...], supervision: Supervision, lines: dict[str, str]) -> tuple[PublishedRow, ...]:
+    def parse_metrics(line: str) -> dict[str, float | None]:
         values = (None if text == "-" else float(text) for text in line.split())
         return dict(zip(columns, values, strict=True))
 
-    return tuple(PublishedRow(supervision, method, figures(line)) for method, line in printed.items())
+    return tuple(PublishedRow(supervision, method, parse_metrics(line)) for method, line in lines.items())
 
 
 WEAK_THUMOS14 = {
@@ -80,32 +82,32 @@ ABLATION_ACTIVITYNET12 = {
 # Tables 1 and 2, by dataset.
 PUBLISHED = {
     "thumos14": (
-        *_rows(THUMOS14_COLUMNS, "weak", WEAK_THUMOS14),
-        *_rows(THUMOS14_COLUMNS, "unsupervised", UNSUPERVISED_THUMOS14),
+        *_parse_rows(THUMOS14_COLUMNS, "weak", WEAK_THUMOS14),
+        *_parse_rows(THUMOS14_COLUMNS, "unsupervised", UNSUPERVISED_THUMOS14),
     ),
     "activitynet12": (
-        *_rows(ACTIVITYNET12_COLUMNS, "weak", WEAK_ACTIVITYNET12),
-        *_rows(ACTIVITYNET12_COLUMNS, "unsupervised", UNSUPERVISED_ACTIVITYNET12),
+        *_parse_rows(ACTIVITYNET12_COLUMNS, "weak", WEAK_ACTIVITYNET12),
+        *_parse_rows(ACTIVITYNET12_COLUMNS, "unsupervised", UNSUPERVISED_ACTIVITYNET12),
     ),
 }
-# Table 3: the paper's own ablation, of one dataset only.
-PUBLISHED_ABLATION = {"activitynet12": _rows(ACTIVITYNET12_COLUMNS, "unsupervised", ABLATION_ACTIVITYNET12)}
+# Table 3, the ablation of the paper, by dataset; it has ActivityNet 1.2 only.
+PUBLISHED_ABLATION = {"activitynet12": _parse_rows(ACTIVITYNET12_COLUMNS, "unsupervised", ABLATION_ACTIVITYNET12)}
 PUBLISHED_NOTES = {
     "thumos14": (
         "Published rows are Table 1 of the CLIP-AE paper, in percent as printed; `-` is a blank there.",
-        "A star marks what UGCT's authors re-implemented for this setting.",
-        "Unsupervised WSAL-BM and APSL share their first two values (57.7, 52.4): possibly a slip of copying, "
-        "so nothing should be read into their order there.",
+        "A star marks a method that the authors of UGCT re-implemented for this setting.",
+        "Unsupervised WSAL-BM and APSL have the same first two values (57.7, 52.4), possibly a copying error: "
+        "do not compare the two there.",
         "The weak APSL row is printed as ARSL.",
         "At tIoU 0.5 weak CLIP-AE (38.1) is below ISSF (41.8); its averages are the highest.",
     ),
     "activitynet12": (
         "Published rows are Table 2 of the CLIP-AE paper, in percent as printed.",
-        "Its caption explains stars, as Table 1 has them for STPN, WSAL-BM and TSCN, but none is printed.",
+        "Its caption explains stars, which Table 1 has for STPN, WSAL-BM and TSCN, but no star is printed.",
         "TSCN's value at tIoU 0.75 equals its average (13.6).",
     ),
 }
 SELECTION_NOTE = (
-    "Published rows are selected in other ways than ours: many papers keep the checkpoint with the best test mAP, and "
-    "some round the ground truth to the snippet grid."
+    "Published rows and our rows are selected in different ways: many papers report the checkpoint with the best test "
+    "mAP, and some round the ground truth to the snippet grid."
 )

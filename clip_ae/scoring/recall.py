@@ -1,4 +1,4 @@
-"""Recall of moments: whether one of the first n found for a sentence is, to a tIoU, one that it tells of."""
+"""Recall of grounding: how often one of the first n moments of a sentence reaches a tIoU with a right moment."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,51 +14,52 @@ from clip_ae.scoring.bootstrap_io import compute_clipped_interval
 from clip_ae.scoring.segments import Bools, Floats
 
 MomentSpans = Sequence[tuple[float, float]]
-# A number of each query.
+# One value for each query.
 QueryValues = Floats | Bools
 
 
 def compute_recall(
     queries: Sequence[GroundingQuery],
-    found: Sequence[MomentSpans],
+    moments: Sequence[MomentSpans],
     ranks: Sequence[int] = (1, 5),
     tiou_thresholds: Sequence[float] = (0.3, 0.5, 0.7),
 ) -> dict[str, Any]:
-    """R@n at each tIoU, `mIoU` of the first moment alone, and the `interval` of each; fractions of all sentences.
+    """R@n at each tIoU threshold, `mIoU` of the first moment, and the bootstrap `interval` of each.
 
-    found has the moments of each query, the best first. An overlap that equals a tIoU reaches it, and a sentence
-    without moments is missed.
+    R@n is a fraction of all queries. moments has the moments of each query, best first. A tIoU that equals the
+    threshold is enough; a query without moments is a miss.
     """
     if not queries:
-        raise UserError("no sentence is left to score by; check that the videos are those of the sentences")
-    best = np.array([_best(q, moments, max(ranks)) for q, moments in zip(queries, found, strict=True)])
+        raise UserError("no sentence is left to score; check that the videos are those of the sentences")
+    best_tiou = np.array([_compute_best_tiou(q, spans, max(ranks)) for q, spans in zip(queries, moments, strict=True)])
 
-    def figures(measure: Callable[[QueryValues], Any]) -> dict[str, Any]:
-        reached = {f"R@{n}": {f"{t:g}": measure(best[:, n - 1] >= t) for t in tiou_thresholds} for n in ranks}
-        return {**reached, "mIoU": measure(best[:, 0])}
+    def measure(reduce: Callable[[QueryValues], Any]) -> dict[str, Any]:
+        recall = {f"R@{n}": {f"{t:g}": reduce(best_tiou[:, n - 1] >= t) for t in tiou_thresholds} for n in ranks}
+        return {**recall, "mIoU": reduce(best_tiou[:, 0])}
 
-    return {**figures(_mean), "interval": figures(_interval([q.video_id for q in queries]))}
+    return {**measure(_compute_mean), "interval": measure(_make_interval_function([q.video_id for q in queries]))}
 
 
-def _best(query: GroundingQuery, found: MomentSpans, most: int) -> Floats:
-    """[most]: the highest tIoU among the first n moments, for every n."""
-    start, stop = np.reshape(found[:most], (-1, 2)).T
-    overlap = np.zeros(most)
+def _compute_best_tiou(query: GroundingQuery, moments: MomentSpans, max_rank: int) -> Floats:
+    """Highest tIoU among the first n moments, for n from 1 to max_rank [max_rank]."""
+    start, stop = np.reshape(moments[:max_rank], (-1, 2)).T
+    overlap = np.zeros(max_rank)
     overlap[: len(start)] = tiou(start[:, None], stop[:, None], *np.transpose(query.moments)).max(axis=1)
     return np.maximum.accumulate(overlap)
 
 
-def _mean(values: QueryValues) -> float:
+def _compute_mean(values: QueryValues) -> float:
     return float(np.mean(values))
 
 
-def _interval(video_ids: Sequence[str]) -> Callable[[QueryValues], list[float]]:
-    """Of a mean over queries: sentences of one video are drawn together."""
-    videos, video = np.unique(video_ids, return_inverse=True)
-    times = draw_videos(Evaluation().bootstrap_samples, len(videos))
-    count = times @ np.bincount(video)
+def _make_interval_function(video_ids: Sequence[str]) -> Callable[[QueryValues], list[float]]:
+    """A function for the bootstrap interval of a mean over queries; queries of one video are drawn together."""
+    videos, query_video = np.unique(video_ids, return_inverse=True)
+    video_counts = draw_videos(Evaluation().bootstrap_samples, len(videos))
+    num_queries = video_counts @ np.bincount(query_video)
 
-    def interval(values: QueryValues) -> list[float]:
-        return compute_clipped_interval(_mean(values), times @ np.bincount(video, values) / count)
+    def compute_interval(values: QueryValues) -> list[float]:
+        draws = video_counts @ np.bincount(query_video, values) / num_queries
+        return compute_clipped_interval(_compute_mean(values), draws)
 
-    return interval
+    return compute_interval

@@ -1,4 +1,4 @@
-"""Scored runs of a dataset: their order, their names and their figures, as tables show them."""
+"""Scored runs of a dataset: their order, titles and formatted metrics in tables."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ SUPERVISION_ORDER = ("weak", "unsupervised", "full")
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run, its settings, and its map.json of every seed."""
+    """A run with its settings and the map.json of each seed."""
 
     name: str
     settings: Run
@@ -24,16 +24,17 @@ class ScoredRun:
 
     @property
     def first_result(self) -> Any:
+        """The map.json of the first seed."""
         return next(iter(self.results.values()))
 
     def get_percent_by_seed(self, column: str) -> dict[int, float]:
-        """Of one tIoU or one average, by seed."""
+        """mAP at one tIoU, or its average over one range, in percent by seed."""
         return {seed: 100 * {**r["mAP"], **r["average"]}[column] for seed, r in self.results.items()}
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A table under a heading: its first `text` columns are words; notes stand below."""
+    """A table with its heading above and its notes below; the first num_text_columns hold text, the others numbers."""
 
     heading: str
     header: list[str]
@@ -43,10 +44,12 @@ class ResultTable:
 
 
 def list_metric_columns(run: ScoredRun) -> list[str]:
+    """tIoU thresholds, rising, then ranges, the widest last."""
     return [*sorted(run.first_result["mAP"], key=float), *list_tiou_ranges(run)]
 
 
 def list_tiou_ranges(run: ScoredRun) -> list[str]:
+    """Ranges of tIoU, the widest last."""
     return sort_by_width(run.first_result["average"])
 
 
@@ -55,7 +58,7 @@ def format_column_heading(column: str) -> str:
 
 
 def sort_runs(runs: Iterable[ScoredRun]) -> list[ScoredRun]:
-    """In the order of the table; of one method without modules first, then with CAF, with CCP, with both."""
+    """Table order; runs of one method: without modules, with CAF, with CCP, with both."""
 
     def key(run: ScoredRun) -> tuple[tuple[int, int], int, str, str]:
         s = run.settings
@@ -70,32 +73,33 @@ def sort_runs(runs: Iterable[ScoredRun]) -> list[ScoredRun]:
 
 
 def get_row_sort_key(supervision: str, method: str) -> tuple[int, int]:
-    """By supervision, then by method in the paper's order."""
-    return SUPERVISION_ORDER.index(supervision), METHOD_ORDER.index(method) if method in METHOD_ORDER else len(
-        METHOD_ORDER
-    )
+    """Sort key: supervision, then the paper's order of methods; other methods last."""
+    method_rank = METHOD_ORDER.index(method) if method in METHOD_ORDER else len(METHOD_ORDER)
+    return SUPERVISION_ORDER.index(supervision), method_rank
 
 
 def describe_source(spec: SummarizeSpec) -> str:
+    """Cell of the column `source` for a run of ours."""
     return "ours, simulated" if spec.simulated else "ours"
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """What a run is, with its modules and its features; it says so where the method is a reconstruction."""
+    """Title of a run: method, modules, features, and whether the method is a reconstruction."""
     method = METHODS[run.method]
-    over = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
+    base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
-    shown = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
-    taught = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
-    return f"{method.title}{over}{shown}{' (reconstructed)' if method.reconstruction_note else ''}{taught}"
+    modules = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
+    features = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
+    reconstructed = " (reconstructed)" if method.reconstruction_note else ""
+    return f"{method.title}{base}{modules}{reconstructed}{features}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:
-    """`mean ± sd`; the mean alone where nothing spreads."""
+    """`mean ± sd`; the mean alone for one value, `-` for none."""
     return " ± ".join(filter(None, format_mean_and_sd_cells(list(values), ".1f"))) or "-"
 
 
 def format_mean_and_sd_cells(values: Sequence[float], format_spec: str) -> tuple[str, str]:
-    """Each is empty where there are too few values for it."""
+    """Mean and sd as texts; empty where there are too few values."""
     mean = format(statistics.fmean(values), format_spec) if values else ""
     return mean, format(statistics.stdev(values), format_spec) if len(values) > 1 else ""

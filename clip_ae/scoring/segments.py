@@ -1,4 +1,4 @@
-"""Segments as columns, and their order."""
+"""Segments as columns of arrays, and their sort order."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Segments:
-    """A video's and a label's index, seconds, and a score (1 for ground truth)."""
+    """Columns of one length: indices of video and label, start and stop in seconds, score (1 for ground truth)."""
 
     video: Ints
     label: Ints
@@ -24,21 +24,22 @@ class Segments:
         return len(self.video)
 
     def take(self, index: NDArray[np.generic]) -> "Segments":
+        """The segments at an index array, or where a mask is true."""
         return Segments(*(column[index] for column in (self.video, self.label, self.start, self.stop, self.score)))
 
     def sort_by_score(self) -> "Segments":
-        """By falling score; equal scores by video and time, so that no order of the file shows."""
+        """By falling score; equal scores by video and time, so the result does not depend on the order of the file."""
         order = np.argsort(-self.score, kind="stable")
-        same = np.zeros(len(order) + 1, np.bool_)
-        same[1:-1] = np.diff(self.score[order]) == 0
-        tied = same[1:] | same[:-1]
-        # Sorting the few that are tied costs little beside sorting all by four columns.
-        rows = order[tied]
-        order[tied] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
+        equal_mask = np.zeros(len(order) + 1, np.bool_)
+        equal_mask[1:-1] = np.diff(self.score[order]) == 0
+        tied_mask = equal_mask[1:] | equal_mask[:-1]
+        # Few scores are tied: sorting these alone is much faster than sorting all segments by four columns.
+        rows = order[tied_mask]
+        order[tied_mask] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
         return self.take(order)
 
 
 def make_segments(rows: list[tuple[int, int, float, float, float]]) -> Segments:
-    """From rows of video, label, start, stop, score."""
+    """Segments from rows (video, label, start, stop, score)."""
     video, label, start, stop, score = np.asarray(rows, np.float64).reshape(-1, 5).T
     return Segments(video.astype(np.int64), label.astype(np.int64), start, stop, score)

@@ -1,6 +1,7 @@
-"""Which actions are missed, and which are found well: by length, by share of the video, by how many a video has.
+"""Sensitivity of detections to action characteristics: length, share of the video (coverage), instances in the video.
 
-After DETAD (Alwassel et al., ECCV 2018); its groups are edges chosen for two datasets, ours are fifths of any.
+After DETAD (Alwassel et al., ECCV 2018). DETAD has fixed group edges for two datasets; here the groups are fifths of
+the values, for any dataset.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ QUANTILES = (0.2, 0.4, 0.6, 0.8)
 
 @dataclass(frozen=True)
 class InstanceGroup:
-    """Ground truths alike in a trait: the smallest and the largest value among them."""
+    """Ground truths with similar values of a characteristic, with the lowest and the highest value among them."""
 
     low: float
     high: float
@@ -25,64 +26,84 @@ class InstanceGroup:
 
 
 def compute_characteristics(ground_truth: Segments, durations: Floats) -> dict[str, Floats]:
-    """A value for each ground truth; nan where a video's length is not known."""
+    """Values [ground truths] of each characteristic; nan where a video's duration is unknown.
+
+    `instances` is the number of ground truths of the same class in the same video.
+    """
     length = ground_truth.stop - ground_truth.start
     return {
         "length": length,
         "coverage": length / durations[ground_truth.video],
-        "instances": _alike(ground_truth).astype(np.float64),
+        "instances": _count_same_class(ground_truth).astype(np.float64),
     }
 
 
 def group_by_value(values: Floats) -> list[InstanceGroup]:
-    """Fifths of the known values, fewer where many are equal."""
-    known = np.isfinite(values)
-    if not known.any():
+    """Fifths of the finite values; fewer groups if many values are equal."""
+    finite_mask = np.isfinite(values)
+    if not finite_mask.any():
         return []
-    edges = np.unique(np.quantile(values[known], QUANTILES))
-    place = np.where(known, np.searchsorted(edges, values, "left"), -1)
-    found = (place == k for k in range(len(edges) + 1))
-    return [InstanceGroup(float(values[m].min()), float(values[m].max()), m) for m in found if m.any()]
+    edges = np.unique(np.quantile(values[finite_mask], QUANTILES))
+    group_index = np.where(finite_mask, np.searchsorted(edges, values, "left"), -1)
+    masks = (group_index == k for k in range(len(edges) + 1))
+    return [InstanceGroup(float(values[m].min()), float(values[m].max()), m) for m in masks if m.any()]
 
 
 def compute_sensitivities(
     matches: MatchedDetections, matched_ranks: Ints, groups: Sequence[InstanceGroup]
 ) -> list[float]:
-    """Of each group, the mean over thresholds and classes of AP for its actions alone.
+    """Normalised mAP of each group: the mean, over thresholds and classes, of the AP of its actions alone.
 
-    Detections that have other actions count neither way. Precision is normalised (Hoiem et al. 2012), as if every
-    group had the same number of actions: R N / (R N + F) at recall R after F false ones, N a class's mean number.
-    holders [thresholds, ground truths] are `matching.holding`'s.
+    Detections matched to other actions are ignored. Precision is normalised (Hoiem et al. 2012), as if every group had
+    the same number of actions: R N / (R N + F) at recall R after F false positives, with N the mean number of actions
+    of a class. matched_ranks [thresholds, ground truths] is the output of `matching.match_ground_truth`.
     """
-    rows = dict(group_by_label(matches.detections.label))
-    number = len(matches.ground_truth) / len(np.unique(matches.ground_truth.label))
-    return [_sensitivity(matches, matched_ranks, group.member_mask, rows, number) for group in groups]
+    class_ranks = dict(group_by_label(matches.detections.label))
+    mean_instances = len(matches.ground_truth) / len(np.unique(matches.ground_truth.label))
+    return [
+        _compute_normalised_map(
+            matches.ground_truth.label, matched_ranks, group.member_mask, class_ranks, mean_instances
+        )
+        for group in groups
+    ]
 
 
-def _sensitivity(
-    judged: MatchedDetections, holders: Ints, members: Bools, rows: Mapping[int, Ints], number: float
+def _compute_normalised_map(
+    truth_label: Ints,
+    matched_ranks: Ints,
+    member_mask: Bools,
+    class_ranks: Mapping[int, Ints],
+    mean_instances: float,
 ) -> float:
-    nothing = np.zeros(0, np.int64)
-    found = []
-    for label in np.unique(judged.ground_truth.label[members]).tolist():
-        mine = judged.ground_truth.label == label
-        for row in holders:
-            wanted, others = row[mine & members], row[mine & ~members]
-            found.append(_normalised(rows.get(label, nothing), wanted, others, number))
-    return float(np.mean(found))
+    """Mean over thresholds and classes; class_ranks are the ranks of the detections of each class."""
+    no_ranks = np.zeros(0, np.int64)
+    ap = []
+    for label in np.unique(truth_label[member_mask]).tolist():
+        class_mask = truth_label == label
+        for ranks in matched_ranks:
+            member_ranks, other_ranks = ranks[class_mask & member_mask], ranks[class_mask & ~member_mask]
+            ap.append(
+                compute_normalised_ap(class_ranks.get(label, no_ranks), member_ranks, other_ranks, mean_instances)
+            )
+    return float(np.mean(ap))
 
 
-def _normalised(ranks: Ints, wanted: Ints, others: Ints, number: float) -> float:
-    """One class at one threshold: its detections' ranks, and the ranks that have the group's actions and others."""
-    hit = np.isin(ranks, wanted)
-    false = np.cumsum(~hit & ~np.isin(ranks, others))[hit]
-    recall = np.arange(1, len(false) + 1) / len(wanted)
-    precision = recall * number / (recall * number + false)
-    return float(compute_interpolated_ap(precision, recall, np.full(len(false), 1 / len(wanted))))
+def compute_normalised_ap(ranks: Ints, member_ranks: Ints, other_ranks: Ints, mean_instances: float) -> float:
+    """Normalised AP of one class at one threshold.
+
+    ranks are those of the class's detections; member_ranks and other_ranks are those of the detections matched to the
+    group's actions and to other actions.
+    """
+    tp_mask = np.isin(ranks, member_ranks)
+    false_positives = np.cumsum(~tp_mask & ~np.isin(ranks, other_ranks))[tp_mask]
+    recall = np.arange(1, len(false_positives) + 1) / len(member_ranks)
+    precision = recall * mean_instances / (recall * mean_instances + false_positives)
+    return float(compute_interpolated_ap(precision, recall, np.full(len(false_positives), 1 / len(member_ranks))))
 
 
-def _alike(truth: Segments) -> Ints:
-    """How many actions of its class each one's video has."""
-    _, which, counts = np.unique(np.stack([truth.video, truth.label]), axis=1, return_inverse=True, return_counts=True)
-    number: Ints = counts[which.reshape(-1)]
-    return number
+def _count_same_class(truth: Segments) -> Ints:
+    """Number of ground truths of the same class in the same video, for each ground truth."""
+    keys = np.stack([truth.video, truth.label])
+    _, key_index, key_counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    counts: Ints = key_counts[key_index.reshape(-1)]
+    return counts

@@ -1,4 +1,4 @@
-"""What a dataset's results table says: every run over its seeds, beside the published figures."""
+"""The results tables of a dataset: every run with its mean over seeds, and the published rows."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,114 +29,121 @@ CLUSTER_COLUMNS = ["purity", "NMI", "ARI", "classes covered", "smallest", "large
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A line of the results table: in every column a value a seed, one where published, none where blank."""
+    """A row of the results table: values by column; one for each seed, one if published, none if blank."""
 
     text_cells: list[str]
     metrics: Mapping[str, Sequence[float]]
 
 
 def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[str]:
-    """What a reader must know before any figure."""
-    headline = next(run for run in runs if run.name == spec.main_run)
-    widest = list_tiou_ranges(headline)[-1]
-    chance = statistics.fmean(100 * r["chance"]["average"][widest] for r in headline.results.values())
+    """Lines above the results: units, protocol, cluster mapping, chance level, reconstructions."""
+    main_run = next(run for run in runs if run.name == spec.main_run)
+    widest = list_tiou_ranges(main_run)[-1]
+    chance = statistics.fmean(100 * r["chance"]["average"][widest] for r in main_run.results.values())
     lines = [
-        f"Here mAP is in percent; our rows are mean ± sd over seeds {', '.join(map(str, spec.seeds))}.",
-        f"Protocol, as every map.json states it: {headline.first_result['protocol']}",
-        f"Clusters are named by the rule {headline.first_result['mapping']['headline']}. By rule too, what is scored "
-        "is the last training step of the last round, never the best by test mAP.",
+        f"mAP is in percent; our rows are mean ± sd over seeds {', '.join(map(str, spec.seeds))}.",
+        f"Protocol, as in every map.json: {main_run.first_result['protocol']}",
+        f"Clusters get class names by the rule {main_run.first_result['mapping']['headline']}. The scored model is "
+        "that of the last training step of the last round, never the one with the best test mAP.",
         f"Chance level of {spec.main_run}, average over tIoU {widest}: {chance:.1f}.",
+        "All our rows use the dataset's training schedule, proposals and non-maximum suppression; the paper of another "
+        "method may use others.",
     ]
-    lines.append(
-        "All our rows share the dataset's schedule, proposals and suppression; a rival's own paper may have others."
-    )
-    named = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstruction_note for run in runs}
-    reasons = "; ".join(f"{method}, {reason}" for method, reason in named.items() if reason)
-    if reasons:
-        lines.append(f"Reconstructed, as not all of text and code could be had: {reasons}.")
+    if reconstructions := _list_reconstructions(runs):
+        lines.append(f"Reconstructed, because paper and code were not both available in full: {reconstructions}.")
     if spec.simulated:
         lines.append("Our rows are of simulated features: compare them with each other, not with published ones.")
     return lines
 
 
+def _list_reconstructions(runs: Sequence[ScoredRun]) -> str:
+    """Each reconstructed method with the reason."""
+    notes = {METHODS[run.settings.method].title: METHODS[run.settings.method].reconstruction_note for run in runs}
+    return "; ".join(f"{method}, {note}" for method, note in notes.items() if note)
+
+
 def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
-    """The results, the clusters of every run and of every round, and the three mappings."""
-    found = list_metric_columns(runs[0])
-    body = [
-        [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in found)] for row in build_result_rows(spec, runs)
+    """The results, feature adapters, clusters of all runs and of all rounds of the main run, and cluster mappings."""
+    columns = list_metric_columns(runs[0])
+    rows = [
+        [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in columns)] for row in build_result_rows(spec, runs)
     ]
+    header = [*TEXT_COLUMNS, *map(format_column_heading, columns)]
     notes = (*PUBLISHED_NOTES[spec.published], SELECTION_NOTE) if spec.published else ()
-    results = ResultTable(
-        "Mean average precision, %", [*TEXT_COLUMNS, *map(format_column_heading, found)], body, len(TEXT_COLUMNS), notes
-    )
-    clustered = [run for run in sort_runs(runs) if run.first_result["rounds"]]
-    if not clustered:
+    results = ResultTable("Mean average precision, %", header, rows, len(TEXT_COLUMNS), notes)
+    clustered_runs = [run for run in sort_runs(runs) if run.first_result["rounds"]]
+    if not clustered_runs:
         return [results]
-    by_round = [_rounds(run) for run in clustered if run.name == spec.main_run]
     return [
         results,
         *adapted_features_table.build_adapter_tables(spec, runs),
-        _last_rounds(clustered),
-        *by_round,
-        _mappings(clustered),
+        _build_last_round_table(clustered_runs),
+        *(_build_rounds_table(run) for run in clustered_runs if run.name == spec.main_run),
+        _build_mapping_table(clustered_runs),
     ]
 
 
 def build_csv_rows(
     spec: SummarizeSpec, runs: Sequence[ScoredRun], provenance: str
 ) -> tuple[list[str], list[list[str]]]:
-    """The results with means and sds apart.
+    """Header and rows of the results, with mean and sd in separate columns.
 
-    The record is a cell of the first row, so that nothing but a plain table meets the reader.
+    The provenance is a cell of the first row, so the file is a plain table without comment lines.
     """
-    found = list_metric_columns(runs[0])
-    header = [*TEXT_COLUMNS, *(name for c in found for name in (c, f"{c} sd")), "provenance"]
-    body = [
-        [*row.text_cells, *(cell for c in found for cell in format_mean_and_sd_cells(row.metrics[c], ".4g"))]
+    columns = list_metric_columns(runs[0])
+    header = [*TEXT_COLUMNS, *(name for c in columns for name in (c, f"{c} sd")), "provenance"]
+    rows = [
+        [*row.text_cells, *(cell for c in columns for cell in format_mean_and_sd_cells(row.metrics[c], ".4g"))]
         for row in build_result_rows(spec, runs)
     ]
-    return header, [[*cells, "" if i else provenance] for i, cells in enumerate(body)]
+    return header, [[*cells, "" if i else provenance] for i, cells in enumerate(rows)]
 
 
 def build_result_rows(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultRow]:
-    """By supervision, then by method in the paper's order; a method's published row stands before ours."""
-    found = list_metric_columns(runs[0])
-    theirs = [
-        (get_row_sort_key(p.supervision, p.title), _theirs(p, found)) for p in PUBLISHED.get(spec.published or "", ())
+    """Rows by supervision, then by the paper's order of methods; the published row of a method is above ours."""
+    columns = list_metric_columns(runs[0])
+    published_rows = [
+        (get_row_sort_key(row.supervision, row.title), _convert_published(row, columns))
+        for row in PUBLISHED.get(spec.published or "", ())
     ]
-    ours = [
-        (get_row_sort_key(run.settings.supervision, METHODS[run.settings.method].title), _ours(spec, run, found))
+    own_rows = [
+        (
+            get_row_sort_key(run.settings.supervision, METHODS[run.settings.method].title),
+            _convert_run(spec, run, columns),
+        )
         for run in sort_runs(runs)
     ]
-    return [row for _, row in sorted([*theirs, *ours], key=lambda pair: pair[0])]
+    return [row for _, row in sorted([*published_rows, *own_rows], key=lambda pair: pair[0])]
 
 
-def _theirs(row: PublishedRow, found: Iterable[str]) -> ResultRow:
-    known = {c: row.metrics.get(c) for c in found}
-    words = [row.supervision, row.method, "-", "published"]
-    return ResultRow(words, {c: [] if value is None else [value] for c, value in known.items()})
+def _convert_published(row: PublishedRow, columns: Iterable[str]) -> ResultRow:
+    values = {c: row.metrics.get(c) for c in columns}
+    text_cells = [row.supervision, row.method, "-", "published"]
+    return ResultRow(text_cells, {c: [] if value is None else [value] for c, value in values.items()})
 
 
-def _ours(spec: SummarizeSpec, run: ScoredRun, found: Iterable[str]) -> ResultRow:
-    words = [run.settings.supervision, format_run_title(spec, run.settings), run.name, describe_source(spec)]
-    return ResultRow(words, {c: list(run.get_percent_by_seed(c).values()) for c in found})
+def _convert_run(spec: SummarizeSpec, run: ScoredRun, columns: Iterable[str]) -> ResultRow:
+    text_cells = [run.settings.supervision, format_run_title(spec, run.settings), run.name, describe_source(spec)]
+    return ResultRow(text_cells, {c: list(run.get_percent_by_seed(c).values()) for c in columns})
 
 
-def _last_rounds(runs: Sequence[ScoredRun]) -> ResultTable:
+def _build_last_round_table(runs: Sequence[ScoredRun]) -> ResultTable:
     note = (
-        "Clusters against the classes of the training videos, which no training reads; means over seeds. "
-        "A class is covered where it is the most frequent one of some cluster."
+        "Clusters compared with the classes of the training videos, which training does not read; means over seeds. "
+        "A class is covered if it is the most frequent class of some cluster."
     )
-    body = [[run.name, *_quality(run, -1)] for run in runs]
-    return ResultTable("Clusters of the last round", ["run", *CLUSTER_COLUMNS], body, 1, (note,))
+    rows = [[run.name, *_format_quality(run, -1)] for run in runs]
+    return ResultTable("Clusters of the last round", ["run", *CLUSTER_COLUMNS], rows, 1, (note,))
 
 
-def _rounds(run: ScoredRun) -> ResultTable:
-    body = [[str(number), *_quality(run, number)] for number in range(len(run.first_result["rounds"]))]
-    return ResultTable(f"Clusters of every round, {run.name}", ["round", *CLUSTER_COLUMNS], body, 1)
+def _build_rounds_table(run: ScoredRun) -> ResultTable:
+    rows = [[str(number), *_format_quality(run, number)] for number in range(len(run.first_result["rounds"]))]
+    return ResultTable(f"Clusters of each round, {run.name}", ["round", *CLUSTER_COLUMNS], rows, 1)
 
 
-def _quality(run: ScoredRun, number: int) -> list[str]:
+def _format_quality(run: ScoredRun, number: int) -> list[str]:
+    """Cells of CLUSTER_COLUMNS for one round, means over seeds."""
+
     def mean(name: str) -> float:
         return statistics.fmean(r["rounds"][number][name] for r in run.results.values())
 
@@ -147,17 +154,15 @@ def _quality(run: ScoredRun, number: int) -> list[str]:
     ]
 
 
-def _mappings(runs: Sequence[ScoredRun]) -> ResultTable:
-    def cells(run: ScoredRun, rule: str) -> list[str]:
-        found = [r["mapping"][rule]["average"] for r in run.results.values()]
-        return [format_mean_sd(100 * scores[c] for scores in found) for c in list_tiou_ranges(run)]
+def _build_mapping_table(runs: Sequence[ScoredRun]) -> ResultTable:
+    """A row for each run and each mapping of clusters to classes."""
+    columns = list_tiou_ranges(runs[0])
 
-    body = [[run.name, rule, *cells(run, rule)] for run in runs for rule in CLUSTER_MAPPINGS]
-    note = "The same detections, their clusters named by every rule; hungarian, one to one, is the strictest."
-    return ResultTable(
-        "Mappings, average mAP, %",
-        ["run", "mapping", *map(format_column_heading, list_tiou_ranges(runs[0]))],
-        body,
-        2,
-        (note,),
-    )
+    def format_cells(run: ScoredRun, mapping: str) -> list[str]:
+        averages = [r["mapping"][mapping]["average"] for r in run.results.values()]
+        return [format_mean_sd(100 * average[c] for average in averages) for c in list_tiou_ranges(run)]
+
+    rows = [[run.name, mapping, *format_cells(run, mapping)] for run in runs for mapping in CLUSTER_MAPPINGS]
+    note = "The same detections under each cluster mapping; hungarian, one to one, is the strictest."
+    header = ["run", "mapping", *map(format_column_heading, columns)]
+    return ResultTable("Cluster mappings, average mAP, %", header, rows, 2, (note,))

@@ -1,25 +1,18 @@
 """Extract one stream's features from a shard's videos: one row a snippet, whatever is missing."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config import registry
 from clip_ae.core.config.specs import ExtractSpec
-from clip_ae.core.errors import UserError
 from clip_ae.core.progress import log_line
-from clip_ae.core.provenance import Provenance, make_provenance
-from clip_ae.core.types import Encoder, NetworkWeights, VideoInfo
+from clip_ae.core.types import VideoInfo
 from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
 from clip_ae.data.shards import write_shard
-from clip_ae.encoders.batch_size import BatchedEncoder
 from clip_ae.encoders.devices import configure_torch, resolve_device
-from clip_ae.encoders.precision_check import PrecisionCheckedNetwork
 from clip_ae.media.decoder_process import create_decoders
-from clip_ae.pipeline import extraction
 from clip_ae.pipeline.extraction import FeatureExtractor
-from clip_ae.weights.network_file import WeightsFile, read_weights
+from clip_ae.pipeline.stream_encoder import build_encoder, make_extract_provenance
+from clip_ae.weights.network_file import read_weights
 
 
 def run(
@@ -46,41 +39,3 @@ def run(
     write_shard(out, spec.stream, encoder.dim, work.extract(infos), record)
     write_rows(failures, FAILURES_SCHEMA, sorted(work.failures, key=lambda f: (f.video_id, f.kind)), record)
     log_line(f"{spec.stream}: the network waited {work.idle_fraction:.0%} of the time")
-
-
-def build_encoder(
-    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch_size: int
-) -> tuple[Encoder, extraction.BatchEncoder]:
-    """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
-    check_networks(spec, networks)
-    build = registry.load_module(registry.STREAMS[spec.stream]).build
-    encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
-    network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
-    plain = replace(spec.encoder, precision="fp32", compile=False)
-    if plain == spec.encoder:
-        return encoder, network
-    name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
-    return encoder, PrecisionCheckedNetwork(
-        network, lambda: build(encoder=plain, networks=networks, device=device).encode, name
-    )
-
-
-def make_extract_provenance(
-    spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str]
-) -> Provenance:
-    """What made a stream's features: the spec, the networks and the videos, by whatever names them."""
-    names, libraries = spec.encoder.weights_names, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
-    inputs = source_inputs | {name: file.provenance.id for name, file in zip(names, networks, strict=True)}
-    return make_provenance("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
-
-
-def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
-    """By hand, weights may be too few, or those of another network."""
-    kinds = [kind for name, kind in spec.encoder.REQUIRED_NETWORKS.items() if getattr(spec.encoder, name) is not None]
-    if len(networks) != len(kinds):
-        raise UserError(f"--weights: {spec.stream} needs {len(kinds)} files ({', '.join(kinds)}); got {len(networks)}")
-    for kind, network in zip(kinds, networks, strict=True):
-        if kind not in network.metadata:
-            raise UserError(
-                f"--weights: {network.metadata.get('name', 'one')} is no {kind} network, which {spec.stream} needs"
-            )

@@ -1,18 +1,16 @@
 """Freeze a run: its config, and of everything that its headline rests on the record and a digest of the bytes."""
 
-import platform
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from clip_ae.core.config.specs import FreezeSpec
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.detections import write_json
 from clip_ae.provenance.index import OutputFile, ProvenanceIndex
+from clip_ae.provenance.machine import describe_machine
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.weights.integrity import file_digest
-
-CPU_INFO_PATH = Path("/proc/cpuinfo")
 
 
 def run(
@@ -43,13 +41,3 @@ def _belongs(spec: FreezeSpec, output: OutputFile) -> bool:
     """Other runs and datasets may have made the very same; they are none of this run's business."""
     dataset, run = (output.wildcards.get(name) for name in ("dataset", "run"))
     return (dataset is None or dataset in spec.config.datasets) and (run is None or run in spec.config.runs)
-
-
-def describe_machine() -> dict[str, Any]:
-    """What the last bits of a result may depend on, beside the libraries in the records."""
-    return {"python": platform.python_version(), "processor": _processor()}
-
-
-def _processor() -> str:
-    lines = CPU_INFO_PATH.read_text(encoding="utf-8").splitlines() if CPU_INFO_PATH.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,28 +1,19 @@
 """Localize actions in the test videos: scored segments under the model's labels, and the curves behind them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
-
 from clip_ae.core.config.specs import LocalizeSpec
-from clip_ae.core.errors import UserError
-from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
-from clip_ae.core.types import Detection, FeaturesByStream
 from clip_ae.data.annotations import read_subset_ids
 from clip_ae.data.detections import write_detections
 from clip_ae.data.parquet import CURVES_SCHEMA, write_tables
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
-from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.inference import VideoPrediction
-from clip_ae.localizers.inference import predict_video as curves_of
-from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
-from clip_ae.proposals.localize import localize, select_classes
-from clip_ae.weights.network_file import WeightsFile, read_weights
+from clip_ae.localizers.model_state import read_localizer_config
+from clip_ae.pipeline.localization import check_model, curves_table, localize_videos
+from clip_ae.weights.network_file import read_weights
 
 
 def run(
@@ -42,59 +33,11 @@ def run(
     streams = read_streams(
         features, names, shards, read_subset_ids(annotations, spec.test_subset) if annotations else None
     )
-    _check(model, file, spec.method, streams)
+    check_model(model, file, spec.method, streams)
     found, detections = localize_videos(spec, file, streams, resolve_device(device))
     labels = read_localizer_config(file.metadata).labels
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in names}
     record = make_provenance("localize", spec, {**inputs, "model": file.provenance.id}, ("numpy", "torch"))
-    tables = (_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
+    tables = (curves_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
     write_tables(curves, CURVES_SCHEMA, tables, record)
     write_detections(out, detections, record)
-
-
-def localize_videos(
-    spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str
-) -> tuple[dict[str, VideoPrediction], list[Detection]]:
-    """What the model sees in each video, and the segments cut out of that."""
-    settings, labels = spec.localization, read_localizer_config(model.metadata).labels
-    localizer, library = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
-    found = {
-        i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
-        for i in track(library.video_ids, "localize", unit="video")
-    }
-    ends = {i: video.covered_end for i, video in streams[spec.streams[0]].items()}
-    detections = [
-        d
-        for i, c in found.items()
-        for d in localize(
-            i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, duration=ends[i]
-        )
-    ]
-    return found, detections
-
-
-def _table(video_id: str, found: VideoPrediction, names: Sequence[str], threshold: float) -> pa.Table:
-    kept = select_classes(found.scores, threshold)
-    labels = [names[c] for c in kept]
-    rows = [
-        {
-            "video_id": video_id,
-            "snippet": snippet,
-            "attention": attention,
-            "activation": list(zip(labels, activation, strict=True)),
-        }
-        for snippet, (attention, activation) in enumerate(
-            zip(found.attention.tolist(), found.activation[:, kept].tolist(), strict=True)
-        )
-    ]
-    return pa.Table.from_pylist(rows, schema=CURVES_SCHEMA)
-
-
-def _check(model: Path, file: WeightsFile, method: str, streams: FeaturesByStream) -> None:
-    blueprint = read_localizer_config(file.metadata)
-    if blueprint.method != method:
-        raise UserError(f"{model}: a model of {blueprint.method}, not of {method}; train again")
-    for name, dim in blueprint.dims.items():
-        found = next(iter(streams[name].values())).feature.shape[1]
-        if found != dim:
-            raise UserError(f"{model}: trained on {name} features of {dim} numbers, not {found}; train again")

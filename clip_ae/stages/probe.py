@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.specs import ProbeSpec
-from clip_ae.core.errors import Unreadable, UserError
-from clip_ae.core.progress import track
-from clip_ae.core.provenance import make_provenance
-from clip_ae.core.sharding import parse_shard_name
-from clip_ae.core.types import Failure, VideoInfo
-from clip_ae.data import source_folder
-from clip_ae.data.parquet import FAILURES_SCHEMA, PROBE_SCHEMA, write_rows
-from clip_ae.data.precomputed_features import open_precomputed
-from clip_ae.data.precomputed_probe import probe_precomputed
-from clip_ae.media.decoder_process import Decoder
+from clip_ae.pipeline.probing import probe_shard
 
 
 def run(
@@ -30,49 +21,13 @@ def run(
     decoder_timeout_s: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
     decoder_memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 1.5,
 ) -> None:
-    if features is not None:
-        rows, files = _of_features(spec, features, shard)
-    elif videos is not None:
-        with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
-            rows, files = _of_videos(spec, videos, shard, decoder)
-    else:
-        raise UserError("probe: give --videos or --features")
-    record = make_provenance("probe", spec, {"source_files": files}, libraries=("av",))
-    write_rows(out, PROBE_SCHEMA, rows, record)
-    write_rows(failures, FAILURES_SCHEMA, [_failure(row) for row in rows if row.reason], record)
-
-
-def _of_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
-    files = source_folder.select_shard(source_folder.list_videos(videos), *parse_shard_name(shard))
-    rows = [_row(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
-    return rows, source_folder.files_digest(videos, files.values(), with_mtime=False)
-
-
-def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
-    index, shards = parse_shard_name(shard)
-    streams = spec.streams or ()
-    files = source_folder.list_feature_files(features, streams)
-    rows = list(probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid))
-    return rows, source_folder.files_digest(features, files.files_of_shard(index, shards), with_mtime=False)
-
-
-def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
-    if source_folder.escape_undecodable(path) != path:
-        return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
-    try:
-        facts = decoder.probe_video(videos / path, spec.grid)
-    except Unreadable as failure:
-        return _failed(video_id, path, failure.kind, str(failure))
-    return VideoInfo(video_id, path, **vars(facts))
-
-
-def _failed(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
-    return VideoInfo(video_id, source_folder.escape_undecodable(path), status="failed", reason=f"{kind}: {message}")
-
-
-def _failure(row: VideoInfo) -> Failure:
-    """A partial video's reason is all there is to say; a failed one's begins with its kind."""
-    if row.status == "partial":
-        return Failure(row.video_id, "probe", "partial", row.reason)
-    kind, _, message = row.reason.partition(": ")
-    return Failure(row.video_id, "probe", kind, message)
+    probe_shard(
+        spec,
+        shard=shard,
+        out=out,
+        failures=failures,
+        videos=videos,
+        features=features,
+        decoder_timeout_s=decoder_timeout_s,
+        decoder_memory_gib=decoder_memory_gib,
+    )

@@ -1,6 +1,6 @@
 """Score few-shot localization by episodes: classes known by k examples are found in test videos."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +8,11 @@ from typing import Annotated
 from clip_ae.core.config.feature_adapters import UNADAPTED
 from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import ScoreFewshotSpec
-from clip_ae.core.config.training import Localization
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
-from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import Annotation, Detection, FeaturesByStream, VideoFeatures
+from clip_ae.core.types import Annotation, FeaturesByStream, VideoFeatures
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.detections import write_json
 from clip_ae.data.shards import read_stream_input_id
@@ -30,13 +28,12 @@ from clip_ae.language.few_shot import (
     mask_outside_examples,
     predict_from_prototypes,
 )
-from clip_ae.localizers.inference import VideoPrediction
 from clip_ae.pages import markdown
-from clip_ae.proposals.localize import localize
+from clip_ae.pipeline.adapted_features import restore_joint_space
+from clip_ae.pipeline.detection import detect
 from clip_ae.scoring import few_shot
 from clip_ae.scoring.evaluate import build_eval_input, score_chance, score_classes
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.stages.adapt_features import restore_joint_space
 from clip_ae.weights.network_file import read_weights
 
 ScoresByMetric = dict[str, dict[str, float]]
@@ -98,14 +95,6 @@ def run(
     write_text(
         table, markdown.render_markdown_page(f"Few-shot localization on {of}", lead, [section], record.to_json())
     )
-
-
-def detect(
-    video: VideoFeatures, seen: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
-) -> Iterator[Detection]:
-    """The segments of one video."""
-    curves = seen.attention, seen.activation, seen.scores
-    return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, duration=video.covered_end)
 
 
 def _world(

@@ -23,9 +23,9 @@ from clip_ae.data.text_embeddings import read_text_embeddings
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import Floats, PrecomputedTexts, TextTower, build_text_encoder
 from clip_ae.pages import markdown
+from clip_ae.pipeline.search import MomentSearcher, build_text_queries, find_index_adapter
 from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
 from clip_ae.scoring.recall import compute_recall
-from clip_ae.stages.find_moments import MomentSearcher, build_text_queries, find_index_adapter
 from clip_ae.weights.network_file import read_weights
 
 # Moments a sentence that may be right.

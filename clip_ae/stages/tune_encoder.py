@@ -28,7 +28,9 @@ from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippe
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
-from clip_ae.stages import extract, train_adapter
+from clip_ae.pipeline.stream_encoder import check_networks
+from clip_ae.pipeline.training_log import write_training_log
+from clip_ae.pipeline.training_spans import check_training_spans, load_contrastive_targets, load_training_spans
 from clip_ae.weights.network_file import read_weights, save_weights
 
 LIBRARIES = ("av", "numpy", "torch")
@@ -60,11 +62,11 @@ def run(
     configure_torch(spec.torch_threads)
     place, tuning = resolve_device(device), spec.training.tuning
     files = [read_weights(path) for path in encoder_weights]
-    extract.check_networks(spec.extract, files)
-    found, inputs = train_adapter.load_training_spans(spec, features, shards, localizer, labels, annotations, place)
-    train_adapter.check_training_spans(found, localizer)
+    check_networks(spec.extract, files)
+    found, inputs = load_training_spans(spec, features, shards, localizer, labels, annotations, place)
+    check_training_spans(found, localizer)
     material = _within(found, tuning.max_snippets, spec.feature_adapter.seed)
-    words, read_by = train_adapter.load_contrastive_targets(spec, material, clip_weights, None, place)
+    words, read_by = load_contrastive_targets(spec, material, clip_weights, None, place)
     inputs |= read_by | {
         name: file.provenance.id for name, file in zip(spec.extract.encoder.weights_names, files, strict=True)
     }
@@ -89,7 +91,7 @@ def run(
         spec.training,
     )
     tuned, lines = _tuned(spec, files[0], shape, drawing, words, place)
-    train_adapter.write_training_log(log, lines, spec.training.steps)
+    write_training_log(log, lines, spec.training.steps)
     record = make_provenance(
         "tune_encoder", spec, inputs, (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
     )

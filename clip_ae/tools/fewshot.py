@@ -29,11 +29,11 @@ from clip_ae.language.spans import Span
 from clip_ae.media.decoder_process import Decoder, create_decoders
 from clip_ae.pages.text_table import align_left
 from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pipeline.adapted_features import restore_joint_space
+from clip_ae.pipeline.detection import detect
+from clip_ae.pipeline.new_videos import extract_like
+from clip_ae.pipeline.stream_encoder import make_extract_provenance
 from clip_ae.provenance.feature_lineage import FeatureLineage
-from clip_ae.stages.adapt_features import restore_joint_space
-from clip_ae.stages.extract import make_extract_provenance
-from clip_ae.stages.score_fewshot import detect
-from clip_ae.tools.apply import extract_like
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 

@@ -21,10 +21,11 @@ from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.timeline_text import render_timeline
 from clip_ae.pages.web_vtt import drop_overlapping
+from clip_ae.pipeline.clips import cut_clips
+from clip_ae.pipeline.new_videos import extract_like, probe_new_video
+from clip_ae.pipeline.search import MomentSearcher, build_text_queries
+from clip_ae.pipeline.search_index import CLIP_STREAM, average_streams, normalize_adapter_output
 from clip_ae.provenance.feature_lineage import FeatureLineage
-from clip_ae.stages.find_moments import MomentSearcher, build_text_queries
-from clip_ae.stages.index import CLIP_STREAM, average_streams, normalize_adapter_output
-from clip_ae.tools.apply import cut_clips, extract_like, probe_new_video
 
 
 def run(

@@ -11,7 +11,9 @@ from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import format_shard_name
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
-from clip_ae.stages import catalog, import_features, probe
+from clip_ae.pipeline.catalog import build_catalog
+from clip_ae.pipeline.feature_import import import_shard
+from clip_ae.pipeline.probing import probe_shard
 
 SINGLE_SHARD = format_shard_name(0, 1)
 
@@ -31,7 +33,7 @@ def run(
     grid = SnippetGrid(fps, frames, stride)
     names = streams.split(",") if streams else _found(features)
     table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
-    probe.run(
+    probe_shard(
         ProbeSpec(grid, tuple(names)),
         shard=SINGLE_SHARD,
         features=features,
@@ -41,8 +43,8 @@ def run(
     for name in names:
         spec = ImportFeaturesSpec(name, grid, features_description or None)
         where = {"out": _place(out, name), "failures": _place(failures, name)}
-        import_features.run(spec, features=features, probe=table, shard=SINGLE_SHARD, **where)
-    catalog.run(
+        import_shard(spec, features=features, probe=table, shard=SINGLE_SHARD, **where)
+    build_catalog(
         CatalogSpec(),
         probe=table.parent,
         failures=failures,

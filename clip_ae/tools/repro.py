@@ -9,8 +9,8 @@ from clip_ae.core.errors import ClipAeError, UserError
 from clip_ae.core.files import check_output_path, write_text
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_object
+from clip_ae.provenance.machine import describe_machine
 from clip_ae.provenance.read_provenance import read_provenance
-from clip_ae.stages.freeze import describe_machine
 from clip_ae.weights.integrity import file_digest
 
 

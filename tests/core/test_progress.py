@@ -12,7 +12,13 @@ import pytest
 
 from clip_ae.core import progress
 
-PROGRAM = "from clip_ae.core.progress import track\nfor _ in track(range(7), 'probe', unit='videos'): pass"
+PROGRAM = """
+from clip_ae.core.progress import show_progress, track
+
+show_progress()
+for _ in track(range(7), "probe", unit="videos"):
+    pass
+"""
 
 
 def test_plain_lines_tell_count_rate_and_time_left(
@@ -31,6 +37,17 @@ def test_plain_lines_tell_count_rate_and_time_left(
 def test_a_quiet_pace_prints_the_end_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress.track([], "probe")) == []
     assert capsys.readouterr().err == "probe: 0/0 it in 0.0 s (0.0 it/s)\n"
+
+
+def test_a_library_is_silent_until_its_logger_is_turned_on() -> None:
+    program = (
+        "import logging; from clip_ae.core.progress import log_line, track; "
+        "log_line('x'); list(track(range(3), 'probe')); "
+        "logging.basicConfig(level=logging.INFO, format='%(name)s %(message)s'); log_line('y')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr == "clip_ae y\n"
 
 
 def test_a_terminal_gets_a_bar() -> None:

@@ -16,8 +16,8 @@ from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish
 from clip_ae.encoders.streams import audio as stream
 from clip_ae.media import audio
-from clip_ae.media.container import scan_packets
-from clip_ae.stages.weights import read_state_dict
+from clip_ae.media.packet_scan import scan_packets
+from clip_ae.pipeline.network_weights import read_state_dict
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared/media"
 VIDEO = MEDIA / "women_long_jump.mp4"

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of the page: Debian's, with the driver that comes with it; and what they look for."""
+"""Headless Chromium (Debian's, with its driver) for tests of the page, and helpers to find elements."""
 
 import os
 import shutil
@@ -15,27 +15,27 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-# What a machine that must run these tests sets; elsewhere they are skipped where there is no browser.
+# If this variable is set, a missing browser is a failure; otherwise the tests are skipped.
 REQUIRED = "CLIP_AE_BROWSER_REQUIRED"
-WORDS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 
 @contextmanager
 def chromium() -> Iterator[Chrome]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not driver:
-        missing = "needs Debian's chromium and chromium-driver"
-        pytest.fail(missing) if os.environ.get(REQUIRED) else pytest.skip(missing)
+    browser_path, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
+    if not browser_path or not driver_path:
+        reason = "needs Debian's chromium and chromium-driver"
+        pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
     options = webdriver.ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = browser_path
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for word in WORDS:
-        options.add_argument(word)
-    opened = Chrome(service=Service(driver), options=options)
+    for option in OPTIONS:
+        options.add_argument(option)
+    driver = Chrome(service=Service(driver_path), options=options)
     try:
-        yield opened
+        yield driver
     finally:
-        opened.quit()
+        driver.quit()
 
 
 def resize(browser: Chrome, width: int, height: int, *, phone: bool = False) -> None:
@@ -44,21 +44,22 @@ def resize(browser: Chrome, width: int, height: int, *, phone: bool = False) -> 
 
 
 def prefer(browser: Chrome, theme: str, *, medium: str = "") -> None:
-    """What the system says about light and dark, on a screen or as on paper ("print")."""
+    """Set the colour scheme of the system, for the screen or for print (medium "print")."""
     feature = {"name": "prefers-color-scheme", "value": theme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": [feature]})
 
 
-def wait(browser: Chrome, what: Any) -> Any:
-    """A redraw may replace what was just found: then it is looked for again."""
-    return WebDriverWait(browser, 20, 0.05, [StaleElementReferenceException]).until(what)
+def wait(browser: Chrome, condition: Any) -> Any:
+    """Wait for a condition; it is tried again if a redraw has replaced an element."""
+    return WebDriverWait(browser, 20, 0.05, [StaleElementReferenceException]).until(condition)
 
 
-def one(where: Chrome | WebElement, selector: str) -> WebElement:
-    return where.find_element(By.CSS_SELECTOR, selector)
+def one(parent: Chrome | WebElement, selector: str) -> WebElement:
+    return parent.find_element(By.CSS_SELECTOR, selector)
 
 
 def cards(browser: Chrome) -> list[str]:
+    """The ids of the listed videos."""
     return [card.text for card in browser.find_elements(By.CSS_SELECTOR, "article h3")]
 
 
@@ -67,9 +68,10 @@ def card(browser: Chrome, name: str) -> WebElement:
 
 
 def second(browser: Chrome) -> float:
+    """The current time of the player."""
     return float(browser.execute_script("return document.querySelector('#player video').currentTime"))
 
 
 def focused(browser: Chrome) -> str:
-    """What the element is called that has the keyboard."""
+    """The label of the element with the keyboard focus."""
     return str(wait(browser, lambda b: b.switch_to.active_element.get_attribute("aria-label")))

@@ -1,4 +1,4 @@
-"""The page in a real browser: what it draws, and what a mouse, a finger and a keyboard do there."""
+"""The page in a real browser: its drawings, and its reaction to mouse, touch and keyboard."""
 
 import shutil
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ EVIL = '</script><b id="evil">&'
 NAMES = {"cluster-00": "jump", "cluster-01": "run"}
 
 
-def shown(name: str, ap: float, start: float, file: str | None = None, rows: int = 12) -> VideoEntry:
-    """A video of 8 s: an annotated jump, a jump and two runs found, the last one weak."""
-    found = [
+def make_entry(name: str, ap: float, start: float, file: str | None = None, rows: int = 12) -> VideoEntry:
+    """A video of 8 s: an annotated jump; a jump and two runs detected, the last with a low score."""
+    detections = [
         Detection(name, "cluster-00", 0.9, start, start + 2),
         Detection(name, "cluster-01", 0.5, start + 0.5, start + 1),
         Detection(name, "cluster-01", 0.01, start + 2.5, start + 3),
     ]
     curve = [k / rows for k in range(rows)]
     truth = [Instance("jump", start, start + 2)]
-    return VideoEntry(name, 8.0, curve, {"cluster-00": curve}, found, truth, [-20.0] * rows, ap, file)
+    return VideoEntry(name, 8.0, curve, {"cluster-00": curve}, detections, truth, [-20.0] * rows, ap, file)
 
 
-VIDEOS = [shown("b", 0.9, 1.0, "here/b.mp4"), shown("a", 0.1, 4.0, "gone/a.mp4"), shown(EVIL, 0.5, 2.0)]
+VIDEOS = [make_entry("b", 0.9, 1.0, "here/b.mp4"), make_entry("a", 0.1, 4.0, "gone/a.mp4"), make_entry(EVIL, 0.5, 2.0)]
 
 
 def write(path: Path, videos: list[VideoEntry]) -> str:
@@ -63,7 +63,7 @@ def chrome() -> Iterator[Chrome]:
 
 @pytest.fixture
 def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
-    """The page, fresh; whatever a test does there, no error may stand in the console."""
+    """A new page for each test; no test may leave an error in the console."""
     prefer(chrome, "light")
     resize(chrome, 1280, 900)
     chrome.get_log("browser")
@@ -74,12 +74,12 @@ def browser(chrome: Chrome, folder: Path) -> Iterator[Chrome]:
     assert errors == []
 
 
-def bars(browser: Chrome, kind: str) -> int:
+def count_bars(browser: Chrome, kind: str) -> int:
     return len(browser.find_elements(By.CSS_SELECTOR, f".bar.{kind}"))
 
 
 def slide(browser: Chrome, value: int) -> None:
-    """Until everything is drawn again."""
+    """Move the score slider and wait for the redraw."""
     script = (
         "const [slider, value, done] = arguments; slider.value = value;"
         "slider.dispatchEvent(new Event('input', {bubbles: true})); requestAnimationFrame(done);"
@@ -91,71 +91,71 @@ def bottom(element: WebElement) -> float:
     return float(element.rect["y"] + element.rect["height"])
 
 
-def test_it_asks_for_nothing_but_itself(browser: Chrome) -> None:
-    asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert asked == []
+def test_the_page_loads_no_other_resource(browser: Chrome) -> None:
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert resources == []
     assert one(browser, "nav").text.split() == ["Scores", "Videos", "Dark"]
 
 
-def test_bars_lie_in_proportion_and_say_what_they_are(browser: Chrome) -> None:
+def test_bars_are_in_proportion_and_have_labels(browser: Chrome) -> None:
     truth, best, *_ = one(browser, "article").find_elements(By.CSS_SELECTOR, ".bar")
     assert one(browser, "article h3").text == EVIL
     assert best.get_attribute("width") == truth.get_attribute("width")
     assert truth.get_attribute("aria-label") == "jump, annotated, 2.0 to 4.0 s"
-    assert best.get_attribute("aria-label") == "jump (cluster-00), found with 0.9, 2.0 to 4.0 s"
+    assert best.get_attribute("aria-label") == "jump (cluster-00), detected, score 0.9, 2.0 to 4.0 s"
     width = float(one(browser, "article svg").get_attribute("width") or 0)
     assert float(truth.get_attribute("width") or 0) == pytest.approx((width - 160) * 2 / 8, rel=0.01)
 
 
-def test_names_are_words_and_never_code(browser: Chrome) -> None:
+def test_video_names_are_escaped(browser: Chrome) -> None:
     assert EVIL in cards(browser)
     assert not browser.find_elements(By.ID, "evil")
 
 
-def test_the_slider_hides_weak_detections_and_never_what_is_annotated(browser: Chrome) -> None:
+def test_the_slider_hides_weak_detections_but_no_annotations(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
-    assert "9 of 9 detections, score 0.01 or more" in one(browser, "#told").text
+    wait(browser, lambda b: count_bars(b, "detection") == 9)
+    assert "9 of 9 detections, score 0.01 or more" in one(browser, "#filter-summary").text
     slide(browser, 500)
-    wait(browser, lambda b: bars(b, "found") == 6)
+    wait(browser, lambda b: count_bars(b, "detection") == 6)
     assert one(browser, "#score").get_attribute("aria-valuetext") == "0.5 or more"
     slide(browser, 1000)
-    wait(browser, lambda b: bars(b, "found") == 3)
-    assert bars(browser, "truth") == 3
+    wait(browser, lambda b: count_bars(b, "detection") == 3)
+    assert count_bars(browser, "annotation") == 3
 
 
-def test_a_class_alone(browser: Chrome) -> None:
+def test_the_class_filter_shows_one_class(browser: Chrome) -> None:
     slide(browser, 0)
     Select(one(browser, "#class")).select_by_visible_text("run")
-    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (0, 6))
+    wait(browser, lambda b: (count_bars(b, "annotation"), count_bars(b, "detection")) == (0, 6))
     Select(one(browser, "#class")).select_by_visible_text("jump")
-    wait(browser, lambda b: (bars(b, "truth"), bars(b, "found")) == (3, 3))
-    assert one(browser, "#told").text == "3 of 3 videos; 3 of 3 detections, score 0.01 or more"
+    wait(browser, lambda b: (count_bars(b, "annotation"), count_bars(b, "detection")) == (3, 3))
+    assert one(browser, "#filter-summary").text == "3 of 3 videos; 3 of 3 detections, score 0.01 or more"
     one(browser, "#search").send_keys("b")
     slide(browser, 1000)
-    assert one(browser, "#told").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
+    assert one(browser, "#filter-summary").text == "2 of 3 videos; 2 of 2 detections, score 0.9 or more"
 
 
-def test_a_class_alone_has_its_own_activations_and_a_card_without_actions_says_so(browser: Chrome) -> None:
+def test_the_class_filter_selects_activations_and_an_empty_card_has_a_note(browser: Chrome) -> None:
     def lines(b: Chrome) -> int:
         return len(b.find_elements(By.CSS_SELECTOR, "article .line"))
 
     assert lines(browser) == 3
-    assert "nothing found" not in one(browser, "#list").text
+    assert "no action" not in one(browser, "#list").text
     Select(one(browser, "#class")).select_by_visible_text("run")
     slide(browser, 1000)
     wait(browser, lambda b: lines(b) == 0)
-    assert one(browser, "#list").text.count("nothing found at this score") == 3
+    assert one(browser, "#list").text.count("no action at this score") == 3
     Select(one(browser, "#class")).select_by_visible_text("jump")
     wait(browser, lambda b: lines(b) == 3)
 
 
-def test_scores_next_to_nothing_are_zero(chrome: Chrome, tmp_path: Path) -> None:
-    found = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
-    chrome.get(write(tmp_path / "faint.html", [VideoEntry("v", 8.0, [0.5] * 12, {}, found)]))
-    assert one(chrome, "#told").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
+def test_tiny_scores_are_shown_as_zero(chrome: Chrome, tmp_path: Path) -> None:
+    detections = [Detection("v", "jump", score, 1, 2) for score in (0.123456, 2.686e-22)]
+    chrome.get(write(tmp_path / "faint.html", [VideoEntry("v", 8.0, [0.5] * 12, {}, detections)]))
+    assert one(chrome, "#filter-summary").text == "1 of 1 videos; 2 of 2 detections, score 0 or more"
     slide(chrome, 1000)
-    assert one(chrome, "#told").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
+    assert one(chrome, "#filter-summary").text == "1 of 1 videos; 1 of 2 detections, score 0.123 or more"
 
 
 def test_search_and_orders(browser: Chrome) -> None:
@@ -166,28 +166,28 @@ def test_search_and_orders(browser: Chrome) -> None:
     one(browser, "#search").send_keys("SCRIPT")
     assert cards(browser) == [EVIL]
     one(browser, "#search").send_keys(Keys.ENTER)
-    assert cards(browser) == [EVIL], "Enter must not load the page anew"
-    assert one(browser, "#told").text.startswith("1 of 3 videos")
+    assert cards(browser) == [EVIL], "Enter must not reload the page"
+    assert one(browser, "#filter-summary").text.startswith("1 of 3 videos")
     one(browser, "#search").send_keys("no such name")
     assert one(browser, "#list").text == "No video to show."
 
 
 def test_a_click_on_an_action_seeks_and_the_playhead_follows(browser: Chrome) -> None:
-    one(card(browser, "b"), ".bar.truth").click()
+    one(card(browser, "b"), ".bar.annotation").click()
     wait(browser, lambda b: 1.0 <= second(b) < 2.5)
     assert one(browser, "#player b").text == "b"
     wait(browser, lambda b: second(b) > 1.2)
     one(browser, "#player").find_element(By.TAG_NAME, "video").click()
-    head = one(card(browser, "b"), ".playhead")
-    assert head.get_attribute("visibility") == "visible"
+    playhead = one(card(browser, "b"), ".playhead")
+    assert playhead.get_attribute("visibility") == "visible"
     picture = one(card(browser, "b"), "svg")
     width = float(picture.get_attribute("width") or 0)
-    moved = wait(browser, lambda b: float(head.get_attribute("x1") or 0) > 150 + (width - 160) / 8)
-    assert moved
-    # By the keyboard, as the player may lie above the button.
+    has_moved = wait(browser, lambda b: float(playhead.get_attribute("x1") or 0) > 150 + (width - 160) / 8)
+    assert has_moved
+    # By the keyboard: the player may cover the button.
     one(card(browser, "a"), ".play").send_keys(Keys.ENTER)
     wait(browser, lambda b: one(b, "#player b").text == "a")
-    assert head.get_attribute("visibility") == "hidden"
+    assert playhead.get_attribute("visibility") == "hidden"
     one(browser, "#player button").click()
     assert not one(browser, "#player").is_displayed()
 
@@ -201,9 +201,9 @@ def test_a_click_between_actions_seeks_to_its_time(browser: Chrome) -> None:
     wait(browser, lambda b: 4.8 <= second(b) < 6.5)
 
 
-def test_a_video_that_is_not_there_can_be_chosen(browser: Chrome, folder: Path) -> None:
+def test_a_missing_video_can_be_chosen_from_a_folder(browser: Chrome, folder: Path) -> None:
     one(card(browser, "a"), ".play").click()
-    wait(browser, lambda b: "a.mp4 is not where it was" in one(b, "#player .note").text)
+    wait(browser, lambda b: "Cannot play a.mp4" in one(b, "#player .note").text)
     chooser = one(browser, "#player input")
     assert chooser.is_displayed()
     chooser.send_keys(str(folder / "elsewhere"))
@@ -217,16 +217,16 @@ def test_without_a_file_there_is_nothing_to_play(browser: Chrome) -> None:
     assert not one(browser, "#player").is_displayed()
 
 
-def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> None:
+def test_arrow_keys_move_between_actions_and_enter_plays(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
+    wait(browser, lambda b: count_bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
     assert focused(browser) == "jump, annotated, 1.0 to 3.0 s"
     assert one(browser, "#hint").text == focused(browser)
     for expected in (
-        "jump (cluster-00), found",
-        "run (cluster-01), found with 0.5",
-        "run (cluster-01), found with 0.01",
+        "jump (cluster-00), detected",
+        "run (cluster-01), detected, score 0.5",
+        "run (cluster-01), detected, score 0.01",
     ):
         ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
         assert focused(browser).startswith(expected)
@@ -235,10 +235,10 @@ def test_the_keyboard_goes_from_action_to_action_and_plays(browser: Chrome) -> N
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
     ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
-    assert focused(browser).startswith("run (cluster-01), found with 0.5")
+    assert focused(browser).startswith("run (cluster-01), detected, score 0.5")
 
 
-def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser: Chrome) -> None:
+def test_the_player_takes_and_returns_the_keyboard_focus(browser: Chrome) -> None:
     def active(selector: str) -> bool:
         return bool(browser.execute_script("return document.activeElement.matches(arguments[0])", selector))
 
@@ -249,22 +249,22 @@ def test_the_player_has_the_keyboard_of_who_came_by_it_and_gives_it_back(browser
     ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
     assert active("#player video")
     Select(one(browser, "#class")).select_by_visible_text("run")
-    wait(browser, lambda b: bars(b, "truth") == 0)
+    wait(browser, lambda b: count_bars(b, "annotation") == 0)
     one(browser, "#player button").send_keys(Keys.ENTER)
-    assert focused(browser) == "play b", "its bar is gone"
+    assert focused(browser) == "play b", "the bar is no longer drawn"
     one(card(browser, "b"), ".play").click()
     assert not active("#player video")
 
 
-def test_escape_closes_the_player_wherever_the_keyboard_is(browser: Chrome) -> None:
+def test_escape_closes_the_player_wherever_the_focus_is(browser: Chrome) -> None:
     one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
     wait(browser, lambda b: one(b, "#player").is_displayed())
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert not one(browser, "#player").is_displayed()
 
 
-def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
-    """Closed before its file is there, as on a slow disk."""
+def test_a_closed_player_does_not_play(browser: Chrome) -> None:
+    """The player is closed before the file is loaded, as on a slow disk."""
     one(card(browser, "b"), ".play").send_keys(Keys.ENTER)
     browser.execute_script("document.querySelector('#player button').click()")
     wait(browser, lambda b: b.execute_script("return document.querySelector('#player video').readyState") > 0)
@@ -273,9 +273,9 @@ def test_a_player_that_was_closed_stays_silent(browser: Chrome) -> None:
     assert browser.execute_script("return arguments[0].paused", film)
 
 
-def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
+def test_a_redraw_keeps_the_keyboard_focus(browser: Chrome) -> None:
     slide(browser, 0)
-    wait(browser, lambda b: bars(b, "found") == 9)
+    wait(browser, lambda b: count_bars(b, "detection") == 9)
     one(card(browser, "b"), ".play").send_keys(Keys.TAB, Keys.NULL)
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT).perform()
     before = focused(browser)
@@ -287,10 +287,10 @@ def test_a_redraw_keeps_the_keyboards_place(browser: Chrome) -> None:
 
 
 def test_a_class_with_odd_spaces_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
-    odd = VideoEntry("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
-    chrome.get(write(tmp_path / "odd.html", [odd]))
+    video = VideoEntry("v", 8.0, [0.5] * 12, {}, [], [Instance("high  jump ", 1, 2)])
+    chrome.get(write(tmp_path / "odd.html", [video]))
     Select(one(chrome, "#class")).select_by_index(1)
-    assert one(chrome, "#told").text.startswith("1 of 1 videos")
+    assert one(chrome, "#filter-summary").text.startswith("1 of 1 videos")
 
 
 def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_path: Path) -> None:
@@ -299,14 +299,14 @@ def test_only_classes_that_a_timeline_shows_can_be_chosen(chrome: Chrome, tmp_pa
     assert [option.text for option in Select(one(chrome, "#class")).options] == ["all", "jump"]
 
 
-def test_the_pointer_is_told_times_scores_and_curves(browser: Chrome) -> None:
+def test_the_hint_shows_times_scores_and_curve_values(browser: Chrome) -> None:
     picture = one(card(browser, "b"), "svg")
-    ActionChains(browser).move_to_element(one(picture, ".bar.found")).perform()
-    assert one(browser, "#hint").text == "jump (cluster-00), found with 0.9, 1.0 to 3.0 s"
+    ActionChains(browser).move_to_element(one(picture, ".bar.detection")).perform()
+    assert one(browser, "#hint").text == "jump (cluster-00), detected, score 0.9, 1.0 to 3.0 s"
     ActionChains(browser).move_to_element(one(picture, ".attention")).perform()
-    words = one(browser, "#hint").text.split(" · ")
-    assert words[0].endswith(" s")
-    assert [w.rsplit(" ", 1)[0] for w in words[1:]] == ["attention", "jump (cluster-00)"]
+    parts = one(browser, "#hint").text.split(" · ")
+    assert parts[0].endswith(" s")
+    assert [w.rsplit(" ", 1)[0] for w in parts[1:]] == ["attention", "jump (cluster-00)"]
     ActionChains(browser).move_to_element(one(browser, "h1")).perform()
     assert not one(browser, "#hint").is_displayed()
 
@@ -318,9 +318,9 @@ def test_the_theme_is_the_systems_until_the_button_is_pressed(browser: Chrome, s
         return sum(int(part) for part in colour[4:-1].split(",")) / 765
 
     prefer(browser, system)
-    other = {"light": "Dark", "dark": "Light"}[system]
+    button_text = {"light": "Dark", "dark": "Light"}[system]
     assert (lightness() > 0.5) == (system == "light")
-    wait(browser, lambda b: one(b, "#theme").text == other)
+    wait(browser, lambda b: one(b, "#theme").text == button_text)
     one(browser, "#theme").click()
     assert (lightness() > 0.5) == (system == "dark")
 
@@ -351,7 +351,7 @@ def test_on_a_phone_a_cards_facts_have_a_line_of_their_own(browser: Chrome) -> N
 
 
 @pytest.mark.parametrize(("width", "stop"), [(360, "0"), (1280, None)])
-def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
+def test_a_table_takes_the_focus_only_where_it_scrolls(browser: Chrome, width: int, stop: str | None) -> None:
     resize(browser, width, 800, phone=width < 500)
     box = one(browser, ".scroll")
     assert box.get_attribute("aria-label") == "In seconds"
@@ -360,25 +360,25 @@ def test_a_table_is_a_stop_of_the_keyboard_where_it_scrolls(browser: Chrome, wid
 
 @pytest.mark.parametrize("width", [660, 1280])
 @pytest.mark.parametrize("selector", [".play", ".bar"])
-def test_what_gets_the_keyboard_comes_out_from_under_the_controls(
+def test_a_focused_element_is_not_covered_by_the_controls(
     chrome: Chrome, folder: Path, width: int, selector: str
 ) -> None:
     resize(chrome, width, 400)
     chrome.get((folder / "page.html").as_uri())
-    covered = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
+    scroll_and_focus = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
 
-    def comes_out(b: Chrome) -> bool:
+    def is_uncovered(b: Chrome) -> bool:
         target = one(card(b, "a"), selector)
-        b.execute_script(covered, target)
+        b.execute_script(scroll_and_focus, target)
         return bool(target.rect["y"] >= bottom(one(b, ".controls")))
 
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
-    wait(chrome, comes_out)
+    wait(chrome, is_uncovered)
 
 
 def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: Path) -> None:
     resize(chrome, 1280, 900)
-    chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
+    chrome.get(write(tmp_path / "many.html", [make_entry(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     assert len(cards(chrome)) == 200
     assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) < 40
@@ -387,28 +387,28 @@ def test_of_many_videos_only_those_in_view_are_drawn(chrome: Chrome, tmp_path: P
     wait(chrome, lambda b: last.find_elements(By.TAG_NAME, "svg"))
 
 
-def test_paper_has_every_timeline_as_it_was_chosen(chrome: Chrome, tmp_path: Path) -> None:
-    chrome.get(write(tmp_path / "many.html", [shown(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
+def test_print_has_every_timeline_as_filtered(chrome: Chrome, tmp_path: Path) -> None:
+    chrome.get(write(tmp_path / "many.html", [make_entry(f"v{k:03d}", 0.5, 1.0) for k in range(200)]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     chrome.execute_cdp_cmd("Page.printToPDF", {})
     assert len(chrome.find_elements(By.CSS_SELECTOR, "article svg")) == 200
     slide(chrome, 1000)
     chrome.execute_cdp_cmd("Page.printToPDF", {})
-    assert bars(chrome, "found") == 200
+    assert count_bars(chrome, "detection") == 200
 
 
-def test_paper_is_light_and_its_timelines_fit(browser: Chrome) -> None:
+def test_print_is_light_and_its_timelines_fit(browser: Chrome) -> None:
     prefer(browser, "dark", medium="print")
     browser.execute_script("document.body.style.width = '300px'")
     assert one(browser, "article svg").size["width"] < 300
-    shown = [one(browser, selector).is_displayed() for selector in ("#told", ".play", "nav", "#search")]
-    assert shown == [True, False, False, False]
+    displayed = [one(browser, selector).is_displayed() for selector in ("#filter-summary", ".play", "nav", "#search")]
+    assert displayed == [True, False, False, False]
     assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 33, 41)"
 
 
-def test_no_video_and_nothing_found_are_pages_too(chrome: Chrome, tmp_path: Path) -> None:
+def test_pages_without_videos_or_detections_work(chrome: Chrome, tmp_path: Path) -> None:
     chrome.get(write(tmp_path / "none.html", []))
-    assert one(chrome, "#told").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
+    assert one(chrome, "#filter-summary").text == "0 of 0 videos; 0 of 0 detections, score 0 or more"
     chrome.get(write(tmp_path / "bare.html", [VideoEntry("v", 0.0, [], {})]))
     wait(chrome, lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
     assert chrome.get_log("browser") == []

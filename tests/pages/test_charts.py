@@ -1,4 +1,4 @@
-"""Charts are well-formed, hold what they should, and escape every word."""
+"""Charts are well-formed, have the right coordinates, and escape all names."""
 
 import re
 from xml.etree import ElementTree
@@ -15,12 +15,12 @@ def parse(html: str) -> list[ElementTree.Element]:
 
 
 def points(html: str, kind: str) -> list[list[tuple[float, ...]]]:
-    found = [e.attrib["points"] for e in parse(html) if e.tag == kind and "," in e.attrib["points"]]
-    lines = [[tuple(map(float, p.split(","))) for p in text.split()] for text in found]
+    texts = [e.attrib["points"] for e in parse(html) if e.tag == kind and "," in e.attrib["points"]]
+    lines = [[tuple(map(float, p.split(","))) for p in text.split()] for text in texts]
     return [line for line in lines if line != [(0, 4), (24, 4)]]
 
 
-def test_curves_fill_their_place_and_have_a_mark_each() -> None:
+def test_curves_fill_the_plot_and_have_a_legend() -> None:
     html = charts.render_curves({"total": [(1, 2.0), (11, 1.0)], "sparsity": [(1, 0.0), (6, 0.5), (11, 1)]}, "losses")
     total, sparsity = points(html, "polyline")
     assert total == [(0, 0), (100, 50)]
@@ -31,7 +31,7 @@ def test_curves_fill_their_place_and_have_a_mark_each() -> None:
     assert 'aria-label="losses"' in html
 
 
-def test_a_band_lies_around_its_line() -> None:
+def test_a_band_surrounds_its_line() -> None:
     html = charts.render_curves({"mAP": [(0, 5.0), (1, 5.0)]}, "mAP", band=[(0, 4.0, 10.0), (1, 5.0, 6.0)])
     assert points(html, "polygon") == [[(0, 0), (100, 40), (100, 50), (0, 60)]]
 
@@ -47,13 +47,13 @@ def test_more_lines_than_styles_are_all_drawn() -> None:
     assert len(points(html, "polyline")) == 40
 
 
-def test_one_point_and_none_are_pictures_too() -> None:
+def test_one_point_and_no_points_work() -> None:
     parse(charts.render_curves({"a": [(3, 0.0)]}, "one"))
     assert charts.render_curves({}, "none") == ""
     parse(charts.render_bars({}))
 
 
-def test_every_word_is_escaped() -> None:
+def test_names_are_escaped() -> None:
     for html in (
         charts.render_bars({EVIL: 0.5}),
         charts.render_curves({EVIL: [(0, 1.0), (1, 2.0)]}, EVIL),
@@ -64,21 +64,21 @@ def test_every_word_is_escaped() -> None:
         assert "<script" not in html
 
 
-def test_bars_are_as_long_as_their_share_and_never_longer_than_the_place() -> None:
+def test_bar_widths_are_shares_cut_to_the_full_width() -> None:
     widths = re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.25, "b": 1.5, "c": -0.1}))
     assert widths == ["25.00", "100.00", "0.00"]
 
 
-def test_a_full_bar_is_as_long_as_its_place() -> None:
+def test_a_bar_of_full_scale_has_the_full_width() -> None:
     assert re.findall(r"width:([\d.]+)%", charts.render_bars({"a": 0.1, "b": 0.05}, full_scale=0.1)) == [
         "100.00",
         "50.00",
     ]
 
 
-def test_stacked_bars_keep_the_order_of_their_fills_and_fill_a_row() -> None:
-    fills = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
-    html = charts.render_stacked_bars({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, fills)
+def test_stacked_bars_are_in_the_order_of_the_colours_and_fill_a_row() -> None:
+    colours = {"b": "#000000", "a": "#ffffff", "c": "#111111"}
+    html = charts.render_stacked_bars({"row": {"a": 0.25, "b": 0.75, "c": 0.0}}, colours)
     widths = [(float(w), fill) for w, fill in re.findall(r"width:([\d.]+)%;background:(#\w+)", html)]
     assert widths == [(75.0, "#000000"), (25.0, "#ffffff")]
     assert sum(w for w, _ in widths) == pytest.approx(100)

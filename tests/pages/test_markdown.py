@@ -1,4 +1,4 @@
-"""Tables that line up as text, parse as Markdown, and lose nothing as CSV."""
+"""Tables as aligned Markdown, and as CSV that is read back without loss."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from clip_ae.pages.markdown import (
 )
 
 
-def test_columns_line_up_words_left_and_figures_right() -> None:
+def test_text_columns_are_left_and_numbers_right() -> None:
     assert render_markdown_table(
         ["run", "0.5"], [["a", "7.1 ± 0.2"], ["longer", "-"]], num_text_columns=1
     ).splitlines() == [
@@ -25,7 +25,7 @@ def test_columns_line_up_words_left_and_figures_right() -> None:
     ]
 
 
-def test_a_bar_in_a_cell_ends_no_cell() -> None:
+def test_a_vertical_bar_in_a_cell_is_escaped() -> None:
     lines = render_markdown_table(["name", "x"], [["a|b", "1"]], num_text_columns=1).splitlines()
     assert lines[2] == "| a\\|b |   1 |"
     assert len({len(line) for line in lines}) == 1
@@ -38,17 +38,17 @@ def test_long_notes_are_wrapped_inside_their_item() -> None:
     assert [line[:2] for line in lines] == ["- ", "  ", "  ", "- "]
 
 
-def test_a_page_keeps_its_parts_apart_and_its_record_hidden() -> None:
-    record = json.dumps({"spec": {"dataset": "-->"}})
+def test_a_page_separates_its_parts_and_hides_its_provenance() -> None:
+    provenance = json.dumps({"spec": {"dataset": "-->"}})
     text = render_markdown_page(
-        "Title", ["lead"], [render_section("One", "", "body"), render_section("Two", "end")], record
+        "Title", ["lead"], [render_section("One", "", "body"), render_section("Two", "end")], provenance
     )
-    shown, hidden = text.split("<!-- provenance ")
-    assert shown == "# Title\n\n- lead\n\n## One\n\nbody\n\n## Two\n\nend\n\n"
-    assert hidden.index("-->") == len(hidden) - len("-->\n")
-    assert json.loads(hidden.removesuffix(" -->\n")) == {"spec": {"dataset": "-->"}}
+    content, comment = text.split("<!-- provenance ")
+    assert content == "# Title\n\n- lead\n\n## One\n\nbody\n\n## Two\n\nend\n\n"
+    assert comment.index("-->") == len(comment) - len("-->\n")
+    assert json.loads(comment.removesuffix(" -->\n")) == {"spec": {"dataset": "-->"}}
 
 
-def test_csv_quotes_what_it_must() -> None:
+def test_csv_quotes_special_characters() -> None:
     rows = [["a, b", '"x"', "1.5"], ["two\nlines", "", "-"]]
     assert list(csv.reader(io.StringIO(format_csv(["p", "q", "r"], rows)))) == [["p", "q", "r"], *rows]

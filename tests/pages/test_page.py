@@ -1,4 +1,4 @@
-"""A page is whole HTML, whatever names it holds."""
+"""A page is valid HTML with any names."""
 
 import json
 import re
@@ -17,8 +17,8 @@ EVIL = '</script><!--<script>alert("x")//&'
 VOID = {"meta", "input", "br", "link", "img"}
 
 
-class Balance(HTMLParser):
-    """Open elements; scripts as the browser sees them."""
+class PageParser(HTMLParser):
+    """Records the open elements and the scripts of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Balance(HTMLParser):
             self.scripts[-1] = attributes, text + data
 
 
-def test_names_end_no_element_and_json_comes_back() -> None:
+def test_names_are_escaped_and_json_is_read_back() -> None:
     parts = [
         render_html_table(EVIL, [EVIL], [[EVIL, EVIL]]),
         render_key_numbers({EVIL: EVIL}),
@@ -48,10 +48,10 @@ def test_names_end_no_element_and_json_comes_back() -> None:
         wrap_collapsible(EVIL, "y"),
     ]
     text = render_html_page(EVIL, EVIL, {EVIL: "".join(parts)}, json.dumps({"id": EVIL}), json.dumps({"stage": EVIL}))
-    seen = Balance()
-    seen.feed(text)
-    assert seen.open == []
-    provenance, data, script = seen.scripts
+    parser = PageParser()
+    parser.feed(text)
+    assert parser.open == []
+    provenance, data, script = parser.scripts
     assert json.loads(provenance[1]) == {"stage": EVIL}
     assert json.loads(data[1]) == {"id": EVIL}
     assert script[0] == {"type": "module"}
@@ -63,7 +63,7 @@ def test_links_lead_to_sections() -> None:
     assert links == re.findall(r'<section id="([^"]+)">', text) == ["scores", "what-is-wrong"]
 
 
-def test_it_reaches_for_nothing_outside() -> None:
+def test_the_page_links_to_no_other_resource() -> None:
     text = render_html_page("t", "l", {}, "{}", "{}")
     assert not re.findall(r'(?:src|href)="(?!#)', text)
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -1,4 +1,4 @@
-"""Searching the page: what is packed for it, and in a real browser the box, its list, and what it finds."""
+"""Search on the page: the packed moments, and in a real browser the search box, its list and its results."""
 
 import json
 from collections.abc import Iterator
@@ -28,48 +28,48 @@ VIDEOS = [
 ]
 
 
-def moments(text: str, *found: tuple[str, float, float]) -> dict[str, list[Detection]]:
-    """Each a video's, of 2 s from a start on, with a score."""
-    return {text: [Detection(video_id, text, score, start, start + 2) for video_id, start, score in found]}
+def make_moments(text: str, *rows: tuple[str, float, float]) -> dict[str, list[Detection]]:
+    """Moments of 2 s from rows (video, start, score)."""
+    return {text: [Detection(video_id, text, score, start, start + 2) for video_id, start, score in rows]}
 
 
 MOMENTS = {
-    **moments("man running fast", ("b", 0, 0.5), ("not shown", 0, 0.9)),
-    **moments("jumping", ("b", 5.5, 0.4), ("b", 1, 0.8), ("a", 4, 0.876543)),
-    **moments("run", (EVIL, 1, 0.5)),
-    **moments(EVIL, (EVIL, 1, 0.5)),
-    **moments("sleeping man"),
+    **make_moments("man running fast", ("b", 0, 0.5), ("not shown", 0, 0.9)),
+    **make_moments("jumping", ("b", 5.5, 0.4), ("b", 1, 0.8), ("a", 4, 0.876543)),
+    **make_moments("run", (EVIL, 1, 0.5)),
+    **make_moments(EVIL, (EVIL, 1, 0.5)),
+    **make_moments("sleeping man"),
 }
 
 
-def drawn(videos: list[VideoEntry], found: dict[str, list[Detection]] | None = None) -> Any:
-    return json.loads(build_page_data(videos, {}, GRID, found))
+def pack(videos: list[VideoEntry], moments: dict[str, list[Detection]] | None = None) -> Any:
+    return json.loads(build_page_data(videos, {}, GRID, moments))
 
 
-def test_moments_are_packed_best_first_by_the_place_of_their_video() -> None:
-    texts = dict(drawn(VIDEOS, MOMENTS)["texts"])
+def test_moments_are_packed_best_first_with_the_index_of_their_video() -> None:
+    texts = dict(pack(VIDEOS, MOMENTS)["texts"])
     assert list(texts) == list(MOMENTS)
     assert texts["jumping"] == [[1, 4, 6, 0.877], [0, 1, 3, 0.8], [0, 5.5, 7.5, 0.4]]
-    assert texts["man running fast"] == [[0, 0, 2, 0.5]], "a video that is not shown"
+    assert texts["man running fast"] == [[0, 0, 2, 0.5]], "no moment of a video outside the page"
     assert texts["sleeping man"] == []
 
 
-def test_a_page_without_moments_is_the_same_but_for_them() -> None:
+def test_a_page_without_moments_differs_only_in_the_search() -> None:
     assert render_timelines(VIDEOS, with_search=True).replace(search.render_search_box(), "").replace(
         search.render_search_legend(), ""
     ) == render_timelines(VIDEOS)
-    searched = drawn(VIDEOS, MOMENTS)
-    del searched["texts"]
-    assert searched == drawn(VIDEOS)
-    assert "wanted" not in render_timelines(VIDEOS)
+    with_moments = pack(VIDEOS, MOMENTS)
+    del with_moments["texts"]
+    assert with_moments == pack(VIDEOS)
+    assert "search-text" not in render_timelines(VIDEOS)
 
 
-def test_of_a_large_vocabulary_the_best_moments_of_every_text_stay() -> None:
-    several = [("b", k / 10, (k + 1) / 301) for k in range(300)]
-    vocabulary = {text: found for k in range(500) for text, found in moments(f"word {k}", *several).items()}
-    texts = dict(drawn(VIDEOS, vocabulary)["texts"])
-    assert {len(listed) for listed in texts.values()} == {80}
-    assert min(start for listed in texts.values() for _, start, *_ in listed) == 22.0
+def test_a_large_vocabulary_has_the_best_moments_of_every_text() -> None:
+    rows = [("b", k / 10, (k + 1) / 301) for k in range(300)]
+    vocabulary = {text: moments for k in range(500) for text, moments in make_moments(f"word {k}", *rows).items()}
+    texts = dict(pack(VIDEOS, vocabulary)["texts"])
+    assert {len(moments) for moments in texts.values()} == {80}
+    assert min(start for moments in texts.values() for _, start, *_ in moments) == 22.0
 
 
 @pytest.fixture(scope="module")
@@ -99,138 +99,138 @@ def browser(chrome: Chrome, path: Path) -> Iterator[Chrome]:
     assert chrome.get_log("browser") == []
 
 
-def offered(browser: Chrome) -> list[str]:
-    """Of the list, where it is open."""
-    return [text for o in browser.find_elements(By.CSS_SELECTOR, "#offered li") if (text := o.text)]
+def list_suggestions(browser: Chrome) -> list[str]:
+    """The visible options of the list; none if it is closed."""
+    return [text for o in browser.find_elements(By.CSS_SELECTOR, "#suggestions li") if (text := o.text)]
 
 
-def look_for(browser: Chrome, *words: str) -> None:
-    one(browser, "#wanted").send_keys(*words)
+def type_text(browser: Chrome, *keys: str) -> None:
+    one(browser, "#search-text").send_keys(*keys)
 
 
-def said(browser: Chrome) -> str:
-    return one(browser, "#matched").text
+def get_summary(browser: Chrome) -> str:
+    return one(browser, "#search-summary").text
 
 
-def found(browser: Chrome) -> list[str]:
-    """What the moments' bands say."""
-    bands = browser.find_elements(By.CSS_SELECTOR, ".bar.moment")
-    return [str(band.get_attribute("aria-label")) for band in bands]
+def list_moments(browser: Chrome) -> list[str]:
+    """The labels of the moments' bars."""
+    bars = browser.find_elements(By.CSS_SELECTOR, ".bar.moment")
+    return [str(bar.get_attribute("aria-label")) for bar in bars]
 
 
-def test_words_are_found_in_any_order_and_case(browser: Chrome) -> None:
-    look_for(browser, "FAST man")
-    assert offered(browser) == ["man running fast"]
-    assert said(browser) == "1 text of the vocabulary"
-    assert cards(browser) == [EVIL, "a", "b", "c"], "nothing was chosen yet"
+def test_words_match_in_any_order_and_case(browser: Chrome) -> None:
+    type_text(browser, "FAST man")
+    assert list_suggestions(browser) == ["man running fast"]
+    assert get_summary(browser) == "1 matching text in the vocabulary"
+    assert cards(browser) == [EVIL, "a", "b", "c"], "no text is selected yet"
 
 
-def test_what_looks_like_a_text_comes_best_first_with_its_moments_in_a_lane(browser: Chrome) -> None:
-    look_for(browser, "jumping")
+def test_results_are_best_first_with_their_moments_in_a_lane(browser: Chrome) -> None:
+    type_text(browser, "jumping")
     assert cards(browser) == ["a", "b"]
-    assert said(browser) == "3 moments in 2 videos; scores are guesses of a network"
-    wait(browser, lambda b: len(found(b)) == 3)
-    assert found(browser)[:2] == [
-        "looks like jumping, guessed with 0.877, 4.0 to 6.0 s",
-        "looks like jumping, guessed with 0.8, 1.0 to 3.0 s",
+    assert get_summary(browser) == "3 moments in 2 videos; scores are estimates of a network"
+    wait(browser, lambda b: len(list_moments(b)) == 3)
+    assert list_moments(browser)[:2] == [
+        "looks like jumping, score 0.877, 4.0 to 6.0 s",
+        "looks like jumping, score 0.8, 1.0 to 3.0 s",
     ]
     assert one(card(browser, "a"), "text").text == "jumping"
     assert one(card(browser, "a"), ".score").text == "0.877"
     assert not one(browser, "#order").is_enabled()
 
 
-def test_other_filters_go_on(browser: Chrome) -> None:
-    look_for(browser, "jumping")
+def test_other_filters_apply_to_the_results(browser: Chrome) -> None:
+    type_text(browser, "jumping")
     one(browser, "#search").send_keys("b")
     assert cards(browser) == ["b"]
-    assert said(browser) == "2 moments in 1 video; scores are guesses of a network"
+    assert get_summary(browser) == "2 moments in 1 video; scores are estimates of a network"
     Select(one(browser, "#class")).select_by_visible_text("run")
     assert cards(browser) == ["b"]
-    wait(browser, lambda b: len(found(b)) == 2)
+    wait(browser, lambda b: len(list_moments(b)) == 2)
     one(browser, "#search").send_keys("x")
     assert cards(browser) == []
-    assert said(browser).startswith("0 moments in 0 videos")
+    assert get_summary(browser).startswith("0 moments in 0 videos")
 
 
-def test_clearing_brings_everything_back(browser: Chrome) -> None:
+def test_clearing_the_search_restores_the_list(browser: Chrome) -> None:
     Select(one(browser, "#order")).select_by_value("longest")
     before = cards(browser)
-    look_for(browser, "jumping")
-    wait(browser, lambda b: len(found(b)) == 3)
-    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    type_text(browser, "jumping")
+    wait(browser, lambda b: len(list_moments(b)) == 3)
+    type_text(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
     assert cards(browser) == before
-    wait(browser, lambda b: not found(b))
-    assert said(browser) == ""
+    wait(browser, lambda b: not list_moments(b))
+    assert get_summary(browser) == ""
     assert one(browser, "#order").is_enabled()
 
 
-def test_the_keyboard_chooses_and_stays_in_the_box(browser: Chrome) -> None:
-    box = one(browser, "#wanted")
-    look_for(browser, Keys.ARROW_DOWN)
-    assert offered(browser) == list(MOMENTS)
+def test_the_keyboard_selects_and_the_focus_stays_in_the_box(browser: Chrome) -> None:
+    box = one(browser, "#search-text")
+    type_text(browser, Keys.ARROW_DOWN)
+    assert list_suggestions(browser) == list(MOMENTS)
     assert box.get_attribute("aria-expanded") == "true"
-    look_for(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    reached = one(browser, '#offered [aria-selected="true"]')
-    assert reached.text == "jumping"
-    assert box.get_attribute("aria-activedescendant") == reached.get_attribute("id")
-    look_for(browser, Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ENTER)
-    assert box.get_attribute("value") == "man running fast", "it goes round"
-    assert offered(browser) == []
+    type_text(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    option = one(browser, '#suggestions [aria-selected="true"]')
+    assert option.text == "jumping"
+    assert box.get_attribute("aria-activedescendant") == option.get_attribute("id")
+    type_text(browser, Keys.ARROW_UP, Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ENTER)
+    assert box.get_attribute("value") == "man running fast", "the selection wraps around"
+    assert list_suggestions(browser) == []
     assert (box.get_attribute("aria-expanded"), box.get_attribute("aria-activedescendant")) == ("false", None)
     assert browser.switch_to.active_element == box
     assert cards(browser) == ["b"]
 
 
-def test_enter_takes_the_first_but_never_in_place_of_what_stands_there_in_full(browser: Chrome) -> None:
-    look_for(browser, "Run")
-    assert offered(browser) == ["man running fast", "run"]
-    look_for(browser, Keys.ENTER)
+def test_enter_takes_the_first_match_unless_the_input_is_a_full_text(browser: Chrome) -> None:
+    type_text(browser, "Run")
+    assert list_suggestions(browser) == ["man running fast", "run"]
+    type_text(browser, Keys.ENTER)
     assert cards(browser) == [EVIL]
-    assert one(browser, "#wanted").get_attribute("value") == "run"
-    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
-    look_for(browser, "runn", Keys.ENTER)
+    assert one(browser, "#search-text").get_attribute("value") == "run"
+    type_text(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    type_text(browser, "runn", Keys.ENTER)
     assert cards(browser) == ["b"]
 
 
-def test_escape_folds_the_list_and_leaves_what_was_typed(browser: Chrome) -> None:
-    look_for(browser, "run", Keys.ESCAPE)
-    assert offered(browser) == []
-    assert one(browser, "#wanted").get_attribute("value") == "run"
-    look_for(browser, "n", Keys.TAB)
-    assert offered(browser) == []
+def test_escape_closes_the_list_and_leaves_the_input(browser: Chrome) -> None:
+    type_text(browser, "run", Keys.ESCAPE)
+    assert list_suggestions(browser) == []
+    assert one(browser, "#search-text").get_attribute("value") == "run"
+    type_text(browser, "n", Keys.TAB)
+    assert list_suggestions(browser) == []
 
 
-def test_a_click_opens_the_vocabulary_and_another_chooses(browser: Chrome) -> None:
-    one(browser, "#wanted").click()
-    assert offered(browser) == list(MOMENTS)
-    browser.find_elements(By.CSS_SELECTOR, "#offered li")[1].click()
+def test_one_click_opens_the_vocabulary_and_another_selects(browser: Chrome) -> None:
+    one(browser, "#search-text").click()
+    assert list_suggestions(browser) == list(MOMENTS)
+    browser.find_elements(By.CSS_SELECTOR, "#suggestions li")[1].click()
     assert cards(browser) == ["a", "b"]
-    assert offered(browser) == []
+    assert list_suggestions(browser) == []
 
 
-def test_a_word_that_is_not_there_and_one_that_nothing_looks_like(browser: Chrome) -> None:
-    look_for(browser, "zebra")
-    assert said(browser) == "no such word in the vocabulary; for any sentence: clip-ae ground"
-    assert offered(browser) == []
+def test_an_unknown_word_and_a_text_without_moments(browser: Chrome) -> None:
+    type_text(browser, "zebra")
+    assert get_summary(browser) == "not in the vocabulary; to search for any sentence, run clip-ae ground"
+    assert list_suggestions(browser) == []
     assert cards(browser) == [EVIL, "a", "b", "c"]
-    look_for(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
-    look_for(browser, "sleeping man")
-    assert said(browser) == "0 moments in 0 videos; scores are guesses of a network"
+    type_text(browser, Keys.CONTROL, "a", Keys.CONTROL, Keys.BACKSPACE)
+    type_text(browser, "sleeping man")
+    assert get_summary(browser) == "0 moments in 0 videos; scores are estimates of a network"
     assert cards(browser) == []
 
 
-def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
-    look_for(browser, "jumping")
-    wait(browser, lambda b: len(found(b)) == 3)
+def test_a_click_on_a_moment_seeks_and_arrow_keys_move_on(browser: Chrome) -> None:
+    type_text(browser, "jumping")
+    wait(browser, lambda b: len(list_moments(b)) == 3)
     one(card(browser, "b"), ".bar.moment:nth-of-type(2)").click()
     wait(browser, lambda b: 5.5 <= second(b) < 7)
     one(browser, "#player button").click()
     one(card(browser, "b"), ".play").send_keys(Keys.TAB)
     for expected in (
-        "looks like jumping, guessed with 0.4",
-        "run, found",
-        "jump, found",
-        "looks like jumping, guessed with 0.8",
+        "looks like jumping, score 0.4",
+        "run, detected",
+        "jump, detected",
+        "looks like jumping, score 0.8",
     ):
         assert focused(browser).startswith(expected)
         ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
@@ -238,46 +238,49 @@ def test_a_click_on_a_moment_seeks_and_arrows_lead_on(browser: Chrome) -> None:
     wait(browser, lambda b: 1 <= second(b) < 2.5)
 
 
-def test_texts_are_words_and_never_code(browser: Chrome) -> None:
-    look_for(browser, "</SCRIPT>")
-    assert offered(browser) == [EVIL]
-    look_for(browser, Keys.ENTER)
+def test_texts_are_escaped(browser: Chrome) -> None:
+    type_text(browser, "</SCRIPT>")
+    assert list_suggestions(browser) == [EVIL]
+    type_text(browser, Keys.ENTER)
     assert cards(browser) == [EVIL]
-    wait(browser, lambda b: found(b) == [f"looks like {EVIL}, guessed with 0.5, 1.0 to 3.0 s"])
+    wait(browser, lambda b: list_moments(b) == [f"looks like {EVIL}, score 0.5, 1.0 to 3.0 s"])
     assert not browser.find_elements(By.TAG_NAME, "img")
     assert browser.title == "Actions"
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_on_a_phone_box_list_and_bands_fit(browser: Chrome, width: int) -> None:
+def test_on_a_phone_box_list_and_moments_fit(browser: Chrome, width: int) -> None:
     resize(browser, width, 800, phone=width < 500)
-    one(browser, "#wanted").click()
-    box, opened = (one(browser, selector).rect for selector in ("#wanted", "#offered"))
-    assert 0 <= opened["x"] < opened["x"] + opened["width"] <= width
-    assert opened["y"] >= box["y"] + box["height"]
-    look_for(browser, "jumping")
-    wait(browser, lambda b: len(found(b)) == 3)
+    one(browser, "#search-text").click()
+    box, suggestions = (one(browser, selector).rect for selector in ("#search-text", "#suggestions"))
+    assert 0 <= suggestions["x"] < suggestions["x"] + suggestions["width"] <= width
+    assert suggestions["y"] >= box["y"] + box["height"]
+    type_text(browser, "jumping")
+    wait(browser, lambda b: len(list_moments(b)) == 3)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [660, 1280])
-def test_what_gets_the_keyboard_comes_out_from_under_the_box(browser: Chrome, width: int) -> None:
+def test_a_focused_moment_is_not_covered_by_the_controls(browser: Chrome, width: int) -> None:
     resize(browser, width, 400)
-    look_for(browser, "jumping")
-    covered = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
+    type_text(browser, "jumping")
+    scroll_and_focus = "scrollTo(0, arguments[0].getBoundingClientRect().top + scrollY - 70); arguments[0].focus()"
 
-    def comes_out(b: Chrome) -> bool:
-        band, controls = one(card(b, "b"), ".bar.moment"), one(b, ".controls")
-        b.execute_script(covered, band)
-        return bool(band.rect["y"] >= controls.rect["y"] + controls.rect["height"])
+    def is_uncovered(b: Chrome) -> bool:
+        bar, controls = one(card(b, "b"), ".bar.moment"), one(b, ".controls")
+        b.execute_script(scroll_and_focus, bar)
+        return bool(bar.rect["y"] >= controls.rect["y"] + controls.rect["height"])
 
-    wait(browser, comes_out)
+    wait(browser, is_uncovered)
 
 
-def test_paper_has_what_was_found_and_no_box(browser: Chrome) -> None:
-    look_for(browser, "jumping")
-    wait(browser, lambda b: len(found(b)) == 3)
+def test_print_has_the_results_but_no_search_box(browser: Chrome) -> None:
+    type_text(browser, "jumping")
+    wait(browser, lambda b: len(list_moments(b)) == 3)
     prefer(browser, "dark", medium="print")
-    shown = [one(browser, selector).is_displayed() for selector in ("#matched", ".bar.moment", ".score", "#wanted")]
-    assert shown == [True, True, True, False]
-    assert one(browser, "#matched").rect["x"] == one(browser, "#told").rect["x"]
+    displayed = [
+        one(browser, selector).is_displayed()
+        for selector in ("#search-summary", ".bar.moment", ".score", "#search-text")
+    ]
+    assert displayed == [True, True, True, False]
+    assert one(browser, "#search-summary").rect["x"] == one(browser, "#filter-summary").rect["x"]

@@ -1,20 +1,26 @@
+"""WebVTT chapters: selection of detections, times and labels."""
+
 from clip_ae.core.types import Detection
 from clip_ae.pages.web_vtt import drop_overlapping, format_web_vtt
 
 
-def found(score, start, stop, label="cluster-00"):
+def make_detection(score, start, stop, label="cluster-00"):
     return Detection("v", label, score, start, stop)
 
 
-def test_of_what_overlaps_the_best_stays_and_time_orders():
-    best, beside, worse = found(0.9, 4, 6), found(0.2, 6, 8), found(0.8, 5, 7)
-    assert drop_overlapping([worse, beside, best]) == [best, beside]
+def test_the_best_of_overlapping_detections_is_selected_in_order_of_time():
+    best, adjacent, overlapping = (
+        make_detection(0.9, 4, 6),
+        make_detection(0.2, 6, 8),
+        make_detection(0.8, 5, 7),
+    )
+    assert drop_overlapping([overlapping, adjacent, best]) == [best, adjacent]
 
 
-def test_a_chapter_has_times_and_a_text_that_is_no_markup():
-    text = format_web_vtt([found(0.876, 1.5, 3661.0004, "<b>a --> b\n& c")])
+def test_a_cue_has_times_and_an_escaped_label():
+    text = format_web_vtt([make_detection(0.876, 1.5, 3661.0004, "<b>a --> b\n& c")])
     assert text == "WEBVTT\n\n00:00:01.500 --> 01:01:01.000\n&lt;b&gt;a --&gt; b &amp; c 0.88\n"
 
 
 def test_rounding_never_makes_sixty_seconds():
-    assert "00:01:00.000 --> " in format_web_vtt([found(1, 59.9996, 61)])
+    assert "00:01:00.000 --> " in format_web_vtt([make_detection(1, 59.9996, 61)])

@@ -1,4 +1,4 @@
-"""What post-pre-training brings: the same run with and without it, and that class names were used."""
+"""The table of feature adapters on invented results: each run with and without its adapter."""
 
 from dataclasses import replace
 
@@ -11,14 +11,14 @@ from clip_ae.scoring.main_run import build_main_run_map
 from clip_ae.scoring.results import ScoredRun
 from tests.scoring.test_tables import result
 
-RECIPES = {"free": FeatureAdapter("ugct"), "told": FeatureAdapter("ugct_weak", align_to="names", mode="encoder")}
+ADAPTERS = {"free": FeatureAdapter("ugct"), "named": FeatureAdapter("ugct_weak", align_to="names", mode="encoder")}
 RUNS = {
     "ugct": Run(method="ugct"),
     "ugct_free": Run(method="ugct", feature_adapter="free"),
-    "ugct_told": Run(method="ugct", feature_adapter="told"),
+    "ugct_named": Run(method="ugct", feature_adapter="named"),
     "stpn_free": Run(method="stpn", feature_adapter="free"),
 }
-SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, feature_adapters=RECIPES)
+SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, feature_adapters=ADAPTERS)
 
 
 def scored(name: str, *values: float) -> ScoredRun:
@@ -28,48 +28,48 @@ def scored(name: str, *values: float) -> ScoredRun:
 ALL = [
     scored("ugct", 0.30, 0.31, 0.32),
     scored("ugct_free", 0.33, 0.36, 0.36),
-    scored("ugct_told", 0.40, 0.41, 0.42),
+    scored("ugct_named", 0.40, 0.41, 0.42),
     scored("stpn_free", 0.20, 0.20, 0.20),
 ]
 
 
-def test_each_run_on_taught_features_stands_beside_itself_without_them() -> None:
-    (sheet,) = adapted_features_table.build_adapter_tables(SPEC, ALL)
-    rows = {row[1]: row for row in sheet.rows}
-    assert list(rows) == ["stpn_free", "ugct_free", "ugct_told"]
+def test_each_run_on_adapted_features_is_compared_with_its_unadapted_run() -> None:
+    (table,) = adapted_features_table.build_adapter_tables(SPEC, ALL)
+    rows = {row[1]: row for row in table.rows}
+    assert list(rows) == ["stpn_free", "ugct_free", "ugct_named"]
     assert rows["ugct_free"][3:] == ["50, 35", "35.0 ± 1.7", "31.0 ± 1.0", "+4.0", "+1.5 to +6.5"]
     assert rows["stpn_free"][4:] == ["20.0 ± 0.0", "-", "-", "-"]
 
 
-def test_rows_say_what_their_features_were_tied_to_and_that_names_were_used() -> None:
+def test_titles_name_the_adapter_and_whether_it_uses_class_names() -> None:
     titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, ALL)[0].rows}
     assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, tied to prototypes"
-    assert titles["ugct_told"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
+    assert titles["ugct_named"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
     assert titles["ugct"] == "UGCT (reconstructed)"
 
 
-def test_without_taught_runs_the_table_is_as_it_was() -> None:
+def test_no_table_without_runs_on_adapted_features() -> None:
     assert adapted_features_table.build_adapter_tables(SPEC, ALL[:1]) == []
 
 
-def test_the_ablation_compares_runs_on_the_same_features_alone() -> None:
+def test_the_ablation_compares_only_runs_on_the_same_features() -> None:
     assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct")] == ["ugct"]
-    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct_told")] == ["ugct_told"]
+    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct_named")] == ["ugct_named"]
 
 
-def test_classes_that_annotations_left_out_are_told_too() -> None:
-    words = FeatureAdapter(run="ugct", held_out_classes=("jump", "throw")).description
-    assert words == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
+def test_the_description_counts_held_out_classes() -> None:
+    description = FeatureAdapter(run="ugct", held_out_classes=("jump", "throw")).description
+    assert description == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
 
 
-def test_the_headline_says_so_too() -> None:
-    told = replace(SPEC, main_run="ugct_told", runs={}, feature_adapters={"told": RECIPES["told"]})
+def test_the_main_run_map_describes_the_features() -> None:
+    spec = replace(SPEC, main_run="ugct_named", runs={}, feature_adapters={"named": ADAPTERS["named"]})
     results = [
         {**result(v), "chance": result(0.1), "per_class": {}, "counts": {}, "mapping": mapping()}
         for v in (0.4, 0.5, 0.6)
     ]
-    assert build_main_run_map(told, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
-    assert "features" not in build_main_run_map(replace(told, feature_adapters={}), results, {}, None)
+    assert build_main_run_map(spec, results, {}, None)["features"] == "post-pretrained encoder, uses class names"
+    assert "features" not in build_main_run_map(replace(spec, feature_adapters={}), results, {}, None)
 
 
 def mapping() -> dict:

@@ -1,4 +1,4 @@
-"""ActivityNet's rules: the vectors that an evaluator must pass, and a slow obvious one beside ours."""
+"""AP by ActivityNet's rules: hand-made cases, numbered, and a slow reference."""
 
 import time
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clip_ae.scoring.average_precision import average_over_classes, compute_average_precision, match
 from clip_ae.scoring.segments import Segments
 
-ALL = (0.1, 0.3, 0.5, 0.7, 0.95)
+THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.95)
 
 
 def segments(*rows):
@@ -20,12 +20,12 @@ def segments(*rows):
     return Segments(video.astype(np.int64), label.astype(np.int64), start, stop, score)
 
 
-def ap(truth, detections, thresholds=ALL, classes=1):
+def ap(truth, detections, thresholds=THRESHOLDS, classes=1):
     return compute_average_precision(match(segments(*truth), segments(*detections), thresholds), classes)
 
 
-def reference(truth, detections, threshold, label):
-    """One class and threshold, as the rules read."""
+def compute_reference_ap(truth, detections, threshold, label):
+    """AP of one class at one threshold, by loops."""
     truth = sorted((t for t in truth if t[1] == label), key=lambda t: (t[0], t[2], t[3]))
     detections = sorted((d for d in detections if d[1] == label), key=lambda d: (-d[4], d[0], d[2], d[3]))
     matched, hits = set(), []
@@ -83,7 +83,7 @@ def test_4_a_detection_takes_its_next_best_when_its_best_is_taken():
 @given(st.permutations([(0, 0, 2, 5, 0.5), (0, 0, 50, 60, 0.5), (1, 0, 2, 5, 0.5), (1, 0, 0, 1, 0.5)]))
 def test_5_ties_do_not_depend_on_the_order_of_the_file(detections):
     truth = [(0, 0, 50, 60), (1, 0, 2, 5)]
-    assert ap(truth, detections, (0.5,))[0, 0] == reference(truth, detections, 0.5, 0)
+    assert ap(truth, detections, (0.5,))[0, 0] == compute_reference_ap(truth, detections, 0.5, 0)
     assert ap(truth, detections, (0.5,))[0, 0] == pytest.approx(0.5)
 
 
@@ -101,7 +101,7 @@ def test_7_a_class_without_ground_truth_is_not_averaged():
 @pytest.mark.parametrize("threshold", [0.125, 0.25, 0.5, 0.75])
 @pytest.mark.parametrize("offset", [0.0, 0.5, 1234.0])
 def test_8_exactly_the_threshold_counts_and_the_next_number_above_does_not(threshold, offset):
-    """Of numbers that float64 has: 0.7 - 0.1 is not 0.6 there, and no evaluator of the field says it is."""
+    """With numbers that float64 represents exactly: 0.7 - 0.1 is not 0.6 in float64."""
     truth, detection = (0, 0, offset, offset + 8), (0, 0, offset, offset + 8 * threshold, 0.5)
     assert ap([truth], [detection], (threshold,))[0, 0] == 1.0
     assert ap([truth], [detection], (np.nextafter(threshold, 1),))[0, 0] == 0.0
@@ -117,12 +117,12 @@ ROW = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12), st.int
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=10), st.lists(st.tuples(ROW, st.integers(0, 4)), max_size=25))
-def test_equals_the_slow_obvious_evaluator(truth, detections):
+def test_ap_equals_the_slow_reference(truth, detections):
     truth = [(v, c, a, a + n) for v, c, a, n in truth]
     detections = [(v, c, a, a + n, s / 4) for (v, c, a, n), s in detections]
-    found = ap(truth, detections, ALL, classes=3)
-    expected = [[reference(truth, detections, t, c) for c in range(3)] for t in ALL]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    result = ap(truth, detections, THRESHOLDS, classes=3)
+    expected = [[compute_reference_ap(truth, detections, t, c) for c in range(3)] for t in THRESHOLDS]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 def test_half_a_million_crowded_detections_in_seconds():

@@ -1,4 +1,4 @@
-"""Drawing videos with replacement is what it says: the same as scoring copies of them."""
+"""Bootstrap over videos: a replicate scores like copies of its videos; intervals and paired comparisons."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ VIDEOS, CLASSES, THRESHOLDS = 4, 2, (0.3, 0.6)
 ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
 
 
-def world(truth, detections):
+def make_rows(truth, detections):
     truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
     return truth, [(v, c, a, a + n, s / 9) for (v, c, a, n), s in detections]
 
 
-def copied(rows, times):
-    """Every video as often as it was drawn, each copy a video of its own."""
-    return [(v + VIDEOS * k, *rest) for v, *rest in rows for k in range(times[v])]
+def copy_rows(rows, counts):
+    """Rows of each video as often as the video was drawn, each copy as a video of its own."""
+    return [(v + VIDEOS * k, *rest) for v, *rest in rows for k in range(counts[v])]
 
 
 @settings(max_examples=100, deadline=None)
@@ -29,77 +29,77 @@ def copied(rows, times):
     st.lists(st.tuples(ROW, st.integers(0, 9)), max_size=15, unique_by=lambda d: d[1]),
     st.lists(st.integers(0, 3), min_size=VIDEOS, max_size=VIDEOS),
 )
-def test_a_draw_scores_what_copies_of_its_videos_score(truth, detections, times):
-    truth, detections = world(truth, detections)
-    weighed = compute_average_precision(
-        match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([times])
+def test_a_replicate_scores_like_copies_of_its_videos(truth, detections, counts):
+    truth, detections = make_rows(truth, detections)
+    weighted = compute_average_precision(
+        match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([counts])
     )
-    plain = match(make_segments(copied(truth, times)), make_segments(copied(detections, times)), THRESHOLDS)
-    np.testing.assert_allclose(weighed[0], compute_average_precision(plain, CLASSES), atol=1e-12)
+    copies = match(make_segments(copy_rows(truth, counts)), make_segments(copy_rows(detections, counts)), THRESHOLDS)
+    np.testing.assert_allclose(weighted[0], compute_average_precision(copies, CLASSES), atol=1e-12)
 
 
-def test_draws_are_the_same_every_time_and_of_the_right_size():
+def test_draws_are_deterministic_and_have_as_many_videos_as_the_test_set():
     assert np.array_equal(draw_videos(50, 7), draw_videos(50, 7))
     assert (draw_videos(50, 7).sum(axis=1) == 7).all()
 
 
-def test_a_mean_is_over_the_classes_that_a_draw_shows():
-    """A perfect detector is perfect in every draw, even where a class's only video was not drawn."""
+def test_map_of_a_replicate_is_over_its_own_classes():
+    """A perfect detector has mAP 1 in every replicate, even if the only video of a class was not drawn."""
     truth = [(v, c, 0, 5, 1.0) for v, c in enumerate([0, 0, 0, 1])]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert means.shape == (200, 2)
     assert (means == 1).all()
 
 
-def test_draws_without_any_ground_truth_are_left_out():
+def test_replicates_without_ground_truth_are_left_out():
     truth = [(0, 0, 0, 5, 1.0)]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert 0 < len(means) < 200
     assert (means == 1).all()
 
 
-def test_an_interval_covers_what_the_mean_varies_by():
-    """Against the spread of fresh test sets from the same source."""
+def test_interval_width_matches_the_spread_of_fresh_test_sets():
+    """The reference is the spread of new test sets from the same distribution."""
     rng = np.random.default_rng(0)
 
     def sample(videos=60):
         truth = [(v, 0, 0, 5, 1.0) for v in range(videos)]
-        found = [
+        detections = [
             (v, 0, 0 if rng.random() < 0.6 else 8, 5 if rng.random() < 2 else 9, rng.random()) for v in range(videos)
         ]
-        return make_segments(truth), make_segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in found])
+        return make_segments(truth), make_segments([(v, c, a, max(a + 1, b), s) for v, c, a, b, s in detections])
 
     fresh = [compute_average_precision(match(*sample(), (0.5,)), 1)[0, 0] for _ in range(200)]
-    judged = match(*sample(), (0.5,))
+    matches = match(*sample(), (0.5,))
     low, high = compute_bootstrap_interval(
-        compute_average_precision(judged, 1)[0, 0], bootstrap_map(judged, 1, 500, 60)[:, 0]
+        compute_average_precision(matches, 1)[0, 0], bootstrap_map(matches, 1, 500, 60)[:, 0]
     )
     width = np.quantile(fresh, 0.975) - np.quantile(fresh, 0.025)
     assert high - low == pytest.approx(width, rel=0.35)
 
 
-def test_draws_that_are_too_high_on_average_do_not_lift_the_interval():
+def test_biased_draws_do_not_shift_the_interval():
     draws = np.random.default_rng(0).normal(0.6, 0.1, 20_000)
     np.testing.assert_allclose(compute_bootstrap_interval(0.4, draws), (0.4 - 0.196, 0.4 + 0.196), atol=0.005)
     assert compute_bootstrap_interval(1.0, np.ones(3)) == (1.0, 1.0)
 
 
-def test_what_two_share_cancels_in_their_difference():
+def test_a_common_part_cancels_in_the_difference():
     rng = np.random.default_rng(0)
     common = rng.normal(0.5, 0.1, 500)
-    found = compare_scores(0.55, 0.5, common + 0.05, common)
-    assert found.difference == pytest.approx(0.05)
-    assert found.is_significant
-    assert found.share_ahead == 1.0
-    unsure = compare_scores(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
-    assert not unsure.is_significant
-    assert 0.5 < unsure.share_ahead < 0.9
+    comparison = compare_scores(0.55, 0.5, common + 0.05, common)
+    assert comparison.difference == pytest.approx(0.05)
+    assert comparison.is_significant
+    assert comparison.share_ahead == 1.0
+    uncertain = compare_scores(0.55, 0.5, rng.normal(0.55, 0.1, 500), common)
+    assert not uncertain.is_significant
+    assert 0.5 < uncertain.share_ahead < 0.9
 
 
-def test_a_difference_that_most_draws_do_not_show_is_undecided():
-    """One detection less changes few draws: the others tie, and ties are no victories."""
+def test_a_difference_in_few_replicates_is_not_significant():
+    """A difference of one detection changes few replicates; ties are no wins."""
     draws = np.full(1000, 0.4)
     fewer = draws - 0.001 * (np.arange(1000) % 3 == 0)
-    found = compare_scores(0.4, 0.3996, draws, fewer)
-    assert not found.is_significant
-    assert found.share_ahead == pytest.approx(1 / 3, abs=0.01)
+    comparison = compare_scores(0.4, 0.3996, draws, fewer)
+    assert not comparison.is_significant
+    assert comparison.share_ahead == pytest.approx(1 / 3, abs=0.01)

@@ -1,4 +1,4 @@
-"""A video's own AP is what scoring it alone would give."""
+"""AP of each video equals the AP of scoring the video alone."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ THRESHOLDS, CLASSES, VIDEOS = (0.3, 0.5), 3, 4
 ROW = st.tuples(st.integers(0, VIDEOS - 1), st.integers(0, CLASSES - 1), st.integers(0, 12), st.integers(1, 8))
 
 
-def alone(truth, detections, video):
+def score_alone(truth, detections, video):
     truth, detections = ([row for row in rows if row[0] == video] for rows in (truth, detections))
     if not truth:
         return np.nan
@@ -27,17 +27,17 @@ def alone(truth, detections, video):
     st.lists(ROW, min_size=1, max_size=8),
     st.lists(st.tuples(ROW, st.integers(0, 30)), max_size=20, unique_by=lambda d: d[1]),
 )
-def test_every_video_as_if_it_were_scored_alone(truth, found):
+def test_ap_of_each_video_equals_scoring_it_alone(truth, scored):
     truth = [(v, c, a, a + n, 1.0) for v, c, a, n in truth]
-    detections = [(v, c, a, a + n, s / 30) for (v, c, a, n), s in found]
-    judged = match(make_segments(truth), make_segments(detections), THRESHOLDS)
-    expected = [alone(truth, detections, v) for v in range(VIDEOS)]
-    np.testing.assert_allclose(compute_ap_by_video(judged, CLASSES, VIDEOS), expected, atol=1e-12)
+    detections = [(v, c, a, a + n, s / 30) for (v, c, a, n), s in scored]
+    matches = match(make_segments(truth), make_segments(detections), THRESHOLDS)
+    expected = [score_alone(truth, detections, v) for v in range(VIDEOS)]
+    np.testing.assert_allclose(compute_ap_by_video(matches, CLASSES, VIDEOS), expected, atol=1e-12)
 
 
-def test_a_false_detection_of_another_video_costs_nothing_here():
+def test_false_detections_of_other_videos_do_not_count():
     truth = [(0, 0, 0, 10, 1.0), (1, 0, 0, 10, 1.0)]
-    judged = match(
+    matches = match(
         make_segments(truth), make_segments([(1, 0, 50, 60, 0.9), (0, 0, 0, 10, 0.5), (1, 0, 0, 10, 0.4)]), (0.5,)
     )
-    assert compute_ap_by_video(judged, 1, 2).tolist() == pytest.approx([1.0, 0.5])
+    assert compute_ap_by_video(matches, 1, 2).tolist() == pytest.approx([1.0, 0.5])

@@ -1,3 +1,5 @@
+"""Scores of detections with clusters: mappings, chance level, and cases without detections or clusters."""
+
 import json
 
 import pytest
@@ -10,17 +12,17 @@ SETTINGS = Evaluation(tiou=(0.5, 0.7), tiou_ranges=("0.5:0.7",), chance_permutat
 CLASSES = "abcde"
 
 
-def world(videos=10):
-    """Cluster k is class k; every test video has one instance, found exactly under its cluster."""
+def make_dataset(videos=10):
+    """Cluster k is class k; every test video has one instance, detected exactly with its cluster."""
     train = {f"t{k}": Annotation("training", (Instance(c, 0, 1),)) for k, c in enumerate(CLASSES)}
     test = {f"v{n}": Annotation("validation", (Instance(CLASSES[n % 5], 3, 6),)) for n in range(videos)}
     labels = [Label(f"t{k}", k, f"cluster-{k:02d}") for k in range(5)]
-    found = [Detection(f"v{n}", f"cluster-{n % 5:02d}", 0.9, 3, 6) for n in range(videos)]
-    return test, train, labels, found
+    detections = [Detection(f"v{n}", f"cluster-{n % 5:02d}", 0.9, 3, 6) for n in range(videos)]
+    return test, train, labels, detections
 
 
-def test_perfect_detections_have_perfect_figures_far_from_chance():
-    result = score_clusters(build_eval_input(*world()), SETTINGS)
+def test_perfect_detections_have_perfect_scores_and_a_low_chance_level():
+    result = score_clusters(build_eval_input(*make_dataset()), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["average"] == {"0.5:0.7": 1.0}
     assert result["per_class"] == {c: {"0.5": 1.0, "0.7": 1.0} for c in CLASSES}
@@ -29,56 +31,56 @@ def test_perfect_detections_have_perfect_figures_far_from_chance():
     assert 0 < result["chance"]["average"]["0.5:0.7"] < 0.45
 
 
-def test_chance_is_what_detections_without_information_score():
-    test, train, labels, _ = world(200)
-    found = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
-    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
+def test_chance_level_equals_the_score_of_uninformative_detections():
+    test, train, labels, _ = make_dataset(200)
+    detections = [Detection(v, f"cluster-{k:02d}", 0.5, 3, 6) for v in test for k in range(5)]
+    result = score_clusters(build_eval_input(test, train, labels, detections), SETTINGS)
     assert result["chance"]["mAP"] == pytest.approx(result["mAP"])
     assert result["mAP"]["0.5"] == pytest.approx(0.2, abs=0.05)
 
 
-def test_same_bytes_again():
-    problem = build_eval_input(*world())
-    assert json.dumps(score_clusters(problem, SETTINGS)) == json.dumps(score_clusters(problem, SETTINGS))
+def test_scores_are_deterministic():
+    eval_input = build_eval_input(*make_dataset())
+    assert json.dumps(score_clusters(eval_input, SETTINGS)) == json.dumps(score_clusters(eval_input, SETTINGS))
 
 
 def test_9_detections_outside_the_subset_are_ignored():
-    test, train, labels, found = world()
+    test, train, labels, detections = make_dataset()
     stray = [Detection("t0", "cluster-00", 1.0, 3, 6), Detection("v0", "cluster-99", 1.0, 0, 1)]
-    assert score_clusters(build_eval_input(test, train, labels, [*stray, *found]), SETTINGS) == score_clusters(
-        build_eval_input(test, train, labels, found), SETTINGS
+    assert score_clusters(build_eval_input(test, train, labels, [*stray, *detections]), SETTINGS) == score_clusters(
+        build_eval_input(test, train, labels, detections), SETTINGS
     )
 
 
-def test_a_class_that_no_cluster_stands_for_scores_zero_and_counts():
-    test, train, labels, found = world()
+def test_a_class_without_a_cluster_has_ap_zero_and_counts_in_the_mean():
+    test, train, labels, detections = make_dataset()
     train["t4"] = Annotation("training", (Instance("a", 0, 1),))
-    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, detections), SETTINGS)
     assert result["per_class"]["e"]["0.5"] == 0.0
     assert result["mAP"]["0.5"] < 0.8
 
 
-def test_no_detections_are_zeros_never_nan():
-    test, train, labels, _ = world()
+def test_no_detections_give_zeros_not_nan():
+    test, train, labels, _ = make_dataset()
     result = score_clusters(build_eval_input(test, train, labels, []), SETTINGS)
     assert result["average"] == {"0.5:0.7": 0.0}
     json.dumps(result, allow_nan=False)
 
 
-def test_told_classes_are_themselves_though_another_always_comes_with_them():
-    test, train, _, _ = world()
+def test_labels_that_are_classes_are_mapped_to_themselves():
+    test, train, _, _ = make_dataset()
     train = {i: Annotation("training", (*a.instances, Instance("e", 0, 1))) for i, a in train.items()}
     labels = [Label(f"t{k}", k, c) for k, c in enumerate(CLASSES)]
-    found = [Detection(f"v{n}", CLASSES[n % 5], 0.9, 3, 6) for n in range(10)]
-    result = score_clusters(build_eval_input(test, train, labels, found, labels_are_classes=True), SETTINGS)
+    detections = [Detection(f"v{n}", CLASSES[n % 5], 0.9, 3, 6) for n in range(10)]
+    result = score_clusters(build_eval_input(test, train, labels, detections, labels_are_classes=True), SETTINGS)
     assert result["mAP"] == {"0.5": 1.0, "0.7": 1.0}
     assert result["mapping"]["soft_majority"]["weights"]["a"] == {"a": 1.0}
 
 
 def test_a_video_of_two_classes_counts_for_both_in_its_cluster():
-    test, train, labels, found = world()
+    test, train, labels, detections = make_dataset()
     train["t0"] = Annotation("training", (Instance("a", 0, 1), Instance("b", 2, 3), Instance("b", 4, 5)))
-    result = score_clusters(build_eval_input(test, train, labels, found), SETTINGS)
+    result = score_clusters(build_eval_input(test, train, labels, detections), SETTINGS)
     assert result["mapping"]["contingency"]["cluster-00"] == {"a": 1, "b": 1}
 
 

@@ -1,3 +1,5 @@
+"""Mappings of clusters to classes, and their effect on detections."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from clip_ae.scoring.segments import Segments
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 6))
 
 
-def test_soft_majority_gives_ties_one_and_half_as_many_a_half():
+def test_soft_majority_weighs_ties_one_and_half_the_count_a_half():
     counts = np.array([[4, 2, 1, 0], [3, 3, 0, 1], [0, 0, 0, 0], [0, 5, 3, 2]])
     expected = [[1, 0.5, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0.5, 0]]
     assert soft_majority(counts).tolist() == expected
@@ -48,5 +50,5 @@ def test_11_two_clusters_of_one_class_make_duplicates_and_weights_scale_scores()
     assert mapped.label.tolist() == [0, 1, 0]
     assert mapped.score.tolist() == [0.9, 0.45, 0.8]
     truth = Segments(np.array([0, 1]), np.array([0, 0]), np.array([0.0, 5]), np.array([1.0, 6]), np.ones(2))
-    # Of the two copies one is false: recall stays at a half.
+    # One of the two copies is a false positive: recall is still a half.
     assert compute_average_precision(match(truth, mapped, (0.5,)), 2).tolist() == [[0.5, 0.0]]

@@ -1,4 +1,4 @@
-"""R@n beside the loop that it is, and what it may never do."""
+"""R@n against a reference loop, its properties and its intervals."""
 
 import json
 from collections.abc import Sequence
@@ -14,64 +14,71 @@ from clip_ae.scoring.bootstrap import compute_bootstrap_interval, draw_videos
 from clip_ae.scoring.recall import compute_recall
 
 Moment = tuple[float, float]
-Asked = tuple[GroundingQuery, list[Moment]]
+Search = tuple[GroundingQuery, list[Moment]]
 RANKS, TIOUS = (1, 2, 5), (0.1, 0.3, 0.5, 0.7, 1.0)
 
-moments = st.tuples(st.integers(0, 12), st.integers(0, 8)).map(lambda m: (m[0] / 2, (m[0] + m[1]) / 2))
-asked = st.lists(
+MOMENTS = st.tuples(st.integers(0, 12), st.integers(0, 8)).map(lambda m: (m[0] / 2, (m[0] + m[1]) / 2))
+SEARCHES = st.lists(
     st.tuples(
         st.builds(
-            GroundingQuery, st.sampled_from("abc"), st.just("it"), st.lists(moments, min_size=1, max_size=3).map(tuple)
+            GroundingQuery, st.sampled_from("abc"), st.just("it"), st.lists(MOMENTS, min_size=1, max_size=3).map(tuple)
         ),
-        st.lists(moments, max_size=7),
+        st.lists(MOMENTS, max_size=7),
     ),
     min_size=1,
     max_size=6,
 )
 
 
-def scored(some: Sequence[Asked]) -> dict:
-    return compute_recall([query for query, _ in some], [found for _, found in some], RANKS, TIOUS)
+def score(searches: Sequence[Search]) -> dict:
+    return compute_recall([query for query, _ in searches], [moments for _, moments in searches], RANKS, TIOUS)
 
 
-def overlap(a: Moment, b: Moment) -> float:
+def compute_tiou(a: Moment, b: Moment) -> float:
     shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
     union = (a[1] - a[0]) + (b[1] - b[0]) - shared
     return shared / union if union > 0 else 0.0
 
 
 @settings(max_examples=200, deadline=None)
-@given(asked)
-def test_it_equals_its_loop(some: list[Asked]) -> None:
-    result = scored(some)
+@given(SEARCHES)
+def test_recall_equals_the_reference_loop(searches: list[Search]) -> None:
+    result = score(searches)
     for n in RANKS:
         for t in TIOUS:
-            hits = [any(overlap(m, right) >= t for m in found[:n] for right in q.moments) for q, found in some]
-            assert result[f"R@{n}"][f"{t:g}"] == pytest.approx(sum(hits) / len(some), abs=1e-12)
-    firsts = [max((overlap(m, right) for m in found[:1] for right in q.moments), default=0.0) for q, found in some]
-    assert result["mIoU"] == pytest.approx(sum(firsts) / len(some), abs=1e-12)
+            hits = [
+                any(compute_tiou(m, right) >= t for m in moments[:n] for right in q.moments) for q, moments in searches
+            ]
+            assert result[f"R@{n}"][f"{t:g}"] == pytest.approx(sum(hits) / len(searches), abs=1e-12)
+    firsts = [
+        max((compute_tiou(m, right) for m in moments[:1] for right in q.moments), default=0.0)
+        for q, moments in searches
+    ]
+    assert result["mIoU"] == pytest.approx(sum(firsts) / len(searches), abs=1e-12)
 
 
 @settings(max_examples=100, deadline=None)
-@given(asked)
-def test_more_ranks_are_never_less_and_a_higher_tiou_never_more(some: list[Asked]) -> None:
-    result = scored(some)
+@given(SEARCHES)
+def test_recall_rises_with_rank_and_falls_with_tiou(searches: list[Search]) -> None:
+    result = score(searches)
     table = np.array([[result[f"R@{n}"][f"{t:g}"] for t in TIOUS] for n in RANKS])
     assert (np.diff(table, axis=0) >= 0).all()
     assert (np.diff(table, axis=1) <= 0).all()
 
 
 @settings(max_examples=50, deadline=None)
-@given(asked)
-def test_every_figure_lies_in_its_interval_and_no_order_matters(some: list[Asked]) -> None:
-    result = scored(some)
+@given(SEARCHES)
+def test_each_value_is_inside_its_interval_and_query_order_does_not_matter(searches: list[Search]) -> None:
+    result = score(searches)
     for kind in (f"R@{n}" for n in RANKS):
         for t, (low, high) in result["interval"][kind].items():
             assert 0 <= low <= result[kind][t] + 1e-12
             assert result[kind][t] - 1e-12 <= high <= 1
-    turned = scored(some[::-1])
-    assert turned["R@1"] == pytest.approx(result["R@1"])
-    assert turned["interval"]["R@1"] == {t: pytest.approx(ends) for t, ends in result["interval"]["R@1"].items()}
+    reversed_result = score(searches[::-1])
+    assert reversed_result["R@1"] == pytest.approx(result["R@1"])
+    assert reversed_result["interval"]["R@1"] == {
+        t: pytest.approx(ends) for t, ends in result["interval"]["R@1"].items()
+    }
     json.dumps(result, allow_nan=False)
 
 
@@ -97,28 +104,30 @@ def test_the_mean_tiou_is_of_the_first_moment_alone() -> None:
 
 
 def test_sentences_of_one_video_are_drawn_together() -> None:
-    """Nine sentences of one video are no nine witnesses: found together, they say as little as one."""
+    """Nine sentences of one video, all hits or all misses, are as uncertain as one sentence."""
     alone = [(GroundingQuery(f"v{k}", "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 2 else []) for k in range(18)]
-    together = [(GroundingQuery(f"v{k % 2}", "it", q.moments), found) for k, (q, found) in enumerate(alone)]
-    widths = [np.ptp(scored(some)["interval"]["R@1"]["0.5"]) for some in (alone, together)]
+    together = [(GroundingQuery(f"v{k % 2}", "it", q.moments), moments) for k, (q, moments) in enumerate(alone)]
+    widths = [np.ptp(score(searches)["interval"]["R@1"]["0.5"]) for searches in (alone, together)]
     assert 0.3 < widths[0] < 0.6
     assert widths[1] > 0.9
 
 
 def test_a_draw_counts_the_sentences_of_its_videos() -> None:
-    """As often as their videos are drawn: a video of many sentences weighs more."""
-    some = [(GroundingQuery(v, "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 3 else []) for k, v in enumerate("aaaaabbc")]
-    video, hits = np.array([0, 0, 0, 0, 0, 1, 1, 2]), np.array([bool(found) for _, found in some])
+    """Sentences count as often as their video is drawn, so a video with many sentences has more weight."""
+    searches = [
+        (GroundingQuery(v, "it", ((0.0, 1.0),)), [(0.0, 1.0)] if k % 3 else []) for k, v in enumerate("aaaaabbc")
+    ]
+    video, hits = np.array([0, 0, 0, 0, 0, 1, 1, 2]), np.array([bool(moments) for _, moments in searches])
     draws = np.array([np.repeat(hits, times[video]).mean() for times in draw_videos(1000, 3)])
     expected = np.clip(compute_bootstrap_interval(hits.mean(), draws), 0, 1)
-    np.testing.assert_allclose(scored(some)["interval"]["R@1"]["0.5"], expected, atol=1e-12)
+    np.testing.assert_allclose(score(searches)["interval"]["R@1"]["0.5"], expected, atol=1e-12)
 
 
-def test_found_moments_belong_to_queries_one_by_one() -> None:
+def test_moments_and_queries_must_have_the_same_length() -> None:
     with pytest.raises(ValueError, match="shorter"):
         compute_recall([GroundingQuery("v", "it", ((0.0, 1.0),))], [])
 
 
-def test_nothing_to_score_by_is_a_line() -> None:
+def test_no_queries_are_a_user_error() -> None:
     with pytest.raises(UserError, match="no sentence is left"):
         compute_recall([], [])

@@ -1,4 +1,4 @@
-"""What the results table and the ablation say, on made-up results."""
+"""The results tables and the ablation tables on invented results."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,14 +33,14 @@ RUNS = {
 SPEC = SummarizeSpec("x", "both", SEEDS, RUNS, "thumos14")
 
 
-def result(value: float, *, told: bool = False) -> dict[str, Any]:
+def result(value: float, *, supervised: bool = False) -> dict[str, Any]:
     scores = {"mAP": {"0.5": value, "0.1": 2 * value}, "average": {"0.1:0.7": value, "0.1:0.5": 1.5 * value}}
     quality = {"purity": 0.5, "nmi": 0.25, "ari": 0.125, "classes": 20, "covered": 17, "smallest": 1, "largest": 34}
     return {
         **scores,
         "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(CLUSTER_MAPPINGS)}},
         "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
-        "rounds": [] if told else [quality, {**quality, "purity": value}],
+        "rounds": [] if supervised else [quality, {**quality, "purity": value}],
         "protocol": "words",
     }
 
@@ -50,8 +50,10 @@ def result_of(scores: dict[str, Any], drop: int) -> dict[str, Any]:
 
 
 def scored(name: str, *values: float) -> ScoredRun:
-    told = RUNS[name].supervision != "unsupervised"
-    return ScoredRun(name, RUNS[name], {s: result(v, told=told) for s, v in zip(SEEDS, values, strict=False)})
+    supervised = RUNS[name].supervision != "unsupervised"
+    return ScoredRun(
+        name, RUNS[name], {s: result(v, supervised=supervised) for s, v in zip(SEEDS, values, strict=False)}
+    )
 
 
 ALL = [
@@ -66,9 +68,9 @@ ALL = [
 ]
 
 
-def by_name(sheet: ResultTable, column: str = "run") -> dict[str, dict[str, str]]:
-    found = [dict(zip(sheet.header, row, strict=True)) for row in sheet.rows]
-    return {row[column]: row for row in found}
+def by_name(table: ResultTable, column: str = "run") -> dict[str, dict[str, str]]:
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    return {row[column]: row for row in rows}
 
 
 def test_columns_rise_and_the_widest_average_is_last() -> None:
@@ -77,7 +79,7 @@ def test_columns_rise_and_the_widest_average_is_last() -> None:
     assert list_tiou_ranges(ScoredRun("x", RUNS["stpn"], {0: three})) == ["0.1:0.5", "0.3:0.7", "0.1:0.7"]
 
 
-def test_figures_are_percent_with_their_spread() -> None:
+def test_cells_are_mean_and_sd_in_percent() -> None:
     row = by_name(tables.build_result_tables(SPEC, ALL)[0])["both"]
     assert row["avg 0.1:0.7"] == "35.0 ± 1.0"
     assert row["0.1"] == "70.0 ± 2.0"
@@ -85,29 +87,29 @@ def test_figures_are_percent_with_their_spread() -> None:
     assert format_mean_sd([]) == "-"
 
 
-def test_published_rows_stand_before_ours_as_printed() -> None:
-    sheet = tables.build_result_tables(SPEC, ALL)[0]
-    words = [tuple(row[:4]) for row in sheet.rows]
+def test_published_rows_are_above_ours_as_printed() -> None:
+    table = tables.build_result_tables(SPEC, ALL)[0]
+    words = [tuple(row[:4]) for row in table.rows]
     ugct = words.index(("unsupervised", "UGCT", "-", "published"))
     assert words[ugct + 1] == ("unsupervised", "UGCT (reconstructed)", "ugct", "ours")
     order = ["weak", "unsupervised", "full"]
     assert [w[0] for w in words] == sorted((w[0] for w in words), key=order.index)
     ours = [w[2] for w in words if w[3] == "ours"]
     assert ours == ["ugct_weak", "stpn", "ugct", "caf", "caf_alone", "ccp", "both", "oracle"]
-    rows = {(row[0], row[1]): row[4:] for row in sheet.rows}
+    rows = {(row[0], row[1]): row[4:] for row in table.rows}
     assert rows["unsupervised", "STPN*"] == ["50.1", "20.9", "37.9", "29.3"]
     assert rows["unsupervised", "TCAM"] == ["-", "25.0", "-", "-"]
     for words in ("57.7, 52.4", "best test mAP"):
-        assert any(words in note for note in sheet.notes)
+        assert any(words in note for note in table.notes)
 
 
-def test_without_published_figures_there_are_only_ours() -> None:
-    sheet = tables.build_result_tables(replace(SPEC, published=None), ALL)[0]
-    assert {row[3] for row in sheet.rows} == {"ours"}
-    assert sheet.notes == ()
+def test_without_published_rows_all_rows_are_ours() -> None:
+    table = tables.build_result_tables(replace(SPEC, published=None), ALL)[0]
+    assert {row[3] for row in table.rows} == {"ours"}
+    assert table.notes == ()
 
 
-def test_simulated_stands_in_every_row_of_ours_and_in_no_other() -> None:
+def test_only_our_rows_are_marked_simulated() -> None:
     simulated = replace(SPEC, simulated=True)
     for row in tables.build_result_tables(simulated, ALL)[0].rows:
         assert row[3] == ("published" if row[2] == "-" else "ours, simulated")
@@ -126,10 +128,10 @@ def test_titles_show_modules_and_reconstructions() -> None:
     )
 
 
-def test_captions_say_what_is_scored_and_what_chance_gives() -> None:
+def test_captions_name_the_scored_model_and_the_chance_level() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
-    for words in ("seeds 0, 1, 2", "states it: words", "rule hungarian", "last round"):
+    for words in ("seeds 0, 1, 2", "as in every map.json: words", "rule hungarian", "last round"):
         assert words in text
 
 
@@ -146,18 +148,18 @@ def test_clusters_of_unsupervised_runs_only() -> None:
     assert [row[-1] for row in rules] == ["35.0 ± 1.0", "25.0 ± 1.0", "15.0 ± 1.0"]
 
 
-def test_told_runs_alone_have_no_cluster_tables() -> None:
+def test_supervised_runs_have_no_cluster_tables() -> None:
     assert len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
 
 
-def test_the_spreadsheet_has_one_number_a_cell_and_one_record() -> None:
-    header, rows = tables.build_csv_rows(SPEC, ALL, "record")
-    found = [dict(zip(header, row, strict=True)) for row in rows]
-    assert [row["provenance"] for row in found] == ["record", *[""] * (len(rows) - 1)]
-    both = next(row for row in found if row["run"] == "both")
+def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:
+    header, rows = tables.build_csv_rows(SPEC, ALL, "provenance text")
+    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["provenance"] for row in cells] == ["provenance text", *[""] * (len(rows) - 1)]
+    both = next(row for row in cells if row["run"] == "both")
     assert (float(both["0.1"]), float(both["0.1 sd"])) == (pytest.approx(70), pytest.approx(2))
-    printed = next(row for row in found if row["method"] == "STPN*")
-    assert (printed["0.1"], printed["0.1 sd"]) == ("50.1", "")
+    published = next(row for row in cells if row["method"] == "STPN*")
+    assert (published["0.1"], published["0.1 sd"]) == ("50.1", "")
 
 
 def test_every_part_of_clip_ae_is_on_or_off() -> None:
@@ -176,7 +178,7 @@ def test_differences_are_paired_with_the_row_without_modules() -> None:
     assert [rows["ugct"][c] for c in ("minus ugct", "95 % interval", "seeds")] == ["-", "-", "-"]
 
 
-def test_rivals_are_what_ugct_is_compared_with() -> None:
+def test_other_methods_are_compared_with_ugct() -> None:
     kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
     rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans])[2])
     assert rows.keys() == {"stpn"}
@@ -189,10 +191,10 @@ def test_one_seed_has_a_difference_but_no_interval() -> None:
     assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("-0.04", "-", "1")
 
 
-def test_without_a_row_without_modules_a_line_says_why() -> None:
-    sheet, _ = ablation.build_ablation_tables(SPEC, [run for run in ALL if run.name != "ugct"])
-    assert sheet.header[-1] == "avg 0.1:0.7"
-    assert "no run without modules" in sheet.notes[0].lower()
+def test_a_note_explains_missing_differences() -> None:
+    table, _ = ablation.build_ablation_tables(SPEC, [run for run in ALL if run.name != "ugct"])
+    assert table.header[-1] == "avg 0.1:0.7"
+    assert "no run without modules" in table.notes[0].lower()
 
 
 def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
@@ -215,22 +217,22 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     ],
     ids=lambda run: repr(run)[:70],
 )
-def test_runs_that_differ_in_anything_else_stay_out(other: Run) -> None:
+def test_runs_with_other_settings_are_left_out_of_the_ablation(other: Run) -> None:
     runs = [ScoredRun("a_variant", other, {0: result(0.1)}), *ALL]
     assert "a_variant" not in {
         name for s in ablation.build_ablation_tables(SPEC, runs) for row in s.rows for name in row
     }
-    # Where the variant is the headline, it is what the others are compared with, or nothing is.
-    headline = replace(SPEC, main_run="a_variant")
-    assert "a_variant" in by_name(ablation.build_ablation_tables(headline, runs)[0])
+    # If the variant is the main run, the comparable runs are those like it.
+    spec = replace(SPEC, main_run="a_variant")
+    assert "a_variant" in by_name(ablation.build_ablation_tables(spec, runs)[0])
 
 
-def test_what_a_part_adds_to_the_others() -> None:
+def test_gains_of_parts_over_runs_with_other_parts() -> None:
     no_self = Run(method="clip_ae", caf=CAF, ccp=CCP, losses={"decor": 0.0, "ins_dis": 0.0})
     runs = [*ALL, ScoredRun("no_self", no_self, {s: result(0.3) for s in SEEDS})]
-    sheet = ablation.build_ablation_tables(SPEC, runs)[1]
-    found = {(row[0], row[1], row[3]): row[4] for row in sheet.rows}
-    assert found == {
+    table = ablation.build_ablation_tables(SPEC, runs)[1]
+    gains = {(row[0], row[1], row[3]): row[4] for row in table.rows}
+    assert gains == {
         ("L_de-cor", "caf", "caf_alone"): "+3.00",
         ("CCP alone", "no_self", "caf_alone"): "+0.00",
         ("CCP and L_ins-dis", "both", "caf"): "+2.00",
@@ -239,14 +241,21 @@ def test_what_a_part_adds_to_the_others() -> None:
     }
 
 
-def test_a_dataset_without_ours_says_so() -> None:
-    (sheet,) = ablation.build_ablation_tables(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
-    assert sheet.rows == []
-    assert "No unsupervised run" in sheet.notes[0]
+def test_a_note_explains_an_ablation_without_own_runs() -> None:
+    (table,) = ablation.build_ablation_tables(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
+    assert table.rows == []
+    assert "No unsupervised run" in table.notes[0]
 
 
-def test_table_3_stands_where_the_paper_has_it() -> None:
+def test_table_3_is_shown_for_its_dataset_only() -> None:
     assert [s.heading for s in ablation.build_ablation_tables(SPEC, ALL) if "published" in s.heading] == []
     last = ablation.build_ablation_tables(replace(SPEC, published="activitynet12"), ALL)[-1]
     assert any("best test mAP" in note for note in last.notes)
     assert last.rows[-1] == ["CAF + CCP", "published", "45.3", "28.7", "6.7", "28.9"]
+
+
+@pytest.mark.parametrize("settings", [{"fusion_input": "residual"}, {"descriptor": "fused"}])
+def test_settings_of_modules_do_not_matter_in_a_run_without_modules(settings: dict[str, Any]) -> None:
+    """Both keys act on the output of the front end, which a run without modules does not have."""
+    bare = ScoredRun("bare", Run(method="clip_ae", **settings), {0: result(0.1)})
+    assert "bare" in {run.name for run in ablation.select_comparable_runs([*ALL[1:5], bare], SPEC.main_run)}

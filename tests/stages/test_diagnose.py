@@ -55,7 +55,7 @@ def test_clusters_get_the_names_that_their_scores_gave_them(files):
     submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
     weights = {"cluster-00": {"a": 1.0, "b": 0.5}}
     (files / "map.json").write_text(
-        json.dumps({"mapping": {"main_run": "soft_majority", "soft_majority": {"weights": weights}}})
+        json.dumps({"mapping": {"headline": "soft_majority", "soft_majority": {"weights": weights}}})
     )
     found = diagnosed(files, "--scores", files / "map.json")
     # Once as `a`, where it is true, once as `b`.
@@ -80,8 +80,8 @@ def test_labels_that_nobody_knows_and_scores_that_name_nothing(files, capsys):
     words = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
     words = [str(word) for word in [*words, "--out", files / "d.json"]]
     assert main(words) == 2
-    assert "clusters need names: evaluate takes --labels, diagnose --scores" in capsys.readouterr().err
-    (files / "map.json").write_text(json.dumps({"mapping": {"main_run": "hungarian", "hungarian": {"mAP": {}}}}))
+    assert "clusters need class names: add --labels to evaluate, or --scores to diagnose" in capsys.readouterr().err
+    (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
     assert main([*words, "--scores", str(files / "map.json")]) == 2
     assert "map.json: names no clusters" in capsys.readouterr().err
 

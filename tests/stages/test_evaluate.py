@@ -181,7 +181,7 @@ def test_no_detections_are_zeros_and_said(tmp_path, capsys):
     ("found", "words"),
     [
         ({"a": [("runn", 0.9, 0, 1)]}, "label 'runn' is no class of the ground truth; did you mean 'run'?"),
-        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need names: evaluate takes --labels"),
+        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need class names: add --labels to evaluate"),
         ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: score: nan is not a finite number"),
         ({"a": [("run", 0.9, 0, float("inf"))]}, "segment: inf is not a finite number"),
         ({"a": [("run", True, 0, 1)]}, "score: true is not a number"),
@@ -202,7 +202,7 @@ def test_a_class_of_other_subsets_alone_is_known(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"database": {"a": {"subset": "test"}, "a": {"subset": "test"}}}', "the key 'a' stands 2 times"),
+        ('{"database": {"a": {"subset": "test"}, "a": {"subset": "test"}}}', "the key 'a' appears 2 times"),
         ('{"database": {"a": {"subset": "test", "annotations": []}}}', "no annotated action to score against"),
         ('{"database": {"a": {"subset": "x", "annotations": []}}}', "no video is of subset 'test'; known: x"),
         ('{"database": {"a": {"subset": "test", "annotations": [{"label": "r", "segment": [3, 1]}]}}}', "before its"),
@@ -219,7 +219,7 @@ def test_ground_truth_that_cannot_be_used(tmp_path, capsys, content, words):
 
 def test_a_submission_that_names_a_video_twice(tmp_path, capsys):
     det = written(tmp_path / "det.json", '{"results": {"a": [], "a": []}}')
-    assert "the key 'a' stands 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
+    assert "the key 'a' appears 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
 
 
 def test_a_folder_without_the_kits_files(tmp_path, capsys):
@@ -278,7 +278,7 @@ def test_instances_without_length_are_told(tmp_path, capsys):
     gt = truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
     det = submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
     assert scored(tmp_path, gt, det)["counts"]["instances_without_length"] == 1
-    assert "1 instances have no length and cannot be found" in capsys.readouterr().out
+    assert "1 instances have no length and cannot be detected" in capsys.readouterr().out
     rounded = scored(tmp_path, gt, det, "--round-to-grid", "1")
     assert rounded["counts"]["instances_without_length"] == 2
 

@@ -26,8 +26,8 @@ from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.language.adapter import JointEmbedding
 from clip_ae.language.adapter_training import create_joint_embedding
 from clip_ae.localizers.model_state import module_arrays
+from clip_ae.pipeline import search
 from clip_ae.provenance.read_provenance import read_provenance
-from clip_ae.stages import find_moments
 from clip_ae.weights.network_file import read_weights, save_weights
 
 RECORD = Provenance("made by hand", {}, "c0de")
@@ -181,7 +181,7 @@ def test_no_more_moments_than_asked_for(folder: Path) -> None:
 def test_far_videos_are_not_looked_at_closely(
     folder: Path, network: NetworkWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(find_moments, "NUM_CANDIDATES", 1)
+    monkeypatch.setattr(search, "NUM_CANDIDATES", 1)
     assert index(folder) == find(folder) == 0
     assert {d.video_id for d in read_moments(folder / "m.json")["swaying"]} == {"b"}
 
@@ -339,5 +339,5 @@ def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.Captu
 def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: NetworkWeights) -> None:
     assert index(folder) == 0
     known, tower = read_index(folder / "clip.arrow"), TextTower(network, "cpu")
-    (question,) = find_moments.build_text_queries(tower.embed(["spinning"]), known, tower.logit_scale, None)
+    (question,) = search.build_text_queries(tower.embed(["spinning"]), known, tower.logit_scale, None)
     assert question.logits(known.mean_feature[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)

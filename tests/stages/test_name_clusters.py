@@ -54,8 +54,13 @@ def folder(tmp_path: Path, network: NetworkWeights) -> Path:
 
 
 def name(folder: Path, *more: str, vocabulary: str = "words.txt") -> int:
-    paths = {"curves": "curves.parquet", "weights": "eyes.safetensors", "vocabulary": vocabulary, "out": "names.json"}
-    options = [word for key, path in paths.items() for word in (f"--{key}", str(folder / path))]
+    paths = {
+        "curves": "curves.parquet",
+        "clip_weights": "eyes.safetensors",
+        "vocabulary": vocabulary,
+        "out": "names.json",
+    }
+    options = [word for key, path in paths.items() for word in (f"--{key.replace('_', '-')}", str(folder / path))]
     return main(["name_clusters", "--features", str(folder), "--shards", "1", "--device", "cpu", *options, *more])
 
 
@@ -91,7 +96,7 @@ def test_the_same_bytes_again_and_a_record_of_the_words(folder: Path) -> None:
     assert name(folder) == 0
     before = (folder / "names.json").read_bytes()
     record = read_json_provenance(folder / "names.json")
-    assert set(record.inputs) == {"features/clip", "curves", "weights", "vocabulary"}
+    assert set(record.inputs) == {"features/clip", "curves", "clip_weights", "vocabulary"}
     assert name(folder) == 0
     assert (folder / "names.json").read_bytes() == before
     (folder / "words.txt").write_text("\n".join([*WORDS, "hopping"]))
@@ -102,7 +107,7 @@ def test_the_same_bytes_again_and_a_record_of_the_words(folder: Path) -> None:
 def test_a_network_without_words_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_weights(folder / "eyes.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
     assert name(folder) == 2
-    assert "--weights: ears is no CLIP" in capsys.readouterr().err
+    assert "--clip-weights: ears is no CLIP" in capsys.readouterr().err
 
 
 def test_a_text_longer_than_the_tower_reads_is_cut_and_said_to_be(

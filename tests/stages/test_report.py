@@ -52,11 +52,11 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
     assert "&lt;broken&gt;" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["labels"] == [["cluster-00", None]]
-    assert 'id="wanted"' not in page
+    assert 'id="search-text"' not in page
     assert "texts" not in drawn
     (video,) = drawn["videos"]
     assert video["file"] == "../videos/sub/v ü.mp4"
-    assert (video["ap"], video["loudness"], video["truth"]) == (None, None, [])
+    assert (video["ap"], video["loudness"], video["ground_truth"]) == (None, None, [])
 
 
 def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_search_finds_the_moments_of_its_videos(folder: Path) -> None:
     write_json(folder / "moments.json", {"texts": listed, "provenance": vars(RECORD)})
     assert report(folder, "--moments", folder / "moments.json") == 0
     page = (folder / "out/page.html").read_text()
-    assert 'id="wanted"' in page
+    assert 'id="search-text"' in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["texts"] == [["<waving>", [[0, 0.2, 1.5, 0.75]]]]
     assert read_provenance(folder / "out/page.html").inputs["moments"] == RECORD.id
@@ -85,7 +85,7 @@ def test_a_number_of_clusters_that_was_chosen_shows_its_curve(folder: Path) -> N
     write_labels(labels, [Label("v", 0, "cluster-00")], RECORD, {2: 0.25, 3: 0.5, 4: 0.125})
     assert report(folder) == 0
     page = (folder / "out/page.html").read_text()
-    assert "How many clusters" in page
+    assert "Number of clusters" in page
     assert "the highest, 0.500, is that of 3" in page
 
 

@@ -98,10 +98,10 @@ def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, t
     _, found, table = run(world, tmp_path, recipes={"taught": seen})
     assert not found["held_out"]
     assert found["classes"] == list(NAMES)
-    assert "No recipe leaves any class out" in table
+    assert "No feature adapter holds out classes" in table
     _, found, table = run(world, tmp_path, recipes={"taught": RECIPE, "seen": seen})
     assert found["held_out"]
-    assert "no class names; saw these classes" in table
+    assert "no class names; trained on these classes" in table
 
 
 def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -> None:

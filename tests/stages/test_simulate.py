@@ -26,7 +26,7 @@ SPEC = SimulateSpec(
 
 def make(folder, spec=SPEC):
     simulate.run(
-        spec, features=folder / "features", annotations=folder / "a.json", texts=folder / "t.parquet",
+        spec, features=folder / "features", annotations=folder / "a.json", text_embeddings=folder / "t.parquet",
         manifest=folder / "m.json",
     )  # fmt: skip
     return folder

@@ -18,6 +18,8 @@ from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_stream, write_shard
 from clip_ae.data.text_embeddings import write_text_embeddings
 from clip_ae.language import training_spans
+from clip_ae.pipeline.adapted_features import adapt_videos, restore_joint_space
+from clip_ae.pipeline.training_spans import exclude_held_out
 from clip_ae.stages import adapt_features, cluster, train_adapter
 from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
@@ -129,19 +131,19 @@ def test_a_run_reads_taught_features_in_place_of_the_extracted_ones(world, taugh
 
 
 def test_a_videos_rows_do_not_depend_on_its_neighbours(world, taught):
-    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     videos = list(read_stream(world / "features", "rgb", SHARDS).values())
-    together = list(adapt_features.adapt_videos(joint, "rgb", videos, "cpu"))
-    (alone,) = adapt_features.adapt_videos(joint, "rgb", videos[3:4], "cpu")
+    together = list(adapt_videos(joint, "rgb", videos, "cpu"))
+    (alone,) = adapt_videos(joint, "rgb", videos[3:4], "cpu")
     np.testing.assert_array_equal(alone.feature, together[3].feature)
 
 
 def test_where_nothing_was_seen_nothing_is_made_up(world, taught):
-    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     video = next(iter(read_stream(world / "features", "rgb", SHARDS).values()))
     unseen = video.coverage.copy()
     unseen[2:5] = 0
-    (found,) = adapt_features.adapt_videos(joint, "rgb", [replace(video, coverage=unseen)], "cpu")
+    (found,) = adapt_videos(joint, "rgb", [replace(video, coverage=unseen)], "cpu")
     assert not found.feature[2:5, DIM:].any()
     assert found.feature[5:, DIM:].any()
 
@@ -177,7 +179,7 @@ def test_prototypes_are_the_mean_image_of_a_kind():
 
 def test_classes_that_are_left_out_are_never_seen(world, tmp_path):
     spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), HOW)
-    kept = train_adapter._without(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
+    kept = exclude_held_out(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]
     assert kept
     assert all(shown[label.video_id]["annotations"][0]["label"] != "b" for label in kept)
@@ -233,9 +235,9 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
     with pytest.raises(UserError, match="1 kinds of action"):
         teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
     videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
-    joint = adapt_features.restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the network learnt from {DIM}"):
-        list(adapt_features.adapt_videos(joint, "rgb", videos, "cpu"))
+        list(adapt_videos(joint, "rgb", videos, "cpu"))
 
 
 def test_a_network_of_another_kind_is_refused(world, tmp_path, capsys):

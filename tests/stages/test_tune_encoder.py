@@ -16,7 +16,7 @@ from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS
 from clip_ae.language.spans import Span
 from clip_ae.language.training_spans import TrainingSpans
-from clip_ae.stages import extract, probe, train_adapter, tune_encoder
+from clip_ae.stages import extract, probe, tune_encoder
 from clip_ae.weights.network_file import read_weights, save_weights
 from tests.encoders.random_networks import random_i3d
 from tests.media_files import write_video
@@ -76,7 +76,7 @@ def material():
 
 def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
     """Spans as some run might have told them."""
-    monkeypatch.setattr(train_adapter, "load_training_spans", lambda *_: (material(), {"localizer": "of a run"}))
+    monkeypatch.setattr(tune_encoder, "load_training_spans", lambda *_: (material(), {"localizer": "of a run"}))
     encoders = Encoders(**{stream: STREAMS[stream]})
     spec = TuneEncoderSpec(FeatureAdapter("some", mode="encoder"), how, extract=ExtractSpec(encoders), torch_threads=1)
     to.mkdir()

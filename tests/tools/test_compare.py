@@ -61,8 +61,12 @@ def test_what_the_videos_cannot_tell_is_undecided(tmp_path, capsys):
             "scored by the protocol activitynet and by the protocol non-interpolated",
         ),
         (40, ("--tiou", "0.5"), "scored at tIoU 0.1, 0.2"),
-        (40, ("--bootstrap", "500"), "scored with 1000 draws and with 500 draws; score them alike"),
-        (40, ("--bootstrap", "0"), "fewer than 100 draws of videos; score it again with --bootstrap 1000"),
+        (
+            40,
+            ("--bootstrap", "500"),
+            "scored with 1000 bootstrap samples and with 500 bootstrap",
+        ),
+        (40, ("--bootstrap", "0"), "fewer than 100 bootstrap samples; score it again with --bootstrap 1000"),
     ],
 )
 def test_unlike_results_are_not_compared(tmp_path, capsys, videos, words, said):

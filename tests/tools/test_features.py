@@ -36,7 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "weights": {
             "rgb": {"i3d": to_plain_data(I3D), "source": str(root / "rgb.pt")},
             "flow": {"i3d": to_plain_data(replace(I3D, channels=2)), "source": str(root / "flow.pt")},
-            "vggish": {"vggish": {"width": 0.125}, "source": str(root / "vggish.pt")},
+            "sound": {"vggish": {"width": 0.125}, "source": str(root / "vggish.pt")},
         },
         "runs": {"stpn": {"method": "stpn"}},
         "datasets": {
@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "encoders": {
                     "rgb": {"weights": "rgb", "batch_size": 2},
                     "flow": {"weights": "flow", "algorithm": "dis"},
-                    "audio": {"weights": "vggish", "batch_size": 4},
+                    "audio": {"weights": "sound", "batch_size": 4},
                 },
             }
         },

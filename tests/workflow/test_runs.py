@@ -51,8 +51,8 @@ def test_snakemakes_own_report_has_the_results_with_their_captions(finished: Pro
     done = finished.run("--report", str(tmp_path / "page.html"))
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "page.html").read_text()
-    assert "Scores, what is wrong, timelines and training curves of demo" in page
-    assert "Why the headline run of demo scores what it scores" in page
+    assert "Scores, errors, timelines and training curves of demo" in page
+    assert "Error analysis of the main run of demo" in page
 
 
 def test_the_page_knows_where_its_videos_are_how_loud_and_how_well_found(finished: Project) -> None:

@@ -1,4 +1,4 @@
-"""config.yaml as a whole: read, and checked for what concerns several keys at once."""
+"""Parse the config and check what concerns several keys at once."""
 
 import re
 from collections.abc import Collection
@@ -26,13 +26,13 @@ from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.video_lists import VIDEO_LISTS
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-# Folders of results/ that are no dataset.
+# Folders of results/ that are not datasets.
 RESERVED_NAMES = {"weights", "pretrained"}
 INTEGRITY_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
 
 
 def load_config(data: Any) -> Config:
-    """A checked Config from plain data; UserError names the first key that is wrong."""
+    """A checked Config from plain data; a UserError names the first wrong key."""
     config = parse_dataclass(Config, data)
     for name, weights in config.weights.items():
         _check_name(f"weights.{name}", name)
@@ -42,9 +42,9 @@ def load_config(data: Any) -> Config:
         _check_run(f"runs.{name}", run)
         if run.feature_adapter:
             _known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
-    for name, recipe in config.feature_adapters.items():
+    for name, adapter in config.feature_adapters.items():
         _check_name(f"feature_adapters.{name}", name, {CLIP_SPACE, UNADAPTED})
-        _check_recipe(f"feature_adapters.{name}", recipe, config)
+        _check_adapter(f"feature_adapters.{name}", adapter, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
         _check_dataset(f"datasets.{name}", dataset, config)
@@ -56,69 +56,69 @@ def _check_run(where: str, run: Run) -> None:
         if getattr(run, switch) is not None and run.method not in methods:
             raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
     if run.descriptor == "fused" and not (run.caf or run.ccp):
-        raise UserError(f"{where}.descriptor: `fused` needs caf or ccp; without them nothing is fused")
+        raise UserError(f"{where}.descriptor: `fused` needs caf or ccp")
     if (run.method == "oracle") != (run.supervision == "full"):
-        raise UserError(f"{where}.supervision: the oracle, and nothing else, learns from `full` supervision")
+        raise UserError(f"{where}.supervision: `full` supervision is for the oracle, and the oracle needs it")
     if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
-        raise UserError(f"{where}.supervision: a run that is told labels clusters nothing; drop its clustering keys")
+        raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
-        raise UserError(
-            f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout whose spread could tell anything"
-        )
+        raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout, so its passes do not differ")
     if run.ugct and run.ugct.class_targets != "none" and run.ugct.base_head == "stpn":
-        raise UserError(f"{where}.ugct.class_targets: both forms are of classes that exclude each other; stpn's do not")
+        raise UserError(
+            f"{where}.ugct.class_targets: both losses need a softmax over classes; stpn has a sigmoid for each"
+        )
     for loss in run.losses:
         _known(f"{where}.losses.{loss}", loss, list_losses(run))
 
 
-def _check_recipe(where: str, recipe: FeatureAdapter, config: Config) -> None:
-    _known(f"{where}.run", recipe.run, config.runs)
-    run = config.runs[recipe.run]
+def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:
+    _known(f"{where}.run", adapter.run, config.runs)
+    run = config.runs[adapter.run]
     if run.feature_adapter or run.supervision == "full":
         raise UserError(
-            f"{where}.run: {recipe.run} {'reads taught features itself' if run.feature_adapter else 'is an oracle'}"
+            f"{where}.run: {adapter.run} {'reads adapted features itself' if run.feature_adapter else 'is an oracle'}"
         )
-    if recipe.trimmed_dataset:
-        _known(f"{where}.trimmed_dataset", recipe.trimmed_dataset, config.datasets)
-        if recipe.mode == "encoder":
+    if adapter.trimmed_dataset:
+        _known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
+        if adapter.mode == "encoder":
             raise UserError(
-                f"{where}.trimmed_dataset: an encoder is tuned on the dataset's own videos; clips are for adapters"
+                f"{where}.trimmed_dataset: an encoder is fine-tuned on the dataset's own videos; use mode: adapter"
             )
-    named = recipe.trimmed_dataset is not None or run.supervision == "weak"
-    if recipe.uses_class_names and not named:
-        raise UserError(f"{where}.align_to: {recipe.run} knows clusters only; `names` need a weak run, or clips")
-    if named and not recipe.uses_class_names:
+    named = adapter.trimmed_dataset is not None or run.supervision == "weak"
+    if adapter.uses_class_names and not named:
         raise UserError(
-            f"{where}.align_to: {recipe.trimmed_dataset or recipe.run} has class names; "
-            f"`{recipe.align_to}` are for clusters"
+            f"{where}.align_to: {adapter.run} has clusters only; `names` need a weak run, or trimmed_dataset"
+        )
+    if named and not adapter.uses_class_names:
+        raise UserError(
+            f"{where}.align_to: {adapter.trimmed_dataset or adapter.run} has class names; "
+            f"`{adapter.align_to}` are for clusters"
         )
 
 
 def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Config) -> None:
-    """Whether a dataset has what a recipe of `feature_adapters` needs."""
-    recipe = config.feature_adapters[adapter]
-    settings = config.runs[recipe.run]
-    streams = (*settings.streams, *(() if recipe.uses_class_names else ("clip",)))
+    """Refuse a dataset that lacks what a feature adapter needs."""
+    settings = config.feature_adapters[adapter]
+    run = config.runs[settings.run]
+    streams = (*run.streams, *(() if settings.uses_class_names else ("clip",)))
     for stream in streams:
         if stream not in dataset.stream_names:
             raise UserError(f"{where} needs the {stream} stream for feature_adapters.{adapter}; this dataset has none")
-    if (settings.supervision != "unsupervised" or recipe.held_out_classes) and not dataset.is_annotated:
+    if (run.supervision != "unsupervised" or settings.held_out_classes) and not dataset.is_annotated:
         raise UserError(f"{where} needs annotations for feature_adapters.{adapter}; this dataset has none")
     encodes = dataset.encoders is not None and dataset.encoders.clip is not None
-    if recipe.uses_class_names and not (encodes or dataset.simulate):
-        raise UserError(f"{where} needs a CLIP's text tower for feature_adapters.{adapter}; add encoders.clip")
-    if recipe.mode == "encoder" and dataset.encoders is None:
-        raise UserError(f"{where} needs videos and encoders for feature_adapters.{adapter}, whose I3D learns too")
-    if recipe.trimmed_dataset and config.datasets[recipe.trimmed_dataset] is dataset:
-        raise UserError(
-            f"{where}: feature_adapters.{adapter}.trimmed_dataset is this dataset; its actions are told by runs"
-        )
-    if recipe.trimmed_dataset:
-        _check_clips(where, dataset, config.datasets[recipe.trimmed_dataset])
+    if settings.uses_class_names and not (encodes or dataset.simulate):
+        raise UserError(f"{where} needs a CLIP text tower for feature_adapters.{adapter}; add encoders.clip")
+    if settings.mode == "encoder" and dataset.encoders is None:
+        raise UserError(f"{where} needs videos and encoders for feature_adapters.{adapter}, which fine-tunes I3D")
+    if settings.trimmed_dataset and config.datasets[settings.trimmed_dataset] is dataset:
+        raise UserError(f"{where}: feature_adapters.{adapter}.trimmed_dataset is this dataset; name another")
+    if settings.trimmed_dataset:
+        _check_clips(where, dataset, config.datasets[settings.trimmed_dataset])
 
 
 def check_search_space(where: str, dataset: Dataset, space: str, config: Config) -> None:
-    """Whether sentences can be searched in a space."""
+    """Refuse a search space that the dataset cannot have."""
     _known(where, space, (CLIP_SPACE, *config.feature_adapters))
     if space != CLIP_SPACE:
         check_feature_adapter(f"{where}: {space}", dataset, space, config)
@@ -138,13 +138,13 @@ def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
 
 
 def list_losses(run: Run) -> tuple[str, ...]:
-    """The losses that a run has: its head's and its learner's, but those of switches that are off."""
-    method, taught = METHODS[run.method], run.ugct
-    head = taught.base_head if taught else method.head
+    """Names of a run's losses: its head's and its method's, without those of switches that are off."""
+    method, ugct = METHODS[run.method], run.ugct
+    head = ugct.base_head if ugct else method.head
     off = {
         "decor": run.caf is None,
         "ins_dis": run.ccp is None,
-        "class_pseudo": taught is None or taught.class_targets == "none",
+        "class_pseudo": ugct is None or ugct.class_targets == "none",
     }
     return (*HEAD_LOSSES[head], *(loss for loss in method.extra_losses if not off.get(loss)))
 
@@ -152,7 +152,9 @@ def list_losses(run: Run) -> tuple[str, ...]:
 def _check_weights(where: str, weights: Weights) -> None:
     _expect_one(where, tuple(weights.options_by_kind), NETWORK_KINDS)
     if weights.source == "pretrain" and weights.network_kind not in PRETRAINERS:
-        raise UserError(f"{where}.source: this workflow trains no {weights.network_kind}; give a path or a URL")
+        raise UserError(
+            f"{where}.source: the workflow cannot train a {weights.network_kind} network; give a path or a URL"
+        )
     if weights.i3d and weights.i3d.crop > weights.i3d.short_side:
         raise UserError(
             f"{where}.i3d.crop: {weights.i3d.crop} pixels do not fit into short_side {weights.i3d.short_side}"
@@ -160,7 +162,7 @@ def _check_weights(where: str, weights: Weights) -> None:
     if weights.integrity and not INTEGRITY_PATTERN.fullmatch(weights.integrity):
         raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
     if "://" in weights.source and not weights.integrity:
-        raise UserError(f"{where}.integrity: missing; what comes from a URL is checked before it is read")
+        raise UserError(f"{where}.integrity: missing; a download is checked before it is read")
     if weights.source.startswith(PIP_PREFIX):
         _check_sdist(where, weights)
 
@@ -182,22 +184,22 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         if clip and clip.frames > dataset.grid.frames:
             raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
     if dataset.is_scored and dataset.train_subset == dataset.test_subset:
-        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is the training subset too")
+        raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is also the training subset")
     for run in dataset.runs:
         _known(f"{where}.runs", run, config.runs)
         if config.runs[run].supervision != "unsupervised" and not dataset.is_annotated:
-            raise UserError(f"{where}.runs: {run} is told labels, and this dataset has no annotations")
+            raise UserError(f"{where}.runs: {run} needs labels, and this dataset has no annotations")
         for stream in config.runs[run].streams:
             if stream not in dataset.stream_names:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
-        if post := config.runs[run].feature_adapter:
-            check_feature_adapter(f"{where}.runs: {run}", dataset, post, config)
+        if adapter := config.runs[run].feature_adapter:
+            check_feature_adapter(f"{where}.runs: {run}", dataset, adapter, config)
     _known(f"{where}.main_run", dataset.main_run, dataset.runs)
     if not dataset.search_spaces:
-        raise UserError(f"{where}.search_spaces: none; name clip at least")
-    for view in dataset.search_spaces:
-        check_search_space(f"{where}.search_spaces", dataset, view, config)
-    _check_words(where, dataset)
+        raise UserError(f"{where}.search_spaces: empty; name at least clip")
+    for space in dataset.search_spaces:
+        check_search_space(f"{where}.search_spaces", dataset, space, config)
+    _check_text_files(where, dataset)
     if dataset.fewshot:
         _check_fewshot(where, dataset, dataset.fewshot, config)
     if not dataset.seeds or len(set(dataset.seeds)) < len(dataset.seeds):
@@ -208,24 +210,24 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         _check_rising(f"{where}.localization.attention_thresholds", dataset.localization.attention_thresholds)
 
 
-def _check_words(where: str, dataset: Dataset) -> None:
-    """What is for datasets without annotations, and what CLIP reads."""
+def _check_text_files(where: str, dataset: Dataset) -> None:
+    """Partial annotations are for datasets without annotations; text needs a CLIP stream with known weights."""
     if dataset.partial_annotations is not None and dataset.is_annotated:
-        raise UserError(f"{where}.partial_annotations: only without `annotations`, whose scores it must not touch")
+        raise UserError(f"{where}.partial_annotations: not together with `annotations`")
     for name in ("vocabulary", "sentences"):
         if getattr(dataset, name) is None:
             continue
         if "clip" not in dataset.stream_names:
-            raise UserError(f"{where}.{name}: only CLIP knows words, and this dataset has no clip stream")
+            raise UserError(f"{where}.{name}: needs the clip stream, which this dataset does not have")
         if dataset.encoders is None:
             raise UserError(
-                f"{where}.{name}: of ready features nobody knows the CLIP, whose words they must be read by"
+                f"{where}.{name}: needs CLIP's text tower, and precomputed features do not say which CLIP made them"
             )
 
 
 def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, config: Config) -> None:
     if not dataset.is_annotated:
-        raise UserError(f"{where}.fewshot: needs annotations, to draw examples from and to score by")
+        raise UserError(f"{where}.fewshot: needs annotations, for support examples and for scores")
     if not fewshot.feature_adapters or not fewshot.shots:
         raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.feature_adapters else 'feature_adapters'}")
     for name in fewshot.feature_adapters:
@@ -233,14 +235,14 @@ def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, con
         check_feature_adapter(f"{where}.fewshot", dataset, name, config)
         if config.feature_adapters[name].mode != "adapter":
             raise UserError(
-                f"{where}.fewshot.feature_adapters: {name} reads features of its own; rows must share theirs"
+                f"{where}.fewshot.feature_adapters: {name} has mode encoder; all rows must share the same features"
             )
     left_out = {frozenset(config.feature_adapters[name].held_out_classes) for name in fewshot.feature_adapters} - {
         frozenset()
     }
     if len(left_out) > 1:
         raise UserError(
-            f"{where}.fewshot.feature_adapters: leave out different classes; episodes of all rows draw from the same"
+            f"{where}.fewshot.feature_adapters: have different held_out_classes; all rows need the same episodes"
         )
 
 
@@ -254,15 +256,15 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(f"{where}.streams: only for a `features_dir` source; `encoders` names the streams of videos")
     if dataset.features_dir is None and dataset.features_description is not None:
         raise UserError(
-            f"{where}.features_description: only for a `features_dir` source; of videos the records say all"
+            f"{where}.features_description: only for a `features_dir` source; for videos the provenance has it"
         )
     if dataset.features_dir is not None and dataset.encoders is not None:
-        raise UserError(f"{where}.encoders: not used with a `features_dir` source; name its `streams`")
+        raise UserError(f"{where}.encoders: not for a `features_dir` source; give `streams`")
     if not dataset.stream_names:
         raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
     for name in ("annotations", "sentences"):
         if dataset.demo and getattr(dataset, name) is not None:
-            raise UserError(f"{where}.{name}: the demo brings its own")
+            raise UserError(f"{where}.{name}: the demo has its own")
     if dataset.demo and dataset.demo.seconds_min > dataset.demo.seconds_max:
         raise UserError(f"{where}.demo.seconds_min: larger than seconds_max")
 
@@ -270,7 +272,7 @@ def _check_source(where: str, dataset: Dataset) -> None:
 def _check_simulated(where: str, dataset: Dataset) -> None:
     for name in ("encoders", "streams", "features_description", "annotations"):
         if getattr(dataset, name) is not None:
-            raise UserError(f"{where}.{name}: the simulated world brings its own")
+            raise UserError(f"{where}.{name}: a simulated dataset has its own")
     if dataset.simulate and dataset.simulate.classes != dataset.classes:
         raise UserError(f"{where}.classes: {dataset.classes}, but simulate.classes is {dataset.simulate.classes}")
 

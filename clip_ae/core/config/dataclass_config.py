@@ -1,4 +1,4 @@
-"""Frozen dataclasses as the one source of config: read from plain data, checked, described by JSON Schema."""
+"""Frozen dataclasses as the only source of the config: parsed from plain data, checked, described by a JSON Schema."""
 
 import dataclasses
 import json
@@ -14,11 +14,11 @@ from clip_ae.core.config.renamed_keys import RENAMED_KEYS
 from clip_ae.core.errors import UserError, suggest_name
 
 T = TypeVar("T")
-# How much of a value an error shows; keys that JSON does not know are passed over.
+# Characters of a value that an error shows; keys that are not JSON are skipped.
 MAX_CHARS_SHOWN = 60
 JSON_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, skipkeys=True, check_circular=False)
 REQUIRED = dataclasses.MISSING
-# JSON Schema's names of limits, what they demand, and how to say it.
+# JSON Schema's limits: name, test, and words for the error.
 LIMITS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("minimum", operator.ge, "at least"),
     ("exclusiveMinimum", operator.gt, "more than"),
@@ -35,7 +35,7 @@ def key(
     maximum: float | None = None,
     flag: str | None = None,
 ) -> Any:
-    """A config key: its default, its meaning with unit, its limits, and the option of a command that sets it."""
+    """Declare a config key: default, meaning with unit, limits, and the command-line option that sets it."""
     limits = {"minimum": minimum, "exclusiveMinimum": above, "maximum": maximum}
     metadata = {"doc": doc, "limits": {k: v for k, v in limits.items() if v is not None}, "flag": flag}
     if isinstance(default, dict):
@@ -44,7 +44,7 @@ def key(
 
 
 def parse_dataclass(cls: type[T], data: Any, where: str = "") -> T:
-    """Build `cls` from plain data; the first thing that is wrong raises UserError naming its key."""
+    """Build `cls` from plain data; the first wrong value raises a UserError that names its key."""
     if not isinstance(data, dict):
         raise UserError(f"{where or 'config'}: expected keys and values, got {abbreviate(data)}")
     hints = get_type_hints(cls)
@@ -88,7 +88,7 @@ def apply_overrides(base: T, overrides: Any) -> T:
 
 
 def apply_assignment(data: dict[str, Any], assignment: str) -> None:
-    """Put KEY=VALUE into nested plain data; the value is JSON, or text where it is not."""
+    """Set KEY=VALUE in nested plain data; the value is parsed as JSON, or taken as text."""
     path, equals, text = assignment.partition("=")
     if not equals:
         raise UserError(f"--set {assignment}: expected KEY=VALUE")
@@ -100,7 +100,7 @@ def apply_assignment(data: dict[str, Any], assignment: str) -> None:
 
 
 def set_key(data: dict[str, Any], path: str, value: Any) -> None:
-    """Into nested plain data, at a.b.c."""
+    """Set a dotted key (a.b.c) in nested plain data."""
     *parents, leaf = path.split(".")
     for name in (*parents, leaf):
         if not isinstance(data, dict):
@@ -110,7 +110,7 @@ def set_key(data: dict[str, Any], path: str, value: Any) -> None:
 
 
 def to_plain_data(value: Any) -> Any:
-    """Back to JSON types. Absent optional keys are left out, so that adding one later changes no digest."""
+    """Convert to JSON types. Optional keys that are None are left out, so that a new optional key changes no digest."""
     if dataclasses.is_dataclass(value):
         pairs = ((f.name, to_plain_data(getattr(value, f.name))) for f in dataclasses.fields(value))
         return {k: v for k, v in pairs if v is not None}
@@ -122,7 +122,7 @@ def to_plain_data(value: Any) -> Any:
 
 
 def to_canonical_json(value: Any) -> str:
-    """One text for one meaning: sorted keys, no spaces."""
+    """JSON with sorted keys and no spaces: equal values give equal texts."""
     return json.dumps(to_plain_data(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -140,7 +140,7 @@ def build_json_schema(cls: type) -> dict[str, Any]:
 
 
 def abbreviate(value: Any) -> str:
-    """The beginning of a value, for an error: lazily, as YAML's aliases make endless ones of a few lines."""
+    """The first characters of a value, for an error; lazily, because YAML aliases can make huge values."""
     text = "".join(islice(JSON_ENCODER.iterencode(value), MAX_CHARS_SHOWN + 1))
     return text if len(text) <= MAX_CHARS_SHOWN else text[: MAX_CHARS_SHOWN - 3] + "..."
 
@@ -189,7 +189,7 @@ def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any
 
 
 def _yaml_hint(hint: type, value: Any) -> str:
-    """YAML reads 1e-3 as text; say so where it happens."""
+    """A hint for numbers such as 1e-3, which YAML reads as text."""
     if hint is float and isinstance(value, str):
         try:
             return f"; YAML needs a decimal point, as in {float(value):.1e}"
@@ -203,7 +203,7 @@ def _alternatives(hint: Any) -> list[Any]:
 
 
 def _chosen(hint: Any, value: Any) -> Any:
-    """Of several types the one of words for a word, or else the first."""
+    """Of the types of a union: a type of text for text, otherwise the first."""
     first, *others = _alternatives(hint)
     return next((other for other in others if isinstance(value, str)), first)
 
@@ -216,7 +216,7 @@ def _property(hint: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    """As plain data; None where a key has no default, or none but its absence."""
+    """The default as plain data; None if the key has no default or is optional."""
     if field.default_factory is not REQUIRED:
         return to_plain_data(field.default_factory())
     return None if field.default is REQUIRED else to_plain_data(field.default)
@@ -241,7 +241,7 @@ def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class KeyInfo:
-    """A key of a spec, by its path; a required key's default is None. Several: its value is a list of `kind`."""
+    """One key of a spec, by its path. A required key's default is None; is_list: a list of value_type."""
 
     path: str
     doc: str

@@ -1,4 +1,4 @@
-"""What can be named in the config, and the module behind each name.
+"""Names that the config may use, and the module of each.
 
 Modules are imported only when a job's spec names them, so that an edit to one of them
 re-runs just the jobs that use it.
@@ -11,13 +11,13 @@ from types import ModuleType
 
 @dataclass(frozen=True)
 class Method:
-    """A localizer: what tables call it, its head, how it learns, the losses it weighs beside its head's."""
+    """A method: its title in tables, its head, its learner, and its losses besides the head's."""
 
     title: str
     head: str
     learner_module: str = "clip_ae.localizers.learner"
     extra_losses: tuple[str, ...] = ()
-    # From what, where neither its full text nor its code could be had: said wherever the method is named.
+    # What it was reconstructed from, if neither its full text nor its code was available: tables say so.
     reconstruction_note: str = ""
 
 
@@ -63,7 +63,7 @@ HEAD_LOSSES = {
     "apsl_reconstructed": ("foreground", "norm", "contrast"),
     "oracle": ("extent", "classification"),
 }
-# Heads that UGCT can wrap: two streams, an attention and class activations for each.
+# Heads that UGCT can use: two streams, attention and class activations for each.
 BASE_HEADS = ("ugct", "stpn", "wsal_bm", "tscn")
 PSEUDO_LABEL_LOSSES = ("attention_pseudo", "class_pseudo")
 METHODS = {

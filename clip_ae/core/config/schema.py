@@ -1,7 +1,7 @@
-"""Every key of config.yaml: type, default, unit, meaning and limits.
+"""Every key of the config: type, default, unit, meaning and limits.
 
-`datasets` hold what depends on the data, `runs` hold a method and its switches.
-The JSON Schema in workflow/schemas is generated from here; `core/checks` has what concerns several keys at once.
+`datasets` has what depends on the data, `runs` a method and its switches.
+The JSON Schema in workflow/schemas and docs/config.md are generated from here; checks.py checks several keys at once.
 """
 
 import re
@@ -22,7 +22,7 @@ StreamName = Literal["rgb", "flow", "clip", "audio"]
 FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
 CLUSTER_MAPPINGS: tuple[str, ...] = get_args(ClusterMapping)
-# How many kinds of action there are, or that the features shall tell.
+# The number of action classes, or `auto`: chosen from the features.
 NumClasses = int | Literal["auto"]
 ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
 
@@ -50,7 +50,7 @@ class VggishOptions:
     """The VGG-like AudioSet network (Hershey et al. 2017)."""
 
     width: float = key(1.0, "factor on every layer's channels; 1 is the published network", above=0, maximum=1)
-    classes: int = key(0, "classes of its pre-training head; 0 where the weights bring none", minimum=0)
+    classes: int = key(0, "classes of its pre-training head; 0 where the weights have no head", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Weights:
     vggish_pca: VggishPcaOptions | None = key(None, "post-processing of a VGGish network's embeddings")
     raft: RaftOptions | None = key(None, "a RAFT network, for optical flow")
     integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
-    size_mb: int | None = key(None, "MB; size of the source file, told where it cannot be had", minimum=1)
+    size_mb: int | None = key(None, "MB; size of the source file, named in the error when a download fails", minimum=1)
     licence: str = key("unknown", "licence of the weights")
     trained_on: str = key("unknown", "data the weights were trained on")
 
@@ -103,7 +103,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class PretrainSchedule:
-    """How long and how fast one kind of network is trained."""
+    """Training schedule of one kind of demo network."""
 
     epochs: int = key(8, "passes over the clips", minimum=1)
     batch_size: int = key(32, "clips a step", minimum=2)
@@ -112,7 +112,7 @@ class PretrainSchedule:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How the demo's own networks are trained, on generated trimmed clips."""
+    """Training of the demo's networks on generated trimmed clips."""
 
     seed: int = key(1, "seed of the pre-training world", minimum=0)
     num_clips: int = key(1000, "trimmed clips generated for each network", minimum=12)
@@ -128,9 +128,9 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class DemoWorld:
-    """A generated dataset: the paper's problem in miniature."""
+    """A generated dataset of videos with sound: the paper's problem in miniature."""
 
-    seed: int = key(0, "seed of everything that is drawn", minimum=0)
+    seed: int = key(0, "seed of all random numbers", minimum=0)
     train_videos: int = key(24, "untrimmed training videos", minimum=5)
     test_videos: int = key(16, "untrimmed test videos", minimum=1)
     seconds_min: float = key(15.0, "seconds; shortest video", minimum=4)
@@ -139,19 +139,19 @@ class DemoWorld:
 
 @dataclass(frozen=True)
 class StreamEncoder:
-    """What the encoder of every stream has."""
+    """The keys that every stream's encoder has."""
 
     weights: str = key(doc="name of an entry of `weights`")
-    batch_size: int = key(1, "snippets a forward pass; part of the result's last bits", minimum=1)
-    precision: Precision = key("fp32", "fp32, or bf16: faster where the processor multiplies it, and slightly off")
-    compile: bool = key(False, "torch.compile translates the network, and tvl1_torch on a GPU; takes a minute")
+    batch_size: int = key(1, "snippets a forward pass; the last bits of features depend on it", minimum=1)
+    precision: Precision = key("fp32", "fp32, or bf16: faster on some processors, features differ slightly")
+    compile: bool = key(False, "compile the network with torch.compile (and tvl1_torch on a GPU); takes a minute")
 
-    # Keys that name entries of `weights`, and the kind of network that each needs.
+    # Keys that name entries of `weights`, and the kind of network that each one needs.
     REQUIRED_NETWORKS: ClassVar[dict[str, str]] = {}
 
     @property
     def weights_names(self) -> tuple[str, ...]:
-        """Entries of `weights` that the stream loads, its own network first."""
+        """The entries of `weights` that the stream loads, its own network first."""
         return tuple(getattr(self, name) for name in self.REQUIRED_NETWORKS if getattr(self, name) is not None)
 
 
@@ -180,7 +180,7 @@ class ClipEncoder(StreamEncoder):
 
     REQUIRED_NETWORKS: ClassVar = {"weights": "clip"}
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
-    batch_size: int = key(8, "snippets a forward pass; part of the result's last bits", minimum=1)
+    batch_size: int = key(8, "snippets a forward pass; the last bits of features depend on it", minimum=1)
     frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
 
 
@@ -190,8 +190,8 @@ class AudioEncoder(StreamEncoder):
 
     REQUIRED_NETWORKS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
     weights: str = key("vggish", "name of a vggish entry of `weights`")
-    batch_size: int = key(32, "snippets a forward pass; part of the result's last bits", minimum=1)
-    relu: bool = key(False, "negative numbers of the embedding become 0: torchvggish's form")
+    batch_size: int = key(32, "snippets a forward pass; the last bits of features depend on it", minimum=1)
+    relu: bool = key(False, "set negative values of the embedding to 0, as torchvggish does")
     pca: str | None = key(
         None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
     )
@@ -199,7 +199,7 @@ class AudioEncoder(StreamEncoder):
 
 @dataclass(frozen=True)
 class Encoders:
-    """The streams to extract; a stream that is absent is not extracted."""
+    """The streams to extract; a stream without an entry is not extracted."""
 
     rgb: RgbEncoder | None = key(None, "I3D on frames")
     flow: FlowEncoder | None = key(None, "I3D on optical flow")
@@ -229,31 +229,33 @@ class Evaluation:
     tiou: tuple[float, ...] = key(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1, flag="--tiou"
     )
-    tiou_ranges: tuple[str, ...] = key((), "ranges LOW:HIGH of tIoU whose mean is reported; none: one over all")
+    tiou_ranges: tuple[str, ...] = key(
+        (), "ranges LOW:HIGH of tIoU over which mAP is averaged; none: one average over all"
+    )
     protocol: ProtocolName = key(
         "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
     )
     video_list: str | None = key(
-        None, "213, 212, 211 or 210 of THUMOS14's test videos; a command also takes a file of ids", flag="--videos"
+        None, "213, 212, 211 or 210 of THUMOS14's test videos; on the command line also a file of ids", flag="--videos"
     )
     round_to_grid: float | None = key(
         None,
-        "s; ends of segments are moved to multiples of it, which mostly inflates mAP",
+        "s; round the ends of segments to multiples of it, which mostly inflates mAP",
         minimum=0.001,
         flag="--round-to-grid",
     )
     bootstrap_samples: int = key(
         1000,
-        "draws of videos behind every mAP's interval; 0: no intervals",
+        "bootstrap samples of videos for the interval of every mAP; 0: no intervals",
         minimum=0,
         maximum=100_000,
         flag="--bootstrap",
     )
     cluster_mapping: ClusterMapping = key(
-        "soft_majority", "clusters to classes for the headline; all three are always printed"
+        "soft_majority", "rule that maps clusters to classes for the main score; all three are always reported"
     )
     chance_permutations: int = key(
-        20, "random relabellings of the detections' clusters behind the chance level", minimum=1
+        20, "random permutations of the detections' clusters that give the chance level", minimum=1
     )
 
 
@@ -262,54 +264,48 @@ DATASET_SOURCES = ("demo", "simulate", "videos_dir", "features_dir")
 
 @dataclass(frozen=True)
 class Dataset:
-    """What depends on the data. Exactly one source: demo, simulate, videos or features."""
+    """What depends on the data. Exactly one source: demo, simulate, videos_dir or features_dir."""
 
     classes: NumClasses = key(
-        doc="number of action classes, all that the unsupervised setting knows; auto: the best separated", minimum=2
+        doc="number of action classes, the only supervision of unsupervised runs; auto: the best silhouette", minimum=2
     )
     runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
-    main_run: str = key(doc="the run behind results/{dataset}_map.json and _detections.json")
+    main_run: str = key(doc="the run of results/{dataset}_map.json and _detections.json")
     demo: DemoWorld | None = key(None, "source: generated videos")
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
     videos_dir: str | None = key(None, "source: folder of raw videos, searched recursively")
-    features_dir: str | None = key(None, "source: folder of ready features, {stream}/{id}.npy or shards")
-    streams: tuple[StreamName, ...] | None = key(None, "with `features_dir` only: the streams that lie there")
+    features_dir: str | None = key(None, "source: folder of precomputed features, {stream}/{id}.npy or shards")
+    streams: tuple[StreamName, ...] | None = key(None, "with `features_dir` only: the streams in that folder")
     features_description: str | None = key(
-        None, "with `features_dir` only: where they come from; every shard's record says it"
+        None, "with `features_dir` only: where the features come from; written into every shard's provenance"
     )
     annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
-    partial_annotations: str | None = key(
-        None, "in place of annotations: a few annotated videos, which score what was found and change none of it"
-    )
+    partial_annotations: str | None = key(None, "in place of annotations: a few annotated videos, used for scores only")
     sentences: str | None = key(
         None, "sentences with their moments (ActivityNet-Captions or Charades-STA form), to score grounding by"
     )
     vocabulary: str | None = key(
-        None, "text file of words to search the page by, and to name clusters by where no annotations do"
+        None, "text file of words: to search the report page, and to name clusters where no annotations do"
     )
     search_spaces: tuple[str, ...] = key(
-        ("clip",), "spaces that sentences are searched in, the page's first: clip, or entries of `feature_adapters`"
+        ("clip",), "search spaces for sentences: clip, or entries of `feature_adapters`; the report page uses the first"
     )
     train_subset: str = key("training", "subset that is clustered and trained on")
     test_subset: str = key("validation", "subset that is localized and scored")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid that all streams share")
-    shards: int = key(8, "shards; a video lies in shard sha256(id) mod shards", minimum=1, maximum=1000)
+    shards: int = key(8, "number of shards; a video is in shard sha256(id) mod shards", minimum=1, maximum=1000)
     encoders: Encoders | None = key(None, "streams to extract from the videos")
     max_failures: float = key(
-        1.0, "share of videos that may fail or be missing; with more the dataset is refused", minimum=0, maximum=1
+        1.0, "share of videos that may fail or be missing; above it the dataset is refused", minimum=0, maximum=1
     )
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0)
     training: Training = key(Training(), "one round's training")
-    adapter_training: AdapterTraining = key(
-        AdapterTraining(), "how features are taught, for runs on post-pretrained ones"
-    )
-    fewshot: FewShotEvaluation | None = key(None, "episodes behind results/{dataset}_fewshot.json")
+    adapter_training: AdapterTraining = key(AdapterTraining(), "training of feature adapters")
+    fewshot: FewShotEvaluation | None = key(None, "few-shot episodes of results/{dataset}_fewshot.json")
     localization: Localization = key(Localization(), "from curves to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
-    published: Literal["thumos14", "activitynet12"] | None = key(
-        None, "published rows that stand beside ours in tables"
-    )
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show in tables")
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -324,7 +320,7 @@ class Dataset:
 
     @property
     def world(self) -> DemoWorld | SimulatedWorld | None:
-        """The world that the dataset is drawn from, annotations included."""
+        """The settings of a generated dataset, which includes its annotations."""
         return self.demo or self.simulate
 
     @property
@@ -335,7 +331,7 @@ class Dataset:
 
     @property
     def is_annotated(self) -> bool:
-        """Whether annotations say which videos train and which test."""
+        """Whether annotations assign videos to the training and test subsets."""
         return self.world is not None or self.annotations is not None
 
     @property
@@ -345,25 +341,25 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Runtime:
-    """Knobs that change how fast, never what: no result depends on them, nothing runs again."""
+    """Settings that change speed only: no result depends on them, and changing them re-runs nothing."""
 
     device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
-    num_workers: int = key(2, "processes that draw or decode beside the network", minimum=1)
+    num_workers: int = key(2, "processes that decode (or generate) videos in parallel to the network", minimum=1)
     gpu_batch_size: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
     decoder_timeout_s: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
     decoder_memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
-    tensorboard: bool = key(False, "write losses to results/{dataset}/tensorboard too while training")
+    tensorboard: bool = key(False, "also write losses to results/{dataset}/tensorboard during training")
 
 
 @dataclass(frozen=True)
 class Config:
-    """The whole of config.yaml."""
+    """The whole config."""
 
     datasets: dict[str, Dataset] = key(doc="datasets by name")
     runs: dict[str, Run] = key(doc="methods by name")
     weights: dict[str, Weights] = key(doc="networks by name")
-    feature_adapters: dict[str, FeatureAdapter] = key({}, "what features are taught by, by name")
+    feature_adapters: dict[str, FeatureAdapter] = key({}, "feature adapters by name")
     pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
-    torch_threads: int = key(2, "threads of CPU arithmetic; part of the result's last bits", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch; the last bits of results depend on it", minimum=1)
     rerun_on_code_change: bool = key(True, "run a stage again when its code changes")
-    runtime: Runtime = key(Runtime(), "run-time knobs")
+    runtime: Runtime = key(Runtime(), "run-time settings")

@@ -1,20 +1,20 @@
-"""The simulated benchmark: its knobs and its videos' ids. docs/simulation.md gives the reasons for each."""
+"""The simulated benchmark: its settings and its video ids. docs/simulation.md has the reason for each."""
 
 from dataclasses import dataclass
 
 from clip_ae.core.config.dataclass_config import key
 
-# Width of the space in which classes, scenes and noise live, in every stream: no stream is narrower.
+# Dimension of the latent space of classes, scenes and noise in every stream: the minimum of every stream's dimension.
 LATENT_DIM = 32
-# Files that each stream is cut into.
+# Number of shards of each stream.
 SIMULATED_SHARDS = 4
 
 
 @dataclass(frozen=True)
 class SimulatedWorld:
-    """Generated feature shards in which the CLIP-AE paper's claims hold; by default shaped like THUMOS14.
+    """Generated features with the properties that the CLIP-AE paper claims; by default shaped like THUMOS14.
 
-    Strengths are norms, relative to an action's full response, which is 1. A spread is the sd of a logarithm.
+    Strengths are norms relative to an action's full response, which is 1. A spread is the sd of the logarithm.
     """
 
     seed: int = key(0, "seed of everything that is drawn", minimum=0)
@@ -78,6 +78,6 @@ class SimulatedWorld:
 
 
 def list_simulated_subsets(world: SimulatedWorld) -> dict[str, str]:
-    """Video ids and their subsets."""
+    """Subset by video id."""
     train = {f"sim_train_{i:04d}": "training" for i in range(world.train_videos)}
     return train | {f"sim_test_{i:04d}": "validation" for i in range(world.test_videos)}

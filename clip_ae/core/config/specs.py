@@ -1,4 +1,4 @@
-"""A stage's spec: the part of config.yaml that the stage may read, and nothing else.
+"""A stage's spec: the part of the config that the stage may read, and nothing else.
 
 Snakemake compares specs as canonical JSON, so what is not in a spec cannot make its stage run
 again, and what is in it always does. `modules` names the lazily loaded code a spec calls for.
@@ -36,9 +36,9 @@ from clip_ae.core.config.training import Localization, Training
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SnippetGrid
 
-# The space that is searched where nothing was taught: CLIP's images.
+# The search space of CLIP's own images.
 CLIP_SPACE = "clip"
-# What a name is put into before a text tower reads it, in place of {}.
+# Prompts for the text tower; a name replaces {}.
 PROMPT_TEMPLATES = ("a video of a person {}", "a photo of a person {}", "someone is {}", "{}")
 
 
@@ -53,12 +53,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class MakeDemoSpec(Spec):
-    world: DemoWorld = key(DemoWorld(), "the world to draw")
+    world: DemoWorld = key(DemoWorld(), "settings of the generated dataset")
 
 
 @dataclass(frozen=True)
 class SimulateSpec(Spec):
-    world: SimulatedWorld = key(SimulatedWorld(), "the world to draw")
+    world: SimulatedWorld = key(SimulatedWorld(), "settings of the generated dataset")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
@@ -66,10 +66,10 @@ class SimulateSpec(Spec):
 class PretrainSpec(Spec):
     name: str = key(doc="name of the network")
     weights: Weights = key(doc="the network and its geometry")
-    seed: int = key(1, "seed of the pre-training world", minimum=0)
+    seed: int = key(1, "seed of the generated clips", minimum=0)
     num_clips: int = key(Pretraining.num_clips, "trimmed clips generated", minimum=12)
-    schedule: PretrainSchedule = key(PretrainSchedule(), "how it is trained")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    schedule: PretrainSchedule = key(PretrainSchedule(), "training schedule")
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -92,14 +92,14 @@ class WeightsSpec(Spec):
 @dataclass(frozen=True)
 class ProbeSpec(Spec):
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
-    streams: tuple[str, ...] | None = key(None, "streams of ready features; absent for videos")
+    streams: tuple[str, ...] | None = key(None, "streams of precomputed features; absent for videos")
 
 
 @dataclass(frozen=True)
 class ExtractSpec(Spec):
     encoders: Encoders = key(doc="the one stream to extract")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     def __post_init__(self) -> None:
         if len(self.encoders.streams) != 1:
@@ -136,16 +136,18 @@ class CatalogSpec(Spec):
 
 @dataclass(frozen=True)
 class TrainAdapterSpec(Spec):
-    feature_adapter: FeatureAdapter = key(doc="what features are taught by")
-    training: AdapterTraining = key(AdapterTraining(), "how long and how fast")
-    method: MethodName = key("ugct", "localizer of the run that tells actions from background")
-    base_head: str | None = key(None, "head inside it, where it is another's")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that are read: the run's, and clip where images are tied to")
+    feature_adapter: FeatureAdapter = key(doc="the feature adapter")
+    training: AdapterTraining = key(AdapterTraining(), "training of the adapter network")
+    method: MethodName = key("ugct", "localizer of the run that separates actions from background")
+    base_head: str | None = key(None, "head inside the localizer, where it is not its own")
+    streams: tuple[str, ...] = key(
+        I3D_STREAMS, "streams to read: the run's, and clip where actions are aligned to images"
+    )
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
     )
-    trimmed_subset: str = key("training", "subset of the trimmed clips that is learnt from")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    trimmed_subset: str = key("training", "subset of the trimmed clips to train on")
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -154,7 +156,7 @@ class TrainAdapterSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TuneEncoderSpec(TrainAdapterSpec):
-    extract: ExtractSpec = key(doc="how the one stream whose network is tuned is extracted")
+    extract: ExtractSpec = key(doc="extraction of the stream whose network is fine-tuned")
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -164,39 +166,41 @@ class TuneEncoderSpec(TrainAdapterSpec):
 @dataclass(frozen=True)
 class AdaptFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to adapt")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
 @dataclass(frozen=True)
 class FewshotSpec(Spec):
     localization: Localization = key(Localization(), "from curves to segments")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreFewshotSpec(FewshotSpec):
     dataset: str = key(doc="name of the dataset")
     fewshot: FewShotEvaluation = key(doc="the episodes")
-    feature_adapters: dict[str, FeatureAdapter] = key(doc="what the models were taught by, by name")
+    feature_adapters: dict[str, FeatureAdapter] = key(doc="feature adapters of the models, by name")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
-    train_subset: str = key("training", "subset that examples are drawn from")
+    train_subset: str = key("training", "subset that support examples are drawn from")
     test_subset: str = key("validation", "subset to localize and to score")
-    simulated: bool = key(False, "the features are simulated, and the table says so")
+    simulated: bool = key(False, "whether the features are simulated: the table says so")
 
 
 @dataclass(frozen=True)
 class ClusterSpec(Spec):
     classes: NumClasses = key(doc="number of clusters, or auto", minimum=2)
-    supervision: Supervision = key("unsupervised", "clusters, or what the annotations tell")
+    supervision: Supervision = key("unsupervised", "labels: clusters, or classes of the annotations")
     streams: tuple[str, ...] = key(I3D_STREAMS, "streams of the descriptor")
     clustering: Clustering = key("spectral", "algorithm")
-    descriptor: Literal["mean", "attention", "fused"] = key("mean", "`mean` in round 0, another later")
+    descriptor: Literal["mean", "attention", "fused"] = key(
+        "mean", "descriptor: `mean` in round 0, `attention` or `fused` later"
+    )
     method: MethodName | None = key(None, "localizer whose attention pools the descriptor")
-    base_head: str | None = key(None, "head inside that localizer, where it is another's")
+    base_head: str | None = key(None, "head inside the localizer, where it is not its own")
     train_subset: str = key("training", "subset to cluster")
     seed: int = key(0, "seed of the clustering")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -207,17 +211,17 @@ class ClusterSpec(Spec):
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Switches, Spec):
     method: MethodName = key(doc="localizer")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that it reads")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams to read")
     classes: NumClasses = key(
         doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2
     )
-    supervision: Supervision = key("unsupervised", "what the labels are")
+    supervision: Supervision = key("unsupervised", "kind of labels")
     losses: dict[str, float] = key({}, "weight of each loss")
-    training: Training = key(Training(), "the training itself")
+    training: Training = key(Training(), "training")
     train_subset: str = key("training", "subset to train on")
-    grid: SnippetGrid | None = key(None, "the snippet grid, where extents are told")
+    grid: SnippetGrid | None = key(None, "the snippet grid, for labels with extents")
     seed: int = key(0, "seed of initialisation and sampling")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -227,12 +231,12 @@ class TrainSpec(Switches, Spec):
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
     method: MethodName = key(doc="localizer")
-    base_head: str | None = key(None, "head inside it, where it is another's")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams that it reads")
+    base_head: str | None = key(None, "head inside the localizer, where it is not its own")
+    streams: tuple[str, ...] = key(I3D_STREAMS, "streams to read")
     localization: Localization = key(Localization(), "from curves to segments")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
-    test_subset: str = key("validation", "subset to localize; all videos where nothing is annotated")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    test_subset: str = key("validation", "subset to localize; without annotations all videos")
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -251,12 +255,12 @@ class NameClustersSpec(Spec):
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}"
     )
     top_k: int = key(3, "names a cluster", minimum=1)
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
 @dataclass(frozen=True)
 class IndexSpec(Spec):
-    streams: tuple[str, ...] = key(("clip",), "clip for CLIP's image space, rgb and flow for a joint space")
+    streams: tuple[str, ...] = key(("clip",), "clip for the CLIP space, rgb and flow for an adapter's joint space")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
@@ -266,26 +270,26 @@ class FindMomentsSpec(Spec):
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a word in place of {}"
     )
     top_k: int = key(100, "moments a word", minimum=1)
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
 @dataclass(frozen=True)
 class ScoreGroundingSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    search_spaces: tuple[str, ...] = key(("clip",), "the spaces that are searched, a row each")
-    class_name_spaces: tuple[str, ...] = key((), "those that were taught class names")
+    search_spaces: tuple[str, ...] = key(("clip",), "search spaces, a table row each")
+    class_name_spaces: tuple[str, ...] = key((), "search spaces whose adapter was trained with class names")
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
     )
-    test_subset: str = key("validation", "subset whose sentences score")
-    torch_threads: int = key(2, "threads of CPU arithmetic", minimum=1)
+    test_subset: str = key("validation", "subset whose sentences are the queries")
+    torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
 @dataclass(frozen=True)
 class EvaluateSpec(Spec):
     evaluation: Evaluation = key(Evaluation(), "scoring")
-    supervision: Supervision = key("unsupervised", "clusters need names; told classes have theirs")
-    train_subset: str = key("training", "subset whose labels name the clusters")
+    supervision: Supervision = key("unsupervised", "kind of labels: clusters need class names")
+    train_subset: str = key("training", "subset whose labels map clusters to classes")
     test_subset: str = key("validation", "subset to score", flag="--subset")
 
 
@@ -293,35 +297,35 @@ class EvaluateSpec(Spec):
 class DiagnoseSpec(Spec):
     tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
     video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
-    test_subset: str = key("validation", "subset to look at", flag="--subset")
+    test_subset: str = key("validation", "subset to diagnose", flag="--subset")
 
 
 @dataclass(frozen=True)
 class SummarizeSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    main_run: str = key(doc="the headline run")
+    main_run: str = key(doc="the main run")
     seeds: tuple[int, ...] = key(doc="seeds of every run")
-    runs: dict[str, Run] = key({}, "runs that a table shows; none where only the headline run is summed up")
-    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
-    simulated: bool = key(False, "the features are simulated, and every row says so")
-    feature_adapters: dict[str, FeatureAdapter] = key({}, "recipes of the features that these runs read")
+    runs: dict[str, Run] = key({}, "runs of the table; none for a summary of the main run")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show")
+    simulated: bool = key(False, "whether the features are simulated: every row says so")
+    feature_adapters: dict[str, FeatureAdapter] = key({}, "feature adapters of these runs, by name")
 
 
 @dataclass(frozen=True)
 class ReportSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    main_run: str = key(doc="the headline run")
+    main_run: str = key(doc="the main run")
     seeds: tuple[int, ...] = key(doc="its seeds")
-    rounds: int = key(doc="rounds whose training is shown", minimum=1)
+    rounds: int = key(doc="number of rounds to show", minimum=1)
     streams: tuple[str, ...] = key(doc="the dataset's streams")
-    method: MethodName = key(doc="the headline run's localizer")
-    supervision: Supervision = key("unsupervised", "what it was told")
-    feature_adapter: FeatureAdapter | None = key(None, "recipe of the features that it reads")
-    published: Literal["thumos14", "activitynet12"] | None = key(None, "whose published figures stand beside ours")
+    method: MethodName = key(doc="the main run's localizer")
+    supervision: Supervision = key("unsupervised", "kind of labels of the main run")
+    feature_adapter: FeatureAdapter | None = key(None, "the main run's feature adapter")
+    published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 
 @dataclass(frozen=True)
 class FreezeSpec(Spec):
     dataset: str = key(doc="name of the dataset")
-    config: Config = key(doc="all of the config that its headline run depends on")
+    config: Config = key(doc="the part of the config that the main run depends on")

@@ -167,7 +167,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
         method=settings.method if round else None,
         base_head=_base(settings) if round else None,
         train_subset=data.train_subset,
-        # Told labels are the same whatever the seed.
+        # Supervision labels do not depend on the seed.
         seed=seed if settings.supervision == "unsupervised" else 0,
         torch_threads=config.torch_threads,
     )
@@ -293,7 +293,7 @@ def freeze(config: Config, dataset: str) -> FreezeSpec:
 
 
 def _rests_on(config: Config, dataset: str) -> list[str]:
-    """The dataset, and those of trimmed clips that taught its headline's features, and so on."""
+    """The dataset, and the trimmed datasets that its main run's feature adapter was trained on, recursively."""
     names = [dataset]
     for name in names:
         recipes = _taught(config, [config.datasets[name].main_run]).values()
@@ -306,7 +306,7 @@ def _rests_on(config: Config, dataset: str) -> list[str]:
 
 
 def _headline_alone(data: Dataset) -> Dataset:
-    """Names of clusters stand in detections; what only searches does not."""
+    """A dataset with its main run only, without the keys that concern the search."""
     words = None if data.is_annotated else data.vocabulary
     return replace(
         data, runs=(data.main_run,), sentences=None, vocabulary=words, search_spaces=Dataset.search_spaces, fewshot=None
@@ -314,7 +314,7 @@ def _headline_alone(data: Dataset) -> Dataset:
 
 
 def count_rounds(config: Config, dataset: str, run: str) -> int:
-    """Told labels do not change from round to round."""
+    """Number of rounds of a run: 1 for supervised runs, whose labels do not change."""
     return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
 
 

@@ -10,7 +10,7 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Training:
-    """One round's training of the localizer."""
+    """Training of the localizer in one round."""
 
     snippets: int = key(750, "T: snippets sampled a video; shorter videos are padded and masked", minimum=1)
     batch_size: int = key(16, "videos a step", minimum=1)
@@ -25,7 +25,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Localization:
-    """From attention and class activations to scored segments."""
+    """Localization: from attention and class activations to scored segments."""
 
     class_threshold: float = key(
         0.2, "a class is kept when its video score exceeds this; the best one always", minimum=0

@@ -1,10 +1,10 @@
-"""What the browser gets: one style, and one script made of the files beside this one."""
+"""Read the style sheet and the scripts of the page."""
 
 from pathlib import Path
 
 BROWSER_DIR = Path(__file__).parent
-# In this order: each may use what stands in those before it.
-SCRIPTS = ("theme", "scroll", "data", "lanes", "timeline", "hint", "player", "search", "choice", "videos", "suggest")
+# The scripts are joined to one module in this order: each uses the names of those before it.
+SCRIPTS = ("theme", "scroll", "data", "lanes", "timeline", "hint", "player", "search", "filters", "videos", "suggest")
 
 
 def read_style() -> str:
@@ -12,4 +12,5 @@ def read_style() -> str:
 
 
 def read_scripts() -> str:
+    """All scripts as one text."""
     return "\n".join((BROWSER_DIR / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)

@@ -1,8 +1,8 @@
-// Words beside the pointer, or beside what the keyboard has reached.
+// A text at the pointer, or at the action that has the keyboard focus.
 const hint = document.getElementById("hint");
 
-function tell(words, box) {
-  hint.textContent = words;
+function showHint(text, box) {
+  hint.textContent = text;
   hint.hidden = false;
   const { width, height } = hint.getBoundingClientRect();
   const x = Math.min(Math.max(4, box.x), innerWidth - width - 4);
@@ -10,6 +10,6 @@ function tell(words, box) {
   hint.style.transform = `translate(${x}px, ${y}px)`;
 }
 
-function hush() {
+function hideHint() {
   hint.hidden = true;
 }

@@ -1,52 +1,52 @@
-// The video itself, beside its timeline, where its file can be found.
+// The video player, for videos with a file.
 const player = document.getElementById("player");
-const film = player.querySelector("video");
+const videoElement = player.querySelector("video");
 const note = player.querySelector(".note");
-const chooser = player.querySelector("label");
-// Files of a folder that a person has chosen, by name.
-const chosen = new Map();
-// `opener` had the keyboard when it began.
+const folderInput = player.querySelector("label");
+// Files of the folder that the user has chosen, by name.
+const chosenFiles = new Map();
+// `opener` had the keyboard focus when the player opened.
 const playing = { card: null, second: 0, opener: null };
-let frame = 0;
+let followRequest = 0;
 
 const fileName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
 function play(card, second) {
-  const same = playing.card === card && film.readyState > 0;
+  const isLoaded = playing.card === card && videoElement.readyState > 0;
   hidePlayhead();
   Object.assign(playing, { card, second, opener: document.activeElement });
   player.hidden = false;
   player.querySelector("b").textContent = card.video.id;
-  if (same) seek();
+  if (isLoaded) seek();
   else load();
 }
 
 function load() {
   const path = playing.card.video.file;
-  const file = chosen.get(fileName(path));
+  const file = chosenFiles.get(fileName(path));
   note.textContent = "";
-  chooser.hidden = true;
-  if (film.src.startsWith("blob:")) URL.revokeObjectURL(film.src);
-  film.src = file ? URL.createObjectURL(file) : path.split("/").map(encodeURIComponent).join("/");
+  folderInput.hidden = true;
+  if (videoElement.src.startsWith("blob:")) URL.revokeObjectURL(videoElement.src);
+  videoElement.src = file ? URL.createObjectURL(file) : path.split("/").map(encodeURIComponent).join("/");
 }
 
 function seek() {
-  // Closed before the file was ready.
+  // The player was closed before the file was loaded.
   if (player.hidden) return;
-  film.currentTime = Math.min(Math.max(0, playing.second), film.duration || Infinity);
-  // A browser may want a click on the video itself first; then the frame stands there, which will do.
-  film.play().catch(() => {});
+  videoElement.currentTime = Math.min(Math.max(0, playing.second), videoElement.duration || Infinity);
+  // Some browsers play only after a click on the video itself; the frame is shown anyway.
+  videoElement.play().catch(() => {});
 }
 
-function stop() {
-  film.pause();
-  if (player.contains(document.activeElement)) giveKeyboardBack();
+function closePlayer() {
+  videoElement.pause();
+  if (player.contains(document.activeElement)) returnFocus();
   player.hidden = true;
   hidePlayhead();
 }
 
-// A redraw may have replaced the bar that was pressed.
-function giveKeyboardBack() {
+// To the element that opened the player, or to the play button if a redraw has replaced the element.
+function returnFocus() {
   const { card, opener } = playing;
   (card.contains(opener) ? opener : card.querySelector(".play")).focus({ preventScroll: true });
 }
@@ -55,27 +55,28 @@ function hidePlayhead() {
   playing.card?.picture?.playhead.setAttribute("visibility", "hidden");
 }
 
-function follow() {
-  cancelAnimationFrame(frame);
+// Move the playhead to the current time, until the video is paused.
+function followVideo() {
+  cancelAnimationFrame(followRequest);
   if (player.hidden) return;
   const picture = playing.card?.picture;
-  if (picture) mark(picture.playhead, picture.scale, film.currentTime);
-  if (!film.paused) frame = requestAnimationFrame(follow);
+  if (picture) moveLine(picture.playhead, picture.scale, videoElement.currentTime);
+  if (!videoElement.paused) followRequest = requestAnimationFrame(followVideo);
 }
 
-film.addEventListener("loadedmetadata", seek);
-film.addEventListener("play", follow);
-film.addEventListener("seeked", follow);
-film.addEventListener("error", () => {
+videoElement.addEventListener("loadedmetadata", seek);
+videoElement.addEventListener("play", followVideo);
+videoElement.addEventListener("seeked", followVideo);
+videoElement.addEventListener("error", () => {
   const name = fileName(playing.card.video.file);
-  note.textContent = `${name} is not where it was, or this browser cannot play it.`;
-  chooser.hidden = false;
+  note.textContent = `Cannot play ${name}: the file has moved, or this browser does not support it.`;
+  folderInput.hidden = false;
 });
-chooser.querySelector("input").addEventListener("change", (event) => {
-  for (const file of event.target.files) chosen.set(file.name, file);
+folderInput.querySelector("input").addEventListener("change", (event) => {
+  for (const file of event.target.files) chosenFiles.set(file.name, file);
   load();
 });
-player.querySelector("button").addEventListener("click", stop);
+player.querySelector("button").addEventListener("click", closePlayer);
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !player.hidden) stop();
+  if (event.key === "Escape" && !player.hidden) closePlayer();
 });

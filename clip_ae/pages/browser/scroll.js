@@ -1,8 +1,8 @@
-// What is wider than its place is a stop of the keyboard, which can then scroll it. What fits is none.
-const boxes = new ResizeObserver((entries) => {
+// An element that is wider than its space gets the keyboard focus, so that arrow keys scroll it; others do not.
+const resizeObserver = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
-for (const box of document.querySelectorAll(".scroll")) boxes.observe(box);
+for (const element of document.querySelectorAll(".scroll")) resizeObserver.observe(element);

@@ -1,45 +1,45 @@
-// What is searched: a text of the vocabulary, whose moments lie in the page, the best first.
+// Search for a text of the vocabulary; the moments of each text are in the page, best first.
 const texts = page.texts ?? [];
-// Neither is there where there is nothing to search.
-const wanted = document.getElementById("wanted");
-const matched = document.getElementById("matched");
+// null on a page without search.
+const searchText = document.getElementById("search-text");
+const searchSummary = document.getElementById("search-summary");
 
-const typed = () => wanted.value.trim().toLowerCase();
+const searchInput = () => searchText.value.trim().toLowerCase();
 
-// The text that stands in the box in full.
-function asked() {
-  const exact = texts.find(([text]) => text === wanted.value);
-  return exact ?? texts.find(([text]) => text.toLowerCase() === typed());
+// The text, with its moments, that equals the input; undefined if there is none.
+function searchedText() {
+  const exact = texts.find(([text]) => text === searchText.value);
+  return exact ?? texts.find(([text]) => text.toLowerCase() === searchInput());
 }
 
-// Texts that have all that is typed, word by word.
-function textsLike() {
-  const words = typed().split(/\s+/);
+// Texts that contain each word of the input.
+function matchingTexts() {
+  const words = searchInput().split(/\s+/);
   return texts.filter(([text]) => words.every((word) => text.toLowerCase().includes(word)));
 }
 
-const videosLike = ([, moments]) => [...new Set(moments.map(([place]) => page.videos[place]))];
+const videosOfText = ([, moments]) => [...new Set(moments.map(([videoIndex]) => page.videos[videoIndex]))];
 
 function momentsOf(video) {
-  const [name, moments] = asked() ?? ["", []];
+  const [name, moments] = searchedText() ?? ["", []];
   return moments
-    .filter(([place]) => page.videos[place] === video)
+    .filter(([videoIndex]) => page.videos[videoIndex] === video)
     .map(([, start, stop, score]) => ({ kind: "moment", name, start, stop, score }));
 }
 
-const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+const formatCount = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-function wordsOfSearch(listed) {
-  if (!typed()) return "";
-  if (asked()) {
-    const moments = counted(listed.flatMap(momentsOf).length, "moment");
-    return `${moments} in ${counted(listed.length, "video")}; scores are guesses of a network`;
+function summarizeSearch(videos) {
+  if (!searchInput()) return "";
+  if (searchedText()) {
+    const moments = formatCount(videos.flatMap(momentsOf).length, "moment");
+    return `${moments} in ${formatCount(videos.length, "video")}; scores are estimates of a network`;
   }
-  const like = textsLike().length;
-  if (like) return `${counted(like, "text")} of the vocabulary`;
-  return "no such word in the vocabulary; for any sentence: clip-ae ground";
+  const matchCount = matchingTexts().length;
+  if (matchCount) return `${formatCount(matchCount, "matching text")} in the vocabulary`;
+  return "not in the vocabulary; to search for any sentence, run clip-ae ground";
 }
 
-function describeMoments(listed) {
-  if (matched) matched.textContent = wordsOfSearch(listed);
+function describeSearch(videos) {
+  if (searchSummary) searchSummary.textContent = summarizeSearch(videos);
 }

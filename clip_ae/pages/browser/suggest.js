@@ -1,62 +1,63 @@
-// Texts that fit what is typed, in a list under the box: by pointer, or by arrows, Enter and Escape.
-const offered = document.getElementById("offered");
-// The one that arrows have reached; the keyboard itself stays in the box.
-let reached = null;
+// The list of matching texts below the search box, for the pointer and for the keyboard (arrows, Enter, Escape).
+const suggestions = document.getElementById("suggestions");
+// The option that the arrow keys have selected; the keyboard focus stays in the search box.
+let activeOption = null;
 
 const NEIGHBOURS = {
-  ArrowDown: () => reached?.nextSibling ?? offered.firstChild,
-  ArrowUp: () => reached?.previousSibling ?? offered.lastChild,
+  ArrowDown: () => activeOption?.nextSibling ?? suggestions.firstChild,
+  ArrowUp: () => activeOption?.previousSibling ?? suggestions.lastChild,
 };
 
-function unfold(open) {
-  offered.hidden = !open;
-  wanted.setAttribute("aria-expanded", open);
-  if (!open) reach(null);
+function toggleSuggestions(open) {
+  suggestions.hidden = !open;
+  searchText.setAttribute("aria-expanded", open);
+  if (!open) activateOption(null);
 }
 
-function offer() {
-  const like = textsLike();
-  reach(null);
-  offered.replaceChildren(...like.map(([text], k) => element("li", { id: `offered-${k}`, role: "option" }, text)));
-  unfold(like.some((text) => text !== asked()));
+function showSuggestions() {
+  const matches = matchingTexts();
+  activateOption(null);
+  const options = matches.map(([text], k) => element("li", { id: `suggestions-${k}`, role: "option" }, text));
+  suggestions.replaceChildren(...options);
+  toggleSuggestions(matches.some((text) => text !== searchedText()));
 }
 
-function reach(option) {
-  reached?.removeAttribute("aria-selected");
-  reached = option;
-  if (!option) return wanted.removeAttribute("aria-activedescendant");
+function activateOption(option) {
+  activeOption?.removeAttribute("aria-selected");
+  activeOption = option;
+  if (!option) return searchText.removeAttribute("aria-activedescendant");
   option.setAttribute("aria-selected", true);
   option.scrollIntoView({ block: "nearest" });
-  wanted.setAttribute("aria-activedescendant", option.id);
+  searchText.setAttribute("aria-activedescendant", option.id);
 }
 
-function take(text) {
-  wanted.value = text;
-  unfold(false);
-  choose();
+function searchFor(text) {
+  searchText.value = text;
+  toggleSuggestions(false);
+  applyFilters();
 }
 
-wanted?.addEventListener("input", () => {
-  choose();
-  if (typed()) offer();
-  else unfold(false);
+searchText?.addEventListener("input", () => {
+  applyFilters();
+  if (searchInput()) showSuggestions();
+  else toggleSuggestions(false);
 });
-wanted?.addEventListener("click", offer);
-wanted?.addEventListener("blur", () => unfold(false));
-wanted?.addEventListener("keydown", (event) => {
+searchText?.addEventListener("click", showSuggestions);
+searchText?.addEventListener("blur", () => toggleSuggestions(false));
+searchText?.addEventListener("keydown", (event) => {
   const { key } = event;
-  if (NEIGHBOURS[key] && offered.hidden) offer();
-  else if (NEIGHBOURS[key]) reach(NEIGHBOURS[key]());
-  else if (offered.hidden) return;
-  else if (key === "Enter") take(reached?.textContent ?? (asked() ?? textsLike()[0])[0]);
-  // Not the player's, nor the browser's, which would empty the box.
-  else if (key === "Escape") unfold(false);
+  if (NEIGHBOURS[key] && suggestions.hidden) showSuggestions();
+  else if (NEIGHBOURS[key]) activateOption(NEIGHBOURS[key]());
+  else if (suggestions.hidden) return;
+  else if (key === "Enter") searchFor(activeOption?.textContent ?? (searchedText() ?? matchingTexts()[0])[0]);
+  else if (key === "Escape") toggleSuggestions(false);
   else return;
+  // Escape would also close the player, and the browser would clear the search box.
   event.preventDefault();
   event.stopPropagation();
 });
-// The box keeps the keyboard, whose loss would fold the list before the click.
-offered?.addEventListener("mousedown", (event) => event.preventDefault());
-offered?.addEventListener("click", ({ target }) => {
-  if (target.matches("li")) take(target.textContent);
+// Without this, the search box would lose the focus and close the list before the click.
+suggestions?.addEventListener("mousedown", (event) => event.preventDefault());
+suggestions?.addEventListener("click", ({ target }) => {
+  if (target.matches("li")) searchFor(target.textContent);
 });

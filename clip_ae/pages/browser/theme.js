@@ -1,4 +1,4 @@
-// Dark or light: as the system has it, until the button says otherwise.
+// Dark or light colours: the setting of the system until the user presses the button.
 const root = document.documentElement;
 const themeButton = document.getElementById("theme");
 

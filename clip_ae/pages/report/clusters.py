@@ -1,9 +1,8 @@
-"""Which cluster became which class, and how good clusters were in every round."""
+"""The section Clusters: classes of each cluster, cluster quality by round, and mAP by cluster mapping."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import fmean
-from typing import Any
 
 from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.tiou_ranges import sort_by_width
@@ -13,56 +12,58 @@ from clip_ae.pages.text_table import format_percent
 
 
 def render_clusters(results: ResultsBySeed) -> str:
-    """The matrix is the first seed's, as clusters of different seeds have nothing to do with each other."""
+    """HTML of the section. The matrix shows the first seed: clusters of different seeds do not correspond."""
     first = next(iter(results.values()))
     ranges = sort_by_width(first["average"])
-    mappings = [
+    mapping_rows = [
         [name, *(format_percent(fmean(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
         for name in CLUSTER_MAPPINGS
     ]
     return "".join(
         [
-            render_paragraph("How many training videos of each class lie in each cluster, first seed, last round."),
+            render_paragraph("Number of training videos of each class in each cluster: first seed, last round."),
             render_contingency(first["mapping"]["contingency"]),
             render_html_table(
-                "Every round, mean over the seeds",
-                ["round", "purity, %", "NMI", "ARI", "classes covered", "smallest", "largest"],
-                _rounds(results),
+                "Cluster quality by round, mean over seeds",
+                ["round", "purity, %", "NMI", "ARI", "classes covered", "smallest cluster", "largest cluster"],
+                _build_round_rows(results),
             ),
-            render_html_table("mAP by the rule that names clusters, %", ["rule", *ranges], mappings),
+            render_html_table("mAP by cluster mapping, %", ["mapping", *ranges], mapping_rows),
         ]
     )
 
 
 def render_contingency(contingency: Mapping[str, Mapping[str, float]]) -> str:
-    """Rows in the order of the classes that they mostly are, so that good clusters lie on a diagonal."""
+    """Matrix of clusters and classes; clusters are sorted by their main class, so good clusters form a diagonal."""
     classes = sorted({name for row in contingency.values() for name in row})
-    most = max((count for row in contingency.values() for count in row.values()), default=1)
+    largest = max((count for row in contingency.values() for count in row.values()), default=1)
 
-    def main(cluster: str) -> tuple[int, str]:
+    def get_sort_key(cluster: str) -> tuple[int, str]:
         row = contingency[cluster]
         return (classes.index(max(row, key=lambda name: row[name])) if row else len(classes), cluster)
 
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in classes)
     body = "".join(
-        f'<tr><th scope="row">{escape(cluster)}</th>{_cells(contingency[cluster], classes, most)}</tr>'
-        for cluster in sorted(contingency, key=main)
+        f'<tr><th scope="row">{escape(cluster)}</th>{_render_cells(contingency[cluster], classes, largest)}</tr>'
+        for cluster in sorted(contingency, key=get_sort_key)
     )
     content = f'<table class="matrix"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
     return wrap_scrollable(content, "clusters and classes")
 
 
-def _cells(row: Mapping[str, float], classes: Sequence[str], most: float) -> str:
+def _render_cells(row: Mapping[str, float], classes: Sequence[str], largest: float) -> str:
     return "".join(
-        f'<td style="--share:{row[c] / most:.2f}">{row[c]:g}</td>' if c in row else "<td></td>" for c in classes
+        f'<td style="--share:{row[c] / largest:.2f}">{row[c]:g}</td>' if c in row else "<td></td>" for c in classes
     )
 
 
-def _rounds(results: ResultsBySeed) -> list[list[str]]:
+def _build_round_rows(results: ResultsBySeed) -> list[list[str]]:
+    """Cells of the quality table, means over seeds."""
+
     def mean(number: int, name: str) -> float:
         return fmean(r["rounds"][number][name] for r in results.values())
 
-    first: Sequence[Any] = next(iter(results.values()))["rounds"]
+    num_rounds = len(next(iter(results.values()))["rounds"])
     return [
         [
             str(k),
@@ -71,5 +72,5 @@ def _rounds(results: ResultsBySeed) -> list[list[str]]:
             f"{mean(k, 'covered'):.1f} of {mean(k, 'classes'):g}",
             *(f"{mean(k, name):.1f}" for name in ("smallest", "largest")),
         ]
-        for k in range(len(first))
+        for k in range(num_rounds)
     ]

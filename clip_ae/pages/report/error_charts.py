@@ -1,4 +1,4 @@
-"""What the best detections are, what each kind of error costs, and which actions are missed."""
+"""The section Errors: error types of the top detections, their impact on mAP, and missed actions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,30 +8,31 @@ from clip_ae.pages import charts
 from clip_ae.pages.diagnosis_text import build_characteristic_rows, compute_share, list_top_g_multiples
 from clip_ae.pages.page import render_figure, render_html_table
 
-# A tenth of a point is the least that is printed, and less is no bar.
+# 0.1 points of mAP, the smallest printed gain: bars are never scaled to less.
 MIN_BAR = 0.001
 
 
 def render_errors(diagnosis: Mapping[str, Any]) -> str:
-    at = diagnosis["tiou"]
-    rows = {
-        f"best {k}": {name: compute_share(diagnosis["kinds"][k], name) for name in ERROR_TYPES}
+    """HTML of the section, from diagnosis.json."""
+    tiou = diagnosis["tiou"]
+    shares = {
+        f"top {k}": {name: compute_share(diagnosis["kinds"][k], name) for name in ERROR_TYPES}
         for k in list_top_g_multiples(diagnosis)
     }
-    costs = {name: diagnosis["cost"][name]["average"] for name in ERROR_TYPES if name in diagnosis["cost"]}
-    most = max([MIN_BAR, *costs.values()])
-    kinds = f"of the best detections, first seed, at tIoU {at:g}; G is the number of a class's actions"
+    gains = {name: diagnosis["cost"][name]["average"] for name in ERROR_TYPES if name in diagnosis["cost"]}
+    full_scale = max([MIN_BAR, *gains.values()])
+    types_note = f"share of the top detections, first seed, tIoU {tiou:g}; G: number of actions of a class"
     return "".join(
         [
-            render_figure("Kinds of detections", kinds, charts.render_stacked_bars(rows, charts.ERROR_COLOURS)),
+            render_figure("Error types", types_note, charts.render_stacked_bars(shares, charts.ERROR_COLOURS)),
             render_figure(
-                "What each kind costs",
-                "points of mAP, mean over tIoU, without it",
-                charts.render_bars(costs, full_scale=most),
+                "mAP gain without each error type",
+                "percentage points, mean over tIoU",
+                charts.render_bars(gains, full_scale=full_scale),
             ),
             render_html_table(
-                "Actions, by what they are like",
-                ["actions", "number", f"missed at {at:g}, %", "normalised mAP, %"],
+                "Actions by characteristic",
+                ["actions", "number", f"missed at tIoU {tiou:g}, %", "normalised mAP, %"],
                 build_characteristic_rows(diagnosis),
             ),
         ]

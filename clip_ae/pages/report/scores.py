@@ -1,6 +1,7 @@
-"""Headline numbers with intervals, beside the published ones; mAP over tIoU; AP a class."""
+"""The section Scores: key numbers, mAP by tIoU with its interval and published rows, and AP of each class."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -9,122 +10,126 @@ from clip_ae.pages import charts
 from clip_ae.pages.page import render_card, render_figure, render_heading, render_html_table, render_key_numbers
 from clip_ae.pages.text_table import format_percent
 
-# A map.json of every seed.
+# The map.json of every seed.
 ResultsBySeed = Mapping[int, Mapping[str, Any]]
-# Ends of an interval by kind of score and column, as map.json has them.
+# Low and high end by kind of score and column, as in map.json.
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 # By kind of score and column.
 Metrics = Mapping[str, Mapping[str, float]]
-# In percent by column, as a paper prints it; None where it has a blank.
+# In percent by column, as printed in a paper; None for a blank cell.
 PublishedMetrics = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """All scores of the section: by seed, their mean, chance level, intervals, and published rows by name."""
+
+    results: ResultsBySeed
+    mean: Metrics
+    chance: Metrics
+    intervals: Intervals | None
+    published: Mapping[str, PublishedMetrics]
+
+    @property
+    def first_result(self) -> Mapping[str, Any]:
+        return next(iter(self.results.values()))
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Kind and name of each column."""
+        return list_score_columns(self.first_result)
+
+    def format_row(self, metrics: Metrics) -> list[str]:
+        return [format_percent(metrics[kind][column]) for kind, column in self.columns]
 
 
 def render_scores(
     results: ResultsBySeed, intervals: Intervals | None, published: Mapping[str, PublishedMetrics]
 ) -> str:
-    """The published rows are of the same method, under their names."""
-    listed = list(results.values())
-    mean, chance = average_over_seeds(listed), average_over_seeds([r["chance"] for r in listed])
+    """HTML of the section; published has rows of the same method, by name."""
+    seed_results = list(results.values())
+    mean, chance = average_over_seeds(seed_results), average_over_seeds([r["chance"] for r in seed_results])
+    scores = _Scores(results, mean, chance, intervals, published)
+    header = ["tIoU", *(column for _, column in scores.columns)]
+    note = f"in %{'; the band is the 95 % interval (bootstrap over videos)' if intervals else ''}"
     return "".join(
         [
-            render_key_numbers(_headline(listed, mean, chance, intervals, published)),
-            render_html_table(
-                "Mean average precision, %",
-                ["tIoU", *_names(listed[0])],
-                _rows(results, mean, chance, intervals, published),
-            ),
-            render_figure("mAP over tIoU", _words(intervals), _over_tiou(listed[0], mean, intervals, published)),
-            render_heading("Average precision a class, %"),
-            render_card(charts.render_bars(_classes(listed))),
+            render_key_numbers(_list_key_numbers(scores)),
+            render_html_table("Mean average precision, %", header, _build_rows(scores)),
+            render_figure("mAP over tIoU", note, _render_map_curves(scores)),
+            render_heading("Average precision of each class, %"),
+            render_card(charts.render_bars(_average_class_ap(seed_results))),
         ]
     )
 
 
 def average_over_seeds(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Of every mAP and average, over the seeds."""
+    """Mean over seeds of every mAP and every average over a range."""
     return {kind: {c: fmean(r[kind][c] for r in results) for c in results[0][kind]} for kind in ("mAP", "average")}
 
 
-def _headline(
-    results: Sequence[Mapping[str, Any]],
-    mean: Metrics,
-    chance: Metrics,
-    interval: Intervals | None,
-    published: Mapping[str, PublishedMetrics],
-) -> dict[str, str]:
-    *_, widest = sort_by_width(results[0]["average"])
-    seeds = [r["average"][widest] for r in results]
-    spread = f" ± {format_percent(stdev(seeds))}" if len(seeds) > 1 else ""
-    of = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
-    shown = {f"average mAP, tIoU {widest}, {of}": f"{format_percent(mean['average'][widest])}{spread}"}
-    if interval:
-        shown["95 % on other videos"] = _span(interval["average"][widest])
-    shown |= {f"{name}, published": f"{row[widest]:.1f}" for name, row in published.items() if row.get(widest)}
-    shown["chance: same segments, shuffled clusters"] = format_percent(chance["average"][widest])
-    if results[0]["rounds"]:
-        shown["purity of the last clusters"] = format_percent(fmean(r["rounds"][-1]["purity"] for r in results))
-    return shown
+def _list_key_numbers(scores: _Scores) -> dict[str, str]:
+    """The large numbers at the top, by caption."""
+    *_, widest = sort_by_width(scores.first_result["average"])
+    averages = [r["average"][widest] for r in scores.results.values()]
+    spread = f" ± {format_percent(stdev(averages))}" if len(averages) > 1 else ""
+    seeds = f"{len(averages)} seeds" if len(averages) > 1 else "1 seed"
+    numbers = {f"average mAP, tIoU {widest}, {seeds}": f"{format_percent(scores.mean['average'][widest])}{spread}"}
+    if scores.intervals:
+        low, high = scores.intervals["average"][widest]
+        numbers["95 % interval (bootstrap over videos)"] = f"{format_percent(low)} to {format_percent(high)}"
+    numbers |= {f"{name}, published": f"{row[widest]:.1f}" for name, row in scores.published.items() if row.get(widest)}
+    numbers["chance level: same segments, permuted clusters"] = format_percent(scores.chance["average"][widest])
+    if scores.first_result["rounds"]:
+        purity = fmean(r["rounds"][-1]["purity"] for r in scores.results.values())
+        numbers["cluster purity, last round"] = format_percent(purity)
+    return numbers
 
 
-def _rows(
-    results: ResultsBySeed,
-    mean: Metrics,
-    chance: Metrics,
-    interval: Intervals | None,
-    published: Mapping[str, PublishedMetrics],
-) -> list[list[str]]:
-    found = list_score_columns(next(iter(results.values())))
+def _build_rows(scores: _Scores) -> list[list[str]]:
     return [
-        *([f"seed {seed}", *(format_percent(r[kind][c]) for kind, c in found)] for seed, r in results.items()),
-        ["mean", *(format_percent(mean[kind][c]) for kind, c in found)],
-        *_ends(interval, found),
-        *([f"{name}, published", *(_printed(row.get(c)) for _, c in found)] for name, row in published.items()),
-        ["chance", *(format_percent(chance[kind][c]) for kind, c in found)],
+        *([f"seed {seed}", *scores.format_row(result)] for seed, result in scores.results.items()),
+        ["mean", *scores.format_row(scores.mean)],
+        *_build_interval_rows(scores),
+        *(
+            [f"{name}, published", *(_format_published(row.get(column)) for _, column in scores.columns)]
+            for name, row in scores.published.items()
+        ),
+        ["chance level", *scores.format_row(scores.chance)],
     ]
 
 
-def _ends(interval: Intervals | None, found: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """In two rows, as both ends in one would make columns wide."""
-    if interval is None:
+def _build_interval_rows(scores: _Scores) -> list[list[str]]:
+    """A row for each end: both ends in one cell would make the columns wide."""
+    intervals = scores.intervals
+    if intervals is None:
         return []
-    words = ("95 % from", "to")
-    return [[word, *(format_percent(interval[kind][c][end]) for kind, c in found)] for end, word in enumerate(words)]
+    return [
+        [name, *(format_percent(intervals[kind][column][end]) for kind, column in scores.columns)]
+        for end, name in enumerate(("95 % interval from", "95 % interval to"))
+    ]
 
 
-def _over_tiou(
-    first: Mapping[str, Any],
-    mean: Metrics,
-    interval: Intervals | None,
-    published: Mapping[str, PublishedMetrics],
-) -> str:
-    tiou = sorted(first["mAP"], key=float)
-    lines = {"mean of the seeds": [(float(t), 100 * mean["mAP"][t]) for t in tiou]}
-    for name, row in published.items():
-        printed = [(float(t), value) for t in tiou if (value := row.get(t)) is not None]
-        lines |= {f"{name}, published": printed} if printed else {}
-    ends = interval["mAP"] if interval else {}
+def _render_map_curves(scores: _Scores) -> str:
+    """Chart of mAP over tIoU: mean of the seeds with its interval, and published rows."""
+    tiou = sorted(scores.first_result["mAP"], key=float)
+    mean_line = [(float(t), 100 * scores.mean["mAP"][t]) for t in tiou]
+    lines = {"mean of the seeds": mean_line}
+    for name, row in scores.published.items():
+        published_line = [(float(t), value) for t in tiou if (value := row.get(t)) is not None]
+        lines |= {f"{name}, published": published_line} if published_line else {}
+    ends = scores.intervals["mAP"] if scores.intervals else {}
     band = [(float(t), 100 * ends[t][0], 100 * ends[t][1]) for t in tiou if t in ends]
-    words = ", ".join(f"{y:.1f} at {x:g}" for x, y in lines["mean of the seeds"])
-    return charts.render_curves(lines, f"mAP over tIoU: {words}", band=band)
+    values = ", ".join(f"{y:.1f} at {x:g}" for x, y in mean_line)
+    return charts.render_curves(lines, f"mAP over tIoU: {values}", band=band)
 
 
-def _words(interval: Intervals | None) -> str:
-    return f"in %{'; the band is 95 % on other videos' if interval else ''}"
+def _average_class_ap(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """AP of each class, mean over tIoU and seeds, best first."""
+    classes = results[0]["per_class"]
+    ap = {name: fmean(fmean(r["per_class"][name].values()) for r in results) for name in classes}
+    return dict(sorted(ap.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _classes(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    names = results[0]["per_class"]
-    found = {name: fmean(fmean(r["per_class"][name].values()) for r in results) for name in names}
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _names(result: Mapping[str, Any]) -> list[str]:
-    return [c for _, c in list_score_columns(result)]
-
-
-def _span(ends: Sequence[float]) -> str:
-    return " to ".join(format_percent(end) for end in ends)
-
-
-def _printed(value: float | None) -> str:
+def _format_published(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"

@@ -1,4 +1,4 @@
-"""What a search on the page finds: for each text of a vocabulary the moments that look like it, and the box for it."""
+"""Search on the page: the moments for each text of a vocabulary, and the search box."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,31 +6,35 @@ from typing import Any
 from clip_ae.core.types import Detection
 
 MomentsByText = Mapping[str, Sequence[Detection]]
-# Of all texts together, about 1 MB.
+# Limit for all texts together, about 1 MB.
 MAX_MOMENTS = 40_000
 
 
 def pack_moments(moments: MomentsByText, video_ids: Sequence[str]) -> list[Any]:
-    """[[text, [[place in videos, start, stop, score], ...the best first]], ...]; of videos that are not shown none."""
-    place = {video_id: i for i, video_id in enumerate(video_ids)}
-    keep = max(1, MAX_MOMENTS // max(1, len(moments)))
-    return [[text, _best([m for m in listed if m.video_id in place], place, keep)] for text, listed in moments.items()]
+    """[[text, [[index in video_ids, start, stop, score], ... best first]], ...]; other videos are left out."""
+    video_index = {video_id: i for i, video_id in enumerate(video_ids)}
+    limit = max(1, MAX_MOMENTS // max(1, len(moments)))
+    return [
+        [text, _pack_best([m for m in text_moments if m.video_id in video_index], video_index, limit)]
+        for text, text_moments in moments.items()
+    ]
 
 
-def _best(moments: Sequence[Detection], place: Mapping[str, int], keep: int) -> list[list[float]]:
-    best = sorted(moments, key=lambda m: -m.score)[:keep]
-    return [[place[m.video_id], round(m.start, 1), round(m.stop, 1), float(f"{m.score:.3g}")] for m in best]
+def _pack_best(moments: Sequence[Detection], video_index: Mapping[str, int], limit: int) -> list[list[float]]:
+    best = sorted(moments, key=lambda m: -m.score)[:limit]
+    return [[video_index[m.video_id], round(m.start, 1), round(m.stop, 1), float(f"{m.score:.3g}")] for m in best]
 
 
 def render_search_box() -> str:
-    """The script fills the list beneath with the texts that fit what is typed."""
+    """HTML of the search box; the script fills the list below it with the texts that match the input."""
     return (
-        '<div class="suggest"><label>looks like <input id="wanted" type="search" role="combobox" aria-expanded="false" '
-        'aria-controls="offered" aria-autocomplete="list" autocomplete="off" placeholder="a word of the vocabulary">'
-        '</label><ul id="offered" role="listbox" aria-label="texts of the vocabulary" hidden></ul></div>'
-        '<output id="matched" for="wanted" aria-live="polite"></output>'
+        '<div class="suggest"><label>looks like <input id="search-text" type="search" role="combobox" '
+        'aria-expanded="false" aria-controls="suggestions" aria-autocomplete="list" autocomplete="off" '
+        'placeholder="a text of the vocabulary"></label>'
+        '<ul id="suggestions" role="listbox" aria-label="texts of the vocabulary" hidden></ul></div>'
+        '<output id="search-summary" for="search-text" aria-live="polite"></output>'
     )
 
 
 def render_search_legend() -> str:
-    return '<span><i class="moment"></i>looks like what is searched, with a score</span>'
+    return '<span><i class="moment"></i>looks like the searched text, with its score</span>'

@@ -1,4 +1,4 @@
-"""How many videos there were, every one that gave trouble, and what made the page."""
+"""The section Sources: number of videos by status, failures, and the provenance of the page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,19 +12,18 @@ STATUSES = ("ok", "partial", "failed", "missing")
 def render_sources(
     catalog: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[str, Any]], provenance: Provenance
 ) -> str:
+    """HTML of the section, from the rows of videos.parquet and failures.parquet."""
     statuses = [row["status"] for row in catalog]
     counts = {f"videos {status}": str(statuses.count(status)) for status in STATUSES}
     rows = [(r["video_id"], r["stage"], r["kind"], r["message"]) for r in failures]
-    trouble = (
-        render_html_table("What gave trouble", ["video", "stage", "kind", "message"], rows, wrap_text=True)
-        if rows
-        else ""
+    failure_table = (
+        render_html_table("Failures", ["video", "stage", "kind", "message"], rows, wrap_text=True) if rows else ""
     )
-    return "".join([render_key_numbers(counts), trouble, _origin(provenance)])
+    return "".join([render_key_numbers(counts), failure_table, _render_provenance(provenance)])
 
 
-def _origin(record: Provenance) -> str:
-    """In full it stands in the page as JSON."""
-    rows = [("code", record.code), *record.inputs.items(), *record.versions.items()]
-    digests = render_html_table("Digests of code and inputs", ["what", "digest or version"], rows, wrap_text=True)
-    return wrap_collapsible("What made this page", digests)
+def _render_provenance(provenance: Provenance) -> str:
+    """Digests and versions; the full provenance is in the page as JSON."""
+    rows = [("code", provenance.code), *provenance.inputs.items(), *provenance.versions.items()]
+    digests = render_html_table("Code, inputs and libraries", ["name", "digest or version"], rows, wrap_text=True)
+    return wrap_collapsible("Provenance of this page", digests)

@@ -1,4 +1,4 @@
-"""The losses of every round, of every seed."""
+"""The section Training: loss curves of every seed and round."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,12 @@ TrainingLog = Sequence[Mapping[str, Any]]
 
 
 def render_training_curves(logs: Mapping[int, Sequence[TrainingLog]]) -> str:
-    """By seed, then by round; the first seed is open."""
+    """HTML of the section, from the logs by seed and round; all seeds but the first are collapsed."""
     pictures = {
         f"seed {seed}": "".join(
-            render_figure(f"seed {seed}, round {number}", "loss over steps", _losses(log, f"losses of round {number}"))
+            render_figure(
+                f"seed {seed}, round {number}", "loss over steps", _render_losses(log, f"losses of round {number}")
+            )
             for number, log in enumerate(rounds)
         )
         for seed, rounds in logs.items()
@@ -23,9 +25,9 @@ def render_training_curves(logs: Mapping[int, Sequence[TrainingLog]]) -> str:
     return first[1] + "".join(wrap_collapsible(name, content) for name, content in others)
 
 
-def _losses(log: TrainingLog, words: str) -> str:
+def _render_losses(log: TrainingLog, title: str) -> str:
     names = [name for name in log[0] if name not in ("step", "diagnostics")] if log else []
     ends = ", ".join(f"{name} from {log[0][name]:.3g} to {log[-1][name]:.3g}" for name in names)
     return charts.render_curves(
-        {name: [(line["step"], line[name]) for line in log] for name in names}, f"{words}: {ends}"
+        {name: [(line["step"], line[name]) for line in log] for name in names}, f"{title}: {ends}"
     )

@@ -1,6 +1,6 @@
 """Effect of each part of CAF and CCP on attention, on the simulated benchmark.
 
-python -m benchmarks.fusion [FOLDER [RUN...]]     runs of results/simulated or FOLDER: means over seeds, last rounds
+python -m benchmarks.head_input [FOLDER [RUN...]]     runs of results/simulated or FOLDER: means over seeds, last rounds
 
 Share: root mean square over snippets of P(part), divided by that of the stream's own features; the mean over the video
 is subtracted from both. Follows: probability in % that attention is higher inside an action than outside, 50 by chance;

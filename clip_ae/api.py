@@ -1,0 +1,359 @@
+"""The functions behind `import clip_ae`: each a few lines over the code that the workflow runs."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from clip_ae.core.config.schema import Evaluation, ProtocolName
+from clip_ae.core.config.specs import EvaluateSpec
+from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
+from clip_ae.data.annotations import read_annotations, read_evaluated_ids
+from clip_ae.data.detections import read_detections, read_json_object
+from clip_ae.data.precomputed_features import open_precomputed
+from clip_ae.data.shards import read_shard
+from clip_ae.data.source_folder import list_feature_files
+from clip_ae.pipeline.comparison import ComparedMetric, compare_results
+from clip_ae.pipeline.evaluation import evaluate_detections
+from clip_ae.provenance.run_folder import find_trained_run
+from clip_ae.scoring.protocols import PROTOCOLS
+from clip_ae.workflow.config_files import load_project_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Pathlike = str | Path
+DEFAULT_TIOU = Evaluation().tiou
+
+
+class Features(Mapping[str, Mapping[str, VideoFeatures]]):
+    """Features of some videos: `features["video_id"]["rgb"].feature` is an array [snippets, D]."""
+
+    def __init__(self, by_stream: FeaturesByStream) -> None:
+        self.by_stream = by_stream
+
+    @property
+    def streams(self) -> list[str]:
+        return list(self.by_stream)
+
+    def __getitem__(self, video_id: str) -> Mapping[str, VideoFeatures]:
+        video = {name: videos[video_id] for name, videos in self.by_stream.items() if video_id in videos}
+        if not video:
+            raise KeyError(video_id)
+        return video
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({video_id for videos in self.by_stream.values() for video_id in videos}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"Features of {len(self)} videos: {', '.join(self.streams)}"
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a snippet and stream: video_id, stream, snippet, start, stop, coverage, feature."""
+        return _dataframe(
+            {
+                "video_id": video_id,
+                "stream": stream,
+                "snippet": snippet,
+                "start": float(video.start[snippet]),
+                "stop": float(video.stop[snippet]),
+                "coverage": float(video.coverage[snippet]),
+                "feature": video.feature[snippet],
+            }
+            for video_id, streams in self.items()
+            for stream, video in streams.items()
+            for snippet in range(len(video.feature))
+        )
+
+
+class Detections(Sequence[Detection]):
+    """Scored segments: each has video_id, label, score, start and stop (seconds)."""
+
+    def __init__(self, detections: Sequence[Detection]) -> None:
+        self._detections = list(detections)
+
+    @overload
+    def __getitem__(self, index: int) -> Detection: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Detections": ...
+    def __getitem__(self, index: int | slice) -> "Detection | Detections":
+        return Detections(self._detections[index]) if isinstance(index, slice) else self._detections[index]
+
+    def __len__(self) -> int:
+        return len(self._detections)
+
+    def __repr__(self) -> str:
+        return f"{len(self)} detections in {len({d.video_id for d in self})} videos"
+
+    def top(self, number: int) -> "Detections":
+        """The best ones by score."""
+        return Detections(sorted(self._detections, key=lambda d: -d.score)[:number])
+
+    def to_dict(self) -> dict[str, Any]:
+        """ActivityNet's submission form."""
+        results: dict[str, list[dict[str, Any]]] = {}
+        for d in self:
+            entry = {"label": d.label, "score": d.score, "segment": [d.start, d.stop]}
+            results.setdefault(d.video_id, []).append(entry)
+        return {"version": "VERSION 1.3", "results": results, "external_data": {}}
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a detection: video_id, label, score, start, stop."""
+        return _dataframe(asdict(d) for d in self)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What evaluation found: `content` is that of map.json. mAP is a fraction between 0 and 1."""
+
+    content: dict[str, Any]
+
+    @property
+    def map_by_tiou(self) -> dict[float, float]:
+        return {float(tiou): value for tiou, value in self.content["mAP"].items()}
+
+    @property
+    def average_map(self) -> float:
+        """The mean over the widest range of tIoU."""
+        averages: dict[str, float] = self.content["average"]
+        return max(averages.items(), key=lambda item: _width(item[0]))[1]
+
+    def __repr__(self) -> str:
+        return (
+            f"average mAP {100 * self.average_map:.1f} % over tIoU {min(self.map_by_tiou)} to {max(self.map_by_tiou)}"
+        )
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a tIoU threshold: tiou, mAP."""
+        return _dataframe({"tiou": tiou, "mAP": value} for tiou, value in self.map_by_tiou.items())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of two results, column by column; the average over the widest tIoU range is the last."""
+
+    metrics: tuple[ComparedMetric, ...]
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the 95 % interval of the average's difference lies on one side of 0."""
+        return self.metrics[-1].comparison.is_significant
+
+    def __repr__(self) -> str:
+        result = self.metrics[-1].comparison
+        low, high = result.interval
+        return f"average over {self.metrics[-1].name}: {result.difference:+.3f}, 95 % from {low:+.3f} to {high:+.3f}"
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a column: name, first, second, difference, low, high, is_significant."""
+        return _dataframe(
+            {
+                "name": metric.name,
+                "first": metric.first,
+                "second": metric.second,
+                "difference": metric.comparison.difference,
+                "low": metric.comparison.interval[0],
+                "high": metric.comparison.interval[1],
+                "is_significant": metric.comparison.is_significant,
+            }
+            for metric in self.metrics
+        )
+
+
+def load_features(features_dir: Pathlike, streams: Sequence[str] = (), grid: SnippetGrid | None = None) -> Features:
+    """Read feature files: {stream}/*.parquet of this project, or {stream}/{video_id}.npy of shape [snippets, D].
+
+    `streams` defaults to every sub-folder with such files. `grid` is the snippet grid of npy files (25 fps, 16 frames).
+    """
+    folder = Path(features_dir)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of features")
+    names = list(streams) or sorted(p.name for p in folder.iterdir() if p.is_dir() and _has_features(p))
+    if not names:
+        raise UserError(f"{folder}: no sub-folder with feature files (.parquet or .npy); name one a stream")
+    files = list_feature_files(folder, names)
+    if files.npy_files:
+        source = open_precomputed(folder, files, grid or SnippetGrid(), 0, 1)
+        return Features({s: {i: source.load(s, i) for i in files.npy_files[s]} for s in names})
+    shards = {stream: [folder / path for path in files.shard_files[stream]] for stream in names}
+    return Features({s: {v.video_id: v for path in paths for v in read_shard(path)} for s, paths in shards.items()})
+
+
+def extract(
+    videos: Pathlike | Sequence[Pathlike],
+    streams: Sequence[str] = ("rgb", "flow", "clip", "audio"),
+    *,
+    dataset: str = "thumos14",
+    weights_root: Pathlike = Path(),
+    device: str = "auto",
+    num_workers: int = 2,
+) -> Features:
+    """Extract features of videos, or of folders of them, with the encoders of a dataset of the config.
+
+    Converted weights are kept in `weights_root`/results/weights and fetched first where they are missing.
+    """
+    # Needs torch and av, which scoring does not.
+    from clip_ae.encoders.devices import configure_torch, resolve_device
+    from clip_ae.media.decoder_process import create_decoders
+    from clip_ae.pipeline import video_features as pipeline
+
+    given = [videos] if isinstance(videos, str | Path) else list(videos)
+    choice = pipeline.choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
+    for stream in streams:
+        pipeline.check_known("streams:", stream, choice.encoders.streams)
+    configure_torch(choice.config.torch_threads)
+    readers = create_decoders(
+        num_workers, choice.config.runtime.decoder_timeout_s, choice.config.runtime.decoder_memory_gib
+    )
+    infos, failures = pipeline.probe_video_files(pipeline.list_video_files(map(Path, given)), choice.grid, readers[0])
+    if not infos:
+        raise RefusedInput("; ".join(f"{f.video_id}: {f.kind}: {f.message}" for f in failures) or "no videos given")
+    by_stream = {}
+    for stream in streams:
+        spec = choice.spec(stream)
+        found, extractor = pipeline.extract_videos(
+            spec, choice.networks(spec), infos, readers, resolve_device(device), 0
+        )
+        by_stream[stream] = {video.video_id: video for video in found}
+        failures += extractor.failures
+    pipeline.log_failures(failures)
+    return Features(by_stream)
+
+
+class Localizer:
+    """A trained run: `Localizer.load("results/demo").localize(features)`."""
+
+    def __init__(self, run_dir: Path, device: str) -> None:
+        run = find_trained_run(run_dir)
+        self.spec, self.weights, self.device = run.spec, run.model, device
+        self.names = {label: str(guesses[0]["name"]) for label, guesses in run.cluster_names.items()}
+
+    @staticmethod
+    def load(results_dir: Pathlike, device: str = "auto") -> "Localizer":
+        """From results/{dataset}, which means its main run, or from results/{dataset}/runs/{run}/seed-{seed}."""
+        from clip_ae.encoders.devices import resolve_device
+
+        return Localizer(Path(results_dir), resolve_device(device))
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams that the model reads."""
+        return self.spec.streams
+
+    def __repr__(self) -> str:
+        return f"Localizer: {self.spec.method} on {', '.join(self.streams)}"
+
+    def localize(self, features: "Features | FeaturesByStream") -> Detections:
+        """Find actions in every video of the features; labels are clusters, or classes for a supervised run."""
+        from clip_ae.encoders.devices import configure_torch
+        from clip_ae.pipeline.localization import check_model, localize_videos
+
+        by_stream = features.by_stream if isinstance(features, Features) else features
+        for stream in self.streams:
+            if not by_stream.get(stream):
+                raise UserError(f"features: no videos of the {stream} stream, which {self.spec.method} reads")
+        configure_torch(self.spec.torch_threads)
+        shared = sorted(set.intersection(*(set(by_stream[stream]) for stream in self.streams)))
+        streams = {name: {i: by_stream[name][i] for i in shared} for name in self.streams}
+        if not shared:
+            raise UserError(f"features: no video has all of the streams {', '.join(self.streams)}")
+        check_model(Path("model"), self.weights, self.spec.method, streams)
+        return Detections(localize_videos(self.spec, self.weights, streams, self.device)[1])
+
+
+def localize(features: "Features | FeaturesByStream", results_dir: Pathlike, device: str = "auto") -> Detections:
+    """Find actions with a trained run; `Localizer.load(results_dir).localize(features)`."""
+    return Localizer.load(results_dir, device).localize(features)
+
+
+def evaluate(
+    ground_truth: "Pathlike | Mapping[str, Any]",
+    detections: "Pathlike | Mapping[str, Any] | Sequence[Detection]",
+    *,
+    subset: str | None = None,
+    tiou: Sequence[float] = DEFAULT_TIOU,
+    protocol: str = "activitynet",
+    bootstrap_samples: int = 1000,
+) -> Scores:
+    """Score detections whose labels are class names.
+
+    Both are files or dictionaries in ActivityNet's form; detections may also be a list of `Detection`. `subset` is
+    needed where the annotations have several. No detection at all is a score of 0.
+    """
+    with _as_file(ground_truth, "ground_truth") as truth_path, _as_file(_submission(detections), "detections") as path:
+        annotations = read_annotations(truth_path)
+        subset = subset if subset is not None else _only_subset({a.subset for a in annotations.values()})
+        settings = replace(
+            Evaluation(), tiou=tuple(tiou), protocol=cast(ProtocolName, protocol), bootstrap_samples=bootstrap_samples
+        )
+        if protocol not in PROTOCOLS:
+            raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
+        spec = EvaluateSpec(settings, "weak", subset, subset)
+        test_ids = read_evaluated_ids(truth_path, subset, None)
+        if not any(annotations[video_id].instances for video_id in test_ids):
+            raise UserError(f"ground_truth: subset '{subset}' has no annotated action to score against")
+        return Scores(evaluate_detections(spec, annotations, test_ids, read_detections(path)))
+
+
+def compare(first: "Scores | Pathlike", second: "Scores | Pathlike") -> Comparison:
+    """Whether one result beats another on the same ground truth: a paired bootstrap over its videos."""
+    names = tuple(
+        str(one) if isinstance(one, str | Path) else name for one, name in ((first, "first"), (second, "second"))
+    )
+    return Comparison(tuple(compare_results(_content(first), _content(second), (names[0], names[1]))))
+
+
+def _content(scores: "Scores | Pathlike") -> dict[str, Any]:
+    return scores.content if isinstance(scores, Scores) else read_json_object(Path(scores))
+
+
+def _submission(detections: "Pathlike | Mapping[str, Any] | Sequence[Detection]") -> "Pathlike | Mapping[str, Any]":
+    if isinstance(detections, str | Path | Mapping):
+        return detections
+    return Detections(detections).to_dict()
+
+
+@contextmanager
+def _as_file(given: "Pathlike | Mapping[str, Any]", name: str) -> Iterator[Path]:
+    """A dictionary is read exactly as its JSON file would be; errors then name the argument, not a temporary file."""
+    if isinstance(given, str | Path):
+        yield Path(given)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.json"
+        path.write_text(json.dumps(given), encoding="utf-8")
+        try:
+            yield path
+        except (UserError, RefusedInput) as error:
+            raise type(error)(str(error).replace(str(path), name)) from None
+
+
+def _only_subset(subsets: set[str]) -> str:
+    if len(subsets) != 1:
+        raise UserError(f"ground_truth: has the subsets {', '.join(sorted(subsets)) or 'none'}; give subset=")
+    return subsets.pop()
+
+
+def _has_features(folder: Path) -> bool:
+    return any(p.suffix in (".parquet", ".npy") for p in folder.iterdir())
+
+
+def _width(tiou_range: str) -> float:
+    low, _, high = tiou_range.partition(":")
+    return float(high) - float(low)
+
+
+def _dataframe(rows: Iterator[dict[str, Any]]) -> "pd.DataFrame":
+    try:
+        import pandas as pd
+    except ImportError:
+        raise UserError("to_dataframe() needs pandas: pip install pandas") from None
+    return pd.DataFrame(list(rows))

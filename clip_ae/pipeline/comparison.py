@@ -1,0 +1,82 @@
+"""Compare two scored results on the same ground truth: a paired bootstrap over its videos."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from clip_ae.core.errors import UserError
+from clip_ae.core.tiou_ranges import list_score_columns
+from clip_ae.scoring import bootstrap_io
+from clip_ae.scoring.bootstrap import PairedComparison, compare_scores
+
+# With fewer samples the ends of an interval are not reliable.
+MIN_BOOTSTRAP_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """One column of two results: a tIoU threshold, or an average over a range such as `0.1:0.7`."""
+
+    name: str
+    first: float
+    second: float
+    comparison: PairedComparison
+
+
+def compare_results(first: Any, second: Any, names: tuple[str, str] = ("first", "second")) -> list[ComparedMetric]:
+    """Every column that the contents of two map.json have; the average over the widest tIoU range comes last."""
+    for result, name in zip((first, second), names, strict=True):
+        _check_result(result, name)
+    _check_comparable(first, second, " and ".join(names))
+    ours, theirs = bootstrap_io.read_draws(first), bootstrap_io.read_draws(second)
+    return [
+        ComparedMetric(
+            name,
+            first[kind][name],
+            second[kind][name],
+            compare_scores(first[kind][name], second[kind][name], ours[kind][name], theirs[kind][name]),
+        )
+        for kind, name in list_score_columns(first)
+    ]
+
+
+def _check_result(result: Any, name: str) -> None:
+    if not _is_scored(result):
+        raise UserError(f"{name}: no map.json of `clip-ae evaluate`")
+    if _count_samples(result) < MIN_BOOTSTRAP_SAMPLES:
+        raise UserError(
+            f"{name}: has fewer than {MIN_BOOTSTRAP_SAMPLES} bootstrap samples; score it again with --bootstrap 1000"
+        )
+
+
+def _is_scored(result: Any) -> bool:
+    """Whether every column has its bootstrap samples; a result without a bootstrap has none at all."""
+    try:
+        if "bootstrap" not in result:
+            return all(isinstance(result[kind], dict) for kind in bootstrap_io.METRIC_KINDS)
+        draws = bootstrap_io.read_draws(result)
+        return all(draws[kind].keys() == result[kind].keys() for kind in bootstrap_io.METRIC_KINDS)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # JSON of any other shape.
+        return False
+
+
+def _check_comparable(first: Any, second: Any, names: str) -> None:
+    if first["bootstrap"]["truth"] != second["bootstrap"]["truth"]:
+        raise UserError(f"{names}: scored against different ground truth, or different videos of it")
+    for ours, theirs in zip(_describe_scoring(first), _describe_scoring(second), strict=True):
+        if ours != theirs:
+            raise UserError(f"{names}: scored {ours} and {theirs}; score them alike")
+
+
+def _describe_scoring(result: Any) -> list[str]:
+    return [
+        f"by the protocol {result['bootstrap']['protocol']}",
+        f"at tIoU {', '.join([*result['mAP'], *result['average']])}",
+        f"with {_count_samples(result)} bootstrap samples",
+    ]
+
+
+def _count_samples(result: Any) -> int:
+    if "bootstrap" not in result:
+        return 0
+    return min((len(values) for values in bootstrap_io.read_draws(result)["mAP"].values()), default=0)

@@ -1,0 +1,90 @@
+"""Score detections: from annotations, detections and labels to the content of map.json."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from clip_ae.clustering.quality import ClusterQuality, measure_quality
+from clip_ae.core.config.specs import EvaluateSpec
+from clip_ae.core.types import Annotation, Detection, Label
+from clip_ae.scoring.counts import count_scored_items
+from clip_ae.scoring.evaluate import (
+    build_eval_input,
+    collect_labels,
+    find_main_class,
+    refuse_unknown_labels,
+    round_to_grid,
+    score_classes,
+    score_clusters,
+)
+from clip_ae.scoring.protocols import PROTOCOLS
+
+EXACT_TIMES_NOTE = "in seconds, neither detections nor ground truth rounded"
+CLUSTER_NAMES_NOTE = (
+    "Clusters get class names from the training videos' annotations, here and nowhere else. "
+    "Chance: each test video's clusters renamed by a random permutation, segments and scores kept; "
+    "mean over the shuffles."
+)
+
+
+def evaluate_detections(
+    spec: EvaluateSpec,
+    annotations: Mapping[str, Annotation],
+    test_ids: Sequence[str],
+    detections: Sequence[Detection],
+    rounds: Sequence[Sequence[Label]] = (),
+    source: str = "detections",
+) -> dict[str, Any]:
+    """The content of map.json, without provenance.
+
+    `rounds`, where detections carry clusters: the labels of every round; the last one names the clusters.
+    `source` names the detections in errors.
+    """
+    test = {video_id: annotations[video_id] for video_id in test_ids}
+    train = _select_known(annotations, rounds[-1], spec.train_subset) if rounds else _select_others(annotations, test)
+    if not rounds:
+        refuse_unknown_labels(source, detections, collect_labels(annotations.values()))
+    is_supervised = spec.supervision != "unsupervised"
+    eval_input = build_eval_input(
+        test, train, rounds[-1] if rounds else [], detections, labels_are_classes=is_supervised
+    )
+    return {
+        **(score_clusters if rounds else score_classes)(eval_input, spec.evaluation),
+        # Cluster quality of every round; none where the labels are classes.
+        "rounds": [] if is_supervised else [asdict(_quality(annotations, r, spec.train_subset)) for r in rounds],
+        "counts": count_scored_items(test, detections, round_to_grid(eval_input, spec.evaluation.round_to_grid)),
+        "protocol": _protocol(spec, clustered=bool(rounds)),
+    }
+
+
+def can_name_clusters(annotations: Mapping[str, Annotation], labels: Sequence[Label], train_subset: str) -> bool:
+    """Whether any labelled training video has an annotated action."""
+    return bool(_select_known(annotations, labels, train_subset))
+
+
+def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
+    settings = spec.evaluation
+    rounded = settings.round_to_grid
+    times = EXACT_TIMES_NOTE if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
+    chosen = f" Of the subset, {settings.video_list} alone." if settings.video_list else ""
+    return (
+        f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].description}; mean over the classes "
+        f"that occur in the test subset.{chosen}{f' {CLUSTER_NAMES_NOTE}' if clustered else ''}"
+    )
+
+
+def _select_others(database: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:
+    """Videos that are not scored: their classes are known ones."""
+    return {i: a for i, a in database.items() if i not in test}
+
+
+def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> ClusterQuality:
+    known = _select_known(database, labels, subset)
+    clusters = {label.video_id: label.cluster for label in labels}
+    return measure_quality([clusters[i] for i in known], [find_main_class(a) for a in known.values()])
+
+
+def _select_known(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> dict[str, Annotation]:
+    """The labelled training videos whose class is known."""
+    known = {i: database[i] for i in sorted({label.video_id for label in labels}) if i in database}
+    return {i: a for i, a in known.items() if a.subset == subset and a.instances}

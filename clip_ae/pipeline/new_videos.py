@@ -1,0 +1,44 @@
+"""Features of new videos, made as those of a trained run were."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clip_ae.core.errors import RefusedInput, Unreadable
+from clip_ae.core.progress import log_line
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import VideoFeatures, VideoInfo
+from clip_ae.data import source_folder
+from clip_ae.media.decoder_process import Decoder
+from clip_ae.pipeline.adapted_features import adapt_videos, restore_joint_space
+from clip_ae.pipeline.extraction import FeatureExtractor
+from clip_ae.pipeline.stream_encoder import build_encoder
+from clip_ae.provenance.feature_lineage import FeatureLineage
+
+
+def probe_new_video(decoder: Decoder, video: Path, grid: SnippetGrid) -> VideoInfo:
+    try:
+        facts = decoder.probe_video(video, grid)
+    except Unreadable as failure:
+        raise RefusedInput(f"{video}: {failure.kind}: {failure}") from None
+    if facts.reason:
+        log_line(f"{video}: {facts.status}: {facts.reason}")
+    return VideoInfo(source_folder.escape_undecodable(video.stem), str(video), **vars(facts))
+
+
+def extract_like(
+    lineage: FeatureLineage,
+    stream: str,
+    infos: Sequence[VideoInfo],
+    videos_dir: Path,
+    decoders: Sequence[Decoder],
+    device: str,
+) -> list[VideoFeatures]:
+    """Other videos' features, as those of the origin were made."""
+    spec, networks = lineage.read_encoder(stream)
+    encoder, network = build_encoder(spec, networks, device, gpu_batch_size=0)
+    work = FeatureExtractor(stream, spec.grid, encoder, network, videos_dir, decoders)
+    features = list(work.extract(infos))
+    for failure in work.failures:
+        log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+    adapter = lineage.read_adapter(stream)
+    return list(adapt_videos(restore_joint_space(adapter, device), stream, features, device)) if adapter else features
