@@ -24,7 +24,7 @@ from clip_ae.data.text_embeddings import read_text_embeddings
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import build_text_encoder
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.training_spans import (
     Floats,
     TrainingSpans,
@@ -32,6 +32,7 @@ from clip_ae.language.training_spans import (
     collect_run_spans,
     contrastive_targets,
 )
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 

@@ -23,9 +23,10 @@ from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS, I3d, build
 from clip_ae.encoders.networks.i3d_finetuning import TunedBlocks, compute_trunk_shape
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippets_of
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.stages import extract, train_adapter

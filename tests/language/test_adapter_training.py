@@ -11,8 +11,9 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.language.adapter import MAX_LOG_SCALE, StreamAdapter, restore_joint_embedding
 from clip_ae.language.adapter_training import contrastive_losses, create_joint_embedding, encode_batch, fit_adapter
 from clip_ae.language.embedding_space import embed_features
-from clip_ae.language.sequences import FeatureTable, SequenceBatch, SequenceSampler
+from clip_ae.language.sequences import SequenceBatch, SequenceSampler, build_sequence_batch
 from clip_ae.language.spans import Span
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -106,8 +107,8 @@ def test_padding_changes_no_clip(world):
     rng = np.random.default_rng(1)
     drawing = SequenceSampler(table, actions, background, HOW)
     short, long = [drawing._gap(rng)], [drawing._gap(rng), drawing._action(rng), drawing._gap(rng)]
-    alone = table.sequence_batch([short])
-    beside = table.sequence_batch([short, long])
+    alone = build_sequence_batch(table, [short])
+    beside = build_sequence_batch(table, [short, long])
     g = joint.adapters["rgb"]
     first = alone.clip_weights @ g(alone.features["rgb"]).flatten(0, 1)
     second = (beside.clip_weights @ g(beside.features["rgb"]).flatten(0, 1))[:1]

@@ -8,8 +8,9 @@ from torch import nn
 from clip_ae.core.config.feature_adapters import AdapterTraining, I3dFinetuning
 from clip_ae.core.types import VideoFeatures
 from clip_ae.language.adapter_training import create_joint_embedding, encode_batch, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.spans import Span
+from clip_ae.localizers.feature_table import FeatureTable
 
 HOW = AdapterTraining(
     steps=60,

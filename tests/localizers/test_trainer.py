@@ -189,7 +189,7 @@ def test_the_seed_decides_the_first_weights():
 
 def test_a_memory_of_many_videos_stays_half_precision():
     library = FeatureTable({"rgb": planted()["rgb"]}, "cpu")
-    assert library._features["rgb"].dtype == torch.float16
+    assert library.features["rgb"].dtype == torch.float16
 
 
 def test_weights_of_the_config_replace_those_of_the_paper():
