@@ -7,7 +7,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -51,8 +51,8 @@ def measure(method: str, precision: str, device: str, steps: int) -> None:
     learner = create_learner(plan, SETTINGS.steps, 0, precision)
     settings = replace(SETTINGS, precision=precision)
     trainer = Trainer(learner, library, TargetBuilder(labels, library.video_ids, CLASSES), settings, {}, 0, device)
-    taken = list(timed(trainer.train_steps(), 1 + steps))[1:]
-    drawn = statistics.median(timed(iter(trainer._draw, None), 5))
+    taken = list(timed(trainer.step, 1 + steps))[1:]
+    drawn = statistics.median(timed(trainer._draw_batch, 5))
     tell(f"{method}, {precision}: a step", statistics.median(taken), "s")
     tell("   drawing its batch", 100 * drawn / statistics.median(taken), "% of it")
     tell("   peak memory", peak(device), "GB")
@@ -67,10 +67,10 @@ def made(streams: tuple[str, ...]) -> Iterator[tuple[str, dict[str, VideoFeature
         yield name, {f"v{k}": VideoFeatures(f"v{k}", times, times + 0.64, covered, x) for k, x in enumerate(rows)}
 
 
-def timed(items: Iterator[Any], count: int) -> Iterator[float]:
+def timed(function: Callable[[], Any], count: int) -> Iterator[float]:
     for _ in range(count):
         start = time.perf_counter()
-        next(items)
+        function()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         yield time.perf_counter() - start

@@ -1,7 +1,7 @@
 """Teach features the borders of actions and what actions are tied to, on sequences pasted together from known spans."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import TrainAdapterSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Label
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_subset_annotations
@@ -86,8 +86,8 @@ def run(
         {n: next(iter(v.values())).feature.shape[1] for n, v in main.items()}, words.shape[1], how, seed
     )
     drawing = SequenceSampler(FeatureTable(main, place), material.actions, material.background, how)
-    steps = track(fit_adapter(joint.to(place), drawing, words, how, seed), "post-pretrain", how.steps, "steps")
-    write_training_log(log, steps, how.steps)
+    lines = fit_adapter(joint.to(place), drawing, words, how, seed, progress_label="post-pretrain")
+    write_training_log(log, lines)
     record = make_provenance("train_adapter", spec, inputs | read_by, ("numpy", "torch"))
     save_weights(out, module_arrays(joint), record, {"joint": joint.init_args})
 
@@ -158,7 +158,7 @@ def load_contrastive_targets(
     return torch.from_numpy(words).to(device), inputs
 
 
-def write_training_log(path: Path, steps: Iterable[dict[str, float]], num_steps: int) -> None:
-    """Every so many steps a line, and the last."""
-    lines = [json.dumps(line) for line in steps if not line["step"] % LOG_EVERY or line["step"] == num_steps]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+def write_training_log(path: Path, lines: Sequence[dict[str, float]]) -> None:
+    """Write every 50th line and the last one."""
+    logged = [json.dumps(line) for line in lines if not line["step"] % LOG_EVERY or line is lines[-1]]
+    write_text(path, "".join(f"{line}\n" for line in logged))

@@ -41,7 +41,7 @@ def learnt(world, how=HOW, seed=0):
     streams, actions, background, texts = world
     joint = create_joint_embedding(dict.fromkeys(streams, DIM), texts.shape[1], how, seed)
     drawing = SequenceSampler(FeatureTable(streams, "cpu"), actions, background, how)
-    return joint, list(fit_adapter(joint, drawing, texts, how, seed))
+    return joint, fit_adapter(joint, drawing, texts, how, seed, progress_label="train")
 
 
 def test_every_number_of_steps_can_be_learnt(world):

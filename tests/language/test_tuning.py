@@ -62,7 +62,7 @@ def learnt(rate=1e-2):
     before = blocks.weight.detach().clone()
     joint, words = create_joint_embedding({"rgb": 5}, KINDS, HOW, 0), torch.eye(KINDS)
     how = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(learning_rate=rate)})
-    lines = list(fit_adapter(joint, drawing(how), words, how, 0, blocks))
+    lines = fit_adapter(joint, drawing(how), words, how, 0, blocks, progress_label="train")
     return [line["rgb"] for line in lines], before, blocks.weight.detach()
 
 
