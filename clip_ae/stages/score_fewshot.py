@@ -1,6 +1,6 @@
 """Score few-shot localization by episodes: classes known by k examples are found in test videos."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -102,7 +102,7 @@ def run(
 
 def detect(
     video: VideoFeatures, seen: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
-) -> Iterator[Detection]:
+) -> list[Detection]:
     """The segments of one video."""
     curves = seen.attention, seen.activation, seen.scores
     return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, duration=video.covered_end)
