@@ -7,7 +7,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -53,8 +53,8 @@ def measure(method: str, precision: str, device: str, steps: int) -> None:
     trainer = Trainer(
         learner, feature_table, TargetBuilder(labels, feature_table.video_ids, CLASSES), settings, {}, 0, device
     )
-    step_seconds = list(measure_seconds(trainer.train_steps(), 1 + steps))[1:]
-    draw_seconds = statistics.median(measure_seconds(iter(trainer._draw, None), 5))
+    step_seconds = list(measure_seconds(trainer.step, 1 + steps))[1:]
+    draw_seconds = statistics.median(measure_seconds(trainer._draw_batch, 5))
     print_result(f"{method}, {precision}: a step", statistics.median(step_seconds), "s")
     print_result("   drawing its batch", 100 * draw_seconds / statistics.median(step_seconds), "% of it")
     print_result("   peak memory", measure_peak_gb(device), "GB")
@@ -69,10 +69,10 @@ def generate_features(streams: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
         yield name, {f"v{k}": VideoFeatures(f"v{k}", times, times + 0.64, coverage, x) for k, x in enumerate(rows)}
 
 
-def measure_seconds(items: Iterator[Any], count: int) -> Iterator[float]:
+def measure_seconds(function: Callable[[], Any], count: int) -> Iterator[float]:
     for _ in range(count):
         start = time.perf_counter()
-        next(items)
+        function()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         yield time.perf_counter() - start

@@ -11,7 +11,7 @@ from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig, Switches
 from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Label, format_cluster_label
 from clip_ae.data.labels import read_labels
@@ -23,7 +23,7 @@ from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.tensorboard import open_tensorboard
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import LogLine, Trainer, create_learner, train_localizer
 from clip_ae.proposals.flat_attention import is_flat
 from clip_ae.weights.network_file import save_weights
 from clip_ae.weights.training_checkpoint import CHECKPOINT_INTERVAL_S, open_checkpoint
@@ -65,13 +65,14 @@ def run(
         lines = kept.log_lines
         if kept.state:
             trainer.resume(kept.state, kept.step)
-        for line in track(trainer.train_steps(), "train", spec.training.steps - kept.step, "step"):
-            if line is None:
-                continue
+
+        def record_line(line: LogLine) -> None:
             lines.append(json.dumps(line))
             show(line)
             if kept.is_due():
-                kept.save(trainer.step, trainer.state_arrays(), lines)
+                kept.save(trainer.num_steps_done, trainer.state_arrays(), lines)
+
+        train_localizer(trainer, record_line)
         for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"]):
             log_line(f"train: attention of {name} is the same all over a video; class activations alone cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))

@@ -5,17 +5,17 @@ from typing import Annotated
 
 from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import TrainAdapterSpec
-from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import annotations_digest, read_subset_annotations
 from clip_ae.data.shards import read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.training_spans import (
     collect_clip_spans,
 )
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.pipeline.training_log import write_training_log
 from clip_ae.pipeline.training_spans import check_training_spans, load_contrastive_targets, load_training_spans
@@ -67,7 +67,7 @@ def run(
         {n: next(iter(v.values())).feature.shape[1] for n, v in main.items()}, words.shape[1], how, seed
     )
     drawing = SequenceSampler(FeatureTable(main, place), material.actions, material.background, how)
-    steps = track(fit_adapter(joint.to(place), drawing, words, how, seed), "post-pretrain", how.steps, "steps")
-    write_training_log(log, steps, how.steps)
+    lines = fit_adapter(joint.to(place), drawing, words, how, seed, progress_label="post-pretrain")
+    write_training_log(log, lines)
     record = make_provenance("train_adapter", spec, inputs | read_by, ("numpy", "torch"))
     save_weights(out, module_arrays(joint), record, {"joint": joint.init_args})
