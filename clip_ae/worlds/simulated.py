@@ -94,7 +94,7 @@ def shrink_extent(start: Floats, stop: Floats, share: float, position: Floats) -
 @functools.cache
 def _view(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
     rng = make_rng(world, stream)
-    dim = getattr(world, f"{stream}_dim")
+    dim = world.dim_of(stream)
     confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
     orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT_DIM)))[0].T
     optics = FEATURE_STATISTICS[stream]
