@@ -1,4 +1,4 @@
-"""Segments of one video from its predicted curves."""
+"""Scored segments of one video from its predicted curves."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,16 @@ from clip_ae.proposals.localize import localize
 
 
 def detect(
-    video: VideoFeatures, seen: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
+    video: VideoFeatures, prediction: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
 ) -> list[Detection]:
-    """The segments of one video."""
-    curves = seen.attention, seen.activation, seen.scores
-    return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, duration=video.covered_end)
+    """The scored segments of one video; `labels` are the names of the prediction's classes."""
+    return localize(
+        video.video_id,
+        prediction.attention,
+        prediction.activation,
+        prediction.scores,
+        labels=labels,
+        settings=settings,
+        grid=grid,
+        duration=video.covered_end,
+    )

@@ -98,8 +98,7 @@ def shrink_extent(start: Floats, stop: Floats, share: float, position: Floats) -
 @functools.cache
 def _build_space(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
     rng = make_rng(world, stream)
-    dims = {"rgb": world.rgb_dim, "flow": world.flow_dim, "clip": world.clip_dim, "audio": world.audio_dim}
-    dim = dims[stream]
+    dim = world.dim_of(stream)
     confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
     orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT_DIM)))[0].T
     statistics = FEATURE_STATISTICS[stream]

@@ -289,7 +289,7 @@ def test_attention_and_scale_are_logged(clustered):
 def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
     monkeypatch.setattr("clip_ae.proposals.flat_attention.MAX_FLAT_RATIO", flat)
     do_train(clustered, **UGCT)
-    assert capsys.readouterr().err.count("is the same all over a video") == told
+    assert capsys.readouterr().err.count("is constant in each video") == told
 
 
 def test_a_stream_has_collapsed_where_attention_hardly_differs():
