@@ -1,4 +1,4 @@
-"""Tiny videos in which the truth is known, and short trainings on them."""
+"""Tiny videos with known actions, and short trainings on them."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ BOTH = {**CLIP_AE, "caf": CafSwitches(), "ccp": CcpSwitches()}
 
 
 def planted(videos=9, dims=DIMS, seed=0):
-    """Video n acts as class n mod 3 within ACTION; all share a background. The last video has no sound."""
+    """Video n shows class n mod 3 within ACTION; all videos share a background. The last one has no audio."""
     rng = np.random.default_rng(seed)
     streams = {}
     for name, dim in dims.items():
@@ -27,11 +27,11 @@ def planted(videos=9, dims=DIMS, seed=0):
         for n in range(videos):
             x = prototypes[-1] + 0.1 * rng.normal(size=(ROWS, dim))
             x[ACTION] += prototypes[n % CLASSES] - prototypes[-1]
-            silent = name == "audio" and n == videos - 1
-            coverage = np.full(ROWS, 0.0 if silent else 1.0, np.float32)
-            t = np.arange(ROWS) * 0.64
-            video = VideoFeatures(f"v{n}", t, t + 0.64, coverage, (x * coverage[:, None]).astype(np.float16))
-            streams[name][f"v{n}"] = video
+            is_silent = name == "audio" and n == videos - 1
+            coverage = np.full(ROWS, 0.0 if is_silent else 1.0, np.float32)
+            times = np.arange(ROWS) * 0.64
+            feature = (x * coverage[:, None]).astype(np.float16)
+            streams[name][f"v{n}"] = VideoFeatures(f"v{n}", times, times + 0.64, coverage, feature)
     return streams
 
 
@@ -39,29 +39,30 @@ def labels_of(streams):
     return [Label(i, int(i[1:]) % CLASSES, format_cluster_label(int(i[1:]) % CLASSES)) for i in streams["rgb"]]
 
 
-def blueprint(method="ugct", *, dims=None, width=8, dropout=0.0, **switches):
-    dims = dims or {n: DIMS[n] for n in needed(switches)}
+def localizer_config(method="ugct", *, dims=None, width=8, dropout=0.0, **switches):
+    dims = dims or {n: DIMS[n] for n in streams_of(switches)}
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
     return LocalizerConfig(
         method=method, dims=dims, labels=names, width=width, dropout=dropout, num_videos=9, **switches
     )
 
 
-def needed(switches):
-    more = [name for name, module in (("clip", "ccp"), ("audio", "caf")) if switches.get(module)]
-    return ["rgb", "flow", *more]
+def streams_of(switches):
+    """The streams that a localizer with these switches reads."""
+    extra = [name for name, module in (("clip", "ccp"), ("audio", "caf")) if switches.get(module)]
+    return ["rgb", "flow", *extra]
 
 
-def trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, losses=None, **switches):
-    streams = {name: streams[name] for name in needed(switches)}
-    plan = blueprint(method, width=settings.width, dropout=settings.dropout, **switches)
-    library = FeatureTable(streams, "cpu")
-    truths = TargetBuilder(labels or labels_of(streams), library.video_ids, CLASSES)
-    learner = create_learner(plan, settings.steps, seed, settings.precision)
-    return Trainer(learner, library, truths, settings, losses or {}, seed, "cpu")
+def create_trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, losses=None, **switches):
+    streams = {name: streams[name] for name in streams_of(switches)}
+    config = localizer_config(method, width=settings.width, dropout=settings.dropout, **switches)
+    table = FeatureTable(streams, "cpu")
+    targets = TargetBuilder(labels or labels_of(streams), table.video_ids, CLASSES)
+    learner = create_learner(config, settings.steps, seed, settings.precision)
+    return Trainer(learner, table, targets, settings, losses or {}, seed, "cpu")
 
 
-def trained(streams, method="ugct", **more):
-    """The trainer at its end, and its log."""
-    made = trainer(streams, method, **more)
-    return made, train_localizer(made)
+def train(streams, method="ugct", **options):
+    """The trainer after the last step, and its log lines."""
+    trainer = create_trainer(streams, method, **options)
+    return trainer, train_localizer(trainer)

@@ -1,4 +1,4 @@
-"""CAF beside a transcription of eq. 1-3 in the paper's own orientation, d x L, in float64."""
+"""CAF against a transcription of eq. 1-3 in float64, in the orientation of the paper (d x L)."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from clip_ae.localizers.caf import Caf
 B, T, AUDIO, VISUAL, D = 2, 6, 4, 5, 7
 
 
-def made(**switches):
+def create_caf(**switches):
     torch.manual_seed(0)
     return Caf(AUDIO, VISUAL, D, CafSwitches(**switches)).double()
 
@@ -27,8 +27,8 @@ def softmax_columns(m):
     return e / e.sum(axis=0, keepdims=True)
 
 
-def transcribed(caf, audio, visual, switches):
-    """One video; X are d x L."""
+def reference_caf(caf, audio, visual, switches):
+    """chi_a and chi_v of one video; X are d x L."""
     w = {name: p.detach().numpy() for name, p in caf.state_dict().items()}
     x_a = w["audio.weight"] @ audio.T + w["audio.bias"][:, None]
     x_v = w["visual.weight"] @ visual.T + w["visual.bias"][:, None]
@@ -46,71 +46,71 @@ def transcribed(caf, audio, visual, switches):
 @pytest.mark.parametrize(
     "switches", [{}, {"num_layers": 1}, {"num_layers": 3, "scale": 20.0}, {"normalized_values": True}]
 )
-def test_equals_the_equations(switches):
-    caf, (audio, visual, heard, seen) = made(**switches), inputs()
-    fused = caf(audio, visual, heard, seen)
+def test_caf_equals_its_equations(switches):
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(**switches), inputs()
+    fused = caf(audio, visual, audio_mask, video_mask)
     for b in range(B):
-        chi_a, chi_v = transcribed(caf, audio[b].numpy(), visual[b].numpy(), CafSwitches(**switches))
+        chi_a, chi_v = reference_caf(caf, audio[b].numpy(), visual[b].numpy(), CafSwitches(**switches))
         np.testing.assert_allclose(fused.audio[b].detach(), chi_a, rtol=1e-10)
         np.testing.assert_allclose(fused.visual[b].detach(), chi_v, rtol=1e-10)
 
 
-def test_gradients_are_right():
-    caf, (audio, visual, heard, seen) = made(), inputs()
+def test_gradients_equal_finite_differences():
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(), inputs()
     audio, visual = audio[:1, :3].requires_grad_(), visual[:1, :3].requires_grad_()
     names, weights = zip(*caf.named_parameters(), strict=True)
 
     def outputs(a, v, *values):
         fused = torch.func.functional_call(
-            caf, dict(zip(names, values, strict=True)), (a, v, heard[:1, :3], seen[:1, :3])
+            caf, dict(zip(names, values, strict=True)), (a, v, audio_mask[:1, :3], video_mask[:1, :3])
         )
         return fused.audio, fused.visual
 
     assert torch.autograd.gradcheck(outputs, (audio, visual, *weights))
 
 
-def test_what_is_mixed_is_a_modalitys_own_and_lies_at_the_others_times():
-    """Audio in another order: X~_a stays where it is, X~_v moves along, so one stage shows both."""
-    caf, (audio, visual, heard, seen) = made(num_layers=1), inputs()
+def test_values_are_those_of_the_own_modality_at_the_times_of_the_other():
+    """If the audio snippets are reordered, X~_a stays the same and X~_v is reordered in the same way."""
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(num_layers=1), inputs()
     order = torch.tensor([3, 1, 5, 0, 2, 4])
-    stage = caf.layers[0]
+    layer = caf.layers[0]
     a, v = caf.audio(audio), caf.visual(visual)
-    mixed_a, mixed_v = stage(a, v, heard, seen)
-    moved_a, moved_v = stage(a[:, order], v, heard, seen)
-    torch.testing.assert_close(moved_a, mixed_a)
-    torch.testing.assert_close(moved_v, mixed_v[:, order])
+    mixed_a, mixed_v = layer(a, v, audio_mask, video_mask)
+    reordered_a, reordered_v = layer(a[:, order], v, audio_mask, video_mask)
+    torch.testing.assert_close(reordered_a, mixed_a)
+    torch.testing.assert_close(reordered_v, mixed_v[:, order])
     assert not torch.allclose(mixed_v, mixed_v[:, order])
 
 
-def test_a_masked_snippet_is_never_attended_and_gives_nothing():
-    caf, (audio, visual, heard, seen) = made(), inputs()
-    heard[0, 4:], seen[0, 5:] = False, False
-    found = caf(audio, visual, heard, seen)
+def test_a_masked_snippet_is_not_attended_and_has_output_zero():
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(), inputs()
+    audio_mask[0, 4:], video_mask[0, 5:] = False, False
+    before = caf(audio, visual, audio_mask, video_mask)
     audio[0, 4:], visual[0, 5:] = 1e3, -1e3
-    again = caf(audio, visual, heard, seen)
-    assert torch.equal(found.audio, again.audio)
-    assert torch.equal(found.visual, again.visual)
-    assert not found.audio[0, 5:].any()
-    assert not found.visual[0, 5:].any()
+    after = caf(audio, visual, audio_mask, video_mask)
+    assert torch.equal(before.audio, after.audio)
+    assert torch.equal(before.visual, after.visual)
+    assert not before.audio[0, 5:].any()
+    assert not before.visual[0, 5:].any()
 
 
-def test_a_gap_in_the_sound_is_filled_and_then_heard():
-    """Stage 1 mixes what was heard; its features lie wherever there is a picture, and stage 2 mixes those."""
-    caf, (audio, visual, heard, seen) = made(), inputs()
-    heard[0, 4:], seen[0, 1] = False, False
-    a, v = caf.audio(audio) * heard[..., None], caf.visual(visual) * seen[..., None]
-    mixed_a, mixed_v = caf.layers[0](a, v, heard, seen)
-    a1, v1 = torch.tanh(a + mixed_a) * seen[..., None], torch.tanh(v + mixed_v) * seen[..., None]
-    mixed_a, mixed_v = caf.layers[1](a1, v1, seen, seen)
-    fused = caf(audio, visual, heard, seen)
-    torch.testing.assert_close(fused.audio, torch.tanh(a + a1 + mixed_a) * seen[..., None])
-    torch.testing.assert_close(fused.visual, torch.tanh(v + v1 + mixed_v) * seen[..., None])
+def test_a_gap_in_the_audio_is_filled_by_the_first_layer():
+    """Layer 1 mixes the audio; its output exists wherever there is video, and layer 2 mixes that output."""
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(), inputs()
+    audio_mask[0, 4:], video_mask[0, 1] = False, False
+    a, v = caf.audio(audio) * audio_mask[..., None], caf.visual(visual) * video_mask[..., None]
+    mixed_a, mixed_v = caf.layers[0](a, v, audio_mask, video_mask)
+    a1, v1 = torch.tanh(a + mixed_a) * video_mask[..., None], torch.tanh(v + mixed_v) * video_mask[..., None]
+    mixed_a, mixed_v = caf.layers[1](a1, v1, video_mask, video_mask)
+    fused = caf(audio, visual, audio_mask, video_mask)
+    torch.testing.assert_close(fused.audio, torch.tanh(a + a1 + mixed_a) * video_mask[..., None])
+    torch.testing.assert_close(fused.visual, torch.tanh(v + v1 + mixed_v) * video_mask[..., None])
 
 
-def test_without_sound_nothing_is_heard_and_the_picture_passes():
-    caf, (audio, visual, heard, seen) = made(), inputs()
-    heard[0] = False
-    fused = caf(audio, visual, heard, seen)
+def test_without_audio_the_audio_output_is_zero_and_video_is_unchanged():
+    caf, (audio, visual, audio_mask, video_mask) = create_caf(), inputs()
+    audio_mask[0] = False
+    fused = caf(audio, visual, audio_mask, video_mask)
     assert not fused.audio[0].any()
     x = caf.visual(visual[:1])
     first = torch.tanh(x)
@@ -119,21 +119,23 @@ def test_without_sound_nothing_is_heard_and_the_picture_passes():
     assert all(torch.isfinite(p.grad).all() for p in caf.parameters() if p.grad is not None)
 
 
-def test_entropy_of_eq_1_is_almost_that_of_an_even_map_and_a_scale_sharpens_it():
+def test_the_map_of_eq_1_is_almost_uniform_and_a_scale_sharpens_it():
     torch.manual_seed(0)
     width = 256
     audio, visual = torch.randn(1, 100, 128), torch.randn(1, 100, width)
-    real = torch.ones(1, 100, dtype=torch.bool)
-    plain, sharp = (
-        next(Caf(128, width, width, CafSwitches(scale=s)).attention_entropies(audio, visual, real, real))
+    mask = torch.ones(1, 100, dtype=torch.bool)
+    unscaled, scaled = (
+        next(Caf(128, width, width, CafSwitches(scale=s)).attention_entropies(audio, visual, mask, mask))
         for s in (1.0, 20.0)
     )
-    assert plain > 0.99
-    assert sharp < plain - 1e-3
+    assert unscaled > 0.99
+    assert scaled < unscaled - 1e-3
 
 
-def test_layer_norm_keeps_tanh_from_its_ends():
-    audio, visual, heard, seen = inputs()
-    loud, normed = (made(layer_norm=on)(100 * audio, 100 * visual, heard, seen).visual for on in (False, True))
-    assert (loud.abs() > 0.999).double().mean() > 0.9
-    assert (normed.abs() > 0.999).double().mean() < 0.1
+def test_layer_norm_prevents_saturation_of_tanh():
+    audio, visual, audio_mask, video_mask = inputs()
+    saturated, normalized = (
+        create_caf(layer_norm=on)(100 * audio, 100 * visual, audio_mask, video_mask).visual for on in (False, True)
+    )
+    assert (saturated.abs() > 0.999).double().mean() > 0.9
+    assert (normalized.abs() > 0.999).double().mean() < 0.1

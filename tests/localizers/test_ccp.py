@@ -1,4 +1,4 @@
-"""CCP beside a transcription of eq. 4-6 in float64."""
+"""CCP against a transcription of eq. 4-6 in float64."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from clip_ae.localizers.ccp import Ccp
 B, T, CBP, VLP, D = 2, 6, 5, 3, 7
 
 
-def made(**switches):
+def create_ccp(**switches):
     torch.manual_seed(0)
     return Ccp(CBP, VLP, D, CcpSwitches(**switches)).double()
 
@@ -21,53 +21,55 @@ def inputs():
     return cbp, vlp, torch.ones(B, T, dtype=torch.bool), torch.ones(B, T, dtype=torch.bool)
 
 
-def transcribed(ccp, cbp, vlp, residual):
+def reference_ccp(ccp, cbp, vlp, residual):
     w = {name: p.detach().numpy() for name, p in ccp.state_dict().items()}
     m = np.concatenate([cbp, vlp], axis=1)
     for view, x in (("cbp", cbp), ("vlp", vlp)):
         q, k, v = m @ w[f"{view}.query.weight"].T, m @ w[f"{view}.key.weight"].T, x @ w[f"{view}.value.weight"].T
         scores = q @ k.T / np.sqrt(D)
-        share = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        yield share @ v + residual * v
+        weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        yield weights @ v + residual * v
 
 
 @pytest.mark.parametrize("switches", [{}, {"shared_qk": True}, {"residual": True}])
-def test_equals_the_equations(switches):
-    ccp, (cbp, vlp, seen, viewed) = made(**switches), inputs()
-    views = ccp(cbp, vlp, seen, viewed)
+def test_ccp_equals_its_equations(switches):
+    ccp, (cbp, vlp, video_mask, clip_mask) = create_ccp(**switches), inputs()
+    views = ccp(cbp, vlp, video_mask, clip_mask)
     for b in range(B):
-        z_cbp, z_vlp = transcribed(ccp, cbp[b].numpy(), vlp[b].numpy(), switches.get("residual", False))
+        z_cbp, z_vlp = reference_ccp(ccp, cbp[b].numpy(), vlp[b].numpy(), switches.get("residual", False))
         np.testing.assert_allclose(views.cbp[b].detach(), z_cbp, rtol=1e-10)
         np.testing.assert_allclose(views.vlp[b].detach(), z_vlp, rtol=1e-10)
 
 
-def test_gradients_are_right():
-    ccp, (cbp, vlp, seen, viewed) = made(), inputs()
+def test_gradients_equal_finite_differences():
+    ccp, (cbp, vlp, video_mask, clip_mask) = create_ccp(), inputs()
     cbp, vlp = cbp[:1, :3].requires_grad_(), vlp[:1, :3].requires_grad_()
     names, weights = zip(*ccp.named_parameters(), strict=True)
 
     def outputs(c, v, *values):
         views = torch.func.functional_call(
-            ccp, dict(zip(names, values, strict=True)), (c, v, seen[:1, :3], viewed[:1, :3])
+            ccp, dict(zip(names, values, strict=True)), (c, v, video_mask[:1, :3], clip_mask[:1, :3])
         )
         return views.cbp, views.vlp
 
     assert torch.autograd.gradcheck(outputs, (cbp, vlp, *weights))
 
 
-def test_a_shared_map_has_one_set_of_weights():
-    shared, own = made(shared_qk=True), made()
-    joint = (CBP + VLP) * D
-    assert sum(p.numel() for p in own.parameters()) - sum(p.numel() for p in shared.parameters()) == 2 * joint
+def test_with_a_shared_map_both_views_have_the_same_weights():
+    shared, own = create_ccp(shared_qk=True), create_ccp()
+    num_joint_weights = (CBP + VLP) * D
+    assert (
+        sum(p.numel() for p in own.parameters()) - sum(p.numel() for p in shared.parameters()) == 2 * num_joint_weights
+    )
 
 
-def test_a_masked_snippet_is_never_attended_and_gives_nothing():
-    ccp, (cbp, vlp, seen, viewed) = made(), inputs()
-    seen[0, 4:], viewed[0, 4:], viewed[1] = False, False, False
-    cbp, vlp = cbp * seen[..., None], vlp * viewed[..., None]
-    found = ccp(cbp, vlp, seen, viewed)
-    cut = ccp(cbp[:1, :4], vlp[:1, :4], seen[:1, :4], viewed[:1, :4])
-    torch.testing.assert_close(found.cbp[:1, :4], cut.cbp)
-    assert not found.cbp[0, 4:].any()
-    assert not found.vlp[1].any()
-    assert found.cbp[1].any()
+def test_a_masked_snippet_is_not_attended_and_has_output_zero():
+    ccp, (cbp, vlp, video_mask, clip_mask) = create_ccp(), inputs()
+    video_mask[0, 4:], clip_mask[0, 4:], clip_mask[1] = False, False, False
+    cbp, vlp = cbp * video_mask[..., None], vlp * clip_mask[..., None]
+    full = ccp(cbp, vlp, video_mask, clip_mask)
+    cut = ccp(cbp[:1, :4], vlp[:1, :4], video_mask[:1, :4], clip_mask[:1, :4])
+    torch.testing.assert_close(full.cbp[:1, :4], cut.cbp)
+    assert not full.cbp[0, 4:].any()
+    assert not full.vlp[1].any()
+    assert full.cbp[1].any()

@@ -17,18 +17,18 @@ def video(name, length, dim=2, coverage=None):
 
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 9))
-def test_sampling_takes_one_row_from_each_equal_part(length, snippets, seed):
-    rows = sample_snippets(length, snippets, np.random.default_rng(seed))
-    if length <= snippets:
+def test_sampling_takes_one_row_from_each_equal_part(length, max_snippets, seed):
+    rows = sample_snippets(length, max_snippets, np.random.default_rng(seed))
+    if length <= max_snippets:
         assert rows.tolist() == list(range(length))
     else:
-        edges = np.linspace(0, length, snippets + 1).astype(int)
-        assert len(rows) == snippets
+        edges = np.linspace(0, length, max_snippets + 1).astype(int)
+        assert len(rows) == max_snippets
         assert (edges[:-1] <= rows).all()
         assert (rows < edges[1:]).all()
 
 
-def test_sampling_reaches_every_row():
+def test_sampling_can_draw_all_rows():
     rng = np.random.default_rng(0)
     assert {int(r) for _ in range(200) for r in sample_snippets(10, 4, rng)} == set(range(10))
 
@@ -38,38 +38,41 @@ def test_padding_and_snippets_without_coverage_are_masked():
         "rgb": {"a": video("a", 3), "b": video("b", 1)},
         "audio": {"a": video("a", 3, 4, [1, 0, 0.2]), "b": video("b", 1, 4, [0])},
     }
-    library = FeatureTable(streams, "cpu")
-    batch = library.batch(["b", "a"], {"a": np.array([0, 1, 2]), "b": np.array([0])})
+    table = FeatureTable(streams, "cpu")
+    batch = table.batch(["b", "a"], {"a": np.array([0, 1, 2]), "b": np.array([0])})
     assert batch.video_ids == ("b", "a")
     assert batch.features["audio"].shape == (2, 3, 4)
     assert batch.features["rgb"].dtype == torch.float32
     assert batch.features["rgb"][0].tolist() == [[1, 2], [0, 0], [0, 0]]
     assert batch.masks["rgb"].int().tolist() == [[1, 0, 0], [1, 1, 1]]
     assert batch.masks["audio"].int().tolist() == [[0, 0, 0], [1, 0, 1]]
-    assert library.full_video_batch("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert library.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
+    assert table.full_video_batch("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert table.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
 
 
 @given(st.integers(1, 9), st.integers(1, 10), st.integers(0, 3))
-def test_a_pass_shows_no_video_twice_and_leaves_out_less_than_a_batch(videos, size, seed):
-    ids = [str(k) for k in range(videos)]
-    size = min(size, videos)
-    steps = videos // size
+def test_an_epoch_repeats_no_video_and_skips_less_than_a_batch(num_videos, batch_size, seed):
+    video_ids = [str(k) for k in range(num_videos)]
+    batch_size = min(batch_size, num_videos)
+    steps = num_videos // batch_size
     for first in (0, steps, 5 * steps):
-        drawn = [i for step in range(first, first + steps) for i in select_batch_videos(ids, size, step, seed)]
-        assert len(drawn) == len(set(drawn)) == steps * size > videos - size
-    assert {i for step in range(60) for i in select_batch_videos(ids, size, step, seed)} == set(ids)
+        drawn = [
+            i for step in range(first, first + steps) for i in select_batch_videos(video_ids, batch_size, step, seed)
+        ]
+        assert len(drawn) == len(set(drawn)) == steps * batch_size > num_videos - batch_size
+    drawn = {i for step in range(60) for i in select_batch_videos(video_ids, batch_size, step, seed)}
+    assert drawn == set(video_ids)
 
 
-def test_more_videos_a_step_than_there_are_is_all_of_them():
+def test_a_batch_size_above_the_number_of_videos_gives_all_videos():
     assert sorted(select_batch_videos(["a", "b", "c"], 16, 7, 0)) == ["a", "b", "c"]
 
 
-def test_a_steps_videos_do_not_depend_on_the_steps_before():
-    ids = [str(k) for k in range(5)]
-    steps = [select_batch_videos(ids, 3, step, 0) for step in range(20)]
-    assert [select_batch_videos(ids, 3, step, 0) for step in reversed(range(20))] == steps[::-1]
-    assert [select_batch_videos(ids, 3, step, 1) for step in range(20)] != steps
+def test_the_videos_of_a_step_depend_on_step_and_seed_only():
+    video_ids = [str(k) for k in range(5)]
+    steps = [select_batch_videos(video_ids, 3, step, 0) for step in range(20)]
+    assert [select_batch_videos(video_ids, 3, step, 0) for step in reversed(range(20))] == steps[::-1]
+    assert [select_batch_videos(video_ids, 3, step, 1) for step in range(20)] != steps
 
 
 def test_a_batch_checks_its_shapes():

@@ -1,4 +1,4 @@
-from tests.localizers.heads.small import check, every, linear, relu
+from tests.localizers.heads.head_checks import check_equations, field_of, linear, relu
 from tests.losses import reference
 
 
@@ -15,10 +15,10 @@ def equations(w, x):
 
 def losses(videos, labels, _):
     return {
-        "classification": reference.classification(every(videos, "foreground_logits"), labels),
-        "sparsity": reference.sparsity(every(videos, "attention")),
+        "classification": reference.classification(field_of(videos, "foreground_logits"), labels),
+        "sparsity": reference.sparsity(field_of(videos, "attention")),
     }
 
 
-def test_stpn_is_its_equations():
-    check("stpn", equations, losses)
+def test_stpn_equals_its_equations():
+    check_equations("stpn", equations, losses)

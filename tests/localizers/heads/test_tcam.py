@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.localizers.heads.small import ORDINARY, check, convolution, every, linear, localizer, pooled, relu, task
+from tests.localizers.heads.head_checks import (
+    ORDINARY,
+    check_equations,
+    convolution,
+    create_localizer,
+    create_task,
+    field_of,
+    linear,
+    pooled,
+    relu,
+)
 from tests.losses import reference
 
 
@@ -25,23 +35,23 @@ def equations(w, x):
 
 
 def losses(videos, labels, _):
-    of_videos = np.array([pooled(v["embedding"], v["attention"]) for v in videos])
+    pooled_embeddings = np.array([pooled(v["embedding"], v["attention"]) for v in videos])
     return {
-        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
-        "separation": reference.separation(every(videos, "cas"), every(videos, "hidden"), labels),
-        "triplet": reference.triplet(of_videos, labels, np.ones(len(videos), bool)),
+        "foreground": reference.foreground(field_of(videos, "foreground_logits"), labels),
+        "separation": reference.separation(field_of(videos, "cas"), field_of(videos, "hidden"), labels),
+        "triplet": reference.triplet(pooled_embeddings, labels, np.ones(len(videos), bool)),
     }
 
 
-def test_tcam_is_its_equations():
-    check("tcam", equations, losses)
+def test_tcam_equals_its_equations():
+    check_equations("tcam", equations, losses)
 
 
 @pytest.mark.parametrize("name", ["rgb", "flow"])
-def test_curves_reach_from_0_to_1_over_the_real_snippets(name):
-    built, found = localizer("tcam"), task(ORDINARY, longest=12)
-    output, mask = built(found.batch).streams[name], found.batch.masks[name]
-    curves = built.head.compute_curves(output, mask)
+def test_activations_are_scaled_to_0_to_1_over_the_real_snippets(name):
+    localizer, task = create_localizer("tcam"), create_task(ORDINARY, longest=12)
+    output, mask = localizer(task.batch).streams[name], task.batch.masks[name]
+    curves = localizer.head.compute_curves(output, mask)
     for b in range(len(ORDINARY)):
         s, a = (x[b][mask[b]] for x in (output.cas, output.attention))
         assert a.sum().item() == pytest.approx(1)
@@ -52,8 +62,8 @@ def test_curves_reach_from_0_to_1_over_the_real_snippets(name):
     assert not curves.activation[~mask].any()
 
 
-def test_one_snippet_is_attended_but_says_nothing_about_where():
-    built, found = localizer("tcam"), task([1])
-    curves = built.fuse(built(found.batch), found.batch.masks, 0.5)
+def test_a_single_snippet_has_attention_1_and_activation_0():
+    localizer, task = create_localizer("tcam"), create_task([1])
+    curves = localizer.fuse(localizer(task.batch), task.batch.masks, 0.5)
     assert curves.attention[0].tolist() == [1.0] + 8 * [0.0]
     assert not curves.activation.any()

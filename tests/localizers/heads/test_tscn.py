@@ -1,4 +1,4 @@
-from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
+from tests.localizers.heads.head_checks import check_equations, convolution, field_of, linear, pooled, relu
 from tests.losses import reference
 
 
@@ -15,10 +15,10 @@ def equations(w, x):
 
 def losses(videos, labels, _):
     return {
-        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
-        "norm": reference.norm(every(videos, "attention")),
+        "foreground": reference.foreground(field_of(videos, "foreground_logits"), labels),
+        "norm": reference.norm(field_of(videos, "attention")),
     }
 
 
-def test_tscn_is_its_equations():
-    check("tscn", equations, losses)
+def test_tscn_equals_its_equations():
+    check_equations("tscn", equations, losses)

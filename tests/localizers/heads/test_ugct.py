@@ -1,4 +1,4 @@
-from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
+from tests.localizers.heads.head_checks import check_equations, convolution, field_of, linear, pooled, relu
 from tests.losses import reference
 
 
@@ -15,14 +15,14 @@ def equations(w, x):
 
 
 def losses(videos, labels, _):
-    share = [reference.softmax(s) for s in every(videos, "cas")]
+    probabilities = [reference.softmax(s) for s in field_of(videos, "cas")]
     return {
-        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
-        "background": reference.background(every(videos, "background_logits")),
-        "norm": reference.norm(every(videos, "attention")),
-        "guide": reference.guide(every(videos, "attention"), share, labels),
+        "foreground": reference.foreground(field_of(videos, "foreground_logits"), labels),
+        "background": reference.background(field_of(videos, "background_logits")),
+        "norm": reference.norm(field_of(videos, "attention")),
+        "guide": reference.guide(field_of(videos, "attention"), probabilities, labels),
     }
 
 
-def test_ugct_is_its_equations():
-    check("ugct", equations, losses)
+def test_ugct_equals_its_equations():
+    check_equations("ugct", equations, losses)

@@ -1,7 +1,16 @@
 import numpy as np
 import torch
 
-from tests.localizers.heads.small import DIMS, check, every, linear, localizer, pooled, relu, task
+from tests.localizers.heads.head_checks import (
+    DIMS,
+    check_equations,
+    create_localizer,
+    create_task,
+    field_of,
+    linear,
+    pooled,
+    relu,
+)
 from tests.losses import reference
 
 
@@ -20,21 +29,21 @@ def equations(w, x):
 
 
 def losses(videos, labels, _):
-    share = [reference.smooth(reference.softmax(v["cas"]), np.ones(len(v["cas"]))) for v in videos]
+    probabilities = [reference.smooth(reference.softmax(v["cas"]), np.ones(len(v["cas"]))) for v in videos]
     return {
-        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
-        "background": reference.background(every(videos, "background_logits")),
-        "guide": reference.guide(every(videos, "attention"), share, labels),
-        "clustering": reference.clustering(every(videos, "cluster_logits")),
+        "foreground": reference.foreground(field_of(videos, "foreground_logits"), labels),
+        "background": reference.background(field_of(videos, "background_logits")),
+        "guide": reference.guide(field_of(videos, "attention"), probabilities, labels),
+        "clustering": reference.clustering(field_of(videos, "cluster_logits")),
     }
 
 
-def test_wsal_bm_is_its_equations():
-    check("wsal_bm", equations, losses)
+def test_wsal_bm_equals_its_equations():
+    check_equations("wsal_bm", equations, losses)
 
 
-def test_its_embedding_is_what_it_sees():
-    built, found = localizer("wsal_bm"), task()
-    for name, output in built(found.batch).streams.items():
-        assert torch.equal(output.embedding, found.batch.features[name])
-        assert built.head.branches[name].width == DIMS[name]
+def test_the_embedding_of_wsal_bm_is_its_input():
+    localizer, task = create_localizer("wsal_bm"), create_task()
+    for name, output in localizer(task.batch).streams.items():
+        assert torch.equal(output.embedding, task.batch.features[name])
+        assert localizer.head.branches[name].width == DIMS[name]
