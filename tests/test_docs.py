@@ -76,7 +76,7 @@ from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.types import Label, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
 from clip_ae.localizers.targets import TargetBuilder
 
 data = read_config(Path("configs"), [Path("config.yaml")]).data
@@ -94,7 +94,7 @@ table = FeatureTable(streams, "cpu")
 targets = TargetBuilder([Label("a", 0, "x"), Label("b", 1, "y")], table.video_ids, 2)
 settings = Training(snippets=6, batch_size=2, steps=3, log_every=3)
 trainer = Trainer(create_learner(plan, 3, 0), table, targets, settings, {}, 0, "cpu")
-[line] = [line for line in trainer.train_steps() if line]
+[line] = train_localizer(trainer)
 assert set(line) == {"step", "foreground", "total", "diagnostics"}, line
 assert predict_video(trainer.learner.final_localizer.eval(), table, "a", rgb_weight=0.5).activation.shape == (6, 2)
 """

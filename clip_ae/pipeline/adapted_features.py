@@ -12,21 +12,22 @@ from clip_ae.language.adapter import JointEmbedding, restore_joint_embedding
 
 
 def restore_joint_space(weights: NetworkWeights, device: str) -> JointEmbedding:
+    """The joint embedding of a trained feature adapter."""
     if "joint" not in weights.metadata:
-        raise UserError("--adapter: not a network of train_adapter")
+        raise UserError("--adapter: not a feature adapter; give the model.safetensors of train_adapter")
     return restore_joint_embedding(weights.tensors, weights.metadata, device)
 
 
 def adapt_videos(
     joint: JointEmbedding, stream: str, videos: Iterable[VideoFeatures], device: str
 ) -> Iterator[VideoFeatures]:
-    """Where nothing was seen there is nothing to learn from: coverage 0 keeps zeros."""
+    """Yield each video with rows [x, g(x)]. Snippets with coverage 0 keep zeros for g(x)."""
     for video in videos:
         x = torch.from_numpy(video.feature.astype(np.float32)).to(device)
         if x.shape[1] != joint.init_args["dims"][stream]:
             raise RefusedInput(
                 f"video '{video.video_id}': {stream} features of {x.shape[1]} numbers; "
-                f"the network learnt from {joint.init_args['dims'][stream]}"
+                f"the adapter was trained on {joint.init_args['dims'][stream]}"
             )
         with torch.inference_mode():
             g = joint.adapters[stream](x[None])[0].cpu().numpy()

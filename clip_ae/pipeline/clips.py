@@ -1,4 +1,4 @@
-"""Detections as clips of their video, an mp4 each."""
+"""Cut the detections out of a video: one mp4 file each."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from clip_ae.core.sharding import encode_file_name
 from clip_ae.core.types import Detection
 from clip_ae.media.decoder_process import Decoder
 
-# Characters of a video's name, and of an action's, in that of a clip.
+# Longest part of a clip's file name that comes from a video id, and from an action: a temporary name needs room, too.
 MAX_NAME_LENGTH = 60
 
 
@@ -22,16 +22,20 @@ def cut_clips(
     names: Mapping[str, str],
     clips_dir: Path,
 ) -> None:
-    lost = 0
+    """Write an mp4 file for each detection; `names` has the class names of clusters."""
+    num_failed = 0
     for number, d in enumerate(track(detections, "cut", unit="clips"), start=1):
-        # Short enough for any file system, beside what a file is called while it is written.
-        action = encode_file_name(names.get(d.label, d.label))[:MAX_NAME_LENGTH]
-        name = f"{encode_file_name(video_id)[:MAX_NAME_LENGTH]}-{number:02}-{action}"
+        file_name = _clip_name(video_id, number, names.get(d.label, d.label))
         try:
-            with atomic_write(clips_dir / f"{name}.mp4") as temporary:
+            with atomic_write(clips_dir / file_name) as temporary:
                 decoder.cut_segment(video, temporary, d.start, d.stop)
         except Unreadable as failure:
             log_line(f"{d.start:.2f} to {d.stop:.2f} s: {failure.kind}: {failure}")
-            lost += 1
-    if lost and lost == len(detections):
-        raise RefusedInput(f"{video}: no clip could be written; the lines above say why")
+            num_failed += 1
+    if num_failed and num_failed == len(detections):
+        raise RefusedInput(f"{video}: no clip could be written; the messages above give the reason of each")
+
+
+def _clip_name(video_id: str, number: int, action: str) -> str:
+    video_part, action_part = (encode_file_name(name)[:MAX_NAME_LENGTH] for name in (video_id, action))
+    return f"{video_part}-{number:02}-{action_part}.mp4"

@@ -27,13 +27,13 @@ def compare_results(first: Any, second: Any, names: tuple[str, str] = ("first", 
     for result, name in zip((first, second), names, strict=True):
         _check_result(result, name)
     _check_comparable(first, second, " and ".join(names))
-    ours, theirs = bootstrap_io.read_draws(first), bootstrap_io.read_draws(second)
+    first_draws, second_draws = bootstrap_io.read_draws(first), bootstrap_io.read_draws(second)
     return [
         ComparedMetric(
             name,
             first[kind][name],
             second[kind][name],
-            compare_scores(first[kind][name], second[kind][name], ours[kind][name], theirs[kind][name]),
+            compare_scores(first[kind][name], second[kind][name], first_draws[kind][name], second_draws[kind][name]),
         )
         for kind, name in list_score_columns(first)
     ]
@@ -41,7 +41,7 @@ def compare_results(first: Any, second: Any, names: tuple[str, str] = ("first", 
 
 def _check_result(result: Any, name: str) -> None:
     if not _is_scored(result):
-        raise UserError(f"{name}: no map.json of `clip-ae evaluate`")
+        raise UserError(f"{name}: not a map.json of `clip-ae evaluate`")
     if _count_samples(result) < MIN_BOOTSTRAP_SAMPLES:
         raise UserError(
             f"{name}: has fewer than {MIN_BOOTSTRAP_SAMPLES} bootstrap samples; score it again with --bootstrap 1000"
@@ -56,16 +56,16 @@ def _is_scored(result: Any) -> bool:
         draws = bootstrap_io.read_draws(result)
         return all(draws[kind].keys() == result[kind].keys() for kind in bootstrap_io.METRIC_KINDS)
     except (KeyError, TypeError, ValueError, AttributeError):
-        # JSON of any other shape.
+        # A file that the user names may be JSON of any structure.
         return False
 
 
 def _check_comparable(first: Any, second: Any, names: str) -> None:
     if first["bootstrap"]["truth"] != second["bootstrap"]["truth"]:
         raise UserError(f"{names}: scored against different ground truth, or different videos of it")
-    for ours, theirs in zip(_describe_scoring(first), _describe_scoring(second), strict=True):
-        if ours != theirs:
-            raise UserError(f"{names}: scored {ours} and {theirs}; score them alike")
+    for one, other in zip(_describe_scoring(first), _describe_scoring(second), strict=True):
+        if one != other:
+            raise UserError(f"{names}: scored {one} and {other}; score both with the same settings")
 
 
 def _describe_scoring(result: Any) -> list[str]:

@@ -1,6 +1,6 @@
-"""Segments of one video from its predicted curves."""
+"""Scored segments of one video from its predicted curves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from clip_ae.core.config.training import Localization
 from clip_ae.core.timeline import SnippetGrid
@@ -10,8 +10,16 @@ from clip_ae.proposals.localize import localize
 
 
 def detect(
-    video: VideoFeatures, seen: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
-) -> Iterator[Detection]:
-    """The segments of one video."""
-    curves = seen.attention, seen.activation, seen.scores
-    return localize(video.video_id, *curves, labels=labels, settings=settings, grid=grid, duration=video.covered_end)
+    video: VideoFeatures, prediction: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
+) -> list[Detection]:
+    """The scored segments of one video; `labels` are the names of the prediction's classes."""
+    return localize(
+        video.video_id,
+        prediction.attention,
+        prediction.activation,
+        prediction.scores,
+        labels=labels,
+        settings=settings,
+        grid=grid,
+        duration=video.covered_end,
+    )

@@ -1,4 +1,4 @@
-"""Score detections: from annotations, detections and labels to the content of map.json."""
+"""Score detections against annotations: the content of map.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -37,11 +37,13 @@ def evaluate_detections(
 ) -> dict[str, Any]:
     """The content of map.json, without provenance.
 
-    `rounds`, where detections carry clusters: the labels of every round; the last one names the clusters.
-    `source` names the detections in errors.
+    `rounds`: the labels of every round, if the labels of detections are clusters; the last round names the clusters.
+    `source`: the name of the detections in errors.
     """
     test = {video_id: annotations[video_id] for video_id in test_ids}
-    train = _select_known(annotations, rounds[-1], spec.train_subset) if rounds else _select_others(annotations, test)
+    train = (
+        _select_annotated(annotations, rounds[-1], spec.train_subset) if rounds else _select_others(annotations, test)
+    )
     if not rounds:
         refuse_unknown_labels(source, detections, collect_labels(annotations.values()))
     is_supervised = spec.supervision != "unsupervised"
@@ -50,41 +52,45 @@ def evaluate_detections(
     )
     return {
         **(score_clusters if rounds else score_classes)(eval_input, spec.evaluation),
-        # Cluster quality of every round; none where the labels are classes.
-        "rounds": [] if is_supervised else [asdict(_quality(annotations, r, spec.train_subset)) for r in rounds],
+        # Cluster quality of every round; empty if the labels are classes.
+        "rounds": []
+        if is_supervised
+        else [asdict(_measure_quality(annotations, r, spec.train_subset)) for r in rounds],
         "counts": count_scored_items(test, detections, round_to_grid(eval_input, spec.evaluation.round_to_grid)),
-        "protocol": _protocol(spec, clustered=bool(rounds)),
+        "protocol": _describe_protocol(spec, has_clusters=bool(rounds)),
     }
 
 
 def can_name_clusters(annotations: Mapping[str, Annotation], labels: Sequence[Label], train_subset: str) -> bool:
     """Whether any labelled training video has an annotated action."""
-    return bool(_select_known(annotations, labels, train_subset))
+    return bool(_select_annotated(annotations, labels, train_subset))
 
 
-def _protocol(spec: EvaluateSpec, *, clustered: bool) -> str:
+def _describe_protocol(spec: EvaluateSpec, *, has_clusters: bool) -> str:
     settings = spec.evaluation
-    rounded = settings.round_to_grid
-    times = EXACT_TIMES_NOTE if rounded is None else f"both moved to multiples of {rounded:g} s, which inflates mAP"
-    chosen = f" Of the subset, {settings.video_list} alone." if settings.video_list else ""
+    step = settings.round_to_grid
+    times = EXACT_TIMES_NOTE if step is None else f"both moved to multiples of {step:g} s, which inflates mAP"
+    video_list = f" Of the subset, {settings.video_list} alone." if settings.video_list else ""
     return (
         f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].description}; mean over the classes "
-        f"that occur in the test subset.{chosen}{f' {CLUSTER_NAMES_NOTE}' if clustered else ''}"
+        f"that occur in the test subset.{video_list}{f' {CLUSTER_NAMES_NOTE}' if has_clusters else ''}"
     )
 
 
-def _select_others(database: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:
-    """Videos that are not scored: their classes are known ones."""
-    return {i: a for i, a in database.items() if i not in test}
+def _select_others(annotations: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:
+    """The videos that are not scored. A detection may have a class that occurs only in them."""
+    return {i: a for i, a in annotations.items() if i not in test}
 
 
-def _quality(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> ClusterQuality:
-    known = _select_known(database, labels, subset)
+def _measure_quality(annotations: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> ClusterQuality:
+    annotated = _select_annotated(annotations, labels, subset)
     clusters = {label.video_id: label.cluster for label in labels}
-    return measure_quality([clusters[i] for i in known], [find_main_class(a) for a in known.values()])
+    return measure_quality([clusters[i] for i in annotated], [find_main_class(a) for a in annotated.values()])
 
 
-def _select_known(database: Mapping[str, Annotation], labels: Sequence[Label], subset: str) -> dict[str, Annotation]:
-    """The labelled training videos whose class is known."""
-    known = {i: database[i] for i in sorted({label.video_id for label in labels}) if i in database}
-    return {i: a for i, a in known.items() if a.subset == subset and a.instances}
+def _select_annotated(
+    annotations: Mapping[str, Annotation], labels: Sequence[Label], subset: str
+) -> dict[str, Annotation]:
+    """The labelled training videos that have an annotated action."""
+    labelled = {i: annotations[i] for i in sorted({label.video_id for label in labels}) if i in annotations}
+    return {i: a for i, a in labelled.items() if a.subset == subset and a.instances}

@@ -1,4 +1,4 @@
-"""Windows of many videos through one network: decoding, preparing and the network's work overlap."""
+"""Extract features of many videos with one network. Decoding, preparing and the forward pass run in parallel."""
 
 import time
 from collections import deque
@@ -17,22 +17,22 @@ from clip_ae.data.snippet_times import snippet_times
 from clip_ae.media.decoder_pool import DecoderPool, PreparedWindow, VideoDone
 from clip_ae.media.decoder_process import Decoder
 
-# Batches' worth of windows that may wait for others of their shape.
+# Number of batches that the windows waiting for others of their shape may fill.
 MAX_PENDING_BATCHES = 2
 
 
 class BatchEncoder(Protocol):
-    """An encoder in batches of one shape."""
+    """An encoder that runs on batches of windows of one shape."""
 
     def choose_batch_size(self, window: NDArray[Any]) -> int:
-        """Snippets a batch, once the first is there to be looked at."""
+        """Number of snippets in a batch of windows like this one."""
         ...
 
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]: ...
 
 
 class FeatureBuffer:
-    """One video's features as they come in; what never comes stays zero with coverage 0."""
+    """Features of one video during extraction. Rows that are not decoded stay zero with coverage 0."""
 
     def __init__(self, info: VideoInfo, dim: int) -> None:
         self.info = info
@@ -41,7 +41,7 @@ class FeatureBuffer:
         self.loudness = np.full(info.snippets, np.nan, np.float32)
         self.non_finite_snippets: list[int] = []
         self.num_decoded = 0.0
-        # Windows that wait for their batch.
+        # Prepared windows without a feature yet.
         self.num_pending = 0
         self.video_done: VideoDone | None = None
 
@@ -50,6 +50,7 @@ class FeatureBuffer:
         return self.video_done is not None and not self.num_pending
 
     def add(self, window: PreparedWindow, feature: NDArray[np.float32]) -> None:
+        """Store the feature of a window as float16; a feature that is not finite there is left out."""
         with np.errstate(over="ignore"):
             half = feature.astype(np.float16)
         self.num_pending -= 1
@@ -66,13 +67,14 @@ class FeatureBuffer:
         return VideoFeatures(self.info.video_id, start, stop, self.coverage, self.feature, loudness)
 
     def failures(self, stream: str, is_visual: bool) -> Iterator[Failure]:
-        """What went wrong, in words; `is_visual` tells pictures from sound."""
-        stage, lost = f"extract/{stream}", self.info.snippets - self.num_decoded
-        broken = self.video_done.error if self.video_done else None
-        if broken:
-            yield Failure(self.info.video_id, stage, broken.kind, str(broken))
-        # The last snippet may lack a half by right, a lone one all but a frame; a silent film lacks nothing.
-        elif lost >= 1 and (self.info.has_audio or is_visual):
+        """The failures of this video; `is_visual`: the stream is made from frames, not from sound."""
+        stage, num_lost = f"extract/{stream}", self.info.snippets - self.num_decoded
+        error = self.video_done.error if self.video_done else None
+        if error:
+            yield Failure(self.info.video_id, stage, error.kind, str(error))
+        # Less than one snippet may be missing: the last snippet of a video may be incomplete, and a very short video
+        # may have one frame. A video without sound has no audio to lose.
+        elif num_lost >= 1 and (self.info.has_audio or is_visual):
             message = f"{self.num_decoded:.1f} of {self.info.snippets} snippets could be decoded"
             yield Failure(self.info.video_id, stage, "partial", message)
         if self.non_finite_snippets:
@@ -85,9 +87,10 @@ WindowBatch = list[tuple[FeatureBuffer, PreparedWindow]]
 
 
 class FeatureExtractor:
-    """One stream of features. Batches have one shape, so no neighbour ever changes a row.
+    """Extracts one stream. All windows of a batch have one shape, so a row does not depend on the rest of its batch.
 
-    Where only some snippets of a video are `wanted`, the others' rows stay as if nothing had been there.
+    `wanted_snippets`: the snippets of each video to extract; other rows stay zero with coverage 0.
+    `failures`, `busy_s` and `elapsed_s` are complete when `extract` has ended.
     """
 
     def __init__(
@@ -101,92 +104,90 @@ class FeatureExtractor:
         wanted_snippets: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         self.stream, self.grid, self.encoder = stream, grid, encoder
-        self.network, self.videos_dir, self.decoders, self.wanted_snippets = (
-            network,
-            videos_dir,
-            decoders,
-            wanted_snippets,
-        )
+        self.network, self.videos_dir, self.decoders = network, videos_dir, decoders
+        self.wanted_snippets = wanted_snippets
         self.failures: list[Failure] = []
         self.busy_s = self.elapsed_s = 0.0
 
     @property
     def idle_fraction(self) -> float:
-        """Share of the time in which the network had nothing to do."""
+        """Share of the time in which the network was idle."""
         return 1 - self.busy_s / self.elapsed_s if self.elapsed_s else 0.0
 
     def extract(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
-        """Every video, in order, as soon as its last window is through."""
-        began = time.perf_counter()
-        rows = [FeatureBuffer(info, self.encoder.dim) for info in infos]
-        unfinished = deque(rows)
-        # The network works in a thread of its own, on one batch while the next is gathered.
+        """Yield every video in order, as soon as all its features are computed."""
+        start_time = time.perf_counter()
+        buffers = [FeatureBuffer(info, self.encoder.dim) for info in infos]
+        unfinished = deque(buffers)
+        # The network runs in its own thread: it computes one batch while the next is collected.
         with ThreadPoolExecutor(1) as executor:
-            at_work: tuple[WindowBatch, Future[NDArray[np.float32]]] | None = None
-            for batch in self._batches(rows):
+            running: tuple[WindowBatch, Future[NDArray[np.float32]]] | None = None
+            for batch in self._batches(buffers):
                 stacked = np.stack([window.data for _, window in batch if window.data is not None])
                 encoded = executor.submit(self._encode, stacked)
-                if at_work:
-                    _put(*at_work)
-                at_work = batch, encoded
+                if running:
+                    _store_features(*running)
+                running = batch, encoded
                 yield from self._complete(unfinished)
-            if at_work:
-                _put(*at_work)
+            if running:
+                _store_features(*running)
         yield from self._complete(unfinished)
-        self.elapsed_s += time.perf_counter() - began
+        self.elapsed_s += time.perf_counter() - start_time
 
-    def _batches(self, rows: Sequence[FeatureBuffer]) -> Iterator[WindowBatch]:
-        """Windows of one shape together: where flow is the device's work they are whole frames, of any width."""
-        gathered: dict[tuple[int, ...], WindowBatch] = {}
-        total = sum(len(self._wanted(r.info)) for r in rows)
-        for row, window in track(self._windows(rows), self.stream, total, "snippets"):
+    def _batches(self, buffers: Sequence[FeatureBuffer]) -> Iterator[WindowBatch]:
+        """Batches of windows of one shape. Shapes differ if flow is computed on the GPU, from frames of any width."""
+        windows_by_shape: dict[tuple[int, ...], WindowBatch] = {}
+        total = sum(len(self._select_snippets(buffer.info)) for buffer in buffers)
+        for buffer, window in track(self._prepared_windows(buffers), self.stream, total, "snippets"):
             if window.data is None:
                 continue
-            gathered.setdefault(window.data.shape, []).append((row, window))
-            # More than asked for, where the network has just found that less fits.
-            size = self.network.choose_batch_size(window.data)
-            if len(gathered[window.data.shape]) >= size:
-                yield gathered.pop(window.data.shape)
-            elif sum(map(len, gathered.values())) >= MAX_PENDING_BATCHES * size:
-                yield gathered.pop(max(gathered, key=lambda shape: len(gathered[shape])))
-        yield from gathered.values()
+            windows_by_shape.setdefault(window.data.shape, []).append((buffer, window))
+            # The list may be longer than a batch: the network lowers its batch size if memory runs out.
+            batch_size = self.network.choose_batch_size(window.data)
+            if len(windows_by_shape[window.data.shape]) >= batch_size:
+                yield windows_by_shape.pop(window.data.shape)
+            elif sum(map(len, windows_by_shape.values())) >= MAX_PENDING_BATCHES * batch_size:
+                yield windows_by_shape.pop(max(windows_by_shape, key=lambda shape: len(windows_by_shape[shape])))
+        yield from windows_by_shape.values()
 
-    def _windows(self, rows: Sequence[FeatureBuffer]) -> Iterator[tuple[FeatureBuffer, PreparedWindow]]:
-        """All windows with the rows they belong to; a video's end is written down in passing."""
-        for index, part in DecoderPool([r.info for r in rows], self._read, self.encoder.prepare, self.decoders):
+    def _prepared_windows(self, buffers: Sequence[FeatureBuffer]) -> Iterator[tuple[FeatureBuffer, PreparedWindow]]:
+        """All windows with the buffer of their video. Also records the end of each video in its buffer."""
+        for index, part in DecoderPool(
+            [buffer.info for buffer in buffers], self._read, self.encoder.prepare, self.decoders
+        ):
             if isinstance(part, VideoDone):
-                rows[index].video_done = part
+                buffers[index].video_done = part
                 continue
-            rows[index].num_decoded += part.coverage
-            rows[index].num_pending += part.data is not None
-            yield rows[index], part
+            buffers[index].num_decoded += part.coverage
+            buffers[index].num_pending += part.data is not None
+            yield buffers[index], part
 
     def _encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         encoded = self.network(batch)
-        self.busy_s += time.perf_counter() - began
+        self.busy_s += time.perf_counter() - start_time
         return encoded
 
     def _complete(self, unfinished: deque[FeatureBuffer]) -> Iterator[VideoFeatures]:
         while unfinished and unfinished[0].is_complete:
-            rows = unfinished.popleft()
-            self.failures.extend(rows.failures(self.stream, is_visual=self.encoder.short_side is not None))
-            yield rows.to_video_features(self.grid)
+            buffer = unfinished.popleft()
+            self.failures.extend(buffer.failures(self.stream, is_visual=self.encoder.short_side is not None))
+            yield buffer.to_video_features(self.grid)
 
-    def _wanted(self, info: VideoInfo) -> Collection[int]:
+    def _select_snippets(self, info: VideoInfo) -> Collection[int]:
         return range(info.snippets) if self.wanted_snippets is None else self.wanted_snippets[info.video_id]
 
     def _read(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
-        wanted = self._wanted(info)
-        return (window for window in self._windows_of(decoder, info) if window.snippet in wanted)
+        snippets = self._select_snippets(info)
+        return (window for window in self._decode(decoder, info) if window.snippet in snippets)
 
-    def _windows_of(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
+    def _decode(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         path = self.videos_dir / info.path
         if self.encoder.short_side is None:
             return decoder.read_audio_windows(path, info, self.grid)
         return decoder.read_video_windows(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
 
 
-def _put(batch: WindowBatch, encoded: Future[NDArray[np.float32]]) -> None:
-    for (rows, window), feature in zip(batch, encoded.result(), strict=True):
-        rows.add(window, feature)
+def _store_features(batch: WindowBatch, encoded: Future[NDArray[np.float32]]) -> None:
+    for (buffer, window), feature in zip(batch, encoded.result(), strict=True):
+        buffer.add(window, feature)

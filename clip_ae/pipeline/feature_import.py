@@ -32,35 +32,40 @@ def import_shard(
     source = open_precomputed(features, files, spec.grid, index, shards)
     rows = [row for row in read_rows(probe) if row["status"] != "failed"]
     inputs = {"probe": read_parquet_provenance(probe).id}
-    record = make_provenance("import_features", spec, inputs, libraries=("numpy",))
-    failed: list[Failure] = []
-    videos = _videos(source, spec.stream, rows, failed)
-    write_shard(out, spec.stream, source.dim(spec.stream), videos, record)
-    write_rows(failures, FAILURES_SCHEMA, failed, record)
+    provenance = make_provenance("import_features", spec, inputs, libraries=("numpy",))
+    failure_rows: list[Failure] = []
+    videos = _import_videos(source, spec.stream, rows, failure_rows)
+    write_shard(out, spec.stream, source.dim(spec.stream), videos, provenance)
+    write_rows(failures, FAILURES_SCHEMA, failure_rows, provenance)
 
 
-def _videos(
-    source: PrecomputedFeatures, stream: str, rows: list[dict[str, int]], failed: list[Failure]
+def _import_videos(
+    source: PrecomputedFeatures, stream: str, rows: list[dict[str, int]], failures: list[Failure]
 ) -> Iterator[VideoFeatures]:
+    """Yield one video at a time, as a shard may not fit into memory. Failures are added to the list."""
     for row in track(rows, f"import {stream}", unit="videos"):
-        video = source.load(stream, str(row["video_id"]))
-        good, broken = _finite(_cut(video, row["snippets"]))
-        if broken:
-            message = f"{len(broken)} features are not finite in float16, first that of snippet {broken[0]}"
-            failed.append(Failure(good.video_id, f"import_features/{stream}", "not-finite", message))
-        yield good
+        loaded = source.load(stream, str(row["video_id"]))
+        video, non_finite = _clear_non_finite(_keep_first_rows(loaded, row["snippets"]))
+        if non_finite:
+            message = f"{len(non_finite)} features are not finite in float16, first that of snippet {non_finite[0]}"
+            failures.append(Failure(video.video_id, f"import_features/{stream}", "not-finite", message))
+        yield video
 
 
-def _cut(video: VideoFeatures, rows: int) -> VideoFeatures:
-    loudness = None if video.loudness is None else video.loudness[:rows]
-    return VideoFeatures(
-        video.video_id, video.start[:rows], video.stop[:rows], video.coverage[:rows], video.feature[:rows], loudness
+def _keep_first_rows(video: VideoFeatures, num_rows: int) -> VideoFeatures:
+    return replace(
+        video,
+        start=video.start[:num_rows],
+        stop=video.stop[:num_rows],
+        coverage=video.coverage[:num_rows],
+        feature=video.feature[:num_rows],
+        loudness=None if video.loudness is None else video.loudness[:num_rows],
     )
 
 
-def _finite(video: VideoFeatures) -> tuple[VideoFeatures, list[int]]:
-    """Without nan and infinity: such a snippet counts as not covered; and which they were."""
-    finite = np.asarray(np.isfinite(video.feature).all(axis=1))
-    coverage = np.where(finite, video.coverage, 0).astype(np.float32)
-    feature = np.where(finite[:, None], video.feature, 0).astype(np.float16)
-    return replace(video, coverage=coverage, feature=feature), np.flatnonzero(~finite).tolist()
+def _clear_non_finite(video: VideoFeatures) -> tuple[VideoFeatures, list[int]]:
+    """Set rows with nan or infinity to zeros with coverage 0; also return their snippet numbers."""
+    finite_mask = np.asarray(np.isfinite(video.feature).all(axis=1))
+    coverage = np.where(finite_mask, video.coverage, 0).astype(np.float32)
+    feature = np.where(finite_mask[:, None], video.feature, 0).astype(np.float16)
+    return replace(video, coverage=coverage, feature=feature), np.flatnonzero(~finite_mask).tolist()

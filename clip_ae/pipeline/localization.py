@@ -11,56 +11,56 @@ from clip_ae.core.progress import track
 from clip_ae.core.types import Detection, FeaturesByStream
 from clip_ae.data.parquet import CURVES_SCHEMA
 from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.inference import VideoPrediction
-from clip_ae.localizers.inference import predict_video as curves_of
+from clip_ae.localizers.inference import VideoPrediction, predict_video
 from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
-from clip_ae.proposals.localize import localize, select_classes
+from clip_ae.pipeline.detection import detect
+from clip_ae.pipeline.feature_dims import get_feature_dims
+from clip_ae.proposals.localize import select_classes
 from clip_ae.weights.network_file import WeightsFile
 
 
 def localize_videos(
     spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str
 ) -> tuple[dict[str, VideoPrediction], list[Detection]]:
-    """What the model sees in each video, and the segments cut out of that."""
+    """The curves of each video, by video id, and the scored segments that are cut from them."""
     settings, labels = spec.localization, read_localizer_config(model.metadata).labels
-    localizer, library = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
-    found = {
-        i: curves_of(localizer, library, i, rgb_weight=settings.rgb_weight)
-        for i in track(library.video_ids, "localize", unit="video")
+    localizer, table = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
+    predictions = {
+        i: predict_video(localizer, table, i, rgb_weight=settings.rgb_weight)
+        for i in track(table.video_ids, "localize", unit="video")
     }
-    ends = {i: video.covered_end for i, video in streams[spec.streams[0]].items()}
+    videos = streams[spec.streams[0]]
     detections = [
-        d
-        for i, c in found.items()
-        for d in localize(
-            i, c.attention, c.activation, c.scores, labels=labels, settings=settings, grid=spec.grid, duration=ends[i]
-        )
+        detection
+        for i, prediction in predictions.items()
+        for detection in detect(videos[i], prediction, labels, settings, spec.grid)
     ]
-    return found, detections
+    return predictions, detections
 
 
-def curves_table(video_id: str, found: VideoPrediction, names: Sequence[str], threshold: float) -> pa.Table:
-    kept = select_classes(found.scores, threshold)
-    labels = [names[c] for c in kept]
+def curves_table(video_id: str, prediction: VideoPrediction, labels: Sequence[str], threshold: float) -> pa.Table:
+    """curves.parquet: attention of each snippet, activations of the best class and of classes above the threshold."""
+    classes = select_classes(prediction.scores, threshold)
+    names = [labels[c] for c in classes]
+    snippets = zip(prediction.attention.tolist(), prediction.activation[:, classes].tolist(), strict=True)
     rows = [
         {
             "video_id": video_id,
             "snippet": snippet,
             "attention": attention,
-            "activation": list(zip(labels, activation, strict=True)),
+            "activation": list(zip(names, activation, strict=True)),
         }
-        for snippet, (attention, activation) in enumerate(
-            zip(found.attention.tolist(), found.activation[:, kept].tolist(), strict=True)
-        )
+        for snippet, (attention, activation) in enumerate(snippets)
     ]
     return pa.Table.from_pylist(rows, schema=CURVES_SCHEMA)
 
 
-def check_model(model: Path, file: WeightsFile, method: str, streams: FeaturesByStream) -> None:
-    blueprint = read_localizer_config(file.metadata)
-    if blueprint.method != method:
-        raise UserError(f"{model}: a model of {blueprint.method}, not of {method}; train again")
-    for name, dim in blueprint.dims.items():
-        found = next(iter(streams[name].values())).feature.shape[1]
-        if found != dim:
-            raise UserError(f"{model}: trained on {name} features of {dim} numbers, not {found}; train again")
+def check_model(path: Path, model: WeightsFile, method: str, streams: FeaturesByStream) -> None:
+    """Refuse a model of another method, or one that was trained on features of another length."""
+    config = read_localizer_config(model.metadata)
+    if config.method != method:
+        raise UserError(f"{path}: a model of {config.method}, not of {method}; train again")
+    dims = get_feature_dims({name: streams[name] for name in config.dims})
+    for name, dim in config.dims.items():
+        if dims[name] != dim:
+            raise UserError(f"{path}: trained on {name} features of {dim} numbers, not {dims[name]}; train again")

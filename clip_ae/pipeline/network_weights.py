@@ -1,4 +1,4 @@
-"""Published weights: fetched, checked by hash, converted without running code from the file."""
+"""Download published weights, check their hash, and convert them without running code from the file."""
 
 import contextlib
 import pickle
@@ -26,11 +26,9 @@ from clip_ae.weights.integrity import check_integrity, file_digest
 from clip_ae.weights.network_file import Tensors, read_weights, save_weights
 from clip_ae.weights.sources import fetch_weights
 
-# open_clip:ARCHITECTURE/TAG names weights that open_clip knows where to find.
+# `open_clip:ARCHITECTURE/TAG` names weights that the library open_clip can download.
 OPEN_CLIP_PREFIX = "open_clip:"
-
-
-# Plain arrays, as old numpy and new name them: some publishers saved them instead of tensors.
+# Globals of numpy arrays, by their old and new names: some publishers saved arrays instead of tensors.
 SAFE_GLOBALS: list[Any] = [
     (_reconstruct, "numpy.core.multiarray._reconstruct"),
     (_reconstruct, "numpy._core.multiarray._reconstruct"),
@@ -47,7 +45,7 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
     network = load_module(NETWORKS[weights.network_kind])
     options = weights.network_options
     inputs: dict[str, str] = {}
-    about = {
+    facts = {
         "name": spec.name,
         "source": weights.source,
         weights.network_kind: to_plain_data(options),
@@ -58,72 +56,74 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
     if weights.source == "pretrain":
         if pretrained is None:
             raise UserError(f"{key}: its source is `pretrain`, so --pretrained must name the trained network")
-        made = read_weights(pretrained)
-        tensors, inputs = made.tensors, {"pretrained": made.provenance.id}
-        about["metrics"] = made.metadata.get("metrics", {})
+        trained = read_weights(pretrained)
+        tensors, inputs = trained.tensors, {"pretrained": trained.provenance.id}
+        facts["metrics"] = trained.metadata.get("metrics", {})
     else:
-        with fetch_source(spec, network, about, out.parent) as path:
-            about["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
+        with fetch_source(spec, network, facts, out.parent) as path:
+            facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
             tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path)), key)
-    fitted = load_tensors(network.build(options), tensors, key)
-    record = make_provenance("weights", spec, inputs, libraries=("numpy", "open_clip_torch", "safetensors", "torch"))
-    save_weights(out, get_tensors(fitted), record, about)
+    loaded = load_tensors(network.build(options), tensors, key)
+    libraries = ("numpy", "open_clip_torch", "safetensors", "torch")
+    save_weights(out, get_tensors(loaded), make_provenance("weights", spec, inputs, libraries), facts)
 
 
 @contextlib.contextmanager
-def fetch_source(spec: WeightsSpec, network: ModuleType, about: dict[str, Any], beside: Path) -> Iterator[Path]:
-    """The checked source file; what open_clip knows of its weights joins `about`."""
+def fetch_source(spec: WeightsSpec, network: ModuleType, facts: dict[str, Any], work_dir: Path) -> Iterator[Path]:
+    """The checked source file, downloaded to `work_dir` if needed. Adds input mean and sd of open_clip to `facts`."""
     weights, key = spec.weights, f"weights.{spec.name}"
     if not weights.source.startswith(OPEN_CLIP_PREFIX):
-        with fetch_weights(key, weights, beside) as path:
+        with fetch_weights(key, weights, work_dir) as path:
             yield path
         return
     if weights.clip is None:
         raise UserError(f"{key}.source: {weights.source} is for a clip network")
-    facts = network.get_pretrained_facts(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
-    about |= {"mean": list(facts["mean"]), "std": list(facts["std"])}
-    where = f"https://huggingface.co/{facts['hf_hub']}" if facts.get("hf_hub") else facts["url"]
-    log_line(f"{key}: from {where}, or from where it was kept the last time")
+    pretrained_facts = network.get_pretrained_facts(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
+    facts |= {"mean": list(pretrained_facts["mean"]), "std": list(pretrained_facts["std"])}
+    repository = pretrained_facts.get("hf_hub")
+    url = f"https://huggingface.co/{repository}" if repository else pretrained_facts["url"]
+    log_line(f"{key}: from {url}, or from the cache of an earlier download")
     try:
-        path = network.download_weights(facts)
+        path = network.download_weights(pretrained_facts)
     except (OSError, RuntimeError) as error:
-        raise make_download_error(key, weights, where, error, "get its safetensors file") from None
+        raise make_download_error(key, weights, url, error, "get its safetensors file") from None
     check_integrity(key, path, weights.integrity)
     yield path
 
 
 def read_state_dict(key: str, path: Path) -> dict[str, Any]:
-    """Tensors by name from safetensors, pickled arrays (.ckpt) or a PyTorch file; no code in it is ever run."""
+    """Tensors by name from safetensors, pickled arrays (.ckpt) or a PyTorch file. Never runs code from the file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if path.suffix == ".ckpt":
-        return {name: _tensor(array) for name, array in read_pickled_arrays(key, path).items()}
+        return {name: _to_tensor(array) for name, array in read_pickled_arrays(key, path).items()}
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         with torch.serialization.safe_globals(SAFE_GLOBALS):
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise RefusedInput(f"{key}: {path.name} is not plain weights ({_reason(error)})") from None
+        raise RefusedInput(f"{key}: {path.name} is not plain weights ({_shorten_reason(error)})") from None
     if not isinstance(state, dict):
-        raise RefusedInput(f"{key}: {path.name} holds a {type(state).__name__}, not tensors by name")
+        raise RefusedInput(f"{key}: {path.name} contains a {type(state).__name__}, not tensors by name")
     return state
 
 
-def _reason(error: Exception) -> str:
-    """What a file names, or the first sentence: torch goes on to advise how to run the code in it."""
-    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+def _shorten_reason(error: Exception) -> str:
+    """The name that the file refers to, or the first sentence: torch goes on with how to run the code in the file."""
+    global_name = re.search(r"GLOBAL ([\w.]+)", str(error))
     first = str(error).partition("\n")[0].partition(". ")[0]
-    return f"names {named[1]}" if named else first or type(error).__name__
+    return f"names {global_name[1]}" if global_name else first or type(error).__name__
 
 
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """A copy, which torch may write to, in this machine's byte order."""
+def _to_tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A writable copy in this machine's byte order."""
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
 
 
 def convert_arrays(state: dict[str, Any], key: str) -> Tensors:
+    """Tensors as float32 arrays."""
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             raise RefusedInput(f"{key}: {name} is a {type(value).__name__}, not a tensor")

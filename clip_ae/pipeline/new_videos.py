@@ -1,4 +1,4 @@
-"""Features of new videos, made as those of a trained run were."""
+"""Extract features of new videos with the encoders and the adapter of a trained run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from clip_ae.provenance.feature_lineage import FeatureLineage
 
 
 def probe_new_video(decoder: Decoder, video: Path, grid: SnippetGrid) -> VideoInfo:
+    """Length, frame rate, size and sound of a video; its id is the file name without suffix."""
     try:
         facts = decoder.probe_video(video, grid)
     except Unreadable as failure:
@@ -33,12 +34,12 @@ def extract_like(
     decoders: Sequence[Decoder],
     device: str,
 ) -> list[VideoFeatures]:
-    """Other videos' features, as those of the origin were made."""
+    """Features of one stream, with the networks, the grid and the adapter of the lineage."""
     spec, networks = lineage.read_encoder(stream)
     encoder, network = build_encoder(spec, networks, device, gpu_batch_size=0)
-    work = FeatureExtractor(stream, spec.grid, encoder, network, videos_dir, decoders)
-    features = list(work.extract(infos))
-    for failure in work.failures:
+    extractor = FeatureExtractor(stream, spec.grid, encoder, network, videos_dir, decoders)
+    features = list(extractor.extract(infos))
+    for failure in extractor.failures:
         log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
     adapter = lineage.read_adapter(stream)
     return list(adapt_videos(restore_joint_space(adapter, device), stream, features, device)) if adapter else features

@@ -28,24 +28,24 @@ def probe_shard(
 ) -> None:
     """Write the shard's table of videos and its table of failures."""
     if features is not None:
-        rows, files = _of_features(spec, features, shard)
+        rows, files_digest = _probe_features(spec, features, shard)
     elif videos is not None:
         with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
-            rows, files = _of_videos(spec, videos, shard, decoder)
+            rows, files_digest = _probe_videos(spec, videos, shard, decoder)
     else:
-        raise UserError("probe: give --videos or --features")
-    record = make_provenance("probe", spec, {"source_files": files}, libraries=("av",))
-    write_rows(out, PROBE_SCHEMA, rows, record)
-    write_rows(failures, FAILURES_SCHEMA, [_failure(row) for row in rows if row.reason], record)
+        raise UserError("probe: no source; give --videos or --features")
+    provenance = make_provenance("probe", spec, {"source_files": files_digest}, libraries=("av",))
+    write_rows(out, PROBE_SCHEMA, rows, provenance)
+    write_rows(failures, FAILURES_SCHEMA, [_to_failure(row) for row in rows if row.reason], provenance)
 
 
-def _of_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
+def _probe_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -> tuple[list[VideoInfo], str]:
     files = source_folder.select_shard(source_folder.list_videos(videos), *parse_shard_name(shard))
-    rows = [_row(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
+    rows = [_probe_file(decoder, spec, videos, *item) for item in track(files.items(), "probe", len(files), "videos")]
     return rows, source_folder.files_digest(videos, files.values(), with_mtime=False)
 
 
-def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
+def _probe_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
     index, shards = parse_shard_name(shard)
     streams = spec.streams or ()
     files = source_folder.list_feature_files(features, streams)
@@ -53,22 +53,22 @@ def _of_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[Vide
     return rows, source_folder.files_digest(features, files.files_of_shard(index, shards), with_mtime=False)
 
 
-def _row(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
+def _probe_file(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:
     if source_folder.escape_undecodable(path) != path:
-        return _failed(video_id, path, "name", "its file name is not UTF-8; rename it")
+        return _failed_info(video_id, path, "name", "its file name is not UTF-8; rename it")
     try:
         facts = decoder.probe_video(videos / path, spec.grid)
     except Unreadable as failure:
-        return _failed(video_id, path, failure.kind, str(failure))
+        return _failed_info(video_id, path, failure.kind, str(failure))
     return VideoInfo(video_id, path, **vars(facts))
 
 
-def _failed(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
+def _failed_info(video_id: str, path: str, kind: str, message: str) -> VideoInfo:
     return VideoInfo(video_id, source_folder.escape_undecodable(path), status="failed", reason=f"{kind}: {message}")
 
 
-def _failure(row: VideoInfo) -> Failure:
-    """A partial video's reason is all there is to say; a failed one's begins with its kind."""
+def _to_failure(row: VideoInfo) -> Failure:
+    """The failure row of a video. The reason of a failed video begins with the kind of failure."""
     if row.status == "partial":
         return Failure(row.video_id, "probe", "partial", row.reason)
     kind, _, message = row.reason.partition(": ")

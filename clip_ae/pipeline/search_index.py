@@ -1,4 +1,4 @@
-"""The rows of a snippet index: CLIP features, or the mean of both streams' adapter outputs."""
+"""Rows of a snippet index: CLIP features, or the mean of the adapter outputs of rgb and flow."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,20 +14,20 @@ CLIP_STREAM = "clip"
 
 
 def read_adapter_outputs(adapted_features: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
-    """A stream's videos by id; of many, what was extracted would take four times the memory."""
+    """A stream's adapter outputs, by video id. The extracted features would need four times the memory."""
     videos = (video for path in shard_paths(adapted_features, stream, shards) for video in read_shard(path))
     return {video.video_id: normalize_adapter_output(video, width) for video in videos}
 
 
 def normalize_adapter_output(video: VideoFeatures, width: int) -> VideoFeatures:
-    """Of adapted rows [x, g] the place of g in the joint space, of length 1; where nothing was seen it is 0."""
+    """The adapter output g of rows [x, g], scaled to length 1; it is 0 for snippets that were not decoded."""
     g = normalize_rows(video.feature[:, -width:].astype(np.float32))
     return replace(video, feature=g.astype(np.float16))
 
 
 def average_streams(streams: FeaturesByStream) -> Iterator[VideoFeatures]:
-    """Of the videos that all streams have, by id: the mean of the streams' points."""
-    first, *others = streams.values()
-    for video_id in sorted(first.keys() & set[str].intersection(*map(set, others))):
-        points = np.stack([videos[video_id].feature for videos in streams.values()])
-        yield replace(first[video_id], feature=points.mean(axis=0, dtype=np.float32).astype(np.float16))
+    """Yield the mean over streams for every video that all streams have, in order of the ids."""
+    first = next(iter(streams.values()))
+    for video_id in sorted(set[str].intersection(*map(set, streams.values()))):
+        rows = np.stack([videos[video_id].feature for videos in streams.values()])
+        yield replace(first[video_id], feature=rows.mean(axis=0, dtype=np.float32).astype(np.float16))

@@ -1,4 +1,4 @@
-"""A stream's encoder with its network, and the provenance of the features that it makes."""
+"""Build a stream's encoder with its network, and the provenance of its features."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,36 +17,36 @@ from clip_ae.weights.network_file import WeightsFile
 def build_encoder(
     spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch_size: int
 ) -> tuple[Encoder, extraction.BatchEncoder]:
-    """The stream's encoder and its network, ready for batches; a faster setting tells what it costs."""
+    """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
     check_networks(spec, networks)
     build = registry.load_module(registry.STREAMS[spec.stream]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
-    plain = replace(spec.encoder, precision="fp32", compile=False)
-    if plain == spec.encoder:
+    reference = replace(spec.encoder, precision="fp32", compile=False)
+    if reference == spec.encoder:
         return encoder, network
     name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
     return encoder, PrecisionCheckedNetwork(
-        network, lambda: build(encoder=plain, networks=networks, device=device).encode, name
+        network, lambda: build(encoder=reference, networks=networks, device=device).encode, name
     )
 
 
 def make_extract_provenance(
     spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str]
 ) -> Provenance:
-    """What made a stream's features: the spec, the networks and the videos, by whatever names them."""
+    """Provenance of a stream's features: the spec, the networks and `source_inputs`, the ids of the videos."""
     names, libraries = spec.encoder.weights_names, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
     inputs = source_inputs | {name: file.provenance.id for name, file in zip(names, networks, strict=True)}
     return make_provenance("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
 
 
 def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
-    """By hand, weights may be too few, or those of another network."""
+    """Refuse a wrong number of weight files, and weights of another kind of network."""
     kinds = [kind for name, kind in spec.encoder.REQUIRED_NETWORKS.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):
         raise UserError(f"--weights: {spec.stream} needs {len(kinds)} files ({', '.join(kinds)}); got {len(networks)}")
     for kind, network in zip(kinds, networks, strict=True):
         if kind not in network.metadata:
             raise UserError(
-                f"--weights: {network.metadata.get('name', 'one')} is no {kind} network, which {spec.stream} needs"
+                f"--weights: {network.metadata.get('name', 'one')} is not a {kind} network, which {spec.stream} needs"
             )

@@ -1,4 +1,4 @@
-"""What a feature adapter is trained on: spans of actions and background, and the targets of its contrastive loss."""
+"""Training data of a feature adapter: action and background spans, and the targets of its contrastive loss."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,58 +37,56 @@ def load_training_spans(
     annotations: Path | None,
     device: str,
 ) -> tuple[TrainingSpans, Inputs]:
-    """Actions and background as the run's model sees them, and what they come from."""
-    seen_by = read_weights(localizer)
-    told = exclude_held_out(spec, read_labels(labels), annotations)
-    streams = read_streams(features_dir, spec.streams, shards, {label.video_id for label in told})
+    """Action and background spans by the run's localizer, and the ids of the inputs that they come from."""
+    model = read_weights(localizer)
+    video_labels = exclude_held_out(spec, read_labels(labels), annotations)
+    streams = read_streams(features_dir, spec.streams, shards, {label.video_id for label in video_labels})
     inputs = {f"features/{name}": read_stream_input_id(features_dir, name, shards) for name in spec.streams}
-    inputs |= {"localizer": seen_by.provenance.id, "labels": read_parquet_provenance(labels).id}
-    inputs |= (
-        {"annotations": annotations_digest(annotations)}
-        if annotations and spec.feature_adapter.held_out_classes
-        else {}
-    )
-    return collect_run_spans(seen_by, told, streams, device), inputs
+    inputs |= {"localizer": model.provenance.id, "labels": read_parquet_provenance(labels).id}
+    if annotations and spec.feature_adapter.held_out_classes:
+        inputs["annotations"] = annotations_digest(annotations)
+    return collect_run_spans(model, video_labels, streams, device), inputs
 
 
-def exclude_held_out(spec: TrainAdapterSpec, told: list[Label], annotations: Path | None) -> list[Label]:
-    """The videos that show no class that is to be left out."""
-    if not spec.feature_adapter.held_out_classes:
-        return told
+def exclude_held_out(spec: TrainAdapterSpec, labels: list[Label], annotations: Path | None) -> list[Label]:
+    """The labels of videos that show no held-out class."""
+    held_out = set(spec.feature_adapter.held_out_classes)
+    if not held_out:
+        return labels
     if annotations is None:
-        raise UserError("--annotations: missing; only they tell which videos show the classes to leave out")
-    known, left_out = read_annotations(annotations), set(spec.feature_adapter.held_out_classes)
-    shown = {i: {instance.label for instance in a.instances} for i, a in known.items()}
-    for name in sorted(left_out - set().union(*shown.values())):
+        raise UserError("--annotations: missing; they are needed to find the videos of held-out classes")
+    classes_of = {i: {instance.label for instance in a.instances} for i, a in read_annotations(annotations).items()}
+    for name in sorted(held_out - set().union(*classes_of.values())):
         raise UserError(f"feature_adapters.held_out_classes: {annotations} has no class '{name}'")
-    return [label for label in told if not shown.get(label.video_id, set()) & left_out]
+    return [label for label in labels if not classes_of.get(label.video_id, set()) & held_out]
 
 
 def check_training_spans(spans: TrainingSpans, localizer: Path) -> None:
+    """Refuse spans of one class, or without background, and log their numbers."""
     if len(spans.class_ids) < 2 or not spans.background:
         raise UserError(
-            f"{localizer}: {len(spans.class_ids)} kinds of action and {len(spans.background)} stretches of background "
-            "are too few to learn from; train the run longer, or name another in `feature_adapters`"
+            f"{localizer}: {len(spans.class_ids)} action classes and {len(spans.background)} background spans are too "
+            "few to train on; train the run longer, or name another run in `feature_adapters`"
         )
     log_line(
-        f"{len(spans.actions)} actions of {len(spans.class_ids)} kinds, {len(spans.background)} stretches of background"
+        f"{len(spans.actions)} actions of {len(spans.class_ids)} classes, {len(spans.background)} background spans"
     )
 
 
 def load_contrastive_targets(
     spec: TrainAdapterSpec, spans: TrainingSpans, clip_weights: Path | None, text_embeddings: Path | None, device: str
 ) -> tuple[Tensor, Inputs]:
-    """[actions, D]: what each action is tied to, in the space of CLIP, and what read class names."""
+    """[actions, D]: the target of each action in the space of CLIP, and the ids of the inputs that embed texts."""
     inputs = {"clip_weights": read_weights_provenance(clip_weights).id} if clip_weights else {}
     inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
 
-    def said(names: Sequence[str]) -> Floats:
-        words = build_text_encoder(
+    def embed_class_names(names: Sequence[str]) -> Floats:
+        encoder = build_text_encoder(
             read_weights(clip_weights) if clip_weights else None,
             read_text_embeddings(text_embeddings) if text_embeddings else None,
             device,
         )
-        return words.embed_words([[name] for name in names], spec.templates)
+        return encoder.embed_words([[name] for name in names], spec.templates)
 
-    words = contrastive_targets(spans, spec.feature_adapter.align_to, said)
-    return torch.from_numpy(words).to(device), inputs
+    targets = contrastive_targets(spans, spec.feature_adapter.align_to, embed_class_names)
+    return torch.from_numpy(targets).to(device), inputs

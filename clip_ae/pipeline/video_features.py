@@ -1,4 +1,4 @@
-"""Features of any videos: encoders chosen by a dataset of the config, weights fetched where they are missing."""
+"""Extract features of any videos with the encoders of a dataset of the config; missing weights are downloaded."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,13 +20,13 @@ from clip_ae.pipeline.network_weights import convert_weights
 from clip_ae.pipeline.stream_encoder import build_encoder
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
-# Bytes of a video id. A file name may have 255; while a file is written its name also holds the host's name.
+# Longest video id in bytes. File names may have 255, and the temporary name of a feature file has the host name, too.
 MAX_ID_BYTES = 150
 
 
 @dataclass(frozen=True)
 class EncoderChoice:
-    """The encoders and the grid of one dataset of the config, and where converted weights are kept."""
+    """The encoders and the grid of one dataset of the config, and the folder of converted weights."""
 
     config: Config
     encoders: Encoders
@@ -37,21 +37,21 @@ class EncoderChoice:
         return ExtractSpec(self.encoders.only(stream), self.grid, self.config.torch_threads)
 
     def networks(self, spec: ExtractSpec) -> list[WeightsFile]:
-        """The stream's networks, converted first where they are missing or not what the config says."""
+        """The stream's networks; a missing or outdated file is downloaded and converted first."""
         return [self._network(name) for name in spec.encoder.weights_names]
 
     def _network(self, name: str) -> WeightsFile:
-        target = WEIGHTS.format(name=name)
-        path, spec = self.weights_root / target, WeightsSpec(name, self.config.weights[name])
+        relative_path = WEIGHTS.format(name=name)
+        path, spec = self.weights_root / relative_path, WeightsSpec(name, self.config.weights[name])
         if not path.is_file() or read_weights_provenance(path).spec != to_plain_data(spec):
             if spec.weights.source == "pretrain":
-                raise UserError(f"{path}: missing; the workflow trains it: snakemake --cores 2 {target}")
+                raise UserError(f"{path}: missing; train it with the workflow: snakemake --cores 2 {relative_path}")
             convert_weights(spec, path)
         return read_weights(path)
 
 
 def choose_encoders(config: Config, dataset: str, weights_root: Path) -> EncoderChoice:
-    """The encoders of a dataset of the config."""
+    """The encoders of a dataset of the config; refuses a dataset without encoders."""
     with_encoders = [name for name, data in config.datasets.items() if data.encoders]
     check_known("--dataset", dataset, with_encoders)
     data = config.datasets[dataset]
@@ -60,18 +60,21 @@ def choose_encoders(config: Config, dataset: str, weights_root: Path) -> Encoder
     return EncoderChoice(config, data.encoders, data.grid, weights_root)
 
 
-def check_known(option: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise UserError(f"{option} {name}: expected one of {', '.join(known)}{suggest_name(name, known)}")
+def check_known(option: str, name: str, valid_names: Sequence[str]) -> None:
+    """Refuse a name that is not valid for an option, and suggest a similar one."""
+    if name not in valid_names:
+        raise UserError(f"{option} {name}: expected one of {', '.join(valid_names)}{suggest_name(name, valid_names)}")
 
 
-def list_video_files(given: Iterable[Path]) -> dict[str, Path]:
-    """Path by video id, of videos and of folders of videos."""
+def list_video_files(sources: Iterable[Path]) -> dict[str, Path]:
+    """Paths by video id; a source is a video or a folder of videos."""
     files: dict[str, Path] = {}
-    for path in given:
+    for path in sources:
         for video_id, file in _videos_at(path):
             if files.get(video_id, file) != file:
-                raise UserError(f"{files[video_id]} and {file} have one name; ids are file names, so rename one")
+                raise UserError(
+                    f"{files[video_id]} and {file} have one name; ids are file names without suffix: rename one"
+                )
             files[video_id] = file
     return files
 
@@ -86,7 +89,7 @@ def _videos_at(path: Path) -> Iterator[tuple[str, Path]]:
 def probe_video_files(
     files: dict[str, Path], grid: SnippetGrid, decoder: Decoder
 ) -> tuple[list[VideoInfo], list[Failure]]:
-    """What each video is; a broken one is a failure."""
+    """Length, frame rate, size and sound of each video, and the failures of broken ones."""
     infos, failures = [], []
     for video_id, path in track(files.items(), "probe", len(files), "videos"):
         try:
@@ -107,13 +110,13 @@ def extract_videos(
     spec: ExtractSpec,
     networks: Sequence[WeightsFile],
     infos: Sequence[VideoInfo],
-    readers: Sequence[Decoder],
+    decoders: Sequence[Decoder],
     device: str,
     gpu_batch_size: int,
 ) -> tuple[Iterator[VideoFeatures], FeatureExtractor]:
-    """Features of one stream, a video at a time; the extractor has the failures once all are read."""
+    """Features of one stream as an iterator, and the extractor, which has the failures when the iterator has ended."""
     encoder, network = build_encoder(spec, networks, device, gpu_batch_size)
-    extractor = FeatureExtractor(spec.stream, spec.grid, encoder, network, Path(), readers)
+    extractor = FeatureExtractor(spec.stream, spec.grid, encoder, network, Path(), decoders)
     return extractor.extract(infos), extractor
 
 
@@ -124,4 +127,6 @@ def log_failures(failures: Iterable[Failure]) -> None:
 
 def _check_id(video_id: str) -> None:
     if len(os.fsencode(video_id)) > MAX_ID_BYTES:
-        raise Unreadable("name", f"its name is longer than {MAX_ID_BYTES} bytes, and so would be that of its features")
+        raise Unreadable(
+            "name", f"its name is longer than {MAX_ID_BYTES} bytes, too long for the name of a feature file; rename it"
+        )

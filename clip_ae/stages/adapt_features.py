@@ -1,4 +1,4 @@
-"""Put what was learnt beside one stream's features of a shard: rows x become rows [x, g(x)]."""
+"""Apply a feature adapter g to one stream's shard: rows x become [x, g(x)]."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,20 +16,16 @@ from clip_ae.weights.network_file import read_weights
 def run(
     spec: AdaptFeaturesSpec,
     *,
-    features: Annotated[Path, "the stream's shard (parquet)"],
+    features: Annotated[Path, "the stream's feature shard (parquet)"],
     adapter: Annotated[Path, "model.safetensors of train_adapter"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
-    file, place = read_weights(adapter), resolve_device(device)
-    record = make_provenance(
-        "adapt_features",
-        spec,
-        {"features": read_parquet_provenance(features).id, "adapter": file.provenance.id},
-        ("numpy", "torch"),
-    )
-    joint = restore_joint_space(file, place)
+    weights, torch_device = read_weights(adapter), resolve_device(device)
+    inputs = {"features": read_parquet_provenance(features).id, "adapter": weights.provenance.id}
+    provenance = make_provenance("adapt_features", spec, inputs, ("numpy", "torch"))
+    joint = restore_joint_space(weights, torch_device)
     dim = joint.init_args["dims"][spec.stream] + joint.init_args["width"]
-    videos = adapt_videos(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), place)
-    write_shard(out, spec.stream, dim, videos, record)
+    videos = adapt_videos(joint, spec.stream, track(read_shard(features), spec.stream, unit="videos"), torch_device)
+    write_shard(out, spec.stream, dim, videos, provenance)

@@ -1,6 +1,6 @@
-"""Join all shards' tables: every video with its subset, and every failure.
+"""Join the tables of all shards: every video with its subset, and every failure.
 
-A video that the annotations do not place has the subset "", as all have where there are no annotations.
+A video that is not annotated has the subset "". Without annotations every video has it.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ def run(
     spec: CatalogSpec,
     *,
     probe: Annotated[Path, "folder of the shards' tables of videos"],
-    failures: Annotated[Path, "folder of the shards' tables of failures, in probe/ and in a folder a stream"],
+    failures: Annotated[Path, "folder of the shards' tables of failures: probe/ and one folder for each stream"],
     shards: Annotated[int, "number of shards"],
     streams: Annotated[str, "the dataset's streams, separated by commas"],
     out: Annotated[Path, "table of all videos to write (parquet)"],
     failures_out: Annotated[Path, "table of all failures to write (parquet)"],
-    annotations: Annotated[Path | None, "annotations in ActivityNet's form, for the subsets"] = None,
+    annotations: Annotated[Path | None, "annotations in the ActivityNet format, for the subsets"] = None,
 ) -> None:
     build_catalog(
         spec,

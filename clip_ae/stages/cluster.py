@@ -1,6 +1,6 @@
-"""Cluster the training videos, one round's pseudo-labels; or, for runs that are told, take their true labels."""
+"""Cluster the training videos for one round of pseudo-labels, or write the true labels of a supervised run."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +21,10 @@ from clip_ae.data.shards import FEATURE_DIRS_HELP, FeatureDirs, read_stream_inpu
 from clip_ae.data.streams import read_streams
 from clip_ae.weights.network_file import read_weights, read_weights_metadata, read_weights_provenance
 
-# Two numbers of clusters, of two videos each on average.
+# The silhouette chooses between at least two numbers of clusters, with two videos in a cluster on average.
 MIN_VIDEOS_FOR_AUTO = 6
 LIBRARIES = ("numpy", "scikit-learn", "scipy")
+Silhouettes = dict[int, float]
 
 
 def run(
@@ -33,36 +34,32 @@ def run(
     shards: Annotated[int, "number of shards"],
     out: Annotated[Path, "labels.parquet to write: video_id, cluster, label, segments"],
     annotations: Annotated[
-        Path | None, "annotation file, read for subsets only unless the run is told; without it all videos train"
+        Path | None,
+        "annotation file; an unsupervised run reads only its subsets. Without it all videos are training videos",
     ] = None,
-    previous_model: Annotated[Path | None, "the previous round's model, for the later rounds' descriptors"] = None,
+    previous_model: Annotated[Path | None, "model of the previous round, for the descriptors of later rounds"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     ids = read_subset_ids(annotations, spec.train_subset) if annotations else None
-    streams = _with_material(read_streams(features, _streams(spec, previous_model), shards, ids), spec.streams)
-    videos = list(streams[spec.streams[0]])
+    all_streams = read_streams(features, _input_streams(spec, previous_model), shards, ids)
+    streams = _drop_uncovered_videos(all_streams, spec.streams)
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in streams}
-    curve: dict[int, float] = {}
-    if spec.supervision != "unsupervised":
-        told = _told(spec, annotations)
-        inputs["supervision_labels"] = digest(to_canonical_json(told))
-        labels = _labels(spec, annotations, {i: told[i] for i in videos if told[i]})
+    silhouettes: Silhouettes = {}
+    if spec.supervision == "unsupervised":
+        _check_num_videos(spec, features, len(streams[spec.streams[0]]))
+        labels, silhouettes = _cluster_videos(spec, streams, previous_model, device)
     else:
-        _check_number(spec, features, len(videos))
-        z = _descriptors(spec, streams, previous_model, device)
-        cluster = load_module(CLUSTERINGS[spec.clustering]).cluster
-        if spec.classes == "auto" and not previous_model:
-            curve = compute_silhouettes(z, cluster, spec.seed)
-        clusters = relabel_by_appearance(cluster(z, _number(spec, curve, previous_model), spec.seed))
-        labels = [Label(i, k, format_cluster_label(k)) for i, k in zip(videos, clusters.tolist(), strict=True)]
+        true_labels = _read_true_labels(spec, annotations)
+        inputs["supervision_labels"] = digest(to_canonical_json(true_labels))
+        labels = _labels_by_class(spec, annotations, true_labels, streams[spec.streams[0]])
     if previous_model:
         inputs["previous_model"] = read_weights_provenance(previous_model).id
     libraries = (*LIBRARIES, "torch") if previous_model else LIBRARIES
-    write_labels(out, labels, make_provenance("cluster", spec, inputs, libraries), curve)
+    write_labels(out, labels, make_provenance("cluster", spec, inputs, libraries), silhouettes)
 
 
-def _streams(spec: ClusterSpec, previous_model: Path | None) -> tuple[str, ...]:
-    """What the descriptors are made of, and beside it what the model that attends reads."""
+def _input_streams(spec: ClusterSpec, previous_model: Path | None) -> tuple[str, ...]:
+    """The streams of the descriptors; in later rounds also those that the attention model reads."""
     if (spec.descriptor == "mean") != (previous_model is None):
         raise UserError(
             f"--previous-model: the `{spec.descriptor}` descriptor {'takes no' if previous_model else 'needs a'} model"
@@ -70,61 +67,87 @@ def _streams(spec: ClusterSpec, previous_model: Path | None) -> tuple[str, ...]:
     return tuple(read_weights_metadata(previous_model)["localizer_config"]["dims"]) if previous_model else spec.streams
 
 
-def _with_material(streams: FeaturesByStream, pooled: Collection[str]) -> FeaturesByStream:
-    """Without the videos of which nothing could be read: alike in being empty, they would form a cluster."""
-    some = {i for name in pooled for i, video in streams[name].items() if (video.coverage > 0).any()}
-    return {name: {i: v for i, v in videos.items() if i in some} for name, videos in streams.items()}
+def _drop_uncovered_videos(streams: FeaturesByStream, descriptor_streams: Collection[str]) -> FeaturesByStream:
+    """Leave out the videos without any decoded snippet: their descriptors are equal and would form a cluster."""
+    covered_ids = {i for name in descriptor_streams for i, video in streams[name].items() if (video.coverage > 0).any()}
+    return {name: {i: v for i, v in videos.items() if i in covered_ids} for name, videos in streams.items()}
 
 
-def _descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str) -> Any:
+def _cluster_videos(
+    spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str
+) -> tuple[list[Label], Silhouettes]:
+    """A cluster for each video; and the silhouette of each number of clusters, if this round chooses the number."""
+    descriptors = _pool_descriptors(spec, streams, previous_model, device)
+    cluster = load_module(CLUSTERINGS[spec.clustering]).cluster
+    silhouettes: Silhouettes = {}
+    if spec.classes == "auto" and not previous_model:
+        silhouettes = compute_silhouettes(descriptors, cluster, spec.seed)
+    num_clusters = _choose_num_clusters(spec, silhouettes, previous_model)
+    clusters = relabel_by_appearance(cluster(descriptors, num_clusters, spec.seed)).tolist()
+    video_ids = list(streams[spec.streams[0]])
+    return [Label(i, k, format_cluster_label(k)) for i, k in zip(video_ids, clusters, strict=True)], silhouettes
+
+
+def _pool_descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str) -> Any:
     prepare_pooling: Callable[..., Any] = load_module(DESCRIPTORS[spec.descriptor]).prepare_pooling
     if previous_model is None:
         return pool_descriptors(*prepare_pooling(streams))
-    # Round 0 needs no torch and should not wait for it.
+    # Imported here: round 0 needs no torch, which takes seconds to import.
     from clip_ae.encoders.devices import configure_torch, resolve_device
 
     configure_torch(spec.torch_threads)
-    file = read_weights(previous_model)
+    model = read_weights(previous_model)
     return pool_descriptors(
         *prepare_pooling(
-            streams, file.tensors, file.metadata, resolve_device(device), use_fused=spec.descriptor == "fused"
+            streams, model.tensors, model.metadata, resolve_device(device), use_fused=spec.descriptor == "fused"
         )
     )
 
 
-def _check_number(spec: ClusterSpec, features: FeatureDirs, videos: int) -> None:
-    fewest = MIN_VIDEOS_FOR_AUTO if spec.classes == "auto" else spec.classes
-    if videos < fewest:
-        words = "tell a number of clusters" if spec.classes == "auto" else f"form {spec.classes} clusters"
-        raise UserError(f"{features}: {videos} training videos cannot {words}; lower `classes`")
+def _check_num_videos(spec: ClusterSpec, features: FeatureDirs, num_videos: int) -> None:
+    minimum = MIN_VIDEOS_FOR_AUTO if spec.classes == "auto" else spec.classes
+    if num_videos < minimum:
+        purpose = (
+            "choose a number of clusters; set" if spec.classes == "auto" else f"form {spec.classes} clusters; lower"
+        )
+        raise UserError(f"{features}: {num_videos} training videos are too few to {purpose} `classes`")
 
 
-def _number(spec: ClusterSpec, curve: Mapping[int, float], previous_model: Path | None) -> int:
-    """As many as were chosen in the first round, where the number was left open."""
+def _choose_num_clusters(spec: ClusterSpec, silhouettes: Mapping[int, float], previous_model: Path | None) -> int:
+    """`classes` of the config; for `auto` the number with the best silhouette in round 0, kept in later rounds."""
     if spec.classes != "auto":
         return spec.classes
     if previous_model:
         return len(read_weights_metadata(previous_model)["localizer_config"]["labels"])
-    if not curve:
-        raise UserError("the training videos are too much alike to tell a number of clusters; give `classes`")
-    for number, value in curve.items():
+    if not silhouettes:
+        raise UserError("the training videos are too similar to choose a number of clusters; set `classes`")
+    for number, value in silhouettes.items():
         log_line(f"{number:3} clusters: silhouette {value:.3f}")
-    log_line(f"cluster: {choose_num_clusters(curve)} clusters, the best separated")
-    return choose_num_clusters(curve)
+    num_clusters = choose_num_clusters(silhouettes)
+    log_line(f"cluster: {num_clusters} clusters, the best separated")
+    return num_clusters
 
 
-def _told(spec: ClusterSpec, path: Path | None) -> SupervisionLabels:
-    if path is None:
+def _read_true_labels(spec: ClusterSpec, annotations: Path | None) -> SupervisionLabels:
+    if annotations is None:
         raise UserError(f"--annotations: missing; `{spec.supervision}` supervision needs them")
-    return labels_for_supervision(read_annotations(path), spec.train_subset, spec.supervision)
+    return labels_for_supervision(read_annotations(annotations), spec.train_subset, spec.supervision)
 
 
-def _labels(spec: ClusterSpec, path: Path | None, known: SupervisionLabels) -> list[Label]:
-    """Classes by name in place of clusters, for the videos that have any."""
-    names = sorted({name for classes in known.values() for name in classes})
+def _labels_by_class(
+    spec: ClusterSpec, annotations: Path | None, true_labels: SupervisionLabels, video_ids: Collection[str]
+) -> list[Label]:
+    """Classes in order of their names in place of clusters, for the videos that have any."""
+    classes_of = {i: true_labels[i] for i in video_ids if true_labels[i]}
+    names: Sequence[str] = sorted({name for classes in classes_of.values() for name in classes})
     if spec.classes not in ("auto", len(names)):
         raise UserError(
-            f"{path}: the training videos show {len(names)} classes, not {spec.classes}; "
+            f"{annotations}: the training videos show {len(names)} classes, not {spec.classes}; "
             "every class needs a training video: correct `classes` or the annotations"
         )
-    return [Label(i, k, name, known[i][name]) for i in known for k, name in enumerate(names) if name in known[i]]
+    return [
+        Label(i, k, name, classes_of[i][name])
+        for i in classes_of
+        for k, name in enumerate(names)
+        if name in classes_of[i]
+    ]

@@ -1,6 +1,6 @@
-"""Say why a score is what it is: kinds of false detections and their cost, what is missed, what is found well."""
+"""Analyse the errors of detections: types of false detections, their cost in mAP, missed and detected actions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -27,24 +27,26 @@ ClusterWeights = Mapping[str, Mapping[str, float]]
 def run(
     spec: DiagnoseSpec,
     *,
-    detections: Annotated[Path, "detections in ActivityNet's submission form, or a Parquet table of them"],
-    ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
+    detections: Annotated[Path, "detections in the ActivityNet submission format, or a Parquet table of them"],
+    ground_truth: Annotated[
+        Path, "annotations in the ActivityNet format, or the folder of the THUMOS14 kit's text files"
+    ],
     out: Annotated[Path, "diagnosis.json to write"],
-    scores: Annotated[Path | None, "map.json of the same detections, where they carry clusters: it names them"] = None,
-    catalog: Annotated[Path | None, "videos.parquet, for lengths that the ground truth does not state"] = None,
+    scores: Annotated[Path | None, "map.json of the same detections, which gives class names to clusters"] = None,
+    catalog: Annotated[Path | None, "videos.parquet, for video lengths that the ground truth does not state"] = None,
 ) -> None:
-    database = read_annotations(ground_truth)
-    ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.video_list)
-    test = {i: database[i] for i in ids}
+    annotations = read_annotations(ground_truth)
+    test = {i: annotations[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.video_list)}
     check_output_path(out, (detections, ground_truth, scores, catalog))
-    found = read_detections(detections)
+    named_detections = read_detections(detections)
     if scores:
-        found = _named(found, _weights(scores))
-    refuse_unknown_labels(detections, found, collect_labels(database.values()))
-    problem = build_eval_input(test, {i: a for i, a in database.items() if i not in test}, [], found)
-    if not len(problem.ground_truth):
-        raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to look at")
-    content = build_diagnosis(problem, spec.tiou, _durations(test, catalog))
+        named_detections = _name_clusters(named_detections, _read_cluster_weights(scores))
+    refuse_unknown_labels(detections, named_detections, collect_labels(annotations.values()))
+    others = {i: a for i, a in annotations.items() if i not in test}
+    eval_input = build_eval_input(test, others, [], named_detections)
+    if not len(eval_input.ground_truth):
+        raise UserError(f"{ground_truth}: subset '{spec.test_subset}' has no annotated action to diagnose")
+    content = build_diagnosis(eval_input, spec.tiou, _read_durations(test, catalog))
     inputs = {
         "annotations": annotations_digest(ground_truth),
         "detections": read_input_id(detections),
@@ -55,23 +57,23 @@ def run(
     print(format_diagnosis(content))
 
 
-def _weights(path: Path) -> ClusterWeights:
-    """What each cluster stands for, by the headline mapping of a run's own map.json."""
-    mapping = read_json_object(path).get("mapping", {})
+def _read_cluster_weights(scores: Path) -> ClusterWeights:
+    """Class weights of each cluster, from the headline mapping of a map.json."""
+    mapping = read_json_object(scores).get("mapping", {})
     weights = mapping.get(mapping.get("headline"), {}).get("weights")
     if not isinstance(weights, dict):
-        raise UserError(f"{path}: names no clusters; give the map.json beside the detections, of a run of clusters")
+        raise UserError(f"{scores}: names no clusters; give the map.json of the run that has these detections")
     return weights
 
 
-def _named(found: list[Detection], weights: ClusterWeights) -> list[Detection]:
-    """Under class names, once for every class that a cluster stands for; none where it stands for none."""
-    pairs = ((d, name, w) for d in found for name, w in weights.get(d.label, {}).items())
-    return [Detection(d.video_id, name, d.score * w, d.start, d.stop) for d, name, w in pairs]
+def _name_clusters(detections: Sequence[Detection], weights: ClusterWeights) -> list[Detection]:
+    """One detection for each class of its cluster, its score times the class weight; none without a class."""
+    pairs = ((d, name, weight) for d in detections for name, weight in weights.get(d.label, {}).items())
+    return [Detection(d.video_id, name, d.score * weight, d.start, d.stop) for d, name, weight in pairs]
 
 
-def _durations(test: Mapping[str, Annotation], catalog: Path | None) -> Floats:
-    """Of every test video in order of its id; nan where nobody knows."""
+def _read_durations(test: Mapping[str, Annotation], catalog: Path | None) -> Floats:
+    """Seconds of every test video in order of its id; nan if neither source states them."""
     probed: dict[str, float] = {}
     if catalog:
         with report_table_errors(catalog):

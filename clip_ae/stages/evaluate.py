@@ -1,4 +1,4 @@
-"""Score detections against annotations: the only stage that gives class names to clusters."""
+"""Score detections against annotations. Only this stage gives class names to clusters from annotations."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +20,13 @@ from clip_ae.provenance.read_provenance import read_input_id
 def run(
     spec: EvaluateSpec,
     *,
-    detections: Annotated[Path, "detections in ActivityNet's submission form, or a Parquet table of them"],
-    ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
+    detections: Annotated[Path, "detections in the ActivityNet submission format, or a Parquet table of them"],
+    ground_truth: Annotated[
+        Path, "annotations in the ActivityNet format, or the folder of the THUMOS14 kit's text files"
+    ],
     out: Annotated[Path, "map.json to write"],
     labels: Annotated[
-        tuple[Path, ...], "labels.parquet of every round, the last one last, where detections carry clusters"
+        tuple[Path, ...], "labels.parquet of every round in order, if the labels of detections are clusters"
     ] = (),
 ) -> None:
     check_output_path(out, (detections, ground_truth, *labels))

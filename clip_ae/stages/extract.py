@@ -1,4 +1,4 @@
-"""Extract one stream's features from a shard's videos: one row a snippet, whatever is missing."""
+"""Extract one stream's features from the videos of a shard: one row for each snippet, even if it cannot be read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,23 +19,23 @@ def run(
     spec: ExtractSpec,
     *,
     videos: Annotated[Path, "folder of raw videos"],
-    probe: Annotated[Path, "the shard's table of videos, made by probe"],
-    weights: Annotated[tuple[Path, ...], "weights of the stream's network, then of a second one where it has two"],
+    probe: Annotated[Path, "the shard's table of videos, from the probe stage"],
+    weights: Annotated[tuple[Path, ...], "weights of the stream's network, then of its second network if it has one"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    num_workers: Annotated[int, "decoder processes that work in parallel"] = 2,
+    gpu_batch_size: Annotated[int, "snippets in a forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
     decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
 ) -> None:
     configure_torch(spec.torch_threads)
     networks = [read_weights(path) for path in weights]
     encoder, network = build_encoder(spec, networks, resolve_device(device), gpu_batch_size)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
-    record = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
-    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    work = FeatureExtractor(spec.stream, spec.grid, encoder, network, videos, readers)
-    write_shard(out, spec.stream, encoder.dim, work.extract(infos), record)
-    write_rows(failures, FAILURES_SCHEMA, sorted(work.failures, key=lambda f: (f.video_id, f.kind)), record)
-    log_line(f"{spec.stream}: the network waited {work.idle_fraction:.0%} of the time")
+    provenance = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
+    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    extractor = FeatureExtractor(spec.stream, spec.grid, encoder, network, videos, decoders)
+    write_shard(out, spec.stream, encoder.dim, extractor.extract(infos), provenance)
+    write_rows(failures, FAILURES_SCHEMA, sorted(extractor.failures, key=lambda f: (f.video_id, f.kind)), provenance)
+    log_line(f"{spec.stream}: the network was idle {extractor.idle_fraction:.0%} of the time")

@@ -1,4 +1,4 @@
-"""Find the moments of a dataset's videos that look like the words of a vocabulary, for the page to be searched by."""
+"""Find the moments of a dataset's videos that match the words of a vocabulary, for the search on the report page."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,32 +20,34 @@ from clip_ae.weights.network_file import read_weights
 def run(
     spec: FindMomentsSpec,
     *,
-    index: Annotated[Path, "index of the dataset"],
-    clip_weights: Annotated[Path, "the CLIP whose text tower reads the words"],
-    vocabulary: Annotated[Path, "text file of words, a line each; after a colon, what to read instead"],
+    index: Annotated[Path, "snippet index of the dataset"],
+    clip_weights: Annotated[Path, "CLIP weights, whose text tower embeds the words"],
+    vocabulary: Annotated[Path, "text file with one word on a line; text after a colon is embedded in its place"],
     out: Annotated[Path, "moments.json to write"],
-    adapter: Annotated[Path | None, "model.safetensors of the joint space, where that is searched"] = None,
+    adapter: Annotated[
+        Path | None, "model.safetensors of the feature adapter, if the index is of its joint space"
+    ] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
-    words, network, known = read_vocabulary(vocabulary), read_weights(clip_weights), read_index(index)
-    joint = find_index_adapter(known, [read_weights(adapter)] if adapter else [])
-    tower, searcher = TextTower(network, resolve_device(device)), MomentSearcher(known)
-    embedded = tower.embed_words([word.texts for word in words], spec.templates)
-    asked = build_text_queries(embedded, known, tower.logit_scale, joint)
-    pairs = track(list(zip(words, asked, strict=True)), "search", unit="words")
+    words, network, snippet_index = read_vocabulary(vocabulary), read_weights(clip_weights), read_index(index)
+    joint = find_index_adapter(snippet_index, [read_weights(adapter)] if adapter else [])
+    tower, searcher = TextTower(network, resolve_device(device)), MomentSearcher(snippet_index)
+    embeddings = tower.embed_words([word.texts for word in words], spec.templates)
+    queries = build_text_queries(embeddings, snippet_index, tower.logit_scale, joint)
+    pairs = track(list(zip(words, queries, strict=True)), "search", unit="words")
     texts = [
-        {"text": word.name, "moments": [_plain(d) for d in searcher.search_all(question, word.name, spec.top_k)]}
-        for word, question in pairs
+        {"text": word.name, "moments": [_moment_row(d) for d in searcher.search_all(query, word.name, spec.top_k)]}
+        for word, query in pairs
     ]
     inputs = {
-        "index": known.provenance.id,
+        "index": snippet_index.provenance.id,
         "clip_weights": network.provenance.id,
         "vocabulary": vocabulary_digest(words),
     }
-    record = make_provenance("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
-    write_json(out, {"texts": texts, "provenance": asdict(record)})
+    provenance = make_provenance("find_moments", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    write_json(out, {"texts": texts, "provenance": asdict(provenance)})
 
 
-def _plain(d: Detection) -> list[str | float]:
-    return [d.video_id, *(round(value, DECIMALS) for value in (d.start, d.stop, d.score))]
+def _moment_row(moment: Detection) -> list[str | float]:
+    return [moment.video_id, *(round(value, DECIMALS) for value in (moment.start, moment.stop, moment.score))]

@@ -1,4 +1,4 @@
-"""Freeze a run: its config, and of everything that its headline rests on the record and a digest of the bytes."""
+"""Freeze a result: write its config, and the provenance and sha256 of every output behind it."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,28 +16,30 @@ from clip_ae.weights.integrity import file_digest
 def run(
     spec: FreezeSpec,
     *,
-    main_result: Annotated[Path, "results/{dataset}_map.json, or _detections.json where nothing is annotated"],
+    main_result: Annotated[
+        Path, "results/{dataset}_map.json, or results/{dataset}_detections.json of a dataset without annotations"
+    ],
     out: Annotated[Path, "JSON file to write"],
-    root: Annotated[Path, "folder that holds results/"] = Path(),
+    root: Annotated[Path, "folder that contains results/"] = Path(),
 ) -> None:
-    ledger, top = ProvenanceIndex(root), read_provenance(main_result)
-    jobs = {top.id, *ledger.collect_ancestors(top)}
-    outputs = [o for o in ledger.outputs if o.provenance and o.provenance.id in jobs and _belongs(spec, o)]
-    record = make_provenance("freeze", spec, {"main_run": top.id})
+    index, result = ProvenanceIndex(root), read_provenance(main_result)
+    job_ids = {result.id, *index.collect_ancestors(result)}
+    outputs = {
+        output.path: {"sha256": file_digest(root / output.path), "provenance": asdict(output.provenance)}
+        for output in index.outputs
+        if output.provenance and output.provenance.id in job_ids and _is_in_config(spec, output)
+    }
+    provenance = make_provenance("freeze", spec, {"main_run": result.id})
     content = {
         "dataset": spec.dataset,
         "machine": describe_machine(),
-        "outputs": {
-            o.path: {"sha256": file_digest(root / o.path), "provenance": asdict(o.provenance)}
-            for o in outputs
-            if o.provenance is not None
-        },
-        "provenance": asdict(record),
+        "outputs": outputs,
+        "provenance": asdict(provenance),
     }
     write_json(out, content)
 
 
-def _belongs(spec: FreezeSpec, output: OutputFile) -> bool:
-    """Other runs and datasets may have made the very same; they are none of this run's business."""
+def _is_in_config(spec: FreezeSpec, output: OutputFile) -> bool:
+    """Whether the dataset and run of a file are in the frozen config: others may have an output with the same id."""
     dataset, run = (output.wildcards.get(name) for name in ("dataset", "run"))
     return (dataset is None or dataset in spec.config.datasets) and (run is None or run in spec.config.runs)

@@ -1,4 +1,4 @@
-"""Bring one stream of ready features into a shard: npy files, or shards of our own form cut another way."""
+"""Import one stream of precomputed features into a shard, from npy files or from feature shards of another number."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,9 @@ from clip_ae.pipeline.feature_import import import_shard
 def run(
     spec: ImportFeaturesSpec,
     *,
-    features: Annotated[Path, "folder of ready features: {stream}/{video_id}.npy, or {stream}/*.parquet"],
-    probe: Annotated[Path, "the shard's table of videos, made by probe"],
-    shard: Annotated[str, "which shard, as in 0003-of-0008"],
+    features: Annotated[Path, "folder of precomputed features: {stream}/{video_id}.npy, or {stream}/*.parquet"],
+    probe: Annotated[Path, "the shard's table of videos, from the probe stage"],
+    shard: Annotated[str, "name of the shard, such as 0003-of-0008"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
 ) -> None:

@@ -1,4 +1,4 @@
-"""Lay every snippet of a dataset in one file that sentences are searched in: CLIP's image space, or a joint space."""
+"""Write the snippet index of a dataset, for search by text: CLIP image features, or the joint space of an adapter."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +15,11 @@ from clip_ae.weights.network_file import read_weights_metadata, read_weights_pro
 def run(
     spec: IndexSpec,
     *,
-    features: Annotated[Path, "folder of feature shards: the CLIP that reads sentences is that of its clip shards"],
+    features: Annotated[Path, "folder of feature shards; texts must be embedded with the CLIP of its clip shards"],
     shards: Annotated[int, "number of shards"],
-    out: Annotated[Path, "index (Arrow) to write"],
-    adapted_features: Annotated[Path | None, "folder of adapted shards, where a joint space is searched"] = None,
-    adapter: Annotated[Path | None, "model.safetensors that adapted them"] = None,
+    out: Annotated[Path, "snippet index to write (Arrow)"],
+    adapted_features: Annotated[Path | None, "folder of adapted feature shards, for a joint space"] = None,
+    adapter: Annotated[Path | None, "model.safetensors of the feature adapter"] = None,
 ) -> None:
     inputs = {f"features/{CLIP_STREAM}": read_stream_input_id(features, CLIP_STREAM, shards)}
     if adapted_features and adapter:
@@ -32,5 +32,5 @@ def run(
     elif spec.streams == (CLIP_STREAM,):
         videos = iter(read_stream(features, CLIP_STREAM, shards).values())
     else:
-        raise UserError("--adapted-features, --adapter: missing; a joint space is searched in adapted features")
+        raise UserError("--adapted-features, --adapter: missing; the index of a joint space needs both")
     write_index(out, build_index(videos, make_provenance("index", spec, inputs, ("numpy", "pyarrow"))))

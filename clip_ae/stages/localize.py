@@ -1,4 +1,4 @@
-"""Localize actions in the test videos: scored segments under the model's labels, and the curves behind them."""
+"""Localize actions in the test videos: write scored segments with the model's labels, and the curves behind them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,21 +23,23 @@ def run(
     shards: Annotated[int, "number of shards"],
     model: Annotated[Path, "model.safetensors of the last round"],
     out: Annotated[Path, "detections.json to write"],
-    curves: Annotated[Path, "curves.parquet to write: attention and kept activations a snippet"],
-    annotations: Annotated[Path | None, "annotation file, read for subsets only; without it all videos"] = None,
+    curves: Annotated[Path, "curves.parquet to write: attention and class activations of each snippet"],
+    annotations: Annotated[
+        Path | None, "annotation file; only its subsets are read. Without it all videos are test videos"
+    ] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
-    names = spec.streams
-    file = read_weights(model)
-    streams = read_streams(
-        features, names, shards, read_subset_ids(annotations, spec.test_subset) if annotations else None
-    )
-    check_model(model, file, spec.method, streams)
-    found, detections = localize_videos(spec, file, streams, resolve_device(device))
-    labels = read_localizer_config(file.metadata).labels
-    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in names}
-    record = make_provenance("localize", spec, {**inputs, "model": file.provenance.id}, ("numpy", "torch"))
-    tables = (curves_table(i, c, labels, spec.localization.class_threshold) for i, c in found.items())
-    write_tables(curves, CURVES_SCHEMA, tables, record)
-    write_detections(out, detections, record)
+    model_file = read_weights(model)
+    ids = read_subset_ids(annotations, spec.test_subset) if annotations else None
+    streams = read_streams(features, spec.streams, shards, ids)
+    check_model(model, model_file, spec.method, streams)
+    predictions, detections = localize_videos(spec, model_file, streams, resolve_device(device))
+    labels = read_localizer_config(model_file.metadata).labels
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.streams}
+    inputs["model"] = model_file.provenance.id
+    provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
+    threshold = spec.localization.class_threshold
+    tables = (curves_table(i, prediction, labels, threshold) for i, prediction in predictions.items())
+    write_tables(curves, CURVES_SCHEMA, tables, provenance)
+    write_detections(out, detections, provenance)

@@ -1,4 +1,4 @@
-"""Name clusters by a vocabulary, with CLIP's text tower on their attended snippets: names are guesses, with scores."""
+"""Suggest names for clusters from a vocabulary: compare CLIP text embeddings with the snippets of each cluster."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -27,44 +27,50 @@ CLIP_STREAM = "clip"
 def run(
     spec: NameClustersSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, clip/{shard}.parquet"],
+    features: Annotated[Path, "folder of feature shards, with clip/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
     curves: Annotated[Path, "curves.parquet of the run"],
-    clip_weights: Annotated[Path, "the CLIP that the features are of"],
-    vocabulary: Annotated[Path, "text file of names, a line each; after a colon, what to put into templates instead"],
+    clip_weights: Annotated[Path, "weights of the CLIP that extracted the features"],
+    vocabulary: Annotated[
+        Path, "text file with one name on a line; text after a colon fills the templates in its place"
+    ],
     out: Annotated[Path, "names.json to write"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
     words, network = read_vocabulary(vocabulary), read_weights(clip_weights)
-    attended = read_curves(curves)
-    clip = read_stream(features, CLIP_STREAM, shards, attended.keys())
-    names = rank_cluster_names(spec, words, network, compute_cluster_features(clip, attended), resolve_device(device))
+    curves_by_video = read_curves(curves)
+    clip = read_stream(features, CLIP_STREAM, shards, curves_by_video.keys())
+    cluster_features = compute_cluster_features(clip, curves_by_video)
+    names = rank_cluster_names(spec, words, network, cluster_features, resolve_device(device))
     inputs = {
         "features/clip": read_stream_input_id(features, CLIP_STREAM, shards),
         "curves": read_parquet_provenance(curves).id,
         "clip_weights": network.provenance.id,
         "vocabulary": vocabulary_digest(words),
     }
-    record = make_provenance("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
-    write_json(out, {"names": names, "vocabulary": len(words), "provenance": asdict(record)})
+    provenance = make_provenance("name_clusters", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    write_json(out, {"names": names, "vocabulary": len(words), "provenance": asdict(provenance)})
     for cluster, guesses in names.items():
-        shown = [f"{guess['name']} {guess['score']:.2f}" for guess in guesses]
-        log_line(f"{cluster}: {', '.join(shown)}")
+        log_line(f"{cluster}: " + ", ".join(f"{guess['name']} {guess['score']:.2f}" for guess in guesses))
 
 
 def rank_cluster_names(
     spec: NameClustersSpec,
     words: list[VocabularyEntry],
     network: NetworkWeights,
-    cluster_embeddings: Mapping[str, Any],
+    cluster_features: Mapping[str, Any],
     device: str,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The best names of each cluster."""
+    """The best names of each cluster with their scores, which are shares of all names of the vocabulary."""
     tower = TextTower(network, device)
     embeddings = tower.embed_words([word.texts for word in words], spec.templates)
+    names = [word.name for word in words]
+    ranked = {
+        cluster: rank_names(np.asarray(feature), embeddings, names, tower.logit_scale)
+        for cluster, feature in cluster_features.items()
+    }
     return {
-        label: [{"name": name, "score": round(p, 4)} for name, p in guesses[: spec.top_k]]
-        for label, look in cluster_embeddings.items()
-        for guesses in [rank_names(np.asarray(look), embeddings, [w.name for w in words], tower.logit_scale)]
+        cluster: [{"name": name, "score": round(score, 4)} for name, score in guesses[: spec.top_k]]
+        for cluster, guesses in ranked.items()
     }

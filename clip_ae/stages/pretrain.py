@@ -1,4 +1,4 @@
-"""Train one of the demo's own networks on generated trimmed clips."""
+"""Train one network of the demo on generated trimmed clips."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,26 +14,26 @@ from clip_ae.encoders.devices import configure_torch
 from clip_ae.weights.network_file import save_weights
 from clip_ae.worlds import trimmed
 
-LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch")
+LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch", "torchaudio")
 
 
-def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network (safetensors)"]) -> None:
-    weights, count = spec.weights, spec.num_clips
+def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network to write (safetensors)"]) -> None:
+    weights = spec.weights
     options = weights.network_options
     if isinstance(options, I3dOptions | VggishOptions) and options.classes != len(trimmed.CLASSES):
-        where = f"weights.{spec.name}.{weights.network_kind}.classes"
-        raise UserError(f"{where}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
+        key = f"weights.{spec.name}.{weights.network_kind}.classes"
+        raise UserError(f"{key}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")
     configure_torch(spec.torch_threads)
-    clips = track(trimmed.generate_clips(spec.seed, count), "draw clips", total=count, unit="clips")
-    tensors, figures = load_module(PRETRAINERS[weights.network_kind]).train(weights, spec.schedule, spec.seed, clips)
-    log_line(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
-    about = {
+    clips = track(trimmed.generate_clips(spec.seed, spec.num_clips), "draw clips", spec.num_clips, unit="clips")
+    train = load_module(PRETRAINERS[weights.network_kind]).train
+    tensors, metrics = train(weights, spec.schedule, spec.seed, clips)
+    log_line(f"pretrain {spec.name}: " + ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
+    facts = {
         "name": spec.name,
         "source": weights.source,
         weights.network_kind: to_plain_data(options),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
-        "metrics": figures,
+        "metrics": metrics,
     }
-    record = make_provenance("pretrain", spec, libraries=LIBRARIES)
-    save_weights(out, tensors, record, about)
+    save_weights(out, tensors, make_provenance("pretrain", spec, libraries=LIBRARIES), facts)

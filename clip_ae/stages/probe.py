@@ -1,6 +1,6 @@
-"""Read what each video of a shard is: duration, rate, size, sound; a broken one costs a row.
+"""Read the duration, frame rate, size and sound of each video of a shard; a broken video becomes a failure row.
 
-Of ready features it reads how many snippets a video has: whatever the source, that is decided here, once.
+For precomputed features, read the number of snippets of each video. This stage alone decides the number of snippets.
 """
 
 from pathlib import Path
@@ -13,13 +13,15 @@ from clip_ae.pipeline.probing import probe_shard
 def run(
     spec: ProbeSpec,
     *,
-    shard: Annotated[str, "which shard, as in 0003-of-0008"],
+    shard: Annotated[str, "name of the shard, such as 0003-of-0008"],
     out: Annotated[Path, "table of videos to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
     videos: Annotated[Path | None, "folder of raw videos"] = None,
-    features: Annotated[Path | None, "or folder of ready features; the spec names its streams"] = None,
+    features: Annotated[
+        Path | None, "folder of precomputed features, in place of --videos; the spec names its streams"
+    ] = None,
     decoder_timeout_s: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space the decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that the decoder may use"] = 1.5,
 ) -> None:
     probe_shard(
         spec,

@@ -1,9 +1,10 @@
-"""Write a page to look at: scores, clusters, what went wrong, every video in time, training curves."""
+"""Write the report page (HTML): scores, clusters, errors, timelines of the videos, training curves."""
 
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from clip_ae.core.config.specs import ReportSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.provenance import Provenance, digest_ids, make_provenance
-from clip_ae.core.types import Annotation, Detection
+from clip_ae.core.types import Detection
 from clip_ae.data.annotations import annotations_digest, read_annotations
 from clip_ae.data.curves import read_curves
 from clip_ae.data.detections import read_detections, read_json_object
@@ -34,6 +35,23 @@ from clip_ae.scoring import bootstrap_io
 from clip_ae.scoring.published import PUBLISHED
 
 
+@dataclass(frozen=True)
+class ReportFiles:
+    """Input files of the page: `run_dirs` has the folder of each seed of the main run."""
+
+    run_dirs: Mapping[int, Path]
+    catalog: Path
+    annotations: Path | None
+    cluster_names: Path | None
+    diagnosis: Path | None
+    moments: Path | None
+    audio_shards: tuple[Path, ...]
+
+    @property
+    def first_run_dir(self) -> Path:
+        return next(iter(self.run_dirs.values()))
+
+
 def run(
     spec: ReportSpec,
     *,
@@ -41,142 +59,132 @@ def run(
     catalog: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "HTML page to write"],
-    annotations: Annotated[Path | None, "annotations, where there are any"] = None,
-    cluster_names: Annotated[Path | None, "names.json of the first seed, where clusters were given names"] = None,
-    diagnosis: Annotated[Path | None, "diagnosis.json, where there are annotations"] = None,
-    moments: Annotated[Path | None, "moments.json: what a search on the page finds"] = None,
-    audio_shards: Annotated[tuple[Path, ...], "audio shards, for loudness"] = (),
-    source: Annotated[Path | None, "folder of the videos, which the page plays"] = None,
+    annotations: Annotated[Path | None, "annotations, if there are any"] = None,
+    cluster_names: Annotated[Path | None, "names.json of the first seed, with suggested names of clusters"] = None,
+    diagnosis: Annotated[Path | None, "diagnosis.json, if there are annotations"] = None,
+    moments: Annotated[Path | None, "moments.json, for the search on the page"] = None,
+    audio_shards: Annotated[tuple[Path, ...], "audio feature shards, for the loudness of the videos"] = (),
+    source: Annotated[Path | None, "folder of the videos that the page plays"] = None,
 ) -> None:
-    folders = {seed: runs / spec.main_run / f"seed-{seed}" for seed in spec.seeds}
-    results = {seed: read_json_object(folder / "map.json") for seed, folder in folders.items()} if annotations else {}
-    found = read_json_object(diagnosis) if diagnosis else {}
-    videos, first = read_rows(catalog), spec.seeds[0]
-    shown = _shown(
-        folders[first],
-        videos,
-        read_annotations(annotations) if annotations else {},
-        {i: levels for path in audio_shards for i, levels in read_loudness(path).items()},
-        found.get("videos", {}),
-        Path(os.path.relpath(source, out.parent)) if source else None,
-    )
-    record = _record(spec, folders, catalog, annotations, diagnosis, audio_shards, cluster_names, moments)
+    run_dirs = {seed: runs / spec.main_run / f"seed-{seed}" for seed in spec.seeds}
+    files = ReportFiles(run_dirs, catalog, annotations, cluster_names, diagnosis, moments, audio_shards)
+    results = {seed: read_json_object(path / "map.json") for seed, path in run_dirs.items()} if annotations else {}
+    error_analysis = read_json_object(diagnosis) if diagnosis else {}
+    videos = read_rows(catalog)
+    source_dir = Path(os.path.relpath(source, out.parent)) if source else None
+    entries = _build_video_entries(files, videos, error_analysis.get("videos", {}), source_dir)
+    provenance = _make_provenance(spec, files)
     guesses = read_json_object(cluster_names)["names"] if cluster_names else {}
-    searched = read_moments(moments) if moments else {}
+    moments_by_text = read_moments(moments) if moments else {}
     sections = {
-        **({"Scores": _scores(spec, results)} if results else {}),
-        **({"Clusters": _clusters(spec, folders[first], results, guesses)} if _clustered(spec) else {}),
-        **({"Errors": render_errors(found)} if found else {}),
-        "Videos": render_timelines(shown, with_search=bool(searched)),
-        "Training": render_training_curves({seed: _logs(folder, spec.rounds) for seed, folder in folders.items()}),
-        "Sources": render_sources(videos, read_rows(failures), record),
+        **({"Scores": _render_scores(spec, results)} if results else {}),
+        **({"Clusters": _render_clusters(spec, files, results, guesses)} if _has_clusters(spec) else {}),
+        **({"Errors": render_errors(error_analysis)} if error_analysis else {}),
+        "Videos": render_timelines(entries, with_search=bool(moments_by_text)),
+        "Training": render_training_curves({s: _read_logs(path, spec.rounds) for s, path in run_dirs.items()}),
+        "Sources": render_sources(videos, read_rows(failures), provenance),
     }
-    lead = f"{spec.main_run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
-    lead += f"; features {spec.feature_adapter.description}" if spec.feature_adapter else ""
-    drawn = build_page_data(shown, _names(results[first]) if results else _best(guesses), spec.grid, searched)
-    write_text(out, render_html_page(f"Actions found in {spec.dataset}", lead, sections, drawn, record.to_json()))
+    names = _find_main_classes(results[spec.seeds[0]]) if results else _select_best_guesses(guesses)
+    page_data = build_page_data(entries, names, spec.grid, moments_by_text)
+    title = f"Actions found in {spec.dataset}"
+    write_text(out, render_html_page(title, _describe_run(spec), sections, page_data, provenance.to_json()))
 
 
-def _record(
-    spec: ReportSpec,
-    folders: Mapping[int, Path],
-    catalog: Path,
-    annotations: Path | None,
-    diagnosis: Path | None,
-    audio_shards: Sequence[Path],
-    cluster_names: Path | None,
-    moments: Path | None,
-) -> Provenance:
-    files = ("detections", "map") if annotations else ("detections",)
-    inputs = {
-        "catalog": read_provenance(catalog).id,
-        **{
-            f"{name}-{s}": read_provenance(folder / f"{name}.json").id
-            for s, folder in folders.items()
-            for name in files
-        },
-        **({"cluster_names": read_provenance(cluster_names).id} if cluster_names else {}),
-        **({"moments": read_provenance(moments).id} if moments else {}),
-        **({"annotations": annotations_digest(annotations)} if annotations else {}),
-        **({"diagnosis": read_provenance(diagnosis).id} if diagnosis else {}),
-        **({"features/audio": digest_ids(read_provenance(path).id for path in audio_shards)} if audio_shards else {}),
-    }
-    return make_provenance("report", spec, inputs)
+def _describe_run(spec: ReportSpec) -> str:
+    text = f"{spec.main_run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
+    return f"{text}; features {spec.feature_adapter.description}" if spec.feature_adapter else text
 
 
-def _clustered(spec: ReportSpec) -> bool:
+def _make_provenance(spec: ReportSpec, files: ReportFiles) -> Provenance:
+    names = ("detections", "map") if files.annotations else ("detections",)
+    outputs = {f"{n}-{seed}": path / f"{n}.json" for seed, path in files.run_dirs.items() for n in names}
+    inputs = {"catalog": files.catalog, **outputs}
+    inputs |= {"cluster_names": files.cluster_names} if files.cluster_names else {}
+    inputs |= {"moments": files.moments} if files.moments else {}
+    ids = {name: read_provenance(path).id for name, path in inputs.items()}
+    ids |= {"annotations": annotations_digest(files.annotations)} if files.annotations else {}
+    ids |= {"diagnosis": read_provenance(files.diagnosis).id} if files.diagnosis else {}
+    if files.audio_shards:
+        ids["features/audio"] = digest_ids(read_provenance(path).id for path in files.audio_shards)
+    return make_provenance("report", spec, ids)
+
+
+def _has_clusters(spec: ReportSpec) -> bool:
     return spec.supervision == "unsupervised"
 
 
-def _clusters(spec: ReportSpec, folder: Path, results: ResultsBySeed, guesses: ClusterNames) -> str:
-    """What they are by the annotations, and beside or in place of it what can be said without any."""
-    first, last = (folder / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
-    curve = read_silhouettes(first)
+def _render_clusters(spec: ReportSpec, files: ReportFiles, results: ResultsBySeed, guesses: ClusterNames) -> str:
+    """Clusters named by annotations; sizes, silhouettes and suggested names, which need no annotations."""
+    first, last = (files.first_run_dir / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
+    silhouettes = read_silhouettes(first)
     sizes = Counter(label.label for label in read_labels(last))
-    number = choose_num_clusters(curve) if curve else 0
-    alone = (
-        render_cluster_names(dict(sorted(sizes.items())), guesses, curve, number)
-        if guesses or curve or not results
-        else ""
-    )
-    return (render_clusters(results) if results else "") + alone
+    num_clusters = choose_num_clusters(silhouettes) if silhouettes else 0
+    html = render_clusters(results) if results else ""
+    if guesses or silhouettes or not results:
+        html += render_cluster_names(dict(sorted(sizes.items())), guesses, silhouettes, num_clusters)
+    return html
 
 
-def _best(guesses: ClusterNames) -> dict[str, str]:
-    """Each cluster's likeliest name; of two with the same the page tells them apart by their clusters."""
+def _select_best_guesses(guesses: ClusterNames) -> dict[str, str]:
+    """The most similar name of each cluster. If two clusters have the same name, the page also shows the cluster."""
     return {cluster: best["name"] for cluster, (best, *_) in guesses.items()}
 
 
-def _scores(spec: ReportSpec, results: ResultsBySeed) -> str:
-    between = bootstrap_io.bootstrap_seed_mean(average_over_seeds(list(results.values())), list(results.values()))
-    return render_scores(results, between["interval"] if between else None, _published(spec))
+def _render_scores(spec: ReportSpec, results: ResultsBySeed) -> str:
+    seed_results = list(results.values())
+    bootstrap = bootstrap_io.bootstrap_seed_mean(average_over_seeds(seed_results), seed_results)
+    return render_scores(results, bootstrap["interval"] if bootstrap else None, _select_published(spec))
 
 
-def _published(spec: ReportSpec) -> dict[str, PublishedMetrics]:
-    """What the paper has of the same method, told as much."""
+def _select_published(spec: ReportSpec) -> dict[str, PublishedMetrics]:
+    """Published results of the same method with the same supervision."""
     title = METHODS[spec.method].title
     rows = PUBLISHED.get(spec.published or "", ())
     return {r.method: r.metrics for r in rows if (r.title, r.supervision) == (title, spec.supervision)}
 
 
-def _shown(
-    folder: Path,
-    catalog: Iterable[Mapping[str, Any]],
-    truth: Mapping[str, Annotation],
-    loudness: Mapping[str, Sequence[float | None]],
-    ap: Mapping[str, float],
-    files: Path | None,
+def _build_video_entries(
+    files: ReportFiles, catalog: Sequence[Mapping[str, Any]], ap: Mapping[str, float], source_dir: Path | None
 ) -> list[VideoEntry]:
-    """The videos that were localized, by id."""
-    found: dict[str, list[Detection]] = defaultdict(list)
-    for d in read_detections(folder / "detections.json"):
-        found[d.video_id].append(d)
-    curves = read_curves(folder / "curves.parquet")
-    known = {row["video_id"]: row for row in catalog}
-    if unknown := sorted(curves.keys() - known.keys()):
-        raise UserError(f"{folder}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos")
+    """The localized videos of the first seed, in order of their ids."""
+    annotations = read_annotations(files.annotations) if files.annotations else {}
+    loudness = {i: levels for path in files.audio_shards for i, levels in read_loudness(path).items()}
+    detections = _group_by_video(read_detections(files.first_run_dir / "detections.json"))
+    curves = read_curves(files.first_run_dir / "curves.parquet")
+    rows = {row["video_id"]: row for row in catalog}
+    if unknown := sorted(curves.keys() - rows.keys()):
+        raise UserError(
+            f"{files.first_run_dir}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos"
+        )
     return [
         VideoEntry(
-            video_id,
-            known[video_id]["duration"],
-            seen.attention,
-            seen.activation,
-            found[video_id],
-            truth[video_id].instances if video_id in truth else (),
-            loudness.get(video_id),
-            ap.get(video_id),
-            (files / known[video_id]["path"]).as_posix() if files else None,
+            video_id=video_id,
+            duration=rows[video_id]["duration"],
+            attention=video_curves.attention,
+            activation=video_curves.activation,
+            detections=detections.get(video_id, []),
+            ground_truth=annotations[video_id].instances if video_id in annotations else (),
+            loudness=loudness.get(video_id),
+            ap=ap.get(video_id),
+            file=(source_dir / rows[video_id]["path"]).as_posix() if source_dir else None,
         )
-        for video_id, seen in curves.items()
+        for video_id, video_curves in curves.items()
     ]
 
 
-def _logs(folder: Path, rounds: int) -> list[TrainingLog]:
-    paths = [folder / f"round-{number}" / "training.jsonl" for number in range(rounds)]
+def _group_by_video(detections: Sequence[Detection]) -> dict[str, list[Detection]]:
+    groups: dict[str, list[Detection]] = defaultdict(list)
+    for detection in detections:
+        groups[detection.video_id].append(detection)
+    return groups
+
+
+def _read_logs(run_dir: Path, num_rounds: int) -> list[TrainingLog]:
+    paths = [run_dir / f"round-{number}" / "training.jsonl" for number in range(num_rounds)]
     return [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in paths]
 
 
-def _names(scored: Mapping[str, Any]) -> dict[str, str]:
-    """The class that each cluster mostly is, under the headline mapping."""
-    weights = scored["mapping"][scored["mapping"]["headline"]]["weights"]
+def _find_main_classes(result: Mapping[str, Any]) -> dict[str, str]:
+    """The class with the largest weight of each cluster, by the headline mapping."""
+    weights = result["mapping"][result["mapping"]["headline"]]["weights"]
     return {cluster: max(classes, key=classes.get) for cluster, classes in weights.items() if classes}

@@ -1,9 +1,9 @@
-"""Score few-shot localization by episodes: classes known by k examples are found in test videos."""
+"""Score few-shot localization by episodes: classes with k support examples each are localized in test videos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from clip_ae.core.config.feature_adapters import UNADAPTED
 from clip_ae.core.config.methods import I3D_STREAMS
@@ -34,14 +34,14 @@ from clip_ae.pipeline.detection import detect
 from clip_ae.scoring import few_shot
 from clip_ae.scoring.evaluate import build_eval_input, score_chance, score_classes
 from clip_ae.scoring.protocols import PROTOCOLS
-from clip_ae.weights.network_file import read_weights
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
 ScoresByMetric = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class EpisodeData:
-    """Videos and what is annotated in them; classes that are drawn, with their instances in training videos."""
+    """Videos and test annotations; `instances` has the possible support examples of each class, in training videos."""
 
     videos: Mapping[str, VideoFeatures]
     test_annotations: Mapping[str, Annotation]
@@ -54,58 +54,72 @@ def run(
     *,
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
-    adapters: Annotated[tuple[Path, ...], "model.safetensors of every recipe, in their order"],
-    ground_truth: Annotated[Path, "annotations in ActivityNet's form, or the folder of the THUMOS14 kit's text files"],
+    adapters: Annotated[tuple[Path, ...], "model.safetensors of every feature adapter, in the order of the spec"],
+    ground_truth: Annotated[
+        Path, "annotations in the ActivityNet format, or the folder of the THUMOS14 kit's text files"
+    ],
     out: Annotated[Path, "fewshot.json to write"],
-    table: Annotated[Path, "the same as a table (Markdown)"],
+    table: Annotated[Path, "table of the same results to write (Markdown)"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
-    place, recipes = resolve_device(device), spec.fewshot.feature_adapters
-    if len(adapters) != len(recipes):
-        raise UserError(f"--adapters: {len(adapters)} for {len(recipes)} recipes; expected one of each, in their order")
-    files = dict(zip(recipes, map(read_weights, adapters), strict=True))
-    known = read_annotations(ground_truth)
-    streams = read_streams(features, I3D_STREAMS, shards, set(known))
-    world = _world(spec, streams, known, read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list))
-    episodes.check_episodes(world.instances, world.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
-    train = {
-        n: {i: v for i, v in found.items() if known[i].subset == spec.train_subset} for n, found in streams.items()
-    }
-    plain = embedding_space.extracted_space(train, place)
-    rows = {UNADAPTED: plain}
-    rows |= {
-        name: embedding_space.adapted_space(restore_joint_space(file, place), plain) for name, file in files.items()
-    }
+    torch_device = resolve_device(device)
+    models = _read_adapters(spec, adapters)
+    annotations = read_annotations(ground_truth)
+    streams = read_streams(features, I3D_STREAMS, shards, set(annotations))
+    test_ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list)
+    data = _collect_episode_data(spec, streams, annotations, test_ids)
+    episodes.check_episodes(data.instances, data.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
-    inputs |= {name: file.provenance.id for name, file in files.items()} | {
-        "annotations": annotations_digest(ground_truth)
+    inputs |= {name: model.provenance.id for name, model in models.items()}
+    inputs["annotations"] = annotations_digest(ground_truth)
+    provenance = make_provenance("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
+    train_streams = {
+        name: {i: v for i, v in videos.items() if annotations[i].subset == spec.train_subset}
+        for name, videos in streams.items()
     }
-    record = make_provenance("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
     scores = {
-        name: _scored(spec, world, name, space, space.embed_streams(streams, place)) for name, space in rows.items()
+        name: _score_space(spec, data, name, space, space.embed_streams(streams, torch_device))
+        for name, space in _build_spaces(train_streams, models, torch_device).items()
     }
-    result = few_shot.build_fewshot_result(spec, sorted(world.instances), scores)
-    write_json(out, {**result, "protocol": _protocol(spec), "provenance": asdict(record)})
-    sheet = few_shot.build_fewshot_table(spec, result)
-    body = markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
-    section = markdown.render_section(sheet.heading, body, markdown.render_bullets(sheet.notes))
-    of = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
-    lead = few_shot.build_fewshot_captions(spec, result)
-    write_text(
-        table, markdown.render_markdown_page(f"Few-shot localization on {of}", lead, [section], record.to_json())
-    )
+    result = few_shot.build_fewshot_result(spec, sorted(data.instances), scores)
+    write_json(out, {**result, "protocol": _describe_protocol(spec), "provenance": asdict(provenance)})
+    write_text(table, _render_table(spec, result, provenance.to_json()))
 
 
-def _world(
-    spec: ScoreFewshotSpec, streams: FeaturesByStream, known: Mapping[str, Annotation], tested: Sequence[str]
+def _read_adapters(spec: ScoreFewshotSpec, paths: Sequence[Path]) -> dict[str, WeightsFile]:
+    names = spec.fewshot.feature_adapters
+    if len(paths) != len(names):
+        raise UserError(
+            f"--adapters: {len(paths)} files for {len(names)} feature adapters; give one for each, in their order"
+        )
+    return dict(zip(names, map(read_weights, paths), strict=True))
+
+
+def _build_spaces(
+    train_streams: FeaturesByStream, adapters: Mapping[str, WeightsFile], device: str
+) -> dict[str, EmbeddingSpace]:
+    """The space of the extracted features, and the joint space of every adapter."""
+    extracted = embedding_space.extracted_space(train_streams, device)
+    adapted = {
+        name: embedding_space.adapted_space(restore_joint_space(adapter, device), extracted)
+        for name, adapter in adapters.items()
+    }
+    return {UNADAPTED: extracted, **adapted}
+
+
+def _collect_episode_data(
+    spec: ScoreFewshotSpec,
+    streams: FeaturesByStream,
+    annotations: Mapping[str, Annotation],
+    test_ids: Sequence[str],
 ) -> EpisodeData:
-    videos, seen = streams[I3D_STREAMS[0]], compute_coverage_masks(streams)
-    every = {i.label for a in known.values() for i in a.instances}
-    drawn = few_shot.collect_held_out_classes(spec) or every
-    for name in sorted(drawn - every):
+    videos, covered_masks = streams[I3D_STREAMS[0]], compute_coverage_masks(streams)
+    all_classes = {instance.label for a in annotations.values() for instance in a.instances}
+    classes = few_shot.collect_held_out_classes(spec) or all_classes
+    for name in sorted(classes - all_classes):
         raise UserError(f"feature_adapters.held_out_classes: the annotations have no class '{name}'")
-    train = {i: known[i] for i in videos if known[i].subset == spec.train_subset}
+    train = {i: annotations[i] for i in videos if annotations[i].subset == spec.train_subset}
     pool = {
         name: [
             span
@@ -113,64 +127,76 @@ def _world(
             for span in spans.instances_to_spans(
                 videos[i], (x for x in annotation.instances if x.label == name), {name: 1}
             )
-            if has_decoded_snippet(span, seen)
+            if has_decoded_snippet(span, covered_masks)
         ]
-        for name in drawn
+        for name in classes
     }
-    return EpisodeData(videos, {i: known[i] for i in tested}, pool, seen)
+    return EpisodeData(videos, {i: annotations[i] for i in test_ids}, pool, covered_masks)
 
 
-def _scored(
-    spec: ScoreFewshotSpec, world: EpisodeData, name: str, space: EmbeddingSpace, seen: Mapping[str, SnippetEmbeddings]
+def _score_space(
+    spec: ScoreFewshotSpec,
+    data: EpisodeData,
+    name: str,
+    space: EmbeddingSpace,
+    embeddings: Mapping[str, SnippetEmbeddings],
 ) -> few_shot.EpisodeScores:
-    """By number of shots, each episode's scores and what chance gives."""
-    how = spec.fewshot
-    most = max(how.shots)
-    drawn = [
-        episodes.sample_episode(world.instances, how.ways, most, how.seed, number) for number in range(how.episodes)
+    """For each number of shots, the scores and the chance level of every episode."""
+    settings = spec.fewshot
+    sampled = [
+        episodes.sample_episode(data.instances, settings.ways, max(settings.shots), settings.seed, number)
+        for number in range(settings.episodes)
     ]
-    every = [(shots, episode) for shots in how.shots for episode in drawn]
-    scores: few_shot.EpisodeScores = {shots: [] for shots in how.shots}
-    for shots, episode in track(every, name, unit="episodes"):
-        scores[shots].append(_episode(spec, world, episode, shots, space, seen))
+    jobs = [(shots, episode) for shots in settings.shots for episode in sampled]
+    scores: few_shot.EpisodeScores = {shots: [] for shots in settings.shots}
+    for shots, episode in track(jobs, name, unit="episodes"):
+        scores[shots].append(_score_episode(spec, data, episode, shots, space, embeddings))
     return scores
 
 
-def _episode(
+def _score_episode(
     spec: ScoreFewshotSpec,
-    world: EpisodeData,
+    data: EpisodeData,
     episode: episodes.Episode,
     shots: int,
     space: EmbeddingSpace,
-    seen: Mapping[str, SnippetEmbeddings],
+    embeddings: Mapping[str, SnippetEmbeddings],
 ) -> tuple[ScoresByMetric, ScoresByMetric]:
-    test = episodes.select_query_videos(world.test_annotations, episode.classes)
+    test = episodes.select_query_videos(data.test_annotations, episode.classes)
     examples = episode.support_set(shots)
-    at = build_prototypes(
-        space, seen, examples, world.covered_masks, mask_outside_examples(examples, world.covered_masks)
-    )
+    background_masks = mask_outside_examples(examples, data.covered_masks)
+    prototypes = build_prototypes(space, embeddings, examples, data.covered_masks, background_masks)
     detections = [
         detection
         for i in test
-        if i in world.videos
+        if i in data.videos
         for detection in detect(
-            world.videos[i],
-            predict_from_prototypes(space, seen[i], at, world.covered_masks[i]),
+            data.videos[i],
+            predict_from_prototypes(space, embeddings[i], prototypes, data.covered_masks[i]),
             episode.classes,
             spec.localization,
             spec.grid,
         )
     ]
-    # Many episodes tell of spread and of chance; none needs draws or many shuffles of its own.
+    # Spread and chance level come from many episodes: one episode needs no bootstrap and one permutation.
     settings = replace(spec.evaluation, bootstrap_samples=0, chance_permutations=1)
-    problem = build_eval_input(test, {}, [], detections)
-    return score_classes(problem, settings), score_chance(problem, settings)
+    eval_input = build_eval_input(test, {}, [], detections)
+    return score_classes(eval_input, settings), score_chance(eval_input, settings)
 
 
-def _protocol(spec: ScoreFewshotSpec) -> str:
-    how = spec.fewshot
+def _render_table(spec: ScoreFewshotSpec, result: Mapping[str, Any], provenance: str) -> str:
+    sheet = few_shot.build_fewshot_table(spec, result)
+    body = markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
+    section = markdown.render_section(sheet.heading, body, markdown.render_bullets(sheet.notes))
+    dataset = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
+    captions = few_shot.build_fewshot_captions(spec, result)
+    return markdown.render_markdown_page(f"Few-shot localization on {dataset}", captions, [section], provenance)
+
+
+def _describe_protocol(spec: ScoreFewshotSpec) -> str:
+    settings = spec.fewshot
     return (
-        f"{how.episodes} episodes: {how.ways} classes are drawn, and examples of each among its instances in training "
-        f"videos; the test videos that show any of the classes are searched for all of them. "
+        f"{settings.episodes} episodes: {settings.ways} classes are drawn, and examples of each among its instances in "
+        f"training videos; the test videos that show any of the classes are searched for all of them. "
         f"{PROTOCOLS[spec.evaluation.protocol].description}; mean over the episode's classes, then over episodes"
     )

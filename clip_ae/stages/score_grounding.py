@@ -1,4 +1,4 @@
-"""Score how well sentences, or class names, find their moments: R@1 and R@5, for every space that is searched."""
+"""Score moment retrieval by sentences or class names: R@1 and R@5 in every search space."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -26,11 +26,12 @@ from clip_ae.pages import markdown
 from clip_ae.pipeline.search import MomentSearcher, build_text_queries, find_index_adapter
 from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
 from clip_ae.scoring.recall import compute_recall
-from clip_ae.weights.network_file import read_weights
+from clip_ae.weights.network_file import WeightsFile, read_weights
 
-# Moments a sentence that may be right.
+# R@n counts a sentence as found if one of its first n moments is right.
 RANKS = (1, 5)
 TIOUS = (0.3, 0.5, 0.7)
+# Rows besides the search spaces: the whole video as the answer, and a space searched with texts of other videos.
 WHOLE_VIDEO, CONTROL = "the whole video", "{}, asked for another"
 HEADER = ["searched by", *(f"R@{rank} {tiou:g}" for rank in RANKS for tiou in TIOUS), "mIoU"]
 Inputs = dict[str, str]
@@ -39,138 +40,169 @@ Inputs = dict[str, str]
 def run(
     spec: ScoreGroundingSpec,
     *,
-    indices: Annotated[tuple[Path, ...], "an index for each space that is searched"],
+    indices: Annotated[tuple[Path, ...], "snippet index of every search space"],
     out: Annotated[Path, "grounding.json to write"],
-    table: Annotated[Path, "the same as a table (Markdown)"],
+    table: Annotated[Path, "table of the same results to write (Markdown)"],
     sentences: Annotated[
-        Path | None, "sentences with their moments, in ActivityNet-Captions' or Charades-STA's form"
+        Path | None, "sentences with their moments, in the ActivityNet Captions or Charades-STA format"
     ] = None,
-    annotations: Annotated[Path | None, "annotation file: its subsets, and without sentences its class names"] = None,
-    clip_weights: Annotated[Path | None, "the CLIP whose text tower reads the sentences"] = None,
+    annotations: Annotated[
+        Path | None, "annotation file, for its subsets; without sentences its class names are the queries"
+    ] = None,
+    clip_weights: Annotated[Path | None, "CLIP weights, whose text tower embeds the sentences"] = None,
     text_embeddings: Annotated[Path | None, "texts.parquet of a simulated world, in place of a text tower"] = None,
-    adapters: Annotated[tuple[Path, ...], "model.safetensors of every joint space"] = (),
+    adapters: Annotated[tuple[Path, ...], "model.safetensors of the feature adapter of every joint space"] = (),
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     if len(indices) != len(spec.search_spaces):
-        raise UserError(
-            f"--indices: {len(indices)} for the views {', '.join(spec.search_spaces)}; expected one for each"
-        )
+        names = ", ".join(spec.search_spaces)
+        raise UserError(f"--indices: {len(indices)} for the search spaces {names}; give one for each")
     configure_torch(spec.torch_threads)
-    queries, inputs = _asked(spec, sentences, annotations)
-    network, joints = read_weights(clip_weights) if clip_weights else None, [read_weights(path) for path in adapters]
-    read_by = build_text_encoder(
-        network, read_text_embeddings(text_embeddings) if text_embeddings else None, resolve_device(device)
-    )
-    said = TextEmbeddings(read_by, {q.text for q in queries}, () if sentences else spec.templates)
-    found = dict(zip(spec.search_spaces, map(read_index, indices), strict=True))
-    results = {}
-    for view, index in found.items():
-        joint, there = find_index_adapter(index, joints), _of(queries, index.video_ids, view)
-        results[view] = _grounded(index, said, joint, there)
-        if strangers := build_control_queries(there):
-            results[CONTROL.format(view)] = _grounded(index, said, joint, strangers)
-    results[WHOLE_VIDEO] = _whole(found[spec.search_spaces[0]], queries)
+    queries, inputs = _read_queries(spec, sentences, annotations)
+    network = read_weights(clip_weights) if clip_weights else None
+    joints = [read_weights(path) for path in adapters]
+    embeddings_by_text = read_text_embeddings(text_embeddings) if text_embeddings else None
+    text_encoder = build_text_encoder(network, embeddings_by_text, resolve_device(device))
+    texts = TextEmbeddings(text_encoder, {q.text for q in queries}, () if sentences else spec.templates)
+    indices_by_space = dict(zip(spec.search_spaces, map(read_index, indices), strict=True))
+    results = _score_spaces(indices_by_space, texts, joints, queries)
     inputs |= {"clip_weights": network.provenance.id} if network else {}
     inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
-    inputs |= {f"index/{view}": index.provenance.id for view, index in found.items()}
-    record = make_provenance("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
-    write_json(out, {"views": results, "uses_names": list(spec.class_name_spaces), "provenance": asdict(record)})
-    drawn = markdown.render_markdown_table(HEADER, _rows(spec, results), num_text_columns=1)
-    sections = [markdown.render_section("Recall of moments, %", drawn)]
-    asked = "sentences" if sentences else "class names"
-    title = f"Moments of {spec.dataset} by {asked}"
-    write_text(table, markdown.render_markdown_page(title, _lead(results, asked), sections, record.to_json()))
-    print(drawn)
+    inputs |= {f"index/{space}": index.provenance.id for space, index in indices_by_space.items()}
+    provenance = make_provenance("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
+    content = {"views": results, "uses_names": list(spec.class_name_spaces), "provenance": asdict(provenance)}
+    write_json(out, content)
+    rows = markdown.render_markdown_table(HEADER, _format_rows(spec, results), num_text_columns=1)
+    query_kind = "sentences" if sentences else "class names"
+    section = markdown.render_section("Recall of moments, %", rows)
+    page = markdown.render_markdown_page(
+        f"Moments of {spec.dataset} by {query_kind}",
+        _captions(results, query_kind),
+        [section],
+        provenance.to_json(),
+    )
+    write_text(table, page)
+    print(rows)
 
 
 class TextEmbeddings:
-    """Sentences as vectors; class names in templates."""
+    """Embeddings of the queries' texts; with templates, of class names in them."""
 
     def __init__(
         self, text_encoder: TextTower | PrecomputedTexts, texts: Iterable[str], templates: Sequence[str]
     ) -> None:
-        every = sorted(texts)
-        embedded = (
-            text_encoder.embed_words([[text] for text in every], templates) if templates else text_encoder.embed(every)
-        )
-        if not templates and (odd := [remark for text in every for remark in text_encoder.find_text_problems(text)]):
-            log_line(f"{len(odd)} of {len(every)} sentences are not read as they are meant, the first: {odd[0]}")
-        self.vectors, self.scale = dict(zip(every, embedded, strict=True)), text_encoder.logit_scale
+        ordered = sorted(texts)
+        if templates:
+            embeddings = text_encoder.embed_words([[text] for text in ordered], templates)
+        else:
+            embeddings = text_encoder.embed(ordered)
+            _report_text_problems(text_encoder, ordered)
+        self.vectors, self.scale = dict(zip(ordered, embeddings, strict=True)), text_encoder.logit_scale
 
     def get_vectors(self, queries: Sequence[GroundingQuery]) -> Floats:
         """[queries, D]"""
         return np.stack([self.vectors[query.text] for query in queries])
 
 
-def _asked(
+def _report_text_problems(text_encoder: TextTower | PrecomputedTexts, texts: Sequence[str]) -> None:
+    problems = [problem for text in texts for problem in text_encoder.find_text_problems(text)]
+    if problems:
+        log_line(f"{len(problems)} of {len(texts)} sentences cannot be embedded as written; the first: {problems[0]}")
+
+
+def _read_queries(
     spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path | None
 ) -> tuple[list[GroundingQuery], Inputs]:
-    """What is asked of the videos that score, and where it comes from: class names where nobody wrote sentences."""
+    """The queries of the test subset, with the digest of their source; class names if there are no sentences."""
     if sentences:
         queries = read_sentences(sentences)
         subset = spec.test_subset
-        scored = _of(queries, read_subset_ids(annotations, subset), subset) if annotations else queries
-        return scored, {"sentences": digest(to_canonical_json(queries))}
+        in_subset = _select_queries(queries, read_subset_ids(annotations, subset), subset) if annotations else queries
+        return in_subset, {"sentences": digest(to_canonical_json(queries))}
     if annotations is None:
-        raise UserError("--sentences, --annotations: one of them is needed, to ask by sentences or by class names")
-    names = build_class_queries(read_subset_annotations(annotations, spec.test_subset))
-    if not names:
-        raise UserError(f"{annotations}: nothing is annotated in subset '{spec.test_subset}' that could be asked for")
-    return names, {"annotations": annotations_digest(annotations)}
+        raise UserError("--sentences, --annotations: missing; give one, to search by sentences or by class names")
+    class_queries = build_class_queries(read_subset_annotations(annotations, spec.test_subset))
+    if not class_queries:
+        raise UserError(f"{annotations}: subset '{spec.test_subset}' has no annotated action to search for")
+    return class_queries, {"annotations": annotations_digest(annotations)}
 
 
-def _grounded(
-    index: SnippetIndex, said: TextEmbeddings, joint: NetworkWeights | None, queries: Sequence[GroundingQuery]
+def _score_spaces(
+    indices: Mapping[str, SnippetIndex],
+    texts: TextEmbeddings,
+    joints: Sequence[WeightsFile],
+    queries: Sequence[GroundingQuery],
 ) -> dict[str, Any]:
-    """How well each sentence is found in its own video."""
-    places, searcher = {video_id: number for number, video_id in enumerate(index.video_ids)}, MomentSearcher(index)
-    pairs = list(zip(queries, build_text_queries(said.get_vectors(queries), index, said.scale, joint), strict=True))
-    found = [
-        searcher.search_video(places[query.video_id], question, query.text)
-        for query, question in track(pairs, "search", unit="sentences")
-    ]
-    return _scored(queries, [[(d.start, d.stop) for d in moments] for moments in found])
+    """The metrics of every row: each search space, its control, and the whole video as the answer."""
+    results = {}
+    for space, index in indices.items():
+        joint = find_index_adapter(index, joints)
+        space_queries = _select_queries(queries, index.video_ids, space)
+        results[space] = _score_index(index, texts, joint, space_queries)
+        if control_queries := build_control_queries(space_queries):
+            results[CONTROL.format(space)] = _score_index(index, texts, joint, control_queries)
+    results[WHOLE_VIDEO] = _score_whole_videos(next(iter(indices.values())), queries)
+    return results
 
 
-def _whole(index: SnippetIndex, queries: Sequence[GroundingQuery]) -> dict[str, Any]:
-    """What whoever knows nothing scores."""
+def _score_index(
+    index: SnippetIndex, texts: TextEmbeddings, joint: NetworkWeights | None, queries: Sequence[GroundingQuery]
+) -> dict[str, Any]:
+    """Recall of the moments that each query finds in its own video."""
+    positions = {video_id: number for number, video_id in enumerate(index.video_ids)}
+    searcher = MomentSearcher(index)
+    text_queries = build_text_queries(texts.get_vectors(queries), index, texts.scale, joint)
+    pairs = track(list(zip(queries, text_queries, strict=True)), "search", unit="sentences")
+    moments = [searcher.search_video(positions[query.video_id], text_query, query.text) for query, text_query in pairs]
+    return _compute_metrics(queries, [[(d.start, d.stop) for d in video_moments] for video_moments in moments])
+
+
+def _score_whole_videos(index: SnippetIndex, queries: Sequence[GroundingQuery]) -> dict[str, Any]:
+    """The metrics of the answer that needs no search: the whole video."""
     ends = dict(zip(index.video_ids, index.end_times.tolist(), strict=True))
-    there = [query for query in queries if query.video_id in ends]
-    return _scored(there, [[(0.0, ends[query.video_id])] for query in there])
+    indexed = [query for query in queries if query.video_id in ends]
+    return _compute_metrics(indexed, [[(0.0, ends[query.video_id])] for query in indexed])
 
 
-def _scored(queries: Sequence[GroundingQuery], found: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any]:
-    return {"sentences": len(queries), **compute_recall(queries, found, RANKS, TIOUS)}
+def _compute_metrics(
+    queries: Sequence[GroundingQuery], moments: Sequence[Sequence[tuple[float, float]]]
+) -> dict[str, Any]:
+    return {"sentences": len(queries), **compute_recall(queries, moments, RANKS, TIOUS)}
 
 
-def _of(queries: Sequence[GroundingQuery], ids: Collection[str], what: str) -> list[GroundingQuery]:
-    there = [query for query in queries if query.video_id in ids]
-    if len(there) < len(queries):
-        log_line(f"{what}: {len(queries) - len(there)} of {len(queries)} sentences are of other videos")
-    if not there:
+def _select_queries(queries: Sequence[GroundingQuery], video_ids: Collection[str], name: str) -> list[GroundingQuery]:
+    """The queries of these videos; `name` of the space or subset is for messages."""
+    selected = [query for query in queries if query.video_id in video_ids]
+    if len(selected) < len(queries):
+        log_line(f"{name}: {len(queries) - len(selected)} of {len(queries)} sentences are of other videos")
+    if not selected:
         raise UserError(
-            f"{what}: none of the {len(queries)} sentences is of its videos; check that both are one dataset"
+            f"{name}: none of the {len(queries)} sentences is of its videos; check that both are of the same dataset"
         )
-    return there
+    return selected
 
 
-def _lead(results: Mapping[str, Any], asked: str) -> list[str]:
+def _captions(results: Mapping[str, Any], query_kind: str) -> list[str]:
     counts = {result["sentences"] for result in results.values()}
     return [
-        f"{' or '.join(map(str, sorted(counts)))} {asked}. R@n: one of the first n moments is, to the tIoU, one that "
-        "is told of. In parentheses the half width of the 95 % interval over videos.",
-        "clip is CLIP as it is, which no video of the dataset has taught; what was taught class names says so. "
-        "Another: the same moments, asked for by what is said of other videos only; so much is found without reading.",
+        f"{' or '.join(map(str, sorted(counts)))} {query_kind}. R@n: one of the first n moments overlaps an annotated "
+        "moment by at least the tIoU. In parentheses: half the width of the 95 % interval over videos.",
+        "clip: CLIP without training on videos of the dataset. Spaces that were trained with class names are marked. "
+        "Asked for another: the control. It searches with texts of other videos only: this recall needs no text.",
     ]
 
 
-def _rows(spec: ScoreGroundingSpec, results: Mapping[str, Any]) -> list[list[str]]:
-    named = {name.format(view) for view in spec.class_name_spaces for name in ("{}", CONTROL)}
+def _format_rows(spec: ScoreGroundingSpec, results: Mapping[str, Any]) -> list[list[str]]:
+    named_rows = {row.format(space) for space in spec.class_name_spaces for row in ("{}", CONTROL)}
+    return [
+        [f"{row} (uses class names)" if row in named_rows else row, *_format_cells(result)]
+        for row, result in results.items()
+    ]
 
-    def cells(result: Mapping[str, Any]) -> list[str]:
-        wide = result["interval"]
-        pairs = [(result[f"R@{n}"][f"{t:g}"], wide[f"R@{n}"][f"{t:g}"]) for n in RANKS for t in TIOUS]
-        pairs.append((result["mIoU"], wide["mIoU"]))
-        return [f"{100 * value:.1f} ({50 * (high - low):.1f})" for value, (low, high) in pairs]
 
-    return [[f"{row} (uses class names)" if row in named else row, *cells(result)] for row, result in results.items()]
+def _format_cells(result: Mapping[str, Any]) -> list[str]:
+    """Every metric in % with the half width of its interval."""
+    intervals = result["interval"]
+    pairs = [(result[f"R@{n}"][f"{t:g}"], intervals[f"R@{n}"][f"{t:g}"]) for n in RANKS for t in TIOUS]
+    pairs.append((result["mIoU"], intervals["mIoU"]))
+    return [f"{100 * value:.1f} ({50 * (high - low):.1f})" for value, (low, high) in pairs]

@@ -1,6 +1,5 @@
-"""Write the simulated benchmark: feature shards, and annotations beside them."""
+"""Generate the simulated benchmark: feature shards, annotations and text embeddings of the class names."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +13,19 @@ from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import assign_shard, list_shard_names
 from clip_ae.data.shards import write_shard
 from clip_ae.data.text_embeddings import write_text_embeddings
+from clip_ae.weights.integrity import file_digest
 from clip_ae.worlds import simulated, simulated_events
 
 
 def run(
     spec: SimulateSpec,
     *,
-    features: Annotated[Path, "folder for the shards, {stream}/{shard}.parquet"],
-    annotations: Annotated[Path, "ActivityNet-form JSON to write"],
-    text_embeddings: Annotated[Path, "texts.parquet to write: the class names, as a text tower would embed them"],
-    manifest: Annotated[Path, "JSON to write last: every file's sha256"],
+    features: Annotated[Path, "folder to write the shards to, {stream}/{shard}.parquet"],
+    annotations: Annotated[Path, "annotations to write (JSON, ActivityNet format)"],
+    text_embeddings: Annotated[
+        Path, "texts.parquet to write: embeddings of the class names, in place of those of a text tower"
+    ],
+    manifest: Annotated[Path, "JSON file to write last: sha256 of every file"],
 ) -> None:
     videos = simulated_events.plan_videos(spec.world)
     paths = {
@@ -32,34 +34,29 @@ def run(
         for index, name in enumerate(list_shard_names(SIMULATED_SHARDS))
     }
     manifest.unlink(missing_ok=True)
-    _clear(features, set(paths.values()))
-    record = make_provenance("simulate", spec, libraries=("numpy",))
+    _remove_other_shards(features, set(paths.values()))
+    provenance = make_provenance("simulate", spec, libraries=("numpy",))
     for (stream, index), path in track(paths.items(), "simulating", len(paths), "shard"):
-        inside = (v for v in videos if assign_shard(v.video_id, SIMULATED_SHARDS) == index)
-        rows = (simulated.generate_features(spec.world, stream, v, spec.grid) for v in inside)
-        write_shard(path, stream, getattr(spec.world, f"{stream}_dim"), rows, record)
-    write_text_embeddings(text_embeddings, simulated.generate_text_embeddings(spec.world), record)
+        in_shard = (v for v in videos if assign_shard(v.video_id, SIMULATED_SHARDS) == index)
+        rows = (simulated.generate_features(spec.world, stream, v, spec.grid) for v in in_shard)
+        write_shard(path, stream, spec.world.dim_of(stream), rows, provenance)
+    write_text_embeddings(text_embeddings, simulated.generate_text_embeddings(spec.world), provenance)
     write_text(annotations, _json(simulated_events.build_annotations(spec.world, videos)))
-    digests = {path.relative_to(features).as_posix(): _sha256(path) for path in paths.values()}
-    stated = {
+    digests = {path.relative_to(features).as_posix(): file_digest(path) for path in paths.values()}
+    content = {
         "features": digests,
-        "annotations": _sha256(annotations),
-        "texts": _sha256(text_embeddings),
-        "provenance": to_plain_data(record),
+        "annotations": file_digest(annotations),
+        "texts": file_digest(text_embeddings),
+        "provenance": to_plain_data(provenance),
     }
-    write_text(manifest, _json(stated))
+    write_text(manifest, _json(content))
 
 
-def _clear(folder: Path, wanted: set[Path]) -> None:
-    """Remove shards that another cut left."""
-    for path in folder.glob("*/*.parquet"):
-        if path not in wanted:
+def _remove_other_shards(features_dir: Path, paths: set[Path]) -> None:
+    """Remove shards of an earlier run with another number of shards."""
+    for path in features_dir.glob("*/*.parquet"):
+        if path not in paths:
             path.unlink()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(value: object) -> str:

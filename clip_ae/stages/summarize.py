@@ -1,4 +1,4 @@
-"""Sum up a dataset: its headline run over seeds, or every run in a table beside published figures."""
+"""Summarize a dataset: the main run over its seeds, or a table of all runs and published results."""
 
 import json
 from collections import Counter
@@ -31,70 +31,69 @@ def run(
     catalog: Annotated[Path, "videos.parquet"],
     failures: Annotated[Path, "failures.parquet"],
     out: Annotated[Path, "file to write"],
-    cluster_names: Annotated[Path | None, "names.json of the first seed, to go with its detections"] = None,
+    cluster_names: Annotated[Path | None, "names.json of the first seed, to add to detections.json"] = None,
 ) -> None:
     check_summary(spec, summary)
     seeds = spec.seeds[:1] if summary == "detections.json" else spec.seeds
-    shown = list(spec.runs) if summary in TABLES else [spec.main_run]
-    file = "detections.json" if summary == "detections.json" else "map.json"
-    paths = {(run, seed): runs / run / f"seed-{seed}" / file for run in shown for seed in seeds}
+    run_names = list(spec.runs) if summary in TABLES else [spec.main_run]
+    file_name = "detections.json" if summary == "detections.json" else "map.json"
+    paths = {(run, seed): runs / run / f"seed-{seed}" / file_name for run in run_names for seed in seeds}
     inputs = {f"{run}/seed-{seed}": read_provenance(path).id for (run, seed), path in paths.items()}
     inputs |= {"cluster_names": read_provenance(cluster_names).id} if cluster_names else {}
-    record = make_provenance("summarize", spec, {"catalog": read_parquet_provenance(catalog).id, **inputs})
+    provenance = make_provenance("summarize", spec, {"catalog": read_parquet_provenance(catalog).id, **inputs})
     results = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in paths.items()}
     if summary in TABLES:
-        scored = [ScoredRun(run, spec.runs[run], {seed: results[run, seed] for seed in seeds}) for run in shown]
-        text = format_table(spec, summary, scored, record.to_json())
+        scored = [ScoredRun(run, spec.runs[run], {seed: results[run, seed] for seed in seeds}) for run in run_names]
+        text = format_table(spec, summary, scored, provenance.to_json())
     elif summary == "map.json":
-        text = _json(build_main_run_map(spec, list(results.values()), count_sources(catalog, failures), record))
+        text = _json(build_main_run_map(spec, list(results.values()), count_sources(catalog, failures), provenance))
     else:
-        guessed = {"names": read_json_object(cluster_names)["names"]} if cluster_names else {}
-        text = _json(
-            {**results[spec.main_run, seeds[0]], "external_data": {**guessed, "provenance": to_plain_data(record)}}
-        )
+        names = {"names": read_json_object(cluster_names)["names"]} if cluster_names else {}
+        external_data = {**names, "provenance": to_plain_data(provenance)}
+        text = _json({**results[spec.main_run, seeds[0]], "external_data": external_data})
     write_text(out, text)
 
 
 def check_summary(spec: SummarizeSpec, summary: str) -> None:
     if summary not in SUMMARIES:
-        raise UserError(f"--summary {summary}: no such summary; known: {', '.join(SUMMARIES)}")
+        raise UserError(f"--summary {summary}: no such summary; expected one of {', '.join(SUMMARIES)}")
     if summary in TABLES and spec.main_run not in spec.runs:
-        raise UserError(f"--spec: runs: {summary} needs the settings of every run, {spec.main_run} among them")
+        raise UserError(f"--spec: runs: {summary} needs the settings of every run, also of {spec.main_run}")
 
 
 def format_table(spec: SummarizeSpec, summary: str, runs: list[ScoredRun], provenance: str) -> str:
     """The text of one of TABLES."""
     if summary == "table.csv":
         return markdown.format_csv(*tables.build_csv_rows(spec, runs, provenance))
-    of = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
-    lead = tables.build_result_captions(spec, runs)
+    dataset = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
+    captions = tables.build_result_captions(spec, runs)
     if summary == "table.md":
         return markdown.render_markdown_page(
-            f"Results on {of}", lead, _sections(tables.build_result_tables(spec, runs)), provenance
+            f"Results on {dataset}", captions, _render_sections(tables.build_result_tables(spec, runs)), provenance
         )
-    lead = [*ablation.ABLATION_NOTES, *lead]
+    captions = [*ablation.ABLATION_NOTES, *captions]
     return markdown.render_markdown_page(
-        f"Ablation on {of}", lead, _sections(ablation.build_ablation_tables(spec, runs)), provenance
+        f"Ablation on {dataset}", captions, _render_sections(ablation.build_ablation_tables(spec, runs)), provenance
     )
 
 
 def count_sources(catalog: Path, failures: Path) -> dict[str, int]:
-    """How many videos were whole, partial, failed or missing, and how many rows tell why."""
+    """Numbers of whole, partial, failed and missing videos, and of failure rows."""
     statuses = Counter(row["status"] for row in read_rows(catalog))
     counts = {f"videos_{status}": statuses[status] for status in ("ok", "partial", "failed", "missing")}
     return {**counts, "failures": len(read_rows(failures))}
 
 
-def _sections(sheets: Iterable[ResultTable]) -> list[str]:
+def _render_sections(result_tables: Iterable[ResultTable]) -> list[str]:
     return [
         markdown.render_section(
-            sheet.heading,
-            markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
-            if sheet.rows
+            table.heading,
+            markdown.render_markdown_table(table.header, table.rows, num_text_columns=table.num_text_columns)
+            if table.rows
             else "",
-            markdown.render_bullets(sheet.notes),
+            markdown.render_bullets(table.notes),
         )
-        for sheet in sheets
+        for table in result_tables
     ]
 
 

@@ -1,7 +1,7 @@
-"""Tune the last blocks of one stream's I3D by what features are taught by, from the videos on."""
+"""Fine-tune the last I3D blocks of one stream on the videos, with the losses of feature adapters."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from clip_ae.core.config.registry import STREAMS, load_module
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.specs import TuneEncoderSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Encoder, NetworkWeights, VideoFeatures, VideoInfo
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
@@ -23,9 +23,10 @@ from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS, I3d, build
 from clip_ae.encoders.networks.i3d_finetuning import TunedBlocks, compute_trunk_shape
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippets_of
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.pipeline.stream_encoder import check_networks
@@ -41,114 +42,126 @@ def run(
     spec: TuneEncoderSpec,
     *,
     videos: Annotated[Path, "folder of raw videos"],
-    probe: Annotated[tuple[Path, ...], "every shard's table of videos, made by probe"],
+    probe: Annotated[tuple[Path, ...], "table of videos of every shard, from the probe stage"],
     encoder_weights: Annotated[
-        tuple[Path, ...], "weights of the stream's network, then of a second one where it has two"
+        tuple[Path, ...], "weights of the stream's network, then of its second network if it has one"
     ],
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
     shards: Annotated[int, "number of shards"],
-    localizer: Annotated[Path, "model.safetensors of the run that tells actions from background"],
-    labels: Annotated[Path, "labels.parquet that it was trained on"],
-    out: Annotated[Path, "tuned network to write (safetensors)"],
+    localizer: Annotated[Path, "model.safetensors of the run that separates actions from background"],
+    labels: Annotated[Path, "labels.parquet that this run was trained on"],
+    out: Annotated[Path, "fine-tuned network to write (safetensors)"],
     log: Annotated[Path, "training.jsonl to write"],
-    annotations: Annotated[Path | None, "annotation file, where classes are to be left out"] = None,
-    clip_weights: Annotated[Path | None, "the CLIP whose text tower reads class names"] = None,
+    annotations: Annotated[Path | None, "annotation file, to exclude videos of held-out classes"] = None,
+    clip_weights: Annotated[Path | None, "CLIP weights, whose text tower embeds class names"] = None,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    num_workers: Annotated[int, "decoder processes that work in parallel"] = 2,
+    gpu_batch_size: Annotated[int, "snippets in a forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
     decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
 ) -> None:
     configure_torch(spec.torch_threads)
-    place, tuning = resolve_device(device), spec.training.tuning
-    files = [read_weights(path) for path in encoder_weights]
-    check_networks(spec.extract, files)
-    found, inputs = load_training_spans(spec, features, shards, localizer, labels, annotations, place)
-    check_training_spans(found, localizer)
-    material = _within(found, tuning.max_snippets, spec.feature_adapter.seed)
-    words, read_by = load_contrastive_targets(spec, material, clip_weights, None, place)
-    inputs |= read_by | {
-        name: file.provenance.id for name, file in zip(spec.extract.encoder.weights_names, files, strict=True)
-    }
+    torch_device, tuning = resolve_device(device), spec.training.tuning
+    networks = [read_weights(path) for path in encoder_weights]
+    check_networks(spec.extract, networks)
+    run_spans, inputs = load_training_spans(spec, features, shards, localizer, labels, annotations, torch_device)
+    check_training_spans(run_spans, localizer)
+    spans = _limit_spans(run_spans, tuning.max_snippets, spec.feature_adapter.seed)
+    targets, text_inputs = load_contrastive_targets(spec, spans, clip_weights, None, torch_device)
+    names = spec.extract.encoder.weights_names
+    inputs |= text_inputs | {name: network.provenance.id for name, network in zip(names, networks, strict=True)}
     inputs |= {f"probe/{path.stem}": read_parquet_provenance(path).id for path in probe}
-
-    kept = snippets_of([*material.actions, *material.background])
-    infos = [VideoInfo(**row) for path in probe for row in read_rows(path) if row["video_id"] in kept]
-    encoder, shape = _trunk(spec, files, place)
-    network = BatchedEncoder(
-        encoder.encode, spec.extract.encoder.batch_size if place == "cpu" else gpu_batch_size, place
+    encoder, trunk_shape = _build_trunk(spec, networks, torch_device)
+    batch_size = spec.extract.encoder.batch_size if torch_device == "cpu" else gpu_batch_size
+    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    snippets = snippets_of([*spans.actions, *spans.background])
+    extractor = FeatureExtractor(
+        spec.extract.stream,
+        spec.extract.grid,
+        encoder,
+        BatchedEncoder(encoder.encode, batch_size, torch_device),
+        videos,
+        decoders,
+        wanted_snippets=snippets,
     )
-    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    work = FeatureExtractor(
-        spec.extract.stream, spec.extract.grid, encoder, network, videos, readers, wanted_snippets=kept
-    )
-    rows = {video.video_id: select_snippets(video, kept[video.video_id]) for video in work.extract(infos)}
-    _say_kept(rows)
-    drawing = SequenceSampler(
-        FeatureTable({spec.extract.stream: rows}, place),
-        remap_spans(material.actions, kept),
-        remap_spans(material.background, kept),
+    trunk_features = _extract_trunk_features(extractor, probe, snippets)
+    sampler = SequenceSampler(
+        FeatureTable({spec.extract.stream: trunk_features}, torch_device),
+        remap_spans(spans.actions, snippets),
+        remap_spans(spans.background, snippets),
         spec.training,
     )
-    tuned, lines = _tuned(spec, files[0], shape, drawing, words, place)
-    write_training_log(log, lines, spec.training.steps)
-    record = make_provenance(
-        "tune_encoder", spec, inputs, (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
-    )
-    save_weights(out, get_tensors(tuned), record, _about(files[0], tuning.blocks))
+    tuned, lines = _tune(spec, networks[0], trunk_shape, sampler, targets, torch_device)
+    write_training_log(log, lines)
+    libraries = (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
+    provenance = make_provenance("tune_encoder", spec, inputs, libraries)
+    save_weights(out, get_tensors(tuned), provenance, _describe_tuned(networks[0], tuning.blocks))
 
 
-def _within(found: TrainingSpans, max_snippets: int, seed: int) -> TrainingSpans:
-    material = limit_snippets(found, max_snippets, seed)
-    if len(material.class_ids) < 2 or not material.background:
+def _limit_spans(run_spans: TrainingSpans, max_snippets: int, seed: int) -> TrainingSpans:
+    spans = limit_snippets(run_spans, max_snippets, seed)
+    if len(spans.class_ids) < 2 or not spans.background:
         raise UserError(
-            f"tuning.max_snippets: {max_snippets} snippets hold {len(material.class_ids)} kinds of action and "
-            f"{len(material.background)} stretches of background, which are too few to learn from; allow more"
+            f"tuning.max_snippets: {max_snippets} snippets contain {len(spans.class_ids)} action classes and "
+            f"{len(spans.background)} background spans, too few for training; increase it"
         )
-    return material
+    return spans
 
 
-def _trunk(spec: TuneEncoderSpec, networks: Sequence[NetworkWeights], device: str) -> tuple[Encoder, tuple[int, ...]]:
-    """The stream's encoder up to the blocks that learn, and the shape of what they read."""
-    blocks, options = spec.training.tuning.blocks, _options(spec, networks[0])
+def _build_trunk(
+    spec: TuneEncoderSpec, networks: Sequence[NetworkWeights], device: str
+) -> tuple[Encoder, tuple[int, ...]]:
+    """The stream's encoder without the blocks that are tuned, and the shape of these blocks' input."""
+    blocks, options = spec.training.tuning.blocks, _read_options(spec, networks[0])
     shape = compute_trunk_shape(options, blocks, spec.extract.grid.frames)
-    built = load_module(STREAMS[spec.extract.stream]).build(
-        spec.extract.encoder, networks, device, skip_last_blocks=blocks
-    )
-    return replace(built, dim=math.prod(shape)), shape
+    build_encoder = load_module(STREAMS[spec.extract.stream]).build
+    trunk = build_encoder(spec.extract.encoder, networks, device, skip_last_blocks=blocks)
+    return replace(trunk, dim=math.prod(shape)), shape
 
 
-def _say_kept(rows: Mapping[str, VideoFeatures]) -> None:
-    """How much memory it takes, and what a file has lost since it was extracted."""
-    wanted, size = sum(len(v.feature) for v in rows.values()), sum(v.feature.nbytes for v in rows.values())
-    log_line(f"{wanted} snippets kept as the blocks read them: {size / MB:.1f} MB")
-    if lost := sum(int((v.coverage == 0).sum()) for v in rows.values()):
-        log_line(f"{lost} of them could not be read again; they are learnt from as nothing")
+def _extract_trunk_features(
+    extractor: FeatureExtractor, probe: Sequence[Path], snippets: Mapping[str, Sequence[int]]
+) -> dict[str, VideoFeatures]:
+    """The inputs of the tuned blocks, by video id: rows of the snippets that training needs."""
+    infos = [VideoInfo(**row) for path in probe for row in read_rows(path) if row["video_id"] in snippets]
+    videos = {video.video_id: select_snippets(video, snippets[video.video_id]) for video in extractor.extract(infos)}
+    _report_memory(videos.values())
+    return videos
 
 
-def _tuned(
+def _report_memory(videos: Collection[VideoFeatures]) -> None:
+    """Log the size of the features, and how many snippets could not be decoded this time."""
+    num_snippets, num_bytes = sum(len(v.feature) for v in videos), sum(v.feature.nbytes for v in videos)
+    log_line(f"{num_snippets} snippets as inputs of the tuned blocks: {num_bytes / MB:.1f} MB")
+    if num_lost := sum(int((v.coverage == 0).sum()) for v in videos):
+        log_line(f"{num_lost} of them could not be decoded again; their features are zeros")
+
+
+def _tune(
     spec: TuneEncoderSpec,
     base: NetworkWeights,
-    shape: tuple[int, ...],
-    drawing: SequenceSampler,
-    words: Tensor,
+    trunk_shape: tuple[int, ...],
+    sampler: SequenceSampler,
+    targets: Tensor,
     device: str,
 ) -> tuple[I3d, list[dict[str, float]]]:
-    """The network with its last blocks tuned below a fresh joint space, which is thrown away; and the log's lines."""
-    how, seed, stream = spec.training, spec.feature_adapter.seed, spec.extract.stream
-    network = load_tensors(build(_options(spec, base)), base.tensors, spec.extract.encoder.weights)
-    blocks = TunedBlocks(network, shape, how.tuning).to(device)
-    joint = create_joint_embedding({stream: network.dim}, words.shape[1], how, seed).to(device)
-    return network, list(
-        track(fit_adapter(joint, drawing, words, how, seed, blocks), f"tune {stream}", how.steps, "steps")
-    )
+    """The network with fine-tuned last blocks, and the lines of the log.
+
+    A new joint embedding is trained on the blocks' output, and discarded afterwards.
+    """
+    settings, seed, stream = spec.training, spec.feature_adapter.seed, spec.extract.stream
+    network = load_tensors(build(_read_options(spec, base)), base.tensors, spec.extract.encoder.weights)
+    blocks = TunedBlocks(network, trunk_shape, settings.tuning).to(device)
+    joint = create_joint_embedding({stream: network.dim}, targets.shape[1], settings, seed).to(device)
+    lines = fit_adapter(joint, sampler, targets, settings, seed, blocks, progress_label=f"tune {stream}")
+    return network, lines
 
 
-def _options(spec: TuneEncoderSpec, base: NetworkWeights) -> I3dOptions:
+def _read_options(spec: TuneEncoderSpec, base: NetworkWeights) -> I3dOptions:
     return parse_dataclass(I3dOptions, base.metadata["i3d"], spec.extract.encoder.weights)
 
 
-def _about(base: NetworkWeights, blocks: int) -> dict[str, Any]:
-    """What is known of the network, but for figures that it no longer has."""
-    known = {name: value for name, value in base.metadata.items() if name not in ("metrics", "sha256")}
-    return {**known, "tuned": list(INCEPTION_CHANNELS)[-blocks:]}
+def _describe_tuned(base: NetworkWeights, num_blocks: int) -> dict[str, Any]:
+    """Metadata of the network without metrics and digest, which no longer hold, and with the tuned blocks."""
+    facts = {name: value for name, value in base.metadata.items() if name not in ("metrics", "sha256")}
+    return {**facts, "tuned": list(INCEPTION_CHANNELS)[-num_blocks:]}

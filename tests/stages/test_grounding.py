@@ -271,8 +271,8 @@ def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytes
     (folder / "none.json").write_text(json.dumps({"database": {"a": {"subset": "validation", "annotations": []}}}))
     assert score(folder, sentences=None, annotations="none.json") == 2
     said = capsys.readouterr().err
-    assert "nothing is annotated in subset 'validation' that could be asked for" in said
-    assert "--sentences, --annotations: one of them is needed" in said
+    assert "subset 'validation' has no annotated action to search for" in said
+    assert "--sentences, --annotations: missing; give one, to search" in said
     assert "--clip-weights: missing; words are read by a CLIP's text tower" in said
 
 
@@ -281,7 +281,7 @@ def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pyt
     told["a"]["sentences"] = ["very " * 500]
     (folder / "said.json").write_text(json.dumps(told))
     assert index(folder) == score(folder) == 0
-    assert "1 of 4 sentences are not read as they are meant, the first: " in capsys.readouterr().err
+    assert "1 of 4 sentences cannot be embedded as written; the first: " in capsys.readouterr().err
 
 
 def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:
@@ -326,7 +326,9 @@ def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
     save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
     assert "--clip-weights: ears is no CLIP" in said(find(folder, clip_weights="ears.safetensors"))
     assert "templates: none; with '{}' alone" in said(find(folder, "--set", "templates=[]"))
-    assert "--indices: 1 for the views clip, other" in said(score(folder, "--set", 'search_spaces=["clip","other"]'))
+    assert "--indices: 1 for the search spaces clip, other; give one for each" in said(
+        score(folder, "--set", 'search_spaces=["clip","other"]')
+    )
 
 
 def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

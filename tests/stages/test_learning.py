@@ -271,7 +271,7 @@ def test_streams_on_different_grids_are_refused(tmp_path):
 
 
 def test_fewer_videos_than_clusters(done):
-    with pytest.raises(UserError, match="12 training videos cannot form 13 clusters"):
+    with pytest.raises(UserError, match="12 training videos are too few to form 13 clusters; lower `classes`"):
         do_cluster(done, "x.parquet", classes=13)
     assert not (done / "x.parquet").exists()
 
@@ -292,7 +292,7 @@ def test_a_number_of_clusters_left_open_is_chosen_once_and_kept(tmp_path):
 
 def test_too_few_videos_to_tell_a_number(tmp_path):
     at = write(tmp_path, *planted(videos=6))
-    with pytest.raises(UserError, match="4 training videos cannot tell a number of clusters"):
+    with pytest.raises(UserError, match="4 training videos are too few to choose a number of clusters; set `classes`"):
         do_cluster(at, classes="auto")
 
 

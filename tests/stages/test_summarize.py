@@ -180,7 +180,7 @@ def test_an_unknown_summary_is_named_with_those_known(made: Path) -> None:
 
 
 def test_a_table_needs_the_settings_of_its_runs(made: Path) -> None:
-    with pytest.raises(UserError, match=r"runs: table\.md needs the settings of every run, stpn among them"):
+    with pytest.raises(UserError, match=r"runs: table\.md needs the settings of every run, also of stpn"):
         write(made, "table.md", HEADLINE)
 
 

@@ -232,11 +232,11 @@ def test_mistakes_end_in_one_line(world, taught, tmp_path):
     write_text_embeddings(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Provenance("simulate", {}, ""))
     with pytest.raises(UserError, match="have no text 'c'"):
         teach(world, tmp_path / "x", text="names", labels="weak.parquet", text_embeddings=tmp_path / "few.parquet")
-    with pytest.raises(UserError, match="1 kinds of action"):
+    with pytest.raises(UserError, match="1 action classes"):
         teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
     videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
     joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
-    with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the network learnt from {DIM}"):
+    with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the adapter was trained on {DIM}"):
         list(adapt_videos(joint, "rgb", videos, "cpu"))
 
 

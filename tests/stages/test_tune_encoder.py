@@ -149,5 +149,5 @@ def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch
     kept = int(capsys.readouterr().err.partition(" snippets kept")[0].split()[-1])
     assert kept <= 8
     none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 2})})
-    with pytest.raises(UserError, match="max_snippets: 2 snippets hold 0 kinds of action"):
+    with pytest.raises(UserError, match="max_snippets: 2 snippets contain 0 action classes"):
         tuned(world, tmp_path / "none", monkeypatch, how=none)

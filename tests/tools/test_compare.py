@@ -79,7 +79,7 @@ def test_unlike_results_are_not_compared(tmp_path, capsys, videos, words, said):
 def test_another_file_is_no_result(tmp_path, capsys):
     code, output = compare(capsys, truth(tmp_path), truth(tmp_path))
     assert code == 2
-    assert "no map.json of `clip-ae evaluate`" in output.err
+    assert "not a map.json of `clip-ae evaluate`" in output.err
 
 
 def test_the_verdict_is_on_the_widest_average(tmp_path, capsys):
@@ -97,4 +97,4 @@ def test_a_damaged_result_is_none(tmp_path, capsys, damage):
     broken.write_text(json.dumps({**json.loads(one.read_text()), **damage}))
     code, said = compare(capsys, one, broken)
     assert code == 2
-    assert "broken.json: no map.json of `clip-ae evaluate`" in said.err
+    assert "broken.json: not a map.json of `clip-ae evaluate`" in said.err

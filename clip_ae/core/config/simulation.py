@@ -76,6 +76,10 @@ class SimulatedWorld:
     drift_seconds: float = key(10.0, "seconds after which drift is forgotten", above=0)
     noise: float = key(1.0, "strength of what is new in each snippet", minimum=0)
 
+    def dim_of(self, stream: str) -> int:
+        """Length of a stream's feature."""
+        return {"rgb": self.rgb_dim, "flow": self.flow_dim, "clip": self.clip_dim, "audio": self.audio_dim}[stream]
+
 
 def list_simulated_subsets(world: SimulatedWorld) -> dict[str, str]:
     """Subset by video id."""
