@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # What `make check` runs: unit tests that need no browser, Slurm, Snakemake run or video decoding.
 UNIT := tests/core tests/data tests/weights tests/provenance tests/losses tests/language tests/clustering \
-	tests/proposals tests/scoring tests/pages tests/test_layers.py tests/test_cli.py tests/test_language.py tests/test_docs.py
+	tests/proposals tests/scoring tests/pages tests/workflow tests/test_layers.py tests/test_cli.py tests/test_commands.py tests/test_language.py
 
 .PHONY: help demo test check lint bench bench-methods schema docs own-venv
 .DELETE_ON_ERROR:

@@ -1,15 +1,15 @@
-"""`make bench`: every figure that docs/results.md keeps, measured anew. One line a figure.
+"""`make bench`: measure the numbers of docs/results.md again. One line per number.
 
-python -m benchmarks            what needs no installation: minutes; .features, .flow and .scoring are parts of it
-python -m benchmarks.search     a sentence in ten thousand videos: 1.9 GB on disk, a minute
-python -m benchmarks.page       the page with 500 videos in a browser
-python -m benchmarks --long     an hour of 1080p through the line: half an hour
-python -m benchmarks --cold     a fresh clone, installed and run: needs the package registry
-python -m benchmarks.methods    every method on the simulated benchmark (`make bench-methods`): up to three hours
-python -m benchmarks.sounds     what a class's sound does to its score there
-python -m benchmarks.fed        what CAF and CCP feed the head there
+python -m benchmarks            everything that needs no installation: minutes; includes .features, .flow and .scoring
+python -m benchmarks.search     search a sentence in ten thousand videos: 1.9 GB on disk, a minute
+python -m benchmarks.page       the page with 500 and 5,000 videos in a browser
+python -m benchmarks --long     feature extraction from an hour of 1080p: half an hour
+python -m benchmarks --cold     install and run a fresh clone: needs the package registry
+python -m benchmarks.methods    all methods on the simulated benchmark (`make bench-methods`): up to three hours
+python -m benchmarks.sounds     scores by the kind of sound of a class, on the same results
+python -m benchmarks.fusion     effect of each part of CAF and CCP on attention, on the same results
 python -m benchmarks.step       one training step at the paper's size
-python -m benchmarks.gpu        what needs a GPU; .step and .methods --paper use one too
+python -m benchmarks.gpu        everything that needs a GPU; .step and .methods --paper also use one
 """
 
 import sys
@@ -17,12 +17,12 @@ import sys
 from benchmarks import cold, features, flow, long, scoring, workflow
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
+    arguments = sys.argv[1:]
     workflow.main()
     scoring.main()
     features.main()
     flow.main()
-    if "--long" in words:
+    if "--long" in arguments:
         long.main()
-    if "--cold" in words:
+    if "--cold" in arguments:
         cold.main()

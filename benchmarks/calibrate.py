@@ -1,6 +1,6 @@
-"""What the simulated benchmark is like before anything learns on it: `python -m benchmarks.calibrate`.
+"""Statistics of the simulated benchmark before any training: `python -m benchmarks.calibrate`.
 
-Round-0 clusters beside the classes, and plain statistics of the features. No localizer is run.
+Compares the round-0 clusters with the classes, and measures the features. No localizer runs.
 """
 
 import time
@@ -25,7 +25,7 @@ DESCRIPTORS = (("rgb", "flow"), *((name,) for name in STREAMS))
 
 @dataclass(frozen=True)
 class Statistics:
-    """A stream, in figures: averages over its covered snippets, all pairs of neighbours, all videos."""
+    """Statistics of a stream: means over covered snippets, over pairs of neighbours and over videos."""
 
     zeros: float
     norm: float
@@ -40,10 +40,10 @@ def main() -> None:
     rows = [measure(world) for world in worlds]
     print(f"{'round 0':10}" + "".join(f"{f.name:>12}" for f in fields(ClusterQuality)))
     for streams in DESCRIPTORS:
-        tell("+".join(streams), [row[0][streams] for row in rows])
+        print_row("+".join(streams), [row[0][streams] for row in rows])
     print(f"\n{'stream':10}" + "".join(f"{f.name:>12}" for f in fields(Statistics)))
     for name in STREAMS:
-        tell(name, [row[1][name] for row in rows])
+        print_row(name, [row[1][name] for row in rows])
     print(f"\nmean and (sd) over worlds of seeds {min(SEEDS)} to {max(SEEDS)}; {time.perf_counter() - start:.0f} s")
 
 
@@ -54,32 +54,32 @@ def measure(world: SimulatedWorld) -> tuple[dict[tuple[str, ...], ClusterQuality
         for name in STREAMS
     }
     classes = [find_main_class(Annotation(video.subset, build_instances(world, video))) for video in videos]
-    found = {names: clusters({n: streams[n] for n in names}, world, classes) for names in DESCRIPTORS}
-    return found, {name: statistics(list(streams[name].values())) for name in STREAMS}
+    qualities = {names: measure_clusters({n: streams[n] for n in names}, world, classes) for names in DESCRIPTORS}
+    return qualities, {name: compute_statistics(list(streams[name].values())) for name in STREAMS}
 
 
-def clusters(streams: FeaturesByStream, world: SimulatedWorld, classes: list[str]) -> ClusterQuality:
+def measure_clusters(streams: FeaturesByStream, world: SimulatedWorld, classes: list[str]) -> ClusterQuality:
     z = pool_descriptors(*mean_pool.prepare_pooling(streams))
     return measure_quality(spectral.cluster(z, world.classes, seed=0).tolist(), classes)
 
 
-def statistics(videos: list[VideoFeatures]) -> Statistics:
-    heard = [v.feature[v.coverage > 0].astype(np.float64) for v in videos if (v.coverage > 0).any()]
-    rows = np.concatenate(heard)
-    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in heard]
-    means = np.stack([x.mean(axis=0) for x in heard])
-    around = sum(float(np.square(x - m).sum()) for x, m in zip(heard, means, strict=True)) / len(rows)
+def compute_statistics(videos: list[VideoFeatures]) -> Statistics:
+    covered = [v.feature[v.coverage > 0].astype(np.float64) for v in videos if (v.coverage > 0).any()]
+    rows = np.concatenate(covered)
+    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in covered]
+    means = np.stack([x.mean(axis=0) for x in covered])
+    within_sum = sum(float(np.square(x - m).sum()) for x, m in zip(covered, means, strict=True)) / len(rows)
     directions = np.stack([m / np.linalg.norm(m) for m in means])
     return Statistics(
         zeros=float((rows == 0).mean()),
         norm=float(np.linalg.norm(rows, axis=1).mean()),
         neighbours=float(np.concatenate([(u[1:] * u[:-1]).sum(axis=1) for u in units]).mean()),
         videos=float((directions @ directions.T)[np.triu_indices(len(means), 1)].mean()),
-        within=around / (around + float(means.var(axis=0).sum())),
+        within=within_sum / (within_sum + float(means.var(axis=0).sum())),
     )
 
 
-def tell(name: str, rows: list[ClusterQuality] | list[Statistics]) -> None:
+def print_row(name: str, rows: list[ClusterQuality] | list[Statistics]) -> None:
     table = np.array([[getattr(row, f.name) for f in fields(row)] for row in rows])
     cells = (f"{m:.3g} ({s:.2g})" for m, s in zip(table.mean(axis=0), table.std(axis=0), strict=True))
     print(f"{name:10}" + "".join(f"{cell:>12}" for cell in cells), flush=True)

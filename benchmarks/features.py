@@ -1,7 +1,7 @@
-"""From file to features: our line beside the loop that extraction scripts run, and beside what the machine can do.
+"""Speed from file to features: our extraction, the loop of usual extraction scripts, and the machine's peak rate.
 
-The network is I3D at full width with random weights, drawn so that signals keep their size from layer to layer: with
-others they fade to denormal numbers, on which a CPU is many times slower than on any that a trained network has.
+The network is I3D at full width. Its random weights preserve the scale of signals from layer to layer: otherwise
+signals become denormal numbers, on which a CPU is many times slower.
 """
 
 import sys
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import tell
+from benchmarks.measure import print_result
 from clip_ae.core.config.schema import I3dOptions, RgbEncoder
 from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
@@ -35,10 +35,10 @@ from clip_ae.pipeline.extraction import FeatureExtractor
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 
-# Multiply-adds of one 16x224x224 window, counted twice.
+# GFLOP of one 16x224x224 window: two per multiply-add.
 GFLOP = 54.0
-# Precision, compiled, goals: times the peers' rate, share of the matrix rate.
-LINES: tuple[tuple[Precision, bool, float | None, float | None], ...] = (
+# Precision, compiled, and two goals: speed-up over the usual loop, share of the matrix rate.
+SETTINGS: tuple[tuple[Precision, bool, float | None, float | None], ...] = (
     ("fp32", False, None, None),
     ("bf16", False, 3.5, 0.55),
     ("bf16", True, None, None),
@@ -53,24 +53,24 @@ Features = NDArray[np.float32]
 def main(path: Path | None = None) -> None:
     configure_torch(2)
     with tempfile.TemporaryDirectory() as folder:
-        path = path or drawn(Path(folder) / "film.mp4", seconds=40)
+        path = path or write_film(Path(folder) / "film.mp4", seconds=40)
         info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
         print(f"{path.name}: {info.width}x{info.height}, {info.fps:.2f} fps, {info.duration:.0f} s, two threads")
-        decoding(path, info)
-        encoding(path, info)
+        measure_decoding(path, info)
+        measure_encoding(path, info)
 
 
-def drawn(path: Path, seconds: int, seed: int = 0) -> Path:
-    """480x360 at 25 frames a second, as small as videos of the field are, with sound that rises and falls."""
-    frames = scenery(seconds, (480, 360), seed)
+def write_film(path: Path, seconds: int, seed: int = 0) -> Path:
+    """Write a film: 480x360 at 25 frames per second, as usual in the datasets, with sound of changing loudness."""
+    frames = generate_frames(seconds, (480, 360), seed)
     t = np.arange(16000 * seconds) / 16000
     sound = 0.3 * np.sin(2 * np.pi * 440 * t) * np.sin(t + seed)
     write_mp4(path, frames, (480, 360), Fraction(25), np.float32(sound)[None], sample_rate=16000)
     return path
 
 
-def scenery(seconds: int, size: tuple[int, int], seed: int = 0) -> Iterator[NDArray[np.uint8]]:
-    """As much motion and texture as a film has: a window wandering over blurred noise."""
+def generate_frames(seconds: int, size: tuple[int, int], seed: int = 0) -> Iterator[NDArray[np.uint8]]:
+    """Frames with about the motion and texture of a film: a window that moves over blurred noise."""
     width, height = size
     noise = np.random.default_rng(seed).integers(0, 256, (2 * height, 2 * width, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
@@ -80,87 +80,89 @@ def scenery(seconds: int, size: tuple[int, int], seed: int = 0) -> Iterator[NDAr
         yield np.ascontiguousarray(sheet[y : y + height, x : x + width])
 
 
-def decoding(path: Path, info: VideoInfo) -> None:
-    """The reading side alone: the child, the grid, the ring; beside decord's own loop."""
+def measure_decoding(path: Path, info: VideoInfo) -> None:
+    """Measure reading alone (child process, grid, shared buffer), and decord's own loop."""
     height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
     with Decoder() as decoder:
         list(decoder.read_video_windows(path, info, GRID, SIDE))
         ratios = []
         for _ in range(5):
-            ours = timed(lambda: sum(1 for _ in decoder.read_video_windows(path, info, GRID, SIDE)))
-            bare = timed(lambda: bare_decord(path, width, height))
-            ratios.append(bare / ours)
-    tell("decord by itself", info.frames / bare, "frames/s")
-    tell("the reading side, share of decord's own rate (median of 5)", float(np.median(ratios)), "", 0.9)
+            our_seconds = measure_seconds(lambda: sum(1 for _ in decoder.read_video_windows(path, info, GRID, SIDE)))
+            decord_seconds = measure_seconds(lambda: decode_with_decord(path, width, height))
+            ratios.append(decord_seconds / our_seconds)
+    print_result("decord alone", info.frames / decord_seconds, "frames/s")
+    print_result("reading, share of decord's own rate (median of 5)", float(np.median(ratios)), "", 0.9)
 
 
-def bare_decord(path: Path, width: int, height: int) -> None:
+def decode_with_decord(path: Path, width: int, height: int) -> None:
     reader = decord.VideoReader(str(path), width=width, height=height, num_threads=2)
     for _ in range(len(reader)):
         reader.next().asnumpy()
 
 
-def encoding(path: Path, info: VideoInfo) -> None:
+def measure_encoding(path: Path, info: VideoInfo) -> None:
     network = random_i3d(I3dOptions())
-    rate = matrix_rate(torch.bfloat16)
-    tell("bf16 matrix product", rate, "GFLOP/s")
-    tell("fp32 matrix product", matrix_rate(torch.float32), "GFLOP/s")
-    lines = [Line(path, info, network, *line) for line in LINES]
-    # In turn, and medians: a machine that others use as well is now faster, now slower.
-    peers = []
+    rate = measure_matrix_rate(torch.bfloat16)
+    print_result("bf16 matrix product", rate, "GFLOP/s")
+    print_result("fp32 matrix product", measure_matrix_rate(torch.float32), "GFLOP/s")
+    measurements = [Measurement(path, info, network, *measurement) for measurement in SETTINGS]
+    # In turn, with medians: the speed of a shared machine varies.
+    usual_seconds = []
     for _ in range(ROUNDS):
-        peers.append(peers_loop(path, info, network))
-        for line in lines:
-            line.run()
-    tell("the peers' loop", 1000 * float(np.median(peers)), "ms a window")
-    for line in lines:
-        line.tell(peers, rate, lines[0].found)
+        usual_seconds.append(run_usual_loop(path, info, network))
+        for measurement in measurements:
+            measurement.run()
+    print_result("usual loop", 1000 * float(np.median(usual_seconds)), "ms a window")
+    for measurement in measurements:
+        measurement.print_result(usual_seconds, rate, measurements[0].features)
 
 
-class Line:
-    """Our own line from file to features, in one precision."""
+class Measurement:
+    """Our extraction from file to features in one precision, with its measured times."""
 
     def __init__(
-        self, path: Path, info: VideoInfo, network: NetworkWeights, precision: Precision, compiled: bool,
-        goal: float | None, share: float | None,
+        self, path: Path, info: VideoInfo, network: NetworkWeights, precision: Precision, is_compiled: bool,
+        speedup_goal: float | None, share_goal: float | None,
     ) -> None:  # fmt: skip
-        self.path, self.info, self.goal, self.share = path, info, goal, share
-        self.name = f"{precision}{', compiled' if compiled else ''}"
-        self.encoder = rgb.build(RgbEncoder(precision=precision, compile=compiled), [network], "cpu")
+        self.path, self.info, self.goal, self.share = path, info, speedup_goal, share_goal
+        self.name = f"{precision}{', compiled' if is_compiled else ''}"
+        self.encoder = rgb.build(RgbEncoder(precision=precision, compile=is_compiled), [network], "cpu")
         self.encoder.encode(np.zeros((1, FRAMES, CROP, CROP, 3), np.uint8))
         self.seconds: list[float] = []
-        self.waited: list[float] = []
-        self.found: Features
+        self.idle_fractions: list[float] = []
+        self.features: Features
 
     def run(self) -> None:
         encode = self.encoder.encode
         with Decoder() as decoder:
-            # A decoder serves all videos of a job; its start is not theirs.
+            # A decoder serves all videos of a job, so its start is not measured.
             list(decoder.read_video_windows(self.path, self.info, GRID, SIDE))
-            work = FeatureExtractor(
+            extractor = FeatureExtractor(
                 "rgb", GRID, self.encoder, BatchedEncoder(encode, 1, "cpu"), self.path.parent, [decoder]
             )
-            seconds, (found,) = timed_of(lambda: list(work.extract([self.info])))
+            seconds, (features,) = measure_seconds_and_result(lambda: list(extractor.extract([self.info])))
         self.seconds.append(seconds / self.info.snippets)
-        self.waited.append(work.idle_fraction)
-        self.found = found.feature.astype(np.float32)
+        self.idle_fractions.append(extractor.idle_fraction)
+        self.features = features.feature.astype(np.float32)
 
-    def tell(self, peers: list[float], rate: float, exact: Features) -> None:
-        seconds, ratio = np.median(self.seconds), np.median(np.divide(peers, self.seconds))
-        tell(f"{self.name}: file to features", 1000 * float(seconds), "ms a window")
-        tell(f"{self.name}: times the rate of the peers' loop", float(ratio), "x", self.goal)
-        tell(f"{self.name}: share of the bf16 matrix rate", GFLOP / float(seconds) / rate, "", self.share)
-        tell(f"{self.name}: share of the time that the network waited", float(np.median(self.waited)), "")
-        cosine, difference = measure_deviation(self.found, exact)
+    def print_result(self, usual_seconds: list[float], rate: float, exact_features: Features) -> None:
+        seconds, ratio = np.median(self.seconds), np.median(np.divide(usual_seconds, self.seconds))
+        print_result(f"{self.name}: file to features", 1000 * float(seconds), "ms a window")
+        print_result(f"{self.name}: speed-up over the usual loop", float(ratio), "x", self.goal)
+        print_result(f"{self.name}: share of the bf16 matrix rate", GFLOP / float(seconds) / rate, "", self.share)
+        print_result(
+            f"{self.name}: share of the time in which the network waited", float(np.median(self.idle_fractions)), ""
+        )
+        cosine, difference = measure_deviation(self.features, exact_features)
         print(f"{self.name}: against fp32: cosine {cosine:.5f}, largest difference {difference:.2%}")
 
 
-def peers_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> float:
-    """Seconds a window: sixteen frames decoded, then a forward pass, in turn; fp32, default memory layout."""
+def run_usual_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> float:
+    """Seconds per window of the usual loop: decode 16 frames, then run the network; fp32, default memory layout."""
     weights = {name: torch.from_numpy(tensor) for name, tensor in network.tensors.items()}
     height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
     top, left = (height - CROP) // 2, (width - CROP) // 2
-    began = time.perf_counter()
+    start = time.perf_counter()
     reader = decord.VideoReader(str(path), width=width, height=height, num_threads=2)
     windows = len(reader) // FRAMES
     with torch.inference_mode():
@@ -169,28 +171,28 @@ def peers_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> float:
             crop = frames[:, top : top + CROP, left : left + CROP]
             x = torch.from_numpy(crop.transpose(3, 0, 1, 2).astype(np.float32) / 255 * 2 - 1)
             plain_i3d.features(x[None].contiguous(), weights)
-    return (time.perf_counter() - began) / windows
+    return (time.perf_counter() - start) / windows
 
 
-def matrix_rate(dtype: torch.dtype) -> float:
-    """GFLOP/s of the best of some square products."""
+def measure_matrix_rate(dtype: torch.dtype) -> float:
+    """GFLOP/s of the fastest of three square products."""
     best = 0.0
     for n in (1024, 2048, 4096):
         a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
         torch.mm(a, b)
-        seconds = min(timed(lambda a=a, b=b: torch.mm(a, b)) for _ in range(5))
+        seconds = min(measure_seconds(lambda a=a, b=b: torch.mm(a, b)) for _ in range(5))
         best = max(best, 2 * n**3 / seconds / 1e9)
     return best
 
 
-def timed(act: Callable[[], object]) -> float:
-    return timed_of(act)[0]
+def measure_seconds(run: Callable[[], object]) -> float:
+    return measure_seconds_and_result(run)[0]
 
 
-def timed_of(act: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
-    result = act()
-    return time.perf_counter() - began, result
+def measure_seconds_and_result(run: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Optical flow: milliseconds a pair at 340x256, and how far each flow and its I3D features are from OpenCV's TV-L1.
+"""Optical flow: milliseconds per pair at 340x256, and the difference of flow and I3D features to OpenCV's TV-L1.
 
-The features are those of `results/weights/flow_imagenet.safetensors` where that is there, else of random weights.
+The features use `results/weights/flow_imagenet.safetensors` if it exists, else random weights.
 """
 
 import time
@@ -15,7 +15,7 @@ from decord import VideoReader
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.measure import ROOT, tell
+from benchmarks.measure import ROOT, print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
 from clip_ae.core.config.schema import FlowAlgorithm, FlowEncoder, I3dOptions, RaftOptions
@@ -27,64 +27,64 @@ from clip_ae.encoders.streams import flow as stream
 from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.weights.network_file import read_weights
-from tests.encoders.random_networks import random_i3d, stirred
+from tests.encoders.random_networks import random_i3d, randomize_weights
 
 MEDIA = ROOT.parent / "shared/media"
-TRAINED = ROOT / "results/weights/flow_imagenet.safetensors"
+WEIGHTS_PATH = ROOT / "results/weights/flow_imagenet.safetensors"
 ALGORITHMS: tuple[FlowAlgorithm, ...] = ("tvl1", "tvl1_torch", "dis")
 GRID = SnippetGrid()
 WIDTH, HEIGHT = 340, 256
 PAIRS = 12
-# Snippets a video whose features are compared.
+# Snippets per video whose features are compared.
 SNIPPETS = 4
-# A GPU is given the pairs this often at once.
+# A GPU gets all pairs this many times in one call.
 COPIES = 16
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    raft_rate(generated(PAIRS))
-    compare("generated", generated(PAIRS))
+    measure_raft(generate_pairs(PAIRS))
+    compare_flows("generated", generate_pairs(PAIRS))
     videos = sorted(MEDIA.glob("*.mp4"))
     if videos:
-        compare("real", torch.cat([real(path, PAIRS // len(videos)) for path in videos]))
+        compare_flows("real", torch.cat([load_real_pairs(path, PAIRS // len(videos)) for path in videos]))
         compare_features(videos)
 
 
 @torch.inference_mode()
-def raft_rate(pairs: Tensor) -> None:
-    """How fast, which random weights tell as well; how good would need the published ones."""
+def measure_raft(pairs: Tensor) -> None:
+    """Measure the speed of RAFT with random weights; its accuracy would need published ones."""
     options = RaftOptions()
-    network = NetworkWeights({"raft": to_plain_data(options)}, get_tensors(stirred(raft.build(options))))
-    seconds, _ = timed("raft", pairs, network)
-    tell("raft, random weights, generated frames", 1000 * seconds, "ms a pair")
+    network = NetworkWeights({"raft": to_plain_data(options)}, get_tensors(randomize_weights(raft.build(options))))
+    seconds, _ = measure_flow("raft", pairs, network)
+    print_result("raft, random weights, generated frames", 1000 * seconds, "ms a pair")
 
 
-def compare(name: str, pairs: Tensor) -> None:
-    truth = load_module(FLOW_ALGORITHMS["tvl1"]).build("cpu")(pairs)
+def compare_flows(name: str, pairs: Tensor) -> None:
+    reference = load_module(FLOW_ALGORITHMS["tvl1"]).build("cpu")(pairs)
     for algorithm in ALGORITHMS:
-        seconds, found = timed(algorithm, pairs)
-        tell(f"{algorithm}, {name} frames", 1000 * seconds, "ms a pair")
-        tell("   its mean endpoint difference to tvl1", float((found - truth).norm(dim=-1).mean()), "px")
+        seconds, flow = measure_flow(algorithm, pairs)
+        print_result(f"{algorithm}, {name} frames", 1000 * seconds, "ms a pair")
+        print_result("   its mean endpoint difference to tvl1", float((flow - reference).norm(dim=-1).mean()), "px")
     if torch.cuda.is_available():
-        many = pairs.cuda().repeat(COPIES, 1, 1, 1, 1)
-        timed("tvl1_torch", many)
-        tell(f"tvl1_torch, {name} frames, GPU", 1000 * timed("tvl1_torch", many)[0], "ms a pair", 1)
+        copies = pairs.cuda().repeat(COPIES, 1, 1, 1, 1)
+        measure_flow("tvl1_torch", copies)
+        print_result(f"tvl1_torch, {name} frames, GPU", 1000 * measure_flow("tvl1_torch", copies)[0], "ms a pair", 1)
 
 
 def compare_features(videos: list[Path]) -> None:
-    """Cosines of what is left when the mean feature is taken away; with it they would all be near 1."""
-    network = read_weights(TRAINED) if TRAINED.exists() else random_i3d(I3dOptions(channels=2))
-    truth = features("tvl1", network, videos)
+    """Compare features minus the mean feature by cosine; with the mean all cosines would be near 1."""
+    network = read_weights(WEIGHTS_PATH) if WEIGHTS_PATH.exists() else random_i3d(I3dOptions(channels=2))
+    reference = extract_features("tvl1", network, videos)
     for algorithm in ALGORITHMS[1:]:
-        a, b = (rows - truth.mean(axis=0) for rows in (features(algorithm, network, videos), truth))
+        a, b = (rows - reference.mean(axis=0) for rows in (extract_features(algorithm, network, videos), reference))
         cosines = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-        tell(f"{algorithm}: cosine of I3D features to those of tvl1, mean", float(cosines.mean()), "")
-        tell("   lowest of a snippet", float(cosines.min()), "")
+        print_result(f"{algorithm}: cosine of I3D features to those of tvl1, mean", float(cosines.mean()), "")
+        print_result("   lowest of a snippet", float(cosines.min()), "")
 
 
-def features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
-    """Rows [len(videos) * SNIPPETS, 1024] of the flow stream."""
+def extract_features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
+    """Features [len(videos) * SNIPPETS, 1024] of the flow stream."""
     encoder = stream.build(FlowEncoder(algorithm=algorithm), [network], "cpu")
     windows = (window for path in videos for window in snippets(path, encoder))
     return np.concatenate([encoder.encode(encoder.prepare(window)[None]) for window in windows])
@@ -97,36 +97,36 @@ def snippets(path: Path, encoder: stream.FlowStream) -> Iterator[NDArray[np.uint
         yield window.data
 
 
-def timed(algorithm: str, pairs: Tensor, *networks: NetworkWeights) -> tuple[float, Tensor]:
-    """Seconds a pair, and the flows."""
+def measure_flow(algorithm: str, pairs: Tensor, *networks: NetworkWeights) -> tuple[float, Tensor]:
+    """(seconds per pair, the flows)."""
     flow = load_module(FLOW_ALGORITHMS[algorithm]).build(pairs.device.type, *networks)
     start = time.perf_counter()
-    # On the host again: a GPU has then done its work.
+    # Copying to the host waits until a GPU has finished.
     found = flow(pairs).cpu()
     return (time.perf_counter() - start) / len(pairs), found
 
 
-def generated(count: int) -> Tensor:
-    """Pairs [count, 2, H, W, 3] of a texture that turns, grows and shifts a little."""
+def generate_pairs(count: int) -> Tensor:
+    """Pairs [count, 2, H, W, 3] of a texture with a small rotation, scaling and shift."""
     rng = np.random.default_rng(0)
-    return torch.stack([_moved(rng) for _ in range(count)])
+    return torch.stack([_generate_pair(rng) for _ in range(count)])
 
 
-def _moved(rng: np.random.Generator) -> Tensor:
-    rough = cv2.GaussianBlur(rng.normal(size=(HEIGHT, WIDTH, 3)), (0, 0), 2)
-    first = np.uint8(255 * (rough - rough.min()) / np.ptp(rough))
+def _generate_pair(rng: np.random.Generator) -> Tensor:
+    blurred = cv2.GaussianBlur(rng.normal(size=(HEIGHT, WIDTH, 3)), (0, 0), 2)
+    first = np.uint8(255 * (blurred - blurred.min()) / np.ptp(blurred))
     motion = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), rng.uniform(-2, 2), rng.uniform(0.98, 1.02))
     motion[:, 2] += rng.uniform(-3, 3, 2)
     second = cv2.warpAffine(first, motion, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     return torch.from_numpy(np.stack([first, second]))
 
 
-def real(path: Path, count: int) -> Tensor:
-    """Pairs [count, 2, H, W, 3] from all over a video."""
+def load_real_pairs(path: Path, count: int) -> Tensor:
+    """Pairs [count, 2, H, W, 3] of consecutive frames, evenly spaced over a video."""
     frames = VideoReader(str(path), width=WIDTH, height=HEIGHT)
     starts = np.linspace(0.05, 0.95, count) * (len(frames) - 1)
-    numbers = np.stack([starts, starts + 1], axis=1).astype(int)
-    return torch.from_numpy(frames.get_batch(numbers.ravel()).asnumpy().reshape(count, 2, HEIGHT, WIDTH, 3))
+    indices = np.stack([starts, starts + 1], axis=1).astype(int)
+    return torch.from_numpy(frames.get_batch(indices.ravel()).asnumpy().reshape(count, 2, HEIGHT, WIDTH, 3))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An hour of 1080p through `clip-ae features`: does memory stay flat?  python -m benchmarks.long [MINUTES]"""
+"""Peak memory of `clip-ae features` on an hour of 1080p: python -m benchmarks.long [MINUTES]"""
 
 import subprocess
 import sys
@@ -11,48 +11,52 @@ import av
 import numpy as np
 import yaml
 
-from benchmarks.features import scenery
-from benchmarks.measure import BIN, ROOT, tell
-from clip_ae.core.config.checks import load_config
+from benchmarks.features import generate_frames
+from benchmarks.measure import BIN, print_result
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.paths import WEIGHTS
 from clip_ae.core.provenance import make_provenance
 from clip_ae.media.mux import write_mp4
 from clip_ae.weights.network_file import save_weights
+from clip_ae.workflow.config_files import load_project_config
 from tests.encoders.random_networks import random_i3d
 
 NAME = "rgb_imagenet"
-LOOP = 12
+# Length of the repeated film in seconds.
+LOOP_SECONDS = 12
 SIZE = (1920, 1080)
 
 
 def main(minutes: int = 60) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        film = looped(Path(folder), minutes)
-        random_weights(Path(folder))
-        command = [str(BIN / "clip-ae"), "features", str(film), "--streams", "rgb", "--set", "rgb.precision=bf16"]
-        process = subprocess.Popen([*command, "--out", "features"], cwd=folder)
+    with tempfile.TemporaryDirectory() as work_dir:
+        film_path = write_long_film(Path(work_dir), minutes)
+        write_random_weights(Path(work_dir))
+        command = [str(BIN / "clip-ae"), "features", str(film_path), "--streams", "rgb", "--set", "rgb.precision=bf16"]
+        process = subprocess.Popen([*command, "--out", "features"], cwd=work_dir)
         samples = []
         while process.poll() is None:
-            samples.append((time.monotonic(), memory(process.pid)))
+            samples.append((time.monotonic(), measure_memory(process.pid)))
             time.sleep(1)
-    assert process.returncode == 0
-    began = samples[0][0]
-    first = max(mb for seconds, mb in samples if seconds - began <= 60)
-    later = max((mb for seconds, mb in samples if seconds - began > 60), default=0.0)
-    tell(f"{minutes} minutes of 1080p: peak memory of all processes", max(first, later), "MB", 1500)
-    tell("   in the first minute", first, "MB")
-    tell("   after it", later, "MB")
-    tell("   seconds of work", samples[-1][0] - began, "s")
+    if process.returncode:
+        raise SystemExit("clip-ae features failed")
+    start = samples[0][0]
+    first_minute = max(mb for seconds, mb in samples if seconds - start <= 60)
+    later_peak = max((mb for seconds, mb in samples if seconds - start > 60), default=0.0)
+    print_result(f"{minutes} minutes of 1080p: peak memory of all processes", max(first_minute, later_peak), "MB", 1500)
+    print_result("   in the first minute", first_minute, "MB")
+    print_result("   after it", later_peak, "MB")
+    print_result("   seconds of work", samples[-1][0] - start, "s")
 
 
-def looped(folder: Path, minutes: int) -> Path:
-    """A short film, its packets written again and again."""
-    short, long = folder / "short.mp4", folder / "long.mp4"
-    write_mp4(short, scenery(LOOP, SIZE), SIZE, Fraction(25), np.zeros((0, 0), np.float32), sample_rate=16000)
+def write_long_film(work_dir: Path, minutes: int) -> Path:
+    """A long film: the packets of a short one, repeated."""
+    short, long = work_dir / "short.mp4", work_dir / "long.mp4"
+    write_mp4(
+        short, generate_frames(LOOP_SECONDS, SIZE), SIZE, Fraction(25), np.zeros((0, 0), np.float32), sample_rate=16000
+    )
     with av.open(str(long), "w") as target:
         stream, shift = None, 0
-        for _ in range(minutes * 60 // LOOP):
+        for _ in range(minutes * 60 // LOOP_SECONDS):
             with av.open(str(short)) as source:
                 video = source.streams.video[0]
                 stream = stream or target.add_stream_from_template(video)
@@ -60,42 +64,41 @@ def looped(folder: Path, minutes: int) -> Path:
                     if packet.dts is not None:
                         packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
                         target.mux(packet)
-                shift += round(LOOP / video.time_base)
+                shift += round(LOOP_SECONDS / video.time_base)
     return long
 
 
-def memory(pid: int) -> float:
-    """MB of a process and its children, shared pages shared out."""
+def measure_memory(pid: int) -> float:
+    """Memory in MB of a process and its children; each shared page is divided among its processes."""
     total = 0.0
-    for each in (pid, *children(pid)):
+    for process_id in (pid, *list_children(pid)):
         try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+            lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
     return total
 
 
-def children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
     try:
-        own = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        pids = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         tasks = [p for p in Path(f"/proc/{pid}/task").iterdir() if p.name != str(pid)]
-        own += [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        pids += [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
-    return own + [grandchild for child in own for grandchild in children(child)]
+    return pids + [grandchild for child in pids for grandchild in list_children(child)]
 
 
-def random_weights(folder: Path) -> None:
-    """A config whose I3D needs no download, and its weights, drawn so that no signal fades."""
-    data = yaml.safe_load((ROOT / "config.yaml").read_text())
-    data["weights"][NAME] = {"i3d": data["weights"][NAME]["i3d"], "source": "anywhere"}
-    (folder / "config.yaml").write_text(yaml.safe_dump(data))
-    spec = WeightsSpec(NAME, load_config(data).weights[NAME])
-    assert spec.weights.i3d is not None
+def write_random_weights(work_dir: Path) -> None:
+    """Write a config whose I3D needs no download, and random weights that preserve the scale of signals."""
+    (work_dir / "config.yaml").write_text(yaml.safe_dump({"weights": {NAME: {"source": "anywhere"}}}))
+    spec = WeightsSpec(NAME, load_project_config(work_dir).weights[NAME])
+    if spec.weights.i3d is None:
+        raise SystemExit(f"config.yaml: weights.{NAME} is no I3D")
     network = random_i3d(spec.weights.i3d)
     save_weights(
-        folder / WEIGHTS.format(name=NAME),
+        work_dir / WEIGHTS.format(name=NAME),
         dict(network.tensors),
         make_provenance("weights", spec),
         {**network.metadata, "reads": ""},

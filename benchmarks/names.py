@@ -1,4 +1,4 @@
-"""Whether the demo's clusters get their right names: those of purity above 0.8, by the demo's CLIP and vocabulary.
+"""Share of the demo's pure clusters (above 0.8) that get their right names by the demo's CLIP and vocabulary.
 
 snakemake --cores 2 results/demo_map.json, then python -m benchmarks.names [FOLDER with results/]
 """
@@ -16,18 +16,18 @@ from clip_ae.scoring.evaluate import find_main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS
 
-# As the demo's CLIP was taught.
+# The form of the captions that the demo's CLIP was trained on.
 TEMPLATES = tuple(f"a {colour} {{}}" for colour in COLOURS)
 VOCABULARY = Path("workflow/vocabularies/demo.txt")
-PURE = 0.8
+MIN_PURITY = 0.8
 RUN = "stpn_sparse"
 
 
 def main(root: Path) -> None:
     dataset = root / "results/demo"
     shards = len(list((dataset / "features/clip").glob("*.parquet")))
-    truth = read_annotations(dataset / "world/annotations.json")
-    right = pure = 0
+    annotations = read_annotations(dataset / "world/annotations.json")
+    num_right = num_pure = 0
     for seed in sorted((dataset / "runs" / RUN).glob("seed-*")):
         with TemporaryDirectory() as folder:
             out = Path(folder, "names.json")
@@ -43,20 +43,20 @@ def main(root: Path) -> None:
             )
             names = read_json_object(out)["names"]
         last = sorted(seed.glob("round-*/labels.parquet"))[-1]
-        for cluster, classes in sorted(classes_of(last, truth).items()):
-            (most, count), total = classes.most_common(1)[0], classes.total()
-            guess = names[cluster][0]["name"] if cluster in names else "none"
-            print(f"{seed.name} {cluster}: {count} of {total} {most}; named {guess}")
-            pure += count / total > PURE
-            right += count / total > PURE and guess == most
-    print(f"{right} of {pure} clusters of purity above {PURE} have the right name on top")
+        for cluster, classes in sorted(count_classes(last, annotations).items()):
+            (main_class, count), total = classes.most_common(1)[0], classes.total()
+            name = names[cluster][0]["name"] if cluster in names else "none"
+            print(f"{seed.name} {cluster}: {count} of {total} {main_class}; named {name}")
+            num_pure += count / total > MIN_PURITY
+            num_right += count / total > MIN_PURITY and name == main_class
+    print(f"{num_right} of {num_pure} clusters of purity above {MIN_PURITY} have the right name on top")
 
 
-def classes_of(labels: Path, truth: dict) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+def count_classes(labels: Path, annotations: dict) -> dict[str, Counter[str]]:
+    counts_by_cluster: dict[str, Counter[str]] = {}
     for label in read_labels(labels):
-        found.setdefault(label.label, Counter())[find_main_class(truth[label.video_id])] += 1
-    return found
+        counts_by_cluster.setdefault(label.label, Counter())[find_main_class(annotations[label.video_id])] += 1
+    return counts_by_cluster
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What CLIP, VGGish and reading timestamps take here: beside I3D and flow, what `clip-ae plan` counts by.
+"""Speed of CLIP, of VGGish and of reading timestamps; with I3D and flow, `clip-ae plan` estimates by these rates.
 
 python -m benchmarks.rates    random weights, which are as fast as published ones
 """
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.measure import tell
+from benchmarks.measure import print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, VggishOptions
 from clip_ae.core.config.training import Precision
@@ -32,39 +32,45 @@ def main() -> None:
     configure_torch(THREADS)
     device = resolve_device("auto")
     options = ClipOptions()
-    network = NetworkWeights({"clip": to_plain_data(options)}, get_tensors(clip.build(options)))
+    clip_weights = NetworkWeights({"clip": to_plain_data(options)}, get_tensors(clip.build(options)))
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
         encoder = ClipEncoder(precision=precision)
         frames = np.zeros((16, 256, 340, 3), np.uint8)
-        seconds = a_snippet(clip_stream.build(encoder, [network], device), frames, encoder.batch_size)
-        tell(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
-    ears = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions())))
+        seconds = measure_snippet(clip_stream.build(encoder, [clip_weights], device), frames, encoder.batch_size)
+        print_result(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
+    vggish_weights = NetworkWeights(
+        {"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions()))
+    )
     sound = np.zeros(15_600, np.float32)
-    tell("VGGish, fp32: a snippet", a_snippet(audio_stream.build(AudioEncoder(), [ears], device), sound, 32), "s")
-    tell("probe: an hour of video with sound", timestamps(), "s")
+    print_result(
+        "VGGish, fp32: a snippet",
+        measure_snippet(audio_stream.build(AudioEncoder(), [vggish_weights], device), sound, 32),
+        "s",
+    )
+    print_result("probe: an hour of video with sound", measure_probe(), "s")
 
 
-def a_snippet(encoder: Encoder, window: np.ndarray, batch: int) -> float:
-    """Prepared and encoded, the fastest of several batches."""
-    prepare = fastest(lambda: encoder.prepare(window))
+def measure_snippet(encoder: Encoder, window: np.ndarray, batch: int) -> float:
+    """Seconds to prepare and encode a snippet, from the fastest of several batches."""
+    prepare = measure_fastest(lambda: encoder.prepare(window))
     stacked = np.stack([encoder.prepare(window)] * batch)
-    return prepare + fastest(lambda: encoder.encode(stacked)) / batch
+    return prepare + measure_fastest(lambda: encoder.encode(stacked)) / batch
 
 
-def timestamps() -> float:
+def measure_probe() -> float:
     with TemporaryDirectory() as folder:
         path = write_video(Path(folder, "video.mp4"), frames=25 * SECONDS, size=(480, 360), tone=[440, 440])
-        return fastest(lambda: probe_video(str(path), SnippetGrid())) * 3600 / SECONDS
+        return measure_fastest(lambda: probe_video(str(path), SnippetGrid())) * 3600 / SECONDS
 
 
-def fastest(act: Callable[[], object]) -> float:
-    times = []
+def measure_fastest(run: Callable[[], object]) -> float:
+    seconds = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        act()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The evaluator at ActivityNet's size, beside loops over detections, and with twice as many of them.
+"""Speed of the evaluator at ActivityNet's size, of loops over detections, and with twice as many detections.
 
 python -m benchmarks.scoring       one core
 """
@@ -9,121 +9,147 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import tell
+from benchmarks.measure import print_result
 from clip_ae.scoring.average_precision import compute_average_precision, match
 from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.segments import Floats, Segments
 
-VIDEOS, CLASSES, EACH = 2383, 100, 200
+VIDEOS, CLASSES, PER_VIDEO = 2383, 100, 200
 THRESHOLDS = tuple(k / 100 for k in range(50, 100, 5))
 
 
 def main() -> None:
-    truth, detections = world(EACH)
-    # The first call loads what numpy loads late.
-    scored(*world(1))
-    seconds, ap = timed(lambda: scored(truth, detections))
-    tell(f"{len(detections)} detections, {len(THRESHOLDS)} tIoU, {CLASSES} classes", seconds, "s", 2)
-    for words, rows, labels, goal in (("table rows, as ActivityNet's", True, 1, 50.0), ("arrays", False, 5, None)):
-        some = detections.take(np.flatnonzero(detections.label < labels))
-        slow, expected = timed(lambda k=labels, r=rows, d=some: looped(truth, d, k, rows=r))
-        assert np.allclose(ap[:, :labels], expected, atol=1e-12), "the loop says otherwise"
-        tell(f"   times the rate of a loop over {words}", slow / len(some) * len(detections) / seconds, "", goal)
-    twice = world(2 * EACH)
-    tell("   with twice as many detections: times as long", timed(lambda: scored(*twice))[0] / seconds, "")
-    judged = match(truth, detections, THRESHOLDS)
-    tell("   intervals from 1000 draws", timed(lambda: bootstrap_map(judged, CLASSES, 1000, VIDEOS))[0], "s")
+    truth, detections = generate_segments(PER_VIDEO)
+    # The first call also loads parts of numpy.
+    compute_ap(*generate_segments(1))
+    seconds, ap = measure_seconds_and_result(lambda: compute_ap(truth, detections))
+    print_result(f"{len(detections)} detections, {len(THRESHOLDS)} tIoU, {CLASSES} classes", seconds, "s", 2)
+    for rows_text, rows, labels, goal in (("table rows, as ActivityNet's", True, 1, 50.0), ("arrays", False, 5, None)):
+        segments = detections.take(np.flatnonzero(detections.label < labels))
+        loop_seconds, expected = measure_seconds_and_result(
+            lambda k=labels, r=rows, d=segments: loop_over_classes(truth, d, k, rows=r)
+        )
+        if not np.allclose(ap[:, :labels], expected, atol=1e-12):
+            raise SystemExit("the evaluator and the loop differ")
+        print_result(
+            f"   speed-up over a loop over {rows_text}",
+            loop_seconds / len(segments) * len(detections) / seconds,
+            "",
+            goal,
+        )
+    doubled = generate_segments(2 * PER_VIDEO)
+    print_result(
+        "   factor of the time with twice as many detections",
+        measure_seconds_and_result(lambda: compute_ap(*doubled))[0] / seconds,
+        "",
+    )
+    matched = match(truth, detections, THRESHOLDS)
+    print_result(
+        "   intervals from 1000 draws",
+        measure_seconds_and_result(lambda: bootstrap_map(matched, CLASSES, 1000, VIDEOS))[0],
+        "s",
+    )
 
 
-def world(each: int) -> tuple[Segments, Segments]:
-    """Ground truth of 1.5 instances a video, and `each` detections a video, most near an instance of some class."""
+def generate_segments(per_video: int) -> tuple[Segments, Segments]:
+    """Ground truth with 1.5 instances per video, and `per_video` detections per video near instances."""
     rng = np.random.default_rng(0)
     instances = round(1.5 * VIDEOS)
     start = rng.uniform(0, 100, instances)
     length = rng.lognormal(3.4, 1, instances)
-    kinds = rng.integers(0, VIDEOS, instances), rng.integers(0, CLASSES, instances)
-    truth = Segments(*kinds, start, start + length, np.ones(instances))
-    near = truth.take(rng.integers(0, instances, each * VIDEOS))
-    moved = near.start + rng.normal(0, 0.2, len(near)) * (near.stop - near.start)
-    ends = moved + (near.stop - near.start) * rng.lognormal(0, 0.3, len(near))
-    # A third says another class.
-    label = np.where(rng.random(len(near)) < 1 / 3, rng.integers(0, CLASSES, len(near)), near.label)
-    return truth, Segments(near.video, label, moved, ends, rng.random(len(near)))
+    videos_and_labels = rng.integers(0, VIDEOS, instances), rng.integers(0, CLASSES, instances)
+    truth = Segments(*videos_and_labels, start, start + length, np.ones(instances))
+    near_instances = truth.take(rng.integers(0, instances, per_video * VIDEOS))
+    starts = near_instances.start + rng.normal(0, 0.2, len(near_instances)) * (
+        near_instances.stop - near_instances.start
+    )
+    stops = starts + (near_instances.stop - near_instances.start) * rng.lognormal(0, 0.3, len(near_instances))
+    # A third of the detections has a random class.
+    label = np.where(
+        rng.random(len(near_instances)) < 1 / 3, rng.integers(0, CLASSES, len(near_instances)), near_instances.label
+    )
+    return truth, Segments(near_instances.video, label, starts, stops, rng.random(len(near_instances)))
 
 
-def scored(truth: Segments, detections: Segments) -> Floats:
+def compute_ap(truth: Segments, detections: Segments) -> Floats:
     return compute_average_precision(match(truth, detections, THRESHOLDS), CLASSES)
 
 
-def looped(truth: Segments, detections: Segments, labels: int, *, rows: bool) -> Floats:
-    return np.stack([loop(truth, detections, label, rows=rows) for label in range(labels)], axis=1)
+def loop_over_classes(truth: Segments, detections: Segments, labels: int, *, rows: bool) -> Floats:
+    return np.stack([loop_over_detections(truth, detections, label, rows=rows) for label in range(labels)], axis=1)
 
 
-def loop(truth: Segments, detections: Segments, label: int, *, rows: bool) -> Floats:
-    """A class: one detection after the other against its video's truths, as arrays or as rows of a table."""
-    mine = detections.take(np.flatnonzero(detections.label == label)).sort_by_score()
-    others = truth.take(np.flatnonzero(truth.label == label))
-    of_video = tables(others) if rows else arrays(others)
-    listed = table(mine).iterrows() if rows else enumerate(zip(mine.video, mine.start, mine.stop, strict=True))
-    taken: set[tuple[int, int]] = set()
-    hit = np.zeros((len(THRESHOLDS), len(mine)))
-    for i, (video, start, stop) in listed:
-        known = of_video(int(video))
-        if known is None:
+def loop_over_detections(truth: Segments, detections: Segments, label: int, *, rows: bool) -> Floats:
+    """Average precision of a class [tIoU], by a loop over detections, as arrays or as rows of a table."""
+    class_detections = detections.take(np.flatnonzero(detections.label == label)).sort_by_score()
+    instances_of_class = truth.take(np.flatnonzero(truth.label == label))
+    find_instances = index_table(instances_of_class) if rows else index_arrays(instances_of_class)
+    rows_of_class = (
+        to_table(class_detections).iterrows()
+        if rows
+        else enumerate(zip(class_detections.video, class_detections.start, class_detections.stop, strict=True))
+    )
+    matched_pairs: set[tuple[int, int]] = set()
+    hit = np.zeros((len(THRESHOLDS), len(class_detections)))
+    for i, (video, start, stop) in rows_of_class:
+        candidates = find_instances(int(video))
+        if candidates is None:
             continue
-        places, begins, ends = known
-        overlaps = overlap(start, stop, begins, ends)
-        nearest = overlaps.argsort()[::-1]
+        indices, candidate_starts, candidate_stops = candidates
+        tious = compute_tiou(start, stop, candidate_starts, candidate_stops)
+        by_tiou = tious.argsort()[::-1]
         for t, threshold in enumerate(THRESHOLDS):
-            for k in nearest:
-                if overlaps[k] < threshold:
+            for k in by_tiou:
+                if tious[k] < threshold:
                     break
-                if (t, places[k]) not in taken:
-                    taken.add((t, places[k]))
+                if (t, indices[k]) not in matched_pairs:
+                    matched_pairs.add((t, indices[k]))
                     hit[t, i] = 1
                     break
-    precision = np.cumsum(hit, axis=1) / np.arange(1, len(mine) + 1)
+    precision = np.cumsum(hit, axis=1) / np.arange(1, len(class_detections) + 1)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    area: Floats = (hit * best).sum(axis=1) / len(others)
+    area: Floats = (hit * best).sum(axis=1) / len(instances_of_class)
     return area
 
 
-def arrays(others: Segments) -> Callable[[int], Any]:
-    """Looked up once a video: the leanest that a loop can be."""
-    places = {int(video): np.flatnonzero(others.video == video) for video in others.video}
-    known = {video: (rows, others.start[rows], others.stop[rows]) for video, rows in places.items()}
-    return known.get
+def index_arrays(instances_of_class: Segments) -> Callable[[int], Any]:
+    """Instances by video, looked up once per video: the fastest loop."""
+    indices = {int(video): np.flatnonzero(instances_of_class.video == video) for video in instances_of_class.video}
+    candidates = {
+        video: (rows, instances_of_class.start[rows], instances_of_class.stop[rows]) for video, rows in indices.items()
+    }
+    return candidates.get
 
 
-def tables(others: Segments) -> Callable[[int], Any]:
-    """Looked up in a table for every detection, as ActivityNet's evaluator does."""
-    groups = table(others).groupby("video")
+def index_table(instances_of_class: Segments) -> Callable[[int], Any]:
+    """Instances by video, looked up in a table for each detection, as in ActivityNet's evaluator."""
+    groups = to_table(instances_of_class).groupby("video")
 
-    def of_video(video: int) -> Any:
+    def find_instances(video: int) -> Any:
         try:
-            found = groups.get_group(video).reset_index()
+            group = groups.get_group(video).reset_index()
         except KeyError:
             return None
-        return found["index"].to_numpy(), found["start"].to_numpy(), found["stop"].to_numpy()
+        return group["index"].to_numpy(), group["start"].to_numpy(), group["stop"].to_numpy()
 
-    return of_video
+    return find_instances
 
 
-def table(some: Segments) -> Any:
+def to_table(segments: Segments) -> Any:
     import pandas as pd
 
-    return pd.DataFrame({"video": some.video, "start": some.start, "stop": some.stop})
+    return pd.DataFrame({"video": segments.video, "start": segments.start, "stop": segments.stop})
 
 
-def overlap(start: float, stop: float, other_start: Floats, other_stop: Floats) -> Floats:
+def compute_tiou(start: float, stop: float, other_start: Floats, other_stop: Floats) -> Floats:
     shared = (np.minimum(stop, other_stop) - np.maximum(start, other_start)).clip(0)
-    share: Floats = shared / ((stop - start) + (other_stop - other_start) - shared)
-    return share
+    tiou: Floats = shared / ((stop - start) + (other_stop - other_start) - shared)
+    return tiou
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def measure_seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
-    result = work()
+    result = run()
     return time.perf_counter() - start, result
 
 

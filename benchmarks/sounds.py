@@ -1,9 +1,9 @@
-"""What sound does on the simulated benchmark, for videos of each kind of sound: scores, and where attention goes.
+"""Effect of sound on the simulated benchmark, by the kind of sound: AP, and how attention follows actions and sounds.
 
-python -m benchmarks.sounds [FOLDER]     every run of results/simulated, or another, means over seeds and test videos
+python -m benchmarks.sounds [FOLDER]     all runs of results/simulated or FOLDER: means over seeds and test videos
 
-AP: mean over the kind's classes and tIoU. Follows: how likely attention is higher within actions (within sounds) than
-outside, 50 % by chance.
+AP: mean over the classes of the kind and over tIoU. Follows: probability in % that attention is higher inside an action
+(inside a sound) than outside, 50 by chance.
 """
 
 import json
@@ -39,44 +39,44 @@ def main(dataset: Path) -> None:
     videos = {v.video_id: v for v in plan_videos(world)}
     print(f"{'run':20} {'sound':14} {'AP':>6} {'follows actions':>16} {'follows sounds':>15}")
     for run in sorted(path for path in dataset.glob("runs/*") if list(path.glob("seed-*/map.json"))):
-        ap, (actions, sounds) = precision(world, run), followed(world, videos, run, grid)
+        ap, (actions, sounds) = compute_ap(world, run), measure_following(world, videos, run, grid)
         for kind in KINDS:
-            figures = f"{ap[kind]:6.1f} {actions[kind]:16.0f} {sounds[kind]:15.0f}"
-            print(f"{run.name:20} {kind:14} {figures}", flush=True)
+            columns = f"{ap[kind]:6.1f} {actions[kind]:16.0f} {sounds[kind]:15.0f}"
+            print(f"{run.name:20} {kind:14} {columns}", flush=True)
 
 
-def kind_of(world: SimulatedWorld, action: int) -> str:
+def find_sound_kind(world: SimulatedWorld, action: int) -> str:
     if action in draw_class_properties(world).helpful_audio:
         return KINDS[0]
     return KINDS[1] if action in draw_class_properties(world).misleading_audio else KINDS[2]
 
 
-def precision(world: SimulatedWorld, run: Path) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
+def compute_ap(world: SimulatedWorld, run: Path) -> dict[str, float]:
+    values_by_kind: dict[str, list[float]] = defaultdict(list)
     for path in run.glob("seed-*/map.json"):
         by_class = json.loads(path.read_text())["per_class"]
         for action in range(world.classes):
-            for kind in (kind_of(world, action), ALL):
-                found[kind] += by_class[get_annotated_labels(world, action)[0]].values()
-    return percent(found)
+            for kind in (find_sound_kind(world, action), ALL):
+                values_by_kind[kind] += by_class[get_annotated_labels(world, action)[0]].values()
+    return average_percent(values_by_kind)
 
 
-def followed(
+def measure_following(
     world: SimulatedWorld, videos: Mapping[str, SimulatedVideo], run: Path, grid: SnippetGrid
 ) -> list[dict[str, float]]:
-    """Of actions, then of sounds."""
-    found: dict[str, dict[str, list[float]]] = {"actions": defaultdict(list), "sounds": defaultdict(list)}
-    for video_id, attention in (pair for path in run.glob("seed-*/curves.parquet") for pair in curves(path)):
+    """How attention follows actions, and how it follows sounds: percent by kind of sound."""
+    values_by_kind: dict[str, dict[str, list[float]]] = {"actions": defaultdict(list), "sounds": defaultdict(list)}
+    for video_id, attention in (pair for path in run.glob("seed-*/curves.parquet") for pair in read_attention(path)):
         video = videos[video_id]
-        for name, by_kind in found.items():
-            inside = within(getattr(video, name), len(attention), grid)
-            if inside.any() and not inside.all() and not (video.mute and name == "sounds"):
-                for kind in (SILENT if video.mute else kind_of(world, video.main_class), ALL):
-                    by_kind[kind].append(likely_higher(attention, inside))
-    return [percent(by_kind) for by_kind in found.values()]
+        for name, values in values_by_kind.items():
+            inside_mask = mask_events(getattr(video, name), len(attention), grid)
+            if inside_mask.any() and not inside_mask.all() and not (video.mute and name == "sounds"):
+                for kind in (SILENT if video.mute else find_sound_kind(world, video.main_class), ALL):
+                    values[kind].append(probability_higher(attention, inside_mask))
+    return [average_percent(values) for values in values_by_kind.values()]
 
 
-def curves(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def read_attention(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
     by_video = defaultdict(list)
     for row in read_rows(path):
         by_video[row["video_id"]].append((row["snippet"], row["attention"]))
@@ -84,21 +84,23 @@ def curves(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
         yield video_id, np.array([attention for _, attention in sorted(pairs)])
 
 
-def within(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> NDArray[np.bool_]:
+def mask_events(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> NDArray[np.bool_]:
     centres = grid.centre(0) + grid.stride_s * np.arange(snippets)
     return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
 
 
-def likely_higher(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+def probability_higher(values: NDArray[np.float64], inside_mask: NDArray[np.bool_]) -> float:
     """Area under the ROC curve."""
     from scipy.stats import mannwhitneyu
 
-    pairs = inside.sum() * (~inside).sum()
-    return float(mannwhitneyu(values[inside], values[~inside]).statistic / pairs)
+    pairs = inside_mask.sum() * (~inside_mask).sum()
+    return float(mannwhitneyu(values[inside_mask], values[~inside_mask]).statistic / pairs)
 
 
-def percent(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {kind: 100 * statistics.fmean(found[kind]) if found.get(kind) else np.nan for kind in KINDS}
+def average_percent(values_by_kind: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {
+        kind: 100 * statistics.fmean(values_by_kind[kind]) if values_by_kind.get(kind) else np.nan for kind in KINDS
+    }
 
 
 if __name__ == "__main__":

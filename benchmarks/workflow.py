@@ -1,4 +1,4 @@
-"""What Snakemake itself costs: help, plans over ten thousand videos, the no-op."""
+"""Time of Snakemake itself: --help, a plan over ten thousand videos, and a run with nothing to do."""
 
 import shutil
 import tempfile
@@ -6,38 +6,38 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.measure import BIN, ROOT, median, tell
+from benchmarks.measure import BIN, ROOT, print_result, run_median
 
 VIDEOS = 10_000
-PARTS = ("Snakefile", "config.yaml", "workflow", "clip_ae", "envs", "profiles")
+PROJECT_FILES = ("Snakefile", "config.yaml", "configs", "workflow", "clip_ae", "envs", "profiles")
 
 
 def main() -> None:
-    seconds, _ = median([str(BIN / "python"), "-m", "clip_ae", "--help"], ROOT)
-    tell("clip-ae --help", seconds, "s", 0.3)
+    seconds, _ = run_median([str(BIN / "python"), "-m", "clip_ae", "--help"], ROOT)
+    print_result("clip-ae --help", seconds, "s", 0.3)
     with tempfile.TemporaryDirectory() as name:
-        plan_of_many(Path(name) / "project")
+        measure_plan(Path(name) / "project")
     if (ROOT / "results/demo_map.json").exists():
-        seconds, _ = median(["make", "demo"], ROOT, runs=3)
-        tell("make demo with nothing to do", seconds, "s", 5)
+        seconds, _ = run_median(["make", "demo"], ROOT, runs=3)
+        print_result("make demo with nothing to do", seconds, "s", 5)
 
 
-def plan_of_many(folder: Path) -> None:
-    """A dry run over empty, listed videos."""
-    folder.mkdir()
-    for part in PARTS:
+def measure_plan(project_dir: Path) -> None:
+    """Measure a dry run over ten thousand empty video files."""
+    project_dir.mkdir()
+    for part in PROJECT_FILES:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, folder / part)
-    (folder / "many").mkdir()
+        copy(ROOT / part, project_dir / part)
+    (project_dir / "many").mkdir()
     for i in range(VIDEOS):
-        (folder / f"many/video_{i:05d}.mp4").touch()
-    data = yaml.safe_load((folder / "config.yaml").read_text())
+        (project_dir / f"many/video_{i:05d}.mp4").touch()
+    data = yaml.safe_load((project_dir / "config.yaml").read_text())
     data["datasets"]["many"] = {
         "videos_dir": "many", "classes": 100, "shards": 200, "seeds": [0], "runs": ["stpn"], "main_run": "stpn",
         "encoders": data["datasets"]["thumos14"]["encoders"],
     }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump(data))
+    (project_dir / "config.yaml").write_text(yaml.safe_dump(data))
     command = [str(BIN / "snakemake"), "results/many_detections.json", "--cores", "2", "-n", "--quiet", "all"]
-    seconds, memory = median(command, folder, runs=3)
-    tell(f"snakemake -n, {VIDEOS} videos in 200 shards", seconds, "s", 6)
-    tell("   its peak memory", memory, "MB", 500)
+    seconds, memory = run_median(command, project_dir, runs=3)
+    print_result(f"snakemake -n, {VIDEOS} videos in 200 shards", seconds, "s", 6)
+    print_result("   its peak memory", memory, "MB", 500)

@@ -18,20 +18,10 @@ from clip_ae.data.detections import read_detections, read_json_object
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import read_shard
 from clip_ae.data.source_folder import list_feature_files
-from clip_ae.encoders.devices import configure_torch, resolve_device
-from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.comparison import ComparedMetric, compare_results
 from clip_ae.pipeline.evaluation import evaluate_detections
-from clip_ae.pipeline.localization import check_model, localize_videos
-from clip_ae.pipeline.video_features import (
-    check_known,
-    choose_encoders,
-    extract_videos,
-    list_video_files,
-    log_failures,
-    probe_video_files,
-)
 from clip_ae.provenance.run_folder import find_trained_run
+from clip_ae.scoring.protocols import PROTOCOLS
 from clip_ae.workflow.config_files import load_project_config
 
 if TYPE_CHECKING:
@@ -210,24 +200,31 @@ def extract(
 
     Converted weights are kept in `weights_root`/results/weights and fetched first where they are missing.
     """
+    # Needs torch and av, which scoring does not.
+    from clip_ae.encoders.devices import configure_torch, resolve_device
+    from clip_ae.media.decoder_process import create_decoders
+    from clip_ae.pipeline import video_features as pipeline
+
     given = [videos] if isinstance(videos, str | Path) else list(videos)
-    choice = choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
+    choice = pipeline.choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
     for stream in streams:
-        check_known("streams:", stream, choice.encoders.streams)
+        pipeline.check_known("streams:", stream, choice.encoders.streams)
     configure_torch(choice.config.torch_threads)
     readers = create_decoders(
         num_workers, choice.config.runtime.decoder_timeout_s, choice.config.runtime.decoder_memory_gib
     )
-    infos, failures = probe_video_files(list_video_files(map(Path, given)), choice.grid, readers[0])
+    infos, failures = pipeline.probe_video_files(pipeline.list_video_files(map(Path, given)), choice.grid, readers[0])
     if not infos:
         raise RefusedInput("; ".join(f"{f.video_id}: {f.kind}: {f.message}" for f in failures) or "no videos given")
     by_stream = {}
     for stream in streams:
         spec = choice.spec(stream)
-        found, extractor = extract_videos(spec, choice.networks(spec), infos, readers, resolve_device(device), 0)
+        found, extractor = pipeline.extract_videos(
+            spec, choice.networks(spec), infos, readers, resolve_device(device), 0
+        )
         by_stream[stream] = {video.video_id: video for video in found}
         failures += extractor.failures
-    log_failures(failures)
+    pipeline.log_failures(failures)
     return Features(by_stream)
 
 
@@ -242,6 +239,8 @@ class Localizer:
     @staticmethod
     def load(results_dir: Pathlike, device: str = "auto") -> "Localizer":
         """From results/{dataset}, which means its main run, or from results/{dataset}/runs/{run}/seed-{seed}."""
+        from clip_ae.encoders.devices import resolve_device
+
         return Localizer(Path(results_dir), resolve_device(device))
 
     @property
@@ -254,6 +253,9 @@ class Localizer:
 
     def localize(self, features: "Features | FeaturesByStream") -> Detections:
         """Find actions in every video of the features; labels are clusters, or classes for a supervised run."""
+        from clip_ae.encoders.devices import configure_torch
+        from clip_ae.pipeline.localization import check_model, localize_videos
+
         by_stream = features.by_stream if isinstance(features, Features) else features
         for stream in self.streams:
             if not by_stream.get(stream):
@@ -292,7 +294,8 @@ def evaluate(
         settings = replace(
             Evaluation(), tiou=tuple(tiou), protocol=cast(ProtocolName, protocol), bootstrap_samples=bootstrap_samples
         )
-        check_known("protocol:", protocol, ("activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"))
+        if protocol not in PROTOCOLS:
+            raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
         spec = EvaluateSpec(settings, "weak", subset, subset)
         test_ids = read_evaluated_ids(truth_path, subset, None)
         if not any(annotations[video_id].instances for video_id in test_ids):

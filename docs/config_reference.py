@@ -12,8 +12,8 @@ PAGE = Path(__file__).with_name("config.md")
 HEAD = """# Config reference
 
 Every key of the config, with its default. This page is generated from the code
-(`python -m docs.config_reference`). `config.yaml` and `configs/*.yaml` give only the keys that differ from
-these defaults. Words are explained in the [glossary](glossary.md). `NAME` stands for a name of your own.
+(`python -m docs.config_reference`). `config.yaml` and `configs/*.yaml` give only the keys that
+differ from these defaults. Words: [glossary](glossary.md). `NAME` stands for a name of your own.
 
 """
 

@@ -28,6 +28,20 @@ def progress_lines() -> None:
     show_progress()
 
 
+# Fixtures that run Snakemake, and files that need a browser or Slurm: `make check` leaves these out.
+WORKFLOW_FIXTURES = {"finished", "finished_folder", "mine", "tiny", "project"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name == "test_browser.py":
+            item.add_marker(pytest.mark.browser)
+        if item.path.name == "test_slurm.py":
+            item.add_marker(pytest.mark.slurm)
+        if WORKFLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.workflow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") is None:
         return

@@ -14,6 +14,7 @@ import pytest
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
 from clip_ae.localizers.trainer import create_learner
+from docs import pipeline_picture, time_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,7 +76,7 @@ from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.types import Label, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
 from clip_ae.localizers.targets import TargetBuilder
 
 data = read_config(Path("configs"), [Path("config.yaml")]).data
@@ -93,7 +94,7 @@ table = FeatureTable(streams, "cpu")
 targets = TargetBuilder([Label("a", 0, "x"), Label("b", 1, "y")], table.video_ids, 2)
 settings = Training(snippets=6, batch_size=2, steps=3, log_every=3)
 trainer = Trainer(create_learner(plan, 3, 0), table, targets, settings, {}, 0, "cpu")
-[line] = [line for line in trainer.train_steps() if line]
+[line] = train_localizer(trainer)
 assert set(line) == {"step", "foreground", "total", "diagnostics"}, line
 assert predict_video(trainer.learner.final_localizer.eval(), table, "a", rgb_weight=0.5).activation.shape == (6, 2)
 """
@@ -136,13 +137,12 @@ def submodule(module: ModuleType, name: str) -> bool:
     return importlib.util.find_spec(f"{module.__name__}.{name}") is not None
 
 
-def test_time_is_drawn_as_the_grid_has_it(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("time_picture", ROOT / "docs/time_picture.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.drawn() == (ROOT / "docs/time.svg").read_text()
+def test_time_is_drawn_as_the_grid_has_it() -> None:
+    assert time_picture.drawn() == (ROOT / "docs/time.svg").read_text()
+
+
+def test_the_pipeline_picture_is_what_its_script_draws() -> None:
+    assert pipeline_picture.draw() == (ROOT / "docs/pipeline.svg").read_text()
 
 
 def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from clip_ae.workflow.rule_options import option
 from tests.test_layers import MODULES, ROOT, imports_of
 
 # Who may say `pickle`, and why.
 PICKLE = {
     "clip_ae/data/pickles.py": "reads it with classes of its own that do nothing",
-    "clip_ae/media/decoder_process.py": "our own words to our own child",
-    "clip_ae/stages/weights.py": "names the error of torch's weights_only reader",
+    "clip_ae/media/decoder_process.py": "sends requests to its own child process",
+    "clip_ae/media/decoder_service.py": "reads the requests of its own parent process",
+    "clip_ae/pipeline/network_weights.py": "names the error of torch's weights_only reader",
 }
 # Calls that run what they are given.
 FORBIDDEN = {"eval", "exec", "compile", "os.system", "os.popen", "marshal.loads", "shelve.open", "joblib.load"}
@@ -46,12 +48,22 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
 
 
 def test_jobs_quote_what_a_file_may_be_called() -> None:
-    """Paths of the user's own in rules go through shlex.quote; specs through Snakemake's :q."""
-    rules = ROOT / "workflow/rules"
-    text = (rules / "common.smk").read_text()
-    for name in ("source_option", "annotations_option", "truth_option", "ground_truth_option", "vocabulary_option"):
-        body = text.split(f"def {name}(")[1].split("\ndef ")[0]
-        assert "shlex.quote" in body, name
-    shells = [line for path in rules.glob("*.smk") for line in path.read_text().splitlines() if "params.cfg" in line]
+    """The user's own paths in options are quoted for the shell; specs go through Snakemake's :q."""
+    assert option("videos", "a b; touch ran") == "--videos 'a b; touch ran'"
+    source = (ROOT / "clip_ae/workflow/rule_options.py").read_text()
+    for name in (
+        "source",
+        "report_source",
+        "annotations",
+        "scoring_annotations",
+        "ground_truth",
+        "sentences",
+        "vocabulary",
+    ):
+        body = source.split(f"def {name}(")[1].split("\n    def ")[0]
+        assert "option(" in body, name
+        assert "options_of(" not in body, name
+    rules = (ROOT / "workflow/rules").glob("*.smk")
+    shells = [line for path in rules for line in path.read_text().splitlines() if "params.spec" in line]
     assert shells
-    assert all("{params.cfg:q}" in line for line in shells if "{" in line)
+    assert all("{params.spec:q}" in line for line in shells if "{" in line)

@@ -5,10 +5,11 @@ from numpy.typing import NDArray
 
 
 def cluster(z: NDArray[np.float64], num_clusters: int, seed: int) -> NDArray[np.int32]:
+    """The cluster of each row of z [N, D]."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    # Partial sums are added in whatever order the threads end; one thread has one order.
+    # With several threads, the order in which partial sums are added varies from run to run.
     with threadpool_limits(1):
         model = KMeans(num_clusters, n_init=10, random_state=seed)
         return np.asarray(model.fit_predict(z), np.int32)

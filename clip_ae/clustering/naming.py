@@ -1,4 +1,4 @@
-"""What clusters look like, in the space of CLIP's images: their attended snippets against an average one."""
+"""Names for clusters: their attended snippets, compared in CLIP's space with the average snippet."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,41 +11,46 @@ Floats = NDArray[np.float64]
 
 
 def compute_cluster_features(clip: Mapping[str, VideoFeatures], curves: Mapping[str, VideoCurves]) -> dict[str, Floats]:
-    """Of each label: mean CLIP feature of the snippets where it is attended, less that of all snippets.
+    """The image feature of each label: mean CLIP feature of its attended snippets minus the mean of all snippets.
 
-    A video speaks for the label that it is most of, and all videos as loudly. Words that fit any picture of the
-    dataset, its background above all, say nothing of a cluster, hence the difference.
+    Each video counts for one label, the one with the most weight, and all videos count equally. Words that fit any
+    image of the dataset, mainly its background, do not describe a cluster: the difference removes them.
     """
-    seen: dict[str, list[Floats]] = {}
-    for video_id, attended in curves.items():
-        covered = clip[video_id].coverage > 0
-        weights = {label: covered * _weights(attended, label) for label in attended.activation}
-        label = max(weights, key=lambda name: (weights[name].sum(), name))
-        if weights[label].sum() > 0:
-            features = clip[video_id].feature.astype(np.float64)
-            seen.setdefault(label, []).append(weights[label] @ features / weights[label].sum())
-    if not seen:
+    means_by_label: dict[str, list[Floats]] = {}
+    for video_id, video_curves in curves.items():
+        video = clip[video_id]
+        label, weights = _main_label(video, video_curves)
+        if weights.sum() > 0:
+            mean = weights @ video.feature.astype(np.float64) / weights.sum()
+            means_by_label.setdefault(label, []).append(mean)
+    if not means_by_label:
         return {}
-    average = _average(clip[i] for i in curves)
-    return {label: np.mean(means, axis=0) - average for label, means in sorted(seen.items())}
+    average = _average_feature(clip[i] for i in curves)
+    return {label: np.mean(means, axis=0) - average for label, means in sorted(means_by_label.items())}
 
 
-def _weights(attended: VideoCurves, label: str) -> Floats:
-    weights: Floats = np.asarray(attended.attention) * np.asarray(attended.activation[label])
-    return weights
+def _main_label(video: VideoFeatures, curves: VideoCurves) -> tuple[str, Floats]:
+    """The label with the largest sum of weights, and its weights: coverage, attention and activation multiplied."""
+    coverage_mask = video.coverage > 0
+    attention = np.asarray(curves.attention)
+    weights = {
+        label: coverage_mask * (attention * np.asarray(activation)) for label, activation in curves.activation.items()
+    }
+    label = max(weights, key=lambda name: (weights[name].sum(), name))
+    return label, weights[label]
 
 
 def rank_names(
     image_feature: Floats, text_embeddings: NDArray[np.float32], names: Sequence[str], scale: float
 ) -> list[tuple[str, float]]:
-    """Names by falling probability: softmax over the vocabulary of CLIP's scaled similarities."""
+    """(name, probability), best first: softmax over the vocabulary of the scaled CLIP similarities."""
     logits = scale * (text_embeddings @ image_feature)
-    p = np.exp(logits - logits.max())
-    p /= p.sum()
-    return [(names[k], float(p[k])) for k in np.argsort(-p, kind="stable")]
+    probabilities = np.exp(logits - logits.max())
+    probabilities /= probabilities.sum()
+    return [(names[k], float(probabilities[k])) for k in np.argsort(-probabilities, kind="stable")]
 
 
-def _average(videos: Iterable[VideoFeatures]) -> Floats:
-    seen = [video.feature[video.coverage > 0].astype(np.float64) for video in videos]
-    average: Floats = np.concatenate(seen).mean(axis=0)
+def _average_feature(videos: Iterable[VideoFeatures]) -> Floats:
+    features = [video.feature[video.coverage > 0].astype(np.float64) for video in videos]
+    average: Floats = np.concatenate(features).mean(axis=0)
     return average

@@ -1,24 +1,24 @@
-"""How many clusters there are, where nobody says: the number whose clusters have the highest mean silhouette."""
+"""Choice of the number of clusters, if the config gives none: the number with the highest mean silhouette."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-# More clusters than this are not tried, nor clusters of fewer videos than two on average.
+# Largest number that is tried. Clusters must also have at least two videos on average.
 MAX_CLUSTERS = 40
 ClusterFunction = Callable[[NDArray[np.float64], int, int], NDArray[np.int32]]
 
 
 def compute_silhouettes(z: NDArray[np.float64], cluster: ClusterFunction, seed: int) -> dict[int, float]:
-    """Mean silhouette of the clusters of every number that is tried."""
+    """The mean silhouette by number of clusters."""
     from sklearn.metrics import silhouette_score
 
-    found = {k: cluster(z, k, seed) for k in range(2, min(MAX_CLUSTERS, len(z) // 2) + 1)}
-    # Fewer clusters than asked for may come out, where points coincide.
-    return {k: float(silhouette_score(z, labels)) for k, labels in found.items() if len(set(labels.tolist())) == k}
+    partitions = {k: cluster(z, k, seed) for k in range(2, min(MAX_CLUSTERS, len(z) // 2) + 1)}
+    # If points coincide, a clustering can return fewer clusters than k: skip that k.
+    return {k: float(silhouette_score(z, labels)) for k, labels in partitions.items() if len(set(labels.tolist())) == k}
 
 
 def choose_num_clusters(silhouettes: Mapping[int, float]) -> int:
-    """The smaller number of two that are as good."""
+    """The number with the highest silhouette; the smallest one of equals."""
     return max(silhouettes, key=lambda k: (silhouettes[k], -k))

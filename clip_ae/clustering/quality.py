@@ -1,4 +1,4 @@
-"""How well clusters agree with classes. For reports only: no training reads it."""
+"""Agreement of clusters with true classes. For reports only: no training uses it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ClusterQuality:
-    """purity, nmi and ari are 1 for clusters that are the classes."""
+    """Numbers of videos, clusters and classes, and measures of agreement.
+
+    purity, nmi and ari are 1 if the clusters are the classes. covered: number of classes that are the most frequent
+    class of some cluster. smallest, largest: videos of the smallest and the largest cluster.
+    """
 
     videos: int
     clusters: int
@@ -23,7 +27,7 @@ class ClusterQuality:
 
 
 def measure_quality(clusters: Sequence[int], classes: Sequence[str]) -> ClusterQuality:
-    """Each video has one cluster and one class, its main one."""
+    """The quality of a clustering: each video has one cluster and one class, its main class."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     counts = contingency_matrix(clusters, classes)
@@ -35,7 +39,7 @@ def measure_quality(clusters: Sequence[int], classes: Sequence[str]) -> ClusterQ
         purity=float(counts.max(axis=1).sum() / sizes.sum()),
         nmi=float(normalized_mutual_info_score(classes, clusters)),
         ari=float(adjusted_rand_score(classes, clusters)),
-        # Classes that are the most frequent of some cluster: all others score 0 under hard majority.
+        # With cluster mapping `hard_majority`, the classes that are not covered have a score of 0.
         covered=int((counts == counts.max(axis=1, keepdims=True)).any(axis=0).sum()),
         smallest=int(sizes.min()),
         largest=int(sizes.max()),
@@ -43,7 +47,7 @@ def measure_quality(clusters: Sequence[int], classes: Sequence[str]) -> ClusterQ
 
 
 def contingency_matrix(clusters: Sequence[int], classes: Sequence[str]) -> NDArray[np.int64]:
-    """Videos by cluster and class, both in sorted order."""
+    """Number of videos [clusters, classes], both in sorted order."""
     _, rows = np.unique(np.asarray(clusters), return_inverse=True)
     _, columns = np.unique(np.asarray(classes), return_inverse=True)
     counts = np.zeros((rows.max() + 1, columns.max() + 1), np.int64)

@@ -1,4 +1,4 @@
-"""Detections in ActivityNet's submission form or as a table, and the records of JSON outputs."""
+"""Write and read detections in ActivityNet's submission form or as a table, and other JSON outputs."""
 
 import json
 from collections import defaultdict
@@ -20,9 +20,9 @@ DETECTION_COLUMNS = ("video_id", "label", "score", "start", "stop")
 
 
 def write_detections(path: Path, detections: Iterable[Detection], provenance: Provenance) -> None:
-    """Videos by id; a video's detections by falling score, then label and time."""
+    """Write ActivityNet's submission form: videos by id, detections by falling score, then label and time."""
     results: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for d in sorted(map(_rounded, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
+    for d in sorted(map(_round, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
         results[d.video_id].append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
     write_json(
         path, {"version": SUBMISSION_VERSION, "results": results, "external_data": {"provenance": asdict(provenance)}}
@@ -30,63 +30,69 @@ def write_detections(path: Path, detections: Iterable[Detection], provenance: Pr
 
 
 def read_detections(path: Path) -> list[Detection]:
-    """A submission, or a Parquet table of video_id, label, score, start and stop."""
+    """Read a submission, or a Parquet table of video_id, label, score, start and stop."""
     if path.suffix == ".parquet":
-        return _table(path)
+        return _read_detection_table(path)
     results = read_json_object(path).get("results")
     if not isinstance(results, dict):
         raise UserError(f'{path}: no "results"; expected ActivityNet\'s submission form')
-    found = []
-    for video_id, listed in results.items():
-        if not isinstance(listed, list):
-            raise UserError(f"{path}: video '{video_id}': detections are no list")
-        found += [_detection(f"{path}: video '{video_id}', detection {i}", video_id, d) for i, d in enumerate(listed)]
-    return found
+    detections: list[Detection] = []
+    for video_id, items in results.items():
+        where = f"{path}: video '{video_id}'"
+        if not isinstance(items, list):
+            raise UserError(f"{where}: detections are not a list")
+        detections += [_parse_detection(f"{where}, detection {i}", video_id, item) for i, item in enumerate(items)]
+    return detections
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """One text for one content: sorted keys, and never a nan."""
+    """Write JSON with sorted keys, so that equal contents have equal bytes; ValueError for nan."""
     write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
     content = load_json(path, "file")
     if not isinstance(content, dict):
-        raise UserError(f"{path}: expected keys and values")
+        raise UserError(f"{path}: expected a JSON object of keys and values")
     return content
 
 
 def read_json_provenance(path: Path) -> Provenance:
-    """The record under `provenance`, at the top or where a submission keeps it."""
+    """Return the provenance from the key `provenance`, at the top or under a submission's `external_data`."""
     content = read_json_object(path)
-    holder = content if "provenance" in content else content.get("external_data")
+    parent = content if "provenance" in content else content.get("external_data")
+    if not isinstance(parent, dict) or "provenance" not in parent:
+        raise _make_provenance_error(path)
     try:
-        return Provenance.from_dict(holder["provenance"])  # type: ignore[index]
-    except (TypeError, KeyError):
-        raise UserError(f"{path}: carries no provenance; make it again with this project") from None
+        return Provenance.from_dict(parent["provenance"])
+    except TypeError:
+        raise _make_provenance_error(path) from None
     except ValueError as error:
         raise UserError(f"{path}: {error}; make it again") from None
 
 
-def _rounded(d: Detection) -> Detection:
+def _make_provenance_error(path: Path) -> UserError:
+    return UserError(f"{path}: has no provenance; make it again with this project")
+
+
+def _round(d: Detection) -> Detection:
     return Detection(d.video_id, d.label, *(round(float(v), DECIMALS) for v in (d.score, d.start, d.stop)))
 
 
-def _table(path: Path) -> list[Detection]:
+def _read_detection_table(path: Path) -> list[Detection]:
     rows = read_rows(path)
-    lost = [column for column in DETECTION_COLUMNS if rows and column not in rows[0]]
-    if lost:
-        raise UserError(f"{path}: no column {', '.join(lost)}; expected {', '.join(DETECTION_COLUMNS)}")
+    missing = [column for column in DETECTION_COLUMNS if rows and column not in rows[0]]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; expected {', '.join(DETECTION_COLUMNS)}")
     return [
-        _detection(f"{path}: row {i}", row["video_id"], {**row, "segment": (row["start"], row["stop"])})
+        _parse_detection(f"{path}: row {i}", row["video_id"], {**row, "segment": (row["start"], row["stop"])})
         for i, row in enumerate(rows)
     ]
 
 
-def _detection(where: str, video_id: Any, item: Any) -> Detection:
-    held = item if isinstance(item, dict) else {}
-    score = parse_number(f"{where}: score", held.get("score"))
-    start, stop = parse_segment(where, held.get("segment"))
-    return Detection(
-        parse_name(where, "video_id", video_id), parse_name(where, "label", held.get("label")), score, start, stop
-    )
+def _parse_detection(where: str, video_id: Any, item: Any) -> Detection:
+    fields = item if isinstance(item, dict) else {}
+    score = parse_number(f"{where}: score", fields.get("score"))
+    start, stop = parse_segment(where, fields.get("segment"))
+    label = parse_name(where, "label", fields.get("label"))
+    return Detection(parse_name(where, "video_id", video_id), label, score, start, stop)

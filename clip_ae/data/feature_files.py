@@ -1,4 +1,4 @@
-"""One file a video and stream: a shard of one video, or an array as localizers of the field read it."""
+"""Write one feature file for each video and stream: a Parquet shard of one video, or a npy array as localizers read."""
 
 import json
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from clip_ae.data.shards import write_shard
 
 
 class FeatureWriter(Protocol):
-    """Where a stream's features go."""
+    """Writes the features of one stream."""
 
     def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
-        """Whether the video's file is there, made as the record says."""
+        """Return whether the video's file exists and has this provenance."""
         ...
 
     def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None: ...
@@ -27,6 +27,8 @@ class FeatureWriter(Protocol):
 
 @dataclass(frozen=True)
 class ParquetFeatureWriter:
+    """Writes {stream}/{video_id}.parquet, a shard of one video."""
+
     out_dir: Path
     stream: str
 
@@ -40,43 +42,49 @@ class ParquetFeatureWriter:
         write_shard(self._path(video.video_id), self.stream, dim, [video], provenance)
 
     def _path(self, video_id: str) -> Path:
-        return _path(self.out_dir, self.stream, video_id, "parquet")
+        return _feature_path(self.out_dir, self.stream, video_id, "parquet")
 
 
 @dataclass(frozen=True)
 class NpyFeatureWriter:
-    """float32 [snippets, D]; what the array cannot say stands in a JSON file beside it, which is written last."""
+    """Writes {stream}/{video_id}.npy, float32 [snippets, D], and a JSON file with times, coverage and provenance.
+
+    The JSON file is written last.
+    """
 
     out_dir: Path
     stream: str
 
     def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
-        array, facts = self._paths(video_id)
+        array_path, facts_path = self._paths(video_id)
         try:
-            stated = json.loads(facts.read_text())
-            # Mapped, so that a file cut short is noticed and none is read.
-            whole = len(np.load(array, mmap_mode="r")) == len(stated["start"])
-            return whole and bool(stated["provenance"] == json.loads(provenance.to_json()))
+            facts = json.loads(facts_path.read_text())
+            # Mapped, not read: a truncated file is noticed without reading any.
+            is_complete = len(np.load(array_path, mmap_mode="r")) == len(facts["start"])
+            return is_complete and bool(facts["provenance"] == json.loads(provenance.to_json()))
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
 
     def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None:
-        array, facts = self._paths(video.video_id)
-        facts.unlink(missing_ok=True)
-        with atomic_write(array) as temporary:
+        array_path, facts_path = self._paths(video.video_id)
+        facts_path.unlink(missing_ok=True)
+        with atomic_write(array_path) as temporary:
             np.save(temporary, video.feature.astype(np.float32))
-        stated = {
+        facts = {
             "video_id": video.video_id,
             "start": video.start.tolist(),
             "stop": video.stop.tolist(),
             "coverage": video.coverage.tolist(),
             "provenance": json.loads(provenance.to_json()),
         }
-        write_text(facts, json.dumps(stated) + "\n")
+        write_text(facts_path, json.dumps(facts) + "\n")
 
     def _paths(self, video_id: str) -> tuple[Path, Path]:
-        array, facts = (_path(self.out_dir, self.stream, video_id, suffix) for suffix in ("npy", "json"))
-        return array, facts
+        """Return the paths of the array and of the JSON file."""
+        return (
+            _feature_path(self.out_dir, self.stream, video_id, "npy"),
+            _feature_path(self.out_dir, self.stream, video_id, "json"),
+        )
 
 
 FEATURE_WRITERS: dict[str, type[ParquetFeatureWriter] | type[NpyFeatureWriter]] = {
@@ -85,6 +93,6 @@ FEATURE_WRITERS: dict[str, type[ParquetFeatureWriter] | type[NpyFeatureWriter]] 
 }
 
 
-def _path(folder: Path, stream: str, video_id: str, suffix: str) -> Path:
-    # An id is the stem of the video's own name, so it is a good name for a file, and readers look for this one.
-    return folder / stream / f"{video_id}.{suffix}"
+def _feature_path(out_dir: Path, stream: str, video_id: str, suffix: str) -> Path:
+    # A video id is the stem of the video's file name, so it is a valid file name, and readers expect this one.
+    return out_dir / stream / f"{video_id}.{suffix}"

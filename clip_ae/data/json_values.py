@@ -1,4 +1,4 @@
-"""Values of other people's JSON files, read strictly."""
+"""Read text, JSON files and their values from other sources, with strict checks."""
 
 import json
 import math
@@ -11,21 +11,21 @@ from clip_ae.core.errors import UserError
 
 
 def read_text(path: Path, description: str) -> str:
-    """A text file, whatever byte-order mark it begins with; `what` says what it should hold."""
+    """Return the content of a UTF-8 file, with or without a byte-order mark; `description` names it in errors."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot read the {description} ({error.strerror}); check the path") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: cannot read the {description}, as it is not UTF-8 text; save it as such") from None
+        raise UserError(f"{path}: cannot read the {description}: not UTF-8 text; save it as UTF-8") from None
 
 
 def load_json(path: Path, description: str) -> Any:
-    """A JSON file in which no object has a key twice."""
+    """Return the content of a JSON file; UserError if an object has a key twice."""
     text = read_text(path, description)
     try:
-        data = json.loads(text, object_pairs_hook=_unique)
-        # Escapes can spell half of a character, which nothing of ours could write again.
+        data = json.loads(text, object_pairs_hook=_make_unique_dict)
+        # Escapes can write half of a surrogate pair, which could not be written to any of our files.
         if "\\ud" in text.lower():
             json.dumps(data, ensure_ascii=False).encode()
         return data
@@ -36,20 +36,20 @@ def load_json(path: Path, description: str) -> Any:
 
 
 def parse_number(where: str, value: Any) -> float:
-    """A finite number; some releases write numbers as text."""
+    """Return a finite number; text is accepted, because some releases write numbers as text."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or "_" in str(value):
             raise ValueError
-        found = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         raise UserError(f"{where}: {abbreviate(value)} is not a number") from None
-    if not math.isfinite(found):
+    if not math.isfinite(number):
         raise UserError(f"{where}: {value} is not a finite number")
-    return found
+    return number
 
 
 def parse_segment(where: str, value: Any) -> tuple[float, float]:
-    """[start, end], in that order."""
+    """Return (start, end) in seconds; UserError if the end is before the start."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise UserError(f"{where}: segment {abbreviate(value)} is not [start, end]")
     start, stop = (parse_number(f"{where}: segment", end) for end in value)
@@ -59,15 +59,16 @@ def parse_segment(where: str, value: Any) -> tuple[float, float]:
 
 
 def parse_name(where: str, key: str, value: Any) -> str:
+    """Return a text that is not empty."""
     if not isinstance(value, str) or not value:
         raise UserError(f'{where}: has no "{key}"')
     return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two equal keys Python keeps the last and says nothing."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _make_unique_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that appears twice: Python would silently use the last one."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         (key, count), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise UserError(f"the key '{key}' stands {count} times in one object; keep one")
-    return found
+        raise UserError(f"the key '{key}' appears {count} times in one object; keep one")
+    return unique

@@ -1,4 +1,4 @@
-"""What the training videos are learnt as: clusters, or classes that the annotations tell."""
+"""Write and read the labels of training videos: clusters, or annotated classes for weak and full supervision."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,21 +18,21 @@ SILHOUETTES_KEY = "silhouettes"
 def write_labels(
     path: Path, labels: Iterable[Label], provenance: Provenance, silhouettes: Mapping[int, float] | None = None
 ) -> None:
-    """The curve: of every number of clusters that was tried, how well it separates the videos."""
+    """Write the labels, sorted. `silhouettes` has the silhouette score of each number of clusters that was tried."""
     rows = (asdict(label) for label in sorted(labels, key=lambda x: (x.video_id, x.cluster)))
-    write_rows(
-        path, LABELS_SCHEMA, rows, provenance, {SILHOUETTES_KEY: json.dumps(silhouettes)} if silhouettes else None
-    )
+    metadata = {SILHOUETTES_KEY: json.dumps(silhouettes)} if silhouettes else None
+    write_rows(path, LABELS_SCHEMA, rows, provenance, metadata)
 
 
 def read_silhouettes(path: Path) -> dict[int, float]:
-    """What the number of clusters was chosen by; nothing where it was told."""
+    """Return the silhouette score of each number of clusters that was tried; empty if the config set the number."""
     with report_table_errors(path):
         text = pq.read_schema(path).metadata.get(SILHOUETTES_KEY.encode(), b"{}")
         return {int(number): float(value) for number, value in json.loads(text).items()}
 
 
 def read_labels(path: Path) -> list[Label]:
+    """Read the labels of labels.parquet."""
     if not path.is_file():
         raise UserError(f"{path}: no such labels; cluster the training videos first")
     with report_table_errors(path):

@@ -1,4 +1,4 @@
-"""moments.json: which moments of a dataset's videos look like the texts of its vocabulary."""
+"""Read moments.json: the moments of a dataset's videos that match the texts of its vocabulary."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from clip_ae.data.detections import read_json_object
 
 
 def read_moments(path: Path) -> dict[str, list[Detection]]:
-    """By text, in the order of the file; a moment is labelled with the text that it looks like."""
+    """Return the moments by text, in file order; the label of a moment is the text that it matches."""
     return {
-        text: [Detection(video_id, text, score, start, stop) for video_id, start, stop, score in entry["moments"]]
+        entry["text"]: [
+            Detection(video_id, entry["text"], score, start, stop) for video_id, start, stop, score in entry["moments"]
+        ]
         for entry in read_json_object(path)["texts"]
-        for text in [entry["text"]]
     }

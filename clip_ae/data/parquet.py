@@ -1,4 +1,4 @@
-"""Parquet tables with their record: schemas, writing, reading."""
+"""Schemas of the Parquet tables; write and read tables with their provenance."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,23 +17,27 @@ PROVENANCE_KEY = b"provenance"
 VIDEO_ID_FIELD = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 
 
-def _required(**types: pa.DataType) -> list[pa.Field]:
-    return [pa.field(name, kind, nullable=False) for name, kind in types.items()]
+def _required_fields(**types: pa.DataType) -> list[pa.Field]:
+    return [pa.field(name, data_type, nullable=False) for name, data_type in types.items()]
 
 
-_FACTS = _required(
+_VIDEO_FIELDS = _required_fields(
     video_id=pa.string(), path=pa.string(), duration=pa.float64(), fps=pa.float64(), frames=pa.int64(),
     snippets=pa.int32(), width=pa.int32(), height=pa.int32(), has_audio=pa.bool_(), audio_rate=pa.int32(),
     audio_channels=pa.int32(), status=pa.string(), reason=pa.string(),
 )  # fmt: skip
-PROBE_SCHEMA = pa.schema(_FACTS)
-VIDEOS_SCHEMA = pa.schema([*_FACTS, pa.field("subset", pa.string(), nullable=False)])
-FAILURES_SCHEMA = pa.schema(_required(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string()))
+PROBE_SCHEMA = pa.schema(_VIDEO_FIELDS)
+VIDEOS_SCHEMA = pa.schema([*_VIDEO_FIELDS, pa.field("subset", pa.string(), nullable=False)])
+FAILURES_SCHEMA = pa.schema(
+    _required_fields(video_id=pa.string(), stage=pa.string(), kind=pa.string(), message=pa.string())
+)
 LABELS_SCHEMA = pa.schema(
-    _required(video_id=pa.string(), cluster=pa.int32(), label=pa.string(), segments=pa.list_(pa.list_(pa.float64())))
+    _required_fields(
+        video_id=pa.string(), cluster=pa.int32(), label=pa.string(), segments=pa.list_(pa.list_(pa.float64()))
+    )
 )
 CURVES_SCHEMA = pa.schema(
-    [*_required(video_id=pa.string(), snippet=pa.int32(), attention=pa.float32()),
+    [*_required_fields(video_id=pa.string(), snippet=pa.int32(), attention=pa.float32()),
      pa.field("activation", pa.map_(pa.string(), pa.float32()), nullable=False)]
 )  # fmt: skip
 
@@ -41,9 +45,9 @@ CURVES_SCHEMA = pa.schema(
 def write_rows(
     path: Path, schema: pa.Schema, rows: Iterable[Any], provenance: Provenance, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write dataclasses or dicts, in their order."""
-    plain = [row if isinstance(row, dict) else asdict(row) for row in rows]
-    write_tables(path, schema, [pa.Table.from_pylist(plain, schema=schema)], provenance, metadata=metadata)
+    """Write dataclasses or dicts as the rows of a table, in their order."""
+    dicts = [row if isinstance(row, dict) else asdict(row) for row in rows]
+    write_tables(path, schema, [pa.Table.from_pylist(dicts, schema=schema)], provenance, metadata=metadata)
 
 
 def write_tables(
@@ -54,21 +58,21 @@ def write_tables(
     *,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """One row group a table. PLAIN and zstd: every reader of Parquet can read it."""
-    stated = {"provenance": provenance.to_json(), **(metadata or {})}
-    schema = schema.with_metadata(stated)
+    """Write each table as one row group. PLAIN encoding and zstd: all Parquet readers can read it."""
+    file_metadata = {"provenance": provenance.to_json(), **(metadata or {})}
+    schema = schema.with_metadata(file_metadata)
     dictionaries = [f.name for f in schema if pa.types.is_dictionary(f.type)]
     with (
         atomic_write(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=dictionaries) as writer,
     ):
         for table in tables:
-            writer.write_table(table.replace_schema_metadata(stated), row_group_size=max(1, len(table)))
+            writer.write_table(table.replace_schema_metadata(file_metadata), row_group_size=max(1, len(table)))
 
 
 @contextlib.contextmanager
 def report_table_errors(path: Path) -> Iterator[None]:
-    """A table that is absent or broken ends in one line."""
+    """Turn the errors of a missing or broken table into an error of one line."""
     try:
         yield
     except FileNotFoundError:
@@ -76,11 +80,12 @@ def report_table_errors(path: Path) -> Iterator[None]:
     except (IsADirectoryError, PermissionError) as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
-        words = (str(error).splitlines() or ["empty"])[0]
-        raise RefusedInput(f"{path}: not a table of this project ({words}); delete it to make it again") from None
+        first_line = (str(error).splitlines() or ["empty"])[0]
+        raise RefusedInput(f"{path}: not a table of this project ({first_line}); delete it to make it again") from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a table as dicts, in file order."""
     with report_table_errors(path):
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
@@ -96,5 +101,5 @@ def read_parquet_provenance(path: Path) -> Provenance:
 
 
 def provenance_of(metadata: Mapping[bytes, bytes]) -> Provenance:
-    """From a schema's metadata; format 1 called the key `record`."""
+    """Return the provenance from a schema's metadata. Format 1 used the key `record`."""
     return Provenance.from_json(metadata.get(PROVENANCE_KEY, metadata.get(b"record", b"{}")).decode())

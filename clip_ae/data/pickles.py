@@ -1,6 +1,7 @@
-"""Numpy arrays, or lists, from a pickle, and nothing else: what a pickle names is never imported or called.
+"""Read NumPy arrays or lists from a pickle without running any code: no name in a pickle is imported or called.
 
-The names that a pickled array needs stand for inert classes here; the bytes then go through np.frombuffer.
+Classes of this module replace the names that a pickled array needs. They only store what the pickle passes; the bytes
+then go through np.frombuffer.
 """
 
 import pickle
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput
 
-# Types of plain numbers, as dtypes are pickled.
+# Dtypes of plain numbers, as they are named in a pickle.
 NUMERIC_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 
 
 class PickledDtype:
-    """np.dtype as a pickle spells it: a name, then a state that begins with version and byte order."""
+    """Replaces np.dtype: created with a name, then given a state that starts with version and byte order."""
 
     def __init__(self, name: str, *_: object) -> None:
         if name not in NUMERIC_DTYPES:
@@ -31,18 +32,18 @@ class PickledDtype:
 
 
 class PickledArray:
-    """np.ndarray as a pickle spells it: made empty, then given version, shape, type, order and bytes."""
+    """Replaces np.ndarray: created empty, then given version, shape, dtype, order and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.array: NDArray[Any] | None = None
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, shape, kind, columns_first, content = state
-        self.array = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
+        _, shape, dtype, is_fortran_order, content = state
+        self.array = np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if is_fortran_order else "C")
 
 
 class PickledObjectDtype(PickledDtype):
-    """np.dtype, of plain numbers or of objects."""
+    """Replaces np.dtype, of plain numbers or of objects."""
 
     def __init__(self, name: str, *rest: object) -> None:
         self.is_object = name in ("O", "O8")
@@ -55,15 +56,15 @@ class PickledObjectDtype(PickledDtype):
 
 
 class PickledList:
-    """np.ndarray in one dimension, of plain numbers or of objects, whose state ends with their list."""
+    """Replaces np.ndarray of numbers, or of objects in one dimension, whose state ends with a list of them."""
 
     def __init__(self, *_: object) -> None:
         self.items: list[Any] = []
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, shape, kind, columns_first, content = state
-        if not kind.is_object:
-            numbers = np.frombuffer(content, kind.dtype).reshape(shape, order="F" if columns_first else "C")
+        _, shape, dtype, is_fortran_order, content = state
+        if not dtype.is_object:
+            numbers = np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if is_fortran_order else "C")
             self.items = numbers.tolist()
         elif len(shape) == 1:
             self.items = content
@@ -71,21 +72,22 @@ class PickledList:
             raise ValueError(f"objects in {len(shape)} dimensions")
 
 
-def _admitted(array: type, kind: type) -> dict[str, type]:
-    # numpy 1 and numpy 2 name the same function.
+def _replacements(array_class: type, dtype_class: type) -> dict[str, type]:
+    # numpy 1 and numpy 2 have different names for the same function.
     return {
-        "numpy.core.multiarray._reconstruct": array,
-        "numpy._core.multiarray._reconstruct": array,
-        "numpy.ndarray": array,
-        "numpy.dtype": kind,
+        "numpy.core.multiarray._reconstruct": array_class,
+        "numpy._core.multiarray._reconstruct": array_class,
+        "numpy.ndarray": array_class,
+        "numpy.dtype": dtype_class,
     }
 
 
-ARRAY_CLASSES, LIST_CLASSES = _admitted(PickledArray, PickledDtype), _admitted(PickledList, PickledObjectDtype)
+ARRAY_CLASSES = _replacements(PickledArray, PickledDtype)
+LIST_CLASSES = _replacements(PickledList, PickledObjectDtype)
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Builds nothing but plain values and the classes it is given."""
+    """Unpickles plain values and the `allowed` classes only; RefusedInput for any other name."""
 
     def __init__(self, file: IO[bytes], allowed: Mapping[str, type], encoding: str = "ASCII") -> None:
         super().__init__(file, encoding=encoding)
@@ -98,45 +100,47 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def read_pickled_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
-    """Nested dicts of arrays as one dict; names are joined by a slash."""
+    """Return the arrays of nested dicts as one dict, with names joined by a slash; `key` names the config entry."""
     try:
         with path.open("rb") as file:
-            return dict(_arrays("", RestrictedUnpickler(file, ARRAY_CLASSES).load()))
-    # Bytes that are no pickle raise errors of every kind.
+            return dict(_flatten_arrays("", RestrictedUnpickler(file, ARRAY_CLASSES).load()))
+    # Bytes that are not a pickle can raise any error.
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({reason})") from None
+        raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({_short_reason(error)})") from None
 
 
 NPY_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npy_objects(path: Path) -> list[Any]:
-    """The elements of a npy file: of an array, or of objects, which numpy keeps as a pickle."""
+    """Return the elements of a npy file of numbers, or of objects, which numpy stores as a pickle."""
     try:
         with path.open("rb") as file:
             _, _, dtype = NPY_HEADER_READERS[np.lib.format.read_magic(file)](file)
             if dtype.hasobject:
-                # Those in circulation were written by Python 2, whose text has no encoding.
-                return list(_plain(RestrictedUnpickler(file, LIST_CLASSES, encoding="latin-1").load()))
+                # Published files were written by Python 2, whose text has no encoding.
+                return list(_unwrap_lists(RestrictedUnpickler(file, LIST_CLASSES, encoding="latin-1").load()))
         return list(np.load(path, allow_pickle=False).tolist())
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({reason})") from None
+        raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({_short_reason(error)})") from None
 
 
-def _plain(value: Any) -> Any:
-    """Lists in place of arrays, at any depth."""
+def _short_reason(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _unwrap_lists(value: Any) -> Any:
+    """Return lists in place of pickled arrays, at any depth."""
     if isinstance(value, PickledList):
         value = value.items
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    return [_unwrap_lists(item) for item in value] if isinstance(value, list) else value
 
 
-def _arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+def _flatten_arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     if isinstance(value, PickledArray) and value.array is not None:
         yield name, value.array
     elif isinstance(value, dict):
-        for part, inner in value.items():
-            yield from _arrays(f"{name}/{part}" if name else str(part), inner)
+        for key, inner in value.items():
+            yield from _flatten_arrays(f"{name}/{key}" if name else str(key), inner)
     else:
         raise ValueError(f"{name or 'it'} is a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Ready features of either form behind one face: npy files, or shards cut another way."""
+"""Read precomputed features of either form through one interface: npy files, or shards with any number of shards."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,30 +16,33 @@ from clip_ae.data.shards import read_shard
 from clip_ae.data.snippet_times import snippet_times
 from clip_ae.data.source_folder import FeatureFiles, select_shard
 
-# Seconds by which shards may miss the grid that the config states.
+# Seconds by which times in shards may differ from the grid in the config.
 GRID_TOLERANCE_S = 1e-6
 
 
 class PrecomputedFeatures(Protocol):
-    """The ready features of one shard's videos."""
+    """The precomputed features of the videos in one shard."""
 
-    # Where each video was found, in the folder.
+    # Path of each video's file in the folder, by video id.
     video_paths: dict[str, str]
 
-    def dim(self, stream: str) -> int: ...
+    def dim(self, stream: str) -> int:
+        """Return the length of a feature."""
+        ...
 
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
-        """(snippets, dim), without reading the features where that can be had."""
+        """Return (snippets, dim), without reading the features if possible."""
         ...
 
     def load(self, stream: str, video_id: str) -> VideoFeatures:
-        """Unreadable where there is nothing that could be used."""
+        """Return the features; Unreadable if the video has none that can be used."""
         ...
 
 
 def open_precomputed(
     features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
 ) -> PrecomputedFeatures:
+    """Return a reader for the videos in shard `shard_index` of `num_shards`."""
     return (
         ShardFeatures(features_dir, files, grid, shard_index, num_shards)
         if files.shard_files
@@ -48,24 +51,24 @@ def open_precomputed(
 
 
 class NpyFeatures:
-    """One [T, D] file a video and stream."""
+    """Reads one [T, D] file for each video and stream."""
 
     def __init__(
         self, features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
     ) -> None:
         self.features_dir, self.grid, self.all_files = features_dir, grid, files.npy_files
         self.files_in_shard = {
-            stream: select_shard(found, shard_index, num_shards) for stream, found in files.npy_files.items()
+            stream: select_shard(paths, shard_index, num_shards) for stream, paths in files.npy_files.items()
         }
         self.video_paths = {
-            video_id: path for found in self.files_in_shard.values() for video_id, path in found.items()
+            video_id: path for paths in self.files_in_shard.values() for video_id, path in paths.items()
         }
 
     def dim(self, stream: str) -> int:
-        """That of the stream's first good file, in whichever shard it lies."""
+        """Return the feature length of the stream's first readable file in any shard."""
         for path in self.all_files[stream].values():
             try:
-                return int(_array(self.features_dir / path).shape[1])
+                return int(_load_array(self.features_dir / path).shape[1])
             except Unreadable:
                 continue
         raise UserError(f"{self.features_dir}: no file of the {stream} stream is a [T, D] array")
@@ -84,30 +87,33 @@ class NpyFeatures:
     def _values(self, stream: str, video_id: str) -> NDArray[Any]:
         if video_id not in self.files_in_shard[stream]:
             raise Unreadable("missing", f"has no {stream} features")
-        return _array(self.features_dir / self.files_in_shard[stream][video_id])
+        return _load_array(self.features_dir / self.files_in_shard[stream][video_id])
 
 
 class ShardFeatures:
-    """Shards of our own form, read whole: a shard's features fit in memory."""
+    """Reads shards of this project's own form. They are read whole: the features of one shard fit in memory."""
 
     def __init__(
         self, features_dir: Path, files: FeatureFiles, grid: SnippetGrid, shard_index: int, num_shards: int
     ) -> None:
-        self.features_dir, self.all_files = features_dir, files.shard_files
+        self.features_dir, self.grid, self.all_files = features_dir, grid, files.shard_files
         self.video_paths: dict[str, str] = {}
-        self.videos: dict[str, dict[str, VideoFeatures]] = {}
+        self.videos: dict[str, dict[str, VideoFeatures]] = {stream: {} for stream in files.shard_files}
         for stream, paths in files.shard_files.items():
-            videos = self.videos[stream] = {}
             for path in paths:
-                wanted = {i for i in _ids(features_dir / path) if assign_shard(i, num_shards) == shard_index}
-                for video in read_shard(features_dir / path, wanted) if wanted else ():
-                    _check_grid(features_dir / path, video, grid)
-                    if video.video_id in videos:
-                        raise UserError(
-                            f"{features_dir}: '{video.video_id}' is twice in the {stream} shards; remove one"
-                        )
-                    videos[video.video_id] = video
-                    self.video_paths[video.video_id] = path
+                video_ids = _read_video_ids(features_dir / path)
+                self._read(stream, path, {i for i in video_ids if assign_shard(i, num_shards) == shard_index})
+
+    def _read(self, stream: str, path: str, video_ids: set[str]) -> None:
+        videos = self.videos[stream]
+        for video in read_shard(self.features_dir / path, video_ids) if video_ids else ():
+            _check_grid(self.features_dir / path, video, self.grid)
+            if video.video_id in videos:
+                raise UserError(
+                    f"{self.features_dir}: two {stream} shards contain video '{video.video_id}'; remove it from one"
+                )
+            videos[video.video_id] = video
+            self.video_paths[video.video_id] = path
 
     def dim(self, stream: str) -> int:
         shape = pq.read_schema(self.features_dir / self.all_files[stream][0]).field("feature").type.shape
@@ -123,19 +129,23 @@ class ShardFeatures:
         return self.videos[stream][video_id]
 
 
-def _array(path: Path) -> NDArray[Any]:
+def _load_array(path: Path) -> NDArray[Any]:
+    """Return the mapped array of a npy file; Unreadable if it is not floats [snippets, dim]."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        words = str(error).splitlines()[0].replace(str(path), path.name)
-        raise Unreadable("not-an-array", f"{path.name} is not a plain npy array: {words}") from None
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind != "f" or 0 in values.shape:
-        form = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else "an archive"
-        raise Unreadable("shape", f"{path.name} holds {form}; expected floats [snippets, dim]")
+        reason = str(error).splitlines()[0].replace(str(path), path.name)
+        raise Unreadable("not-an-array", f"{path.name} is not a plain npy array: {reason}") from None
+    if not isinstance(values, np.ndarray):
+        raise Unreadable("shape", f"{path.name} contains an archive; expected floats [snippets, dim]")
+    if values.ndim != 2 or values.dtype.kind != "f" or 0 in values.shape:
+        raise Unreadable(
+            "shape", f"{path.name} contains {values.dtype} {list(values.shape)}; expected floats [snippets, dim]"
+        )
     return values
 
 
-def _ids(path: Path) -> set[str]:
+def _read_video_ids(path: Path) -> set[str]:
     try:
         return set(pq.read_table(path, columns=["video_id"])["video_id"].unique().to_pylist())
     except (pa.ArrowInvalid, KeyError) as error:
@@ -144,9 +154,9 @@ def _ids(path: Path) -> set[str]:
 
 def _check_grid(path: Path, video: VideoFeatures, grid: SnippetGrid) -> None:
     start, stop = snippet_times(grid, len(video.start))
-    off = (np.abs(video.start - start) > GRID_TOLERANCE_S) | (np.abs(video.stop - stop) > GRID_TOLERANCE_S)
-    if off.any():
-        k = int(np.argmax(off))
+    off_grid_mask = (np.abs(video.start - start) > GRID_TOLERANCE_S) | (np.abs(video.stop - stop) > GRID_TOLERANCE_S)
+    if off_grid_mask.any():
+        k = int(np.argmax(off_grid_mask))
         raise UserError(
             f"{path}: snippet {k} of '{video.video_id}' is {video.start[k]:.3f} ... {video.stop[k]:.3f} s, and "
             f"{start[k]:.3f} ... {stop[k]:.3f} s on the config's grid; set `grid` to that of the features"

@@ -1,4 +1,4 @@
-"""What ready features say of their videos: how many snippets all streams have."""
+"""Make the VideoInfo rows of precomputed features: the number of snippets that all streams of a video have."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,28 +11,32 @@ from clip_ae.data.precomputed_features import PrecomputedFeatures
 
 
 def probe_precomputed(source: PrecomputedFeatures, streams: Sequence[str], grid: SnippetGrid) -> Iterator[VideoInfo]:
-    """One row a video; of streams that are cut differently the status or its reason tells."""
+    """Yield one row for each video; status and reason report streams of different lengths."""
     for video_id in sorted(source.video_paths):
         info = VideoInfo(video_id, source_folder.escape_undecodable(source.video_paths[video_id]))
         try:
-            yield _measured(info, {stream: _rows(source, stream, video_id) for stream in streams}, grid)
+            yield _with_length(info, {stream: _count_rows(source, stream, video_id) for stream in streams}, grid)
         except Unreadable as failure:
             yield replace(info, status="failed", reason=f"{failure.kind}: {failure}")
 
 
-def _rows(source: PrecomputedFeatures, stream: str, video_id: str) -> int:
+def _count_rows(source: PrecomputedFeatures, stream: str, video_id: str) -> int:
     rows, dim = source.shape(stream, video_id)
     if dim != source.dim(stream):
         raise Unreadable("shape", f"{stream} features of length {dim}, not {source.dim(stream)}")
     return rows
 
 
-def _measured(info: VideoInfo, lengths: dict[str, int], grid: SnippetGrid) -> VideoInfo:
-    """Flow is often one snippet short of RGB; streams further apart are of different videos."""
-    snippets = min(lengths.values())
-    words = ", ".join(f"{stream} {rows}" for stream, rows in lengths.items())
-    if max(lengths.values()) - snippets > 1:
-        raise Unreadable("length", f"{words} snippets; not one grid")
-    cut = f"length: {words} snippets; cut to {snippets}" if max(lengths.values()) > snippets else ""
+def _with_length(info: VideoInfo, rows_by_stream: dict[str, int], grid: SnippetGrid) -> VideoInfo:
+    """Return the row with the length of the shortest stream.
+
+    Flow is often one snippet shorter than RGB. Streams that differ by more are of different videos: Unreadable.
+    """
+    snippets, longest = min(rows_by_stream.values()), max(rows_by_stream.values())
+    lengths = ", ".join(f"{stream} {rows}" for stream, rows in rows_by_stream.items())
+    if longest - snippets > 1:
+        raise Unreadable("length", f"{lengths} snippets; not one grid")
+    reason = f"length: {lengths} snippets; cut to {snippets}" if longest > snippets else ""
     frames = grid.count_frames_spanned(snippets)
-    return replace(info, duration=grid.stop(snippets - 1), fps=grid.fps, frames=frames, snippets=snippets, reason=cut)
+    duration = grid.stop(snippets - 1)
+    return replace(info, duration=duration, fps=grid.fps, frames=frames, snippets=snippets, reason=reason)

@@ -1,4 +1,4 @@
-"""Feature shards: one row a snippet, one row group a video."""
+"""Write and read feature shards: Parquet files with one row for each snippet and one row group for each video."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.data.parquet import VIDEO_ID_FIELD, read_parquet_provenance, report_table_errors, write_tables
 
 AUDIO_STREAM = "audio"
-# A folder of shards, {stream}/{shard}.parquet, or several.
+# A folder of shards, {stream}/{shard}.parquet, or several folders.
 FeatureDirs = Path | Sequence[Path]
-FEATURE_DIRS_HELP = "folders of feature shards, {stream}/{shard}.parquet; of several with a stream the last counts"
+FEATURE_DIRS_HELP = "folders of feature shards, {stream}/{shard}.parquet; the last one that has a stream is used"
 LOUDNESS_FIELD = pa.field("loudness", pa.float32())
 
 
@@ -35,30 +35,31 @@ def shard_schema(stream: str, dim: int) -> pa.Schema:
 
 
 def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], provenance: Provenance) -> None:
-    columns = shard_schema(stream, dim)
-    tables = (_table(video, columns) for video in videos)
-    write_tables(path, columns, tables, provenance, metadata={"stream": stream})
+    """Write one video after another, so that memory holds one table only."""
+    schema = shard_schema(stream, dim)
+    tables = (_to_table(video, schema) for video in videos)
+    write_tables(path, schema, tables, provenance, metadata={"stream": stream})
 
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
-    """The videos of one shard, in file order; only `ids` when given."""
+    """Yield the videos of one shard, in file order; only `ids` if given."""
     with report_table_errors(path):
-        table = pq.ParquetFile(path)
-    for group in range(table.num_row_groups):
+        file = pq.ParquetFile(path)
+    for group in range(file.num_row_groups):
         with report_table_errors(path):
-            video = _video(table.read_row_group(group))
+            video = _from_table(file.read_row_group(group))
         if ids is None or video.video_id in ids:
             yield video
 
 
 def find_stream_dir(stream: str, feature_dirs: FeatureDirs) -> Path:
-    """Of several folders the last that has the stream: what a run was taught stands before what was extracted."""
-    folders = [feature_dirs] if isinstance(feature_dirs, Path) else feature_dirs
-    return next((place / stream for place in reversed(folders) if (place / stream).is_dir()), folders[0] / stream)
+    """Return the stream's folder. If several folders contain it, the last: adapted features override extracted ones."""
+    parents = [feature_dirs] if isinstance(feature_dirs, Path) else feature_dirs
+    return next((parent / stream for parent in reversed(parents) if (parent / stream).is_dir()), parents[0] / stream)
 
 
 def shard_paths(feature_dirs: FeatureDirs, stream: str, num_shards: int) -> list[Path]:
-    """The shard files of a stream; a missing one is named."""
+    """Return the paths of all shards of a stream; UserError if one is missing."""
     paths = [find_stream_dir(stream, feature_dirs) / f"{name}.parquet" for name in list_shard_names(num_shards)]
     for path in paths:
         if not path.is_file():
@@ -69,31 +70,33 @@ def shard_paths(feature_dirs: FeatureDirs, stream: str, num_shards: int) -> list
 def read_stream(
     feature_dirs: FeatureDirs, stream: str, num_shards: int, ids: Collection[str] | None = None
 ) -> dict[str, VideoFeatures]:
-    """A stream's videos by id, sorted, so that no result depends on the sharding."""
-    found = [v for path in shard_paths(feature_dirs, stream, num_shards) for v in read_shard(path, ids)]
-    return {v.video_id: v for v in sorted(found, key=lambda v: v.video_id)}
+    """Return a stream's videos by id, sorted, so that no result depends on the sharding."""
+    videos = [v for path in shard_paths(feature_dirs, stream, num_shards) for v in read_shard(path, ids)]
+    return {v.video_id: v for v in sorted(videos, key=lambda v: v.video_id)}
 
 
 def read_loudness(path: Path) -> dict[str, list[float | None]]:
-    """Of a shard's videos whose sound was heard, dB of full scale a snippet; a shard from elsewhere may not know it."""
+    """Return the loudness of each snippet in dB of full scale (None: no audio), for the videos that have audio.
+
+    Empty for a shard without the column: another program may have written it.
+    """
     with report_table_errors(path):
         if LOUDNESS_FIELD.name not in pq.read_schema(path).names:
             return {}
         table = pq.read_table(path, columns=[VIDEO_ID_FIELD.name, LOUDNESS_FIELD.name])
-    found: dict[str, list[float | None]] = {}
-    for video_id, value in zip(
-        table[VIDEO_ID_FIELD.name].to_pylist(), table[LOUDNESS_FIELD.name].to_pylist(), strict=True
-    ):
-        found.setdefault(video_id, []).append(value)
-    return {i: values for i, values in found.items() if any(v is not None for v in values)}
+    ids, values = table[VIDEO_ID_FIELD.name].to_pylist(), table[LOUDNESS_FIELD.name].to_pylist()
+    loudness: dict[str, list[float | None]] = {}
+    for video_id, value in zip(ids, values, strict=True):
+        loudness.setdefault(video_id, []).append(value)
+    return {i: values for i, values in loudness.items() if any(v is not None for v in values)}
 
 
 def read_stream_input_id(feature_dirs: FeatureDirs, stream: str, num_shards: int) -> str:
-    """One id for all the records of a stream's shards."""
+    """Return one id for the provenance of all shards of a stream."""
     return digest_ids(read_parquet_provenance(p).id for p in shard_paths(feature_dirs, stream, num_shards))
 
 
-def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
+def _to_table(video: VideoFeatures, schema: pa.Schema) -> pa.Table:
     rows, dim = video.feature.shape
     flat = pa.array(np.ascontiguousarray(video.feature, dtype=np.float16).reshape(-1))
     storage = pa.FixedSizeListArray.from_arrays(flat, dim)
@@ -104,19 +107,19 @@ def _table(video: VideoFeatures, columns: pa.Schema) -> pa.Table:
         pa.array(video.start.astype(np.float64)),
         pa.array(video.stop.astype(np.float64)),
         pa.array(video.coverage.astype(np.float32)),
-        *([_loudness(video)] if LOUDNESS_FIELD in columns else []),
-        pa.ExtensionArray.from_storage(columns.field("feature").type, storage),
+        *([_loudness_column(video)] if LOUDNESS_FIELD in schema else []),
+        pa.ExtensionArray.from_storage(schema.field("feature").type, storage),
     ]
-    return pa.Table.from_arrays(arrays, schema=columns)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _loudness(video: VideoFeatures) -> pa.Array:
-    """Null where nothing was heard."""
+def _loudness_column(video: VideoFeatures) -> pa.Array:
+    """Return the loudness, null for snippets without audio."""
     unknown = np.full(len(video.start), np.nan, np.float32)
     return pa.array(unknown if video.loudness is None else video.loudness, LOUDNESS_FIELD.type, from_pandas=True)
 
 
-def _video(table: pa.Table) -> VideoFeatures:
+def _from_table(table: pa.Table) -> VideoFeatures:
     table = table.combine_chunks()
     feature = table["feature"].combine_chunks()
     return VideoFeatures(

@@ -1,7 +1,8 @@
-"""What sentences are searched in: every snippet of a dataset as one vector, in a file that is mapped, not read.
+"""The snippet index: all snippets of a dataset as vectors in one file, in which sentences are searched.
 
-Arrow, uncompressed, so that ten thousand videos are searched where they lie. Whatever reads Arrow can read it: a row a
-snippet, `video` counting the ids in the schema's metadata.
+The file is uncompressed Arrow and is mapped, not read, so that ten thousand videos can be searched without loading
+them. Any Arrow reader can read it: one row for each snippet, and `video` is a position in the list of ids in the
+schema's metadata.
 """
 
 import json
@@ -20,15 +21,17 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.data.parquet import provenance_of
 
 FeatureRows = NDArray[np.float16]
-# Rows that are written, and looked at, together, and the rest of a video.
+# A block has at least this many rows, and the rest of its last video. It is written and searched as a whole.
 BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class SnippetIndex:
-    """ids [V]; rows first[v] to first[v + 1] of all blocks are video v's; ends in seconds; mean: of an average snippet.
+    """The vectors of V videos.
 
-    A video without material is left out, and so are rows after a video's last material.
+    Rows row_offsets[v] to row_offsets[v + 1] of all blocks are those of video_ids[v]; end_times are in seconds;
+    mean_feature is the mean over all covered snippets. A video without coverage is left out, and so are the rows
+    after a video's last covered snippet.
     """
 
     provenance: Provenance
@@ -39,78 +42,82 @@ class SnippetIndex:
     blocks: list[FeatureRows]
 
     def rows_of(self, video: int) -> FeatureRows:
-        """[snippets, D]"""
+        """Return the vectors of one video, [snippets, D]."""
         first, end = self.row_offsets[video], self.row_offsets[video + 1]
-        parts, at = [], 0
+        parts, block_start = [], 0
         for block in self.blocks:
-            parts.append(block[max(first - at, 0) : max(end - at, 0)])
-            at += len(block)
+            parts.append(block[max(first - block_start, 0) : max(end - block_start, 0)])
+            block_start += len(block)
         return np.concatenate(parts)
 
 
 def build_index(videos: Iterable[VideoFeatures], provenance: Provenance) -> SnippetIndex:
-    """Of videos in memory, a block each."""
-    ids, ends, blocks, total, count = [], [], [], 0.0, 0
+    """Return the index of videos in memory, with one block for each video."""
+    ids, ends, blocks, feature_sum, num_covered = [], [], [], 0.0, 0
     for video in videos:
-        seen = np.flatnonzero(video.coverage > 0)
-        if len(seen):
-            total, count = total + video.feature[seen].sum(axis=0, dtype=np.float64), count + len(seen)
+        covered = np.flatnonzero(video.coverage > 0)
+        if len(covered):
+            feature_sum = feature_sum + video.feature[covered].sum(axis=0, dtype=np.float64)
+            num_covered += len(covered)
             ids.append(video.video_id)
             ends.append(video.covered_end)
-            blocks.append(video.feature[: seen[-1] + 1])
+            blocks.append(video.feature[: covered[-1] + 1])
     if not ids:
-        raise UserError("no video has any material to search in")
-    first = np.cumsum([0, *map(len, blocks)])
-    return SnippetIndex(provenance, ids, first, np.array(ends), np.asarray(total / count, np.float32), blocks)
+        raise UserError("no video has any material to search in; check that its frames could be decoded")
+    row_offsets = np.cumsum([0, *map(len, blocks)])
+    mean_feature = np.asarray(feature_sum / num_covered, np.float32)
+    return SnippetIndex(provenance, ids, row_offsets, np.array(ends), mean_feature, blocks)
 
 
 def write_index(path: Path, index: SnippetIndex) -> None:
+    """Write the index in blocks of at least BLOCK_ROWS rows."""
     videos = np.repeat(np.arange(len(index.video_ids), dtype=np.int32), np.diff(index.row_offsets))
-    schema, at = _schema(index), 0
+    schema, start = _make_schema(index), 0
     with (
         atomic_write(path) as temporary,
         pa.OSFile(str(temporary), "wb") as file,
         pa.ipc.new_file(file, schema) as writer,
     ):
-        for block in _gathered(index.blocks):
+        for block in _merge_blocks(index.blocks):
             feature = pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), block.shape[1])
-            writer.write_batch(pa.record_batch([videos[at : at + len(block)], feature], schema=schema))
-            at += len(block)
+            writer.write_batch(pa.record_batch([videos[start : start + len(block)], feature], schema=schema))
+            start += len(block)
 
 
 def read_index(path: Path) -> SnippetIndex:
+    """Map an index file; RefusedInput if it is not one."""
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        stated = json.loads(reader.schema.metadata[b"index"])
-        record = provenance_of(reader.schema.metadata)
+        facts = json.loads(reader.schema.metadata[b"index"])
+        provenance = provenance_of(reader.schema.metadata)
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         videos = np.concatenate([b["video"].to_numpy() for b in batches])
         blocks = [b["feature"].flatten().to_numpy().reshape(b.num_rows, -1) for b in batches]
-        first = np.searchsorted(videos, np.arange(len(stated["videos"]) + 1))
-        mean, ends = np.array(stated["mean"], np.float32), np.array(stated["ends"])
-        return SnippetIndex(record, stated["videos"], first, ends, mean, blocks)
+        row_offsets = np.searchsorted(videos, np.arange(len(facts["videos"]) + 1))
+        mean_feature, end_times = np.array(facts["mean"], np.float32), np.array(facts["ends"])
+        return SnippetIndex(provenance, facts["videos"], row_offsets, end_times, mean_feature, blocks)
     except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise RefusedInput(f"{path}: no index of this project ({error}); delete it and make it again") from None
 
 
-def _schema(index: SnippetIndex) -> pa.Schema:
-    stated = {"videos": index.video_ids, "ends": index.end_times.tolist(), "mean": index.mean_feature.tolist()}
+def _make_schema(index: SnippetIndex) -> pa.Schema:
+    facts = {"videos": index.video_ids, "ends": index.end_times.tolist(), "mean": index.mean_feature.tolist()}
     return pa.schema(
         [
             pa.field("video", pa.int32(), nullable=False),
             pa.field("feature", pa.list_(pa.float16(), len(index.mean_feature)), nullable=False),
         ],
-        metadata={"provenance": index.provenance.to_json(), "index": json.dumps(stated)},
+        metadata={"provenance": index.provenance.to_json(), "index": json.dumps(facts)},
     )
 
 
-def _gathered(parts: Iterable[FeatureRows]) -> Iterator[FeatureRows]:
-    """Parts put together until they have BLOCK rows."""
-    held: list[FeatureRows] = []
-    for part in parts:
-        held.append(part)
-        if sum(map(len, held)) >= BLOCK_ROWS:
-            yield np.concatenate(held)
-            held = []
-    if held:
-        yield np.concatenate(held)
+def _merge_blocks(blocks: Iterable[FeatureRows]) -> Iterator[FeatureRows]:
+    """Concatenate successive blocks until they have BLOCK_ROWS rows."""
+    pending: list[FeatureRows] = []
+    for block in blocks:
+        pending.append(block)
+        if sum(map(len, pending)) >= BLOCK_ROWS:
+            yield np.concatenate(pending)
+            pending = []
+    if pending:
+        yield np.concatenate(pending)

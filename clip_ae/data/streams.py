@@ -1,4 +1,4 @@
-"""The features that clustering and localizers read: some streams of the same videos, checked."""
+"""Read several streams of the same videos, and check them, for clustering and localizers."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -16,52 +16,53 @@ from clip_ae.data.shards import FeatureDirs, find_stream_dir, read_stream
 def read_streams(
     feature_dirs: FeatureDirs, stream_names: Collection[str], num_shards: int, ids: Collection[str] | None = None
 ) -> FeaturesByStream:
-    """The videos that both I3D streams have, by sorted id; only `ids` when given.
+    """Return, by stream, the videos that both I3D streams have, by sorted id; only `ids` if given.
 
-    Where the CLIP or audio stream lacks a video, it has rows there that nothing covers.
+    A video that the CLIP or audio stream lacks gets rows of zeros with coverage 0 there.
     """
-    found = {name: read_stream(feature_dirs, name, num_shards, ids) for name in stream_names}
-    main = [videos for name, videos in found.items() if name in I3D_STREAMS]
-    shared = sorted(set.intersection(*(set(videos) for videos in main)))
-    if not shared:
-        wanted = "no video" if ids is None else f"none of the {len(ids)} wanted videos"
-        raise UserError(
-            f"{find_stream_dir(I3D_STREAMS[0], feature_dirs).parent}: {wanted} in the {', '.join(stream_names)} shards"
-        )
-    for name, videos in found.items():
-        if name in I3D_STREAMS and len(videos) > len(shared):
-            log_line(f"{len(videos) - len(shared)} videos of the {name} stream are left out: another stream lacks them")
+    streams = {name: read_stream(feature_dirs, name, num_shards, ids) for name in stream_names}
+    i3d_streams = [videos for name, videos in streams.items() if name in I3D_STREAMS]
+    shared_ids = sorted(set.intersection(*(set(videos) for videos in i3d_streams)))
+    if not shared_ids:
+        missing = "no video" if ids is None else f"none of the {len(ids)} requested videos"
+        parent_dir = find_stream_dir(I3D_STREAMS[0], feature_dirs).parent
+        raise UserError(f"{parent_dir}: {missing} in the {', '.join(stream_names)} shards")
+    for name, videos in streams.items():
+        num_extra = len(videos) - len(shared_ids)
+        if name in I3D_STREAMS and num_extra > 0:
+            log_line(f"{num_extra} videos of the {name} stream are left out: another stream lacks them")
         if name not in I3D_STREAMS:
-            _fill(find_stream_dir(name, feature_dirs), videos, [main[0][i] for i in shared])
-    for video_id in shared:
-        _check(feature_dirs, num_shards, {name: videos[video_id] for name, videos in found.items()})
-    return {name: {i: videos[i] for i in shared} for name, videos in found.items()}
+            _add_missing_videos(find_stream_dir(name, feature_dirs), videos, [i3d_streams[0][i] for i in shared_ids])
+    for video_id in shared_ids:
+        _check_video(feature_dirs, num_shards, {name: videos[video_id] for name, videos in streams.items()})
+    return {name: {i: videos[i] for i in shared_ids} for name, videos in streams.items()}
 
 
-def _fill(folder: Path, videos: dict[str, VideoFeatures], like: list[VideoFeatures]) -> None:
-    """Rows of zeros, covered by nothing, for the videos that a stream lacks."""
-    lacking = [video for video in like if video.video_id not in videos]
-    if not videos and lacking:
-        raise UserError(f"{folder}: has none of the {len(like)} videos; extract the {folder.name} stream first")
-    if lacking:
+def _add_missing_videos(stream_dir: Path, videos: dict[str, VideoFeatures], templates: list[VideoFeatures]) -> None:
+    """Add zeros with coverage 0 for the videos that a stream lacks, with the times of `templates`."""
+    missing = [video for video in templates if video.video_id not in videos]
+    stream = stream_dir.name
+    if not videos and missing:
+        raise UserError(f"{stream_dir}: has none of the {len(templates)} videos; extract the {stream} stream first")
+    if missing:
         log_line(
-            f"{folder}: lacks {len(lacking)} videos, as '{lacking[0].video_id}'; they count as without {folder.name}"
+            f"{stream_dir}: lacks {len(missing)} videos, as '{missing[0].video_id}'; they count as without {stream}"
         )
     dim = next(iter(videos.values())).feature.shape[1]
-    for video in lacking:
+    for video in missing:
         rows = len(video.feature)
-        nothing = np.zeros(rows, np.float32), np.zeros((rows, dim), np.float16)
-        videos[video.video_id] = VideoFeatures(video.video_id, video.start, video.stop, *nothing)
+        coverage, feature = np.zeros(rows, np.float32), np.zeros((rows, dim), np.float16)
+        videos[video.video_id] = VideoFeatures(video.video_id, video.start, video.stop, coverage, feature)
 
 
-def _check(features: FeatureDirs, shards: int, streams: dict[str, VideoFeatures]) -> None:
-    """Refuse what would turn into nan or misplaced snippets later."""
+def _check_video(feature_dirs: FeatureDirs, num_shards: int, streams: dict[str, VideoFeatures]) -> None:
+    """Refuse streams of different lengths, and features that are not finite."""
     rows = {name: len(video.feature) for name, video in streams.items()}
     for name, video in streams.items():
-        shard = format_shard_name(assign_shard(video.video_id, shards), shards)
-        where = f"{find_stream_dir(name, features) / shard}.parquet: video '{video.video_id}'"
+        shard = format_shard_name(assign_shard(video.video_id, num_shards), num_shards)
+        where = f"{find_stream_dir(name, feature_dirs) / shard}.parquet: video '{video.video_id}'"
         if len(set(rows.values())) > 1:
             raise RefusedInput(f"{where}: streams differ in snippets ({rows}); extract them on the same grid")
-        broken = np.flatnonzero(~np.isfinite(video.feature).all(axis=1))
-        if len(broken):
-            raise RefusedInput(f"{where}: snippet {broken[0]} is not finite; extract this stream again")
+        non_finite = np.flatnonzero(~np.isfinite(video.feature).all(axis=1))
+        if len(non_finite):
+            raise RefusedInput(f"{where}: snippet {non_finite[0]} is not finite; extract this stream again")

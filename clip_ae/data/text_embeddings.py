@@ -1,4 +1,4 @@
-"""Texts that were embedded already: a simulated world's class names, as a text tower would have them."""
+"""Write and read embeddings of texts: the class names of a simulated world, as a CLIP text tower would embed them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +16,10 @@ TEXT_EMBEDDINGS_SCHEMA = pa.schema(
 
 
 def write_text_embeddings(path: Path, embeddings: Mapping[str, NDArray[np.float32]], provenance: Provenance) -> None:
-    write_rows(
-        path, TEXT_EMBEDDINGS_SCHEMA, ({"text": t, "embedding": e.tolist()} for t, e in embeddings.items()), provenance
-    )
+    rows = ({"text": text, "embedding": embedding.tolist()} for text, embedding in embeddings.items())
+    write_rows(path, TEXT_EMBEDDINGS_SCHEMA, rows, provenance)
 
 
 def read_text_embeddings(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the embeddings by text, in file order."""
     return {row["text"]: np.asarray(row["embedding"], np.float32) for row in read_rows(path)}

@@ -1,4 +1,7 @@
-"""THUMOS14's own annotation files: a text file a class and subset, a line an instance: video, start, end in seconds."""
+"""Read THUMOS14's own annotation files: one text file for each class and subset.
+
+A line is one instance: video, start and end in seconds.
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,16 +11,16 @@ from typing import Any
 from clip_ae.core.errors import UserError
 from clip_ae.data.json_values import read_text
 
-# Not the hidden files that other systems put beside.
+# Without the hidden files that some systems add.
 FILE_NAME_PATTERN = re.compile(r"[^.].*_(val|test)\.txt")
 SUBSET_NAMES = {"val": "validation", "test": "test"}
 
 
 def read_thumos_kit(kit_dir: Path) -> dict[str, Any]:
-    """The database that an ActivityNet-form file of the same annotations would have."""
+    """Return the database that an ActivityNet-form file of the same annotations would have."""
     database: dict[str, Any] = {}
-    for path in _files(kit_dir).values():
-        label, subset = _named(path)
+    for path in _find_files(kit_dir):
+        label, subset = _parse_file_name(path)
         for video_id, segment in read_instances(path):
             entry = database.setdefault(video_id, {"subset": subset, "annotations": []})
             if entry["subset"] != subset:
@@ -31,13 +34,13 @@ def read_thumos_kit(kit_dir: Path) -> dict[str, Any]:
 
 
 def read_instances(path: Path) -> Iterator[tuple[str, list[float]]]:
-    """(video, [start, end]) of each line."""
+    """Yield (video, [start, end]) of each line."""
     for number, line in enumerate(read_text(path, "annotations").splitlines(), start=1):
-        words = line.split()
-        if not words:
+        fields = line.split()
+        if not fields:
             continue
         try:
-            video_id, start, stop = words
+            video_id, start, stop = fields
             yield video_id, [float(start), float(stop)]
         except ValueError:
             raise UserError(
@@ -45,16 +48,20 @@ def read_instances(path: Path) -> Iterator[tuple[str, list[float]]]:
             ) from None
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """By name, at any depth: the two subsets come in archives of their own. Twice the same would count twice."""
-    found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*.txt") if FILE_NAME_PATTERN.fullmatch(path.name)):
-        if path.name in found:
-            raise UserError(f"{found[path.name]} and {path} have one name; keep one of them")
-        found[path.name] = path
-    return dict(sorted(found.items()))
+def _find_files(kit_dir: Path) -> list[Path]:
+    """Return the annotation files at any depth (each subset has an archive of its own), sorted by name.
+
+    UserError if a name occurs twice: its actions would count twice.
+    """
+    paths_by_name: dict[str, Path] = {}
+    for path in sorted(path for path in kit_dir.rglob("*.txt") if FILE_NAME_PATTERN.fullmatch(path.name)):
+        if path.name in paths_by_name:
+            raise UserError(f"{paths_by_name[path.name]} and {path} have the same name; keep one of them")
+        paths_by_name[path.name] = path
+    return [path for _, path in sorted(paths_by_name.items())]
 
 
-def _named(path: Path) -> tuple[str, str]:
+def _parse_file_name(path: Path) -> tuple[str, str]:
+    """Return (class, subset)."""
     label, _, subset = path.stem.rpartition("_")
     return label, SUBSET_NAMES[subset]

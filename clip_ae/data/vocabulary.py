@@ -1,4 +1,4 @@
-"""Words to name clusters by: a text file of names, a line each, described where a name alone is unclear."""
+"""Read the vocabulary that names clusters: a text file with one name on each line, optionally with descriptions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,34 +12,35 @@ from clip_ae.data.json_values import read_text
 
 @dataclass(frozen=True)
 class VocabularyEntry:
-    """A name, and what CLIP reads in its place: `pole vaulting: vaulting over a bar with a pole; a pole vault`."""
+    """A name and its descriptions, as in `pole vaulting: vaulting over a bar with a pole; a pole vault`."""
 
     name: str
     descriptions: tuple[str, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
+        """The texts that CLIP embeds: the descriptions, or the name if there are none."""
         return self.descriptions or (self.name,)
 
 
 def vocabulary_digest(entries: Sequence[VocabularyEntry]) -> str:
-    """Of all that a vocabulary says; comments and blank lines say nothing."""
+    """Return the digest of the entries; comments and blank lines do not change it."""
     return digest(to_canonical_json(entries))
 
 
 def read_vocabulary(path: Path) -> list[VocabularyEntry]:
-    """Lines that are empty or begin with # are passed over."""
+    """Return the entries in file order. Empty lines and comments (#) are skipped."""
     lines = [line.partition("#")[0].strip() for line in read_text(path, "vocabulary").splitlines()]
-    words = [_word(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line]
-    names = [word.name for word in words]
-    if len(words) < 2:
-        raise UserError(f"{path}: a vocabulary needs two names at least, a line each")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: '{twice[0]}' stands twice; keep one")
-    return words
+    entries = [_parse_entry(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line]
+    names = [entry.name for entry in entries]
+    if len(entries) < 2:
+        raise UserError(f"{path}: a vocabulary needs at least two names, one on each line")
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: '{duplicates[0]}' appears twice; keep one")
+    return entries
 
 
-def _word(where: str, line: str) -> VocabularyEntry:
+def _parse_entry(where: str, line: str) -> VocabularyEntry:
     name, colon, rest = (part.strip() for part in line.partition(":"))
     descriptions = tuple(text.strip() for text in rest.split(";") if text.strip())
     if not name or (colon and not descriptions):

@@ -1,4 +1,4 @@
-"""Crops and choices of frames."""
+"""Crops of frames, conversion to grey and evenly spaced frames."""
 
 from typing import Any, TypeVar
 
@@ -8,19 +8,20 @@ from torch import Tensor
 
 Array = NDArray[Any]
 Frames = TypeVar("Frames", NDArray[Any], Tensor)
-# BT.601 luma, as OpenCV's and every video's grey.
+# BT.601 luma, as in OpenCV and in video codecs.
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
-# OpenAI's normalisation, which most CLIPs share; weights that differ carry their own.
+# OpenAI's normalisation, which most CLIP weights share; weights with another one state it in their metadata.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def crop_square(frames: Frames, top: int, left: int, size: int) -> Frames:
-    """A square of [n, H, W, C]."""
+    """A square of frames [n, H, W, C]: [n, size, size, C]."""
     return frames[:, top : top + size, left : left + size]
 
 
 def centre_crop(frames: Frames, size: int) -> Frames:
+    """The centre square of frames [n, H, W, C]: [n, size, size, C]."""
     height, width = frames.shape[1:3]
     if min(height, width) < size:
         raise ValueError(f"frames of {height}x{width} are smaller than the crop of {size}")
@@ -28,11 +29,11 @@ def centre_crop(frames: Frames, size: int) -> Frames:
 
 
 def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
-    """[n, H, W, 3] RGB to [n, H, W]."""
+    """RGB [n, H, W, 3] to grey [n, H, W]."""
     luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA_WEIGHTS
     return np.rint(luma).astype(np.uint8)
 
 
 def sample_frames(frames: Array, num_frames: int) -> Array:
-    """`count` frames, each from the middle of its share: 2, 6, 10, 14 of 16."""
+    """`num_frames` frames, each from the middle of an equal part of the snippet: 2, 6, 10, 14 of 16."""
     return frames[[(2 * i + 1) * len(frames) // (2 * num_frames) for i in range(num_frames)]]

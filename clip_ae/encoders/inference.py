@@ -1,4 +1,4 @@
-"""A stream's network at work: its precision, its translation, its batches from numpy and back."""
+"""Inference of a stream's network: its precision, compilation, and batches from and to numpy."""
 
 from collections.abc import Callable
 
@@ -17,18 +17,19 @@ DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfl
 
 
 def compile_forward(forward: Forward, encoder: StreamEncoder) -> Forward:
-    """The forward pass, translated where the config asks for it. Frozen: weights become constants, laid out to fit."""
+    """The forward pass, compiled if the encoder says so. Frozen: weights become constants in the best memory layout."""
     if not encoder.compile:
         return forward
-    # One network's batch sizes do not count against the next one's number of translations.
+    # torch limits recompilations per process; without a reset, one network's batch sizes count against the next one.
     torch._dynamo.reset()
-    # Without a GPU, torch keeps its stand-in for one in the first thread that translates, and dies of it where that
-    # thread has ended. So this is the first: networks are built here and work in threads that end.
+    # Without a GPU, torch keeps its stand-in for one in the first thread that compiles, and crashes once that thread
+    # has ended. Networks are built in this thread but run in threads that end, so compile something here first.
     with FakeTensorMode():
         return torch.compile(forward, fullgraph=True, dynamic=False, options={"freezing": True})
 
 
 @torch.inference_mode()
 def infer(forward: Forward, batch: Array, device: str) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = forward(torch.from_numpy(batch).to(device)).float().cpu().numpy()
-    return result
+    """The network's output for a batch, float32 in host memory."""
+    output: NDArray[np.float32] = forward(torch.from_numpy(batch).to(device)).float().cpu().numpy()
+    return output

@@ -1,7 +1,7 @@
-"""The light network that is taught: one adapter a stream, into a space that it shares with texts.
+"""The network of a feature adapter: one small network for each stream, into a joint space with texts.
 
-An adapter is two temporal convolutions beside a linear map. Of a feature x it makes g(x) [width]; x and g(x) side by
-side are the post-pretrained feature, so that nothing is lost of what there was.
+It is a linear map plus two temporal convolutions, from a feature x to g(x) [width]. The adapted feature is [x, g(x)]:
+no information of x is lost.
 """
 
 import math
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 KERNEL_SIZE = 3
-# As CLIP's: a sharper contrast than 100 is not learned.
+# As in CLIP: the learned scale is at most 100.
 MAX_LOG_SCALE = math.log(100)
 
 
 class StreamAdapter(nn.Module):
-    """g: features [B, T, dim] to [B, T, width]."""
+    """g: features [B, T, dim] -> [B, T, width]."""
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
@@ -30,16 +30,20 @@ class StreamAdapter(nn.Module):
         self.second = nn.Conv1d(width, width, KERNEL_SIZE, padding=KERNEL_SIZE // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Rows of zeros are no material: what the first convolution makes of them would reach their neighbours.
-        real = x.any(dim=-1)[:, None]
+        # Rows of zeros have no coverage. Masked, because the second convolution would mix the first one's output there
+        # into neighbouring snippets.
+        mask = x.any(dim=-1)[:, None]
         x = self.norm(x)
-        around = self.second(F.gelu(self.first(x.transpose(1, 2))) * real)
-        g: Tensor = self.projection(x) + around.transpose(1, 2)
+        context = self.second(F.gelu(self.first(x.transpose(1, 2))) * mask)
+        g: Tensor = self.projection(x) + context.transpose(1, 2)
         return g
 
 
 class JointEmbedding(nn.Module):
-    """An adapter a stream, and the way of texts into their space; background has a text that is learned."""
+    """The stream adapters, the projection of texts into the joint space, and a learned embedding for background.
+
+    init_args are stored in the model file.
+    """
 
     def __init__(
         self, dims: Mapping[str, int], text_dim: int, width: int, temperature: float, learned_temperature: bool
@@ -59,23 +63,23 @@ class JointEmbedding(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """One over the temperature."""
+        """1 / temperature, the factor on cosine similarities."""
         return self.log_scale.clamp(max=MAX_LOG_SCALE).exp()
 
     def embed_texts(self, embeddings: Tensor) -> Tensor:
-        """[N, text_dim] into the joint space, of length 1."""
+        """Text embeddings [N, text_dim] in the joint space [N, width], unit length."""
         return F.normalize(self.text_projection(embeddings), dim=-1)
 
     @property
     def background_embedding(self) -> Tensor:
-        """Background's text, of length 1."""
+        """[width], unit length: takes the place of a text for background."""
         return F.normalize(self.background, dim=0)
 
 
 def restore_joint_embedding(
     tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], device: str
 ) -> JointEmbedding:
-    """The network that `arrays` and what is known of it describe, ready for inference."""
+    """The network of a model file, ready for inference: its tensors, and metadata with its constructor arguments."""
     joint = JointEmbedding(**metadata["joint"])
     joint.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
     return joint.to(device).eval()

@@ -1,6 +1,6 @@
-"""The whole story of post-pre-training: fixed steps, the last step is the result."""
+"""Training of a feature adapter: a fixed number of steps; the last step is the result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config.feature_adapters import AdapterTraining
+from clip_ae.core.progress import track
 from clip_ae.language.adapter import JointEmbedding
 from clip_ae.language.sequences import SequenceBatch, SequenceSampler
 from clip_ae.losses.masked_contrast import masked_contrastive_loss
@@ -21,7 +22,7 @@ WARMUP_FRACTION = 0.1
 def create_joint_embedding(
     dims: Mapping[str, int], text_dim: int, settings: AdapterTraining, seed: int
 ) -> JointEmbedding:
-    """A fresh network; the seed alone decides its weights."""
+    """A new network; its initial weights depend on the seed only."""
     torch.manual_seed(seed)
     return JointEmbedding(dims, text_dim, settings.width, settings.temperature, settings.learned_temperature)
 
@@ -33,70 +34,89 @@ def fit_adapter(
     settings: AdapterTraining,
     seed: int,
     encoder_blocks: nn.Module | None = None,
-) -> Iterator[dict[str, float]]:
-    """Learn, a step an item; texts [actions, D] are what each action is tied to.
+    *,
+    progress_label: str,
+) -> list[dict[str, float]]:
+    """Train the network in place and return a log line for each step: losses by stream, temperature.
 
-    Where the table holds what the last blocks of an encoder read, these blocks learn too.
+    texts [actions, D]: the target embedding of each action. encoder_blocks: the last blocks of an encoder, trained
+    too; the sampler's features are then the inputs of these blocks.
     """
-    rates = {joint_embedding: settings.learning_rate} | (
-        {encoder_blocks: settings.tuning.learning_rate} if encoder_blocks else {}
-    )
-    groups = [{"params": [p for p in m.parameters() if p.requires_grad], "lr": rate} for m, rate in rates.items()]
-    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
-    # OneCycleLR divides by the length of rise and of fall, less one step: two and one are the least.
-    steps = max(3, settings.steps)
-    rise = max(WARMUP_FRACTION, 2 / steps)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, list(rates.values()), total_steps=steps, pct_start=rise)
+    optimizer, schedule = _create_optimizer(joint_embedding, settings, encoder_blocks)
     joint_embedding.train()
     rng = np.random.default_rng(seed)
-    for step in range(1, settings.steps + 1):
-        drawn = sampler.sample_batch(rng)
-        losses = contrastive_losses(
-            joint_embedding, encode_batch(encoder_blocks, drawn) if encoder_blocks else drawn, texts, settings.dropout
-        )
+    lines: list[dict[str, float]] = []
+    for step in track(range(1, settings.steps + 1), progress_label, unit="steps"):
+        batch = sampler.sample_batch(rng)
+        if encoder_blocks is not None:
+            batch = encode_batch(encoder_blocks, batch)
+        losses = contrastive_losses(joint_embedding, batch, texts, settings.dropout)
         optimizer.zero_grad()
-        total = torch.stack(list(losses.values())).sum()
-        total.backward()
+        torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
-        cycle.step()
+        schedule.step()
         values = {name: float(loss.detach()) for name, loss in losses.items()}
-        yield {"step": step, **values, "temperature": 1 / float(joint_embedding.scale.detach())}
+        lines.append({"step": step, **values, "temperature": 1 / float(joint_embedding.scale.detach())})
     joint_embedding.eval()
+    return lines
+
+
+def _create_optimizer(
+    joint_embedding: JointEmbedding, settings: AdapterTraining, encoder_blocks: nn.Module | None
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.OneCycleLR]:
+    learning_rates: dict[nn.Module, float] = {joint_embedding: settings.learning_rate}
+    if encoder_blocks is not None:
+        learning_rates[encoder_blocks] = settings.tuning.learning_rate
+    groups = [
+        {"params": [p for p in module.parameters() if p.requires_grad], "lr": rate}
+        for module, rate in learning_rates.items()
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+    # OneCycleLR divides by the length of the rise minus 1 and of the fall: it needs 2 rising steps and 1 falling step.
+    steps = max(3, settings.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, list(learning_rates.values()), total_steps=steps, pct_start=max(WARMUP_FRACTION, 2 / steps)
+    )
+    return optimizer, schedule
 
 
 def encode_batch(encoder_blocks: nn.Module, batch: SequenceBatch) -> SequenceBatch:
-    """What the blocks make of the rows that are of a clip; padding, and what could not be read, stay 0."""
-    of_clips = (batch.clip_weights > 0).any(dim=0)
+    """The batch with its features replaced by the output of the blocks.
 
-    def features(rows: Tensor) -> Tensor:
-        flat = rows.flatten(0, 1)
-        inside = of_clips & flat.any(dim=-1)
-        seen: Tensor = encoder_blocks(flat[inside])
-        placed = seen.new_zeros(len(inside), seen.shape[1])
-        placed[inside] = seen
-        return placed.view(*rows.shape[:2], -1)
+    Only non-zero rows inside a clip are encoded: padding, and snippets that could not be decoded, stay 0.
+    """
+    clip_mask = (batch.clip_weights > 0).any(dim=0)
 
-    return replace(batch, features={name: features(rows) for name, rows in batch.features.items()})
+    def encode(features: Tensor) -> Tensor:
+        rows = features.flatten(0, 1)
+        encoded_mask = clip_mask & rows.any(dim=-1)
+        encoded: Tensor = encoder_blocks(rows[encoded_mask])
+        output = encoded.new_zeros(len(rows), encoded.shape[1])
+        output[encoded_mask] = encoded
+        return output.view(*features.shape[:2], -1)
+
+    return replace(batch, features={name: encode(features) for name, features in batch.features.items()})
 
 
 def contrastive_losses(
     joint_embedding: JointEmbedding, batch: SequenceBatch, texts: Tensor, dropout: float = 0.0
 ) -> dict[str, Tensor]:
-    """The loss of every stream: its clips against the texts."""
-    words = torch.where(
+    """The masked contrastive loss of each stream: its clips against the target embeddings."""
+    targets = torch.where(
         (batch.class_ids == 0)[:, None],
         joint_embedding.background_embedding,
         joint_embedding.embed_texts(texts[batch.text_rows]),
     )
     return {
         name: masked_contrastive_loss(
-            joint_embedding.scale * _clips(joint_embedding, name, batch, dropout) @ words.T, batch.class_ids
+            joint_embedding.scale * _embed_clips(joint_embedding, name, batch, dropout) @ targets.T, batch.class_ids
         )
         for name in batch.features
     }
 
 
-def _clips(joint: JointEmbedding, stream: str, batch: SequenceBatch, dropout: float) -> Tensor:
-    """[N, width] of length 1: the mean of g over every clip."""
-    g = joint.adapters[stream](F.dropout(batch.features[stream], dropout, joint.training))
+def _embed_clips(joint_embedding: JointEmbedding, stream: str, batch: SequenceBatch, dropout: float) -> Tensor:
+    """[N, width], unit length: the mean of g over the snippets of each clip."""
+    features = F.dropout(batch.features[stream], dropout, joint_embedding.training)
+    g = joint_embedding.adapters[stream](features)
     return F.normalize(batch.clip_weights @ g.flatten(0, 1), dim=-1)

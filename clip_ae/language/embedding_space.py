@@ -1,4 +1,4 @@
-"""Where snippets are compared: features as they were extracted, and beside them the joint space that was taught."""
+"""Spaces in which snippets are compared: extracted features, and also the joint space of a feature adapter."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,31 +12,35 @@ from torch import Tensor
 from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.language.adapter import JointEmbedding
 
-# One over the temperature of cosines of plain features. Of 7, 14 and 28 the best, on training videos of other classes.
+# 1 / temperature for cosines of extracted features: the best of 7, 14 and 28, on training videos of other classes.
 EXTRACTED_SCALE = 7.0
+# Name of a stream's adapted view.
 ADAPTED = "{}, adapted"
-# By view, a stream in a space: a video's snippets [T, width], of length 1.
+# The snippets of one video [T, width], unit length, by view: a stream, extracted or adapted.
 SnippetEmbeddings = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """By view: one over the temperature of cosines there, and background's point where one was learned."""
+    """A function from features to embeddings by view, with the scale (1 / temperature) of each view.
+
+    background_embeddings has an entry for the views with a learned background.
+    """
 
     embed: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
     scales: Mapping[str, float]
     background_embeddings: Mapping[str, Tensor]
 
     def embed_streams(self, streams: FeaturesByStream, device: str) -> dict[str, SnippetEmbeddings]:
-        """Every video's snippets as points."""
+        """The snippet embeddings of each video."""
         videos = next(iter(streams.values()))
         with torch.inference_mode():
-            return {i: self.embed({n: _tensor(found[i], device) for n, found in streams.items()}) for i in videos}
+            return {i: self.embed({n: _tensor(stream[i], device) for n, stream in streams.items()}) for i in videos}
 
 
 def extracted_space(streams: FeaturesByStream, device: str) -> EmbeddingSpace:
-    """Features less their mean over some videos: what all snippets share says nothing."""
-    means = {n: torch.from_numpy(_mean(list(found.values()))).to(device) for n, found in streams.items()}
+    """The space of extracted features minus their mean over the given videos, which is common to all snippets."""
+    means = {n: torch.from_numpy(_mean(list(videos.values()))).to(device) for n, videos in streams.items()}
 
     def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: F.normalize(x[name] - mean, dim=-1) for name, mean in means.items()}
@@ -45,25 +49,25 @@ def extracted_space(streams: FeaturesByStream, device: str) -> EmbeddingSpace:
 
 
 def adapted_space(joint_embedding: JointEmbedding, base_space: EmbeddingSpace) -> EmbeddingSpace:
-    """As post-pretrained features are [x, g(x)], both are compared, and each has the same say."""
-    names = {name: ADAPTED.format(name) for name in joint_embedding.adapters}
+    """The base space and the joint space, with equal weight: adapted features are [x, g(x)], so both are compared."""
+    views = {name: ADAPTED.format(name) for name in joint_embedding.adapters}
 
     def embed(x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return base_space.embed(x) | {
-            names[name]: points for name, points in embed_features(joint_embedding, x).items()
+            views[name]: embeddings for name, embeddings in embed_features(joint_embedding, x).items()
         }
 
-    scale = dict.fromkeys(names.values(), float(joint_embedding.scale.detach()))
+    scales = dict.fromkeys(views.values(), float(joint_embedding.scale.detach()))
     return EmbeddingSpace(
         embed,
-        {**base_space.scales, **scale},
-        dict.fromkeys(names.values(), joint_embedding.background_embedding.detach()),
+        {**base_space.scales, **scales},
+        dict.fromkeys(views.values(), joint_embedding.background_embedding.detach()),
     )
 
 
 @torch.inference_mode()
 def embed_features(joint_embedding: JointEmbedding, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """g of a video's features [T, D], of length 1, by stream."""
+    """g of the features [T, D] of one video, by stream: [T, width], unit length."""
     return {name: F.normalize(joint_embedding.adapters[name](x[None])[0], dim=-1) for name, x in features.items()}
 
 

@@ -1,4 +1,4 @@
-"""Episodes of few-shot localization: some classes, some examples of each, and the test videos that show any of them."""
+"""Episodes of few-shot localization: some classes, support examples of each, and the test videos that show them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,24 +9,28 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.types import Annotation
 from clip_ae.language.spans import Span
 
-# Of every class, its instances in training videos.
+# The instances in training videos, by class.
 SupportPool = Mapping[str, Sequence[Span]]
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Every class's examples in an order: of k the first k are shown."""
+    """The classes, and the support examples of each, in order: k shots are the first k."""
 
     classes: tuple[str, ...]
     support_examples: tuple[tuple[Span, ...], ...]
 
     def support_set(self, shots: int) -> list[Span]:
-        """Examples whose kind n is the nth class."""
-        return [replace(s, class_id=n) for n, found in enumerate(self.support_examples, start=1) for s in found[:shots]]
+        """The first `shots` examples of each class; class_id n is the nth class of the episode, from 1."""
+        return [
+            replace(span, class_id=n)
+            for n, examples in enumerate(self.support_examples, start=1)
+            for span in examples[:shots]
+        ]
 
 
 def sample_episode(pool: SupportPool, ways: int, shots: int, seed: int, episode_index: int) -> Episode:
-    """The episode of that number: the same whatever is localized, and whatever number of shots is asked for."""
+    """The episode of an index. It does not depend on the adapter; fewer shots are the first of more shots."""
     rng = np.random.default_rng([seed, episode_index])
     names = sorted(pool)
     classes = tuple(names[i] for i in sorted(rng.choice(len(names), ways, replace=False)))
@@ -35,18 +39,20 @@ def sample_episode(pool: SupportPool, ways: int, shots: int, seed: int, episode_
 
 
 def check_episodes(pool: SupportPool, test: Mapping[str, Annotation], ways: int, shots: int) -> None:
-    """Before any episode: every one must be possible."""
+    """Check that all episodes are possible: enough classes, enough instances, a test video for each class."""
     if len(pool) < ways:
-        raise UserError(f"fewshot.ways: {ways} of {len(pool)} classes that can be drawn; ask for fewer")
-    tested = {i.label for a in test.values() for i in a.instances}
+        raise UserError(f"fewshot.ways: {ways}, but only {len(pool)} classes can be drawn; set fewer ways")
+    test_labels = {instance.label for annotation in test.values() for instance in annotation.instances}
     for name, spans in pool.items():
         if len(spans) < shots:
-            raise UserError(f"fewshot.shots: {shots}, but '{name}' has {len(spans)} instances in training videos")
-        if name not in tested:
-            raise UserError(f"fewshot: no test video shows '{name}', which episodes would look for")
+            raise UserError(
+                f"fewshot.shots: {shots}, but '{name}' has {len(spans)} instances in training videos; set fewer shots"
+            )
+        if name not in test_labels:
+            raise UserError(f"fewshot: no test video shows '{name}'; episodes need a test video of each class")
 
 
 def select_query_videos(test: Mapping[str, Annotation], classes: Sequence[str]) -> dict[str, Annotation]:
-    """The test videos that show any of the classes, and of what they show these classes alone."""
-    kept = {i: tuple(x for x in a.instances if x.label in classes) for i, a in test.items()}
-    return {i: replace(test[i], instances=instances) for i, instances in kept.items() if instances}
+    """The test videos that show any of the classes, with the instances of these classes only."""
+    instances = {i: tuple(x for x in annotation.instances if x.label in classes) for i, annotation in test.items()}
+    return {i: replace(test[i], instances=selected) for i, selected in instances.items() if selected}

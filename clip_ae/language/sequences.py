@@ -1,4 +1,4 @@
-"""Untrimmed sequences with known borders: actions pasted between background, each of any video."""
+"""Sequences with known borders for adapter training: actions pasted between background, each from any video."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip_ae.core.config.feature_adapters import AdapterTraining
-from clip_ae.core.types import FeaturesByStream
 from clip_ae.language.spans import Span
+from clip_ae.localizers.feature_table import FeatureTable
 
 Rng = np.random.Generator
-# Snippets of background between two actions.
+# Snippets of background between two actions: from the first number to before the second.
 GAP_RANGE = (1, 8)
 
 
 @dataclass(frozen=True)
 class SequenceClip:
-    """Rows of the table, one clip of a sequence; text is a row of the texts, -1 for background."""
+    """One clip of a sequence: rows `first` to before `end` of the feature table.
+
+    class_id is 0 for background. text_row is a row of the target embeddings, -1 for background.
+    """
 
     first: int
     end: int
     class_id: int
     text_row: int = -1
 
+    @property
+    def length(self) -> int:
+        return self.end - self.first
+
 
 @dataclass(frozen=True)
 class SequenceBatch:
-    """features [B, T, D] a stream; clips [N, B T], a row the mean over a clip; kinds and texts [N]."""
+    """B sequences with N clips in total.
+
+    features [B, T, D] by stream; clip_weights [N, B T], whose product with the rows is each clip's mean; class_ids and
+    text_rows [N].
+    """
 
     features: Mapping[str, Tensor]
     clip_weights: Tensor
@@ -38,85 +49,72 @@ class SequenceBatch:
     text_rows: Tensor
 
 
-class FeatureTable:
-    """Features of many videos on the device, below each other; a last row of zeros is padding."""
+def row_range(table: FeatureTable, span: Span) -> tuple[int, int]:
+    """The table rows of a span: the first, and the one after the last."""
+    offset = table.first_row[span.video_id]
+    return offset + span.first, offset + span.end
 
-    def __init__(self, streams: FeaturesByStream, device: str) -> None:
-        videos = next(iter(streams.values()))
-        ends = np.cumsum([0, *(len(video.feature) for video in videos.values())]).tolist()
-        self.first_row = dict(zip(videos, ends, strict=False))
-        self.padding, self.device = ends[-1], device
-        self.features = {name: _rows([v.feature for v in found.values()]).to(device) for name, found in streams.items()}
 
-    def row_range(self, span: Span) -> tuple[int, int]:
-        return self.first_row[span.video_id] + span.first, self.first_row[span.video_id] + span.end
-
-    def sequence_batch(self, sequences: Sequence[Sequence[SequenceClip]]) -> SequenceBatch:
-        longest = max(sum(p.end - p.first for p in parts) for parts in sequences)
-        index = np.full((len(sequences), longest), self.padding)
-        clips = np.zeros((sum(map(len, sequences)), len(sequences), longest), np.float32)
-        number = 0
-        for row, parts in enumerate(sequences):
-            at = 0
-            for part in parts:
-                length = part.end - part.first
-                index[row, at : at + length] = np.arange(part.first, part.end)
-                clips[number, row, at : at + length] = 1 / length
-                at, number = at + length, number + 1
-        picked = torch.from_numpy(index).to(self.device)
-        every = [part for parts in sequences for part in parts]
-        return SequenceBatch(
-            {name: table[picked].float() for name, table in self.features.items()},
-            torch.from_numpy(clips.reshape(len(clips), -1)).to(self.device),
-            torch.tensor([p.class_id for p in every], device=self.device),
-            torch.tensor([p.text_row for p in every], device=self.device),
-        )
+def build_sequence_batch(table: FeatureTable, sequences: Sequence[Sequence[SequenceClip]]) -> SequenceBatch:
+    """The sequences as tensors on the table's device, padded to the longest."""
+    clips = [clip for sequence in sequences for clip in sequence]
+    longest = max(sum(clip.length for clip in sequence) for sequence in sequences)
+    table_rows = np.full((len(sequences), longest), table.padding_row)
+    weights = np.zeros((len(clips), len(sequences), longest), np.float32)
+    clip_index = 0
+    for b, sequence in enumerate(sequences):
+        position = 0
+        for clip in sequence:
+            inside = slice(position, position + clip.length)
+            table_rows[b, inside] = np.arange(clip.first, clip.end)
+            weights[clip_index, b, inside] = 1 / clip.length
+            position, clip_index = inside.stop, clip_index + 1
+    return SequenceBatch(
+        table.get_features(table_rows),
+        torch.from_numpy(weights.reshape(len(weights), -1)).to(table.device),
+        torch.tensor([clip.class_id for clip in clips], device=table.device),
+        torch.tensor([clip.text_row for clip in clips], device=table.device),
+    )
 
 
 class SequenceSampler:
-    """Sequences at random: every kind of action as often as any other, background by its length."""
+    """Draws random sequences: all action classes equally often, background in proportion to its length."""
 
     def __init__(
         self, table: FeatureTable, actions: Sequence[Span], background: Sequence[Span], settings: AdapterTraining
     ) -> None:
         self.table, self.actions, self.background, self.settings = table, actions, background, settings
-        lengths = np.array([s.end - s.first for s in background], float)
+        lengths = np.array([span.end - span.first for span in background], float)
         self.background_probabilities = lengths / lengths.sum()
 
     @cached_property
     def actions_by_class(self) -> list[NDArray[np.int64]]:
-        kinds = np.array([s.class_id for s in self.actions])
-        return [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+        """For each class, the indices of its actions."""
+        class_ids = np.array([span.class_id for span in self.actions])
+        return [np.flatnonzero(class_ids == class_id) for class_id in np.unique(class_ids)]
 
     def sample_batch(self, rng: Rng) -> SequenceBatch:
-        return self.table.sequence_batch([self._sequence(rng) for _ in range(self.settings.batch_size)])
+        return build_sequence_batch(self.table, [self._sequence(rng) for _ in range(self.settings.batch_size)])
 
     def _sequence(self, rng: Rng) -> list[SequenceClip]:
-        parts = [self._gap(rng)]
+        clips = [self._gap(rng)]
         for _ in range(self.settings.actions_per_sequence):
-            parts += [self._action(rng), self._gap(rng)]
-        return parts
+            clips += [self._action(rng), self._gap(rng)]
+        return clips
 
     def _action(self, rng: Rng) -> SequenceClip:
-        mine = self.actions_by_class[rng.integers(len(self.actions_by_class))]
-        number = int(mine[rng.integers(len(mine))])
-        return SequenceClip(
-            *self._cut(self.actions[number], self.settings.max_action_snippets, rng),
-            self.actions[number].class_id,
-            number,
-        )
+        indices = self.actions_by_class[rng.integers(len(self.actions_by_class))]
+        index = int(indices[rng.integers(len(indices))])
+        action = self.actions[index]
+        return SequenceClip(*self._cut(action, self.settings.max_action_snippets, rng), action.class_id, index)
 
     def _gap(self, rng: Rng) -> SequenceClip:
         span = self.background[rng.choice(len(self.background), p=self.background_probabilities)]
         return SequenceClip(*self._cut(span, int(rng.integers(*GAP_RANGE)), rng), span.class_id)
 
-    def _cut(self, span: Span, most: int, rng: Rng) -> tuple[int, int]:
-        """A random part of at most so many snippets."""
-        first, end = self.table.row_range(span)
-        length = min(most, end - first)
+    def _cut(self, span: Span, max_length: int, rng: Rng) -> tuple[int, int]:
+        """The table rows of a random part of the span, at most `max_length` long."""
+        first, end = row_range(self.table, span)
+        length = min(max_length, end - first)
         first += int(rng.integers(end - first - length + 1))
         return first, first + length
-
-
-def _rows(features: Sequence[NDArray[np.float16]]) -> Tensor:
-    return torch.from_numpy(np.concatenate([*features, np.zeros_like(features[0][:1])]))

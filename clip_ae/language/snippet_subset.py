@@ -1,4 +1,7 @@
-"""Only those snippets of videos that spans touch, and the spans among them: what is kept of a big thing a snippet."""
+"""The snippets of videos that some spans contain, and the same spans within them.
+
+For features that are too large to store for all snippets.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,19 +10,20 @@ from dataclasses import replace
 from clip_ae.core.types import VideoFeatures
 from clip_ae.language.spans import Span
 
-# Snippets of every video, rising.
+# Snippet indices by video id, in ascending order.
 SnippetSubset = Mapping[str, Sequence[int]]
 
 
 def snippets_of(spans: Iterable[Span]) -> SnippetSubset:
-    found: dict[str, set[int]] = {}
+    """All snippets of the spans."""
+    snippets: dict[str, set[int]] = {}
     for span in spans:
-        found.setdefault(span.video_id, set()).update(range(span.first, span.end))
-    return {video_id: sorted(found[video_id]) for video_id in sorted(found)}
+        snippets.setdefault(span.video_id, set()).update(range(span.first, span.end))
+    return {video_id: sorted(snippets[video_id]) for video_id in sorted(snippets)}
 
 
 def select_snippets(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatures:
-    """The video as if it had no other snippets."""
+    """The video with the given snippets only."""
     rows = list(snippets)
     return replace(
         video,
@@ -31,6 +35,6 @@ def select_snippets(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatu
 
 
 def remap_spans(spans: Iterable[Span], subset: SnippetSubset) -> list[Span]:
-    """The same spans, all of whose snippets are kept, in the videos that `alone` makes."""
+    """The same spans in the output of select_snippets. The subset must contain all of their snippets."""
     firsts = ((span, bisect_left(subset[span.video_id], span.first)) for span in spans)
     return [replace(span, first=first, end=first + span.end - span.first) for span, first in firsts]

@@ -1,4 +1,4 @@
-"""What features are taught by: actions and background among videos, and what each action is tied to."""
+"""Training data of feature adapters: spans of actions and background, and the target embedding of each action."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 
 IMAGE_STREAM = "clip"
-# Both streams have the same say in where a run sees actions.
+# Both streams have the same weight in the curves of the run that finds actions.
 RGB_WEIGHT = 0.5
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class TrainingSpans:
-    """Actions, the name of every kind of them, background, and the features of both."""
+    """Spans of actions and of background, the name of each class by class id, and the features of the videos."""
 
     actions: Sequence[Span]
     class_names: Mapping[int, str]
@@ -38,20 +38,21 @@ class TrainingSpans:
 def collect_run_spans(
     model: NetworkWeights, supervision_labels: Sequence[Label], streams: FeaturesByStream, device: str
 ) -> TrainingSpans:
-    """Actions of every video's label, and background, as the run's model sees them."""
+    """Actions of each video's labels, and background, found with the model of a run."""
     localizer = restore_localizer(model.tensors, model.metadata, device)
-    library = FeatureTable({name: streams[name] for name in read_localizer_config(model.metadata).streams}, device)
+    table = FeatureTable({name: streams[name] for name in read_localizer_config(model.metadata).streams}, device)
     actions: list[Span] = []
     background: list[Span] = []
-    labels: dict[str, list[Label]] = {}
+    labels_by_video: dict[str, list[Label]] = {}
     for label in supervision_labels:
-        labels.setdefault(label.video_id, []).append(label)
-    for i in track(library.video_ids, "look", unit="videos"):
-        seen = predict_video(localizer, library, i, rgb_weight=RGB_WEIGHT)
-        covered = streams[I3D_STREAMS[0]][i].coverage > 0
-        background += spans.find_background(i, seen.attention, covered)
-        for label in labels[i]:
-            actions += spans.find_actions(i, seen.attention * seen.activation[:, label.cluster], label.cluster + 1)
+        labels_by_video.setdefault(label.video_id, []).append(label)
+    for i in track(table.video_ids, "look", unit="videos"):
+        curves = predict_video(localizer, table, i, rgb_weight=RGB_WEIGHT)
+        coverage_mask = streams[I3D_STREAMS[0]][i].coverage > 0
+        background += spans.find_background(i, curves.attention, coverage_mask)
+        for label in labels_by_video[i]:
+            curve = curves.attention * curves.activation[:, label.cluster]
+            actions += spans.find_actions(i, curve, label.cluster + 1)
     return TrainingSpans(actions, {label.cluster + 1: label.label for label in supervision_labels}, background, streams)
 
 
@@ -61,56 +62,63 @@ def collect_clip_spans(
     annotations: Mapping[str, Annotation],
     held_out_classes: Collection[str] = (),
 ) -> TrainingSpans:
-    """Actions of trimmed clips, as they are annotated, and a run's background."""
-    first = clips[I3D_STREAMS[0]]
-    shown = {i.label for name in first if name in annotations for i in annotations[name].instances}
-    kinds = {name: k for k, name in enumerate(sorted(shown - set(held_out_classes)), start=1)}
-    actions = [
-        span
-        for name, video in first.items()
-        if name in annotations
-        for span in spans.instances_to_spans(
-            _apart(video), (i for i in annotations[name].instances if i.label in kinds), kinds
-        )
-    ]
-    apart = {name: {v.video_id: v for v in map(_apart, videos.values())} for name, videos in clips.items()}
-    streams = {name: {**run_spans.streams[name], **videos} for name, videos in apart.items()}
-    return TrainingSpans(actions, {k: name for name, k in kinds.items()}, run_spans.background, streams)
+    """The annotated actions of trimmed clips, with the background of a run.
+
+    held_out_classes are left out.
+    """
+    videos = clips[I3D_STREAMS[0]]
+    labels = {i.label for name in videos if name in annotations for i in annotations[name].instances}
+    class_ids = {name: k for k, name in enumerate(sorted(labels - set(held_out_classes)), start=1)}
+    actions: list[Span] = []
+    for name, video in videos.items():
+        if name in annotations:
+            instances = (i for i in annotations[name].instances if i.label in class_ids)
+            actions += spans.instances_to_spans(_add_clip_prefix(video), instances, class_ids)
+    prefixed = {name: {v.video_id: v for v in map(_add_clip_prefix, stream.values())} for name, stream in clips.items()}
+    streams = {name: {**run_spans.streams[name], **stream} for name, stream in prefixed.items()}
+    return TrainingSpans(actions, {k: name for name, k in class_ids.items()}, run_spans.background, streams)
 
 
-def _apart(clip: VideoFeatures) -> VideoFeatures:
-    """A clip may be called as a video of the dataset is."""
+def _add_clip_prefix(clip: VideoFeatures) -> VideoFeatures:
+    """The clip with an id of its own: without the prefix, it could be the id of a video of the dataset."""
     return replace(clip, video_id=f"clips/{clip.video_id}")
 
 
 def limit_snippets(training_spans: TrainingSpans, max_snippets: int, seed: int) -> TrainingSpans:
-    """Of its spans, in random order, those that fit into so many snippets; one that two spans share counts twice."""
-    every, left = [*training_spans.actions, *training_spans.background], max_snippets
-    kept: set[int] = set()
-    for number in np.random.default_rng(seed).permutation(len(every)).tolist():
-        length = every[number].end - every[number].first
-        if length <= left:
-            kept.add(number)
-            left -= length
-    actions = [span for number, span in enumerate(training_spans.actions) if number in kept]
-    first = len(training_spans.actions)
-    background = [span for number, span in enumerate(training_spans.background, first) if number in kept]
+    """A random selection of the spans with at most `max_snippets` snippets in total.
+
+    Spans are tried in random order, and each one that still fits is selected. A snippet of two spans counts twice.
+    """
+    all_spans, remaining = [*training_spans.actions, *training_spans.background], max_snippets
+    selected: set[int] = set()
+    for index in np.random.default_rng(seed).permutation(len(all_spans)).tolist():
+        length = all_spans[index].end - all_spans[index].first
+        if length <= remaining:
+            selected.add(index)
+            remaining -= length
+    num_actions = len(training_spans.actions)
+    actions = [span for index, span in enumerate(training_spans.actions) if index in selected]
+    background = [span for index, span in enumerate(training_spans.background, num_actions) if index in selected]
     return replace(training_spans, actions=actions, background=background)
 
 
 def contrastive_targets(
     training_spans: TrainingSpans, align_to: str, embed_texts: Callable[[Sequence[str]], Floats]
 ) -> Floats:
-    """[actions, D]: what each action is tied to, in the space of CLIP; `said` embeds names."""
-    kinds = np.array([span.class_id for span in training_spans.actions])
+    """[actions, D]: the target embedding of each action in CLIP's space.
+
+    align_to: `names` is the text of its class name, by embed_texts; `images` its own mean image; `prototypes` the mean
+    image of its class.
+    """
+    class_ids = np.array([span.class_id for span in training_spans.actions])
     if align_to != "names":
         images = spans.compute_span_means(training_spans.actions, training_spans.streams[IMAGE_STREAM])
-        return images if align_to == "images" else average_images_by_class(images, kinds)
-    words = embed_texts([training_spans.class_names[kind] for kind in sorted(training_spans.class_ids)])
-    return words[np.searchsorted(np.unique(kinds), kinds)]
+        return images if align_to == "images" else average_images_by_class(images, class_ids)
+    texts = embed_texts([training_spans.class_names[class_id] for class_id in sorted(training_spans.class_ids)])
+    return texts[np.searchsorted(np.unique(class_ids), class_ids)]
 
 
 def average_images_by_class(images: Floats, class_ids: NDArray[np.int64]) -> Floats:
-    """The mean image of an action's kind."""
-    means = {kind: images[class_ids == kind].mean(axis=0, dtype=np.float64) for kind in np.unique(class_ids)}
-    return spans.normalize_rows(np.stack([means[kind] for kind in class_ids]))
+    """[actions, D]: for each action the mean image of its class, unit length."""
+    means = {k: images[class_ids == k].mean(axis=0, dtype=np.float64) for k in np.unique(class_ids)}
+    return spans.normalize_rows(np.stack([means[k] for k in class_ids]))

@@ -1,4 +1,4 @@
-"""Attention over the real snippets of a video: softmax(queries keys^T) values, without the T x T map in memory."""
+"""Attention over the real snippets of a video: softmax(queries keys^T) values, without storing the T x T map."""
 
 import torch
 import torch.nn.functional as F
@@ -6,30 +6,33 @@ from torch import Tensor
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, key_mask: Tensor, scale: float | None = None) -> Tensor:
-    """[B, L, d], [B, S, d], [B, S, e] and the keys' mask [B, S] -> [B, L, e]; 0 where a video has no key.
+    """Attention output [B, L, e] of queries [B, L, d], keys [B, S, d], values [B, S, e] and key_mask [B, S].
 
-    scale multiplies the correlation; None is 1 / sqrt(d).
+    scale multiplies the correlation; None is 1 / sqrt(d). The output is 0 for a video without keys.
     """
-    some = key_mask.any(dim=1)
-    # A softmax over nothing is nan: such a video attends to all, and is set to 0 afterwards.
-    allowed = (key_mask | ~some[:, None])[:, None, None]
-    # Only with a dimension for heads and an additive mask is the fast kernel taken.
-    mask = torch.zeros_like(allowed, dtype=queries.dtype).masked_fill(~allowed, -torch.inf)
+    has_keys = key_mask.any(dim=1)
+    # A softmax over nothing is nan: a video without keys attends to all of them, and its output is set to 0.
+    allowed_mask = (key_mask | ~has_keys[:, None])[:, None, None]
+    # PyTorch uses the fast kernel only with a head dimension and an additive mask.
+    bias = torch.zeros_like(allowed_mask, dtype=queries.dtype).masked_fill(~allowed_mask, -torch.inf)
     q, k, v = (x[:, None] for x in (queries, keys, values))
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[:, 0]
-    return mixed.masked_fill(~some[:, None, None], 0.0)
+    output = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)[:, 0]
+    return output.masked_fill(~has_keys[:, None, None], 0.0)
 
 
 @torch.no_grad()
 def attention_entropy(
     queries: Tensor, keys: Tensor, query_mask: Tensor, key_mask: Tensor, scale: float | None = None
 ) -> float:
-    """Mean entropy of the map's real rows, divided by that of an even map: 1 means that it points nowhere."""
+    """Mean entropy of the attention map's real rows, divided by that of a uniform map: 1 is uniform.
+
+    Videos with fewer than two keys are ignored; without any other video the value is 1.
+    """
     factor = queries.shape[-1] ** -0.5 if scale is None else scale
-    known = query_mask & (key_mask.sum(dim=1, keepdim=True) > 1)
+    row_mask = query_mask & (key_mask.sum(dim=1, keepdim=True) > 1)
     logits = (factor * queries @ keys.transpose(1, 2)).masked_fill(~key_mask[:, None], -torch.inf)
-    log_share = logits.masked_fill(~known[..., None], 0.0).log_softmax(dim=-1)
-    terms = (log_share.exp() * log_share).masked_fill(~key_mask[:, None], 0.0)
-    even = key_mask.sum(dim=1, keepdim=True).clamp(min=2).log()
-    found = (-terms.sum(dim=-1) / even)[known]
-    return float(found.mean()) if len(found) else 1.0
+    log_probabilities = logits.masked_fill(~row_mask[..., None], 0.0).log_softmax(dim=-1)
+    terms = (log_probabilities.exp() * log_probabilities).masked_fill(~key_mask[:, None], 0.0)
+    uniform_entropy = key_mask.sum(dim=1, keepdim=True).clamp(min=2).log()
+    entropies = (-terms.sum(dim=-1) / uniform_entropy)[row_mask]
+    return float(entropies.mean()) if len(entropies) else 1.0

@@ -1,8 +1,8 @@
-"""Descriptor of later rounds: snippets count as much as the previous round's model attends to them.
+"""Descriptor of later rounds: snippets are weighted by the attention of the previous round's model.
 
-Each stream is pooled with its own attention, a_t / sum a, as in TCAM; there the attention is a softmax over time. Here
-it keeps the form in which the head pools videos itself. What is pooled are the streams' features, as in TCAM, or
-(`fused`) what the model's front end makes of them, which L_self shapes for clustering.
+Each stream is pooled with its own attention, a_t / sum a, as in TCAM. TCAM's attention is a softmax over time; here it
+is the attention with which the head pools videos itself. The pooled features are those of the streams, as in TCAM, or
+(descriptor `fused`) the output of the model's front end, which L_self trains to be clustered.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.localizer import LocalizerOutput
+from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 from clip_ae.localizers.model_state import restore_localizer
 
 SnippetWeights = dict[str, dict[str, NDArray[np.float64]]]
@@ -29,28 +29,34 @@ def prepare_pooling(
     *,
     use_fused: bool,
 ) -> tuple[FeaturesByStream, SnippetWeights]:
-    """The I3D streams to pool and each snippet's weight, by stream and video id."""
-    localizer, library = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
+    """The I3D streams to pool and the weight of each snippet, by stream and video id.
+
+    tensors and metadata are those of a localizer's model file.
+    """
+    localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
     weights: SnippetWeights = {}
-    features: dict[str, dict[str, VideoFeatures]] = {}
-    for video_id in library.video_ids:
-        for name, (attention, used) in _attended(localizer, library, video_id).items():
+    pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
+    for video_id in table.video_ids:
+        for name, (attention, head_input) in _run_localizer(localizer, table, video_id).items():
             video = streams[name][video_id]
-            weights.setdefault(name, {})[video_id] = _normalised(attention)
-            features.setdefault(name, {})[video_id] = replace(video, feature=used) if use_fused else video
-    return features, weights
+            weights.setdefault(name, {})[video_id] = _normalize(attention)
+            pooled = replace(video, feature=head_input) if use_fused else video
+            pooled_streams.setdefault(name, {})[video_id] = pooled
+    return pooled_streams, weights
 
 
 @torch.inference_mode()
-def _attended(localizer: Any, library: FeatureTable, video_id: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Of every stream its attention, and the features that its head saw."""
-    output: LocalizerOutput = localizer(library.full_video_batch(video_id))
+def _run_localizer(
+    localizer: Localizer, table: FeatureTable, video_id: str
+) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """The attention [T] and the input features of the head [T, D], by stream."""
+    output: LocalizerOutput = localizer(table.full_video_batch(video_id))
     return {
         name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
         for name, stream in output.streams.items()
     }
 
 
-def _normalised(attention: NDArray[np.float64]) -> NDArray[np.float64]:
+def _normalize(attention: NDArray[np.float64]) -> NDArray[np.float64]:
     total = float(attention.sum())
     return attention / total if total > 0 else attention

@@ -1,4 +1,4 @@
-"""Some videos as tensors of one shape, and masks that tell which snippets are real."""
+"""Several videos as padded tensors with masks, and their training targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ StreamTensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """Features [B, T, D] and masks [B, T] a stream; a snippet is real where its stream has coverage."""
+    """Features [B, T, D] and masks [B, T] by stream. A snippet is real in a stream if the stream covers it."""
 
     video_ids: tuple[str, ...]
     features: StreamTensors
@@ -21,15 +21,16 @@ class Batch:
         for name, x in self.features.items():
             if x.ndim != 3 or x.shape[:2] != shape or self.masks[name].shape != shape:
                 raise ValueError(
-                    f"{name}: features {tuple(x.shape)}, mask {tuple(self.masks[name].shape)}, not {shape}"
+                    f"{name}: features {tuple(x.shape)} and mask {tuple(self.masks[name].shape)}; expected {shape}"
                 )
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a batch is to learn: labels [B, C] in {0, 1}; extents [B, T, C] for the oracle alone.
+    """Training targets of a batch.
 
-    videos [B] are rows of memory banks: each training video has its own.
+    labels [B, C] in {0, 1}; video_indices [B]: each video's row in the memory banks; snippet_labels [B, T, C], for the
+    oracle only.
     """
 
     labels: Tensor

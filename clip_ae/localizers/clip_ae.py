@@ -1,9 +1,9 @@
-"""CLIP-AE (Xia et al., 2025): UGCT behind CAF and CCP, with L_self (eq. 9) for what they make.
+"""CLIP-AE (Xia et al., 2025): UGCT after CAF and CCP, with L_self (eq. 9) on the outputs of these modules.
 
     L = L_UGCT + lambda (L_de-cor + L_ins-dis)
-L_de-cor is CAF's, of the last stage's features of both modalities; L_ins-dis is CCP's, of both views' pooled features.
-Both are sums over the I3D streams, which have their own modules. A module that is off takes its loss with it: with both
-off this is UGCT itself.
+L_de-cor belongs to CAF: it is computed on the last layer's features of both modalities. L_ins-dis belongs to CCP: it is
+computed on the pooled features of both views. Both are sums over the I3D streams, which have their own modules. A
+module that is off has no loss; without both modules the method is UGCT.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,19 +21,24 @@ from clip_ae.localizers.ugct import Ugct
 from clip_ae.losses.decor import decorrelation_loss
 from clip_ae.losses.ins_dis import instance_discrimination_loss
 
+VIEWS = ("cbp", "vlp")
+# For each value of `pairing`, the view whose memory bank a view is compared with.
 BANK_PAIRINGS = {"within": {"cbp": "cbp", "vlp": "vlp"}, "cross": {"cbp": "vlp", "vlp": "cbp"}}
 
 
 class ClipAe(Ugct):
+    """UGCT with the losses of CAF and CCP."""
+
     def __init__(self, localizer: Localizer, config: LocalizerConfig, steps: int) -> None:
         super().__init__(localizer, config, steps)
-        assert config.self_supervision is not None
+        if config.self_supervision is None:
+            raise ValueError("localizer config: self_supervision is missing; the method clip_ae needs it")
         self.self_supervision = config.self_supervision
         self.has_caf = config.caf is not None
-        size = config.num_videos, config.width, self.self_supervision.momentum
-        names = [f"{stream}_{view}" for stream in I3D_STREAMS for view in ("cbp", "vlp")] if config.ccp else []
-        memories = nn.ModuleDict({name: MemoryBank(*size) for name in names})
-        self.memory_banks: Mapping[str, MemoryBank] = memories  # type: ignore[assignment]
+        bank_args = config.num_videos, config.width, self.self_supervision.momentum
+        names = [f"{stream}_{view}" for stream in I3D_STREAMS for view in VIEWS] if config.ccp else []
+        banks = nn.ModuleDict({name: MemoryBank(*bank_args) for name in names})
+        self.memory_banks: Mapping[str, MemoryBank] = banks  # type: ignore[assignment]
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
@@ -41,53 +46,64 @@ class ClipAe(Ugct):
         return {**super().loss_weights, **own}
 
     def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
-        found = super().losses(output, batch, targets, step)
+        losses = super().losses(output, batch, targets, step)
         if self.has_caf:
             form, centred = self.self_supervision.decor, self.self_supervision.centred
-            found["decor"] = torch.stack(list(self._decor(output, batch, form, centred))).sum()
+            losses["decor"] = _decor_loss(output, batch, form, centred)
         if self.memory_banks:
-            found["ins_dis"] = torch.stack(list(self._ins_dis(output, batch, targets))).sum()
-        return found
+            losses["ins_dis"] = torch.stack(list(self._ins_dis_losses(output, targets))).sum()
+        return losses
 
     def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
         super().after_step(output, targets, step)
-        for name, z in self._pooled(output).items():
+        for name, z in _pool_views(output).items():
             self.memory_banks[name].update(targets.video_indices, z.detach())
 
     @torch.no_grad()
     def diagnostics(self, output: LocalizerOutput, batch: Batch) -> dict[str, float]:
-        """How even the modules' maps are too, and eq. 7 with the mean, which it then mostly measures, and without."""
-        found = {**super().diagnostics(output, batch), **self.localizer.diagnostics(batch)}
-        for way, centred in (("raw", False), ("centred", True)) if self.has_caf else ():
-            found[f"decor {way}"] = float(torch.stack(list(self._decor(output, batch, "mean", centred))).sum())
-        return found
+        """Adds the entropy of the modules' attention maps, and eq. 7 with and without each dimension's mean.
 
-    def _decor(self, output: LocalizerOutput, batch: Batch, form: str, centred: bool) -> Iterator[Tensor]:
-        for name, made in output.fused.items():
-            assert made.caf is not None
-            real = batch.masks[name]
-            heard = real & batch.masks["audio"].any(dim=1, keepdim=True)
-            yield decorrelation_loss(made.caf.visual, real, form, centred=centred)
-            yield decorrelation_loss(made.caf.audio, heard, form, centred=centred)
+        With the mean, eq. 7 mostly measures the mean.
+        """
+        values = {**super().diagnostics(output, batch), **self.localizer.diagnostics(batch)}
+        if self.has_caf:
+            values["decor raw"] = float(_decor_loss(output, batch, "mean", centred=False))
+            values["decor centred"] = float(_decor_loss(output, batch, "mean", centred=True))
+        return values
 
-    def _ins_dis(self, output: LocalizerOutput, batch: Batch, truth: Targets) -> Iterator[Tensor]:
-        pooled, pairs = self._pooled(output), BANK_PAIRINGS[self.self_supervision.pairing]
-        for name, z in pooled.items():
+    def _ins_dis_losses(self, output: LocalizerOutput, targets: Targets) -> Iterator[Tensor]:
+        """L_ins-dis of each stream and view."""
+        pairing, temperature = BANK_PAIRINGS[self.self_supervision.pairing], self.self_supervision.temperature
+        for name, z in _pool_views(output).items():
             stream, view = name.split("_")
-            memory = self.memory_banks[f"{stream}_{pairs[view]}"]
-            yield instance_discrimination_loss(z, memory.bank, truth.video_indices, self.self_supervision.temperature)
+            memory_bank = self.memory_banks[f"{stream}_{pairing[view]}"]
+            yield instance_discrimination_loss(z, memory_bank.bank, targets.video_indices, temperature)
 
-    def _pooled(self, output: LocalizerOutput) -> dict[str, Tensor]:
-        """z of every stream and view: the mean over its real snippets, on the unit sphere, [B, d]."""
-        return {
-            # The direction of the mean over time: snippets without material are 0, and length is taken away anyhow.
-            f"{stream}_{view}": F.normalize(getattr(made.ccp, view).sum(dim=1), dim=-1)
-            for stream, made in output.fused.items()
-            if made.ccp is not None
-            for view in ("cbp", "vlp")
-        }
+
+def _decor_loss(output: LocalizerOutput, batch: Batch, form: str, centred: bool) -> Tensor:
+    """L_de-cor, summed over the streams and both modalities."""
+    losses = []
+    for name, fused in output.fused.items():
+        if fused.caf is not None:
+            video_mask = batch.masks[name]
+            audio_mask = video_mask & batch.masks["audio"].any(dim=1, keepdim=True)
+            losses.append(decorrelation_loss(fused.caf.visual, video_mask, form, centred=centred))
+            losses.append(decorrelation_loss(fused.caf.audio, audio_mask, form, centred=centred))
+    return torch.stack(losses).sum()
+
+
+def _pool_views(output: LocalizerOutput) -> dict[str, Tensor]:
+    """z [B, d] by stream and view: the mean over the real snippets, normalised to unit length."""
+    return {
+        # A sum is enough: snippets without coverage are 0, and the length is normalised.
+        f"{stream}_{view}": F.normalize(features.sum(dim=1), dim=-1)
+        for stream, fused in output.fused.items()
+        if fused.ccp is not None
+        for view, features in fused.ccp.by_view.items()
+    }
 
 
 def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> Learner:
+    """The learner of CLIP-AE; that of UGCT if both modules are off."""
     modules = config.caf or config.ccp
     return ClipAe(localizer, config, steps) if modules else Ugct(localizer, config, steps)

@@ -1,6 +1,6 @@
-"""The features of many videos, laid on the device once: a batch is then rows picked from one tensor a stream.
+"""Features of many videos on a device, one tensor for each stream: a batch is an indexing operation.
 
-Half precision as in the shards: all four streams of THUMOS14's 200 training videos take a third of a GB.
+float16, as in the shards: the four streams of THUMOS14's 200 training videos take a third of a GB.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,30 +17,38 @@ Rows = NDArray[np.int64]
 
 
 class FeatureTable:
-    """Videos by id. A last row of zeros, covered by nothing, stands for padding."""
+    """The rows of all videos, one video after the other.
+
+    The last row is padding: zeros, without coverage.
+    """
 
     def __init__(self, streams: FeaturesByStream, device: str) -> None:
         videos = next(iter(streams.values()))
         self.lengths = {i: len(video.feature) for i, video in videos.items()}
         starts = np.cumsum([0, *self.lengths.values()])
-        self._first = dict(zip(self.lengths, starts.tolist(), strict=False))
-        self._padding = int(starts[-1])
-        self._features = {name: _features(videos.values()).to(device) for name, videos in streams.items()}
-        self._covered = {name: _covered(videos.values()).to(device) for name, videos in streams.items()}
-        self._device = device
+        self.first_row = dict(zip(self.lengths, starts.tolist(), strict=False))
+        self.padding_row = int(starts[-1])
+        self.features = {name: _stack_features(videos.values()).to(device) for name, videos in streams.items()}
+        self._masks = {name: _stack_coverage(videos.values()).to(device) for name, videos in streams.items()}
+        self.device = device
 
     @property
     def video_ids(self) -> tuple[str, ...]:
         return tuple(self.lengths)
 
+    def get_features(self, table_rows: Rows) -> dict[str, Tensor]:
+        """Features [..., D] of table rows [...] in float32, by stream."""
+        index = torch.from_numpy(table_rows).to(self.device)
+        return {name: features[index].float() for name, features in self.features.items()}
+
     def batch(self, video_ids: Sequence[str], rows: Mapping[str, Rows]) -> Batch:
-        """The chosen rows of each video, padded to the longest. Streams of a video share its rows."""
-        index = np.full((len(video_ids), max(len(rows[i]) for i in video_ids)), self._padding)
-        for place, i in enumerate(video_ids):
-            index[place, : len(rows[i])] = self._first[i] + rows[i]
-        picked = torch.from_numpy(index).to(self._device)
-        features = {name: table[picked].float() for name, table in self._features.items()}
-        return Batch(tuple(video_ids), features, {name: table[picked] for name, table in self._covered.items()})
+        """The given rows of each video, padded to the longest. All streams of a video have the same rows."""
+        table_rows = np.full((len(video_ids), max(len(rows[i]) for i in video_ids)), self.padding_row)
+        for b, video_id in enumerate(video_ids):
+            table_rows[b, : len(rows[video_id])] = self.first_row[video_id] + rows[video_id]
+        index = torch.from_numpy(table_rows).to(self.device)
+        masks = {name: mask[index] for name, mask in self._masks.items()}
+        return Batch(tuple(video_ids), self.get_features(table_rows), masks)
 
     def full_video_batch(self, video_id: str) -> Batch:
         """One video at its native length."""
@@ -48,7 +56,7 @@ class FeatureTable:
 
 
 def sample_snippets(length: int, max_snippets: int, rng: np.random.Generator) -> Rows:
-    """At most `snippets` rows in order: all of a short video, one from each equal part of a long one."""
+    """At most `max_snippets` rows in order: all rows of a short video, one from each equal part of a long one."""
     if length <= max_snippets:
         return np.arange(length)
     edges = np.linspace(0, length, max_snippets + 1).astype(np.int64)
@@ -56,20 +64,21 @@ def sample_snippets(length: int, max_snippets: int, rng: np.random.Generator) ->
 
 
 def select_batch_videos(video_ids: Sequence[str], batch_size: int, step: int, seed: int) -> list[str]:
-    """The videos of a step, none twice: a pass is a random order of all, cut into whole batches; what is left waits.
+    """The videos of step `step` (from 0), without repetition.
 
-    A function of the step alone, so that a training that was killed goes on as if it had not been.
+    An epoch is a random order of all videos, cut into full batches; the remainder is skipped until the next epoch.
+    The result depends on the arguments only, so a training that was killed resumes with the same batches.
     """
     batch_size = min(batch_size, len(video_ids))
-    number, place = divmod(step, len(video_ids) // batch_size)
-    order = np.random.default_rng([seed, 0, number]).permutation(len(video_ids))
-    return [video_ids[k] for k in order[place * batch_size : (place + 1) * batch_size]]
+    epoch, batch_index = divmod(step, len(video_ids) // batch_size)
+    order = np.random.default_rng([seed, 0, epoch]).permutation(len(video_ids))
+    return [video_ids[k] for k in order[batch_index * batch_size : (batch_index + 1) * batch_size]]
 
 
-def _features(videos: Iterable[VideoFeatures]) -> Tensor:
+def _stack_features(videos: Iterable[VideoFeatures]) -> Tensor:
     arrays = [video.feature for video in videos]
     return torch.from_numpy(np.concatenate([*arrays, np.zeros_like(arrays[0][:1])]))
 
 
-def _covered(videos: Iterable[VideoFeatures]) -> Tensor:
+def _stack_coverage(videos: Iterable[VideoFeatures]) -> Tensor:
     return torch.from_numpy(np.concatenate([*(video.coverage > 0 for video in videos), [False]]))

@@ -1,11 +1,12 @@
-"""What the head sees in place of an I3D stream X: the paper does not say how CAF's and CCP's features get there.
+"""The front end: the head's input in place of an I3D stream X, computed with CAF and CCP.
 
+The paper does not say how the outputs of CAF and CCP enter the head. Here:
     M = [chi_v; chi_a; Z_CBP; Z_VLP]      of the modules that are on
-    F = X + P(D(M - mean_t M))            P starts at 0; D drops dimensions of M, each in the whole video
+    F = X + P(D(M - mean_t M))            P is initialised to 0; D drops dimensions of M in the whole video
 
-So training starts from the baseline, and with both modules off there is no front end at all. The mean over a video's
-snippets is left out as it says nothing of where, but names the video: through it a head would learn its labels by heart
-(`fusion_input: residual` leaves it in). `fusion_input: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own
+So training starts from the baseline, and without both modules there is no front end. The mean over the snippets of a
+video is subtracted because it contains nothing about time but identifies the video: with it, a head would memorise the
+labels (`fusion_input: residual` keeps it). `fusion_input: layer_norm` is F = LN(P([X; D(M)])). Each stream has its own
 modules.
 """
 
@@ -22,6 +23,8 @@ from clip_ae.localizers.fusion_outputs import FusedFeatures
 
 
 class StreamFrontEnd(nn.Module):
+    """CAF, CCP and the projection P of one I3D stream."""
+
     def __init__(self, name: str, config: LocalizerConfig) -> None:
         super().__init__()
         dims, width, caf, ccp = config.dims, config.width, config.caf, config.ccp
@@ -29,53 +32,59 @@ class StreamFrontEnd(nn.Module):
         self.ccp = Ccp(dims[name], dims["clip"], width, ccp) if ccp else None
         self.name = name
         self.uses_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
-        parts = (1 + self.uses_audio if caf else 0) + (2 if ccp else 0)
+        num_parts = (1 + self.uses_audio if caf else 0) + (2 if ccp else 0)
         self.centred = config.fusion_input == "centred"
         self.norm = nn.LayerNorm(dims[name]) if config.fusion_input == "layer_norm" else None
-        self.projection = nn.Linear(parts * width + (dims[name] if self.norm else 0), dims[name])
-        # By snippet it would make snippets differ by chance, and attention take them for different.
+        self.projection = nn.Linear(num_parts * width + (dims[name] if self.norm else 0), dims[name])
+        # Drop whole channels, not single snippets: per-snippet dropout creates random differences between snippets,
+        # which attention would fit.
         self.dropout = nn.Dropout1d(config.dropout)
         if not self.norm:
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
 
     def forward(self, x: Tensor, batch: Batch, video_mask: Tensor) -> FusedFeatures:
-        fused = self.caf(batch.features["audio"], x, batch.masks["audio"], video_mask) if self.caf else None
-        views = self.ccp(x, batch.features["clip"], video_mask, batch.masks["clip"]) if self.ccp else None
-        parts = [fused.visual] if fused else []
-        parts += [fused.audio] if fused and self.uses_audio else []
-        parts += [views.cbp, views.vlp] if views else []
-        features = self._fed(x, torch.cat(parts, dim=-1), video_mask)
-        return FusedFeatures(features * video_mask[..., None], fused, views)
+        caf = self.caf(batch.features["audio"], x, batch.masks["audio"], video_mask) if self.caf else None
+        ccp = self.ccp(x, batch.features["clip"], video_mask, batch.masks["clip"]) if self.ccp else None
+        parts = [caf.visual] if caf else []
+        parts += [caf.audio] if caf and self.uses_audio else []
+        parts += [ccp.cbp, ccp.vlp] if ccp else []
+        features = self._fuse(x, torch.cat(parts, dim=-1), video_mask)
+        return FusedFeatures(features * video_mask[..., None], caf, ccp)
 
-    def _fed(self, x: Tensor, made: Tensor, seen: Tensor) -> Tensor:
+    def _fuse(self, x: Tensor, module_features: Tensor, video_mask: Tensor) -> Tensor:
+        """F of X and M, before masking."""
         if self.norm:
-            normed: Tensor = self.norm(self.projection(torch.cat([x, self._dropped(made)], dim=-1)))
-            return normed
-        fed: Tensor = self.projection(self._dropped(made - _mean(made, seen) if self.centred else made))
-        return x + fed
+            fused: Tensor = self.norm(self.projection(torch.cat([x, self._drop_channels(module_features)], dim=-1)))
+            return fused
+        if self.centred:
+            module_features = module_features - _mean_over_time(module_features, video_mask)
+        residual: Tensor = self.projection(self._drop_channels(module_features))
+        return x + residual
 
-    def _dropped(self, made: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(made.transpose(1, 2))
+    def _drop_channels(self, module_features: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout(module_features.transpose(1, 2))
         return dropped.transpose(1, 2)
 
     def diagnostics(self, x: Tensor, batch: Batch, video_mask: Tensor) -> Iterator[tuple[str, float]]:
-        """How even each attention map is, and CAF's scales."""
+        """The entropy of each attention map (1 is uniform), and the scales of CAF."""
         if self.caf:
-            values = self.caf.attention_entropies(batch.features["audio"], x, batch.masks["audio"], video_mask)
-            for number, (stage, value) in enumerate(zip(self.caf.layers, values, strict=True), start=1):
-                yield f"entropy {self.name} caf {number}", value
-                yield f"scale {self.name} caf {number}", float(stage.scale)
+            entropies = self.caf.attention_entropies(batch.features["audio"], x, batch.masks["audio"], video_mask)
+            for number, (layer, entropy) in enumerate(zip(self.caf.layers, entropies, strict=True), start=1):
+                yield f"entropy {self.name} caf {number}", entropy
+                yield f"scale {self.name} caf {number}", float(layer.scale)
         if self.ccp:
             yield f"entropy {self.name} ccp", self.ccp.attention_entropy(x, batch.features["clip"], video_mask)
 
 
-def _mean(made: Tensor, seen: Tensor) -> Tensor:
-    """[B, 1, D] over real snippets; the others are 0."""
-    return made.sum(dim=1, keepdim=True) / seen.sum(dim=1)[:, None, None].clamp(min=1)
+def _mean_over_time(features: Tensor, mask: Tensor) -> Tensor:
+    """[B, 1, D]: mean over the real snippets; the other snippets must be 0."""
+    return features.sum(dim=1, keepdim=True) / mask.sum(dim=1)[:, None, None].clamp(min=1)
 
 
 class FusionFrontEnd(nn.Module):
+    """The front ends of both I3D streams."""
+
     def __init__(self, config: LocalizerConfig) -> None:
         super().__init__()
         streams = nn.ModuleDict({name: StreamFrontEnd(name, config) for name in I3D_STREAMS})
@@ -85,10 +94,10 @@ class FusionFrontEnd(nn.Module):
         return {name: stream(batch.features[name], batch, batch.masks[name]) for name, stream in self.streams.items()}
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        streams = self.streams.items()
-        return dict(
-            pair for n, stream in streams for pair in stream.diagnostics(batch.features[n], batch, batch.masks[n])
-        )
+        values: dict[str, float] = {}
+        for name, stream in self.streams.items():
+            values.update(stream.diagnostics(batch.features[name], batch, batch.masks[name]))
+        return values
 
 
 def build(config: LocalizerConfig) -> FusionFrontEnd:

@@ -1,4 +1,4 @@
-"""What stands before a head makes of the I3D streams."""
+"""Outputs of a front end, and its interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from clip_ae.localizers.batch import Batch
 
 @dataclass(frozen=True)
 class CafOutput:
-    """CAF's chi of both modalities, [B, L, d]; 0 where there is no such snippet."""
+    """chi of both modalities [B, L, d]; 0 for snippets without coverage."""
 
     audio: Tensor
     visual: Tensor
@@ -19,15 +19,19 @@ class CafOutput:
 
 @dataclass(frozen=True)
 class CcpOutput:
-    """CCP's Z of both views, [B, T, d]; 0 where there is no such snippet."""
+    """Z of both views [B, T, d]; 0 for snippets without coverage."""
 
     cbp: Tensor
     vlp: Tensor
 
+    @property
+    def by_view(self) -> dict[str, Tensor]:
+        return {"cbp": self.cbp, "vlp": self.vlp}
+
 
 @dataclass(frozen=True)
 class FusedFeatures:
-    """Of one stream: the features F that its head sees, and what the modules that are on made."""
+    """The features F of one stream, input of the head, and the outputs of the modules that are on."""
 
     features: Tensor
     caf: CafOutput | None
@@ -35,10 +39,10 @@ class FusedFeatures:
 
 
 class FrontEnd(Protocol):
-    """A front end."""
+    """The part of a localizer before the head."""
 
     def __call__(self, batch: Batch) -> Mapping[str, FusedFeatures]: ...
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        """How even its attention maps are, where 1 points nowhere, and what sharpens them."""
+        """The entropy of the attention maps (1 is uniform), and their learned scales."""
         ...

@@ -1,4 +1,4 @@
-"""A trained localizer's curves of one video, at native length: no sampling, no neighbours in the batch."""
+"""Inference: the curves of one video at its native length, without sampling and without other videos in the batch."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from clip_ae.localizers.localizer import Localizer
 
 @dataclass(frozen=True)
 class VideoPrediction:
-    """attention [T], activation [T, C], scores [C]; a snippet without material has attention 0."""
+    """attention [T], activation [T, C] and scores [C]; the attention of a snippet without coverage is 0."""
 
     attention: NDArray[np.float64]
     activation: NDArray[np.float64]
@@ -23,6 +23,7 @@ class VideoPrediction:
 def predict_video(
     localizer: Localizer, feature_table: FeatureTable, video_id: str, *, rgb_weight: float
 ) -> VideoPrediction:
+    """The curves of one video, with the streams fused."""
     batch = feature_table.full_video_batch(video_id)
     fused = localizer.fuse(localizer(batch), batch.masks, rgb_weight)
     arrays = (t[0].cpu().numpy().astype(np.float64) for t in (fused.attention, fused.activation, fused.scores))

@@ -1,4 +1,4 @@
-"""The network that finds actions: the front end, where there is one, and the head. It is what a model file holds."""
+"""The localizer: the network that finds actions, saved in model files. A head, after a front end if there is one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -16,7 +16,10 @@ from clip_ae.localizers.head import Curves, Head, StreamOutput
 
 @dataclass(frozen=True)
 class LocalizerOutput:
-    """By I3D stream: the head's outputs, the features it saw, and what the front end made of them."""
+    """By I3D stream: the head's outputs, the features that the head reads, and the front end's outputs.
+
+    Without a front end, `fused` is empty.
+    """
 
     streams: Mapping[str, StreamOutput]
     features: StreamTensors
@@ -24,52 +27,55 @@ class LocalizerOutput:
 
 
 class Localizer(nn.Module):
-    def __init__(self, head: Head, front_end: FrontEnd | None, precision: str) -> None:
+    """A head after an optional front end."""
+
+    def __init__(self, head: Head[Any], front_end: FrontEnd | None, precision: str) -> None:
         super().__init__()
         self.head = head
         self.front_end = front_end
         self.precision = precision
 
     def forward(self, batch: Batch) -> LocalizerOutput:
-        """Networks in the chosen precision; what they give is float32 again, for the losses."""
+        """Runs the networks in the configured precision; the outputs are float32 again, for the losses."""
         device = next(iter(batch.features.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
-            output = self._outputs(_clean(batch))
+            output = self._run_networks(_zero_masked(batch))
         return to_float32(output) if self.precision == "bf16" else output
 
-    def _outputs(self, batch: Batch) -> LocalizerOutput:
+    def _run_networks(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:
             features: StreamTensors = {name: batch.features[name] for name in I3D_STREAMS}
             return LocalizerOutput(self.head(features, batch.masks), features, {})
-        made = self.front_end(batch)
-        features = {name: m.features for name, m in made.items()}
-        return LocalizerOutput(self.head(features, batch.masks), features, made)
+        fused = self.front_end(batch)
+        features = {name: stream.features for name, stream in fused.items()}
+        return LocalizerOutput(self.head(features, batch.masks), features, fused)
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        return self.front_end.diagnostics(_clean(batch)) if self.front_end else {}
+        return self.front_end.diagnostics(_zero_masked(batch)) if self.front_end else {}
 
     def fuse(self, output: LocalizerOutput, masks: Mapping[str, Tensor], rgb_weight: float) -> Curves:
+        """The weighted mean of the streams' curves."""
         return self.head.fuse(output.streams, masks, rgb_weight)
 
 
 def build(config: LocalizerConfig, precision: str = "fp32") -> Localizer:
-    """The head is drawn first: with one seed it starts the same whatever modules stand before it."""
+    """A new localizer. The head is initialised first: for one seed it starts the same with and without a front end."""
     name = config.ugct.base_head if config.ugct else METHODS[config.method].head
     dims = {stream: config.dims[stream] for stream in I3D_STREAMS}
-    head: Head = load_module(get_head_module(name)).build(config, dims)
-    # By name, so that an edit to a module re-runs no method that cannot have it.
+    head: Head[Any] = load_module(get_head_module(name)).build(config, dims)
+    # Loaded by name: methods without a front end do not depend on its code, so an edit does not run them again.
     front_end = load_module(FRONT_END_MODULE).build(config) if config.caf or config.ccp else None
     return Localizer(head, front_end, precision)
 
 
-def _clean(batch: Batch) -> Batch:
-    """Padding may hold anything, even nan, which 0 * nan would let through."""
+def _zero_masked(batch: Batch) -> Batch:
+    """The batch with masked features set to 0. They can have any value, and 0 * nan would be nan."""
     features = {name: x.masked_fill(~batch.masks[name][..., None], 0.0) for name, x in batch.features.items()}
     return Batch(batch.video_ids, features, batch.masks)
 
 
 def to_float32(value: Any) -> Any:
-    """All tensors of nested outputs in float32."""
+    """A copy of nested outputs (dataclasses, mappings) with all tensors in float32."""
     if isinstance(value, Tensor):
         return value.float()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""A bank with a vector for every training video, which follows the network's by momentum (IDFD, ICLR 2021)."""
+"""A memory bank: one vector for each training video, a moving average of the network's outputs (IDFD, ICLR 2021)."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class MemoryBank(nn.Module):
-    """Rows of length 1; no gradient."""
+    """`bank` [num_videos, dim]: rows of unit length, without gradient."""
 
     bank: Tensor
 
@@ -18,7 +18,7 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def update(self, video_indices: Tensor, z: Tensor) -> None:
-        """m = norm(momentum m + (1 - momentum) z); no video is twice in a batch."""
+        """m = norm(momentum m + (1 - momentum) z) for the given rows, which must be distinct."""
         self.bank[video_indices] = F.normalize(
             self.momentum * self.bank[video_indices] + (1 - self.momentum) * z, dim=1
         )

@@ -1,8 +1,9 @@
-"""TSCN's refinement (Zhai et al., ECCV 2020): both streams learn from what they said together one refinement ago.
+"""TSCN's refinement (Zhai et al., ECCV 2020): both streams learn from their fused attention one refinement earlier.
 
-A refinement is a quarter of the steps; from the second on G = 1[beta A_rgb + (1 - beta) A_flow > 0.5] of the network
-as the last one left it. The paper makes G for whole videos between two trainings; here the frozen copy makes it for the
-batch at hand, which needs no files in between. The optimizer goes on as it is.
+A refinement is a quarter of the steps. From the second one on, the target is
+G = 1[beta A_rgb + (1 - beta) A_flow > 0.5], with the network as it was at the end of the previous refinement. The paper
+computes G for whole videos between two trainings; here a frozen copy of the network computes it for the current batch,
+which needs no files in between. The optimizer continues.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ RGB_WEIGHT = 0.4
 
 
 class PseudoGroundTruth(Learner):
+    """The losses of the head and the pseudo ground truth of a frozen copy."""
+
     def __init__(self, localizer: Localizer, steps: int) -> None:
         super().__init__(localizer, steps)
         self.previous = Teacher(localizer)
@@ -31,17 +34,18 @@ class PseudoGroundTruth(Learner):
         return {**super().loss_weights, "pseudo_truth": 1.0}
 
     def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
-        found = super().losses(output, batch, targets, step)
-        none_yet = output.streams["rgb"].attention.new_zeros(())
-        return {**found, "pseudo_truth": self._loss(output, batch) if step > self.refinement_steps else none_yet}
+        losses = super().losses(output, batch, targets, step)
+        if step > self.refinement_steps:
+            return {**losses, "pseudo_truth": self._pseudo_truth_loss(output, batch)}
+        return {**losses, "pseudo_truth": output.streams["rgb"].attention.new_zeros(())}
 
     def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
         if step % self.refinement_steps == 0:
             self.previous.update_ema(self.localizer, 0.0)
 
-    def _loss(self, output: LocalizerOutput, batch: Batch) -> Tensor:
-        earlier, mask = self.previous(batch).streams, batch.masks["rgb"] & batch.masks["flow"]
-        fused = RGB_WEIGHT * earlier["rgb"].attention + (1 - RGB_WEIGHT) * earlier["flow"].attention
+    def _pseudo_truth_loss(self, output: LocalizerOutput, batch: Batch) -> Tensor:
+        previous, mask = self.previous(batch).streams, batch.masks["rgb"] & batch.masks["flow"]
+        fused = RGB_WEIGHT * previous["rgb"].attention + (1 - RGB_WEIGHT) * previous["flow"].attention
         target = (fused > 0.5).float()
         rgb, flow = (pseudo_ground_truth_loss(output.streams[name].attention, target, mask) for name in ("rgb", "flow"))
         return rgb + flow

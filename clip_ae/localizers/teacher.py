@@ -1,4 +1,4 @@
-"""A copy of a localizer that learns from its student's weights alone."""
+"""A teacher: a copy of a localizer whose weights are a moving average of the student's weights."""
 
 import copy
 
@@ -10,6 +10,8 @@ from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 
 
 class Teacher(nn.Module):
+    """A copy of the student without gradients."""
+
     def __init__(self, student: Localizer) -> None:
         super().__init__()
         self.localizer = copy.deepcopy(student).requires_grad_(False).eval()
@@ -22,7 +24,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def update_ema(self, student: Localizer, decay: float) -> None:
-        """w = keep w + (1 - keep) student's w; 0 makes it a copy."""
+        """w = decay w + (1 - decay) w_student; a decay of 0 copies the student."""
         pairs = zip(self.localizer.parameters(), student.parameters(), strict=True)
-        for own, others in pairs:
-            own.lerp_(others, 1.0 - decay)
+        for weight, student_weight in pairs:
+            weight.lerp_(student_weight, 1.0 - decay)

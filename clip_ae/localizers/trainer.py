@@ -1,10 +1,10 @@
-"""The whole story of one round's training: fixed steps, no validation, the last step is the result.
+"""Training of a localizer in one round: a fixed number of steps, no validation; the last step is the result.
 
-Everything drawn at random is a function of the seed and the step, so that on a CPU a training that was killed goes on
-from its last checkpoint to the same bytes. (On a GPU the fast attention kernel adds up in no fixed order.)
+All random draws are functions of the seed and the step. On a CPU, a training that was killed therefore resumes from its
+last checkpoint to the same bytes. (On a GPU the fast attention kernel adds in no fixed order.)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.config.registry import METHODS, load_module
 from clip_ae.core.config.training import Training
 from clip_ae.core.errors import UserError
+from clip_ae.core.progress import track
 from clip_ae.localizers import localizer
 from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.feature_table import FeatureTable, sample_snippets, select_batch_videos
@@ -25,26 +26,25 @@ from clip_ae.localizers.localizer import LocalizerOutput
 from clip_ae.localizers.targets import TargetBuilder
 
 StateArrays = dict[str, NDArray[Any]]
-# A line of the log: the step, the mean of every loss since the last line, and what the learner watches.
+# A line of the log: the step, the mean of each loss since the previous line, and the learner's diagnostics.
 LogLine = dict[str, Any]
 
-
-# What shapes attention maps and uncertainty has gradients far below its decay. Adam makes full steps of whatever is
-# left, so decay would flatten every map.
+# Parameters of attention maps and of uncertainty, without weight decay. Their gradients are much smaller than the decay
+# term; Adam normalises the sum, so decay would dominate and make all maps uniform.
 NO_WEIGHT_DECAY = {"query", "key", "correlation", "scale", "uncertainty"}
 
 
 def create_learner(config: LocalizerConfig, steps: int, seed: int, precision: str = "fp32") -> Learner:
-    """A fresh learner; the seed alone decides its weights."""
+    """A new learner; its initial weights depend on the seed only."""
     torch.manual_seed(seed)
-    built = localizer.build(config, precision)
-    learner: Learner = load_module(METHODS[config.method].learner_module).build(built, config, steps)
+    network = localizer.build(config, precision)
+    learner: Learner = load_module(METHODS[config.method].learner_module).build(network, config, steps)
     return learner
 
 
 @dataclass
 class Trainer:
-    """A learner, what it learns from, and how far it is."""
+    """A learner, its optimizer and its data. num_steps_done counts the steps of a resumed training too."""
 
     learner: Learner
     feature_table: FeatureTable
@@ -53,63 +53,67 @@ class Trainer:
     loss_weights: Mapping[str, float]
     seed: int
     device: str
-    step: int = 0
+    num_steps_done: int = 0
 
     def __post_init__(self) -> None:
         self.learner.to(self.device).train()
         self.loss_weights = {**self.learner.loss_weights, **self.loss_weights}
-        groups = _groups(self.learner, self.settings.weight_decay)
+        groups = _parameter_groups(self.learner, self.settings.weight_decay)
         self.optimizer = torch.optim.Adam(groups, lr=self.settings.learning_rate)
+        self._unlogged_losses: list[dict[str, float]] = []
 
-    def train_steps(self) -> Iterator[LogLine | None]:
-        """One step an item; an item is a line of the log every `log_every` steps, when nothing is left to remember."""
-        since: list[dict[str, float]] = []
-        while self.step < self.settings.steps:
-            self.step += 1
-            batch, output, losses = self._learn()
-            # One transfer: on a GPU each would wait for all that is under way.
-            values = torch.stack(list(losses.values())).tolist()
-            since.append(dict(zip(losses, values, strict=True)))
-            _refuse_non_finite(since[-1], self.step, batch)
-            if self.step % self.settings.log_every and self.step < self.settings.steps:
-                yield None
-                continue
-            means = {name: float(np.mean([s[name] for s in since])) for name in losses}
-            watched = self.learner.diagnostics(output, batch)
-            since = []
-            yield {"step": self.step, **means, **({"diagnostics": watched} if watched else {})}
+    def step(self) -> LogLine | None:
+        """Train one step. Return a log line every `log_every` steps and at the last step.
 
-    def _learn(self) -> tuple[Batch, LocalizerOutput, dict[str, Tensor]]:
-        """One step: draw, forward, losses, backward, update."""
-        torch.manual_seed(self.seed * 1_000_003 + self.step)
-        batch, truth = self._draw()
+        After a log line, state_arrays() is the complete state of the training.
+        """
+        self.num_steps_done += 1
+        batch, output, losses = self._update_weights()
+        # One transfer for all losses: on a GPU each transfer waits for all queued work.
+        values = torch.stack(list(losses.values())).tolist()
+        self._unlogged_losses.append(dict(zip(losses, values, strict=True)))
+        _refuse_non_finite(self._unlogged_losses[-1], self.num_steps_done, batch)
+        if self.num_steps_done % self.settings.log_every and self.num_steps_done < self.settings.steps:
+            return None
+        means = {name: float(np.mean([values[name] for values in self._unlogged_losses])) for name in losses}
+        diagnostics = self.learner.diagnostics(output, batch)
+        self._unlogged_losses = []
+        return {"step": self.num_steps_done, **means, **({"diagnostics": diagnostics} if diagnostics else {})}
+
+    def _update_weights(self) -> tuple[Batch, LocalizerOutput, dict[str, Tensor]]:
+        """Draw a batch, then forward, losses, backward and update."""
+        torch.manual_seed(self.seed * 1_000_003 + self.num_steps_done)
+        batch, targets = self._draw_batch()
         output = self.learner.localizer(batch)
-        losses = self.learner.losses(output, batch, truth, self.step)
+        losses = self.learner.losses(output, batch, targets, self.num_steps_done)
         losses["total"] = torch.stack([self.loss_weights[name] * loss for name, loss in losses.items()]).sum()
         self.optimizer.zero_grad()
         losses["total"].backward()
         self.optimizer.step()
-        self.learner.after_step(output, truth, self.step)
+        self.learner.after_step(output, targets, self.num_steps_done)
         return batch, output, losses
 
-    def _draw(self) -> tuple[Batch, Targets]:
-        rng = np.random.default_rng([self.seed, 1, self.step])
-        ids = select_batch_videos(self.feature_table.video_ids, self.settings.batch_size, self.step - 1, self.seed)
-        rows = {i: sample_snippets(self.feature_table.lengths[i], self.settings.snippets, rng) for i in ids}
-        batch = self.feature_table.batch(ids, rows)
+    def _draw_batch(self) -> tuple[Batch, Targets]:
+        """The batch and the targets of the current step."""
+        rng = np.random.default_rng([self.seed, 1, self.num_steps_done])
+        table, settings = self.feature_table, self.settings
+        video_ids = select_batch_videos(table.video_ids, settings.batch_size, self.num_steps_done - 1, self.seed)
+        rows = {i: sample_snippets(table.lengths[i], settings.snippets, rng) for i in video_ids}
+        batch = table.batch(video_ids, rows)
         return batch, self.target_builder.build_targets(batch, rows)
 
     def state_arrays(self) -> StateArrays:
-        """All that the rest of a training depends on."""
+        """The state of the learner and of the optimizer, by name: input of `resume`."""
         tensors = {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in moments.items()}
         return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
-    def resume(self, state: Mapping[str, NDArray[Any]], step: int) -> None:
+    def resume(self, state: Mapping[str, NDArray[Any]], num_steps_done: int) -> None:
+        """Load the output of `state_arrays` and go on after that step."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
-        own = {n.removeprefix("learner."): t for n, t in tensors.items() if n.startswith("learner.")}
-        self.learner.load_state_dict(own)
+        learner_state = {n.removeprefix("learner."): t for n, t in tensors.items() if n.startswith("learner.")}
+        self.learner.load_state_dict(learner_state)
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
@@ -117,15 +121,27 @@ class Trainer:
                 moments.setdefault(int(number), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.step = step
+        self.num_steps_done = num_steps_done
 
 
-def _groups(learner: Learner, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters that learn, with their decay."""
-    learning = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
-    kept = [p for n, p in learning if NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
-    free = [p for n, p in learning if not NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
-    return [{"params": kept, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def train_localizer(trainer: Trainer, on_log_line: Callable[[LogLine], None] | None = None) -> list[LogLine]:
+    """Train to the last step and return the log lines. `on_log_line` is called after each of them."""
+    lines: list[LogLine] = []
+    for _ in track(range(trainer.num_steps_done, trainer.settings.steps), "train", unit="step"):
+        line = trainer.step()
+        if line is not None:
+            lines.append(line)
+            if on_log_line:
+                on_log_line(line)
+    return lines
+
+
+def _parameter_groups(learner: Learner, weight_decay: float) -> list[dict[str, Any]]:
+    """The trainable parameters in two optimizer groups: with weight decay and without."""
+    trainable = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
+    decayed = [p for n, p in trainable if NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
+    undecayed = [p for n, p in trainable if not NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
 
 
 def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> None:
@@ -133,5 +149,5 @@ def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> 
         if not np.isfinite(value):
             raise UserError(
                 f"training step {step}: the {name} loss is {value} on videos {', '.join(batch.video_ids)}; "
-                "lower training.learning_rate, or look at these videos' features"
+                "lower training.learning_rate, or check the features of these videos"
             )

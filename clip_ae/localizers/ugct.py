@@ -1,16 +1,17 @@
-"""UGCT, uncertainty-guided collaborative training (Yang et al., CVPR 2021). Reconstructed: no code could be had.
+"""UGCT, uncertainty-guided collaborative training (Yang et al., CVPR 2021). Reconstructed: no code was available.
 
-Each stream's student learns from the pseudo-labels of the other stream's teacher:
+The student of each stream learns from pseudo-labels of the other stream's teacher:
     G = 1[A_teacher > mean_t A_teacher] of the other stream
     loss = base + w(t) mean_t [ exp(-U) (A - G)^2 + b U ],   w(t) = exp(-5 (1 - t / t_ramp)^2)
-U is a light branch's log-uncertainty, between 0 and 5, and dropped when training ends. Teachers follow their students
-by an exponential moving average; they localize, and their attention pools the next round's descriptors.
+U is the log-uncertainty of a small branch, between 0 and 5; the branch is dropped at the end of training. Teachers are
+exponential moving averages of their students. They are the final localizer, and their attention pools the descriptors
+of the next round.
 
-Cut at 0.5 (`attention_targets: half`) G soon is one value everywhere, by chance 0 or 1: a teacher whose attention lies
-on one side of it teaches the other stream to lie there too.
+With a threshold of 0.5 (`attention_targets: half`) G soon has one value everywhere, by chance 0 or 1: a teacher with
+all attention on one side of 0.5 moves the other stream to the same side.
 
-The base's norm loss has w(t) as well (`ramp_norm_loss`). From the first step on it would settle attention on whatever
-varies most within a video, before any class is known: behind CAF that is whether there is sound.
+The norm loss of the base has the weight w(t) too (`ramp_norm_loss`). From the first step on, it would fix attention on
+whatever varies most within a video before any class is learned: after CAF, on whether there is sound.
 """
 
 import math
@@ -33,14 +34,17 @@ from clip_ae.losses.class_pseudo import CLASS_TARGET_LOSSES
 OTHER_STREAM = {"rgb": "flow", "flow": "rgb"}
 MAX_LOG_UNCERTAINTY = 5.0
 NUM_DROPOUT_PASSES = 4
-# The largest variance that numbers in [0, 1] can have.
+# The largest possible variance of numbers in [0, 1].
 MAX_VARIANCE = 0.25
 
 
 class Ugct(Learner):
+    """Students with teachers, pseudo-labels and uncertainty."""
+
     def __init__(self, localizer: Localizer, config: LocalizerConfig, steps: int) -> None:
         super().__init__(localizer, steps)
-        assert config.ugct is not None
+        if config.ugct is None:
+            raise ValueError(f"localizer config: ugct is missing; the method {config.method} needs it")
         self.switches: UgctSwitches = config.ugct
         self.teacher = Teacher(localizer)
         self.uncertainty = nn.ModuleDict()
@@ -52,12 +56,12 @@ class Ugct(Learner):
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        classes = {} if self.switches.class_targets == "none" else {"class_pseudo": 1.0}
-        return {**super().loss_weights, "attention_pseudo": 1.0, **classes}
+        class_weights = {} if self.switches.class_targets == "none" else {"class_pseudo": 1.0}
+        return {**super().loss_weights, "attention_pseudo": 1.0, **class_weights}
 
     @property
     def ramped_losses(self) -> set[str]:
-        """Losses of what attention should be, whose weight is w(t)."""
+        """Names of the losses on attention, whose weight is w(t)."""
         return {"attention_pseudo", "class_pseudo", *(("norm",) if self.switches.ramp_norm_loss else ())}
 
     @property
@@ -65,78 +69,90 @@ class Ugct(Learner):
         return self.teacher.localizer
 
     def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
-        found = {**super().losses(output, batch, targets, step), **self._pseudo_losses(output, batch)}
-        return {
-            name: self.ramp_weight(step) * loss if name in self.ramped_losses else loss for name, loss in found.items()
-        }
+        losses = {**super().losses(output, batch, targets, step), **self._pseudo_losses(output, batch)}
+        weight, ramped = self.ramp_weight(step), self.ramped_losses
+        return {name: weight * loss if name in ramped else loss for name, loss in losses.items()}
 
     def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
         self.teacher.update_ema(self.localizer, self.ema_decay(step))
 
     def ramp_weight(self, step: int) -> float:
-        """w(t): little is asked of attention while little is known of the classes."""
-        left = 1.0 - min(1.0, step / (self.switches.ramp_fraction * self.steps))
-        return math.exp(-5.0 * left * left)
+        """w(t): losses on attention have little weight before classes are learned."""
+        remaining = 1.0 - min(1.0, step / (self.switches.ramp_fraction * self.steps))
+        return math.exp(-5.0 * remaining * remaining)
 
     def ema_decay(self, step: int) -> float:
-        """alpha: a copy during the warm-up, then an average over ever more steps. A short run never gets to 0.999."""
-        since = step - round(self.switches.warmup_fraction * self.steps)
-        if since < 0:
+        """The decay of a teacher: 0 (a copy) during warm-up, then an average over more and more steps.
+
+        The limit is the configured decay, or 1 - 10 / steps if that is smaller: a short training never reaches 0.999.
+        """
+        steps_after_warmup = step - round(self.switches.warmup_fraction * self.steps)
+        if steps_after_warmup < 0:
             return 0.0
-        return min(self.switches.ema_decay, max(0.0, 1.0 - 10.0 / self.steps), 1.0 - 1.0 / (since + 1))
+        limit = min(self.switches.ema_decay, max(0.0, 1.0 - 10.0 / self.steps))
+        return min(limit, 1.0 - 1.0 / (steps_after_warmup + 1))
 
     def _pseudo_losses(self, output: LocalizerOutput, batch: Batch) -> dict[str, Tensor]:
-        taught = self.teacher(batch).streams
-        sums: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
-        doubts = self._doubts(output, batch, taught)
+        """The losses on pseudo-labels, summed over the streams."""
+        teachers = self.teacher(batch).streams
+        log_uncertainties = self._log_uncertainties(output, batch, teachers)
+        uncertainty_weight = self.switches.uncertainty_weight if self.switches.uncertainty == "predicted" else 0.0
+        losses: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
         for name, student in output.streams.items():
-            other, mask = taught[OTHER_STREAM[name]], batch.masks[name] & batch.masks[OTHER_STREAM[name]]
-            target = self._target(other.attention, mask)
-            bound = self.switches.uncertainty_weight if self.switches.uncertainty == "predicted" else 0.0
-            sums["attention_pseudo"].append(attention_pseudo_loss(student.attention, target, doubts[name], mask, bound))
+            teacher = teachers[OTHER_STREAM[name]]
+            mask = batch.masks[name] & batch.masks[OTHER_STREAM[name]]
+            target, log_uncertainty = self._attention_target(teacher.attention, mask), log_uncertainties[name]
+            losses["attention_pseudo"].append(
+                attention_pseudo_loss(student.attention, target, log_uncertainty, mask, uncertainty_weight)
+            )
             if self.switches.class_targets != "none":
-                loss = CLASS_TARGET_LOSSES[self.switches.class_targets]
-                sums["class_pseudo"].append(loss(student.cas, other.cas, doubts[name].detach(), mask))
-        return {name: torch.stack(losses).sum() for name, losses in sums.items() if losses}
+                # Detached: the class loss has no term b U, so it could raise U without limit.
+                class_loss = CLASS_TARGET_LOSSES[self.switches.class_targets]
+                losses["class_pseudo"].append(class_loss(student.cas, teacher.cas, log_uncertainty.detach(), mask))
+        return {name: torch.stack(stream_losses).sum() for name, stream_losses in losses.items() if stream_losses}
 
-    def _target(self, attention: Tensor, mask: Tensor) -> Tensor:
+    def _attention_target(self, attention: Tensor, mask: Tensor) -> Tensor:
         """G [B, T]."""
         if self.switches.attention_targets == "soft":
             return attention
-        share = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        return (attention > (share if self.switches.attention_targets == "mean" else 0.5)).float()
+        mean = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return (attention > (mean if self.switches.attention_targets == "mean" else 0.5)).float()
 
-    def _doubts(self, output: LocalizerOutput, batch: Batch, taught: Mapping[str, StreamOutput]) -> dict[str, Tensor]:
-        """U [B, T] of what each stream is taught."""
-        kind, head = self.switches.uncertainty, self.localizer.head
-        if kind == "predicted":
-            return {n: self._predicted(n, o.embedding) for n, o in output.streams.items()}
-        if kind == "dropout":
+    def _log_uncertainties(
+        self, output: LocalizerOutput, batch: Batch, teachers: Mapping[str, StreamOutput]
+    ) -> dict[str, Tensor]:
+        """U [B, T] of the pseudo-labels of each stream."""
+        head = self.localizer.head
+        if self.switches.uncertainty == "predicted":
+            return {n: self._predict_log_uncertainty(n, o.embedding) for n, o in output.streams.items()}
+        if self.switches.uncertainty == "dropout":
             passes = [self.teacher(batch, dropout=True).streams for _ in range(NUM_DROPOUT_PASSES)]
             return {
-                n: _spread([head.foreground_probability(p[OTHER_STREAM[n]].cas) for p in passes])
+                n: _relative_variance([head.foreground_probability(p[OTHER_STREAM[n]].cas) for p in passes])
                 for n in output.streams
             }
-        if kind == "heads":
-            others = {n: taught[OTHER_STREAM[n]] for n in output.streams}
-            return {n: _disagreement(o.attention, head.foreground_probability(o.cas)) for n, o in others.items()}
+        if self.switches.uncertainty == "heads":
+            others = {n: teachers[OTHER_STREAM[n]] for n in output.streams}
+            return {n: _binary_kl(o.attention, head.foreground_probability(o.cas)) for n, o in others.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
-    def _predicted(self, name: str, embedding: Tensor) -> Tensor:
-        # Unbounded below, U would run to -infinity wherever student and teacher agree; even down to -5 a pseudo-label
-        # would count 148 times, and a teacher that attends to everything could never be left. So U is not below 0.
+    def _predict_log_uncertainty(self, name: str, embedding: Tensor) -> Tensor:
+        # Without a lower bound, U would go to -infinity wherever student and teacher agree. Even with a bound of -5, a
+        # pseudo-label could have the weight exp(5) = 148, and a student could never leave a teacher that attends to
+        # everything. The bound is therefore 0.
         return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=MAX_LOG_UNCERTAINTY)
 
 
-def _disagreement(attention: Tensor, share: Tensor) -> Tensor:
-    """KL divergence between attention and what the class activations say of the same snippets."""
-    attention, share = (x.clamp(1e-4, 1 - 1e-4) for x in (attention, share))
-    yes = attention * (attention / share).log()
-    return (yes + (1 - attention) * ((1 - attention) / (1 - share)).log()).clamp(max=MAX_LOG_UNCERTAINTY)
+def _binary_kl(attention: Tensor, probability: Tensor) -> Tensor:
+    """KL divergence between attention and the foreground probability of the class activations, at most 5."""
+    attention, probability = (x.clamp(1e-4, 1 - 1e-4) for x in (attention, probability))
+    foreground = attention * (attention / probability).log()
+    background = (1 - attention) * ((1 - attention) / (1 - probability)).log()
+    return (foreground + background).clamp(max=MAX_LOG_UNCERTAINTY)
 
 
-def _spread(values: list[Tensor]) -> Tensor:
-    """Variance, as a share of the widest."""
+def _relative_variance(values: list[Tensor]) -> Tensor:
+    """Variance, divided by the largest possible variance."""
     return torch.stack(values).var(dim=0, unbiased=False) / MAX_VARIANCE
 
 

@@ -5,8 +5,8 @@ from torch import Tensor
 
 
 def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """-mean_b sum_c [ y log p + (1 - y) log(1 - p) ] with p = sigmoid(video logits); both [B, C].
+    """-mean_b sum_c [ y log p + (1 - y) log(1 - p) ], where p = sigmoid(video logits); both are [B, C].
 
-    Summed over the classes: a mean would make the one true class weigh less the more classes there are.
+    A sum over the classes: in a mean, the weight of the true class would decrease with the number of classes.
     """
     return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=1).mean()

@@ -1,4 +1,4 @@
-"""Actions of one cluster attract each other, backgrounds are pushed off (after APSL; reconstructed, low confidence)."""
+"""Contrast of actions and backgrounds between the videos of a cluster (after APSL; reconstructed, low confidence)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,31 +8,31 @@ TEMPERATURE = 0.07
 
 
 def contrastive_loss(x: Tensor, attention: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-    """-mean_{b,p} log [ e(a_b, a_p) / (e(a_b, a_p) + sum_n e(a_b, g_n)) ],  e(u, v) = exp(cos(u, v) / tau).
+    """-mean_{b,p} log [ e(a_b, a_p) / (e(a_b, a_p) + sum_n e(a_b, g_n)) ], where e(u, v) = exp(cos(u, v) / tau).
 
-    Of each video's T_b real snippets the max(1, T_b // 8) most attended are action, their mean a; the T_b // 3 least
-    attended are background, their mean g; those between are neither. p: other videos that share a class with b; n: all
-    videos, b too. x [B, T, D]; attention and mask [B, T]; 0 where a batch has no pair.
+    Of the T_b real snippets of a video, the max(1, T_b // 8) most attended are action, with mean a; the T_b // 3 least
+    attended are background, with mean g; the others are neither. p: other videos that share a class with b; n: all
+    videos, including b. x [B, T, D], attention and mask [B, T]; 0 if the batch has no pair.
     """
-    action, background = _ends(attention, mask)
-    a, g = _mean(x, action), _mean(x, background)
-    to_others = a @ a.T / TEMPERATURE
-    to_background = (a @ g.T / TEMPERATURE).masked_fill(~background.any(dim=1), -torch.inf)
-    log_sum = torch.logaddexp(to_others, to_background.logsumexp(dim=1, keepdim=True))
-    pairs = (labels @ labels.T > 0) & mask.any(dim=1)[:, None] & mask.any(dim=1)
-    pairs = pairs & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    return (log_sum - to_others).masked_fill(~pairs, 0.0).sum() / pairs.sum().clamp(min=1)
+    action_mask, background_mask = _action_and_background_masks(attention, mask)
+    action, background = _normalized_mean(x, action_mask), _normalized_mean(x, background_mask)
+    action_logits = action @ action.T / TEMPERATURE
+    background_logits = (action @ background.T / TEMPERATURE).masked_fill(~background_mask.any(dim=1), -torch.inf)
+    log_sum = torch.logaddexp(action_logits, background_logits.logsumexp(dim=1, keepdim=True))
+    pair_mask = (labels @ labels.T > 0) & mask.any(dim=1)[:, None] & mask.any(dim=1)
+    pair_mask = pair_mask & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return (log_sum - action_logits).masked_fill(~pair_mask, 0.0).sum() / pair_mask.sum().clamp(min=1)
 
 
-def _ends(attention: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Which snippets are action and which background, [B, T]."""
-    count = mask.sum(dim=1, keepdim=True)
-    # Padding ranks behind all real snippets.
+def _action_and_background_masks(attention: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """[B, T] each."""
+    num_real = mask.sum(dim=1, keepdim=True)
+    # Padding has the last ranks.
     order = attention.masked_fill(~mask, -torch.inf).argsort(dim=1, descending=True, stable=True)
     rank = order.argsort(dim=1)
-    return mask & (rank < (count // 8).clamp(min=1)), mask & (rank >= count - count // 3)
+    return mask & (rank < (num_real // 8).clamp(min=1)), mask & (rank >= num_real - num_real // 3)
 
 
-def _mean(x: Tensor, chosen: Tensor) -> Tensor:
-    """[B, D], of length 1."""
-    return F.normalize((x * chosen[..., None]).sum(dim=1), dim=1)
+def _normalized_mean(x: Tensor, selected_mask: Tensor) -> Tensor:
+    """[B, D]: mean of the selected snippets, unit length."""
+    return F.normalize((x * selected_mask[..., None]).sum(dim=1), dim=1)

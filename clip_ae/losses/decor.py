@@ -1,20 +1,24 @@
-"""L_de-cor (CLIP-AE eq. 7): the dimensions of a feature should say different things.
+"""L_de-cor (CLIP-AE eq. 7): decorrelation of the feature dimensions.
 
-As in IDFD (Tao et al., ICLR 2021) a dimension is a vector over samples, here over all real snippets of the batch, set
-to length 1; G is the Gram matrix of the d dimensions. As printed, |X X^T - I|^2 at d = 1024 is about 10^5 beside losses
-of about 1, so the default divides by d^2.
+As in IDFD (Tao et al., ICLR 2021), a dimension is a vector over samples, here over all real snippets of the batch,
+normalised to unit length; G is the Gram matrix of the d dimensions. As printed, |X X^T - I|^2 is about 10^5 at
+d = 1024, while the other losses are about 1; the default therefore divides by d^2.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# IDFD's temperature of the softmax form.
+# Of the softmax form, from IDFD.
 TEMPERATURE = 2.0
 
 
 def decorrelation_loss(x: Tensor, mask: Tensor, form: str = "mean", *, centred: bool = False) -> Tensor:
-    """x [B, T, d] and mask [B, T]. `literal`: sum_ij (G - I)^2; `mean`: that over d^2; `softmax`: see below."""
+    """L_de-cor of x [B, T, d] with mask [B, T].
+
+    form: `literal` is sum_ij (G - I)^2, `mean` is the same divided by d^2, `softmax` see softmax_decorrelation_loss.
+    centred: subtract the mean of each dimension first.
+    """
     gram = gram_matrix(x, mask, centred=centred)
     if form == "softmax":
         return softmax_decorrelation_loss(gram)
@@ -23,7 +27,7 @@ def decorrelation_loss(x: Tensor, mask: Tensor, form: str = "mean", *, centred: 
 
 
 def gram_matrix(x: Tensor, mask: Tensor, *, centred: bool) -> Tensor:
-    """G = V^T V with the columns of V the dimensions over the real snippets, of length 1: [d, d]."""
+    """G = V^T V [d, d]; the columns of V are the dimensions over the real snippets, with unit length."""
     real = mask[..., None]
     x = x.masked_fill(~real, 0.0)
     if centred:
@@ -33,5 +37,5 @@ def gram_matrix(x: Tensor, mask: Tensor, *, centred: bool) -> Tensor:
 
 
 def softmax_decorrelation_loss(gram: Tensor) -> Tensor:
-    """IDFD's stabler form: mean_i -log softmax_j(G_ij / tau)[i], tau = 2."""
+    """IDFD's form, which is more stable: mean_i -log softmax_j(G_ij / tau)[i], tau = 2."""
     return -(gram / TEMPERATURE).log_softmax(dim=1).diagonal().mean()

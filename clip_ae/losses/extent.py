@@ -1,4 +1,4 @@
-"""Every snippet is told which classes act in it (the oracle's own)."""
+"""Classification of each snippet with the true extents of actions (oracle only)."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,10 +7,10 @@ from clip_ae.losses.masked_mean import masked_mean
 
 
 def extent_loss(cas: Tensor, snippet_labels: Tensor, mask: Tensor) -> Tensor:
-    """1/2 mean_{t: some class acts} l_t + 1/2 mean_{t: none} l_t,  l_t = sum_c BCE(sigmoid(s_tc), y_tc).
+    """1/2 mean_{t with an action} l_t + 1/2 mean_{other t} l_t, where l_t = sum_c BCE(sigmoid(s_tc), y_tc).
 
-    cas and extents [B, T, C]. In halves, as rare actions would hardly count in a plain mean.
+    cas and snippet_labels are [B, T, C]. Two halves, because rare actions would have little weight in one mean.
     """
-    by_snippet = F.binary_cross_entropy_with_logits(cas, snippet_labels, reduction="none").sum(dim=-1)
-    acting = snippet_labels.any(dim=-1)
-    return (masked_mean(by_snippet, mask & acting) + masked_mean(by_snippet, mask & ~acting)) / 2
+    loss = F.binary_cross_entropy_with_logits(cas, snippet_labels, reduction="none").sum(dim=-1)
+    action_mask = snippet_labels.any(dim=-1)
+    return (masked_mean(loss, mask & action_mask) + masked_mean(loss, mask & ~action_mask)) / 2

@@ -1,13 +1,14 @@
-"""The attended snippets are of the video's classes: cross-entropy (WSAL-BM, ICCV 2019; TSCN, ECCV 2020)."""
+"""Classification of the attended snippets: cross-entropy (WSAL-BM, ICCV 2019; TSCN, ECCV 2020)."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def foreground_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """-mean_b sum_c q_c log p_c with p = softmax(video [B, K]), q = y / sum y; labels [B, C], K is C or C + 1.
+    """-mean_b sum_c q_c log p_c, where p is the softmax of video logits [B, K] and q = y / sum y.
 
-    A background class is never the label; a softmax over the classes does not weaken as they grow in number.
+    labels y [B, C]; K is C, or C + 1 with a background class, whose label is always 0. Unlike a mean over classes,
+    a softmax does not lose weight with more classes.
     """
     target = F.pad(labels, (0, logits.shape[1] - labels.shape[1]))
     target = target / target.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,6 +1,6 @@
-"""A part of a video as a file of its own: decoded and encoded again, so that it begins and ends where it should.
+"""Write a part of a video as a file of its own, re-encoded so that it starts and stops at the given times.
 
-For the guarded child alone.
+Only the decoder's child process may call this.
 """
 
 from collections.abc import Iterator
@@ -14,114 +14,122 @@ from clip_ae.media.container import (
     get_audio_stream,
     get_video_stream,
     open_container,
-    scan_packets,
     ticks_to_seconds,
 )
 from clip_ae.media.mux import TIME_BASE
+from clip_ae.media.packet_scan import scan_packets
 
-# Visually the same as its source.
+# Visually equal to the source.
 X264_OPTIONS = {"preset": "veryfast", "crf": "18"}
 MICROSECONDS = 1_000_000
-# Seconds that no film's frame stands: what does is written once more, a moment before the end.
+# If the last frame stays on display for longer than MAX_FRAME_GAP_S seconds, which no film has, it is written once
+# more, END_MARGIN_S seconds before the end.
 MAX_FRAME_GAP_S, END_MARGIN_S = 0.1, 0.02
 
 
 def cut_segment(path: str, out_path: str, start: float, stop: float) -> Iterator[float]:
-    """Write what is seen and heard from start to stop, seconds after the first frame; yields how far it is."""
+    """Write video and audio from start to stop, in seconds after the first frame; yield the seconds written so far."""
     import av
 
-    found = scan_packets(path)
+    scan = scan_packets(path)
     with open_container(path) as source, av.open(out_path, "w", format="mp4") as target:
-        picture, sound = get_video_stream(source), get_audio_stream(source)
-        screen = _Picture(target, picture, found.rotation)
-        speaker = _Sound(target, sound) if sound else None
-        begin, end = found.start_time + start, found.start_time + min(stop, found.duration)
-        if found.has_exact_index:
-            # To the key frame before. Without an index that may be missed, so all before is decoded and passed over.
+        video, audio = get_video_stream(source), get_audio_stream(source)
+        video_writer = _VideoWriter(target, video, scan.rotation)
+        audio_writer = _AudioWriter(target, audio) if audio else None
+        begin, end = scan.start_time + start, scan.start_time + min(stop, scan.duration)
+        if scan.has_exact_index:
+            # Go to the key frame before. Without an index a seek may miss it, so decode from the start of the file.
             source.seek(max(0, int(begin * MICROSECONDS)))
-        for index, frame, seconds in _frames(source, picture, sound, end):
-            if index == picture.index and seconds < end:
-                screen.show(frame, seconds - begin)
-            elif speaker and index != picture.index and begin <= seconds < end:
-                speaker.write(frame, seconds - begin)
+        for stream_index, frame, seconds in _decode_until(source, video, audio, end):
+            if stream_index == video.index and seconds < end:
+                video_writer.add(frame, seconds - begin)
+            elif audio_writer and stream_index != video.index and begin <= seconds < end:
+                audio_writer.write(frame, seconds - begin)
             yield max(0.0, seconds - begin)
-        if begin >= end or screen.shown is None:
+        if begin >= end or video_writer.last_frame is None:
             raise Unreadable("no-frames", f"has no frame between {start:.2f} and {stop:.2f} s")
-        screen.hold(end - begin)
-        for writer in (screen, speaker):
-            if writer:
-                writer.flush()
+        video_writer.hold_until(end - begin)
+        video_writer.flush()
+        if audio_writer:
+            audio_writer.flush()
 
 
-def _frames(source: Any, picture: Any, sound: Any, end: float) -> Iterator[tuple[int, Any, float]]:
-    """(stream, frame, seconds) until all streams are past the end; what is damaged is left out."""
+def _decode_until(source: Any, video: Any, audio: Any, end: float) -> Iterator[tuple[int, Any, float]]:
+    """Yield (stream index, frame, seconds) until all streams are past `end`; skip damaged packets."""
     from av.error import FFmpegError
 
-    going = {stream.index for stream in (picture, sound) if stream}
-    for packet in demux_packets(source, *(stream for stream in (picture, sound) if stream)):
+    streams = [stream for stream in (video, audio) if stream]
+    unfinished = {stream.index for stream in streams}
+    for packet in demux_packets(source, *streams):
         try:
-            decoded = packet.decode()
+            frames = packet.decode()
         except FFmpegError:
             continue
-        for frame in decoded:
+        for frame in frames:
             if frame.pts is None:
                 continue
             seconds = ticks_to_seconds(frame.pts, frame.time_base)
             yield packet.stream_index, frame, seconds
             if seconds >= end:
-                going.discard(packet.stream_index)
-        if not going:
+                unfinished.discard(packet.stream_index)
+        if not unfinished:
             return
 
 
-class _Writer:
-    """One stream of the new file; times never go back."""
+class _StreamWriter:
+    """Encodes one stream of the new file; drops frames whose time does not increase."""
 
-    def __init__(self, target: Any, stream: Any, clock: Fraction) -> None:
-        self.target, self.stream, self.clock = target, stream, clock
-        self.last: int | None = None
+    def __init__(self, target: Any, stream: Any, time_base: Fraction) -> None:
+        self.target, self.stream, self.time_base = target, stream, time_base
+        self.last_tick: int | None = None
 
     def write(self, frame: Any, seconds: float) -> None:
-        tick = round(seconds / self.clock)
-        if self.last is None or tick > self.last:
-            self.last = frame.pts = tick
-            frame.time_base = self.clock
+        tick = round(seconds / self.time_base)
+        if self.last_tick is None or tick > self.last_tick:
+            self.last_tick = frame.pts = tick
+            frame.time_base = self.time_base
             self.target.mux(self.stream.encode(frame))
 
     def flush(self) -> None:
         self.target.mux(self.stream.encode())
 
 
-class _Picture(_Writer):
-    """What is on display when the part begins may have come long before, and the last frame stays until it ends."""
+class _VideoWriter(_StreamWriter):
+    """Writes the frame on display at the start, which may be much older, and keeps the last frame up to the end."""
 
     def __init__(self, target: Any, source: Any, rotation: int) -> None:
         stream = target.add_stream("libx264", options=X264_OPTIONS)
-        # Colour is halved in both directions, so both sides must be even.
+        # yuv420p halves colour in both directions, so both sides must be even.
         stream.width, stream.height = source.width // 2 * 2, source.height // 2 * 2
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", TIME_BASE
         if rotation:
             stream.set_display_rotation(rotation)
         super().__init__(target, stream, TIME_BASE)
-        self.shown: Any = None
+        self.last_frame: Any = None
 
-    def show(self, frame: Any, seconds: float) -> None:
-        if self.shown is not None and self.last is None and seconds > TIMESTAMP_TOLERANCE_S:
-            self.write(self.shown, 0.0)
+    def add(self, frame: Any, seconds: float) -> None:
+        """Write a frame at `seconds` after the start; one from before the start is kept for time 0."""
+        if self.last_frame is not None and self.last_tick is None and seconds > TIMESTAMP_TOLERANCE_S:
+            self.write(self.last_frame, 0.0)
         if seconds >= -TIMESTAMP_TOLERANCE_S:
             self.write(frame, max(0.0, seconds))
-        self.shown = frame.reformat(self.stream.width, self.stream.height, "yuv420p")
+        self.last_frame = self._reformat(frame)
 
-    def hold(self, seconds: float) -> None:
-        """Until then the last frame stays."""
-        if self.last is None or seconds - float(self.last * TIME_BASE) > MAX_FRAME_GAP_S:
-            self.show(self.shown, seconds - END_MARGIN_S)
+    def hold_until(self, seconds: float) -> None:
+        """Keep the last frame on display up to `seconds`."""
+        if self.last_tick is None or seconds - float(self.last_tick * TIME_BASE) > MAX_FRAME_GAP_S:
+            self.add(self.last_frame, seconds - END_MARGIN_S)
 
     def write(self, frame: Any, seconds: float) -> None:
-        super().write(frame.reformat(self.stream.width, self.stream.height, "yuv420p"), seconds)
+        super().write(self._reformat(frame), seconds)
+
+    def _reformat(self, frame: Any) -> Any:
+        return frame.reformat(self.stream.width, self.stream.height, "yuv420p")
 
 
-class _Sound(_Writer):
+class _AudioWriter(_StreamWriter):
+    """Writes 48 kHz stereo AAC."""
+
     def __init__(self, target: Any, source: Any) -> None:
         stream = target.add_stream("aac", rate=48_000, layout="stereo")
         super().__init__(target, stream, Fraction(1, source.rate))

@@ -1,4 +1,4 @@
-"""Videos read side by side, each by a decoder of its own, and prepared where they are read."""
+"""Decode several videos in parallel: one thread and one decoder process each. The thread also prepares the windows."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ from clip_ae.core.errors import Unreadable
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media.decoder_process import Decoder
 
-# Windows that wait to be fetched, for each decoder.
+# Prepared windows that may wait in the queue, for each decoder.
 QUEUE_SIZE = 4
 ReadWindows = Callable[[Decoder, VideoInfo], Iterator[Window]]
 PrepareWindow = Callable[[NDArray[Any]], NDArray[Any]]
@@ -22,7 +22,7 @@ PrepareWindow = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class PreparedWindow:
-    """What an encoder makes of a window; nothing of one that nothing covers."""
+    """A window after the encoder's `prepare`; data is None if nothing of the window was decoded (coverage 0)."""
 
     snippet: int
     coverage: float
@@ -32,19 +32,20 @@ class PreparedWindow:
 
 @dataclass(frozen=True)
 class VideoDone:
-    """A video's last word: why there is no more of it, or nothing."""
+    """The end of a video; `error` is the reason if it could not be read to its end."""
 
     error: Unreadable | None = None
 
 
-# A video's place in the list, and what came of it.
+# A video's position in the list, and one of its windows or its end.
 PoolItem = tuple[int, PreparedWindow | VideoDone]
 
 
 class DecoderPool:
-    """Iterate it: every video's windows in order, then its end; windows of several videos come interleaved.
+    """Iterate over the prepared windows of all videos.
 
-    A few windows wait to be fetched, so memory stays flat however long a video is.
+    The windows of one video come in order, then its VideoDone. Windows of different videos come interleaved.
+    The queue is short, so memory does not grow with the length of a video.
     """
 
     def __init__(
@@ -65,34 +66,38 @@ class DecoderPool:
         for thread in threads:
             thread.start()
         try:
-            ended = 0
-            while ended < len(self.infos):
-                message = self.results.get()
-                if isinstance(message, BaseException):
-                    raise message
-                ended += isinstance(message[1], VideoDone)
-                yield message
+            yield from self._collect_results()
         finally:
             self._stop(threads)
 
+    def _collect_results(self) -> Iterator[PoolItem]:
+        num_done = 0
+        while num_done < len(self.infos):
+            result = self.results.get()
+            if isinstance(result, BaseException):
+                raise result
+            num_done += isinstance(result[1], VideoDone)
+            yield result
+
     def _work(self, decoder: Decoder) -> None:
+        """Read videos until none is pending; the body of a thread."""
         try:
-            while not self.stopped.is_set() and (index := self._next()) is not None:
-                for part in self._parts(decoder, self.infos[index]):
-                    self.results.put((index, part))
+            while not self.stopped.is_set() and (index := self._next_video()) is not None:
+                for result in self._read_video(decoder, self.infos[index]):
+                    self.results.put((index, result))
                     if self.stopped.is_set():
                         return
-        except BaseException as error:  # a mistake of ours, to be raised where the feed is read
+        except BaseException as error:  # a bug, not a broken video: raise it in the thread that iterates
             self.results.put(error)
         finally:
             decoder.kill()
 
-    def _next(self) -> int | None:
+    def _next_video(self) -> int | None:
         with contextlib.suppress(Empty):
             return self.pending_videos.get_nowait()
         return None
 
-    def _parts(self, decoder: Decoder, info: VideoInfo) -> Iterator[PreparedWindow | VideoDone]:
+    def _read_video(self, decoder: Decoder, info: VideoInfo) -> Iterator[PreparedWindow | VideoDone]:
         try:
             for window in self.read_windows(decoder, info):
                 data = self.prepare(window.data) if window.coverage > 0 else None
@@ -103,10 +108,10 @@ class DecoderPool:
             yield VideoDone()
 
     def _stop(self, threads: Sequence[threading.Thread]) -> None:
-        """Whoever reads no further leaves threads that wait for room, or for their decoders."""
+        """End all threads. If the caller stops early, they wait for space in the queue or for their decoders."""
         self.stopped.set()
         while any(thread.is_alive() for thread in threads):
-            # Again and again: a decoder that was just starting, or that goes on with its second reader, is missed once.
+            # Repeat: one interrupt misses a decoder that is starting, or that switches to its second reader.
             for decoder in self.decoders:
                 decoder.interrupt()
             while not self.results.empty():

@@ -1,4 +1,4 @@
-"""What a video is, from its container's own words: no frame is decoded but the first."""
+"""Read a video's facts (duration, size, tracks) from its container. Only the first frame is decoded."""
 
 import os
 from dataclasses import dataclass
@@ -6,19 +6,21 @@ from typing import Any
 
 from clip_ae.core.errors import Unreadable
 from clip_ae.core.timeline import SnippetGrid
-from clip_ae.media.container import PacketScan, get_audio_stream, get_video_stream, open_container, scan_packets
+from clip_ae.media.container import get_audio_stream, get_video_stream, open_container
+from clip_ae.media.packet_scan import PacketScan, scan_packets
 
+# Seconds by which a stated length may exceed the packets' span. A longer one is ignored.
 MAX_MISSING_S = 86400.0
-# Seconds that a video may last, and so many more for each of its frames. Every second costs features: two frames must
-# not ask for a day of them.
+# The longest duration of a video: BASE_DURATION_S, plus MAX_FRAME_DURATION_S for each frame, in seconds. Each second
+# needs features: a file of two frames must not cause a day of them.
 BASE_DURATION_S, MAX_FRAME_DURATION_S = 600.0, 10.0
-# A container that claims more than this times what its packets span is not believed.
+# A stated length above this multiple of the packets' span is ignored, too.
 MAX_CLAIM_RATIO = 10.0
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The fields of a VideoInfo that the file itself decides."""
+    """The fields of a VideoInfo that come from the file itself."""
 
     duration: float
     fps: float
@@ -34,49 +36,53 @@ class ProbeResult:
 
 
 def probe_video(path: str, grid: SnippetGrid) -> ProbeResult:
-    """The facts of a video; Unreadable where there is no video to speak of."""
+    """Return the facts of a video; Unreadable if it is empty, has no usable video track or implausible timestamps."""
     if os.path.isfile(path) and not os.path.getsize(path):
         raise Unreadable("empty", "is an empty file; its download or copy failed")
-    found = scan_packets(path, with_audio=True)
-    if found.duration > BASE_DURATION_S + MAX_FRAME_DURATION_S * len(found.frame_times):
-        raise Unreadable(
-            "timestamps", f"its frames are too few, {len(found.frame_times)} in {found.duration / 3600:.1f} hours"
-        )
+    scan = scan_packets(path, with_audio=True)
+    _check_duration(scan)
     with open_container(path) as container:
-        stream, sound = get_video_stream(container), get_audio_stream(container)
-        claim = _claim(container, stream, found, grid.snippet_s)
-        width, height = stream.width, stream.height
-        audio_rate, audio_channels = (int(sound.rate or 0), int(sound.channels or 0)) if sound else (0, 0)
-    if found.rotation % 180:
+        video, audio = get_video_stream(container), get_audio_stream(container)
+        claimed_s = _claimed_duration(container, video, scan, grid.snippet_s)
+        width, height = video.width, video.height
+        audio_rate, audio_channels = (int(audio.rate or 0), int(audio.channels or 0)) if audio else (0, 0)
+    if scan.rotation % 180:
         width, height = height, width
-    duration, status, reason = _duration(found, claim, grid.snippet_s)
+    duration, status, reason = _reconcile_duration(scan, claimed_s, grid.snippet_s)
     return ProbeResult(
-        duration, found.fps, len(found.frame_times), grid.count_snippets(duration), width, height,
-        sound is not None, audio_rate, audio_channels, status, reason,
+        duration, scan.fps, len(scan.frame_times), grid.count_snippets(duration), width, height,
+        audio is not None, audio_rate, audio_channels, status, reason,
     )  # fmt: skip
 
 
-def _claim(container: Any, stream: Any, found: PacketScan, slack: float) -> float:
-    """Seconds of video that the container promises; 0 where it promises none that its packets do not keep.
+def _check_duration(scan: PacketScan) -> None:
+    num_frames = len(scan.frame_times)
+    if scan.duration > BASE_DURATION_S + MAX_FRAME_DURATION_S * num_frames:
+        raise Unreadable("timestamps", f"has too few frames, {num_frames} in {scan.duration / 3600:.1f} hours")
 
-    A track's own length ignores edit lists, and a container's is that of its longest track: the lesser of the two
-    is the video's. Without the former, sound that outlasts the picture must not pass for a missing picture.
+
+def _claimed_duration(container: Any, stream: Any, scan: PacketScan, tolerance_s: float) -> float:
+    """Return the seconds of video that the container states; 0 if it states no more than its packets contain.
+
+    A track's own length ignores edit lists, and a container's length is that of its longest track: the smaller of the
+    two is the video's. If the track states no length, audio that lasts longer than the video must not be mistaken for
+    missing video.
     """
-    whole = (container.duration or 0) / 1e6
+    container_s = (container.duration or 0) / 1e6
     if stream.duration is None:
         # Matroska counts from zero, not from the first timestamp.
-        return whole - found.start_time if whole > found.container_end + slack else 0.0
+        return container_s - scan.start_time if container_s > scan.container_end + tolerance_s else 0.0
     if container.format.name == "avi":
-        # FFmpeg shortens the length of one that breaks off; the number of frames stays what the header says.
+        # FFmpeg shortens the length of a file that is cut off; the number of frames stays as in the header.
         return float(stream.frames * stream.time_base)
-    own = float(stream.duration * stream.time_base)
-    return min(own, whole) if whole else own
+    track_s = float(stream.duration * stream.time_base)
+    return min(track_s, container_s) if container_s else track_s
 
 
-def _duration(found: PacketScan, claim: float, slack: float) -> tuple[float, str, str]:
-    """(duration, status, reason). A truncated file keeps its claimed length, so that its missing part shows."""
-    if claim <= found.duration + slack:
-        return found.duration, "ok", ""
-    reason = f"{found.duration:.2f} of {claim:.2f} claimed seconds are there"
-    believed = claim <= MAX_CLAIM_RATIO * found.duration and claim <= found.duration + MAX_MISSING_S
-    return (claim if believed else found.duration), "partial", reason
+def _reconcile_duration(scan: PacketScan, claimed_s: float, tolerance_s: float) -> tuple[float, str, str]:
+    """Return (duration, status, reason). A truncated file keeps its stated length, so that its missing part shows."""
+    if claimed_s <= scan.duration + tolerance_s:
+        return scan.duration, "ok", ""
+    reason = f"{scan.duration:.2f} of {claimed_s:.2f} claimed seconds are there"
+    is_plausible = claimed_s <= MAX_CLAIM_RATIO * scan.duration and claimed_s <= scan.duration + MAX_MISSING_S
+    return (claimed_s if is_plausible else scan.duration), "partial", reason

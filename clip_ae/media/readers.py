@@ -1,7 +1,7 @@
-"""Two readers of a video's frames: (seconds, RGB) in display order, resized as they are decoded.
+"""Two readers of video frames. Each yields (seconds, RGB frame) in display order, resized while decoding.
 
-PyAV reads first, in memory that does not grow. decord is the second opinion, for videos at which PyAV's process hangs
-or dies: it has decoders of its own, and queues frames without limit when it is not alone on the machine.
+PyAV reads first; its memory does not grow with the video. decord has decoders of its own and reads the videos at which
+PyAV's process hangs or dies; it queues frames without limit when the machine is busy.
 """
 
 import os
@@ -12,14 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.media.container import (
-    DECODER_THREADS,
-    PacketScan,
-    decode_frames,
-    get_timestamp,
-    get_video_stream,
-    open_container,
-)
+from clip_ae.media.container import DECODER_THREADS, decode_frames, get_timestamp, get_video_stream, open_container
+from clip_ae.media.packet_scan import PacketScan
 
 Frame = NDArray[np.uint8]
 # (width, height)
@@ -28,66 +22,73 @@ FrameReader = Callable[[str, PacketScan, FrameSize], Iterator[tuple[float, Frame
 
 
 def read_with_pyav(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
-    turns = scan.rotation // 90
-    resized = _resizer(size[::-1] if turns % 2 else size)
+    """Yield (seconds after the first frame, RGB [H, W, 3]), turned upright and resized to `size`."""
+    quarter_turns = scan.rotation // 90
+    resize = _make_resizer(size[::-1] if quarter_turns % 2 else size)
     with open_container(path) as container:
         stream = get_video_stream(container)
         stream.thread_type, stream.codec_context.thread_count = "AUTO", DECODER_THREADS
         for frame in decode_frames(container, stream):
             seconds = get_timestamp(frame)
             if seconds is not None:
-                yield seconds - scan.start_time, np.ascontiguousarray(np.rot90(resized(frame), turns))
+                yield seconds - scan.start_time, np.ascontiguousarray(np.rot90(resize(frame), quarter_turns))
 
 
-def _resizer(size: FrameSize) -> Callable[[Any], Frame]:
+def _make_resizer(size: FrameSize) -> Callable[[Any], Frame]:
+    """Return a function from an av frame to RGB of `size`. It keeps a filter graph for each input format."""
+    graphs: dict[tuple[int, int, str], Any] = {}
+
+    def resize(frame: Any) -> Frame:
+        frame_format = (frame.width, frame.height, frame.format.name)
+        if frame_format not in graphs:
+            graphs[frame_format] = _build_resize_graph(frame, size)
+        graph = graphs[frame_format]
+        graph.push(frame)
+        pixels: Frame = graph.pull().to_ndarray()
+        return pixels
+
+    return resize
+
+
+def _build_resize_graph(frame: Any, size: FrameSize) -> Any:
     from av.filter import Graph
 
-    made: dict[tuple[int, int, str], Any] = {}
-
-    def graph_for(frame: Any) -> Any:
-        form = (frame.width, frame.height, frame.format.name)
-        if form not in made:
-            graph = made[form] = Graph()
-            source = graph.add_buffer(width=form[0], height=form[1], format=form[2], time_base=frame.time_base)
-            scale = graph.add("scale", f"{size[0]}:{size[1]}:flags=bilinear")
-            # To BGR and from there to RGB: FFmpeg's direct way is not vectorised, takes twice as long and is darker by
-            # one level of 255.
-            ways = [graph.add("format", "bgr24"), graph.add("scale"), graph.add("format", "rgb24")]
-            graph.link_nodes(source, scale, *ways, graph.add("buffersink")).configure()
-        return made[form]
-
-    def resized(frame: Any) -> Frame:
-        graph = graph_for(frame)
-        graph.push(frame)
-        picture: Frame = graph.pull().to_ndarray()
-        return picture
-
-    return resized
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format.name, time_base=frame.time_base
+    )
+    scale = graph.add("scale", f"{size[0]}:{size[1]}:flags=bilinear")
+    # To BGR, then to RGB: FFmpeg's direct conversion is not vectorised, takes twice as long and is darker by one level
+    # of 255.
+    conversion = [graph.add("format", "bgr24"), graph.add("scale"), graph.add("format", "rgb24")]
+    graph.link_nodes(source, scale, *conversion, graph.add("buffersink")).configure()
+    return graph
 
 
 def read_with_decord(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
-    decord = _decord()
-    # decord does not tell which frame it returns, nor whether it has turned it.
+    """Yield the same as read_with_pyav; Unreadable for a video that decord cannot read frame by frame."""
+    decord = _import_decord()
+    # decord does not report which frame it returns, nor whether it has turned the frame.
     if not scan.has_exact_index or scan.rotation:
-        raise _unsuited()
+        raise _make_decord_error()
     try:
         reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=DECODER_THREADS)
         if len(reader) != len(scan.frame_times):
-            raise _unsuited()
-        # Its own timestamps are float32: milliseconds off after some hours.
+            raise _make_decord_error()
+        # Times come from the scan: decord's own timestamps are float32, milliseconds off after some hours.
         for seconds in scan.frame_times:
-            frame: Frame = np.asarray(np.from_dlpack(_Lent(reader.next().to_dlpack())), np.uint8)
-            # For some widths below 100 pixels it returns the padding of rows as a fourth channel.
+            frame: Frame = np.asarray(np.from_dlpack(_BorrowedArray(reader.next().to_dlpack())), np.uint8)
+            # For some widths below 100 pixels decord returns the padding of rows as a fourth channel.
             if frame.shape != (*size[::-1], 3):
-                raise _unsuited()
+                raise _make_decord_error()
             yield float(seconds), frame
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
-        raise _unsuited() from error
+        raise _make_decord_error() from error
 
 
-def _decord() -> Any:
-    # It asks its own thread for the last frames so many times and then gives up: on a busy machine too soon. It may
-    # wait for as long as the watchdog lets it.
+def _import_decord() -> Any:
+    # decord polls its own thread for the last frames and gives up after this many polls, too soon on a busy machine.
+    # The decoder timeout ends a reader that hangs.
     os.environ["DECORD_EOF_RETRY_MAX"] = "1000000000"
     import decord
 
@@ -95,12 +96,12 @@ def _decord() -> Any:
     return decord
 
 
-def _unsuited() -> Unreadable:
+def _make_decord_error() -> Unreadable:
     return Unreadable("decode", "decord cannot read it, or no further")
 
 
-class _Lent:
-    """decord's own memory as numpy takes it, without a copy."""
+class _BorrowedArray:
+    """decord's own memory in the form that numpy reads without a copy."""
 
     def __init__(self, capsule: Any) -> None:
         self.capsule = capsule

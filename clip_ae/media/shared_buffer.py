@@ -1,6 +1,6 @@
-"""Memory that two processes share, cut into slots of one form: windows pass through it without being copied.
+"""Memory that two processes share, divided into slots of equal shape: windows pass through it without a copy.
 
-It has no name in any file system: the kernel frees it when both processes are gone, however they end.
+The memory has no name in any file system. The kernel frees it when both processes have ended, however they end.
 """
 
 import fcntl
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Windows that are ready or being read while others are filled.
+# Slots for windows that are ready or in use while other windows are filled.
 NUM_SPARE_SLOTS = 4
 
 
 @dataclass(frozen=True)
 class SlotSpec:
-    """Shape and type of a slot, and how many windows are filled at a time."""
+    """Shape and dtype of one slot, and the number of windows that are filled at the same time (`overlap`)."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -31,15 +31,20 @@ class SlotSpec:
 
 
 class SharedBuffer:
+    """An anonymous memory file that a child process can inherit. It grows on demand and never shrinks."""
+
     def __init__(self, fd: int | None = None) -> None:
-        self.fd = _sealed() if fd is None else fd
+        self.fd = _create_memory_file() if fd is None else fd
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For the arguments of a child process alone: it inherits the file, so nobody has to hand it over a socket."""
-        return _inherited, (DupFd(self.fd),)
+        """Pickle for the arguments of a child process only: the child inherits the descriptor, no socket is needed."""
+        return _from_inherited, (DupFd(self.fd),)
 
     def map_slots(self, slot_spec: SlotSpec) -> NDArray[Any]:
-        """[count, *shape], the same memory for whoever asks for the same form."""
+        """Return an array [num_slots, *shape] over the shared memory; equal specs map to the same memory.
+
+        Raises MemoryError if the memory cannot be mapped.
+        """
         shape = (slot_spec.num_slots, *slot_spec.shape)
         size = int(np.prod(shape)) * np.dtype(slot_spec.dtype).itemsize
         if os.fstat(self.fd).st_size < size:
@@ -51,15 +56,16 @@ class SharedBuffer:
         return np.frombuffer(memory, slot_spec.dtype).reshape(shape)
 
     def close(self) -> None:
+        """Close the descriptor. Arrays that are already mapped stay valid."""
         os.close(self.fd)
 
 
-def _inherited(handle: Any) -> SharedBuffer:
-    return SharedBuffer(handle.detach())
+def _from_inherited(inherited_fd: Any) -> SharedBuffer:
+    return SharedBuffer(inherited_fd.detach())
 
 
-def _sealed() -> int:
-    """Memory that nobody can shrink: reading past its end would be our death."""
+def _create_memory_file() -> int:
+    """Return the descriptor of a memory file that no process can shrink: a read past its end would kill this one."""
     file = os.memfd_create("clip-ae-windows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
     return file

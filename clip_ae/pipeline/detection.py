@@ -13,15 +13,13 @@ def detect(
     video: VideoFeatures, prediction: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
 ) -> list[Detection]:
     """The scored segments of one video; `labels` are the names of the prediction's classes."""
-    return list(
-        localize(
-            video.video_id,
-            prediction.attention,
-            prediction.activation,
-            prediction.scores,
-            labels=labels,
-            settings=settings,
-            grid=grid,
-            duration=video.covered_end,
-        )
+    return localize(
+        video.video_id,
+        prediction.attention,
+        prediction.activation,
+        prediction.scores,
+        labels=labels,
+        settings=settings,
+        grid=grid,
+        duration=video.covered_end,
     )

@@ -1,7 +1,7 @@
 """Write the training log of a feature adapter."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from clip_ae.core.files import write_text
@@ -10,7 +10,7 @@ from clip_ae.core.files import write_text
 LOG_EVERY = 50
 
 
-def write_training_log(path: Path, steps: Iterable[dict[str, float]], num_steps: int) -> None:
+def write_training_log(path: Path, lines: Sequence[dict[str, float]]) -> None:
     """Write one line for every 50th step and for the last one."""
-    lines = [json.dumps(line) for line in steps if not line["step"] % LOG_EVERY or line["step"] == num_steps]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    logged = [json.dumps(line) for line in lines if not line["step"] % LOG_EVERY or line is lines[-1]]
+    write_text(path, "".join(f"{line}\n" for line in logged))

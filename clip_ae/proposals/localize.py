@@ -1,6 +1,6 @@
-"""One video's detections, from its attention, its class activations and its class scores."""
+"""Detections of one video from its attention, its class activations and its video scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,15 @@ from clip_ae.proposals.soft_nms import soft_nms
 
 
 def select_classes(scores: Floats, threshold: float) -> NDArray[np.int64]:
-    """Classes whose video score exceeds the threshold; the best one always."""
+    """The classes whose video score exceeds the threshold, and always the best class."""
     return np.union1d(np.flatnonzero(scores > threshold), np.argmax(scores))
 
 
-def _levels(attention: Floats, settings: Localization) -> tuple[float, ...]:
-    """None where attention is the same everywhere: it has no segments, and would always offer the whole video."""
-    real = attention[attention > 0]
-    return () if not len(real) or is_flat(real.mean(), real.std()) else settings.attention_thresholds
+def _attention_levels(attention: Floats, settings: Localization) -> tuple[float, ...]:
+    """The thresholds on attention; none if it is flat, because flat attention would propose the whole video."""
+    positive = attention[attention > 0]
+    is_unusable = not len(positive) or is_flat(positive.mean(), positive.std())
+    return () if is_unusable else settings.attention_thresholds
 
 
 def localize(
@@ -35,19 +36,25 @@ def localize(
     settings: Localization,
     grid: SnippetGrid,
     duration: float,
-) -> Iterator[Detection]:
-    """attention [T], activation [T, C], scores [C]; the video ends at `end` seconds.
+) -> list[Detection]:
+    """The scored segments of a video: attention [T], activation [T, C], scores [C], duration in seconds.
 
-    Segments are cut from the weighted activation a_t p_t,c and, the same for every class, from attention alone; the
-    weighted activation scores them all.
+    Segments are cut from the weighted activation a_t p_t,c of each class, and from attention alone, which gives the
+    same segments for all classes. The weighted activation scores all of them.
     """
-    attended = find_ranges_above(upsample(attention, settings.upsampling), _levels(attention, settings))
+    levels = _attention_levels(attention, settings)
+    attention_ranges = find_ranges_above(upsample(attention, settings.upsampling), levels)
+    detections = []
     for c in select_classes(scores, settings.class_threshold):
         curve = upsample(attention * activation[:, c], settings.upsampling)
-        shares = find_ranges_above(curve, [share * curve.max() for share in settings.activation_thresholds])
-        runs = np.unique(np.concatenate([attended, shares]), axis=0)
-        segments = ranges_to_seconds(runs, settings.upsampling, duration, grid)
-        confidence = outer_inner_contrast(curve, runs, settings.outer_margin) + settings.video_score_weight * scores[c]
+        class_ranges = find_ranges_above(curve, [share * curve.max() for share in settings.activation_thresholds])
+        ranges = np.unique(np.concatenate([attention_ranges, class_ranges]), axis=0)
+        segments = ranges_to_seconds(ranges, settings.upsampling, duration, grid)
+        contrast = outer_inner_contrast(curve, ranges, settings.outer_margin)
+        confidence = contrast + settings.video_score_weight * scores[c]
         order, decayed = soft_nms(segments, confidence, settings.soft_nms_sigma, settings.min_score)
-        for (start, stop), score in zip(segments[order].tolist(), decayed.tolist(), strict=True):
-            yield Detection(video_id, labels[c], score, start, stop)
+        detections += [
+            Detection(video_id, labels[c], score, start, stop)
+            for (start, stop), score in zip(segments[order].tolist(), decayed.tolist(), strict=True)
+        ]
+    return detections

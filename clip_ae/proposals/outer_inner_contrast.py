@@ -1,4 +1,4 @@
-"""Outer-inner contrast (AutoLoc, ECCV 2018): how much a curve drops at a segment's borders."""
+"""Outer-inner contrast (AutoLoc, ECCV 2018): how much a curve drops at the borders of a segment."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,16 +7,19 @@ from clip_ae.proposals.segments import Floats, PointRanges
 
 
 def outer_inner_contrast(curve: Floats, ranges: PointRanges, outer_margin: float) -> Floats:
-    """Mean inside minus mean in the margins, each `outer` of the segment's length, cut at the curve's ends."""
+    """Mean inside each range minus the mean in its two margins.
+
+    A margin is `outer_margin` times the length of the range, cut at the ends of the curve.
+    """
     first, end = ranges[:, 0], ranges[:, 1]
     margin = np.ceil(outer_margin * (end - first)).astype(np.int64)
     left, right = np.maximum(first - margin, 0), np.minimum(end + margin, len(curve))
-    total = np.concatenate([[0.0], np.cumsum(curve)])
-    inside = total[end] - total[first]
-    around = total[right] - total[left] - inside
-    return _mean(inside, end - first) - _mean(around, (right - left) - (end - first))
+    cumulative = np.concatenate([[0.0], np.cumsum(curve)])
+    inner_sum = cumulative[end] - cumulative[first]
+    outer_sum = cumulative[right] - cumulative[left] - inner_sum
+    return _mean(inner_sum, end - first) - _mean(outer_sum, (right - left) - (end - first))
 
 
-def _mean(total: Floats, points: NDArray[np.int64]) -> Floats:
-    """0 where there are no points: a segment without surroundings contrasts with nothing."""
-    return total / np.maximum(points, 1)
+def _mean(sums: Floats, num_points: NDArray[np.int64]) -> Floats:
+    """Sums divided by numbers of points; 0 for no points, so a range without margins is not reduced."""
+    return sums / np.maximum(num_points, 1)

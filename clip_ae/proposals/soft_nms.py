@@ -1,4 +1,4 @@
-"""Soft non-maximum suppression (Bodla et al., ICCV 2017), Gaussian, in seconds."""
+"""Soft non-maximum suppression (Bodla et al., ICCV 2017) with Gaussian decay, on segments in seconds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,20 +8,21 @@ from clip_ae.proposals.segments import Floats
 
 
 def soft_nms(segments: Floats, scores: Floats, sigma: float, min_score: float) -> tuple[NDArray[np.int64], Floats]:
-    """The segments that keep at least `minimum`, best first, and their scores after decay.
+    """Indices of the selected segments, best first, and their decayed scores.
 
-    Each segment taken multiplies the scores of those left by exp(-tIoU^2 / sigma).
+    Each selected segment multiplies the scores of the remaining ones by exp(-tIoU^2 / sigma). Segments below
+    `min_score` are dropped.
     """
-    left, scores = np.arange(len(segments)), scores.astype(np.float64)
-    taken: list[int] = []
+    remaining, scores = np.arange(len(segments)), scores.astype(np.float64)
+    selected: list[int] = []
     while True:
-        left = left[scores[left] >= min_score]
-        if not len(left):
+        remaining = remaining[scores[remaining] >= min_score]
+        if not len(remaining):
             break
-        best = left[np.argmax(scores[left])]
-        taken.append(int(best))
-        left = left[left != best]
-        overlap = tiou(segments[best, 0], segments[best, 1], segments[left, 0], segments[left, 1])
-        scores[left] *= np.exp(-np.square(overlap) / sigma)
-    order = np.asarray(taken, np.int64)
+        best = remaining[np.argmax(scores[remaining])]
+        selected.append(int(best))
+        remaining = remaining[remaining != best]
+        overlap = tiou(segments[best, 0], segments[best, 1], segments[remaining, 0], segments[remaining, 1])
+        scores[remaining] *= np.exp(-np.square(overlap) / sigma)
+    order = np.asarray(selected, np.int64)
     return order, scores[order]

@@ -1,6 +1,6 @@
-"""How features that were read were made, told by records: the encoder, its networks, and what they were taught."""
+"""Find the encoder, the networks and the feature adapter of a dataset's features, from provenance."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,74 +14,84 @@ from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights
 
 @dataclass(frozen=True)
 class FeatureLineage:
-    """A dataset's folder of results, and the inputs of whatever read its features."""
+    """A dataset's folder of results, and the input ids in the provenance of a job that read its features."""
 
     dataset_dir: Path
     inputs: Mapping[str, str]
 
     def read_encoder(self, stream: str) -> tuple[ExtractSpec, list[WeightsFile]]:
-        """How the stream was extracted, and by which networks."""
-        record = self._read(stream)
-        if record.stage == "adapt_features":
-            record = self._found(stream, record.inputs["features"])
-        if record.stage != "extract":
-            raise UserError(f"{self.dataset_dir}: the {stream} features are ready ones; nobody knows how to make more")
-        spec = parse_dataclass(ExtractSpec, record.spec)
-        return spec, [self._network(name, record.inputs[name]) for name in spec.encoder.weights_names]
+        """Return the spec with which the stream was extracted, and the weights of its networks."""
+        provenance = self._stream_provenance(stream)
+        if provenance.stage == "adapt_features":
+            provenance = self._extracted_provenance(stream, provenance.inputs["features"])
+        if provenance.stage != "extract":
+            raise UserError(
+                f"{self.dataset_dir}: the {stream} features are precomputed; "
+                "this needs features that were extracted from videos"
+            )
+        spec = parse_dataclass(ExtractSpec, provenance.spec)
+        return spec, [self._read_network(name, provenance.inputs[name]) for name in spec.encoder.weights_names]
 
     def read_adapter(self, stream: str) -> WeightsFile | None:
-        """What was put beside the stream's features, if anything."""
-        record = self._read(stream)
-        if record.stage != "adapt_features":
+        """Return the feature adapter behind the stream's features; None if they are not adapted."""
+        provenance = self._stream_provenance(stream)
+        if provenance.stage != "adapt_features":
             return None
-        paths = self.dataset_dir.glob("adapters/*/model.safetensors")
-        return _of(
-            paths, record.inputs["adapter"], f"{self.dataset_dir}: the network that adapted its {stream} features"
-        )
+        description = f"{self.dataset_dir}: the network that adapted its {stream} features"
+        return _read_weights_by_id(self._adapter_paths(), provenance.inputs["adapter"], description)
 
     @property
     def joint_space_weights(self) -> WeightsFile | None:
-        """The network of the joint space that was read, if that was read."""
+        """The network of the joint space that the job read; None if it read none."""
         if "adapter" not in self.inputs:
             return None
-        paths = self.dataset_dir.glob("adapters/*/model.safetensors")
-        return _of(paths, self.inputs["adapter"], f"{self.dataset_dir}: the network of the joint space")
+        description = f"{self.dataset_dir}: the network of the joint space"
+        return _read_weights_by_id(self._adapter_paths(), self.inputs["adapter"], description)
 
-    def _read(self, stream: str) -> Provenance:
-        """Of one of the shards that were read, by a tuned encoder where there was one; other cuts may lie beside."""
-        read_from = self.inputs.get(f"tuned_features/{stream}", self.inputs[f"features/{stream}"])
-        for place in self._places(stream):
-            cuts: dict[str, list[Provenance]] = {}
-            for path in sorted(place.glob("*-of-*.parquet")):
-                cuts.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_provenance(path))
-            for records in cuts.values():
-                if digest_ids(record.id for record in records) == read_from:
-                    return records[0]
-        raise UserError(f"{self.dataset_dir}: not the {stream} shards that were read; run it again")
+    def _stream_provenance(self, stream: str) -> Provenance:
+        """Return the provenance of one of the shards that the job read, those of a tuned encoder if there is one.
 
-    def _found(self, stream: str, made_by: str) -> Provenance:
-        records = (
-            read_parquet_provenance(p) for place in self._places(stream) for p in sorted(place.glob("*.parquet"))
+        A folder may contain the shards of several numbers of shards: only a complete set has the input's id.
+        """
+        input_id = self.inputs.get(f"tuned_features/{stream}", self.inputs[f"features/{stream}"])
+        for shard_dir in self._shard_dirs(stream):
+            shard_sets: dict[str, list[Provenance]] = {}
+            for path in sorted(shard_dir.glob("*-of-*.parquet")):
+                shard_sets.setdefault(path.stem.partition("-of-")[2], []).append(read_parquet_provenance(path))
+            for shard_set in shard_sets.values():
+                if digest_ids(provenance.id for provenance in shard_set) == input_id:
+                    return shard_set[0]
+        raise UserError(f"{self.dataset_dir}: the {stream} shards that were read are missing or changed; run it again")
+
+    def _extracted_provenance(self, stream: str, provenance_id: str) -> Provenance:
+        for shard_dir in self._shard_dirs(stream):
+            for path in sorted(shard_dir.glob("*.parquet")):
+                provenance = read_parquet_provenance(path)
+                if provenance.id == provenance_id:
+                    return provenance
+        raise UserError(
+            f"{self.dataset_dir}: the {stream} shards that were adapted are missing or changed; run it again"
         )
-        record = next((r for r in records if r.id == made_by), None)
-        if record is None:
-            raise UserError(f"{self.dataset_dir}: not the {stream} shards that were adapted; run it again")
-        return record
 
-    def _places(self, stream: str) -> Iterator[Path]:
+    def _shard_dirs(self, stream: str) -> Iterator[Path]:
+        """Yield the folders that may contain shards of a stream: extracted, adapted, of a tuned encoder."""
         yield self.dataset_dir / "features" / stream
         for kind in ("features", "encoded"):
             yield from sorted(self.dataset_dir.glob(f"adapters/*/{kind}/{stream}"))
 
-    def _network(self, name: str, made_by: str) -> WeightsFile:
-        """The very network that the features are of; a tuned one lies with the recipe."""
+    def _adapter_paths(self) -> Iterator[Path]:
+        return self.dataset_dir.glob("adapters/*/model.safetensors")
+
+    def _read_network(self, name: str, provenance_id: str) -> WeightsFile:
+        """Read the network that extracted the features. A tuned network is in the folder of its adapter."""
         path = self.dataset_dir.parent / "weights" / f"{name}.safetensors"
-        tuned = sorted(self.dataset_dir.glob("adapters/*/weights/*.safetensors"))
-        return _of([path, *tuned], made_by, f"{path}: the network that the features were extracted with")
+        tuned_paths = sorted(self.dataset_dir.glob("adapters/*/weights/*.safetensors"))
+        description = f"{path}: the network that the features were extracted with"
+        return _read_weights_by_id([path, *tuned_paths], provenance_id, description)
 
 
-def _of(paths: Iterator[Path] | list[Path], made_by: str, what: str) -> WeightsFile:
+def _read_weights_by_id(paths: Iterable[Path], provenance_id: str, description: str) -> WeightsFile:
     for path in paths:
-        if path.is_file() and read_weights_provenance(path).id == made_by:
+        if path.is_file() and read_weights_provenance(path).id == provenance_id:
             return read_weights(path)
-    raise UserError(f"{what} is not there any more, or was made otherwise since; run it again")
+    raise UserError(f"{description} is not there any more, or was made again with other settings; run it again")

@@ -1,4 +1,4 @@
-"""What made every output under results/: their records, and which of them an input's id stands for."""
+"""The provenance of all outputs under results/, and the jobs behind an input id."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from clip_ae.provenance.read_provenance import read_provenance
 
 @dataclass(frozen=True)
 class OutputFile:
-    """An output: the stage and wildcards that its path says, and its provenance, or why it has none."""
+    """An output: the stage and wildcards that its path states, and its provenance, or why it has none."""
 
     path: str
     stage: str
@@ -24,59 +24,53 @@ class OutputFile:
 
 
 class ProvenanceIndex:
-    """The outputs below a folder's results/, read once."""
+    """The outputs under the results/ of a folder, read once. A job is named by the id of its provenance."""
 
     def __init__(self, root: Path) -> None:
-        self.outputs = list(_outputs(root))
+        self.outputs = list(_list_outputs(root))
 
     @cached_property
     def outputs_by_job(self) -> dict[str, list[OutputFile]]:
-        """By record: a job's outputs, which have one record."""
-        found: dict[str, list[OutputFile]] = defaultdict(list)
+        """The outputs of each job: they share one provenance."""
+        outputs_by_job: dict[str, list[OutputFile]] = defaultdict(list)
         for output in self.outputs:
             if output.provenance:
-                found[output.provenance.id].append(output)
-        return dict(found)
+                outputs_by_job[output.provenance.id].append(output)
+        return dict(outputs_by_job)
 
     @cached_property
     def jobs_by_input_id(self) -> dict[str, set[str]]:
-        """The jobs behind every id that an input may have: one job's own, and one for all shards of a folder."""
-        folders: dict[str, set[str]] = defaultdict(set)
-        for made_by, outputs in self.outputs_by_job.items():
+        """The jobs behind each id that an input may have: the id of one job, or one id for all shards of a folder."""
+        jobs_by_shard_set: dict[str, set[str]] = defaultdict(set)
+        for job, outputs in self.outputs_by_job.items():
             for output in outputs:
-                folder, _, cut = output.path.rpartition("/")
-                # Shards of an earlier number may lie beside today's.
-                folders[folder + cut.partition("-of-")[2]].add(made_by)
-        return {digest_ids(ids): ids for ids in folders.values()} | {
-            made_by: {made_by} for made_by in self.outputs_by_job
-        }
+                folder, _, name = output.path.rpartition("/")
+                # A folder may also contain the shards of an earlier number of shards.
+                jobs_by_shard_set[folder + name.partition("-of-")[2]].add(job)
+        single_jobs = {job: {job} for job in self.outputs_by_job}
+        return {digest_ids(jobs): jobs for jobs in jobs_by_shard_set.values()} | single_jobs
 
     def collect_ancestors(self, provenance: Provenance) -> dict[str, Provenance]:
-        """Every record that the record's inputs name, directly or not, by id."""
-        found: dict[str, Provenance] = {}
+        """Return the provenance of all jobs that the inputs name, directly or not, by id."""
+        provenance_by_job = {output.provenance.id: output.provenance for output in self.outputs if output.provenance}
+        ancestors: dict[str, Provenance] = {}
         queue = list(provenance.inputs.values())
         while queue:
-            for made_by in self.jobs_by_input_id.get(queue.pop(), set()) - found.keys():
-                found[made_by] = _record(self.outputs_by_job[made_by])
-                queue.extend(found[made_by].inputs.values())
-        return found
+            for job in self.jobs_by_input_id.get(queue.pop(), set()) - ancestors.keys():
+                ancestors[job] = provenance_by_job[job]
+                queue.extend(ancestors[job].inputs.values())
+        return ancestors
 
 
-def _record(outputs: list[OutputFile]) -> Provenance:
-    record = outputs[0].provenance
-    assert record is not None
-    return record
-
-
-def _outputs(root: Path) -> Iterator[OutputFile]:
+def _list_outputs(root: Path) -> Iterator[OutputFile]:
     for file in sorted(p for p in (root / "results").rglob("*") if p.is_file()):
         path = file.relative_to(root).as_posix()
         output = find_output(path)
         if output is not None:
-            yield OutputFile(path, *output, *_read(file))
+            yield OutputFile(path, *output, *_read_if_possible(file))
 
 
-def _read(file: Path) -> tuple[Provenance | None, str]:
+def _read_if_possible(file: Path) -> tuple[Provenance | None, str]:
     try:
         return read_provenance(file), ""
     except ClipAeError as error:

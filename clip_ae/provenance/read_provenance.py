@@ -1,4 +1,4 @@
-"""The record inside any output, whatever its format."""
+"""Read the provenance from an output of any format."""
 
 import csv
 import hashlib
@@ -18,43 +18,43 @@ MARKDOWN_PROVENANCE = re.compile(r"<!-- provenance (.*) -->")
 
 
 def read_provenance(path: Path) -> Provenance:
-    """The record of a Parquet, Arrow, safetensors, JSON, HTML, Markdown or CSV output."""
+    """Return the provenance of a Parquet, Arrow, safetensors, JSON, HTML, Markdown or CSV output."""
     readers = {
         ".parquet": read_parquet_provenance,
-        ".arrow": _arrow,
+        ".arrow": _read_arrow_provenance,
         ".safetensors": read_weights_provenance,
         ".json": read_json_provenance,
-        ".html": lambda page: _searched(HTML_PROVENANCE, page),
-        ".md": lambda page: _searched(MARKDOWN_PROVENANCE, page),
-        ".csv": _csv,
+        ".html": lambda page: _search_provenance(HTML_PROVENANCE, page),
+        ".md": lambda page: _search_provenance(MARKDOWN_PROVENANCE, page),
+        ".csv": _read_csv_provenance,
     }
     try:
         return readers[path.suffix](path)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RefusedInput(f"{path}: holds no record of what made it ({error!r}); make it again") from None
+        raise RefusedInput(f"{path}: has no provenance that can be read ({error!r}); make it again") from None
 
 
 def read_input_id(path: Path) -> str:
-    """What stands for a file in the records of what is made from it: its own record's id, or a digest of its bytes."""
+    """Return the id of a file in the provenance of its products: its own provenance's id, or a sha256 of its bytes."""
     try:
         return read_provenance(path).id
     except ClipAeError:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _arrow(path: Path) -> Provenance:
+def _read_arrow_provenance(path: Path) -> Provenance:
     with pa.memory_map(str(path)) as file:
         return provenance_of(pa.ipc.open_file(file).schema.metadata)
 
 
-def _searched(pattern: re.Pattern[str], path: Path) -> Provenance:
-    found = pattern.search(path.read_text(encoding="utf-8"))
-    if found is None:
+def _search_provenance(pattern: re.Pattern[str], path: Path) -> Provenance:
+    match = pattern.search(path.read_text(encoding="utf-8"))
+    if match is None:
         raise ValueError("no provenance in the text")
-    return Provenance.from_json(found[1])
+    return Provenance.from_json(match[1])
 
 
-def _csv(path: Path) -> Provenance:
-    """A column of its own, filled in the first row."""
+def _read_csv_provenance(path: Path) -> Provenance:
+    """Read the column `provenance`, which is filled in the first row only."""
     with path.open(newline="", encoding="utf-8") as file:
         return Provenance.from_json(next(csv.DictReader(file), {})["provenance"])

@@ -1,4 +1,4 @@
-"""Where a finished run keeps what it takes to apply it to other videos: model, settings, names, origin of features."""
+"""Read a finished run: its model, settings, cluster names, and the lineage of its features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """results/{dataset}/runs/{run}/seed-{seed}."""
+    """The folder results/{dataset}/runs/{run}/seed-{seed}."""
 
     run_dir: Path
 
     @cached_property
     def provenance(self) -> Provenance:
-        """What made the run's detections: they name the model and the features that they are of."""
+        """The provenance of the run's detections; its inputs name the model and the features."""
         return read_json_provenance(self.run_dir / "detections.json")
 
     @property
@@ -32,7 +32,7 @@ class TrainedRun:
 
     @property
     def model(self) -> WeightsFile:
-        """Of the last round; earlier settings may have left rounds after it."""
+        """The model of the last round. Earlier settings may have left rounds after it, so it is found by its id."""
         for path in sorted(self.run_dir.glob("round-*/model.safetensors")):
             if read_weights_provenance(path).id == self.provenance.inputs["model"]:
                 return read_weights(path)
@@ -40,36 +40,34 @@ class TrainedRun:
 
     @property
     def cluster_names(self) -> dict[str, Sequence[dict[str, Any]]]:
-        """What its clusters may be called, where a vocabulary was given."""
+        """Candidate names of each cluster; empty without a vocabulary."""
         path = self.run_dir / "names.json"
         return dict(read_json_object(path)["names"]) if path.is_file() else {}
 
     @property
     def lineage(self) -> FeatureLineage:
-        """How its features were made."""
         return FeatureLineage(self.run_dir.parents[2], self.provenance.inputs)
 
 
 def find_trained_run(results_dir: Path) -> TrainedRun:
-    """The run in a folder: of a seed, or of a dataset, whose headline run or only run it is."""
+    """Return the run in a folder: of one seed, or of a dataset's main run or only run."""
     results_dir = results_dir.resolve()
     if (results_dir / "detections.json").is_file():
         return TrainedRun(results_dir)
-    seeds = sorted(path.parent for path in results_dir.glob("runs/*/seed-*/detections.json"))
-    chosen = _headline(results_dir) or (seeds[0] if len(seeds) == 1 else None)
-    if chosen is None:
-        found = f"; name one of {', '.join(map(str, seeds))}" if seeds else ""
-        raise UserError(
-            f"{results_dir}: no finished run{found or ', as results/{dataset} or its runs/{run}/seed-{seed} is'}"
-        )
-    return TrainedRun(chosen)
+    seed_dirs = sorted(path.parent for path in results_dir.glob("runs/*/seed-*/detections.json"))
+    run_dir = _find_main_run_dir(results_dir) or (seed_dirs[0] if len(seed_dirs) == 1 else None)
+    if run_dir is not None:
+        return TrainedRun(run_dir)
+    if seed_dirs:
+        raise UserError(f"{results_dir}: several finished runs; name one of {', '.join(map(str, seed_dirs))}")
+    raise UserError(f"{results_dir}: no finished run; give results/{{dataset}} or its runs/{{run}}/seed-{{seed}}")
 
 
-def _headline(place: Path) -> Path | None:
-    """What results/{dataset}_detections.json is of."""
-    summary = place.parent / f"{place.name}_detections.json"
-    if not summary.is_file():
+def _find_main_run_dir(dataset_dir: Path) -> Path | None:
+    """Return the folder of the run behind results/{dataset}_detections.json; None if there is none."""
+    summary_path = dataset_dir.parent / f"{dataset_dir.name}_detections.json"
+    if not summary_path.is_file():
         return None
-    spec = read_json_provenance(summary).spec
-    folder = place / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
-    return folder if (folder / "detections.json").is_file() else None
+    spec = read_json_provenance(summary_path).spec
+    run_dir = dataset_dir / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
+    return run_dir if (run_dir / "detections.json").is_file() else None

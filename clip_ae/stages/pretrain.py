@@ -14,7 +14,7 @@ from clip_ae.encoders.devices import configure_torch
 from clip_ae.weights.network_file import save_weights
 from clip_ae.worlds import trimmed
 
-LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch")
+LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch", "torchaudio")
 
 
 def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network to write (safetensors)"]) -> None:

@@ -11,7 +11,7 @@ from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig, Switches
 from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import FeaturesByStream, Label, format_cluster_label
 from clip_ae.data.labels import read_labels
@@ -23,7 +23,7 @@ from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.tensorboard import open_tensorboard
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import LogLine, Trainer, create_learner, train_localizer
 from clip_ae.pipeline.feature_dims import get_feature_dims
 from clip_ae.proposals.flat_attention import is_flat
 from clip_ae.weights.network_file import save_weights
@@ -85,13 +85,14 @@ def _train(trainer: Trainer, checkpoint: Checkpoint, show: Callable[[Mapping[str
     if checkpoint.state:
         trainer.resume(checkpoint.state, checkpoint.step)
     lines = checkpoint.log_lines
-    for line in track(trainer.train_steps(), "train", trainer.settings.steps - checkpoint.step, "step"):
-        if line is None:
-            continue
+
+    def record(line: LogLine) -> None:
         lines.append(json.dumps(line))
         show(line)
         if checkpoint.is_due():
-            checkpoint.save(trainer.step, trainer.state_arrays(), lines)
+            checkpoint.save(trainer.num_steps_done, trainer.state_arrays(), lines)
+
+    train_localizer(trainer, record)
     return lines
 
 

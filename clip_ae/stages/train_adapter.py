@@ -5,15 +5,15 @@ from typing import Annotated
 
 from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import TrainAdapterSpec
-from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import annotations_digest, read_subset_annotations
 from clip_ae.data.shards import read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.training_spans import TrainingSpans, collect_clip_spans
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.pipeline.feature_dims import get_feature_dims
 from clip_ae.pipeline.training_log import write_training_log
@@ -58,8 +58,8 @@ def run(
     settings, seed = spec.training, spec.feature_adapter.seed
     joint = create_joint_embedding(get_feature_dims(streams), targets.shape[1], settings, seed)
     sampler = SequenceSampler(FeatureTable(streams, torch_device), spans.actions, spans.background, settings)
-    steps = fit_adapter(joint.to(torch_device), sampler, targets, settings, seed)
-    write_training_log(log, track(steps, "train adapter", settings.steps, "steps"), settings.steps)
+    lines = fit_adapter(joint.to(torch_device), sampler, targets, settings, seed, progress_label="train adapter")
+    write_training_log(log, lines)
     provenance = make_provenance("train_adapter", spec, inputs | text_inputs, ("numpy", "torch"))
     save_weights(out, module_arrays(joint), provenance, {"joint": joint.init_args})
 

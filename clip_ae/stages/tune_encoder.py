@@ -13,7 +13,7 @@ from clip_ae.core.config.registry import STREAMS, load_module
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.specs import TuneEncoderSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Encoder, NetworkWeights, VideoFeatures, VideoInfo
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
@@ -23,9 +23,10 @@ from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS, I3d, build
 from clip_ae.encoders.networks.i3d_finetuning import TunedBlocks, compute_trunk_shape
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
-from clip_ae.language.sequences import FeatureTable, SequenceSampler
+from clip_ae.language.sequences import SequenceSampler
 from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippets_of
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
+from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.pipeline.stream_encoder import check_networks
@@ -91,7 +92,7 @@ def run(
         spec.training,
     )
     tuned, lines = _tune(spec, networks[0], trunk_shape, sampler, targets, torch_device)
-    write_training_log(log, lines, spec.training.steps)
+    write_training_log(log, lines)
     libraries = (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
     provenance = make_provenance("tune_encoder", spec, inputs, libraries)
     save_weights(out, get_tensors(tuned), provenance, _describe_tuned(networks[0], tuning.blocks))
@@ -152,8 +153,8 @@ def _tune(
     network = load_tensors(build(_read_options(spec, base)), base.tensors, spec.extract.encoder.weights)
     blocks = TunedBlocks(network, trunk_shape, settings.tuning).to(device)
     joint = create_joint_embedding({stream: network.dim}, targets.shape[1], settings, seed).to(device)
-    steps = fit_adapter(joint, sampler, targets, settings, seed, blocks)
-    return network, list(track(steps, f"tune {stream}", settings.steps, "steps"))
+    lines = fit_adapter(joint, sampler, targets, settings, seed, blocks, progress_label=f"tune {stream}")
+    return network, lines
 
 
 def _read_options(spec: TuneEncoderSpec, base: NetworkWeights) -> I3dOptions:

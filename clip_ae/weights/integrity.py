@@ -1,4 +1,4 @@
-"""The digest that a published file must have."""
+"""Check a published file against the digest that the config states."""
 
 import hashlib
 import re
@@ -11,15 +11,15 @@ DIGEST_PATTERNS = {"sha256": r"[0-9a-f]{64}", "sha256-prefix": r"[0-9a-f]{8,64}"
 
 
 def check_integrity(key: str, path: Path, integrity: str | None) -> None:
-    """Refuse a file that has not the stated digest; nothing has read it yet."""
+    """Raise RefusedInput if the file does not have the digest `integrity` (TYPE:HEX). Call before anything reads it."""
     if integrity is None:
         return
-    form, _, stated = integrity.partition(":")
-    if form not in DIGEST_PATTERNS or not re.fullmatch(DIGEST_PATTERNS[form], stated):
-        raise UserError(f"{key}.integrity: '{integrity}' is none of sha256:HEX, sha256-prefix:HEX, git-blob:HEX")
-    found = file_digest(path, form)
-    if found[: len(stated)] != stated:
-        raise make_mismatch_error(key, form, found, stated)
+    digest_type, _, expected_digest = integrity.partition(":")
+    if digest_type not in DIGEST_PATTERNS or not re.fullmatch(DIGEST_PATTERNS[digest_type], expected_digest):
+        raise UserError(f"{key}.integrity: '{integrity}' is not sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
+    actual_digest = file_digest(path, digest_type)
+    if actual_digest[: len(expected_digest)] != expected_digest:
+        raise make_mismatch_error(key, digest_type, actual_digest, expected_digest)
 
 
 def make_mismatch_error(key: str, digest_type: str, actual: str, expected: str) -> RefusedInput:
@@ -30,11 +30,11 @@ def make_mismatch_error(key: str, digest_type: str, actual: str, expected: str) 
 
 
 def file_digest(path: Path, digest_type: str = "sha256") -> str:
-    """sha256 of the content, or the id under which git stores it."""
-    total = hashlib.sha1(usedforsecurity=False) if digest_type == "git-blob" else hashlib.sha256()
+    """Return the sha256 of the content, or for git-blob the sha1 under which git stores it, in hexadecimal."""
+    file_hash = hashlib.sha1(usedforsecurity=False) if digest_type == "git-blob" else hashlib.sha256()
     if digest_type == "git-blob":
-        total.update(f"blob {path.stat().st_size}\0".encode())
+        file_hash.update(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
-            total.update(chunk)
-    return total.hexdigest()
+            file_hash.update(chunk)
+    return file_hash.hexdigest()

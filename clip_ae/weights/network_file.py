@@ -1,6 +1,6 @@
-"""A network's tensors and their record in one safetensors file, hash-checked before anything is built.
+"""A network's tensors, metadata and provenance in one safetensors file with a digest of its content.
 
-Numpy only, so that reading weights needs no torch and this room stays below the nets.
+The digest is checked before a network is built. Numpy only: reading weights needs no torch.
 """
 
 import hashlib
@@ -20,31 +20,34 @@ from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import NetworkWeights
 
 Tensors = dict[str, NDArray[Any]]
+# A larger safetensors header is not read.
+MAX_HEADER_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
 class WeightsFile(NetworkWeights):
-    """A network and what made it."""
+    """A network's tensors and metadata, with the provenance of the file."""
 
     provenance: Provenance
 
 
 def weights_digest(tensors: Mapping[str, NDArray[Any]], provenance: Provenance, metadata: Mapping[str, Any]) -> str:
-    """sha256 over the record, what is known of the weights, and every tensor's name, type, shape and bytes."""
-    stated = {"provenance": provenance, "about": {k: v for k, v in metadata.items() if k != "sha256"}}
-    total = hashlib.sha256(to_canonical_json(stated).encode())
+    """Return the sha256 of the provenance, the metadata, and each tensor's name, dtype, shape and bytes."""
+    described = {"provenance": provenance, "about": {k: v for k, v in metadata.items() if k != "sha256"}}
+    content_hash = hashlib.sha256(to_canonical_json(described).encode())
     for name in sorted(tensors):
         tensor = np.asarray(tensors[name], order="C")
-        total.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        total.update(tensor.tobytes())
-    return total.hexdigest()
+        content_hash.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        content_hash.update(tensor.tobytes())
+    return content_hash.hexdigest()
 
 
 def save_weights(path: Path, tensors: Tensors, provenance: Provenance, about: dict[str, Any]) -> None:
+    """Write tensors and metadata (`about`) with the provenance and a digest of all of them."""
     from safetensors.numpy import save_file
 
     about = {**about, "sha256": weights_digest(tensors, provenance, about)}
-    # One metadata key: the order of several is random in safetensors, and the bytes must not be.
+    # One metadata key: safetensors writes several in random order, and the bytes must not be random.
     metadata = {"provenance": to_canonical_json({"provenance": json.loads(provenance.to_json()), "about": about})}
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
@@ -52,45 +55,46 @@ def save_weights(path: Path, tensors: Tensors, provenance: Provenance, about: di
 
 
 def read_weights(path: Path) -> WeightsFile:
-    """Refuses a file of which a single byte is not as it was saved."""
+    """Read a weights file; RefusedInput if a single byte differs from what was saved."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    record, about = _header(path)
+    provenance, metadata = _read_header(path)
     try:
         tensors = load_file(path)
     except SafetensorError as error:
-        raise _foreign(path, error) from None
-    if weights_digest(tensors, record, about) != about.get("sha256"):
+        raise _make_format_error(path, error) from None
+    if weights_digest(tensors, provenance, metadata) != metadata.get("sha256"):
         raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
-    return WeightsFile(about, tensors, record)
+    return WeightsFile(metadata, tensors, provenance)
 
 
 def read_weights_provenance(path: Path) -> Provenance:
-    return _header(path)[0]
+    """Read the provenance only, without reading or checking the tensors."""
+    return _read_header(path)[0]
 
 
 def read_weights_metadata(path: Path) -> dict[str, Any]:
-    """What is known of the weights, without reading or checking them."""
-    return _header(path)[1]
+    """Read the metadata only, without reading or checking the tensors."""
+    return _read_header(path)[1]
 
 
-def _header(path: Path) -> tuple[Provenance, dict[str, Any]]:
-    """The record and what is known of the weights, read from the metadata without the tensors."""
+def _read_header(path: Path) -> tuple[Provenance, dict[str, Any]]:
+    """Return (provenance, metadata) from the header of the file, without the tensors."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            if size > 100_000_000:
+            if size > MAX_HEADER_BYTES:
                 raise ValueError("header too large")
             stored = json.loads(file.read(size))["__metadata__"]
-        # Format 1 called the key `record`.
+        # Format 1 used the key `record`.
         header = json.loads(stored.get("provenance", stored.get("record", "{}")))
         return Provenance.from_dict(header.get("provenance", header.get("record"))), dict(header["about"])
     except FileNotFoundError:
-        raise UserError(f"{path}: no such weights file") from None
+        raise UserError(f"{path}: no such weights file; make it first, or check the path") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise _foreign(path, error) from None
+        raise _make_format_error(path, error) from None
 
 
-def _foreign(path: Path, error: Exception) -> RefusedInput:
+def _make_format_error(path: Path, error: Exception) -> RefusedInput:
     return RefusedInput(f"{path}: not a weights file of this project ({error}); delete it to make it again")

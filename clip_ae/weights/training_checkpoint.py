@@ -1,8 +1,8 @@
-"""A training's last state, beside its outputs, for when it is killed.
+"""Save the state of a training next to its output, so that a killed training can resume.
 
-Its name carries the digest of all that the training depends on, and so does what lies in it: another config's
-checkpoint is never picked up. Where another process trains the very same, this one goes on without: on a CPU both write
-the same bytes.
+The file name and the content both contain a digest of all that the training depends on. So a checkpoint of another
+config is never used. If another process trains the same model at the same time, this process trains without a
+checkpoint: on a CPU both write the same bytes.
 """
 
 import contextlib
@@ -25,22 +25,34 @@ CHECKPOINT_INTERVAL_S = 60.0
 
 @dataclass
 class Checkpoint:
-    """Where to save to, and what was found there."""
+    """The state from which a training starts. This base class is never due and saves nothing."""
 
-    path: Path | None
-    provenance: Provenance
     step: int = 0
-    # Of the log, as text: the order of their keys must not change on the way.
+    # Lines of the training log as text: parsing them could change the order of their keys.
     log_lines: list[str] = field(default_factory=list)
     state: Tensors = field(default_factory=dict)
-    interval_s: float = CHECKPOINT_INTERVAL_S
+
+    def is_due(self) -> bool:
+        """Return whether it is time to save."""
+        return False
+
+    def save(self, step: int, state: Tensors, log_lines: list[str]) -> None:
+        """Save the state after `step` steps."""
+
+
+@dataclass(kw_only=True)
+class FileCheckpoint(Checkpoint):
+    """A checkpoint that is saved to a file, at most once in `interval_s` seconds."""
+
+    path: Path
+    provenance: Provenance
+    interval_s: float
     last_saved: float = field(default_factory=time.monotonic)
 
     def is_due(self) -> bool:
-        return self.path is not None and time.monotonic() - self.last_saved >= self.interval_s
+        return time.monotonic() - self.last_saved >= self.interval_s
 
     def save(self, step: int, state: Tensors, log_lines: list[str]) -> None:
-        assert self.path is not None
         save_weights(self.path, state, self.provenance, {"step": step, "lines": log_lines})
         self.last_saved = time.monotonic()
 
@@ -49,36 +61,39 @@ class Checkpoint:
 def open_checkpoint(
     output_path: Path, provenance: Provenance, device: str, interval_s: float = CHECKPOINT_INTERVAL_S
 ) -> Iterator[Checkpoint]:
-    """The checkpoint of the job that `record` describes on this kind of device; it goes when the block ends well."""
+    """Yield the checkpoint of the job with this provenance on this kind of device.
+
+    Its file, and files of other configs for the same output, are deleted when the block ends without an error.
+    """
     key = digest(f"{provenance.id} {device}")[:16]
-    with report_disk_errors(output_path), _lock_file(output_path) as lock:
-        if not _held(lock, output_path, key):
-            yield Checkpoint(None, provenance, interval_s=interval_s)
+    with report_disk_errors(output_path), _open_lock_file(output_path) as lock:
+        if not _acquire_lock(lock, output_path, key):
+            yield Checkpoint()
             return
-        yield _found(output_path.with_name(f".{output_path.stem}.{key}.checkpoint"), provenance, interval_s)
-        for old in output_path.parent.glob(f".{output_path.stem}.*.checkpoint"):
-            old.unlink(missing_ok=True)
+        yield _load_checkpoint(output_path.with_name(f".{output_path.stem}.{key}.checkpoint"), provenance, interval_s)
+        for checkpoint_path in output_path.parent.glob(f".{output_path.stem}.*.checkpoint"):
+            checkpoint_path.unlink(missing_ok=True)
         Path(lock.name).unlink(missing_ok=True)
 
 
-def _lock_file(beside: Path) -> TextIO:
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    return (beside.parent / f".{beside.stem}.lock").open("a+")
+def _open_lock_file(output_path: Path) -> TextIO:
+    output_path.parent.mkdir(parents=True, exist_ok=True)
+    return (output_path.parent / f".{output_path.stem}.lock").open("a+")
 
 
-def _held(lock: TextIO, beside: Path, key: str) -> bool:
-    """Take the output's lock; False where another process makes the very same. Another config's is waited for.
+def _acquire_lock(lock: TextIO, output_path: Path, key: str) -> bool:
+    """Take the lock of the output. False if another process trains with the same key; wait if its key is another.
 
-    Else a training that outlived its killed workflow would write its model over that of the config of today.
+    Without the wait, a training that outlived its killed workflow could overwrite the model of the current config.
     """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
         if lock.read() == key:
-            log_line(f"{beside}: another process is training this too; going on without a checkpoint")
+            log_line(f"{output_path}: another process is training this too; going on without a checkpoint")
             return False
-        log_line(f"{beside}: another process trains this with another config; waiting for it to end")
+        log_line(f"{output_path}: another process trains this with another config; waiting for it to end")
         fcntl.flock(lock, fcntl.LOCK_EX)
     lock.truncate(0)
     lock.write(key)
@@ -86,11 +101,18 @@ def _held(lock: TextIO, beside: Path, key: str) -> bool:
     return True
 
 
-def _found(path: Path, record: Provenance, pause: float) -> Checkpoint:
+def _load_checkpoint(path: Path, provenance: Provenance, interval_s: float) -> FileCheckpoint:
     if not path.is_file():
-        return Checkpoint(path, record, interval_s=pause)
+        return FileCheckpoint(path=path, provenance=provenance, interval_s=interval_s)
     file = read_weights(path)
-    if file.provenance.id != record.id:
+    if file.provenance.id != provenance.id:
         raise RefusedInput(f"{path}: a checkpoint of another config or code; delete it to train from the start")
     log_line(f"going on at step {file.metadata['step']}")
-    return Checkpoint(path, record, file.metadata["step"], file.metadata["lines"], dict(file.tensors), pause)
+    return FileCheckpoint(
+        step=file.metadata["step"],
+        log_lines=file.metadata["lines"],
+        state=dict(file.tensors),
+        path=path,
+        provenance=provenance,
+        interval_s=interval_s,
+    )

@@ -1,4 +1,4 @@
-"""How things move: one cycle of each motion as a pose, and the generic motions that no class owns."""
+"""Motions of the generated videos: the pose at each phase of a class's motion, and motions without a class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from math import asin, cos, pi, sin
 
 @dataclass(frozen=True)
 class Pose:
-    """Departure from rest: x and y in reaches (y points down), angle in radians, factors on width and height."""
+    """Offset from rest: x and y in units of the motion amplitude (y points down), angle in radians, scale factors."""
 
     x: float = 0.0
     y: float = 0.0
@@ -24,14 +24,14 @@ def _triangle(phase: float) -> float:
 
 
 def _bouncing(phase: float) -> Pose:
-    """Begins at the top of its flight."""
+    """Bouncing, from the highest point on."""
     height = abs(cos(pi * phase))
     squash = 0.3 * max(0.0, 1 - 4 * height)
     return Pose(y=0.9 - 1.8 * height, scale_x=1 + squash, scale_y=1 - squash)
 
 
 def _swinging(phase: float) -> Pose:
-    """A pendulum that hangs from a point two reaches above."""
+    """A pendulum that hangs from a point two motion amplitudes above."""
     angle = 0.8 * sin(2 * pi * phase)
     return Pose(x=-2 * sin(angle), y=2 * cos(angle) - 1.6, angle=angle)
 
@@ -46,7 +46,7 @@ def _pulsating(phase: float) -> Pose:
     return Pose(scale_x=size, scale_y=size)
 
 
-# Phase is in cycles: a motion repeats after 1.
+# Pose at a phase in cycles: each motion repeats after 1.
 MOTIONS: dict[str, Callable[[float], Pose]] = {
     "spinning": lambda p: Pose(angle=2 * pi * p),
     "bouncing": _bouncing,
@@ -64,7 +64,7 @@ MOTIONS: dict[str, Callable[[float], Pose]] = {
     "shivering": lambda p: Pose(x=0.3 * sin(8 * pi * p), y=0.3 * sin(10 * pi * p)),
 }
 
-# What anything may do, acting or not, along its way: u runs from -1 (coming) over 0 (there) to 1 (gone).
+# Motions of any actor while it enters and leaves: u goes from -1 (enters) over 0 (in place) to 1 (has left).
 GENERIC_MOTIONS: dict[str, Callable[[float], Pose]] = {
     "still": lambda u: Pose(),
     "drifting": lambda u: Pose(x=u),

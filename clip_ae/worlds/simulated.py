@@ -1,7 +1,7 @@
-"""Features of the simulated benchmark: what four networks would make of a video's events.
+"""Features of the simulated benchmark: they stand for the outputs of four networks for a video's events.
 
-Events, scene, drift and noise add up in a latent space of fixed width; one isometry a stream carries the sum into the
-stream's features. So distances keep their ratios in a wider stream, and it is no easier.
+The latent vector of a snippet is the sum of events, scene, drift and noise, in a space of fixed width. One isometry per
+stream maps it to the stream's features. So distances keep their ratios in a wider stream, which is not easier.
 """
 
 import functools
@@ -17,20 +17,20 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, StreamName, class_name, make_rng
 
-# VGGish hears 0.96 s for each snippet of 0.64 s.
+# VGGish reads 0.96 s of sound for each snippet of 0.64 s: 0.16 s more at both ends.
 AUDIO_PADDING_S = 0.16
 
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """What a feature holds without any input (mean and sd over its dimensions), and the scale of the whole."""
+    """A feature without any input (mean and sd over its dimensions), and a factor on all features."""
 
     mean: float
     sd: float
     scale: float
 
 
-# Norms at full width are those of real features, and so is the share of zeros in audio.
+# At full width, norms and the share of zeros in audio are those of real features.
 FEATURE_STATISTICS: dict[StreamName, FeatureStatistics] = {
     "rgb": FeatureStatistics(0.3, 0.2, 0.6),
     "flow": FeatureStatistics(0.25, 0.2, 0.44),
@@ -41,7 +41,7 @@ FEATURE_STATISTICS: dict[StreamName, FeatureStatistics] = {
 
 @dataclass(frozen=True)
 class StreamSpace:
-    """How a stream sees: looks [classes, latent] of actions and usual scenes, the way to features [latent, dim]."""
+    """A stream's prototypes of actions and scenes [classes, latent], and its map to features: [latent, dim], [dim]."""
 
     action_prototypes: Floats
     scene_prototypes: Floats
@@ -51,25 +51,26 @@ class StreamSpace:
 
 @dataclass(frozen=True)
 class SnippetTimes:
-    """The snippets of a video, by their starts in seconds."""
+    """The snippets of a video: starts [snippets] in seconds, and their grid."""
 
     starts: Floats
     grid: SnippetGrid
 
     def compute_overlap(self, start: Floats, stop: Floats, border: float = 0.0) -> Floats:
-        """[snippets, events]: share of each snippet, widened by a border, that lies within each event."""
+        """[snippets, events]: share of each snippet, widened by `border` seconds at both ends, inside each event."""
         low, high = self.starts[:, None] - border, self.starts[:, None] + self.grid.snippet_s + border
-        inside: Floats = np.minimum(high, stop) - np.maximum(low, start)
-        return np.clip(inside, 0, None) / (self.grid.snippet_s + 2 * border)
+        seconds_inside: Floats = np.minimum(high, stop) - np.maximum(low, start)
+        return np.clip(seconds_inside, 0, None) / (self.grid.snippet_s + 2 * border)
 
 
 def generate_features(
     world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, grid: SnippetGrid
 ) -> VideoFeatures:
-    """One video's rows of one stream."""
+    """The features of one video in one stream."""
     times = np.array([grid.start(k) for k in range(grid.count_snippets(video.duration))])
     coverage = np.clip((video.duration - times) / grid.snippet_s, 0, 1)
-    feature = _sense(_view(world, stream), stream, _latent(world, stream, video, SnippetTimes(times, grid)))
+    latent = _generate_latent(world, stream, video, SnippetTimes(times, grid))
+    feature = _map_to_features(_build_space(world, stream), stream, latent)
     if stream == "audio" and video.mute:
         coverage, feature = np.zeros_like(coverage), np.zeros_like(feature)
     return VideoFeatures(
@@ -78,117 +79,121 @@ def generate_features(
 
 
 def generate_text_embeddings(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
-    """What a text tower would make of the class names: where clip's features of the class point, roughly."""
-    view, rng = _view(world, "clip"), make_rng(world, "texts")
-    meant = view.action_prototypes + world.text_noise * _directions(rng, world.classes)
-    embeddings = _unit(meant @ view.isometry).astype(np.float32)
-    return {class_name(kind): embedding for kind, embedding in enumerate(embeddings)}
+    """Text embeddings of the class names: the direction of the class in clip features, with noise."""
+    space, rng = _build_space(world, "clip"), make_rng(world, "texts")
+    latent = space.action_prototypes + world.text_noise * _draw_directions(rng, world.classes)
+    embeddings = _normalize_rows(latent @ space.isometry).astype(np.float32)
+    return {class_name(class_index): embedding for class_index, embedding in enumerate(embeddings)}
 
 
 def shrink_extent(start: Floats, stop: Floats, share: float, position: Floats) -> tuple[Floats, Floats]:
-    """A share of each extent: at the same place a larger share contains a smaller one."""
-    begin = start + position * (1 - share) * (stop - start)
-    return begin, begin + share * (stop - start)
+    """Start and stop of a share of each extent, at a position from 0 (its start) to 1 (its end).
+
+    At the same position, a larger share contains a smaller one.
+    """
+    part_start = start + position * (1 - share) * (stop - start)
+    return part_start, part_start + share * (stop - start)
 
 
 @functools.cache
-def _view(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
+def _build_space(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
     rng = make_rng(world, stream)
     dim = world.dim_of(stream)
     confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
     orthonormal = np.linalg.qr(rng.normal(size=(dim, LATENT_DIM)))[0].T
-    optics = FEATURE_STATISTICS[stream]
+    statistics = FEATURE_STATISTICS[stream]
+    # Arguments are evaluated in this order; each draws from the same generator.
     return StreamSpace(
-        action_prototypes=_related(world, confusion, rng),
-        scene_prototypes=_related(world, world.scene_confusion, rng),
-        isometry=optics.scale * math.sqrt(dim / LATENT_DIM) * orthonormal,
-        offset=optics.scale * rng.normal(optics.mean, optics.sd, dim),
+        action_prototypes=_draw_prototypes(world, confusion, rng),
+        scene_prototypes=_draw_prototypes(world, world.scene_confusion, rng),
+        isometry=statistics.scale * math.sqrt(dim / LATENT_DIM) * orthonormal,
+        offset=statistics.scale * rng.normal(statistics.mean, statistics.sd, dim),
     )
 
 
-def _related(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> Floats:
-    """A unit vector a class; within a group they have the given cosine, on average."""
-    own = _directions(rng, world.classes)
-    groups = _directions(rng, world.classes)[np.arange(world.classes) // world.group_size]
-    return _unit(math.sqrt(cosine) * groups + math.sqrt(1 - cosine) * own)
+def _draw_prototypes(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> Floats:
+    """One unit vector per class [classes, latent]; `cosine` is the mean cosine of two classes of a group."""
+    own = _draw_directions(rng, world.classes)
+    groups = _draw_directions(rng, world.classes)[np.arange(world.classes) // world.group_size]
+    return _normalize_rows(math.sqrt(cosine) * groups + math.sqrt(1 - cosine) * own)
 
 
-def _latent(world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, rows: SnippetTimes) -> Floats:
-    """[snippets, latent]: the events, and what has nothing to do with them."""
-    view = _view(world, stream)
+def _generate_latent(world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, times: SnippetTimes) -> Floats:
+    """Latent vectors [snippets, latent]: the events, and the scene, drift and noise that do not depend on them."""
+    space = _build_space(world, stream)
     rng = make_rng(world, stream, video.subset, video.index)
-    own_scene, style = _directions(rng, 2)
-    drift = world.drift * _drift(world, rows, rng)
-    noise = world.noise * _directions(rng, len(rows.starts))
-    total: Floats = world.nuisance * (
-        _scene(world, stream, own_scene, view.scene_prototypes[video.main_class]) + drift + noise
-    )
-    for events, strength in _events(world, stream, video):
-        looks = _looks(world, view, events, style, rng)
-        total = total + strength * _responses(world, stream, events, rows, rng) @ looks
-    return total
+    own_scene, style = _draw_directions(rng, 2)
+    drift = world.drift * _draw_drift(world, times, rng)
+    noise = world.noise * _draw_directions(rng, len(times.starts))
+    scene = _compute_scene(world, stream, own_scene, space.scene_prototypes[video.main_class])
+    latent: Floats = world.nuisance * (scene + drift + noise)
+    for events, strength in _visible_events(world, stream, video):
+        directions = _draw_event_directions(world, space, events, style, rng)
+        latent = latent + strength * _compute_responses(world, stream, events, times, rng) @ directions
+    return latent
 
 
-def _events(
+def _visible_events(
     world: SimulatedWorld, stream: StreamName, video: SimulatedVideo
 ) -> Iterator[tuple[tuple[Event, ...], float]]:
-    """What a stream notices, and how strongly."""
+    """The groups of events that a stream responds to, and the strength of the response."""
     factor = world.clip_distractors if stream == "clip" else 1.0
-    seen = ((video.actions, 1.0), (video.distractors, factor * world.distractor_strength))
-    for events, strength in ((video.sounds, 1.0),) if stream == "audio" else seen:
+    visual_groups = ((video.actions, 1.0), (video.distractors, factor * world.distractor_strength))
+    for events, strength in ((video.sounds, 1.0),) if stream == "audio" else visual_groups:
         if events:
             yield events, strength
 
 
-def _looks(
-    world: SimulatedWorld, view: StreamSpace, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
+def _draw_event_directions(
+    world: SimulatedWorld, space: StreamSpace, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
 ) -> Floats:
-    """[events, latent]: the look of the event's classes, the video's style and the event's own."""
-    kinds = _unit(np.stack([view.action_prototypes[list(e.class_indices)].mean(axis=0) for e in events]))
-    return kinds + world.variation * math.sqrt(0.5) * (style + _directions(rng, len(events)))
+    """[events, latent]: the prototypes of an event's classes, plus the video's style and the event's own variation."""
+    prototypes = np.stack([space.action_prototypes[list(e.class_indices)].mean(axis=0) for e in events])
+    variation = world.variation * math.sqrt(0.5) * (style + _draw_directions(rng, len(events)))
+    return _normalize_rows(prototypes) + variation
 
 
-def _responses(
-    world: SimulatedWorld, stream: StreamName, events: tuple[Event, ...], rows: SnippetTimes, rng: np.random.Generator
+def _compute_responses(
+    world: SimulatedWorld, stream: StreamName, events: tuple[Event, ...], times: SnippetTimes, rng: np.random.Generator
 ) -> Floats:
-    """[snippets, events]: how much of each event a snippet sees or hears."""
-    start, stop, place = np.array([(e.start, e.stop, e.core_position) for e in events]).T
+    """[snippets, events]: response of the stream to each event, from 0 to 1."""
+    start, stop, position = np.array([(e.start, e.stop, e.core_position) for e in events]).T
     if stream == "audio":
-        return rows.compute_overlap(start, stop, AUDIO_PADDING_S)
+        return times.compute_overlap(start, stop, AUDIO_PADDING_S)
     if stream == "clip":
-        return rows.compute_overlap(*shrink_extent(start, stop, world.clip_extent, place), world.clip_border)
-    misplaced = np.clip(place + world.core_jitter * rng.normal(size=len(events)), 0, 1)
-    core = rows.compute_overlap(*shrink_extent(start, stop, world.core_share, misplaced))
-    return world.i3d_outer * rows.compute_overlap(start, stop) + (1 - world.i3d_outer) * core
+        return times.compute_overlap(*shrink_extent(start, stop, world.clip_extent, position), world.clip_border)
+    jittered = np.clip(position + world.core_jitter * rng.normal(size=len(events)), 0, 1)
+    core = times.compute_overlap(*shrink_extent(start, stop, world.core_share, jittered))
+    return world.i3d_outer * times.compute_overlap(start, stop) + (1 - world.i3d_outer) * core
 
 
-def _scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats) -> Floats:
-    """Partly the usual scene of the video's class; but no class has a usual sound around it."""
+def _compute_scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats) -> Floats:
+    """Scene of a video [latent]: partly the usual scene of its class. In audio no class has a usual scene."""
     factor = {"flow": world.flow_scene, "clip": world.clip_scene, "audio": world.audio_scene}.get(stream, 1.0)
     share = 0.0 if stream == "audio" else world.scene_class
     return world.scene * factor * (math.sqrt(share) * usual + math.sqrt(1 - share) * own)
 
 
-def _drift(world: SimulatedWorld, rows: SnippetTimes, rng: np.random.Generator) -> Floats:
-    """Slow change: an autoregression of order 1 over snippets, equally strong all along."""
-    memory = math.exp(-rows.grid.stride_s / world.drift_seconds)
-    drift = _directions(rng, len(rows.starts))
+def _draw_drift(world: SimulatedWorld, times: SnippetTimes, rng: np.random.Generator) -> Floats:
+    """Slow change [snippets, latent]: a stationary autoregression of order 1 over snippets."""
+    memory = math.exp(-times.grid.stride_s / world.drift_seconds)
+    drift = _draw_directions(rng, len(times.starts))
     for row in range(1, len(drift)):
         drift[row] = memory * drift[row - 1] + math.sqrt(1 - memory**2) * drift[row]
     return drift
 
 
-def _sense(view: StreamSpace, stream: StreamName, latent: Floats) -> Floats:
-    """From latent to features: on the unit sphere for clip, after a ReLU for the others."""
-    raw: Floats = view.offset + latent @ view.isometry
-    return _unit(raw) if stream == "clip" else np.maximum(raw, 0)
+def _map_to_features(space: StreamSpace, stream: StreamName, latent: Floats) -> Floats:
+    """Features [snippets, dim] of latent vectors: normalised to length 1 for clip, after a ReLU for the others."""
+    raw: Floats = space.offset + latent @ space.isometry
+    return _normalize_rows(raw) if stream == "clip" else np.maximum(raw, 0)
 
 
-def _directions(rng: np.random.Generator, rows: int) -> Floats:
-    """Random vectors of mean square norm 1."""
-    return rng.normal(size=(rows, LATENT_DIM)) / math.sqrt(LATENT_DIM)
+def _draw_directions(rng: np.random.Generator, count: int) -> Floats:
+    """Random vectors [count, latent] with mean squared norm 1."""
+    return rng.normal(size=(count, LATENT_DIM)) / math.sqrt(LATENT_DIM)
 
 
-def _unit(vectors: Floats) -> Floats:
+def _normalize_rows(vectors: Floats) -> Floats:
     norms: Floats = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / norms

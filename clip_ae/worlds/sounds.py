@@ -1,4 +1,4 @@
-"""What things sound like: each kind of sound as a function of time and pitch, and their mix."""
+"""Sounds of the generated videos: each kind as a function of time and pitch, and their mix."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 Waveform = NDArray[np.float64]
 
-# Samples a second.
+# Samples per second.
 SAMPLE_RATE = 16000
-# Seconds of fading in and out, so that no sound starts with a click.
+# Seconds of fade-in and fade-out, so that no sound starts with a click.
 FADE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound from start to stop (seconds); pitch is a factor on the kind's own frequencies, level on its loudness."""
+    """A sound from start to stop in seconds; pitch multiplies the kind's frequencies, level its amplitude."""
 
     kind: str
     start: float
@@ -31,7 +31,7 @@ def _sine(t: Waveform, hertz: float) -> Waveform:
 
 
 def _cycle(t: Waveform, hertz: float) -> Waveform:
-    """Share of the current period that is over, in [0, 1)."""
+    """Elapsed share of the current period, in [0, 1)."""
     return np.mod(hertz * t, 1.0)
 
 
@@ -49,14 +49,14 @@ def _noise(t: Waveform, low: float, high: float, rng: np.random.Generator) -> Wa
 
 
 def _sweep(t: Waveform, first: float, last: float, seconds: float) -> Waveform:
-    """Glides from one frequency to another, again and again."""
+    """A tone that glides from one frequency to another, repeated every `seconds`."""
     u = np.mod(t, seconds)
     phase = first * u + (last - first) * u**2 / (2 * seconds)
     return np.sin(2 * np.pi * phase) * np.sin(np.pi * u / seconds)
 
 
 def _strokes(t: Waveform, hertz: float, decay: float) -> Waveform:
-    """An envelope struck `hertz` times a second that dies away in `decay` seconds."""
+    """An envelope of `hertz` strokes per second, each of which decays with time constant `decay` in seconds."""
     return np.exp(-_cycle(t, hertz) / (hertz * decay))
 
 
@@ -89,7 +89,7 @@ SOUNDS: dict[str, Callable[[Waveform, float, np.random.Generator], Waveform]] = 
 
 
 def render_sound(sound: Sound, num_samples: int) -> Waveform:
-    """The sound alone, zero outside its extent."""
+    """The waveform of one sound, zero outside its extent."""
     wave = np.zeros(num_samples)
     first, last = (min(num_samples, max(0, round(s * SAMPLE_RATE))) for s in (sound.start, sound.stop))
     if last > first:
@@ -103,7 +103,7 @@ def render_sound(sound: Sound, num_samples: int) -> Waveform:
 def mix_sounds(
     sounds: Iterable[Sound], num_samples: int, noise_level: float, seed: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """All sounds over the soft noise of a room (its level), within [-1, 1]."""
+    """The sum of the sounds and of white noise with sd `noise_level`, clipped to [-1, 1]."""
     total = np.random.default_rng(seed).normal(0, noise_level, num_samples)
     for sound in sounds:
         total += render_sound(sound, num_samples)

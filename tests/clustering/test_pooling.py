@@ -11,17 +11,17 @@ def video(name, feature, coverage):
     return VideoFeatures(name, start, start + 0.64, np.array(coverage, np.float32), np.array(feature, np.float16))
 
 
-def test_mean_over_real_snippets_a_unit_vector_a_stream():
+def test_a_descriptor_is_one_unit_vector_for_each_stream():
     rgb = {"a": video("a", [[3, 0], [0, 4], [100, 100]], [1, 0.5, 0]), "b": video("b", [[0, 2]], [1])}
     flow = {"a": video("a", [[1, 0, 0]] * 3, [1, 1, 1]), "b": video("b", [[5, 5, 5]], [0])}
     streams = {"rgb": rgb, "flow": flow}
     z = pool_descriptors(*mean_pool.prepare_pooling(streams))
-    # b has no flow: that part stays 0 instead of nan.
+    # b has no flow: its part is 0, not nan.
     np.testing.assert_allclose(z, [[0.6, 0.8, 1, 0, 0], [0, 1, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("factor", [0.5, 8.0])
-def test_scale_of_a_stream_does_not_matter(factor):
+def test_the_scale_of_a_stream_does_not_change_descriptors(factor):
     rng = np.random.default_rng(0)
     x = rng.integers(1, 9, (3, 4, 5))
     streams = {"rgb": {str(k): video(str(k), v, [1] * 4) for k, v in enumerate(x)}}

@@ -1,4 +1,4 @@
-"""Writes npy annotations as those in circulation were written, by Python 2: text as bytes, lists in pickles."""
+"""Write npy annotations like the published ones, which Python 2 wrote: text as bytes, lists in pickles."""
 
 import pickle
 import pickletools
@@ -24,18 +24,18 @@ def write_objects(path: Path, rows: list[Any]) -> Path:
     column[:] = rows
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (len(rows),)})
-        file.write(_by_python_2(pickle.dumps(column, protocol=3)))
+        file.write(_to_python_2_pickle(pickle.dumps(column, protocol=3)))
     return path
 
 
-def _by_python_2(content: bytes) -> bytes:
-    """Text under the opcode that Python 2 had for it, and numpy under its old name."""
-    found = list(pickletools.genops(content))
-    ends = [position for *_, position in found[1:]] + [len(content)]
+def _to_python_2_pickle(content: bytes) -> bytes:
+    """Return the pickle with Python 2's opcode for text, and with numpy's old module name."""
+    opcodes = list(pickletools.genops(content))
+    ends = [position for *_, position in opcodes[1:]] + [len(content)]
     parts = [
         b"U" + bytes([len(value)]) + (value if isinstance(value, bytes) else value.encode())
         if op.name in ("BINUNICODE", "SHORT_BINBYTES")
         else content[start:end]
-        for (op, value, start), end in zip(found, ends, strict=True)
+        for (op, value, start), end in zip(opcodes, ends, strict=True)
     ]
     return b"".join(parts).replace(b"numpy._core", b"numpy.core")

@@ -17,7 +17,7 @@ def video(segment, label="run"):
     return {"database": {"v1": {"subset": "training", "annotations": [{"label": label, "segment": segment}]}}}
 
 
-def test_activitynet_form_and_bare_database(tmp_path):
+def test_activitynet_form_and_database_alone(tmp_path):
     database = {
         "a": {"subset": "training", "duration": 9.5, "annotations": [{"label": "run", "segment": ["1.5", 2]}]},
         "b": {"subset": "validation"},
@@ -46,7 +46,7 @@ def test_activitynet_form_and_bare_database(tmp_path):
         (video([0, 1], label=3), 'has no "label"'),
     ],
 )
-def test_one_line_names_file_video_and_fault(tmp_path, content, words):
+def test_error_names_file_video_and_fault_in_one_line(tmp_path, content, words):
     path = write(tmp_path, content)
     with pytest.raises(UserError) as caught:
         read_annotations(path)
@@ -60,7 +60,7 @@ def test_missing_file(tmp_path):
         read_subsets(tmp_path / "none.json")
 
 
-def test_wrong_subset_is_named_beside_those_present(tmp_path):
+def test_unknown_subset_is_refused_with_the_known_ones(tmp_path):
     path = write(tmp_path, video([0, 1]))
     assert read_subset_ids(path, "training") == {"v1"}
     with pytest.raises(UserError, match="no video is of subset 'test'; known: training"):

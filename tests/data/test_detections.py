@@ -9,7 +9,7 @@ from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection
 from clip_ae.data.detections import read_detections, read_json_provenance, write_detections
 
-RECORD = Provenance("localize", {"method": "stpn"}, "c0de")
+PROVENANCE = Provenance("localize", {"method": "stpn"}, "c0de")
 MICRO = st.integers(0, 10_000_000).map(lambda n: n / 1e6)
 DETECTIONS = st.builds(
     lambda video, label, score, start, length: Detection(video, label, score, start, round(start + length, 6)),
@@ -20,35 +20,35 @@ DETECTIONS = st.builds(
 @given(st.lists(DETECTIONS), st.randoms())
 def test_round_trip_and_bytes_do_not_depend_on_order(tmp_path_factory, detections, random):
     path = tmp_path_factory.mktemp("d") / "detections.json"
-    write_detections(path, detections, RECORD)
+    write_detections(path, detections, PROVENANCE)
     first = path.read_bytes()
     key = lambda d: (d.video_id, d.label, d.score, d.start, d.stop)  # noqa: E731
     assert sorted(read_detections(path), key=key) == sorted(detections, key=key)
     random.shuffle(detections)
-    write_detections(path, detections, RECORD)
+    write_detections(path, detections, PROVENANCE)
     assert path.read_bytes() == first
 
 
-def test_submission_form_best_first_with_its_record(tmp_path):
+def test_submission_form_with_falling_scores_and_provenance(tmp_path):
     path = tmp_path / "detections.json"
-    write_detections(path, [Detection("v", "c", 0.1, 0, 1), Detection("v", "c", 0.9, 2, 3.00000049)], RECORD)
+    write_detections(path, [Detection("v", "c", 0.1, 0, 1), Detection("v", "c", 0.9, 2, 3.00000049)], PROVENANCE)
     content = json.loads(path.read_text())
     assert set(content) == {"version", "results", "external_data"}
     assert content["results"]["v"][0] == {"label": "c", "score": 0.9, "segment": [2.0, 3.0]}
-    assert read_json_provenance(path) == RECORD
+    assert read_json_provenance(path) == PROVENANCE
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ({}, 'no "results"'),
-        ({"results": {"v": {}}}, "'v': detections are no list"),
+        ({"results": {"v": {}}}, "'v': detections are not a list"),
         ({"results": {"v": [{"label": "c", "score": 1}]}}, "'v', detection 0: segment null is not"),
         ({"results": {"v": [{"label": "c", "score": 1, "segment": [2, 1]}]}}, "before its start"),
         ({"results": {"v": [{"label": "c", "score": float("inf"), "segment": [0, 1]}]}}, "finite"),
     ],
 )
-def test_faults_are_named(tmp_path, content, words):
+def test_error_names_the_fault(tmp_path, content, words):
     path = tmp_path / "detections.json"
     path.write_text(json.dumps(content))
     with pytest.raises(UserError) as caught:
@@ -56,8 +56,8 @@ def test_faults_are_named(tmp_path, content, words):
     assert words in str(caught.value)
 
 
-def test_a_file_without_record(tmp_path):
+def test_file_without_provenance_is_refused(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("{}")
-    with pytest.raises(UserError, match="carries no provenance"):
+    with pytest.raises(UserError, match="has no provenance"):
         read_json_provenance(path)

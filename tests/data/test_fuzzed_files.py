@@ -1,4 +1,4 @@
-"""Whatever stands in other people's files: it is read, or refused in a line that says where."""
+"""Any content of input files is read, or refused with an error that names the file."""
 
 import contextlib
 import json
@@ -20,8 +20,8 @@ from clip_ae.data.detections import read_detections, read_json_provenance
 from clip_ae.data.sentences import read_sentences
 from clip_ae.workflow.config_files import parse_config_file
 
-# Other work on the same cores must not pass for a slow reader.
-UNHURRIED = settings(deadline=None)
+# Other work on the same cores must not count as a slow reader.
+NO_DEADLINE = settings(deadline=None)
 Read = Callable[[Path], Any]
 JSON: tuple[Read, ...] = (
     read_annotations,
@@ -32,7 +32,7 @@ JSON: tuple[Read, ...] = (
     read_json_provenance,
     read_sentences,
 )
-# Words that the files know, so that chance gets past the first check.
+# Keys of the formats, so that random content passes the first check.
 KEYS = st.sampled_from(["database", "subset", "duration", "annotations", "label", "segment", "results", "score",
                         "external_data", "provenance", "timestamps", "sentences", "v"])  # fmt: skip
 ANYTHING = st.characters(categories=("L", "N", "P", "S", "Z", "C"))
@@ -44,7 +44,7 @@ ANNOTATIONS = json.dumps(
 )
 DETECTIONS = json.dumps({"version": "1", "results": {"v": [{"label": "x", "score": 0.5, "segment": [1, 2]}]}})
 SENTENCES = json.dumps({"v": {"duration": 9.5, "timestamps": [[1, "2.5"], [2, 9]], "sentences": ["x", " y z"]}})
-TORN = [
+MALFORMED = [
     "", "{", "[" * 100_000, '{"a":' * 100_000, "9" * 5000,
     '{"database": {"v": {"subset": "a", "duration": ' + "9" * 5000 + "}}}",
     '{"database": {"\\ud800": {"subset": "a"}}}', '{"database": {"v": {"subset": "\\udfff"}}}', "NaN", "\x00",
@@ -54,13 +54,13 @@ TORN = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzzed")
 
 
 @st.composite
 def mutated(draw: st.DrawFn, text: str) -> bytes:
-    """A right file with some bytes changed, left out or doubled."""
+    """A valid file with some bytes changed, removed or doubled."""
     raw = bytearray(text.encode())
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(raw) - 1))
@@ -68,8 +68,8 @@ def mutated(draw: st.DrawFn, text: str) -> bytes:
     return bytes(raw)
 
 
-def read_or_refused(path: Path, readers: tuple[Read, ...]) -> None:
-    """What is read can be written down, and what is refused is refused by the name of the file."""
+def assert_read_or_refused(path: Path, readers: tuple[Read, ...]) -> None:
+    """Content that is read can be serialized; a refusal names the file."""
     for read in readers:
         refusal = ""
         try:
@@ -79,48 +79,48 @@ def read_or_refused(path: Path, readers: tuple[Read, ...]) -> None:
         assert not refusal or str(path) in refusal
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(VALUES)
-def test_any_json(place: Path, value: Any) -> None:
-    path = place / "x.json"
+def test_any_json_is_read_or_refused(folder: Path, value: Any) -> None:
+    path = folder / "x.json"
     path.write_text(json.dumps(value))
-    read_or_refused(path, JSON)
+    assert_read_or_refused(path, JSON)
 
 
-@pytest.mark.parametrize("text", TORN, ids=range(len(TORN)))
-def test_what_is_torn_doubled_or_endless(place: Path, text: str) -> None:
-    path = place / "torn.json"
+@pytest.mark.parametrize("text", MALFORMED, ids=range(len(MALFORMED)))
+def test_malformed_json_is_read_or_refused(folder: Path, text: str) -> None:
+    path = folder / "malformed.json"
     path.write_text(text)
-    read_or_refused(path, JSON)
+    assert_read_or_refused(path, JSON)
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(mutated(ANNOTATIONS) | mutated(DETECTIONS) | mutated(SENTENCES) | st.binary())
-def test_right_files_with_wrong_bytes(place: Path, raw: bytes) -> None:
-    path = place / "mutated.json"
+def test_valid_files_with_changed_bytes_are_read_or_refused(folder: Path, raw: bytes) -> None:
+    path = folder / "mutated.json"
     path.write_bytes(raw)
-    read_or_refused(path, JSON)
+    assert_read_or_refused(path, JSON)
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(st.binary() | mutated("v 1.0 2.0\nv 3 4\n\nw 0.5 1e3\n"))
 @example(b"v 1 " + b"9" * 5000)
 @example(b"v nan inf")
-def test_a_kit_of_any_lines(place: Path, raw: bytes) -> None:
-    path = place / "kit"
+def test_any_lines_of_a_thumos_kit_are_read_or_refused(folder: Path, raw: bytes) -> None:
+    path = folder / "kit"
     path.mkdir(exist_ok=True)
     (path / "Run_val.txt").write_bytes(raw)
-    read_or_refused(path, (read_annotations, read_annotation_facts, annotations_digest))
+    assert_read_or_refused(path, (read_annotations, read_annotation_facts, annotations_digest))
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(st.binary() | mutated("v 1.0 2.0##x y\n\nw 0.5 1e3##z ## z\n"))
 @example(b"v 1 " + b"9" * 5000 + b"##x")
 @example("v 1 2##\u2028##\x1c".encode())
-def test_sentences_of_any_lines(place: Path, raw: bytes) -> None:
-    path = place / "sentences.txt"
+def test_any_lines_of_sentences_are_read_or_refused(folder: Path, raw: bytes) -> None:
+    path = folder / "sentences.txt"
     path.write_bytes(raw)
-    read_or_refused(path, (read_sentences,))
+    assert_read_or_refused(path, (read_sentences,))
 
 
 COLUMN = st.lists(
@@ -128,18 +128,18 @@ COLUMN = st.lists(
 )
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(st.dictionaries(st.sampled_from(["video_id", "label", "score", "start", "stop"]), COLUMN))
-def test_a_table_of_any_columns(place: Path, columns: dict[str, Any]) -> None:
-    path = place / "x.parquet"
+def test_table_of_any_columns_is_read_or_refused(folder: Path, columns: dict[str, Any]) -> None:
+    path = folder / "x.parquet"
     try:
         pq.write_table(pa.table(columns), path)
     except UnicodeEncodeError:
-        return  # no table holds half of a character
-    read_or_refused(path, (read_detections,))
+        return  # a table cannot contain half of a surrogate pair
+    assert_read_or_refused(path, (read_detections,))
 
 
-# Of what YAML is made.
+# Tokens of YAML.
 MARKS = st.sampled_from(
     ["a", "1", ":", "- ", "? ", "\n", "  ", "&x ", "*x", "{", "}", "[", "]", ",", "<<", "|", ">", "'", '"', "#", "~",
      "%", "!!int ", "!!set ", "!!pairs ", "!!timestamp ", "!!binary ", "!x ", ".inf", "2001-99-99", "2001-01-01", "0x",
@@ -147,7 +147,7 @@ MARKS = st.sampled_from(
 )  # fmt: skip
 
 
-@UNHURRIED
+@NO_DEADLINE
 @given(st.lists(MARKS, max_size=12).map("".join) | st.text())
 @example("? [a]\n: 1")
 @example("a: " + "[" * 1500)
@@ -157,8 +157,8 @@ MARKS = st.sampled_from(
 @example("!!int ")
 @example("!!bool x")
 @example("!!timestamp x")
-def test_any_yaml(place: Path, text: str) -> None:
-    path = place / "config.yaml"
+def test_any_yaml_is_read_or_refused(folder: Path, text: str) -> None:
+    path = folder / "config.yaml"
     path.write_text(text, errors="replace")
     with contextlib.suppress(ClipAeError):
         parse_config_file(path)

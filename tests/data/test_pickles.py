@@ -1,4 +1,4 @@
-"""Pickles of arrays: numbers come through, every other thing is named and refused before it does anything."""
+"""Pickles of arrays: numbers are read; anything else is named and refused before it can run."""
 
 import datetime
 import os
@@ -23,14 +23,14 @@ def read(folder, value, protocol=4):
 def test_arrays_by_name(tmp_path, kind, protocol):
     array = (np.arange(24) % 7).astype(kind).reshape(2, 3, 4)
     value = {"params": {"unit": {"kernel": array, "columns_first": np.asfortranarray(array)}}, "mean": array[0, 0]}
-    found = read(tmp_path, value, protocol)
-    assert found.keys() == {"params/unit/kernel", "params/unit/columns_first", "mean"}
-    for name, wanted in [("params/unit/kernel", array), ("params/unit/columns_first", array), ("mean", array[0, 0])]:
-        assert found[name].dtype == array.dtype
-        np.testing.assert_array_equal(found[name], wanted)
+    arrays = read(tmp_path, value, protocol)
+    assert arrays.keys() == {"params/unit/kernel", "params/unit/columns_first", "mean"}
+    for name, expected in [("params/unit/kernel", array), ("params/unit/columns_first", array), ("mean", array[0, 0])]:
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], expected)
 
 
-def test_the_names_of_numpy_1_are_known(tmp_path):
+def test_names_of_numpy_1_are_accepted(tmp_path):
     content = pickle.dumps({"a": np.float32([1, 2])}, protocol=3)
     assert b"numpy._core.multiarray" in content
     old = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
@@ -38,7 +38,7 @@ def test_the_names_of_numpy_1_are_known(tmp_path):
 
 
 class Call:
-    """Pickled as a call."""
+    """Is pickled as a function call."""
 
     def __init__(self, function, *arguments):
         self.call = (function, arguments)
@@ -78,7 +78,7 @@ def test_code_is_refused_by_name_and_never_run(tmp_path, nested, protocol):
         (pickle.dumps({"a": np.zeros(99)}, 4)[:-200], ""),
     ],
 )
-def test_what_is_not_numbers_is_refused(tmp_path, value, reason):
+def test_other_values_than_numbers_are_refused(tmp_path, value, reason):
     with pytest.raises(RefusedInput, match=f"eyes.ckpt is not a pickle of plain arrays .*{reason}"):
         read(tmp_path, value)
 
@@ -89,7 +89,7 @@ def test_fewer_bytes_than_the_shape_are_refused(tmp_path):
         read(tmp_path, content.replace(b"K\x03K\xc8", b"K\x04K\xc8"))
 
 
-def test_a_dict_that_holds_itself_is_refused(tmp_path):
+def test_dict_that_contains_itself_is_refused(tmp_path):
     value = {}
     value["again"] = value
     with pytest.raises(RefusedInput, match="recursion"):
@@ -103,7 +103,7 @@ def test_lists_in_a_npy_file(tmp_path):
     assert read_npy_objects(tmp_path / "new.npy") == [[1.0], [2.0]]
 
 
-def test_what_a_npy_file_names_is_never_called(tmp_path):
+def test_functions_named_in_a_npy_file_are_never_called(tmp_path):
     trace = tmp_path / "ran"
     path = write_objects(tmp_path / "labels.npy", [[Call(os.system, f"touch {trace}")]])
     with pytest.raises(
@@ -114,14 +114,14 @@ def test_what_a_npy_file_names_is_never_called(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY\x01\x00"])
-def test_what_is_no_npy_file_is_told_in_a_line(tmp_path, content):
+def test_other_files_than_npy_are_refused(tmp_path, content):
     path = tmp_path / "labels.npy"
     path.write_bytes(content)
     with pytest.raises(RefusedInput, match="not a npy file"):
         read_npy_objects(path)
 
 
-def test_arrays_within_lists_are_lists_too(tmp_path):
+def test_arrays_in_lists_become_lists(tmp_path):
     column = np.empty(2, dtype=object)
     column[:] = [np.array([[1.5, 2.0]]), [np.array([3])]]
     np.save(tmp_path / "new.npy", column, allow_pickle=True)

@@ -1,4 +1,4 @@
-"""Sentences with their moments, in both forms that circulate."""
+"""Sentences with their moments, in both published forms."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def video(moments: Any = MOMENTS, texts: Any = ("a man jumps", "he lands"), dura
     return {"v": {"duration": duration, "timestamps": moments, "sentences": texts}}
 
 
-def test_activitynet_captions_by_video_then_in_the_file_s_order(tmp_path: Path) -> None:
+def test_activitynet_captions_are_sorted_by_video_then_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, video([["3", 9.0], [0, 2.5]], [" he lands\n", "a man  jumps"]) | {"a": video()["v"]})
     assert read_sentences(path) == [
         GroundingQuery("a", "a man jumps", ((0.0, 2.5),)),
@@ -33,7 +33,7 @@ def test_activitynet_captions_by_video_then_in_the_file_s_order(tmp_path: Path) 
     ]
 
 
-def test_charades_sta_s_lines(tmp_path: Path) -> None:
+def test_lines_of_charades_sta(tmp_path: Path) -> None:
     text = "3MSZA 24.3 30.4##person turn a light on.\n\nAB12C 0 6##a person ## waves.\n"
     assert read_sentences(write(tmp_path, text, "sta.txt")) == [
         GroundingQuery("3MSZA", "person turn a light on.", ((24.3, 30.4),)),
@@ -42,7 +42,7 @@ def test_charades_sta_s_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sentences.json", "sta.txt"])
-def test_a_sentence_told_twice_of_a_video_is_one_query_with_two_moments(tmp_path: Path, name: str) -> None:
+def test_repeated_sentence_of_a_video_is_one_query_with_two_moments(tmp_path: Path, name: str) -> None:
     lines = "v 0 2.5##he lands\nw 1 2##he lands\nv 3 9##he lands\n"
     content = video(texts=["he lands", " he lands"]) | {"w": video([[1, 2]], ["he lands"])["v"]}
     assert read_sentences(write(tmp_path, lines if name == "sta.txt" else content, name)) == [
@@ -51,10 +51,10 @@ def test_a_sentence_told_twice_of_a_video_is_one_query_with_two_moments(tmp_path
     ]
 
 
-def test_a_moment_ends_with_its_video_where_its_length_is_told(tmp_path: Path) -> None:
+def test_moment_is_cut_at_the_stated_end_of_its_video(tmp_path: Path) -> None:
     moments = [[1, 10.4], [11, 12]]
-    within, beyond = read_sentences(write(tmp_path, video(moments)))
-    assert (within.moments, beyond.moments) == (((1.0, 10.0),), ((10.0, 10.0),))
+    first, second = read_sentences(write(tmp_path, video(moments)))
+    assert (first.moments, second.moments) == (((1.0, 10.0),), ((10.0, 10.0),))
     assert read_sentences(write(tmp_path, video(moments, duration=None)))[1].moments == ((11.0, 12.0),)
 
 
@@ -63,8 +63,8 @@ def test_a_moment_ends_with_its_video_where_its_length_is_told(tmp_path: Path) -
     [
         ("{", "not a JSON file"),
         ([1], "expected videos by id"),
-        ({}, "holds no sentence"),
-        (video([], []), "holds no sentence"),
+        ({}, "contains no sentence"),
+        (video([], []), "contains no sentence"),
         ({"v": [1]}, 'video \'v\': has no lists of "timestamps" and "sentences"'),
         (video(texts=None), "has no lists of"),
         (video([[0, 1]]), "has 1 timestamps for 2 sentences"),
@@ -76,14 +76,14 @@ def test_a_moment_ends_with_its_video_where_its_length_is_told(tmp_path: Path) -
         (video(duration="long"), 'duration: "long" is not a number'),
     ],
 )
-def test_one_line_names_file_video_and_fault(tmp_path: Path, content: Any, words: str) -> None:
-    refused(write(tmp_path, content), words)
+def test_error_names_file_video_and_fault_in_one_line(tmp_path: Path, content: Any, words: str) -> None:
+    assert_refused(write(tmp_path, content), words)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("\n", "holds no sentence"),
+        ("\n", "contains no sentence"),
         ("v 1 2##a\nv 1##a\n", "line 2: expected a video, a start, an end and a sentence"),
         ("v 1 2##\n", 'line 1: has no "sentence"'),
         ("v 1 2\n", 'line 1: has no "sentence"'),
@@ -92,15 +92,15 @@ def test_one_line_names_file_video_and_fault(tmp_path: Path, content: Any, words
         ("v one 2##a\n", 'line 1: segment: "one" is not a number'),
     ],
 )
-def test_one_line_names_file_line_and_fault(tmp_path: Path, text: str, words: str) -> None:
-    refused(write(tmp_path, text, "sta.txt"), words)
+def test_error_names_file_line_and_fault_in_one_line(tmp_path: Path, text: str, words: str) -> None:
+    assert_refused(write(tmp_path, text, "sta.txt"), words)
 
 
-def test_no_file(tmp_path: Path) -> None:
-    refused(tmp_path / "none.json", "cannot read the sentences")
+def test_missing_file(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "none.json", "cannot read the sentences")
 
 
-def refused(path: Path, words: str) -> None:
+def assert_refused(path: Path, words: str) -> None:
     with pytest.raises(UserError) as caught:
         read_sentences(path)
     assert words in str(caught.value)

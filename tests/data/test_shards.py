@@ -1,4 +1,4 @@
-"""A shard is read back as it was written, by us and by the readers that people have."""
+"""Shards are read back as written, by this project and by pandas, polars and duckdb."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from clip_ae.core.types import VideoFeatures
 from clip_ae.data import shards
 from clip_ae.provenance.read_provenance import read_provenance
 
-RECORD = Provenance("extract", {"grid": {"fps": 25.0}}, "c0de", {"probe": "1"}, {"torch": "2.11.0"})
+PROVENANCE = Provenance("extract", {"grid": {"fps": 25.0}}, "c0de", {"probe": "1"}, {"torch": "2.11.0"})
 
 
 def video(video_id: str, rows: int, dim: int = 8) -> VideoFeatures:
@@ -37,7 +37,7 @@ def video(video_id: str, rows: int, dim: int = 8) -> VideoFeatures:
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
     path = tmp_path / "rgb" / "0000-of-0001.parquet"
-    shards.write_shard(path, "rgb", 8, [video("a b/ü", 3), video("-x", 1), video("c", 40)], RECORD)
+    shards.write_shard(path, "rgb", 8, [video("a b/ü", 3), video("-x", 1), video("c", 40)], PROVENANCE)
     return path
 
 
@@ -52,11 +52,11 @@ def test_round_trip(shard: Path) -> None:
     assert [v.video_id for v in shards.read_shard(shard, {"c"})] == ["c"]
 
 
-def test_sound_has_a_loudness_where_it_was_heard(tmp_path: Path) -> None:
+def test_audio_shard_has_loudness_for_snippets_with_audio(tmp_path: Path) -> None:
     path = tmp_path / "audio" / "0000-of-0001.parquet"
     level = np.array([-20, np.nan, -96], np.float32)
     videos = [replace(video("a", 3), loudness=level), video("b", 2)]
-    shards.write_shard(path, "audio", 8, videos, RECORD)
+    shards.write_shard(path, "audio", 8, videos, PROVENANCE)
     assert pq.read_schema(path).names == ["video_id", "snippet", "start", "stop", "coverage", "loudness", "feature"]
     assert shards.read_loudness(path) == {"a": [-20.0, None, -96.0]}
     loud, silent = shards.read_shard(path)
@@ -65,11 +65,11 @@ def test_sound_has_a_loudness_where_it_was_heard(tmp_path: Path) -> None:
     assert np.isnan(silent.loudness).all()
 
 
-def test_a_shard_from_elsewhere_knows_no_loudness(shard: Path) -> None:
+def test_shard_without_a_loudness_column(shard: Path) -> None:
     assert shards.read_loudness(shard) == {}
 
 
-def test_the_contract_of_columns_and_encoding(shard: Path) -> None:
+def test_columns_and_encoding(shard: Path) -> None:
     file = pq.ParquetFile(shard)
     assert file.num_row_groups == 3
     schema = file.schema_arrow
@@ -83,7 +83,7 @@ def test_the_contract_of_columns_and_encoding(shard: Path) -> None:
         dictionary = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"} & set(column.encodings)
         assert bool(dictionary) == (column.path_in_schema == "video_id")
     assert schema.metadata[b"stream"] == b"rgb"
-    assert read_provenance(shard) == RECORD
+    assert read_provenance(shard) == PROVENANCE
 
 
 def test_pandas_polars_and_duckdb_read_it(shard: Path) -> None:
@@ -96,31 +96,31 @@ def test_pandas_polars_and_duckdb_read_it(shard: Path) -> None:
     np.testing.assert_array_equal(np.array(rows, np.float16).reshape(40, 8), feature)
 
 
-def test_an_empty_shard_is_a_valid_file(tmp_path: Path) -> None:
+def test_empty_shard_is_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "clip" / "0000-of-0001.parquet"
-    shards.write_shard(path, "clip", 4, [], RECORD)
+    shards.write_shard(path, "clip", 4, [], PROVENANCE)
     assert list(shards.read_shard(path)) == []
     assert pd.read_parquet(path).shape == (0, 6)
 
 
-def test_the_sharding_shows_in_no_result(tmp_path: Path) -> None:
+def test_result_does_not_depend_on_the_sharding(tmp_path: Path) -> None:
     videos = [video(f"v{i}", i + 1) for i in range(9)]
     for count in (1, 4):
         for index in range(count):
-            mine = [v for v in videos if assign_shard(v.video_id, count) == index]
+            in_shard = [v for v in videos if assign_shard(v.video_id, count) == index]
             path = tmp_path / str(count) / "rgb" / f"{format_shard_name(index, count)}.parquet"
-            shards.write_shard(path, "rgb", 8, mine, RECORD)
+            shards.write_shard(path, "rgb", 8, in_shard, PROVENANCE)
     one, four = (shards.read_stream(tmp_path / str(n), "rgb", n) for n in (1, 4))
     assert list(one) == list(four) == [f"v{i}" for i in range(9)]
 
 
-def test_a_missing_shard_is_named(tmp_path: Path, shard: Path) -> None:
+def test_missing_shard_is_named(tmp_path: Path, shard: Path) -> None:
     with pytest.raises(UserError, match=r"0001-of-0002.parquet: no such shard"):
-        shards.write_shard(tmp_path / "rgb" / "0000-of-0002.parquet", "rgb", 8, [], RECORD)
+        shards.write_shard(tmp_path / "rgb" / "0000-of-0002.parquet", "rgb", 8, [], PROVENANCE)
         shards.read_stream(tmp_path, "rgb", 2)
 
 
-def test_an_absent_or_broken_shard_ends_in_one_line(tmp_path: Path, shard: Path) -> None:
+def test_missing_or_broken_shard_is_refused(tmp_path: Path, shard: Path) -> None:
     with pytest.raises(UserError, match="no such table"):
         list(shards.read_shard(tmp_path / "none.parquet"))
     shard.write_bytes(shard.read_bytes()[:-20])
@@ -128,7 +128,7 @@ def test_an_absent_or_broken_shard_ends_in_one_line(tmp_path: Path, shard: Path)
         list(shards.read_shard(shard))
 
 
-def test_a_video_ends_where_its_material_ends() -> None:
+def test_covered_end_includes_a_partly_covered_snippet() -> None:
     whole = video("a", 3)
     assert whole.covered_end == pytest.approx(whole.start[1] + 0.5 * 0.64)
 
@@ -139,7 +139,7 @@ def test_features_of_another_length_are_refused() -> None:
         VideoFeatures("a", good.start, good.stop, good.coverage, good.feature[:2])
 
 
-def test_same_rows_same_bytes(tmp_path: Path) -> None:
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        shards.write_shard(tmp_path / f"{name}.parquet", "rgb", 8, [video("v", 5)], RECORD)
+        shards.write_shard(tmp_path / f"{name}.parquet", "rgb", 8, [video("v", 5)], PROVENANCE)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()

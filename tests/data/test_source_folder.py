@@ -23,7 +23,7 @@ def test_videos_are_found_by_suffix_at_any_depth_and_sorted_by_id(tmp_path: Path
 @pytest.mark.parametrize(
     "name", ["a b", "-x", "br{ace}", "quo'te\"", "ünï", "new\nline", "per%cent", "a.b", "*", "<x>"]
 )
-def test_odd_names_go_through_whole(tmp_path: Path, name: str) -> None:
+def test_unusual_names_are_kept(tmp_path: Path, name: str) -> None:
     touch(tmp_path, f"{name}.mp4")
     assert list_videos(tmp_path) == {name: f"{name}.mp4"}
 
@@ -37,13 +37,13 @@ def test_undecodable_bytes_are_escaped_in_the_id_only(tmp_path: Path) -> None:
     files_digest(tmp_path, [path], with_mtime=True)
 
 
-def test_one_stem_twice_is_an_error_that_names_both(tmp_path: Path) -> None:
+def test_two_files_with_one_stem_are_refused_by_name(tmp_path: Path) -> None:
     touch(tmp_path, "a/x.mp4", "b/x.mkv")
     with pytest.raises(UserError, match=r"a/x\.mp4.*b/x\.mkv"):
         list_videos(tmp_path)
 
 
-def test_a_missing_and_an_empty_folder_are_errors_with_the_hint(tmp_path: Path) -> None:
+def test_missing_and_empty_folders_are_refused_with_the_hint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent: no such folder.*; see docs"):
         list_videos(tmp_path / "absent", hint="; see docs")
     with pytest.raises(UserError, match="no videos"):
@@ -58,14 +58,14 @@ def test_links_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     assert list_videos(tmp_path) == {"dangling": "dangling.mp4", "x": "real/x.mp4"}
 
 
-def test_shards_part_the_videos(tmp_path: Path) -> None:
+def test_shards_partition_the_videos(tmp_path: Path) -> None:
     listing = {f"v{i}": f"v{i}.mp4" for i in range(50)}
     parts = [select_shard(listing, i, 4) for i in range(4)]
     assert sum(map(len, parts)) == 50
     assert {k: v for part in parts for k, v in part.items()} == listing
 
 
-def test_digest_sees_names_sizes_and_times_as_asked(tmp_path: Path) -> None:
+def test_digest_depends_on_names_sizes_and_optionally_times(tmp_path: Path) -> None:
     touch(tmp_path, "x.mp4", "y.mp4")
     both = [files_digest(tmp_path, ["x.mp4", "y.mp4"], with_mtime=m) for m in (False, True)]
     assert files_digest(tmp_path, ["y.mp4", "x.mp4"], with_mtime=False) == both[0]
@@ -78,29 +78,29 @@ def test_digest_sees_names_sizes_and_times_as_asked(tmp_path: Path) -> None:
     assert files_digest(tmp_path, ["x.mp4"], with_mtime=False) != files_digest(tmp_path, ["y.mp4"], with_mtime=False)
 
 
-def test_ten_thousand_videos_are_listed_while_a_dag_is_parsed(tmp_path: Path) -> None:
+def test_ten_thousand_videos_are_listed_in_a_second(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{i % 10}/v{i}.mp4" for i in range(10_000)))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     assert len(list_videos(tmp_path)) == 10_000
     # 0.06 s where this was written.
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - start < 1
 
 
-def test_npy_features_lie_below_a_folder_of_their_stream(tmp_path: Path) -> None:
+def test_npy_features_are_found_below_a_folder_of_their_stream(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/x.npy", "train/flow/deep/x.npy", "other/z.npy")
-    found = list_feature_files(tmp_path, ("rgb", "flow"))
-    assert found.npy_files == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
-    assert found.files_of_shard(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
+    files = list_feature_files(tmp_path, ("rgb", "flow"))
+    assert files.npy_files == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
+    assert files.files_of_shard(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
 
 
-def test_shards_are_read_by_every_job(tmp_path: Path) -> None:
+def test_all_jobs_read_all_shards(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/b.parquet", "rgb/a.parquet", "rgb/more/c.parquet")
-    found = list_feature_files(tmp_path, ("rgb",))
-    assert found.shard_files == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
-    assert found.files_of_shard(0, 7) == found.files_of_shard(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
+    files = list_feature_files(tmp_path, ("rgb",))
+    assert files.shard_files == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
+    assert files.files_of_shard(0, 7) == files.files_of_shard(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
 
 
-def test_a_stream_without_files_is_named(tmp_path: Path) -> None:
+def test_stream_without_files_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "rgb/x.npy")
     with pytest.raises(UserError, match="no features of the flow stream"):
         list_feature_files(tmp_path, ("rgb", "flow"))

@@ -1,4 +1,4 @@
-"""Words to name clusters by."""
+"""The vocabulary that names clusters."""
 
 from pathlib import Path
 
@@ -28,24 +28,24 @@ def test_names_and_their_descriptions(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "needs two names"),
-        ("one\n", "needs two names"),
-        ("a\nb\na\n", "'a' stands twice"),
+        ("", "needs at least two names"),
+        ("one\n", "needs at least two names"),
+        ("a\nb\na\n", "'a' appears twice"),
         ("a\n: b\n", "line 2: expected a name"),
         ("a\nb: ;\n", "line 2: expected a name"),
     ],
 )
-def test_mistakes_end_in_a_line(tmp_path, text, words):
+def test_mistakes_are_refused_with_a_reason(tmp_path, text, words):
     with pytest.raises(UserError, match=words):
         read_vocabulary(write(tmp_path, text))
 
 
-def test_no_file(tmp_path):
+def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="cannot read the vocabulary"):
         read_vocabulary(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize("name", ["everyday", "demo"])
-def test_those_that_come_with_the_project(name):
+def test_vocabularies_of_the_project_can_be_read(name):
     words = read_vocabulary(ROOT / f"workflow/vocabularies/{name}.txt")
     assert len(words) >= (300 if name == "everyday" else 15)

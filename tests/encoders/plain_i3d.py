@@ -1,7 +1,7 @@
-"""I3D as its authors wrote it down, one operation after the other: the oracle of our network, and what peers run.
+"""A plain I3D, one operation after the other as published: the reference for our network and for benchmarks.
 
-Explicit zero padding, BatchNorm after every convolution, an average over 2x7x7 of the last maps. Nothing here is
-shared with the network under test but the names of the tensors.
+Explicit zero padding, BatchNorm after each convolution, an average over 2x7x7 of the last maps. It shares only the
+names of the tensors with the network under test.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Tensors = Mapping[str, Tensor]
 
 
 def features(x: Tensor, weights: Tensors) -> Tensor:
-    """[B, channels, 16, 224, 224] in -1..1 to [B, 1024]: `extract_features` of the published code, flattened."""
+    """Features [B, 1024] of clips [B, channels, 16, 224, 224] in -1..1: `extract_features` of the published code."""
     x = _unit(x, weights, "Conv3d_1a_7x7", stride=2)
     x = _pool(x, (1, 3, 3), (1, 2, 2))
     x = _unit(x, weights, "Conv3d_2b_1x1")
@@ -32,13 +32,14 @@ def features(x: Tensor, weights: Tensors) -> Tensor:
 
 
 def logits(x: Tensor, weights: Tensors) -> Tensor:
+    """Class logits [B, classes]."""
     pooled = features(x, weights)[:, :, None, None, None]
     return F.conv3d(pooled, weights["logits.conv3d.weight"], weights["logits.conv3d.bias"]).flatten(1)
 
 
 def _unit(x: Tensor, weights: Tensors, name: str, stride: int = 1) -> Tensor:
     kernel = weights[f"{name}.conv3d.weight"]
-    x = F.conv3d(_padded(x, kernel.shape[2:], (stride,) * 3), kernel, stride=stride)
+    x = F.conv3d(_pad(x, kernel.shape[2:], (stride,) * 3), kernel, stride=stride)
     statistics = (weights[f"{name}.bn.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
     return F.relu(F.batch_norm(x, *statistics, eps=0.001))
 
@@ -54,11 +55,11 @@ def _mixed(x: Tensor, weights: Tensors, name: str) -> Tensor:
 
 
 def _pool(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    return F.max_pool3d(_padded(x, kernel, stride), kernel, stride)
+    return F.max_pool3d(_pad(x, kernel, stride), kernel, stride)
 
 
-def _padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Zeros, as many as make the output ceil(size / stride) long; one more behind than in front where odd."""
+def _pad(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """x with zeros, so that the output has ceil(size / stride) elements; an odd zero is at the end."""
     sides: list[int] = []
     for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
         missing = max(k - s, 0) if size % s == 0 else max(k - size % s, 0)

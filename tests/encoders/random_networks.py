@@ -1,4 +1,4 @@
-"""Networks with random weights under which signals keep their size, and BatchNorm that really does something."""
+"""Networks with random weights that preserve the scale of signals, and with a BatchNorm that is not the identity."""
 
 import torch
 from torch import nn
@@ -9,12 +9,12 @@ from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import i3d
 from clip_ae.encoders.networks.state_dict import get_tensors
 
-# Layers before ReLUs. Transformers' linear layers stay as their own code makes them.
+# Layers before ReLUs. The linear layers of transformers keep their own initialisation.
 RECTIFIED = (nn.Conv2d, nn.Conv3d)
 
 
-def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
-    """He's initialisation where ReLUs follow, and BatchNorm with statistics, scales and shifts far from 0 and 1."""
+def randomize_weights(network: nn.Module, seed: int = 0) -> nn.Module:
+    """The network with He's initialisation before ReLUs, and random BatchNorm statistics, scales and shifts."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for layer in network.modules():
@@ -29,4 +29,5 @@ def stirred(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def random_i3d(options: I3dOptions, seed: int = 0) -> NetworkWeights:
-    return NetworkWeights({"i3d": to_plain_data(options)}, get_tensors(stirred(i3d.build(options), seed)))
+    """Random weights of an I3D."""
+    return NetworkWeights({"i3d": to_plain_data(options)}, get_tensors(randomize_weights(i3d.build(options), seed)))

@@ -1,4 +1,4 @@
-"""CLIP: the tiny model of our own, open_clip's by name and by number, mismatches refused."""
+"""CLIP: the tiny model, open_clip's models by name and by numbers, and errors for mismatches."""
 
 from pathlib import Path
 
@@ -22,12 +22,12 @@ from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 
 TINY = ClipOptions("tiny")
-# The smallest that open_clip builds.
+# open_clip's smallest model.
 SMALLEST = "ViT-S-32-alt"
 MEDIA = Path(__file__).resolve().parents[3] / "shared/media"
 
 
-def test_tiny_embeds_images_and_texts_alike():
+def test_tiny_clip_embeds_images_and_texts_with_the_same_shape():
     network = clip.build(TINY).eval()
     size = clip.get_image_size(network)
     images, texts, scale = network(
@@ -38,12 +38,12 @@ def test_tiny_embeds_images_and_texts_alike():
     assert not torch.allclose(texts[0], texts[1])
 
 
-def test_a_misspelt_architecture_names_the_nearest():
+def test_a_misspelt_architecture_is_an_error_with_a_suggestion():
     with pytest.raises(UserError, match=r"ViT-B-16-quikgelu .* did you mean 'ViT-B-16-quickgelu'"):
         clip.build(ClipOptions("ViT-B-16-quikgelu"))
 
 
-def test_published_normalisation_comes_along():
+def test_facts_contain_the_published_normalisation():
     facts = clip.get_pretrained_facts(ClipOptions("ViT-B-16-SigLIP"), "ViT-B-16-SigLIP/webli")
     assert tuple(facts["mean"]) == (0.5, 0.5, 0.5)
 
@@ -56,14 +56,14 @@ def test_published_normalisation_comes_along():
         ("ViT-B-16-quickgelu", "ViT-B-16-quickgelu/openia", "did you mean 'openai'"),
     ],
 )
-def test_weights_of_another_activation_are_refused(architecture, source, message):
+def test_weights_for_another_activation_are_an_error(architecture, source, message):
     with pytest.raises(UserError, match=message):
         clip.get_pretrained_facts(ClipOptions(architecture), source)
 
 
 @pytest.mark.parametrize("shape", [(224, 224), (224, 398), (300, 224)])
-def test_the_stream_is_open_clip_s_own_recipe(shape):
-    """Frames whose short side is the network's, as the decoder delivers them."""
+def test_the_stream_equals_open_clip_s_preprocessing_and_model(shape):
+    """On frames whose short side is that of the network, as from the decoder."""
     torch.manual_seed(0)
     network, _, preprocess = open_clip.create_model_and_transforms(SMALLEST)
     network.eval()
@@ -73,21 +73,21 @@ def test_the_stream_is_open_clip_s_own_recipe(shape):
         [NetworkWeights({"clip": to_plain_data(ClipOptions(SMALLEST))}, get_tensors(network))],
         "cpu",
     )
-    found = encoder.encode(np.stack([encoder.prepare(window) for window in windows]))
-    for row, window in zip(found, windows, strict=True):
+    features = encoder.encode(np.stack([encoder.prepare(window) for window in windows]))
+    for row, window in zip(features, windows, strict=True):
         images = torch.stack([preprocess(Image.fromarray(window[i])) for i in (2, 6, 10, 14)])
         with torch.inference_mode():
-            wanted = torch.nn.functional.normalize(network.encode_image(images).mean(dim=0), dim=0)
-        np.testing.assert_allclose(row, wanted, rtol=0, atol=1e-5)
+            expected = torch.nn.functional.normalize(network.encode_image(images).mean(dim=0), dim=0)
+        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-5)
 
 
-def test_weights_bring_their_own_normalisation():
+def test_normalisation_comes_from_the_weights():
     network = clip.build(TINY)
-    about = {"clip": to_plain_data(TINY)}
-    others = about | {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    metadata = {"clip": to_plain_data(TINY)}
+    other_metadata = metadata | {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     window = np.random.default_rng(0).integers(0, 256, (16, 64, 80, 3), np.uint8)
     rows = []
-    for facts in (about, others):
+    for facts in (metadata, other_metadata):
         encoder = stream.build(ClipEncoder(), [NetworkWeights(facts, get_tensors(network))], "cpu")
         rows.append(encoder.encode(encoder.prepare(window)[None]))
     assert np.abs(rows[0] - rows[1]).max() > 1e-3
@@ -95,9 +95,11 @@ def test_weights_bring_their_own_normalisation():
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["v_GGSY1Qvo990", "v_ZNVhz7ctTq0", "women_long_jump"])
-def test_small_frames_look_like_those_that_clip_learnt_from(name):
-    """We resize in the decoder, bilinearly; CLIP's images are resized from the whole frame, bicubically.
-    The mean difference of a 224 x 224 image, in steps of 255."""
+def test_frames_of_the_decoder_are_close_to_clip_s_preprocessing(name):
+    """The decoder resizes bilinearly; CLIP was trained on frames resized bicubically.
+
+    Compares the mean difference of a 224 x 224 image, in levels of 255.
+    """
     path = MEDIA / f"{name}.mp4"
     if not path.exists():
         pytest.skip(f"needs {path.name} in shared/media")
@@ -105,9 +107,9 @@ def test_small_frames_look_like_those_that_clip_learnt_from(name):
     info = VideoInfo(name, path.name, **vars(probe_video(str(path), grid)))
     ours = centre_crop(next(video.read_video_windows(str(path), info, grid, 224, 0)).data[:1], 224)[0]
     with av.open(str(path)) as container:
-        whole = next(container.decode(video=0)).to_image()
+        frame = next(container.decode(video=0)).to_image()
     resize, crop = open_clip.image_transform(224, is_train=False).transforms[:2]
-    theirs = np.asarray(crop(resize(whole)))
-    difference = np.abs(ours.astype(float) - theirs).mean()
-    print(f"{name}: {whole.size}, mean difference {difference:.2f} of 255")
+    reference = np.asarray(crop(resize(frame)))
+    difference = np.abs(ours.astype(float) - reference).mean()
+    print(f"{name}: {frame.size}, mean difference {difference:.2f} of 255")
     assert difference < 3

@@ -1,4 +1,4 @@
-"""An NVIDIA device that torch cannot use ends in words, not in days of CPU."""
+"""Choice of the device: a GPU that torch cannot use is an error, not a CPU run of days."""
 
 import pytest
 import torch
@@ -13,24 +13,24 @@ def unusable(monkeypatch, tmp_path):
     driver = tmp_path / "version"
     driver.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.82.01\nGCC version: 9\n")
     monkeypatch.setattr(devices, "DRIVER_PATH", driver)
-    monkeypatch.setattr(devices, "_gpus", list)
-    monkeypatch.setattr(devices, "_usable", lambda device: False)
+    monkeypatch.setattr(devices, "_list_gpu_uuids", list)
+    monkeypatch.setattr(devices, "_is_usable", lambda device: False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 @pytest.fixture
 def gpus(unusable, monkeypatch):
-    """A machine with three GPUs that work, the first of which another job has; what is used and made current."""
+    """A machine with three working GPUs, the first locked by another job. Returns a log of used and current devices."""
     log = []
-    monkeypatch.setattr(devices, "_gpus", lambda: ["GPU-a", "GPU-b", "GPU-c"])
+    monkeypatch.setattr(devices, "_list_gpu_uuids", lambda: ["GPU-a", "GPU-b", "GPU-c"])
     monkeypatch.setattr(devices, "acquire_gpu", lambda names: names.index("GPU-b"))
-    monkeypatch.setattr(devices, "_usable", lambda device: log.append(f"used {device}") or True)
+    monkeypatch.setattr(devices, "_is_usable", lambda device: log.append(f"used {device}") or True)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: log.append(f"set {device}"))
     return log
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_an_unusable_device_is_told(unusable, device):
+def test_an_unusable_device_is_an_error(unusable, device):
     with pytest.raises(
         UserError, match=rf"device {device}: torch .* CUDA {torch.version.cuda} .*470\.82\.01.*runtime.device"
     ):
@@ -38,37 +38,39 @@ def test_an_unusable_device_is_told(unusable, device):
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_a_leased_device_that_does_not_work_is_told(gpus, monkeypatch, device):
-    monkeypatch.setattr(devices, "_usable", lambda device: False)
+def test_a_locked_device_that_does_not_work_is_an_error(gpus, monkeypatch, device):
+    monkeypatch.setattr(devices, "_is_usable", lambda device: False)
     with pytest.raises(UserError, match=f"device {device}: torch .* cannot use an NVIDIA device here"):
         devices.resolve_device(device)
 
 
 @pytest.mark.parametrize("device", ["cup", "cuda:1", "gpu"])
-def test_an_unknown_device_is_told(gpus, device):
-    with pytest.raises(UserError, match=f"device {device}: expected one of auto, cpu, cuda; CUDA_VISIBLE_DEVICES"):
+def test_an_unknown_device_is_an_error(gpus, device):
+    with pytest.raises(
+        UserError, match=f"device {device}: expected one of auto, cpu, cuda; select GPUs by CUDA_VISIBLE_DEVICES"
+    ):
         devices.resolve_device(device)
 
 
-def test_cpu_insists(gpus):
+def test_device_cpu_uses_no_gpu(gpus):
     assert devices.resolve_device("cpu") == "cpu"
     assert gpus == []
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
-def test_a_hidden_device_is_no_device(unusable, monkeypatch, hidden):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+@pytest.mark.parametrize("visible_devices", ["", "-1"])
+def test_hidden_gpus_are_not_used(unusable, monkeypatch, visible_devices):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible_devices)
     assert devices.resolve_device("auto") == "cpu"
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_the_leased_gpu_is_tried_and_made_current(gpus, device):
+def test_the_locked_gpu_is_tested_and_set_as_current(gpus, device):
     assert devices.resolve_device(device) == "cuda:1"
     assert gpus == ["used cuda:1", "set cuda:1"]
 
 
-def test_gpus_have_the_same_name_in_every_process(monkeypatch):
-    """Its number depends on what is visible, its uuid does not."""
+def test_gpus_are_identified_by_uuid(monkeypatch):
+    """The number of a GPU depends on CUDA_VISIBLE_DEVICES, its UUID does not."""
 
     class Properties:
         def __init__(self, index):
@@ -76,29 +78,29 @@ def test_gpus_have_the_same_name_in_every_process(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", Properties)
-    assert devices._gpus() == ["uuid-0", "uuid-1"]
+    assert devices._list_gpu_uuids() == ["uuid-0", "uuid-1"]
 
 
-def test_a_driver_that_answers_with_an_error_has_no_gpu(monkeypatch):
+def test_a_driver_error_means_no_gpu(monkeypatch):
     def fail(index):
         raise RuntimeError("CUDA driver initialization failed")
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", fail)
-    assert devices._gpus() == []
+    assert devices._list_gpu_uuids() == []
 
 
-def test_without_a_device(monkeypatch, tmp_path):
+def test_without_a_gpu_auto_is_cpu_and_cuda_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "DRIVER_PATH", tmp_path / "absent")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(devices, "_gpus", list)
-    monkeypatch.setattr(devices, "_usable", lambda device: False)
+    monkeypatch.setattr(devices, "_list_gpu_uuids", list)
+    monkeypatch.setattr(devices, "_is_usable", lambda device: False)
     assert devices.resolve_device("auto") == "cpu"
     with pytest.raises(UserError, match="no NVIDIA driver found"):
         devices.resolve_device("cuda")
 
 
-def test_threads():
+def test_configure_torch_sets_threads_and_deterministic_algorithms():
     before = torch.get_num_threads()
     devices.configure_torch(1)
     assert torch.get_num_threads() == 1

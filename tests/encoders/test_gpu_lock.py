@@ -1,4 +1,4 @@
-"""One GPU a job, let go by the kernel however the job ends."""
+"""One job per GPU; the kernel releases the lock whenever the job ends."""
 
 import signal
 import subprocess
@@ -18,19 +18,19 @@ JOB = (
 
 
 class Job:
-    """A process that takes a GPU and holds it."""
+    """A process that locks a GPU and keeps the lock."""
 
-    def __init__(self, folder: Path, names: str) -> None:
+    def __init__(self, lock_dir: Path, uuids: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", JOB, str(folder), names], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", JOB, str(lock_dir), uuids], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def answer(self) -> int:
+    def read_index(self) -> int:
         assert self.process.stdout
         return int(self.process.stdout.readline())
 
-    def told(self) -> str:
-        """The next line of its log, which it waits behind."""
+    def read_log_line(self) -> str:
+        """The next line of its log; waits until there is one."""
         assert self.process.stderr
         return self.process.stderr.readline()
 
@@ -41,46 +41,46 @@ class Job:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Iterator[type[Job]]:
-    made: list[Job] = []
+    jobs: list[Job] = []
 
-    def start(names: str = "a,b") -> Job:
-        made.append(Job(tmp_path / "gpus", names))
-        return made[-1]
+    def start(uuids: str = "a,b") -> Job:
+        jobs.append(Job(tmp_path / "gpus", uuids))
+        return jobs[-1]
 
     yield start  # type: ignore[misc]
-    for one in made:
-        one.kill()
+    for started in jobs:
+        started.kill()
 
 
-def test_each_job_has_a_gpu_of_its_own_and_a_dead_job_s_is_free(job):
+def test_each_job_gets_its_own_gpu_and_a_killed_job_frees_its_gpu(job):
     first, second = job(), job()
-    taken = {first.answer(), second.answer()}
-    assert taken == {0, 1}
+    indices = {first.read_index(), second.read_index()}
+    assert indices == {0, 1}
     third = job()
-    assert third.told() == "all 2 GPUs are at work for other jobs; waiting for one\n"
+    assert third.read_log_line() == "all 2 GPUs are in use by other jobs; waiting for one\n"
     assert third.process.poll() is None
     second.kill()
-    assert third.answer() in taken
+    assert third.read_index() in indices
     first.process.terminate()
-    assert job().answer() in taken
+    assert job().read_index() in indices
 
 
-def test_a_gpu_is_itself_under_any_number(job):
-    """CUDA_VISIBLE_DEVICES may hide some and turn the others round."""
-    assert job("a,b,c").answer() == 0
-    assert job("c,a").answer() == 0
-    assert job("c,a,b").answer() == 2
+def test_a_lock_follows_the_uuid_not_the_number(job):
+    """CUDA_VISIBLE_DEVICES may hide some GPUs and change the order of the others."""
+    assert job("a,b,c").read_index() == 0
+    assert job("c,a").read_index() == 0
+    assert job("c,a,b").read_index() == 2
 
 
-def test_a_job_keeps_its_gpu_and_takes_no_second_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_lock, "_held", {})
+def test_a_second_call_returns_the_same_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_lock, "_locks", {})
     assert gpu_lock.acquire_gpu(["b"], tmp_path) == 0
     assert gpu_lock.acquire_gpu(["a", "b"], tmp_path) == 1
 
 
-def test_a_waiting_job_looks_again_and_again(tmp_path, monkeypatch, capsys):
-    looks = iter([None, None, 1])
-    monkeypatch.setattr(gpu_lock, "_free", lambda names, folder: next(looks))
+def test_a_waiting_job_polls_and_logs_once(tmp_path, monkeypatch, capsys):
+    results = iter([None, None, 1])
+    monkeypatch.setattr(gpu_lock, "_try_acquire", lambda uuids, lock_dir: next(results))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     assert gpu_lock.acquire_gpu(["a", "b"], tmp_path) == 1
     assert capsys.readouterr().err.count("waiting") == 1

@@ -1,4 +1,4 @@
-"""DeepMind's layout in Flax: the same network as PyTorch's, and what does not fit is named."""
+"""DeepMind's Flax layout gives the same network as PyTorch's; tensors that do not match are errors."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ UNITS = {
 
 @pytest.fixture
 def network():
-    """BatchNorms that shift but do not scale, as DeepMind's."""
+    """A network whose BatchNorms have shifts but no scales, as DeepMind's."""
     torch.manual_seed(0)
     network = i3d.build(OPTIONS).eval()
     for module in network.modules():
@@ -33,8 +33,8 @@ def network():
     return network
 
 
-def flax(network):
-    """What the file of that network holds: kernels [D, H, W, in, out], statistics [1, 1, 1, 1, n]."""
+def to_flax(network):
+    """The state dict in Flax's layout: kernels [D, H, W, in, out], statistics [1, 1, 1, 1, n]."""
     state = {}
     for name, module in network.named_modules():
         unit = "/".join(UNITS.get(part, part) for part in name.split(".")[:-1])
@@ -49,23 +49,23 @@ def flax(network):
     return state
 
 
-def loaded(state):
+def load_flax(state):
     tensors = {name: tensor.numpy() for name, tensor in i3d.convert_state_dict(state).items()}
-    return load_tensors(i3d.build(OPTIONS), tensors, "there")
+    return load_tensors(i3d.build(OPTIONS), tensors, "file")
 
 
-def test_the_same_network(network):
-    state = flax(network)
+def test_flax_weights_give_the_same_network(network):
+    state = to_flax(network)
     assert len(state) == 230
     assert "params/Mixed_4c/Branch_2/Conv3d_0b_3x3/Conv_0/kernel" in state
     x = torch.randn(1, 3, 16, 32, 32)
-    assert torch.equal(network(x), loaded(state)(x))
+    assert torch.equal(network(x), load_flax(state)(x))
 
 
-def test_a_scale_is_used_where_there_is_one(network):
+def test_a_scale_in_the_file_is_used(network):
     network.Mixed_3c.b2a.bn.weight.data.fill_(2.5)
     scale = network.Mixed_3c.b2a.bn.weight.detach()
-    other = loaded(flax(network) | {"params/Mixed_3c/Branch_2/Conv3d_0a_1x1/BatchNorm_0/scale": scale})
+    other = load_flax(to_flax(network) | {"params/Mixed_3c/Branch_2/Conv3d_0a_1x1/BatchNorm_0/scale": scale})
     x = torch.randn(1, 3, 16, 32, 32)
     assert torch.equal(network(x), other(x))
 
@@ -74,15 +74,15 @@ def test_a_scale_is_used_where_there_is_one(network):
     "name",
     ["params/Mixed_3b/Branch_0/Conv3d_0a_1x1/Conv_1/kernel", "params/Mixed_3d/Branch_0/Conv3d_0a_1x1/Conv_0/bias", "x"],
 )
-def test_an_unknown_name_is_told(network, name):
-    with pytest.raises(RefusedInput, match=r"there: tensor (params/|x|Mixed_3d).* is none of the configured network's"):
-        loaded(flax(network) | {name: torch.zeros(3)})
+def test_an_unknown_tensor_is_an_error(network, name):
+    with pytest.raises(RefusedInput, match=r"file: tensor (params/|x|Mixed_3d).* is none of the configured network's"):
+        load_flax(to_flax(network) | {name: torch.zeros(3)})
 
 
 @pytest.mark.parametrize("leaf", ["Conv_0/kernel", "BatchNorm_0/bias", "BatchNorm_0/mean"])
-def test_a_missing_name_is_told(network, leaf):
-    state = flax(network)
-    for tree in ("params", "batch_stats"):
-        state.pop(f"{tree}/Mixed_5c/Branch_3/Conv3d_0b_1x1/{leaf}", None)
-    with pytest.raises(RefusedInput, match=r"there: has no tensor Mixed_5c.b3b\."):
-        loaded(state)
+def test_a_missing_tensor_is_an_error(network, leaf):
+    state = to_flax(network)
+    for collection in ("params", "batch_stats"):
+        state.pop(f"{collection}/Mixed_5c/Branch_3/Conv3d_0b_1x1/{leaf}", None)
+    with pytest.raises(RefusedInput, match=r"file: has no tensor Mixed_5c.b3b\."):
+        load_flax(state)

@@ -1,6 +1,6 @@
-"""The real I3D on real videos: needs the network or a cache, and the videos beside the checkout.
+"""The published I3D on real videos: needs a download or a cache, and the videos of ../shared/media.
 
-CLIP_AE_CACHE names a folder that keeps the converted weights between runs; without it they are fetched again.
+CLIP_AE_CACHE names a folder for the converted weights; without it they are downloaded in each run.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MEDIA = ROOT.parent / "shared/media"
-# Snippets of 64 frames side by side, at 25 frames a second: what I3D's authors trained on.
+# Consecutive snippets of 64 frames at 25 frames per second, as in the training of the published I3D.
 GRID = SnippetGrid(fps=25, frames=64, stride=64)
 # Rows of data/label_map.txt in DeepMind's kinetics-i3d, counted from 0.
 CLEAN_AND_JERK, WALKING_THE_DOG = 59, 378
@@ -36,8 +36,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
-    """rgb_scratch as config.yaml describes it."""
+def rgb_scratch(tmp_path_factory):
+    """Weights rgb_scratch as in config.yaml."""
     out = Path(os.environ.get("CLIP_AE_CACHE") or tmp_path_factory.mktemp("weights")) / "rgb_scratch.safetensors"
     if not out.exists():
         entry = load_config(shipped_config()).weights["rgb_scratch"]
@@ -51,7 +51,7 @@ def scratch(tmp_path_factory):
 def features(network, name):
     """Rows [snippets, 1024] of the rgb stream."""
     path = str(MEDIA / name)
-    encoder = rgb.build(RgbEncoder("there"), [network], "cpu")
+    encoder = rgb.build(RgbEncoder("rgb_scratch"), [network], "cpu")
     info = VideoInfo(name, name, **vars(probe_video(path, GRID)))
     windows = video.read_video_windows(path, info, GRID, encoder.short_side, 0)
     return np.concatenate([encoder.encode(encoder.prepare(window.data)[None]) for window in windows])
@@ -60,27 +60,29 @@ def features(network, name):
 @pytest.mark.parametrize(
     ("name", "label"), [("v_GGSY1Qvo990.mp4", CLEAN_AND_JERK), ("v_ZNVhz7ctTq0.mp4", WALKING_THE_DOG)]
 )
-def test_a_real_video_is_seen_for_what_it_is(scratch, name, label):
+def test_real_videos_are_classified_correctly(rgb_scratch, name, label):
     """Softmax of the mean of the snippets' logits; measured 0.999 and 0.999 (16 frames: 0.992 and 0.906).
 
-    Kernels with two axes swapped, lost shifts or pixels in 0..255 fall far below. Blue for red, pixels in 0..1 and
-    time reversed do not show: these videos are too easy for that.
+    The test detects swapped kernel axes, missing shifts and pixels in 0..255. It does not detect swapped red and blue,
+    pixels in 0..1 or reversed time: these videos are too easy for that.
     """
-    weight, bias = scratch.tensors["logits.conv3d.weight"], scratch.tensors["logits.conv3d.bias"]
-    logits = (features(scratch, name) @ weight.reshape(len(bias), -1).T + bias).mean(axis=0)
+    weight, bias = rgb_scratch.tensors["logits.conv3d.weight"], rgb_scratch.tensors["logits.conv3d.bias"]
+    logits = (features(rgb_scratch, name) @ weight.reshape(len(bias), -1).T + bias).mean(axis=0)
     scores = np.exp(logits - logits.max())
     scores /= scores.sum()
     assert scores.argmax() == label
     assert scores[label] >= 0.8
 
 
-@pytest.mark.skipif("CLIP_AE_WEIGHTS_RGB_IMAGENET" not in os.environ, reason="names rgb_imagenet.pt, which few have")
-def test_published_features_come_out_again(tmp_path):
-    """Another implementation's rows of the same network: its frames and resizing differ, so they are only near."""
+@pytest.mark.skipif(
+    "CLIP_AE_WEIGHTS_RGB_IMAGENET" not in os.environ, reason="needs CLIP_AE_WEIGHTS_RGB_IMAGENET=rgb_imagenet.pt"
+)
+def test_features_are_close_to_published_ones(tmp_path):
+    """Features of another implementation with the same weights; its frames and resizing differ slightly."""
     out = tmp_path / "rgb_imagenet.safetensors"
     entry = Weights(os.environ["CLIP_AE_WEIGHTS_RGB_IMAGENET"], i3d=I3dOptions())
     weights.run(WeightsSpec("rgb_imagenet", entry), out=out)
-    wanted = np.load(MEDIA / "women_long_jump_rgb.npy")
-    found = features(read_weights(out), "women_long_jump.mp4")[: len(wanted)]
-    norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    assert ((found * wanted).sum(axis=1) / norms).min() > 0.9
+    expected = np.load(MEDIA / "women_long_jump_rgb.npy")
+    rows = features(read_weights(out), "women_long_jump.mp4")[: len(expected)]
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(expected, axis=1)
+    assert ((rows * expected).sum(axis=1) / norms).min() > 0.9

@@ -1,4 +1,4 @@
-"""A network at work: from numpy and back, in its own precision."""
+"""Inference of a network: from and to numpy, in its own precision."""
 
 import numpy as np
 import torch
@@ -7,14 +7,14 @@ from clip_ae.core.config.schema import RgbEncoder
 from clip_ae.encoders.inference import DTYPES, compile_forward, infer
 
 
-def test_numbers_come_back_in_fp32_without_a_history():
+def test_inference_returns_fp32_arrays():
     layer = torch.nn.Linear(2, 3).to(DTYPES["bf16"])
-    found = infer(lambda x: layer(x.to(DTYPES["bf16"])), np.ones((4, 2), np.float32), "cpu")
-    assert found.shape == (4, 3)
-    assert found.dtype == np.float32
+    output = infer(lambda x: layer(x.to(DTYPES["bf16"])), np.ones((4, 2), np.float32), "cpu")
+    assert output.shape == (4, 3)
+    assert output.dtype == np.float32
 
 
-def test_nothing_is_translated_unasked():
+def test_a_network_is_compiled_only_if_configured():
     def forward(x):
         return x
 

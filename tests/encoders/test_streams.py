@@ -1,4 +1,4 @@
-"""Every stream's contract: what is prepared, shapes, neighbours, precision, where flow is computed."""
+"""All streams: prepared windows, shapes, independence of the batch, precision, and where flow is computed."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -23,16 +23,16 @@ from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import flow as flow_stream
 from tests.encoders import plain_i3d
-from tests.encoders.random_networks import random_i3d, stirred
+from tests.encoders.random_networks import random_i3d, randomize_weights
 
-# Encoder, network's options, and the length of a feature.
+# Encoder, options of its network, and the length of a feature.
 SMALL: dict[str, Any] = {
     "rgb": (RgbEncoder(), {"i3d": I3dOptions(3, 0.125, 40, 32)}, 128),
     "flow": (FlowEncoder(algorithm="dis"), {"i3d": I3dOptions(2, 0.125, 40, 32)}, 128),
     "clip": (ClipEncoder(), {"clip": ClipOptions("tiny")}, 64),
     "audio": (AudioEncoder(), {"vggish": VggishOptions(0.125)}, 16),
 }
-# Pixels travel as bytes, what threads compute as numbers.
+# Shape and type of a prepared window: pixels are bytes, flow and log-mel are float32.
 PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
     "rgb": ((16, 32, 32, 3), np.uint8),
     "flow": ((16, 32, 32, 2), np.float32),
@@ -43,20 +43,22 @@ PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
 
 @pytest.fixture(scope="module", params=SMALL)
 def stream(request: Any) -> Any:
-    return request.param, make(request.param)
+    return request.param, build_stream(request.param)
 
 
-def network_of(name: str) -> NetworkWeights:
+def random_network(name: str) -> NetworkWeights:
     ((kind, value),) = SMALL[name][1].items()
     torch.manual_seed(0)
-    return NetworkWeights({kind: to_plain_data(value)}, get_tensors(stirred(load_module(NETWORKS[kind]).build(value))))
+    return NetworkWeights(
+        {kind: to_plain_data(value)}, get_tensors(randomize_weights(load_module(NETWORKS[kind]).build(value)))
+    )
 
 
-def make(name: str, **changes: Any) -> Any:
-    return load_module(STREAMS[name]).build(replace(SMALL[name][0], **changes), [network_of(name)], "cpu")
+def build_stream(name: str, **changes: Any) -> Any:
+    return load_module(STREAMS[name]).build(replace(SMALL[name][0], **changes), [random_network(name)], "cpu")
 
 
-def window(stream: Any, seed: int) -> Any:
+def random_window(stream: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     if stream.short_side is None:
         return rng.uniform(-0.3, 0.3, 15600).astype(np.float32)
@@ -64,13 +66,13 @@ def window(stream: Any, seed: int) -> Any:
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
-def batch_of(stream: Any, *seeds: int) -> Any:
-    return np.stack([stream.prepare(window(stream, seed)) for seed in seeds])
+def prepare_batch(stream: Any, *seeds: int) -> Any:
+    return np.stack([stream.prepare(random_window(stream, seed)) for seed in seeds])
 
 
-def test_shapes_and_types(stream):
+def test_prepared_windows_and_features_have_the_stated_shapes_and_types(stream):
     name, encoder = stream
-    batch = batch_of(encoder, 0, 1)
+    batch = prepare_batch(encoder, 0, 1)
     assert (batch.shape[1:], batch.dtype) == PREPARED[name]
     encoded = encoder.encode(batch)
     assert encoded.shape == (2, encoder.dim) == (2, SMALL[name][2])
@@ -78,104 +80,106 @@ def test_shapes_and_types(stream):
     assert np.isfinite(encoded).all()
 
 
-def test_what_is_prepared_outlives_its_window(stream):
-    """The reader puts the next window into the same memory."""
+def test_a_prepared_window_is_a_copy(stream):
+    """The decoder writes the next window into the same memory."""
     _, encoder = stream
-    raw = window(encoder, 0)
-    prepared = encoder.prepare(raw)
-    kept = prepared.copy()
-    raw[:] = 0
-    assert np.array_equal(prepared, kept)
+    frames = random_window(encoder, 0)
+    prepared = encoder.prepare(frames)
+    copy_before = prepared.copy()
+    frames[:] = 0
+    assert np.array_equal(prepared, copy_before)
 
 
-def test_a_square_window_is_prepared_in_memory_of_its_own():
-    """Where the crop is the whole frame, there is nothing to cut off."""
+def test_a_prepared_square_window_is_a_copy():
+    """Even if the crop is the whole frame, it is copied."""
     encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
-    raw = np.ones((16, 32, 32, 3), np.uint8)
-    assert not np.shares_memory(encoder.prepare(raw), raw)
+    frames = np.ones((16, 32, 32, 3), np.uint8)
+    assert not np.shares_memory(encoder.prepare(frames), frames)
 
 
-def test_neighbours_do_not_change_a_row(stream):
+def test_a_feature_does_not_depend_on_the_batch(stream):
     _, encoder = stream
-    one, two = encoder.encode(batch_of(encoder, 0, 1)), encoder.encode(batch_of(encoder, 0, 2))
-    assert one[0].tobytes() == two[0].tobytes()
-    assert one[1].tobytes() != two[1].tobytes()
+    first, second = (encoder.encode(prepare_batch(encoder, 0, seed)) for seed in (1, 2))
+    assert first[0].tobytes() == second[0].tobytes()
+    assert first[1].tobytes() != second[1].tobytes()
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_bf16_points_the_same_way(name):
-    exact, fast = make(name), make(name, precision="bf16")
-    batch = batch_of(exact, 0, 1)
-    found, wanted = fast.encode(batch), exact.encode(batch)
-    cosines = (found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
-    assert found.dtype == np.float32
+def test_bf16_features_have_the_same_direction(name):
+    exact, fast = build_stream(name), build_stream(name, precision="bf16")
+    batch = prepare_batch(exact, 0, 1)
+    features, expected = fast.encode(batch), exact.encode(batch)
+    cosines = (features * expected).sum(1) / np.linalg.norm(features, axis=1) / np.linalg.norm(expected, axis=1)
+    assert features.dtype == np.float32
     assert cosines.min() > 0.999
-    assert np.abs(found - wanted).max() > 1e-5 * np.abs(wanted).max(), "that was not bf16"
+    assert np.abs(features - expected).max() > 1e-5 * np.abs(expected).max(), "the network did not run in bf16"
 
 
-def test_rgb_is_the_network_s_on_the_centre_of_the_frames():
+def test_rgb_features_equal_the_reference_on_the_centre_crop():
     options = SMALL["rgb"][1]["i3d"]
     network = random_i3d(options)
     encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [network], "cpu")
-    raw = window(encoder, 0)
-    crop = torch.from_numpy(raw[:, 4:36, 10:42]).double()
+    frames = random_window(encoder, 0)
+    crop = torch.from_numpy(frames[:, 4:36, 10:42]).double()
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
-    wanted = plain_i3d.features((crop / 255 * 2 - 1).permute(3, 0, 1, 2)[None], weights)
-    np.testing.assert_allclose(encoder.encode(encoder.prepare(raw)[None]), wanted, rtol=1e-4, atol=1e-5)
+    expected = plain_i3d.features((crop / 255 * 2 - 1).permute(3, 0, 1, 2)[None], weights)
+    np.testing.assert_allclose(encoder.encode(encoder.prepare(frames)[None]), expected, rtol=1e-4, atol=1e-5)
 
 
 def fake_flow(frames: torch.Tensor) -> torch.Tensor:
-    """Any function of pairs: (what red gains, what green loses), far beyond the bound."""
+    """A simple function of pairs: (increase of red, decrease of green), with values far beyond the clip value."""
     gain = (frames[:, 1:].float() - frames[:, :-1].float()) / 8
     return torch.stack([gain[..., 0], -gain[..., 1]], dim=-1)
 
 
-def with_flow(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: NetworkWeights) -> Any:
+def build_flow_stream(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: NetworkWeights) -> Any:
     algorithm = SimpleNamespace(ON_DEVICE=on_device, build=lambda device, *networks, compile: fake_flow)
     monkeypatch.setattr(flow_stream, "load_module", lambda module: algorithm)
     return flow_stream.build(FlowEncoder(algorithm="dis"), [network], "cpu")
 
 
-def test_flow_is_the_same_wherever_it_is_computed(monkeypatch):
-    """Flow of the whole frames, then the crop, then the bound; by the oracle as well."""
+def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
+    """Flow of whole frames, then crop, then clip; the features also equal those of the plain reference."""
     network = random_i3d(SMALL["flow"][1]["i3d"])
-    there, here = (with_flow(monkeypatch, on_device, network) for on_device in (True, False))
-    raw = window(there, 0)
-    assert np.array_equal(there.prepare(raw), raw)
-    assert not np.shares_memory(there.prepare(raw), raw)
-    assert here.prepare(raw).shape == (16, 32, 32, 2)
-    one, other = (stream.encode(batch_of(stream, 0, 1)) for stream in (there, here))
-    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    bounded = (fake_flow(torch.from_numpy(raw)[None])[:, :, 4:36, 10:42] / 20).clamp(-1, 1).double()
+    device_stream, thread_stream = (build_flow_stream(monkeypatch, on_device, network) for on_device in (True, False))
+    frames = random_window(device_stream, 0)
+    assert np.array_equal(device_stream.prepare(frames), frames)
+    assert not np.shares_memory(device_stream.prepare(frames), frames)
+    assert thread_stream.prepare(frames).shape == (16, 32, 32, 2)
+    device_features, thread_features = (
+        stream.encode(prepare_batch(stream, 0, 1)) for stream in (device_stream, thread_stream)
+    )
+    np.testing.assert_allclose(device_features, thread_features, rtol=1e-5, atol=1e-6)
+    clipped = (fake_flow(torch.from_numpy(frames)[None])[:, :, 4:36, 10:42] / 20).clamp(-1, 1).double()
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
-    wanted = plain_i3d.features(bounded.permute(0, 4, 1, 2, 3), weights)
-    np.testing.assert_allclose(one[:1], wanted, rtol=1e-4, atol=1e-5)
+    expected = plain_i3d.features(clipped.permute(0, 4, 1, 2, 3), weights)
+    np.testing.assert_allclose(device_features[:1], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_flow_reads_one_frame_of_the_next_snippet():
-    assert make("flow").lookahead == 1
+def test_flow_needs_one_frame_of_the_next_snippet():
+    assert build_stream("flow").lookahead == 1
 
 
-def test_a_second_network_is_the_flow_s_and_so_is_the_device(monkeypatch):
-    """RAFT's weights come behind the stream's own."""
-    given = []
+def test_the_flow_algorithm_gets_the_device_and_the_second_network(monkeypatch):
+    """RAFT's weights are the second network, after the stream's own."""
+    arguments_of_build = []
 
     def build(*arguments, compile):
-        given.extend((*arguments, compile))
+        arguments_of_build.extend((*arguments, compile))
         return fake_flow
 
     monkeypatch.setattr(flow_stream, "load_module", lambda module: SimpleNamespace(ON_DEVICE=True, build=build))
     raft = NetworkWeights({}, {})
     encoder = FlowEncoder(algorithm="raft", raft="x", compile=True)
-    flow_stream.build(encoder, [network_of("flow"), raft], "cpu")
-    assert given == ["cpu", raft, True]
+    flow_stream.build(encoder, [random_network("flow"), raft], "cpu")
+    assert arguments_of_build == ["cpu", raft, True]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_a_translated_network_gives_the_same_features(name: str) -> None:
-    """And is translated whole: a part that cannot be is an error there."""
+def test_a_compiled_network_gives_the_same_features(name: str) -> None:
+    """The whole network is compiled: a part that cannot be compiled is an error."""
     shape, dtype = PREPARED[name]
     batch = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(dtype)
-    plain, fast = (make(name, compile=c).encode(batch) for c in (False, True))
-    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-5)
+    eager, compiled = (build_stream(name, compile=c).encode(batch) for c in (False, True))
+    np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-5)

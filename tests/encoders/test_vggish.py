@@ -1,4 +1,4 @@
-"""VGGish: the published network's names, shapes and order of flattening; the AudioSet release's post-processing."""
+"""VGGish: published names, shapes and order of flattening; the post-processing of the AudioSet release."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.encoders.streams import audio
 
 
-def test_published_names_and_shapes():
+def test_tensors_have_the_published_names_and_shapes():
     shapes = {name: tensor.shape for name, tensor in get_tensors(vggish.build(VggishOptions())).items()}
     weights = {name.removesuffix(".weight"): shape for name, shape in shapes.items() if name.endswith("weight")}
     assert weights == {
@@ -32,19 +32,19 @@ def test_published_names_and_shapes():
     assert shapes.keys() == {f"{name}.{kind}" for name in weights for kind in ("weight", "bias")}
 
 
-def test_maps_are_flattened_with_channels_last():
+def test_maps_are_flattened_with_channels_last_as_published():
     network = vggish.build(VggishOptions(1 / 64)).eval()
-    seen = []
-    network.embeddings[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    layer_inputs = []
+    network.embeddings[0].register_forward_hook(lambda module, inputs, output: layer_inputs.append(inputs[0]))
     x = torch.rand(1, 1, 96, 64)
     network.embed(x)
     maps = network.features(x)[0]
     assert maps.shape == (8, 6, 4)
-    assert all(seen[0][0, (row * 4 + column) * 8 + c] == maps[c, row, column]
-               for c in range(8) for row in range(6) for column in range(4))  # fmt: skip
+    assert all(layer_inputs[0][0, (row * 4 + means_as_column) * 8 + c] == maps[c, row, means_as_column]
+               for c in range(8) for row in range(6) for means_as_column in range(4))  # fmt: skip
 
 
-def test_the_embedding_keeps_its_sign_and_the_classifier_reads_its_relu():
+def test_the_embedding_is_before_the_relu_and_the_classifier_after_it():
     torch.manual_seed(0)
     network = vggish.build(VggishOptions(1 / 8, 7)).eval()
     x = torch.randn(4, 1, 96, 64)
@@ -54,18 +54,23 @@ def test_the_embedding_keeps_its_sign_and_the_classifier_reads_its_relu():
     torch.testing.assert_close(network(x), network.classifier(embedding.clamp(min=0)))
 
 
-def test_post_processing_inside_published_weights_is_left_out():
+def test_a_network_without_classes_has_no_logits():
+    with pytest.raises(ValueError, match=r"vggish\.classes is 0"):
+        vggish.build(VggishOptions(1 / 64))(torch.zeros(1, 1, 96, 64))
+
+
+def test_post_processing_in_published_weights_is_ignored():
     assert set(vggish.convert_state_dict({"features.0.bias": 1, "pproc.pca_means": 2})) == {"features.0.bias"}
 
 
 def published_pca(dim: int) -> dict[str, Any]:
-    """In the form of the published file: float64 numpy arrays, whitening, means of either sign."""
+    """Random parameters in the form of the published file: float64 numpy arrays, with means of both signs."""
     rng = np.random.default_rng(0)
     return {"pca_eigen_vectors": rng.normal(0, 2, (dim, dim)), "pca_means": rng.normal(0, 0.5, dim)}
 
 
-def exact(file: dict[str, Any], embeddings: np.ndarray) -> np.ndarray:
-    """AudioSet's post-processing in float64, up to the bytes: element by element."""
+def compute_exact_values(file: dict[str, Any], embeddings: np.ndarray) -> np.ndarray:
+    """AudioSet's post-processing in float64, element by element, before truncation to bytes."""
     values = np.zeros(embeddings.shape)
     for row, embedding in enumerate(embeddings):
         for element, axis in enumerate(file["pca_eigen_vectors"]):
@@ -74,57 +79,57 @@ def exact(file: dict[str, Any], embeddings: np.ndarray) -> np.ndarray:
     return values
 
 
-def assert_are_the_bytes_of(values: np.ndarray, found: np.ndarray) -> None:
-    """Cut off below; float32 may land on the other side of a whole number, by a hair."""
-    assert np.array_equal(found, found.astype(np.uint8))
-    assert (values - found > -1e-3).all()
-    assert (values - found < 1 + 1e-3).all()
-    assert {0, 255} < set(found.ravel())
+def assert_bytes_equal(values: np.ndarray, quantised: np.ndarray) -> None:
+    """The bytes are the truncated values, up to 0.001: float32 may round to the other side of a whole number."""
+    assert np.array_equal(quantised, quantised.astype(np.uint8))
+    assert (values - quantised > -1e-3).all()
+    assert (values - quantised < 1 + 1e-3).all()
+    assert {0, 255} < set(quantised.ravel())
 
 
-def tensors(file: dict[str, Any]) -> dict[str, np.ndarray]:
-    """As the weights stage makes them of a file."""
+def to_tensors(file: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Tensors as the weights stage converts them from a file."""
     return {name: np.asarray(value.float()) for name, value in vggish_pca.convert_state_dict(file).items()}
 
 
-@pytest.mark.parametrize("column", [False, True])
-def test_pca_and_quantisation(column):
+@pytest.mark.parametrize("means_as_column", [False, True])
+def test_pca_and_quantisation_equal_the_float64_reference(means_as_column):
     file, embeddings = published_pca(128), np.random.default_rng(1).normal(0, 0.3, (20, 128)).astype(np.float32)
-    if column:
+    if means_as_column:
         file["pca_means"] = file["pca_means"][:, None]
-    module = load_tensors(vggish_pca.build(VggishPcaOptions()), tensors(file), "pca")
-    assert_are_the_bytes_of(exact(file, embeddings), module(torch.from_numpy(embeddings)).numpy())
+    module = load_tensors(vggish_pca.build(VggishPcaOptions()), to_tensors(file), "pca")
+    assert_bytes_equal(compute_exact_values(file, embeddings), module(torch.from_numpy(embeddings)).numpy())
 
 
 def features(encoder: AudioEncoder, patches: np.ndarray, dim: int = 16) -> np.ndarray:
-    """Of a network with random weights, the same each time."""
+    """Features of a network with fixed random weights."""
     torch.manual_seed(0)
     options = VggishOptions(0.125)
     network = vggish.build(options)
     network.embeddings[-1].bias.data.normal_()
     networks = [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(network))]
     if encoder.pca:
-        networks.append(NetworkWeights({"vggish_pca": {"dim": dim}}, tensors(published_pca(dim))))
+        networks.append(NetworkWeights({"vggish_pca": {"dim": dim}}, to_tensors(published_pca(dim))))
     return audio.build(encoder, networks, "cpu").encode(patches)
 
 
-def test_relu_and_pca_of_the_stream():
+def test_the_stream_applies_relu_and_pca():
     patches = np.random.default_rng(2).normal(size=(5, 1, 96, 64)).astype(np.float32)
     raw = features(AudioEncoder(), patches)
     assert (raw < 0).any()
     rectified = np.maximum(raw, 0)
     np.testing.assert_array_equal(features(AudioEncoder(relu=True), patches), rectified)
     for relu, embeddings in ((False, raw), (True, rectified)):
-        found = features(AudioEncoder(relu=relu, pca="pca"), patches)
-        assert_are_the_bytes_of(exact(published_pca(16), embeddings), found)
+        quantised = features(AudioEncoder(relu=relu, pca="pca"), patches)
+        assert_bytes_equal(compute_exact_values(published_pca(16), embeddings), quantised)
 
 
-def test_a_pca_of_another_length_is_refused():
+def test_a_pca_of_another_length_is_an_error():
     with pytest.raises(UserError, match=r"weights\.pca\.vggish_pca\.dim: 128, .* 16 numbers"):
         features(AudioEncoder(pca="pca"), np.zeros((1, 1, 96, 64), np.float32), dim=128)
 
 
-def test_the_stream_hears_the_published_patch_length():
+def test_the_stream_reads_the_published_patch_length():
     torch.manual_seed(0)
     options = VggishOptions(1 / 64)
     stream = audio.build(

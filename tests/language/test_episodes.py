@@ -13,14 +13,14 @@ TEST = {
 }
 
 
-def test_an_episode_is_the_same_again_and_another_number_is_another() -> None:
-    first = [sample_episode(POOL, 2, 5, 0, number) for number in range(20)]
-    assert first == [sample_episode(POOL, 2, 5, 0, number) for number in range(20)]
-    assert len({episode.classes for episode in first}) == 6
-    assert first[0] != sample_episode(POOL, 2, 5, 1, 0)
+def test_an_episode_depends_on_its_seed_and_index_only() -> None:
+    sampled = [sample_episode(POOL, 2, 5, 0, index) for index in range(20)]
+    assert sampled == [sample_episode(POOL, 2, 5, 0, index) for index in range(20)]
+    assert len({episode.classes for episode in sampled}) == 6
+    assert sampled[0] != sample_episode(POOL, 2, 5, 1, 0)
 
 
-def test_fewer_examples_are_the_first_of_more() -> None:
+def test_fewer_shots_are_the_first_of_more_shots() -> None:
     episode = sample_episode(POOL, 2, 5, 0, 3)
     one, five = episode.support_set(1), episode.support_set(5)
     assert [span.class_id for span in one] == [1, 2]
@@ -29,14 +29,14 @@ def test_fewer_examples_are_the_first_of_more() -> None:
     assert len(set(five)) == 10
 
 
-def test_videos_that_show_none_of_the_classes_are_not_searched_and_other_classes_are_not_asked_for() -> None:
+def test_query_videos_show_a_class_of_the_episode_and_have_instances_of_these_classes_only() -> None:
     assert select_query_videos(TEST, ["b"]) == {"x": Annotation("test", (Instance("b", 2, 3),))}
 
 
-def test_what_no_episode_could_do_is_told_before_any() -> None:
+def test_impossible_episodes_are_an_error() -> None:
     check_episodes(POOL, TEST, 4, 6)
-    for ways, shots, words in ((5, 1, "5 of 4 classes"), (2, 7, "'a' has 6 instances")):
-        with pytest.raises(UserError, match=words):
+    for ways, shots, message in ((5, 1, "5, but only 4 classes"), (2, 7, "'a' has 6 instances")):
+        with pytest.raises(UserError, match=message):
             check_episodes(POOL, TEST, ways, shots)
     with pytest.raises(UserError, match="no test video shows 'd'"):
         check_episodes(POOL, {"x": TEST["x"], "y": Annotation("test", (Instance("c", 0, 1),))}, 2, 1)

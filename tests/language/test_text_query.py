@@ -1,4 +1,4 @@
-"""A text as a question to every snippet, beside the same in plain float64."""
+"""Logits of text queries, compared with float64 loops."""
 
 import warnings
 from itertools import pairwise
@@ -22,10 +22,10 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def rows() -> np.ndarray:
-    """[40, DIM]: snippets of length 1, the last of which saw nothing."""
-    found = unit(np.random.default_rng(0).standard_normal((40, DIM))).astype(np.float16)
-    found[-1] = 0
-    return found
+    """[40, DIM]: snippets of unit length; the last one has no coverage."""
+    snippets = unit(np.random.default_rng(0).standard_normal((40, DIM))).astype(np.float16)
+    snippets[-1] = 0
+    return snippets
 
 
 @pytest.fixture
@@ -38,47 +38,47 @@ def joint() -> JointEmbedding:
     return create_joint_embedding({"rgb": 4, "flow": 4}, DIM, AdapterTraining(width=DIM), seed=0).eval()
 
 
-def test_in_clips_own_space_a_snippet_is_held_against_an_average_one(rows: np.ndarray, text: np.ndarray) -> None:
+def test_in_clips_space_a_text_is_compared_with_the_mean_snippet(rows: np.ndarray, text: np.ndarray) -> None:
     mean = rows[:-1].mean(axis=0, dtype=np.float64).astype(np.float32)
-    found = text_query.build_clip_query(text, mean, 50.0).logits(rows)
-    for row, logit in zip(rows[:-1].astype(float).tolist(), found, strict=False):
-        nearness = sum((a - m) * t for a, m, t in zip(row, mean.tolist(), text.tolist(), strict=True))
-        assert logit == pytest.approx(50 * nearness, abs=1e-5)
+    logits = text_query.build_clip_query(text, mean, 50.0).logits(rows)
+    for row, logit in zip(rows[:-1].astype(float).tolist(), logits, strict=False):
+        similarity = sum((a - m) * t for a, m, t in zip(row, mean.tolist(), text.tolist(), strict=True))
+        assert logit == pytest.approx(50 * similarity, abs=1e-5)
 
 
-def test_in_the_joint_space_it_is_held_against_background(
+def test_in_the_joint_space_a_text_is_compared_with_background(
     rows: np.ndarray, text: np.ndarray, joint: JointEmbedding
 ) -> None:
-    found = text_query.build_joint_query(text, joint).logits(rows)
+    logits = text_query.build_joint_query(text, joint).logits(rows)
     with torch.no_grad():
-        words = torch.stack([joint.background_embedding, joint.embed_texts(torch.from_numpy(text)[None])[0]]).double()
-        shares = (float(joint.scale) * torch.from_numpy(rows.astype(np.float64)) @ words.T).softmax(dim=1)[:, 1]
-    assert np.allclose(1 / (1 + np.exp(-found[:-1])), shares[:-1], atol=1e-5)
+        texts = torch.stack([joint.background_embedding, joint.embed_texts(torch.from_numpy(text)[None])[0]]).double()
+        probabilities = (float(joint.scale) * torch.from_numpy(rows.astype(np.float64)) @ texts.T).softmax(dim=1)[:, 1]
+    assert np.allclose(1 / (1 + np.exp(-logits[:-1])), probabilities[:-1], atol=1e-5)
 
 
-def test_where_nothing_was_seen_nothing_looks_less_like_it(
+def test_a_snippet_without_coverage_has_the_lowest_logit(
     rows: np.ndarray, text: np.ndarray, joint: JointEmbedding
 ) -> None:
-    for question in (
+    for query in (
         text_query.build_joint_query(text, joint),
         text_query.build_clip_query(text, np.zeros(DIM, np.float32), 50.0),
     ):
-        logits = question.logits(rows)
+        logits = query.logits(rows)
         assert logits[-1] == logits.min() < 0
 
 
-def test_peaks_rank_videos_as_exact_logits_do() -> None:
-    """In half precision, over blocks that cut a video, and without a word of warning on memory that is only read."""
+def test_max_scores_rank_videos_as_exact_logits_do() -> None:
+    """In half precision, with blocks that split a video, and without warnings for read-only memory."""
     rng = np.random.default_rng(2)
     rows = unit(rng.standard_normal((600, DIM))).astype(np.float16)
-    first = np.array([0, 1, 50, 200, 205, 420, 600])
+    first_rows = np.array([0, 1, 50, 200, 205, 420, 600])
     blocks = [rows[:100], rows[100:210], rows[210:]]
     for block in blocks:
         block.flags.writeable = False
-    question = TextQuery(unit(rng.standard_normal((1, DIM)))[0].astype(np.float32), 0.1, 20.0)
-    exact = np.array([question.logits(rows[a:b]).max() for a, b in pairwise(first)])
+    query = TextQuery(unit(rng.standard_normal((1, DIM)))[0].astype(np.float32), 0.1, 20.0)
+    exact = np.array([query.logits(rows[a:b]).max() for a, b in pairwise(first_rows)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = text_query.max_score_per_video(blocks, first, question)
-    assert np.argsort(-found).tolist() == np.argsort(-exact).tolist()
-    assert np.allclose(found, exact / question.scale + question.offset, atol=2e-3)
+        maxima = text_query.max_score_per_video(blocks, first_rows, query)
+    assert np.argsort(-maxima).tolist() == np.argsort(-exact).tolist()
+    assert np.allclose(maxima, exact / query.scale + query.offset, atol=2e-3)

@@ -7,7 +7,7 @@ from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.targets import TargetBuilder
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
 
 DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)
@@ -64,4 +64,4 @@ def trainer(streams, method="ugct", *, labels=None, settings=SETTINGS, seed=0, l
 def trained(streams, method="ugct", **more):
     """The trainer at its end, and its log."""
     made = trainer(streams, method, **more)
-    return made, [line for line in made.train_steps() if line]
+    return made, train_localizer(made)

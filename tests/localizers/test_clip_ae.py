@@ -50,9 +50,9 @@ def test_the_first_step_starts_from_the_baseline():
 def outputs(**self_supervision):
     switches = {**BOTH, "self_supervision": SelfSupervision(**self_supervision)}
     made = trainer(planted(), "clip_ae", **switches)
-    made.step = 1
+    made.num_steps_done = 1
     torch.manual_seed(0)
-    batch, truth = made._draw()
+    batch, truth = made._draw_batch()
     return made.learner, made.learner.localizer(batch), batch, truth
 
 

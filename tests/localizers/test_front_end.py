@@ -75,14 +75,14 @@ def test_residual_feeds_all_of_it():
 @pytest.mark.parametrize("feed", ["centred", "residual", "layer_norm"])
 def test_dropout_takes_a_dimension_from_the_whole_video(feed):
     part, *_ = moved(feed, dropout=0.5)
-    kept = part.train()._dropped(torch.ones(2, T, 40))
+    kept = part.train()._drop_channels(torch.ones(2, T, 40))
     assert torch.equal(kept, kept[:, :1].expand_as(kept))
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert not torch.equal(kept[0], kept[1])
     x, seen = torch.zeros(2, T, DIMS["rgb"]), torch.ones(2, T, dtype=torch.bool)
     made = torch.randn(2, T, part.projection.in_features - (DIMS["rgb"] if part.norm else 0))
-    assert not torch.equal(part._fed(x, made, seen), part._fed(x, made, seen))
-    assert torch.equal(part.eval()._fed(x, made, seen), part._fed(x, made, seen))
+    assert not torch.equal(part._fuse(x, made, seen), part._fuse(x, made, seen))
+    assert torch.equal(part.eval()._fuse(x, made, seen), part._fuse(x, made, seen))
 
 
 def test_layer_norm_is_the_other_way_to_feed():

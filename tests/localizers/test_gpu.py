@@ -11,7 +11,7 @@ from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.targets import TargetBuilder
-from clip_ae.localizers.trainer import Trainer, create_learner
+from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
 from tests.localizers.planted import BOTH, CLASSES, SETTINGS, UGCT, blueprint, labels_of, needed, planted
 
 pytestmark = pytest.mark.gpu
@@ -49,11 +49,10 @@ def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
     here, there = made(method, "cpu", settings, **switches_of(method)), made(
         method, device, replace(settings, precision=precision), **switches_of(method)
     )  # fmt: skip
-    runs = here.train_steps(), there.train_steps()
-    pairs = [tuple(map(next, runs))]
+    pairs = [(here.step(), there.step())]
     directions = [torch.nn.functional.normalize(gradient(t), dim=0) for t in (here, there)]
     assert float(directions[0] @ directions[1]) > (0.9999 if precision == "fp32" else 0.99)
-    pairs += zip(*runs, strict=True)
+    pairs += zip(train_localizer(here), train_localizer(there), strict=True)
     assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
     assert all(np.isfinite(line["total"]) for _, line in pairs)
     video = there.feature_table.video_ids[0]
@@ -65,11 +64,10 @@ def test_the_first_steps_are_those_of_the_cpu(device, method, precision):
 @pytest.mark.parametrize(("method", "switches"), [("clip_ae", BOTH), ("tcam", {})])
 def test_a_training_that_was_cut_goes_on_close_to_where_it_would_have_been(device, method, switches):
     whole, cut, later = (made(method, device, **switches) for _ in range(3))
-    lines = [line for line in whole.train_steps() if line]
-    for line in cut.train_steps():
-        if line and cut.step == 40:
-            later.resume(cut.state_arrays(), 40)
-            break
-    last = [line for line in later.train_steps() if line][-1]
+    lines = train_localizer(whole)
+    for _ in range(40):
+        cut.step()
+    later.resume(cut.state_arrays(), 40)
+    last = train_localizer(later)[-1]
     assert last["step"] == lines[-1]["step"]
     assert last["total"] == pytest.approx(lines[-1]["total"], rel=0.05)

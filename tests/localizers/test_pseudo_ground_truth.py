@@ -6,7 +6,7 @@ import torch
 from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import CLASSES, DIMS, blueprint
-from tests.losses import plain
+from tests.losses import reference
 
 B, T, STEPS = 2, 6, 40
 LENGTH = STEPS // 4
@@ -43,7 +43,7 @@ def test_from_the_second_refinement_on_streams_learn_what_they_said_together():
     assert not torch.equal(target > 0.5, earlier["rgb"].attention > 0.5)
     lengths = (6, 3)
     parts = [
-        plain.pseudo_truth(*([x[b, :n].detach().double().numpy() for b, n in enumerate(lengths)] for x in pair))
+        reference.pseudo_truth(*([x[b, :n].detach().double().numpy() for b, n in enumerate(lengths)] for x in pair))
         for pair in ((own["rgb"].attention, target), (own["flow"].attention, target))
     ]
     assert sum(parts) > 0

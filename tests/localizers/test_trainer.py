@@ -13,7 +13,7 @@ from clip_ae.localizers import attention_pool
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.model_state import module_arrays, restore_localizer
-from clip_ae.localizers.trainer import create_learner
+from clip_ae.localizers.trainer import create_learner, train_localizer
 from tests.localizers.planted import ACTION, BOTH, CLIP_AE, SETTINGS, UGCT, blueprint, planted, trained, trainer
 
 STPN = Training(snippets=20, batch_size=4, steps=150, learning_rate=2e-2, log_every=50, weight_decay=1.5e-3)
@@ -71,15 +71,10 @@ def test_a_training_that_was_cut_goes_on_to_the_same_bytes(method, switches):
     streams = planted()
     whole, log = trained(streams, method, **switches)
     cut = trainer(streams, method, **switches)
-    lines = []
-    for line in cut.train_steps():
-        lines += [line] if line else []
-        if line and cut.step == 40:
-            state = {name: array.copy() for name, array in cut.state_arrays().items()}
-            break
+    lines = [line for line in (cut.step() for _ in range(40)) if line]
     later = trainer(streams, method, **switches)
-    later.resume(state, 40)
-    lines += [line for line in later.train_steps() if line]
+    later.resume({name: array.copy() for name, array in cut.state_arrays().items()}, 40)
+    lines += train_localizer(later)
     assert same(later.state_arrays(), whole.state_arrays())
     assert lines == log
 
@@ -102,7 +97,7 @@ def test_the_log_tells_whether_attention_has_collapsed():
     assert set(watched) == {"attention rgb", "attention flow", "spread rgb", "spread flow"}
     for branch in made.learner.localizer.head.branches.values():
         torch.nn.init.zeros_(branch.attention.weight)
-    batch, _ = made._draw()
+    batch, _ = made._draw_batch()
     flat = made.learner.diagnostics(made.learner.localizer(batch), batch)
     assert flat["spread rgb"] < 1e-6 < watched["spread rgb"]
     assert flat["attention rgb"] == pytest.approx(torch.sigmoid(branch.attention.bias).item(), abs=0.2)
@@ -110,8 +105,8 @@ def test_the_log_tells_whether_attention_has_collapsed():
 
 def test_a_batch_without_a_stream_is_watched_too():
     made = trainer(planted(), "ugct", **UGCT)
-    made.step = 1
-    batch, _ = made._draw()
+    made.num_steps_done = 1
+    batch, _ = made._draw_batch()
     batch.masks["flow"][:] = False
     watched = made.learner.diagnostics(made.learner.localizer(batch), batch)
     assert watched["attention flow"] == watched["spread flow"] == 0.0
@@ -189,7 +184,7 @@ def test_the_seed_decides_the_first_weights():
 
 def test_a_memory_of_many_videos_stays_half_precision():
     library = FeatureTable({"rgb": planted()["rgb"]}, "cpu")
-    assert library._features["rgb"].dtype == torch.float16
+    assert library.features["rgb"].dtype == torch.float16
 
 
 def test_weights_of_the_config_replace_those_of_the_paper():

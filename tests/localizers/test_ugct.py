@@ -77,7 +77,7 @@ def test_the_doubt_is_about_the_other_streams_teacher(kind):
         sure.classifier.bias[-1] = math.log(CLASSES)
     learner.train()
     torch.manual_seed(0)
-    doubts = learner._doubts(learner.localizer(batch()), batch(), learner.teacher(batch()).streams)
+    doubts = learner._log_uncertainties(learner.localizer(batch()), batch(), learner.teacher(batch()).streams)
     real = batch().masks["flow"]
     assert doubts["flow"][real].abs().max() < 1e-6 < doubts["rgb"][real].max()
 

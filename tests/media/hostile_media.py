@@ -1,4 +1,4 @@
-"""Files that somebody broke on purpose, or a disk by chance: how each is made, and what is to be told of it."""
+"""Files that are broken on purpose or by accident: a function that makes each, and its expected failures."""
 
 import functools
 import os
@@ -22,15 +22,15 @@ Make = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Hostile:
-    """A file, and the kind of failure by stage; nothing is told of one that can be read."""
+    """A file, and its kind of failure by stage; empty if it can be read."""
 
     make: Make
-    told: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
 
-# --- whole videos with sound, in every container that videos are passed on in ---
+# --- complete videos with audio, in all common containers ---
 
-SOUND: dict[str, Any] = {"frames": 48, "tone": [440]}
+WITH_AUDIO: dict[str, Any] = {"frames": 48, "tone": [440]}
 CONTAINERS: dict[str, dict[str, Any]] = {
     "mp4": {"container": {"movflags": "faststart"}},
     "mkv": {"sound_codec": "flac"},
@@ -45,42 +45,42 @@ CONTAINERS: dict[str, dict[str, Any]] = {
 @functools.cache
 def whole(container: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        return write_video(Path(folder) / f"x.{container}", **SOUND, **CONTAINERS[container]).read_bytes()
+        return write_video(Path(folder) / f"x.{container}", **WITH_AUDIO, **CONTAINERS[container]).read_bytes()
 
 
-# --- damage by chance: the dice are the same in every run ---
+# --- random damage, the same in each run ---
 
-# Bytes at the beginning, where headers lie.
+# Bytes at the start of a file, which contain the headers.
 HEAD = 4096
-# What is said of sizes and counts by those who lie.
+# False sizes and counts.
 EXTREME = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def flipped(container: str, seed: int) -> Make:
-    """Some bytes of the head changed."""
+def with_changed_bytes(container: str, seed: int) -> Make:
+    """Change some bytes of the head."""
 
     def make(path: Path) -> None:
-        raw, dice = bytearray(whole(container)), random.Random(seed)
-        for _ in range(dice.choice([1, 4, 32])):
-            raw[dice.randrange(HEAD)] = dice.randrange(256)
+        raw, rng = bytearray(whole(container)), random.Random(seed)
+        for _ in range(rng.choice([1, 4, 32])):
+            raw[rng.randrange(HEAD)] = rng.randrange(256)
         path.write_bytes(raw)
 
     return make
 
 
-def overstated(container: str, seed: int) -> Make:
-    """Three numbers of the head, which may be sizes or counts, the least or the largest there are."""
+def with_extreme_numbers(container: str, seed: int) -> Make:
+    """Set three numbers of the head, which may be sizes or counts, to the smallest or largest values."""
 
     def make(path: Path) -> None:
-        raw, dice = bytearray(whole(container)), random.Random(seed)
+        raw, rng = bytearray(whole(container)), random.Random(seed)
         for _ in range(3):
-            struct.pack_into(dice.choice("<>") + "I", raw, dice.randrange(4, HEAD), dice.choice(EXTREME))
+            struct.pack_into(rng.choice("<>") + "I", raw, rng.randrange(4, HEAD), rng.choice(EXTREME))
         path.write_bytes(raw)
 
     return make
 
 
-def shortened(container: str, share: float) -> Make:
+def cut_short(container: str, share: float) -> Make:
     return lambda path: path.write_bytes(whole(container)[: int(share * len(whole(container)))])
 
 
@@ -88,19 +88,19 @@ DAMAGE: dict[str, Make] = {
     f"{container}-{name}-{n}.{container}": damage(container, value)
     for container in CONTAINERS
     for name, damage, values in (
-        ("flipped", flipped, (0, 1, 2)),
-        ("overstated", overstated, (0, 1, 2)),
-        ("shortened", shortened, (0.02, 0.3, 0.97)),
+        ("flipped", with_changed_bytes, (0, 1, 2)),
+        ("overstated", with_extreme_numbers, (0, 1, 2)),
+        ("shortened", cut_short, (0.02, 0.3, 0.97)),
     )
     for n, value in enumerate(values)
 }
 
 
-# --- lies ---
+# --- false statements in headers ---
 
 
-def claiming(container: str, *patches: tuple[bytes, int, str, tuple[int, ...]]) -> Make:
-    """Numbers written over wherever a tag stands, at an offset from its end."""
+def with_numbers(container: str, *patches: tuple[bytes, int, str, tuple[int, ...]]) -> Make:
+    """Overwrite numbers at an offset from the end of each occurrence of a tag."""
 
     def make(path: Path) -> None:
         raw = bytearray(whole(container))
@@ -115,58 +115,63 @@ def claiming(container: str, *patches: tuple[bytes, int, str, tuple[int, ...]]) 
     return make
 
 
-def sound_claiming(channels: int, rate: int) -> Make:
-    """An AVI whose sound, 16-bit PCM, is said to have so many channels and samples a second."""
-    return claiming("avi", (b"strf\x10\x00\x00\x00\x01\x00", 0, "<HI", (channels, rate)))
+def with_audio_header(channels: int, rate: int) -> Make:
+    """Make an AVI whose header states these channels and samples a second for its audio, 16-bit PCM."""
+    return with_numbers("avi", (b"strf\x10\x00\x00\x00\x01\x00", 0, "<HI", (channels, rate)))
 
 
-MOST = 0xFFFFFFFF
-# Where an AVI's stream header has the length of a tick, as a fraction.
-TICK = 4 + 20
+MAX_U32 = 0xFFFFFFFF
+# Offset of the tick length, a fraction, in an AVI's stream header.
+TICK_OFFSET = 4 + 20
 LIES: dict[str, Hostile] = {
     # Time.
     "centuries.mp4": Hostile(
-        claiming("mp4", (b"mvhd", 12, ">II", (1, MOST)), (b"mdhd", 16, ">I", (MOST,)), (b"tkhd", 20, ">I", (MOST,)))
+        with_numbers(
+            "mp4", (b"mvhd", 12, ">II", (1, MAX_U32)), (b"mdhd", 16, ">I", (MAX_U32,)), (b"tkhd", 20, ">I", (MAX_U32,))
+        )
     ),
-    "ticks-of-a-second.mp4": Hostile(claiming("mp4", (b"mdhd", 12, ">I", (1,))), {"probe": "timestamps"}),
-    "no-ticks.mp4": Hostile(claiming("mp4", (b"mdhd", 12, ">I", (0,))), {"probe": "timestamps"}),
-    "long-frames.mp4": Hostile(claiming("mp4", (b"stts", 12, ">I", (0x7FFFFFFF,))), {"probe": "timestamps"}),
+    "ticks-of-a-second.mp4": Hostile(with_numbers("mp4", (b"mdhd", 12, ">I", (1,))), {"probe": "timestamps"}),
+    "no-ticks.mp4": Hostile(with_numbers("mp4", (b"mdhd", 12, ">I", (0,))), {"probe": "timestamps"}),
+    "long-frames.mp4": Hostile(with_numbers("mp4", (b"stts", 12, ">I", (0x7FFFFFFF,))), {"probe": "timestamps"}),
     "days-apart.mkv": Hostile(lambda path: write_video(path, pts=[0, 86000]), {"probe": "timestamps"}),
-    "1e9-a-second.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (1, 10**9)))),
-    "0-0-a-second.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (0, 0))), {"audio": "partial"}),
-    "one-in-decades.avi": Hostile(claiming("avi", (b"strh", TICK, "<II", (0x7FFFFFFF, 1))), {"probe": "timestamps"}),
+    "1e9-a-second.avi": Hostile(with_numbers("avi", (b"strh", TICK_OFFSET, "<II", (1, 10**9)))),
+    "0-0-a-second.avi": Hostile(with_numbers("avi", (b"strh", TICK_OFFSET, "<II", (0, 0))), {"audio": "partial"}),
+    "one-in-decades.avi": Hostile(
+        with_numbers("avi", (b"strh", TICK_OFFSET, "<II", (0x7FFFFFFF, 1))), {"probe": "timestamps"}
+    ),
     # Counts.
-    "4e9-times.mp4": Hostile(claiming("mp4", (b"stts", 4, ">I", (MOST,))), {"probe": "memory"}),
-    "4e9-frames.mp4": Hostile(claiming("mp4", (b"stsz", 4, ">II", (1, MOST))), {"probe": "no-frames"}),
+    "4e9-times.mp4": Hostile(with_numbers("mp4", (b"stts", 4, ">I", (MAX_U32,))), {"probe": "memory"}),
+    "4e9-frames.mp4": Hostile(with_numbers("mp4", (b"stsz", 4, ">II", (1, MAX_U32))), {"probe": "no-frames"}),
     "2e9-frames.avi": Hostile(
-        claiming("avi", (b"avih", 4 + 16, "<I", (2**31,)), (b"strh", 4 + 32, "<I", (2**31,))), {"probe": "partial"}
+        with_numbers("avi", (b"avih", 4 + 16, "<I", (2**31,)), (b"strh", 4 + 32, "<I", (2**31,))), {"probe": "partial"}
     ),
     "5e7-frames.mp4": Hostile(
-        claiming("mp4", (b"stsz", 4, ">II", (1, 5 * 10**7)), (b"stsc", 12, ">I", (5 * 10**7,))), {"probe": "no-frames"}
+        with_numbers("mp4", (b"stsz", 4, ">II", (1, 5 * 10**7)), (b"stsc", 12, ">I", (5 * 10**7,))),
+        {"probe": "no-frames"},
     ),
     # An index of 23 MB, in a file of 20 kB.
     "3e5-frames.mp4": Hostile(
-        claiming("mp4", (b"stsz", 4, ">II", (1, 3 * 10**5)), (b"stsc", 12, ">I", (3 * 10**5,))),
+        with_numbers("mp4", (b"stsz", 4, ">II", (1, 3 * 10**5)), (b"stsc", 12, ">I", (3 * 10**5,))),
         {"rgb": "partial", "audio": "partial"},
     ),
-    # Sound.
-    "65535-channels.avi": Hostile(sound_claiming(65535, 48000)),
-    "1000-channels.avi": Hostile(sound_claiming(1000, 48000)),
-    "no-channels.avi": Hostile(sound_claiming(0, 48000)),
-    "1-a-second.avi": Hostile(sound_claiming(1, 1), {"audio": "rate"}),
-    "2e9-a-second.avi": Hostile(sound_claiming(1, 2**31 - 1), {"audio": "rate"}),
-    "4e9-a-second.avi": Hostile(sound_claiming(1, MOST), {"probe": "not-a-video"}),
-    # Pictures.
-    "65535-wide.avi": Hostile(claiming("avi", (b"strf\x28\x00\x00\x00\x28\x00\x00\x00", 0, "<II", (65535, 65535)))),
-    "16383-wide.webm": Hostile(claiming("webm", (b"\x9d\x01\x2a", 0, "<HH", (16383, 16383))), {"rgb": "partial"}),
+    # Audio.
+    "65535-channels.avi": Hostile(with_audio_header(65535, 48000)),
+    "1000-channels.avi": Hostile(with_audio_header(1000, 48000)),
+    "no-channels.avi": Hostile(with_audio_header(0, 48000)),
+    "1-a-second.avi": Hostile(with_audio_header(1, 1), {"audio": "rate"}),
+    "2e9-a-second.avi": Hostile(with_audio_header(1, 2**31 - 1), {"audio": "rate"}),
+    "4e9-a-second.avi": Hostile(with_audio_header(1, MAX_U32), {"probe": "not-a-video"}),
+    # Frames.
+    "65535-wide.avi": Hostile(with_numbers("avi", (b"strf\x28\x00\x00\x00\x28\x00\x00\x00", 0, "<II", (65535, 65535)))),
+    "16383-wide.webm": Hostile(with_numbers("webm", (b"\x9d\x01\x2a", 0, "<HH", (16383, 16383))), {"rgb": "partial"}),
 }
 
 
-# --- bombs: small on disk, and huge once they are unpacked ---
+# --- bombs: small on disk, and huge when decompressed ---
 
 
-def of_pictures(path: Path, pictures: list[bytes], claimed: tuple[int, int]) -> Path:
-    """A video of PNG pictures, whatever they hold."""
+def write_png_video(path: Path, pictures: list[bytes], claimed: tuple[int, int]) -> Path:
+    """Write a video of PNG images with any content."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("png", rate=25)
         stream.width, stream.height, stream.pix_fmt = *claimed, "rgb24"
@@ -180,7 +185,7 @@ def of_pictures(path: Path, pictures: list[bytes], claimed: tuple[int, int]) -> 
 
 
 def black(width: int, height: int, depth: int = 8, colour: int = 2, samples: int = 3) -> bytes:
-    """A black PNG, a thousandth of what it unpacks to."""
+    """Return a black PNG, a thousandth of its decompressed size."""
 
     def chunk(tag: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + tag + content + struct.pack(">I", zlib.crc32(tag + content))
@@ -191,19 +196,19 @@ def black(width: int, height: int, depth: int = 8, colour: int = 2, samples: int
 
 
 def zeros(count: int, piece: int = 1 << 20) -> bytes:
-    """So many zero bytes in zlib's form, which never lay anywhere unpacked."""
-    packer = zlib.compressobj(9, wbits=-15)
-    repeated = packer.compress(bytes(piece)) + packer.flush(zlib.Z_FULL_FLUSH)
-    rest = packer.compress(bytes(count % piece)) + packer.flush()
+    """Return zero bytes compressed by zlib, without ever storing all of them."""
+    compressor = zlib.compressobj(9, wbits=-15)
+    repeated = compressor.compress(bytes(piece)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    rest = compressor.compress(bytes(count % piece)) + compressor.flush()
     return b"\x78\xda" + repeated * (count // piece) + rest + struct.pack(">HH", count % 65521, 1)
 
 
 def bomb(picture: bytes, claimed: tuple[int, int], *first: bytes) -> Make:
-    return lambda path: of_pictures(path, [*first, *[picture] * 32], claimed)
+    return lambda path: write_png_video(path, [*first, *[picture] * 32], claimed)
 
 
 def silent_hours(path: Path, hours: float, picture_at: float = 0.0) -> None:
-    """Sound that packs 200 to 1, and a picture of two seconds."""
+    """Write audio that is compressed 200 to 1, and two seconds of video."""
     rate, block = 8000, 4096
     with av.open(str(path), "w") as file:
         picture, sound = file.add_stream("libx264", rate=25), file.add_stream("alac", rate=rate, layout="mono")
@@ -229,23 +234,23 @@ BOMBS: dict[str, Hostile] = {
     "huge.mov": Hostile(bomb(black(*HUGE), HUGE), {"probe": "size"}),
     "secretly-huge.mov": Hostile(bomb(black(*HUGE), TINY), {"probe": "size"}),
     "secretly-huge-too.avi": Hostile(bomb(black(*HUGE), TINY), {"probe": "size"}),
-    # 1.8 GB a picture.
+    # 1.8 GB for each frame.
     "huge-and-deep.mov": Hostile(bomb(black(15000, 15000, 16, 6, 4), TINY), {"probe": "size"}),
     "huge-after-the-first.mov": Hostile(bomb(black(*HUGE, 8, 0, 1), TINY, black(*TINY)), {"rgb": "partial"}),
     "ribbon.mov": Hostile(bomb(black(60000, 2), (60000, 2)), {"rgb": "memory"}),
     "hours-of-sound.mkv": Hostile(functools.partial(silent_hours, hours=2)),
-    # FFmpeg takes the whole file's length for that of a picture which begins so late.
+    # FFmpeg uses the length of the whole file for a video that begins so late.
     "hours-of-sound-before.mkv": Hostile(
         functools.partial(silent_hours, hours=10, picture_at=10 * 3600), {"probe": "partial", "audio": "timeout"}
     ),
 }
 
 
-# --- no files at all, or files that lie elsewhere ---
+# --- devices, sockets and pipes ---
 
 
-def a_socket(path: Path) -> None:
-    """Bound from its own folder, as a socket's path may not be long."""
+def make_socket(path: Path) -> None:
+    """Bind a socket from its own folder, because its path must be short."""
     before = os.getcwd()
     os.chdir(path.parent)
     try:
@@ -262,11 +267,11 @@ PLACES: dict[str, Hostile] = {
     "zeros.mp4": Hostile(link("/dev/zero"), {"probe": "device"}),
     "noise.mp4": Hostile(link("/dev/urandom"), {"probe": "device"}),
     "nothing.mp4": Hostile(link("/dev/null"), {"probe": "device"}),
-    "socket.mp4": Hostile(a_socket, {"probe": "not-a-video"}),
+    "socket.mp4": Hostile(make_socket, {"probe": "not-a-video"}),
     "pipe.mp4": Hostile(os.mkfifo, {"probe": "timeout"}),
 }
 
-# Each is the name of a good video.
+# Names of valid videos.
 NAMES = [
     "-x", "--help", "two words ", "new\nline", "'", '"', ";", "$(touch pwned)", "`touch pwned`", "{shard}", "<x>",
     "<script>alert(1)<!--", "\u202egpj", "%2F..%2F", "a..", "*", "\\", "\x1b[31m", "n" * 251,

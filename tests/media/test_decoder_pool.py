@@ -1,4 +1,4 @@
-"""Videos read side by side: order, failures, memory, and an end whenever nobody reads on."""
+"""Decoder pool: order of windows, failures, memory, and a clean end when the caller stops early."""
 
 import multiprocessing
 import os
@@ -22,21 +22,21 @@ from tests.media_files import write_video
 GRID = SnippetGrid()
 
 
-class Idle(Decoder):
-    """No child; `hang` waits until the decoder is ended."""
+class FakeDecoder(Decoder):
+    """A decoder without a child process; `hang` waits until it is interrupted."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ended = threading.Event()
+        self.interrupted_event = threading.Event()
 
     def reset(self) -> None:
         pass
 
     def interrupt(self) -> None:
-        self.ended.set()
+        self.interrupted_event.set()
 
     def hang(self) -> None:
-        assert self.ended.wait(30)
+        assert self.interrupted_event.wait(30)
         raise Unreadable("crash", "the decoder died")
 
 
@@ -45,44 +45,44 @@ def infos_of(*snippets: int) -> list[VideoInfo]:
 
 
 def windows(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
-    """One memory for all windows of a video, as in a ring; the data tell video and snippet."""
+    """Yield windows that share one memory, as in the shared buffer; the data are (video, snippet)."""
     memory = np.zeros(2, np.int64)
     for snippet in range(info.snippets):
         memory[:] = int(info.video_id[1:]), snippet
         yield Window(snippet, memory, 1.0)
 
 
-def copied(window: Any) -> Any:
+def copy_window(window: Any) -> Any:
     return window.copy()
 
 
 @pytest.mark.parametrize("decoders", [1, 3, 9])
-def test_every_window_comes_once_in_its_video_s_order_before_its_end(decoders: int) -> None:
+def test_windows_come_once_in_order_before_the_end_of_their_video(decoders: int) -> None:
     infos = infos_of(5, 1, 12, 3, 7)
-    found = list(DecoderPool(infos, windows, copied, [Idle() for _ in range(decoders)]))
+    pool_items = list(DecoderPool(infos, windows, copy_window, [FakeDecoder() for _ in range(decoders)]))
     for index, info in enumerate(infos):
-        parts = [part for i, part in found if i == index]
+        parts = [part for i, part in pool_items if i == index]
         end = parts.pop()
         assert end == VideoDone()
         assert [(p.snippet, p.data.tolist()) for p in parts] == [(k, [index, k]) for k in range(info.snippets)]  # type: ignore[union-attr]
 
 
-def test_no_video_is_no_work() -> None:
-    assert list(DecoderPool([], windows, copied, [Idle()])) == []
+def test_no_videos_give_no_items() -> None:
+    assert list(DecoderPool([], windows, copy_window, [FakeDecoder()])) == []
 
 
-def test_videos_are_read_at_the_same_time() -> None:
-    """Each waits for the other to have begun."""
-    meeting = threading.Barrier(2)
+def test_videos_are_read_in_parallel() -> None:
+    """Each waits until the other has started."""
+    both_started = threading.Barrier(2)
 
     def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
-        meeting.wait(20)
+        both_started.wait(20)
         yield from windows(decoder, info)
 
-    assert len(list(DecoderPool(infos_of(2, 2), read, copied, [Idle(), Idle()]))) == 6
+    assert len(list(DecoderPool(infos_of(2, 2), read, copy_window, [FakeDecoder(), FakeDecoder()]))) == 6
 
 
-def test_a_broken_video_ends_with_its_failure_and_costs_no_other() -> None:
+def test_broken_video_ends_with_its_failure_and_affects_no_other() -> None:
     failure = Unreadable("decode", "broken")
 
     def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
@@ -90,13 +90,13 @@ def test_a_broken_video_ends_with_its_failure_and_costs_no_other() -> None:
         if info.video_id == "v1":
             raise failure
 
-    found = list(DecoderPool(infos_of(2, 3, 2), read, copied, [Idle(), Idle()]))
-    assert [part.error for index, part in found if isinstance(part, VideoDone) and index == 1] == [failure]
-    assert sum(isinstance(part, VideoDone) for _, part in found) == 3
-    assert sum(index == 1 for index, _ in found) == 4
+    pool_items = list(DecoderPool(infos_of(2, 3, 2), read, copy_window, [FakeDecoder(), FakeDecoder()]))
+    assert [part.error for index, part in pool_items if isinstance(part, VideoDone) and index == 1] == [failure]
+    assert sum(isinstance(part, VideoDone) for _, part in pool_items) == 3
+    assert sum(index == 1 for index, _ in pool_items) == 4
 
 
-def test_what_nothing_covers_is_not_prepared() -> None:
+def test_windows_without_coverage_are_not_prepared() -> None:
     def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         for window in windows(decoder, info):
             yield Window(window.snippet, window.data, 0.5 * (window.snippet % 2))
@@ -107,75 +107,75 @@ def test_what_nothing_covers_is_not_prepared() -> None:
         prepared.append(int(window[1]))
         return window.copy()
 
-    found = list(DecoderPool(infos_of(4), read, prepare, [Idle()]))
+    pool_items = list(DecoderPool(infos_of(4), read, prepare, [FakeDecoder()]))
     assert prepared == [1, 3]
-    assert [part.data is None for _, part in found[:-1]] == [True, False, True, False]  # type: ignore[union-attr]
+    assert [part.data is None for _, part in pool_items[:-1]] == [True, False, True, False]  # type: ignore[union-attr]
 
 
-def test_a_mistake_of_ours_surfaces_as_itself_and_everything_ends() -> None:
+def test_bug_in_prepare_is_raised_and_all_threads_end() -> None:
     def prepare(window: Any) -> Any:
         return 1 // (3 - int(window[1]))
 
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        list(DecoderPool(infos_of(2, 9, 9), windows, prepare, [Idle(), Idle()]))
+        list(DecoderPool(infos_of(2, 9, 9), windows, prepare, [FakeDecoder(), FakeDecoder()]))
     assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("decoders", [1, 3])
-def test_readers_wait_where_nobody_fetches(decoders: int) -> None:
+def test_readers_wait_when_the_queue_is_full(decoders: int) -> None:
     prepared: list[Any] = []
 
     def prepare(window: Any) -> Any:
         prepared.append(window)
         return window.copy()
 
-    feed = iter(DecoderPool(infos_of(*[100] * decoders), windows, prepare, [Idle() for _ in range(decoders)]))
+    items = iter(DecoderPool(infos_of(*[100] * decoders), windows, prepare, [FakeDecoder() for _ in range(decoders)]))
     for _ in range(10):
-        next(feed)
+        next(items)
     time.sleep(0.2)
-    # What was fetched, what waits in the queue, and one in the hands of each reader.
+    # Items that were fetched, items in the queue, and one item of each reader.
     assert len(prepared) <= 10 + QUEUE_SIZE * decoders + decoders
-    feed.close()  # type: ignore[attr-defined]
+    items.close()  # type: ignore[attr-defined]
 
 
-def test_a_reader_that_hangs_is_ended_with_those_that_wait_for_room() -> None:
+def test_closing_ends_hanging_and_waiting_readers() -> None:
     def read(decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         yield from windows(decoder, info)
         if info.video_id == "v0":
-            assert isinstance(decoder, Idle)
+            assert isinstance(decoder, FakeDecoder)
             decoder.hang()
 
     before = threading.active_count()
-    feed = iter(DecoderPool(infos_of(1, 1000), read, copied, [Idle(), Idle()]))
-    assert isinstance(next(feed), tuple)
-    feed.close()  # type: ignore[attr-defined]
+    items = iter(DecoderPool(infos_of(1, 1000), read, copy_window, [FakeDecoder(), FakeDecoder()]))
+    assert isinstance(next(items), tuple)
+    items.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
 
 
-def guarded(folder: Path) -> Callable[[Decoder, VideoInfo], Iterator[Window]]:
+def read_in_child(folder: Path) -> Callable[[Decoder, VideoInfo], Iterator[Window]]:
     return lambda decoder, info: decoder.read_video_windows(folder / info.path, info, GRID, 32)
 
 
-def test_real_decoders_that_hang_end_within_seconds(tmp_path: Path) -> None:
-    """One hangs for the watchdog's minute, and so would its second reader that takes over when it is killed."""
+def test_closing_ends_real_hanging_decoders_within_seconds(tmp_path: Path) -> None:
+    """One hangs for the minute of the timeout, and so would its second reader, which starts when it is killed."""
     path = write_video(tmp_path / "good.mp4", frames=160)
     os.mkfifo(tmp_path / "hangs.mp4")
     good = VideoInfo("good", "good.mp4", **vars(probe_video(str(path), GRID)))
     hangs = VideoInfo("hangs", "hangs.mp4", snippets=9, width=96, height=64)
-    feed = iter(DecoderPool([good, hangs, good], guarded(tmp_path), copied, [Decoder(), Decoder()]))
-    ended: list[PoolItem] = []
-    while not (ended and isinstance(ended[-1][1], VideoDone)):
-        ended.append(next(feed))
-    began = time.monotonic()
-    feed.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - began < 20
+    items = iter(DecoderPool([good, hangs, good], read_in_child(tmp_path), copy_window, [Decoder(), Decoder()]))
+    read: list[PoolItem] = []
+    while not (read and isinstance(read[-1][1], VideoDone)):
+        read.append(next(items))
+    start = time.monotonic()
+    items.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 20
     assert multiprocessing.active_children() == []
-    assert ended[-1] == (0, VideoDone())
+    assert read[-1] == (0, VideoDone())
 
 
-def test_readers_that_were_ended_are_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A start that fails is then no video's fault, as it was not the first time."""
+def test_interrupted_decoders_are_used_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A failed start is an error of the installation then, too, not a failure of a video."""
     path = write_video(tmp_path / "x.mp4")
     info = VideoInfo("x", "x.mp4", **vars(probe_video(str(path), GRID)))
 

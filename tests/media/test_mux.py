@@ -1,4 +1,4 @@
-"""What write_mp4 writes, an independent reader finds: pixels, times, tones; and the same bytes every time."""
+"""Files of write_mp4, read by another reader: pixels, times, tones; and the same bytes each time."""
 
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ RATE = 16000
 SILENT = np.zeros((0, RATE), np.float32)
 
 
-def levels(count, width=64, height=48):
+def flat_frames(count, width=64, height=48):
     """Flat frames whose brightness is their number."""
     return [np.full((height, width, 3), 20 + 8 * k, np.uint8) for k in range(count)]
 
@@ -25,29 +25,30 @@ def tone(seconds, *hertz):
 def decode(path):
     with av.open(path) as container:
         stream = container.streams.video[0]
-        found = [(float(f.pts * f.time_base), f.to_ndarray(format="rgb24")) for f in container.decode(stream)]
-        return [t for t, _ in found], [f for _, f in found], stream.average_rate
+        frames = list(container.decode(stream))
+        times = [float(f.pts * f.time_base) for f in frames]
+        return times, [f.to_ndarray(format="rgb24") for f in frames], stream.average_rate
 
 
 def decode_sound(path):
     with av.open(path) as container:
-        found = list(container.decode(audio=0))
-        first = float(found[0].pts * found[0].time_base)
-        return first, np.concatenate([f.to_ndarray() for f in found], axis=1)
+        frames = list(container.decode(audio=0))
+        start = float(frames[0].pts * frames[0].time_base)
+        return start, np.concatenate([f.to_ndarray() for f in frames], axis=1)
 
 
 @pytest.mark.parametrize("rate", [Fraction(25), Fraction(24000, 1001), Fraction(173, 10)])
 def test_constant_rate(tmp_path, rate):
-    write_mp4(tmp_path / "a.mp4", levels(20), (64, 48), rate, SILENT, sample_rate=RATE)
+    write_mp4(tmp_path / "a.mp4", flat_frames(20), (64, 48), rate, SILENT, sample_rate=RATE)
     times, frames, average = decode(tmp_path / "a.mp4")
     assert average == rate
     assert times == pytest.approx([float(k / rate) for k in range(20)])
     assert [round(float(f.mean())) for f in frames] == pytest.approx([20 + 8 * k for k in range(20)], abs=2)
 
 
-def test_own_times(tmp_path):
+def test_frames_have_the_given_times(tmp_path):
     times = [0.0, 0.04, 0.123, 0.2, 0.5, 0.533, 1.001]
-    write_mp4(tmp_path / "a.mp4", levels(7), (64, 48), times, SILENT, sample_rate=RATE)
+    write_mp4(tmp_path / "a.mp4", flat_frames(7), (64, 48), times, SILENT, sample_rate=RATE)
     assert decode(tmp_path / "a.mp4")[0] == pytest.approx(times, abs=1e-4)
 
 
@@ -61,14 +62,14 @@ def test_odd_size_is_kept(tmp_path):
 
 
 def test_no_sound_no_track(tmp_path):
-    write_mp4(tmp_path / "a.mp4", levels(3), (64, 48), Fraction(25), SILENT, sample_rate=RATE)
+    write_mp4(tmp_path / "a.mp4", flat_frames(3), (64, 48), Fraction(25), SILENT, sample_rate=RATE)
     with av.open(tmp_path / "a.mp4") as container:
         assert not container.streams.audio
 
 
 @pytest.mark.parametrize("hertz", [(440,), (440, 1000)])
 def test_each_channel_keeps_its_tone(tmp_path, hertz):
-    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), tone(1, *hertz), sample_rate=RATE)
+    write_mp4(tmp_path / "a.mp4", flat_frames(25), (64, 48), Fraction(25), tone(1, *hertz), sample_rate=RATE)
     _, wave = decode_sound(tmp_path / "a.mp4")
     assert [int(np.argmax(np.abs(np.fft.rfft(channel[:RATE])))) for channel in wave] == list(hertz)
 
@@ -76,27 +77,27 @@ def test_each_channel_keeps_its_tone(tmp_path, hertz):
 def test_sound_is_heard_when_it_was_made(tmp_path):
     wave = np.zeros((1, RATE), np.float32)
     wave[0, RATE // 2 : RATE // 2 + 400] = tone(0.025, 800)[0]
-    write_mp4(tmp_path / "a.mp4", levels(25), (64, 48), Fraction(25), wave, sample_rate=RATE)
-    first, heard = decode_sound(tmp_path / "a.mp4")
-    delay = np.argmax(np.correlate(heard[0], wave[0, RATE // 2 : RATE // 2 + 400])) / RATE
+    write_mp4(tmp_path / "a.mp4", flat_frames(25), (64, 48), Fraction(25), wave, sample_rate=RATE)
+    first, audio = decode_sound(tmp_path / "a.mp4")
+    delay = np.argmax(np.correlate(audio[0], wave[0, RATE // 2 : RATE // 2 + 400])) / RATE
     assert first + delay == pytest.approx(0.5, abs=2e-3)
 
 
-def test_sound_lies_beside_its_frames(tmp_path):
-    """A reader that streams finds the sound of a frame near it in the file, however long the file is."""
-    write_mp4(tmp_path / "a.mp4", levels(20) * 40, (64, 48), Fraction(25), tone(32, 440), sample_rate=RATE)
+def test_audio_is_next_to_its_frames_in_the_file(tmp_path):
+    """A streaming reader finds the audio of a frame near the frame in the file, for a file of any length."""
+    write_mp4(tmp_path / "a.mp4", flat_frames(20) * 40, (64, 48), Fraction(25), tone(32, 440), sample_rate=RATE)
     with av.open(tmp_path / "a.mp4") as container:
         packets = [(p.pos, p.stream.type, float(p.pts * p.time_base)) for p in container.demux() if p.size]
-    heard = 0.0
+    audio = 0.0
     for _, kind, time in sorted(packets):
         if kind == "audio":
-            heard = time
+            audio = time
         else:
-            assert abs(time - heard) < 3
+            assert abs(time - audio) < 3
 
 
-def test_same_bytes(tmp_path):
-    """Moving shapes under light noise: the kind of video on which x264's look-ahead for B-frames is not repeatable."""
+def test_equal_input_gives_equal_bytes(tmp_path):
+    """Moving shapes with light noise: on such videos x264's look-ahead for B-frames is not repeatable."""
     rng = np.random.default_rng(0)
     x, y = np.meshgrid(np.arange(160), np.arange(120))
     moving = np.stack([127 + 60 * np.sin((x + 3 * k) / 9) * np.sin((y - k) / 14) for k in range(60)])
@@ -108,9 +109,9 @@ def test_same_bytes(tmp_path):
     assert len(written) == 1
 
 
-def test_broken_off_writing_leaves_nothing(tmp_path):
+def test_interrupted_writing_leaves_no_file(tmp_path):
     def cut():
-        yield from levels(3)
+        yield from flat_frames(3)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

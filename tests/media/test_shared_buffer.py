@@ -1,4 +1,4 @@
-"""Memory that a child fills and we read, which nobody can take away and which has no name."""
+"""Shared buffer: a child process fills it, no process can shrink it, and it has no name."""
 
 import multiprocessing
 import os
@@ -10,56 +10,56 @@ import pytest
 
 from clip_ae.media.shared_buffer import NUM_SPARE_SLOTS, SharedBuffer, SlotSpec
 
-FORM = SlotSpec((2, 3), "f4", overlap=2)
+SLOT_SPEC = SlotSpec((2, 3), "f4", overlap=2)
 
 
-def fill(ring: SharedBuffer) -> None:
-    ring.map_slots(FORM)[3] = 7
+def fill(shared_buffer: SharedBuffer) -> None:
+    shared_buffer.map_slots(SLOT_SPEC)[3] = 7
     try:
-        os.ftruncate(ring.fd, 0)
+        os.ftruncate(shared_buffer.fd, 0)
     except PermissionError:
-        ring.map_slots(FORM)[4] = 8
+        shared_buffer.map_slots(SLOT_SPEC)[4] = 8
 
 
-def test_a_child_writes_what_we_read_and_cannot_shrink_it() -> None:
-    ring, threads = SharedBuffer(), threading.active_count()
-    slots = ring.map_slots(FORM)
-    child = multiprocessing.get_context("spawn").Process(target=fill, args=(ring,))
+def test_child_writes_and_cannot_shrink_the_buffer() -> None:
+    shared_buffer, threads = SharedBuffer(), threading.active_count()
+    slots = shared_buffer.map_slots(SLOT_SPEC)
+    child = multiprocessing.get_context("spawn").Process(target=fill, args=(shared_buffer,))
     child.start()
-    # It inherits the file: no thread of ours waits to hand it over.
+    # The child inherits the file, so no thread is needed to send it.
     assert threading.active_count() == threads
     child.join()
     assert slots.shape == (2 + NUM_SPARE_SLOTS, 2, 3)
     assert slots.dtype == np.float32
     assert slots[:, 0, 0].tolist() == [0, 0, 0, 7, 8, 0]
     with pytest.raises(PermissionError):
-        os.ftruncate(ring.fd, 0)
-    ring.close()
+        os.ftruncate(shared_buffer.fd, 0)
+    shared_buffer.close()
 
 
-def test_one_form_is_one_memory_and_a_larger_one_has_room() -> None:
-    ring = SharedBuffer()
-    small, again = ring.map_slots(FORM), ring.map_slots(FORM)
+def test_equal_specs_share_memory_and_larger_ones_grow_it() -> None:
+    shared_buffer = SharedBuffer()
+    small, again = shared_buffer.map_slots(SLOT_SPEC), shared_buffer.map_slots(SLOT_SPEC)
     small[1] = 5
     assert (again[1] == 5).all()
-    large = ring.map_slots(SlotSpec((500, 300), "u1"))
+    large = shared_buffer.map_slots(SlotSpec((500, 300), "u1"))
     large[-1, -1, -1] = 255
     assert large.shape == (1 + NUM_SPARE_SLOTS, 500, 300)
-    ring.close()
-    # Memory lives as long as someone looks at it.
+    shared_buffer.close()
+    # Mapped memory stays valid after the descriptor is closed.
     assert large[-1, -1, -1] == 255
 
 
-def test_the_ring_has_no_name_and_leaves_no_file_open() -> None:
-    def named() -> list[str]:
+def test_buffer_has_no_name_and_leaves_no_file_open() -> None:
+    def list_named_memory() -> list[str]:
         return sorted(os.listdir("/dev/shm"))
 
-    before, files = named(), len(os.listdir("/proc/self/fd"))
-    ring = SharedBuffer()
-    slots = ring.map_slots(FORM)
-    assert os.readlink(f"/proc/self/fd/{ring.fd}").startswith("/memfd:")
-    assert named() == before
-    ring.close()
+    before, files = list_named_memory(), len(os.listdir("/proc/self/fd"))
+    shared_buffer = SharedBuffer()
+    slots = shared_buffer.map_slots(SLOT_SPEC)
+    assert os.readlink(f"/proc/self/fd/{shared_buffer.fd}").startswith("/memfd:")
+    assert list_named_memory() == before
+    shared_buffer.close()
     del slots
     assert len(os.listdir("/proc/self/fd")) == files
 

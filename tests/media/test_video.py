@@ -1,4 +1,4 @@
-"""PyAV is the oracle: all its frames with their timestamps, laid on the grid by plain search."""
+"""Video windows, compared with all frames of PyAV put on the grid by a simple search over their timestamps."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -22,18 +22,18 @@ from tests.media_files import counter_frame, read_counter, truncated, write_vide
 GRID = SnippetGrid()
 
 
-def windows(path: Path, grid: SnippetGrid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
+def read_windows(path: Path, grid: SnippetGrid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
     info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), grid)))
     return list(video.read_video_windows(str(path), info, grid, 64, lookahead, **options))
 
 
-def counters(found: Sequence[Window]) -> list[int]:
-    """The number on every grid frame of windows that follow one another."""
-    return [read_counter(frame) for window in found for frame in window.data]
+def counters(windows: Sequence[Window]) -> list[int]:
+    """Return the number that is drawn on each frame of successive windows."""
+    return [read_counter(frame) for window in windows for frame in window.data]
 
 
-def expected(path: Path, total: int) -> list[int]:
-    """For each grid frame the last whose timestamp has come."""
+def expected_numbers(path: Path, total: int) -> list[int]:
+    """Return, for each grid frame, the last frame whose timestamp has passed."""
     with av.open(str(path)) as container:
         times = np.array(sorted(float(f.pts * f.time_base) for f in container.decode(video=0) if f.pts is not None))
     times -= times[0]
@@ -57,29 +57,29 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-# Without an index.
-UNSUITED = ("broadcast.ts", "flash.flv")
+# Formats without an index, which decord does not read.
+WITHOUT_INDEX = ("broadcast.ts", "flash.flv")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_frame_j_is_the_one_on_display_at_its_time(tmp_path: Path, name: str) -> None:
     path = write_video(tmp_path / name, **CASES[name])
-    found = windows(path)
-    shown = counters(found)
-    assert shown == expected(path, len(shown))
-    assert [w.coverage for w in found[:-1]] == [1.0] * (len(found) - 1)
+    windows = read_windows(path)
+    numbers = counters(windows)
+    assert numbers == expected_numbers(path, len(numbers))
+    assert [w.coverage for w in windows[:-1]] == [1.0] * (len(windows) - 1)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_decord_shows_the_same_or_says_that_it_cannot(tmp_path: Path, name: str) -> None:
+def test_decord_returns_the_same_frames_or_refuses(tmp_path: Path, name: str) -> None:
     path = write_video(tmp_path / name, **{"size": (120, 90), **CASES[name]})
-    found = windows(path)
-    assert found[0].data.shape == (16, 64, 86, 3)
-    if name in UNSUITED:
+    windows = read_windows(path)
+    assert windows[0].data.shape == (16, 64, 86, 3)
+    if name in WITHOUT_INDEX:
         with pytest.raises(Unreadable, match="decord cannot read it"):
-            windows(path, reader=read_with_decord)
+            read_windows(path, reader=read_with_decord)
         return
-    for one, other in zip(found, windows(path, reader=read_with_decord), strict=True):
+    for one, other in zip(windows, read_windows(path, reader=read_with_decord), strict=True):
         assert counters([one]) == counters([other])
         assert np.abs(one.data - other.data.astype(float)).mean() < 2
 
@@ -98,78 +98,78 @@ def test_frames_are_red_green_blue(tmp_path: Path, reader: FrameReader, short_si
 def test_narrow_frames_have_three_channels(tmp_path: Path, short_side: int) -> None:
     path = write_video(tmp_path / "x.mp4", size=(96, 64))
     info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
-    found = list(video.read_video_windows(str(path), info, GRID, short_side, 0))
-    assert found[0].data.shape == (16, short_side, short_side * 3 // 2, 3)
-    assert counters(found) == list(range(48))
+    windows = list(video.read_video_windows(str(path), info, GRID, short_side, 0))
+    assert windows[0].data.shape == (16, short_side, short_side * 3 // 2, 3)
+    assert counters(windows) == list(range(48))
 
 
-def test_the_last_frame_stands_in_for_the_missing_and_coverage_says_so(tmp_path: Path) -> None:
-    found = windows(write_video(tmp_path / "x.mp4", frames=26))
-    assert [w.coverage for w in found] == [1.0, 10 / 16]
-    assert counters(found[1:]) == [*range(16, 26), *[25] * 6]
+def test_missing_frames_repeat_the_last_one_and_lower_the_coverage(tmp_path: Path) -> None:
+    windows = read_windows(write_video(tmp_path / "x.mp4", frames=26))
+    assert [w.coverage for w in windows] == [1.0, 10 / 16]
+    assert counters(windows[1:]) == [*range(16, 26), *[25] * 6]
 
 
-def test_lookahead_shows_the_next_snippets_first_frames(tmp_path: Path) -> None:
-    found = windows(write_video(tmp_path / "x.mp4", frames=32), lookahead=2)
-    assert [counters([w])[-2:] for w in found] == [[16, 17], [31, 31]]
-    assert [w.coverage for w in found] == [1.0, 1.0]
+def test_lookahead_contains_the_first_frames_of_the_next_snippet(tmp_path: Path) -> None:
+    windows = read_windows(write_video(tmp_path / "x.mp4", frames=32), lookahead=2)
+    assert [counters([w])[-2:] for w in windows] == [[16, 17], [31, 31]]
+    assert [w.coverage for w in windows] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("stride", [4, 16, 20])
 def test_snippets_may_overlap_or_leave_gaps(tmp_path: Path, stride: int) -> None:
-    found = windows(write_video(tmp_path / "x.mp4", frames=60), SnippetGrid(stride=stride))
-    for window in found:
+    windows = read_windows(write_video(tmp_path / "x.mp4", frames=60), SnippetGrid(stride=stride))
+    for window in windows:
         begin = window.snippet * stride
         assert counters([window]) == [min(j, 59) for j in range(begin, begin + 16)]
 
 
-def test_a_video_of_one_frame_has_one_row(tmp_path: Path) -> None:
-    [window] = windows(write_video(tmp_path / "x.mp4", frames=1))
+def test_video_of_one_frame_has_one_window(tmp_path: Path) -> None:
+    [window] = read_windows(write_video(tmp_path / "x.mp4", frames=1))
     assert window.coverage == 1 / 16
 
 
-def test_a_truncated_file_keeps_its_claimed_rows(tmp_path: Path) -> None:
+def test_truncated_file_keeps_its_stated_number_of_windows(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=250, options={"g": "25"}, container={"movflags": "faststart"})
-    found = windows(truncated(path, 0.6))
-    assert len(found) == 16
-    coverage = [w.coverage for w in found]
+    windows = read_windows(truncated(path, 0.6))
+    assert len(windows) == 16
+    coverage = [w.coverage for w in windows]
     assert coverage[0] == 1
     assert coverage[-1] == 0
     assert coverage == sorted(coverage, reverse=True)
-    # A frame more than was decoded may pass for decoded, so the last whole snippet proves nothing.
-    whole = coverage.count(1) - 1
-    assert counters(found[:whole]) == list(range(16 * whole))
+    # One frame more than was decoded may count as decoded, so the last complete snippet is not checked.
+    num_complete = coverage.count(1) - 1
+    assert counters(windows[:num_complete]) == list(range(16 * num_complete))
 
 
-def test_a_damaged_stretch_costs_its_own_frames(tmp_path: Path) -> None:
+def test_damaged_part_loses_its_own_frames_only(tmp_path: Path) -> None:
     path = write_video(tmp_path / "x.mp4", frames=200, options={"g": "20"})
     raw = bytearray(path.read_bytes())
     begin, end = raw.find(b"mdat"), raw.find(b"moov")
     middle = slice(begin + (end - begin) * 4 // 10, begin + (end - begin) // 2)
     raw[middle] = np.random.default_rng(0).integers(0, 256, middle.stop - middle.start, np.uint8).tobytes()
     path.write_bytes(raw)
-    found = windows(path)
-    assert counters(found[:3]) == list(range(48))
-    assert min(w.coverage for w in found) < 0.5
-    assert found[-2].coverage == 1
-    assert counters(found[-2:-1]) == list(range(176, 192))
+    windows = read_windows(path)
+    assert counters(windows[:3]) == list(range(48))
+    assert min(w.coverage for w in windows) < 0.5
+    assert windows[-2].coverage == 1
+    assert counters(windows[-2:-1]) == list(range(176, 192))
 
 
-def test_nothing_decoded_is_black_with_coverage_0(tmp_path: Path) -> None:
-    found = windows(write_video(tmp_path / "x.mp4"), reader=lambda *_: iter(()))
-    assert [w.coverage for w in found] == [0, 0, 0]
-    assert not any(w.data.any() for w in found)
+def test_undecodable_video_is_black_with_coverage_0(tmp_path: Path) -> None:
+    windows = read_windows(write_video(tmp_path / "x.mp4"), reader=lambda *_: iter(()))
+    assert [w.coverage for w in windows] == [0, 0, 0]
+    assert not any(w.data.any() for w in windows)
 
 
-def test_a_phones_rotation_is_undone(tmp_path: Path) -> None:
-    [window, *_] = windows(write_video(tmp_path / "x.mp4", rotation=90))
+def test_rotation_of_a_phone_is_undone(tmp_path: Path) -> None:
+    [window, *_] = read_windows(write_video(tmp_path / "x.mp4", rotation=90))
     assert window.data.shape == (16, 96, 64, 3)
-    # Turned back clockwise, the bars read again.
+    # Turned back clockwise, the bars can be read.
     assert [read_counter(np.rot90(frame, -1)) for frame in window.data] == list(range(16))
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000), st.integers(16, 400))
-def test_scaled_keeps_the_short_side_and_the_aspect(width: int, height: int, short: int) -> None:
+def test_scale_size_keeps_the_short_side_and_the_aspect_ratio(width: int, height: int, short: int) -> None:
     size = video.scale_size(width, height, short)
     assert min(size) in (short, short - 1)
     assert size[0 if width >= height else 1] % 2 == 0
@@ -177,5 +177,5 @@ def test_scaled_keeps_the_short_side_and_the_aspect(width: int, height: int, sho
 
 
 @given(st.integers(0, 4095), st.integers(24, 300))
-def test_counter_frames_read_back(number: int, width: int) -> None:
+def test_read_counter_inverts_counter_frame(number: int, width: int) -> None:
     assert read_counter(counter_frame(number, (width, 16))) == number

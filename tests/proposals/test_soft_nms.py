@@ -4,46 +4,46 @@ from hypothesis import strategies as st
 
 from clip_ae.proposals.soft_nms import soft_nms
 
-BOXES = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 10), st.integers(1, 1000)), max_size=12)
+SEGMENTS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 10), st.integers(1, 1000)), max_size=12)
 
 
-def slow(segments, scores, sigma, minimum):
-    """The published loop, one pair at a time."""
-    pool = [(s, k) for k, s in enumerate(scores)]
-    kept = []
-    while pool:
-        score, best = max(pool, key=lambda p: (p[0], -p[1]))
-        if score < minimum:
+def soft_nms_reference(segments, scores, sigma, min_score):
+    """The published algorithm as a loop over pairs."""
+    remaining = [(s, k) for k, s in enumerate(scores)]
+    selected = []
+    while remaining:
+        score, best = max(remaining, key=lambda p: (p[0], -p[1]))
+        if score < min_score:
             break
-        kept.append((best, score))
-        rest = []
-        for s, k in pool:
+        selected.append((best, score))
+        decayed = []
+        for s, k in remaining:
             if k != best:
                 (a, b), (c, d) = segments[best], segments[k]
                 shared = max(0, min(b, d) - max(a, c))
                 overlap = shared / ((b - a) + (d - c) - shared)
-                rest.append((s * np.exp(-(overlap**2) / sigma), k))
-        pool = rest
-    return kept
+                decayed.append((s * np.exp(-(overlap**2) / sigma), k))
+        remaining = decayed
+    return selected
 
 
-@given(BOXES, st.sampled_from([0.1, 0.3, 1.0]))
-def test_equals_the_published_loop(boxes, sigma):
-    segments = np.array([(a, a + n) for a, n, _ in boxes], np.float64).reshape(-1, 2)
-    scores = np.array([s / 1000 for _, _, s in boxes])
+@given(SEGMENTS, st.sampled_from([0.1, 0.3, 1.0]))
+def test_soft_nms_equals_the_published_algorithm(drawn, sigma):
+    segments = np.array([(a, a + n) for a, n, _ in drawn], np.float64).reshape(-1, 2)
+    scores = np.array([s / 1000 for _, _, s in drawn])
     order, decayed = soft_nms(segments, scores, sigma, 0.01)
-    expected = slow(segments, scores, sigma, 0.01)
+    expected = soft_nms_reference(segments, scores, sigma, 0.01)
     np.testing.assert_allclose(decayed, [s for _, s in expected], rtol=1e-12)
     assert order.tolist() == [k for k, _ in expected]
 
 
-def test_short_segments_in_seconds_do_not_overlap_by_an_added_one():
+def test_adjacent_short_segments_do_not_overlap():
     order, decayed = soft_nms(np.array([[0.0, 0.5], [0.5, 1.0]]), np.array([0.9, 0.8]), 0.3, 0.0)
     assert order.tolist() == [0, 1]
     assert decayed.tolist() == [0.9, 0.8]
 
 
-def test_a_copy_decays_and_what_is_too_low_is_dropped():
+def test_a_copy_decays_and_low_scores_are_dropped():
     segments = np.array([[0.0, 2.0], [0.0, 2.0], [5.0, 6.0]])
     order, decayed = soft_nms(segments, np.array([0.9, 0.9, 0.0005]), 0.3, 0.001)
     assert order.tolist() == [0, 1]

@@ -202,7 +202,7 @@ def test_a_class_of_other_subsets_alone_is_known(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"database": {"a": {"subset": "test"}, "a": {"subset": "test"}}}', "the key 'a' stands 2 times"),
+        ('{"database": {"a": {"subset": "test"}, "a": {"subset": "test"}}}', "the key 'a' appears 2 times"),
         ('{"database": {"a": {"subset": "test", "annotations": []}}}', "no annotated action to score against"),
         ('{"database": {"a": {"subset": "x", "annotations": []}}}', "no video is of subset 'test'; known: x"),
         ('{"database": {"a": {"subset": "test", "annotations": [{"label": "r", "segment": [3, 1]}]}}}', "before its"),
@@ -219,7 +219,7 @@ def test_ground_truth_that_cannot_be_used(tmp_path, capsys, content, words):
 
 def test_a_submission_that_names_a_video_twice(tmp_path, capsys):
     det = written(tmp_path / "det.json", '{"results": {"a": [], "a": []}}')
-    assert "the key 'a' stands 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
+    assert "the key 'a' appears 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
 
 
 def test_a_folder_without_the_kits_files(tmp_path, capsys):

@@ -28,10 +28,11 @@ from clip_ae.encoders.networks import vggish
 from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.media import decoder_process
 from clip_ae.media.probe import ProbeResult
+from clip_ae.pipeline import probing
 from clip_ae.stages import extract, probe
 from clip_ae.weights.network_file import save_weights
 from tests.encoders.random_networks import random_i3d
-from tests.media import test_bad_media as bad
+from tests.media import bad_media as bad
 from tests.media.hostile_media import BOMBS, DAMAGE, LIES, NAMES, PLACES, Hostile
 from tests.media_files import write_video
 
@@ -193,7 +194,7 @@ def evening(crowd: Path, networks: dict[str, Path], tmp_path_factory: pytest.Tem
     out, before = tmp_path_factory.mktemp("out"), files_below(root) | files_below(Path.cwd())
     with pytest.MonkeyPatch.context() as patch, (out / "stderr").open("w") as said:
         patch.setattr(decoder_process, "Decoder", Watched)
-        patch.setattr(probe, "Decoder", Watched)
+        patch.setattr(probing, "Decoder", Watched)
         kept = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
@@ -217,7 +218,7 @@ def test_every_file_has_its_row(evening: Evening) -> None:
 
 @pytest.mark.parametrize("name", ONE_BY_ONE)
 def test_a_lie_a_bomb_or_a_trap_is_seen_through_or_told(evening: Evening, name: str) -> None:
-    assert told_of(evening, name) == ONE_BY_ONE[name].told
+    assert told_of(evening, name) == ONE_BY_ONE[name].failures
 
 
 def test_what_chance_has_broken_is_read_or_told(evening: Evening) -> None:

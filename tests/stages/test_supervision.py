@@ -148,15 +148,15 @@ def killed_at(monkeypatch):
     """Let a training die in the middle of a step."""
 
     def arrange(step):
-        learn = Trainer._learn
+        update_weights = Trainer._update_weights
 
         def dying(self):
-            if self.step == step:
+            if self.num_steps_done == step:
                 raise Killed
-            return learn(self)
+            return update_weights(self)
 
-        monkeypatch.setattr(Trainer, "_learn", dying)
-        return lambda: monkeypatch.setattr(Trainer, "_learn", learn)
+        monkeypatch.setattr(Trainer, "_update_weights", dying)
+        return lambda: monkeypatch.setattr(Trainer, "_update_weights", update_weights)
 
     return arrange
 

@@ -137,5 +137,5 @@ def test_mistakes_end_in_a_line(kit, tmp_path):
         tool.run("thumos14", from_=kit, link=tmp_path)
     (kit / "copy").mkdir()
     (kit / "copy/Diving_val.txt").write_text("")
-    with pytest.raises(UserError, match=r"Diving_val.txt have one name; keep one of them"):
+    with pytest.raises(UserError, match=r"Diving_val.txt have the same name; keep one of them"):
         tool.run("thumos14", from_=kit, out=tmp_path / "o.json")

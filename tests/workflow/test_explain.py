@@ -51,4 +51,4 @@ def test_mistakes_end_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "x.json").write_text("{}")
     assert main(["explain", str(tmp_path / "none.json")]) == 2
     assert main(["explain", str(tmp_path / "x.json")]) == 2
-    assert "carries no provenance" in capsys.readouterr().err
+    assert "has no provenance" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The simulated benchmark is as docs/simulation.md states: a layout like the real sets', streams as claimed."""
+"""The simulated benchmark as docs/simulation.md states it: a layout like that of real datasets, and the streams."""
 
 import hashlib
 from collections import Counter
@@ -29,7 +29,7 @@ from tests.builders import shipped_config
 ROOT = Path(__file__).resolve().parents[2]
 GRID = SnippetGrid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
-# Nothing but events: what a feature then holds besides its offset is a response.
+# Events alone: a feature is then its offset plus the responses to events.
 CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
 SHIPPED = load_config(shipped_config()).datasets
 
@@ -39,7 +39,7 @@ def split(world):
     return [[v for v in videos if v.subset == subset] for subset in ("training", "validation")]
 
 
-def facts(world, videos):
+def measure_layout(world, videos):
     lengths = np.array([a.stop - a.start for v in videos for a in v.actions])
     acting = np.array([sum(a.stop - a.start for a in v.actions) for v in videos])
     return {
@@ -53,19 +53,21 @@ def facts(world, videos):
     }
 
 
-def test_the_world_was_fixed_before_any_localizer_ran():
-    # docs/simulation.md states these digests: another world has to be calibrated and stated anew.
+def test_the_world_has_the_digests_that_the_docs_state():
+    # docs/simulation.md states these digests: after a change, calibrate the world again and state the new ones.
     world = SimulatedWorld()
     videos = plan_videos(world)
     stated = (ROOT / "docs/simulation.md").read_text()
     for text in (to_canonical_json(world), to_canonical_json(build_annotations(world, videos))):
         assert hashlib.sha256(text.encode()).hexdigest() in stated
     # Features may differ in their last bits between processors.
-    found = {s: generate_features(world, s, videos[0], GRID).feature.astype(float).std() for s in FEATURE_STATISTICS}
-    assert found == pytest.approx({"rgb": 0.1621, "flow": 0.1164, "clip": 0.1247, "audio": 0.1995}, rel=2e-3)
+    deviations = {
+        s: generate_features(world, s, videos[0], GRID).feature.astype(float).std() for s in FEATURE_STATISTICS
+    }
+    assert deviations == pytest.approx({"rgb": 0.1621, "flow": 0.1164, "clip": 0.1247, "audio": 0.1995}, rel=2e-3)
 
 
-def test_round_0_clusters_are_about_as_pure_as_real_ones():
+def test_round_0_clusters_are_about_as_pure_as_on_real_data():
     world = SimulatedWorld(test_videos=1)
     videos = plan_videos(world)[:-1]
     pooled = []
@@ -73,41 +75,41 @@ def test_round_0_clusters_are_about_as_pure_as_real_ones():
         means = np.stack([generate_features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
         pooled.append(means / np.linalg.norm(means, axis=1, keepdims=True))
     clusters = spectral.cluster(np.concatenate(pooled, axis=1), world.classes, seed=0)
-    found = measure_quality(clusters.tolist(), [str(v.main_class) for v in videos])
-    assert 0.4 < found.purity < 0.65
-    assert 15 <= found.covered <= 20
+    quality = measure_quality(clusters.tolist(), [str(v.main_class) for v in videos])
+    assert 0.4 < quality.purity < 0.65
+    assert 15 <= quality.covered <= 20
 
 
 @pytest.mark.parametrize("subset", [0, 1], ids=["training", "test"])
 def test_default_layout_is_like_thumos14(subset):
-    # Each world varies as a sample of 20 classes does; five of them together do not.
-    found = [facts(w, split(w)[subset]) for w in (SimulatedWorld(seed=s) for s in range(5))]
-    counts = np.concatenate([f["counts"] for f in found])
-    assert np.mean([f["annotated"] for f in found]) == pytest.approx(15.4, abs=1.6)
+    # One world varies like a sample of 20 classes; the mean of five worlds is stable.
+    layouts = [measure_layout(w, split(w)[subset]) for w in (SimulatedWorld(seed=s) for s in range(5))]
+    counts = np.concatenate([f["counts"] for f in layouts])
+    assert np.mean([f["annotated"] for f in layouts]) == pytest.approx(15.4, abs=1.6)
     assert np.percentile(counts, [25, 50, 75, 90]) == pytest.approx([3.5, 8, 18.5, 35], rel=0.25)
     assert (counts.min(), (counts == 1).mean()) == (1, pytest.approx(0.08, abs=0.04))
     assert 90 < counts.max() < 220
-    assert np.mean([f["median"] for f in found]) == pytest.approx(3.2, abs=0.4)
-    assert np.mean([f["mean"] for f in found]) == pytest.approx(4.5, abs=0.5)
-    assert np.mean([f["seconds"] for f in found]) == pytest.approx(205, abs=25)
-    assert np.mean([f["share"] for f in found]) == pytest.approx(0.3, abs=0.03)
-    assert np.mean([f["labels"][2] for f in found]) == pytest.approx(27 if subset == 0 else 33, abs=10)
-    assert max(f["labels"][3] for f in found) <= 6
+    assert np.mean([f["median"] for f in layouts]) == pytest.approx(3.2, abs=0.4)
+    assert np.mean([f["mean"] for f in layouts]) == pytest.approx(4.5, abs=0.5)
+    assert np.mean([f["seconds"] for f in layouts]) == pytest.approx(205, abs=25)
+    assert np.mean([f["share"] for f in layouts]) == pytest.approx(0.3, abs=0.03)
+    assert np.mean([f["labels"][2] for f in layouts]) == pytest.approx(27 if subset == 0 else 33, abs=10)
+    assert max(f["labels"][3] for f in layouts) <= 6
 
 
-def test_activitynet_knobs_give_few_and_long_instances():
+def test_the_activitynet_world_has_few_and_long_instances():
     world = SHIPPED["simulated_activitynet"].simulate
     assert world
     for videos, size in zip(split(world), (1000, 500), strict=True):
-        found = facts(world, videos)
+        layout = measure_layout(world, videos)
         assert len(videos) == size
-        assert found["annotated"] == pytest.approx(1.48, abs=0.12)
-        assert (found["counts"] == 1).mean() == pytest.approx(0.76, abs=0.05)
-        assert found["median"] == pytest.approx(28, abs=4)
-        assert found["mean"] == pytest.approx(50, abs=5)
-        assert found["seconds"] == pytest.approx(115, abs=12)
-        assert found["share"] == pytest.approx(0.64, abs=0.07)
-        assert found["labels"][1] >= 0.99 * size
+        assert layout["annotated"] == pytest.approx(1.48, abs=0.12)
+        assert (layout["counts"] == 1).mean() == pytest.approx(0.76, abs=0.05)
+        assert layout["median"] == pytest.approx(28, abs=4)
+        assert layout["mean"] == pytest.approx(50, abs=5)
+        assert layout["seconds"] == pytest.approx(115, abs=12)
+        assert layout["share"] == pytest.approx(0.64, abs=0.07)
+        assert layout["labels"][1] >= 0.99 * size
         assert len({v.main_class for v in videos}) == 100
 
 
@@ -132,7 +134,7 @@ def test_ids_and_annotations():
     assert len(entry["annotations"]) == len(build_instances(world, videos[2]))
 
 
-def test_actions_do_not_meet_and_distractors_keep_out():
+def test_actions_and_distractors_do_not_overlap():
     for video in plan_videos(SimulatedWorld(train_videos=60, test_videos=1)):
         edges = [0.0, *(e for a in video.actions for e in (a.start, a.stop)), video.duration]
         assert all(a <= b for a, b in pairwise(edges))
@@ -141,7 +143,7 @@ def test_actions_do_not_meet_and_distractors_keep_out():
             assert all(d.stop <= a.start + 0.01 or d.start >= a.stop - 0.01 for a in video.actions)
 
 
-def test_twin_class_shares_every_instance():
+def test_a_twin_class_shares_all_instances():
     world = SimulatedWorld()
     for video in plan_videos(world):
         named = Counter((i.label, i.start) for i in build_instances(world, video))
@@ -149,7 +151,7 @@ def test_twin_class_shares_every_instance():
         assert first <= {start for label, start in named if label == "action-01"}
 
 
-def test_distractors_are_as_frequent_as_asked():
+def test_distractors_have_the_configured_rate():
     videos = plan_videos(SimulatedWorld())
     background = sum(v.duration - sum(a.stop - a.start for a in v.actions) for v in videos)
     assert sum(len(v.distractors) for v in videos) / background * 60 == pytest.approx(3.0, rel=0.1)
@@ -170,12 +172,12 @@ def test_a_video_depends_on_its_index_alone():
 
 
 @pytest.mark.parametrize(
-    ("knob", "moved"),
+    ("key", "changed_stream"),
     [("clip_extent", "clip"), ("clip_confusion", "clip"), ("audio_misleading", "audio"), ("audio_helpful", "audio")],
 )
-def test_a_knob_of_one_stream_moves_no_other(knob, moved):
+def test_a_key_of_one_stream_changes_no_other_stream(key, changed_stream):
     world = SimulatedWorld(train_videos=12, test_videos=1, **SMALL)
-    other = replace(world, **{knob: 0.5 * getattr(world, knob)})
+    other = replace(world, **{key: 0.5 * getattr(world, key)})
     changed = set()
     for one, two in zip(plan_videos(world), plan_videos(other), strict=True):
         assert (one.actions, one.distractors, one.duration, one.mute) == (
@@ -184,12 +186,12 @@ def test_a_knob_of_one_stream_moves_no_other(knob, moved):
         for stream in FEATURE_STATISTICS:
             a, b = (generate_features(w, stream, v, GRID).feature for w, v in ((world, one), (other, two)))
             changed |= {stream} if a.tobytes() != b.tobytes() else set()
-    assert changed == {moved}
+    assert changed == {changed_stream}
 
 
 def response(world, stream, video):
-    """Each snippet's distance from rest, as a share of the largest one."""
-    at_rest = simulated._sense(simulated._view(world, stream), stream, np.zeros((1, LATENT_DIM)))
+    """Distance of each snippet's feature to the feature without input, as a share of the largest distance."""
+    at_rest = simulated._map_to_features(simulated._build_space(world, stream), stream, np.zeros((1, LATENT_DIM)))
     distance = np.linalg.norm(generate_features(world, stream, video, GRID).feature - at_rest, axis=1)
     return distance / distance.max()
 
@@ -204,13 +206,13 @@ def snippets_touching(intervals, rows):
     return np.any([(start < b) & (start + GRID.snippet_s > a) for a, b in intervals], axis=0)
 
 
-def long_video(world, want=lambda main: True):
-    """A video whose first action has room for a core and more."""
-    return next(v for v in plan_videos(world) if want(v.main_class) and v.actions[0].stop - v.actions[0].start > 6)
+def long_video(world, is_wanted=lambda main: True):
+    """A video whose first action is long enough for a core and an outer part."""
+    return next(v for v in plan_videos(world) if is_wanted(v.main_class) and v.actions[0].stop - v.actions[0].start > 6)
 
 
 def regions(world, video, rows):
-    """Snippets wholly in cores, wholly in the rest of the extents, wholly away from actions."""
+    """Masks [snippets]: fully in cores, fully in the rest of the extents, fully outside actions."""
     extents = [(a.start, a.stop) for a in video.actions]
     cores = [shrink_extent(a.start, a.stop, world.core_share, a.core_position) for a in video.actions]
     outer = [piece for (a, b), (c, d) in zip(extents, cores, strict=True) for piece in ((a, c), (d, b))]
@@ -219,21 +221,21 @@ def regions(world, video, rows):
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
-def test_i3d_streams_answer_to_the_core(stream):
+def test_i3d_streams_respond_to_the_core(stream):
     video = long_video(CLEAR)
     strength = response(CLEAR, stream, video)
     core, outer, outside = regions(CLEAR, video, len(strength))
     assert core.any()
     assert outer.any()
     assert strength[core].min() > 0.95
-    # A ReLU bends the ratio of responses, 0.25, a little.
+    # The ReLU changes the ratio of responses, 0.25, slightly.
     assert 0.15 < strength[outer].mean() < 0.35
     assert strength[outside].max() < 0.01
     flat = response(replace(CLEAR, i3d_outer=1.0), stream, video)
     assert flat[outer].min() > 0.95
 
 
-def test_i3d_streams_misplace_cores_each_in_its_own_way():
+def test_i3d_streams_misplace_cores_independently():
     world = replace(CLEAR, core_jitter=0.15)
     video = long_video(world)
     rgb, flow = (response(world, s, video) > 0.6 for s in ("rgb", "flow"))
@@ -241,11 +243,11 @@ def test_i3d_streams_misplace_cores_each_in_its_own_way():
     assert np.mean(rgb == flow) > 0.8
 
 
-def test_clip_answers_to_the_extent_as_far_as_it_is_told():
+def test_clip_responds_to_the_configured_share_of_the_extent():
     video = long_video(CLEAR)
     strength = response(CLEAR, "clip", video)
     core, outer, outside = regions(CLEAR, video, len(strength))
-    # Half of what a snippet at a border sees lies outside.
+    # Half of the range of a snippet at a border is outside.
     assert strength[core].min() > 0.8
     assert strength[outer].mean() > 0.75
     assert strength[outside].max() < 0.01
@@ -253,46 +255,50 @@ def test_clip_answers_to_the_extent_as_far_as_it_is_told():
     assert narrow[core].mean() > 2 * narrow[outer].mean()
 
 
-def test_a_larger_part_contains_a_smaller():
-    for place in (0.0, 0.3, 1.0):
-        (a, b), (c, d) = shrink_extent(2.0, 12.0, 0.45, place), shrink_extent(2.0, 12.0, 0.8, place)
+def test_a_larger_share_of_an_extent_contains_a_smaller_one():
+    for position in (0.0, 0.3, 1.0):
+        (a, b), (c, d) = shrink_extent(2.0, 12.0, 0.45, position), shrink_extent(2.0, 12.0, 0.8, position)
         assert 2 <= c <= a < b <= d <= 12
         assert (b - a, d - c) == (pytest.approx(4.5), pytest.approx(8))
 
 
-def test_related_classes_look_alike_to_clip_alone():
+def test_related_classes_are_similar_in_clip_only():
     world = SimulatedWorld(classes=40, **SMALL)
     same = (np.arange(40)[:, None] // 4 == np.arange(40) // 4) & ~np.eye(40, dtype=bool)
     for stream, expected in (("rgb", 0.2), ("flow", 0.2), ("clip", 0.9), ("audio", 0.0)):
-        looks = simulated._view(world, stream).action_prototypes
-        assert (looks @ looks.T)[same].mean() == pytest.approx(expected, abs=0.08)
-        assert (looks @ looks.T)[~same & ~np.eye(40, dtype=bool)].mean() == pytest.approx(0, abs=0.05)
+        prototypes = simulated._build_space(world, stream).action_prototypes
+        assert (prototypes @ prototypes.T)[same].mean() == pytest.approx(expected, abs=0.08)
+        assert (prototypes @ prototypes.T)[~same & ~np.eye(40, dtype=bool)].mean() == pytest.approx(0, abs=0.05)
 
 
-def test_sound_is_helpful_misleading_or_absent_by_class():
-    found = draw_class_properties(CLEAR)
-    assert (len(found.helpful_audio), len(found.misleading_audio)) == (10, 5)
-    assert not found.helpful_audio & found.misleading_audio
-    helped = long_video(CLEAR, lambda main: main in found.helpful_audio)
-    strength = response(CLEAR, "audio", helped)
-    extents = snippets_inside([(a.start, a.stop) for a in helped.actions], len(strength))
-    outside = ~snippets_touching([(a.start - 1, a.stop + 1) for a in helped.actions], len(strength))
+def test_sounds_are_helpful_misleading_or_absent_by_class():
+    properties = draw_class_properties(CLEAR)
+    assert (len(properties.helpful_audio), len(properties.misleading_audio)) == (10, 5)
+    assert not properties.helpful_audio & properties.misleading_audio
+    helpful_video = long_video(CLEAR, lambda main: main in properties.helpful_audio)
+    strength = response(CLEAR, "audio", helpful_video)
+    extents = snippets_inside([(a.start, a.stop) for a in helpful_video.actions], len(strength))
+    outside = ~snippets_touching([(a.start - 1, a.stop + 1) for a in helpful_video.actions], len(strength))
     assert strength[extents].min() > 0.85
     assert strength[outside].max() < 0.01
-    misled = [v for v in plan_videos(CLEAR) if v.main_class in found.misleading_audio]
-    assert misled
-    assert all(len(v.sounds) == len(v.actions) for v in misled if len({a.class_indices for a in v.actions}) == 1)
-    hits = [any(s.start < a.stop and a.start < s.stop for a in v.actions) for v in misled for s in v.sounds]
-    assert 0.05 < np.mean(hits) < 0.8
-    silent = next(
+    misleading_videos = [v for v in plan_videos(CLEAR) if v.main_class in properties.misleading_audio]
+    assert misleading_videos
+    assert all(
+        len(v.sounds) == len(v.actions) for v in misleading_videos if len({a.class_indices for a in v.actions}) == 1
+    )
+    overlaps = [
+        any(s.start < a.stop and a.start < s.stop for a in v.actions) for v in misleading_videos for s in v.sounds
+    ]
+    assert 0.05 < np.mean(overlaps) < 0.8
+    silent_video = next(
         v
         for v in plan_videos(CLEAR)
-        if v.main_class not in found.helpful_audio | found.misleading_audio and len(v.actions) == 1
+        if v.main_class not in properties.helpful_audio | properties.misleading_audio and len(v.actions) == 1
     )
-    assert silent.sounds == ()
+    assert silent_video.sounds == ()
 
 
-def test_mute_videos_are_covered_in_no_row_of_audio_alone():
+def test_mute_videos_lack_coverage_in_audio_only():
     world = SimulatedWorld(**SMALL)
     videos = plan_videos(world)
     assert np.mean([v.mute for v in videos]) == pytest.approx(0.1, abs=0.04)
@@ -312,32 +318,34 @@ def test_mute_videos_are_covered_in_no_row_of_audio_alone():
 @pytest.mark.parametrize(
     ("stream", "low", "high"), [("rgb", 0.8, 0.95), ("flow", 0.75, 0.95), ("clip", 0.8, 0.95), ("audio", 0.5, 0.8)]
 )
-def test_features_have_the_form_of_real_ones(stream, low, high):
+def test_features_have_the_statistics_of_real_ones(stream, low, high):
     world = SimulatedWorld(train_videos=6, test_videos=1)
-    found = [generate_features(world, stream, v, GRID).feature.astype(float) for v in plan_videos(world) if not v.mute]
-    rows = np.concatenate(found)
+    features = [
+        generate_features(world, stream, v, GRID).feature.astype(float) for v in plan_videos(world) if not v.mute
+    ]
+    rows = np.concatenate(features)
     assert rows.shape[1] == getattr(world, f"{stream}_dim")
     if stream == "clip":
         assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=2e-3)
     else:
         assert rows.min() == 0
         assert 0.1 < (rows == 0).mean() < 0.65
-    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in found]
+    units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in features]
     assert low < np.concatenate([(u[1:] * u[:-1]).sum(axis=1) for u in units]).mean() < high
 
 
-def test_width_changes_neither_scale_nor_ratio():
-    def figures(dim):
+def test_width_changes_neither_scale_nor_ratio_of_variances():
+    def measure_variances(dim):
         world = SimulatedWorld(rgb_dim=dim, train_videos=16, test_videos=1)
-        found = [generate_features(world, "rgb", v, GRID).feature.astype(float) for v in plan_videos(world)]
-        within = np.mean([x.var(axis=0).sum() for x in found])
-        between = np.stack([x.mean(axis=0) for x in found]).var(axis=0).sum()
-        return np.square(np.concatenate(found)).mean(), within / dim, between / dim
+        features = [generate_features(world, "rgb", v, GRID).feature.astype(float) for v in plan_videos(world)]
+        within = np.mean([x.var(axis=0).sum() for x in features])
+        between = np.stack([x.mean(axis=0) for x in features]).var(axis=0).sum()
+        return np.square(np.concatenate(features)).mean(), within / dim, between / dim
 
-    assert figures(1024) == pytest.approx(figures(128), rel=0.15)
+    assert measure_variances(1024) == pytest.approx(measure_variances(128), rel=0.15)
 
 
-def test_distractors_are_weaker_than_actions_and_clip_hardly_sees_them():
+def test_distractors_are_weaker_than_actions_most_of_all_in_clip():
     world = replace(CLEAR, i3d_outer=1.0)
     action = Event((3,), 20.0, 30.0, 0.5)
     blank = replace(
@@ -345,7 +353,7 @@ def test_distractors_are_weaker_than_actions_and_clip_hardly_sees_them():
     )
     for stream, expected in (("rgb", 0.6), ("flow", 0.6), ("clip", 0.18)):
         rows = simulated.SnippetTimes(GRID.stride_s * np.arange(GRID.count_snippets(100.0)), GRID)
-        latent = np.linalg.norm(simulated._latent(world, stream, blank, rows), axis=1)
+        latent = np.linalg.norm(simulated._generate_latent(world, stream, blank, rows), axis=1)
         assert latent[rows.starts > 50].max() / latent[rows.starts < 40].max() == pytest.approx(expected)
 
 
@@ -356,20 +364,20 @@ def test_strengths_are_root_mean_squares(stream, scene):
     for name, expected in (("scene", scene), ("drift", 1.0), ("noise", 1.0)):
         world = SimulatedWorld(**SMALL, **{"scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
         videos = [replace(video, index=i, main_class=i) for i in range(20)]
-        latent = np.stack([simulated._latent(world, stream, v, rows) for v in videos])
+        latent = np.stack([simulated._generate_latent(world, stream, v, rows) for v in videos])
         assert np.sqrt(np.square(latent).sum(axis=2).mean()) == pytest.approx(expected, rel=0.12), name
 
 
 @pytest.mark.parametrize(("name", "change"), [("scene", 0.0), ("drift", 2 * (1 - np.exp(-0.064))), ("noise", 2.0)])
-def test_nuisances_change_at_their_own_pace(name, change):
-    """Squared difference of neighbours, in variances: 0 where nothing moves, 2 where all is new."""
+def test_scene_drift_and_noise_change_at_their_own_rates(name, change):
+    """Squared difference of neighbours, in variances: 0 for a constant, 2 for independent snippets."""
     quiet = SimulatedWorld(nuisance=0, **SMALL)
     alone = replace(quiet, **{"nuisance": 1.0, "scene": 0.0, "drift": 0.0, "noise": 0.0, name: 1.0})
     empty = replace(
         plan_videos(replace(quiet, train_videos=1))[0], duration=800.0, actions=(), distractors=(), sounds=()
     )
-    still, moved = (generate_features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
+    still, changing = (generate_features(w, "clip", empty, GRID).feature.astype(float) for w in (quiet, alone))
     assert np.ptp(still, axis=0).max() == 0
-    assert np.abs(moved - still).max() > 0.01
-    variance = moved.var(axis=0).mean()
-    assert np.square(np.diff(moved, axis=0)).mean() == pytest.approx(change * variance, rel=0.2, abs=1e-9)
+    assert np.abs(changing - still).max() > 0.01
+    variance = changing.var(axis=0).mean()
+    assert np.square(np.diff(changing, axis=0)).mean() == pytest.approx(change * variance, rel=0.2, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Sounds are heard in their extent only, at a common loudness, and differ in their spectra."""
+"""Sounds: zero outside their extent, similar in loudness, different in their spectra."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from clip_ae.worlds.sounds import SAMPLE_RATE, SOUNDS, Sound, mix_sounds, render
 
 
 @pytest.mark.parametrize("kind", SOUNDS)
-def test_sound_keeps_to_its_extent(kind):
+def test_a_sound_is_zero_outside_its_extent(kind):
     wave = render_sound(Sound(kind, 0.5, 1.5, 1.0, 1.0, (1,)), 2 * SAMPLE_RATE)
     inside = slice(SAMPLE_RATE // 2, 3 * SAMPLE_RATE // 2)
     assert 0.1 < np.sqrt(np.mean(wave[inside] ** 2)) < 1.2
@@ -16,27 +16,27 @@ def test_sound_keeps_to_its_extent(kind):
 
 
 @pytest.mark.parametrize("kind", SOUNDS)
-def test_sound_is_the_same_whenever_it_starts(kind):
+def test_a_sound_does_not_depend_on_its_start(kind):
     early, late = (render_sound(Sound(kind, s, s + 1, 1.0, 1.0, (1,)), 2 * SAMPLE_RATE) for s in (0.125, 0.75))
-    # A sample on the very edge of a square wave may fall on either side of it.
+    # Rounding may put a sample at the edge of a square wave on either side.
     assert np.mean(np.abs(late[12000:28000] - early[2000:18000]) > 1e-6) < 0.01
 
 
-def test_sound_may_begin_before_and_end_after():
+def test_a_sound_may_exceed_the_waveform_at_both_ends():
     whole, cut = (render_sound(Sound("tone", s, s + 3, 1.0, 1.0, (1,)), SAMPLE_RATE) for s in (0.0, -1.0))
     assert len(whole) == len(cut) == SAMPLE_RATE
     assert np.abs(cut[:100]).max() > 0.1
 
 
-def test_pitch_moves_the_spectrum():
+def test_pitch_scales_the_frequency():
     def peak(pitch):
         return int(np.argmax(np.abs(np.fft.rfft(render_sound(Sound("tone", 0, 1, pitch, 1.0, (1,)), SAMPLE_RATE)))))
 
     assert (peak(1.0), peak(1.25)) == (520, 650)
 
 
-def test_kinds_are_told_apart_by_nearest_mean_spectrum():
-    """Loudness, pitch and noise vary as they do in the worlds; a loudness-free spectrum still names the kind."""
+def test_kinds_are_classified_by_nearest_mean_spectrum():
+    """With random loudness, pitch and noise as in the worlds, a normalised spectrum identifies the kind."""
     rng = np.random.default_rng(0)
 
     def spectra(count):
@@ -53,7 +53,7 @@ def test_kinds_are_told_apart_by_nearest_mean_spectrum():
     assert np.mean(right) > 0.8
 
 
-def test_mix_is_bounded_and_repeats():
+def test_a_mix_is_bounded_and_reproducible():
     loud = [Sound("buzz", 0, 1, 1.0, 3.0, (1,))]
     first, again = mix_sounds(loud, SAMPLE_RATE, 0.01, (2,)), mix_sounds(loud, SAMPLE_RATE, 0.01, (2,))
     assert first.dtype == np.float32

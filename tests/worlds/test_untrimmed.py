@@ -1,4 +1,4 @@
-"""The demo world keeps its promises: counts, extents, looks and sounds over extents, motions in cores."""
+"""The demo world: counts, extents, objects and sounds over extents, motions in cores."""
 
 from collections import Counter
 from dataclasses import replace
@@ -35,7 +35,7 @@ worlds = st.builds(
 
 @given(worlds)
 @settings(max_examples=30, deadline=None)
-def test_plan_of_any_world(world):
+def test_plans_of_any_world_are_consistent(world):
     videos = plan_videos(world)
     assert {v.video_id: v.subset for v in videos} == list_demo_subsets(world.train_videos, world.test_videos)
     assert videos == plan_videos(world)
@@ -50,18 +50,18 @@ def test_plan_of_any_world(world):
         assert video.duration - 0.15 < video.timestamps[-1] < video.duration
 
 
-def test_default_world_has_every_class_often_enough():
-    for videos, least in ((TRAIN, 4), (TEST, 3)):
-        shown = Counter(label for v in videos for label in {i.label for i in v.instances})
-        assert set(shown) == LABELS
-        assert min(shown.values()) >= least
+def test_the_default_world_has_enough_videos_of_each_class():
+    for videos, min_videos in ((TRAIN, 4), (TEST, 3)):
+        videos_by_label = Counter(label for v in videos for label in {i.label for i in v.instances})
+        assert set(videos_by_label) == LABELS
+        assert min(videos_by_label.values()) >= min_videos
     assert sum(len({i.label for i in v.instances}) == 2 for v in DEFAULT) == 3
     share = sum(i.stop - i.start for v in DEFAULT for i in v.instances) / sum(v.duration for v in DEFAULT)
     assert 0.25 < share < 0.5
 
 
 @pytest.mark.parametrize("videos", [TRAIN, TEST])
-def test_special_videos_exist(videos):
+def test_each_subset_has_its_unusual_videos(videos):
     assert Counter(v.channels for v in videos) == {1: len(videos) - 3, 0: 2, 2: 1}
     assert sum(isinstance(v.fps_or_times, tuple) for v in videos) == 1
     unusual = [v for v in videos if v.size != (160, 120)]
@@ -70,82 +70,84 @@ def test_special_videos_exist(videos):
     assert len(set(np.round(np.diff(variable.timestamps), 2))) >= 3
 
 
-def test_seed_changes_the_plan():
+def test_another_seed_gives_another_plan():
     assert plan_videos(DemoWorld(seed=1))[0].instances != DEFAULT[0].instances
 
 
-def test_annotations_have_activitynet_form():
-    found = untrimmed.build_annotations(DEFAULT)
-    assert set(found) == {"version", "taxonomy", "database"}
-    entry = found["database"]["demo_test_000"]
+def test_annotations_have_activitynet_form_and_the_planned_instances():
+    annotations = untrimmed.build_annotations(DEFAULT)
+    assert set(annotations) == {"version", "taxonomy", "database"}
+    entry = annotations["database"]["demo_test_000"]
     assert (entry["subset"], entry["duration"]) == ("validation", TEST[0].duration)
     first = TEST[0].instances[0]
     assert entry["annotations"][0] == {"label": first.label, "segment": [first.start, first.stop]}
 
 
-def test_a_sentence_says_what_acts_and_how_it_moves():
-    for video_id, told in untrimmed.build_sentences(DEFAULT).items():
+def test_sentences_describe_the_acting_objects_and_their_motions():
+    for video_id, sentences in untrimmed.build_sentences(DEFAULT).items():
         (video,) = (v for v in DEFAULT if v.video_id == video_id)
-        seen = [f"a {a.appearance.texture} {a.appearance.shape} {a.core.motion}" for a in acting(video)]
-        assert told["sentences"] == seen
-        assert told["timestamps"] == [[a.start, a.stop] for a in acting(video)]
-        assert told["duration"] == video.duration
+        expected = [f"a {a.appearance.texture} {a.appearance.shape} {a.core.motion}" for a in acting_actors(video)]
+        assert sentences["sentences"] == expected
+        assert sentences["timestamps"] == [[a.start, a.stop] for a in acting_actors(video)]
+        assert sentences["duration"] == video.duration
 
 
-def acting(video: VideoPlan):
+def acting_actors(video: VideoPlan):
     return [a for a in video.scene.actors if a.core]
 
 
 @pytest.mark.parametrize("video", [TRAIN[0], TRAIN[7]], ids=lambda v: v.video_id)
-def test_acting_object_is_in_view_over_the_extents_and_only_then(video):
+def test_acting_objects_are_visible_in_their_extents_only(video):
     others = replace(video.scene, actors=tuple(a for a in video.scene.actors if not a.core))
     times = video.timestamps[::3]
-    for time, whole, without in zip(times, render_scene(video.scene, times), render_scene(others, times), strict=True):
+    for time, frame, frame_without_actors in zip(
+        times, render_scene(video.scene, times), render_scene(others, times), strict=True
+    ):
         inside = any(i.start <= time < i.stop for i in video.instances)
-        assert (np.abs(whole.astype(int) - without).max() > 40) == inside, time
+        assert (np.abs(frame.astype(int) - frame_without_actors).max() > 40) == inside, time
 
 
 @pytest.mark.parametrize("video", DEFAULT[:8], ids=lambda v: v.video_id)
-def test_actors_and_sounds_are_as_the_instances_say(video):
-    assert [(a.start, a.stop) for a in acting(video)] == [(i.start, i.stop) for i in video.instances]
+def test_actors_and_sounds_match_the_instances(video):
+    assert [(a.start, a.stop) for a in acting_actors(video)] == [(i.start, i.stop) for i in video.instances]
     by_label = {a.label: a for a in ACTION_CLASSES}
-    for actor, instance in zip(acting(video), video.instances, strict=True):
+    for actor, instance in zip(acting_actors(video), video.instances, strict=True):
         action = by_label[instance.label]
         assert (actor.appearance.shape, actor.core.motion) == (action.shape, action.motion)
         assert instance.start + 0.2 < actor.core.start < actor.core.stop < instance.stop - 0.2
-    own = [s for s in video.sounds if s.kind in {a.sound for a in ACTION_CLASSES}]
+    action_sounds = [s for s in video.sounds if s.kind in {a.sound for a in ACTION_CLASSES}]
     expected = [(by_label[i.label].sound, i.start, i.stop) for i in video.instances if by_label[i.label].sound]
-    assert [(s.kind, s.start, s.stop) for s in own] == expected
+    assert [(s.kind, s.start, s.stop) for s in action_sounds] == expected
 
 
-def test_bystanders_are_never_of_a_class_that_is_on():
+def test_distractors_are_never_of_a_class_of_the_video():
     for video in DEFAULT:
-        shapes = {a.appearance.shape for a in acting(video)}
+        shapes = {a.appearance.shape for a in acting_actors(video)}
         for other in video.scene.actors:
             if not other.core and other.radius > 6:
                 assert other.appearance.shape not in shapes
                 assert not any(other.start < i.stop and i.start < other.stop for i in video.instances)
 
 
-def test_action_is_heard_over_its_extent():
+def test_the_sound_of_an_action_covers_its_extent():
     video = next(v for v in TRAIN if v.channels == 1 and v.instances[0].label == "looping ring")
     (wave,) = untrimmed.render_audio(video)
-    idle = sum(render_sound(s, len(wave)) for s in video.sounds if s.kind in untrimmed.BACKGROUND_SOUNDS)
-    left = wave - idle
+    background = sum(render_sound(s, len(wave)) for s in video.sounds if s.kind in untrimmed.BACKGROUND_SOUNDS)
+    remainder = wave - background
     inside = np.zeros(len(wave), bool)
     for i in video.instances:
         inside[round(i.start * SAMPLE_RATE) : round(i.stop * SAMPLE_RATE)] = True
-    assert np.std(left[inside]) > 8 * np.std(left[~inside])
+    assert np.std(remainder[inside]) > 8 * np.std(remainder[~inside])
 
 
-def test_stereo_channels_differ_in_loudness():
+def test_stereo_channels_differ_in_loudness_and_mute_videos_have_none():
     (video,) = (v for v in TRAIN if v.channels == 2)
     left, right = untrimmed.render_audio(video)
     assert np.std(left) > 2 * np.std(right) > 0
     assert untrimmed.render_audio(TRAIN[1]).shape == (0, round(TRAIN[1].duration * SAMPLE_RATE))
 
 
-def test_frames_repeat_and_have_the_video_s_size():
+def test_frames_are_reproducible_and_have_the_video_s_size():
     unusual = replace(TRAIN[4], duration=0.5)
     first, again = ([f.tobytes() for f in untrimmed.render_frames(unusual)] for _ in range(2))
     assert first == again
@@ -153,7 +155,7 @@ def test_frames_repeat_and_have_the_video_s_size():
 
 
 def motion_statistics(video: VideoPlan, start: float, stop: float) -> np.ndarray:
-    """How the moving part moves in a window: averages, changes in time, turning and growing; no appearance."""
+    """Statistics of optical flow in a window, without appearance: means, changes in time, rotation, expansion."""
     import cv2
 
     times = np.linspace(start, stop, max(4, round((stop - start) * 25)))
@@ -178,10 +180,10 @@ def nearest_centroid_accuracy(train, test):
     return np.mean([g == label for g, (label, _) in zip(guesses, test, strict=True)])
 
 
-def test_motion_names_the_class_in_the_core_but_not_in_the_outer_phases():
+def test_motion_identifies_the_class_in_the_core_but_not_in_the_onset():
     def samples(videos, phase):
         for video in videos:
-            for actor, instance in zip(acting(video), video.instances, strict=True):
+            for actor, instance in zip(acting_actors(video), video.instances, strict=True):
                 yield instance.label, motion_statistics(video, *phase(actor, instance))
 
     def core(actor, instance: Instance):

@@ -1,4 +1,4 @@
-"""RAFT flow: a network's, sharper than TV-L1's and not what the published I3D flow network was trained on."""
+"""RAFT flow: a network. Sharper than TV-L1, but the published I3D flow network was not trained on it."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,33 +11,37 @@ from clip_ae.encoders.networks.state_dict import load_tensors
 from clip_ae.encoders.normalize import FlowFunction
 
 ON_DEVICE = True
-# Refinements of a flow: torchvision's own number.
+# Refinement iterations: torchvision's default.
 NUM_FLOW_UPDATES = 12
-# Sides that the network takes: multiples of 8 pixels, at least 128.
+# The network needs sides that are multiples of 8 pixels, and at least 128.
 SIDE_MULTIPLE, MIN_SIDE = 8, 128
 
 
 def build(device: str, network: NetworkWeights, *, compile: bool = False) -> FlowFunction:
+    """The flow function with these weights on the device. RAFT is never compiled."""
     options = parse_dataclass(RaftOptions, network.metadata["raft"], "raft")
     model = load_tensors(raft.build(options), network.tensors, str(network.metadata.get("name", "raft"))).to(device)
 
-    def flow(frames: Tensor) -> Tensor:
-        images, (left, _, top, _) = _padded(frames)
-        firsts, seconds = images[:, :-1].flatten(0, 1), images[:, 1:].flatten(0, 1)
-        found = model(firsts, seconds, num_flow_updates=NUM_FLOW_UPDATES)[-1]
+    def compute_flow(frames: Tensor) -> Tensor:
+        images, (left, _, top, _) = _pad_frames(frames)
+        first, second = images[:, :-1].flatten(0, 1), images[:, 1:].flatten(0, 1)
+        padded_flow = model(first, second, num_flow_updates=NUM_FLOW_UPDATES)[-1]
         height, width = frames.shape[2:4]
-        cut = found[:, :, top : top + height, left : left + width].permute(0, 2, 3, 1)
-        pairs: Tensor = cut.unflatten(0, (len(frames), -1))
-        return pairs
+        pair_flow = padded_flow[:, :, top : top + height, left : left + width].permute(0, 2, 3, 1)
+        flow: Tensor = pair_flow.unflatten(0, (len(frames), -1))
+        return flow
 
-    return flow
+    return compute_flow
 
 
-def _padded(frames: Tensor) -> tuple[Tensor, list[int]]:
-    """Frames [B, n, 3, H, W] in -1..1 with their edges drawn out to a size that the network takes; by how much."""
+def _pad_frames(frames: Tensor) -> tuple[Tensor, list[int]]:
+    """Frames [B, n, 3, H, W] in -1..1, padded by repeated edges to a size that the network accepts.
+
+    Also the padding in pixels: left, right, top, bottom.
+    """
     height, width = frames.shape[2:4]
-    more = [max(-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE, MIN_SIDE) - side for side in (width, height)]
-    padding = [part for m in more for part in (m // 2, m - m // 2)]
+    missing = [max(-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE, MIN_SIDE) - side for side in (width, height)]
+    padding = [part for m in missing for part in (m // 2, m - m // 2)]
     images = frames.permute(0, 1, 4, 2, 3).float().div(127.5).sub(1)
-    drawn_out = F.pad(images.flatten(0, 1), padding, mode="replicate")
-    return drawn_out.unflatten(0, images.shape[:2]), padding
+    padded = F.pad(images.flatten(0, 1), padding, mode="replicate")
+    return padded.unflatten(0, images.shape[:2]), padding

@@ -1,6 +1,6 @@
 """I3D: Inception-v1 inflated to 3D (Carreira and Zisserman, CVPR 2017).
 
-Modules carry the names of the published PyTorch weights (Conv3d_1a_7x7 ... Mixed_5c, logits).
+Modules have the names of the published PyTorch weights (Conv3d_1a_7x7 ... Mixed_5c, logits).
 """
 
 from collections import OrderedDict
@@ -19,7 +19,7 @@ from clip_ae.encoders.networks.state_dict import unwrap_state_dict
 from clip_ae.encoders.normalize import RGB_SCALING
 
 Triple = tuple[int, int, int]
-# Channels of b0, b1a, b1b, b2a, b2b, b3b; the grid is halved before 4b and 5b.
+# Channels of b0, b1a, b1b, b2a, b2b, b3b. Max pooling halves time and space before 4b and 5b.
 INCEPTION_CHANNELS = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -34,7 +34,7 @@ INCEPTION_CHANNELS = {
 
 
 def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...]) -> list[int]:
-    """TensorFlow's SAME padding in F.pad's order (last axis first): the odd element goes to the end."""
+    """TensorFlow's SAME padding in F.pad's order (last axis first); an odd element is padded at the end."""
     padding: list[int] = []
     for n, k, s in reversed(list(zip(size, kernel, stride, strict=True))):
         total = max((-(-n // s) - 1) * s + k - n, 0)
@@ -43,14 +43,14 @@ def same_padding(size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[i
 
 
 class MaxPool3dSamePadding(nn.Module):
-    """Max pooling with SAME padding, which no maximum of what a ReLU gives can see."""
+    """Max pooling with SAME padding. The padding value does not matter: inputs are ReLU outputs (>= 0)."""
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        # Both ends are padded alike; ceil_mode lets the last window reach one further, where SAME has its odd one.
+        # max_pool3d pads both ends alike; ceil_mode extends the last window by one, to SAME's odd element.
         padding = same_padding(x.shape[2:], self.kernel, self.stride)[-2::-2]
         return F.max_pool3d(x, self.kernel, self.stride, padding, ceil_mode=True)
 
@@ -67,9 +67,9 @@ class Unit3D(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn(self._convolved(x)), inplace=True)
+        return F.relu(self.bn(self._convolve(x)), inplace=True)
 
-    def _convolved(self, x: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor) -> Tensor:
         padding = same_padding(x.shape[2:], self.kernel, self.stride)
         before, after = padding[-2::-2], padding[::-2]
         if before != after:
@@ -78,7 +78,7 @@ class Unit3D(nn.Module):
 
 
 class InceptionModule(nn.Module):
-    """An Inception module: four branches side by side."""
+    """An Inception module: four parallel branches, concatenated by channel."""
 
     def __init__(self, in_channels: int, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -136,14 +136,14 @@ class I3d(nn.Module):
         self.dim = inputs
 
     def extract_features(self, x: Tensor) -> Tensor:
-        """Averaged over all that is left of time and space: 2x7x7 for the published 16x224x224."""
+        """Features [B, dim]: the last maps, averaged over time and space (2x7x7 for the published 16x224x224)."""
         for name, layer in self.named_children():
             if name != "logits":
                 x = layer(x)
         return x.mean(dim=(2, 3, 4))
 
     def split_blocks(self, num_blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
-        """The layers before the last `blocks` Inception modules; those modules, with the poolings between them."""
+        """(the layers before the last `num_blocks` Inception modules, those modules with the poolings between them)."""
         layers = OrderedDict(self.named_children())
         del layers["logits"]
         first = list(layers).index(list(INCEPTION_CHANNELS)[-num_blocks])
@@ -151,26 +151,31 @@ class I3d(nn.Module):
         return nn.Sequential(before), nn.Sequential(last)
 
     def forward_trunk(self, x: Tensor, num_blocks: int) -> Tensor:
-        """What the last `blocks` Inception modules read, flat."""
-        read: Tensor = self.split_blocks(num_blocks)[0](x)
-        return read.flatten(1)
+        """Input of the last `num_blocks` Inception modules, flattened: [B, channels * T * H * W]."""
+        maps: Tensor = self.split_blocks(num_blocks)[0](x)
+        return maps.flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Class logits [B, classes]."""
         logits: Tensor = self.logits(self.extract_features(x)[:, :, None, None, None])
         return logits.flatten(1)
 
 
 def input_description(options: I3dOptions) -> str:
+    """The network's input, for the metadata of network files."""
     frames = f"short side {options.short_side}, centre crop {options.crop}"
-    return f"RGB, {frames}, {RGB_SCALING}" if options.channels == 3 else f"optical flow, {frames}, x / bound in -1..1"
+    if options.channels == 3:
+        return f"RGB, {frames}, {RGB_SCALING}"
+    return f"optical flow, {frames}, x / clip_value in -1..1"
 
 
 def build(options: I3dOptions) -> I3d:
+    """The network with random weights."""
     if options.crop > options.short_side:
         raise UserError(f"i3d.crop: {options.crop} pixels do not fit into short_side {options.short_side}")
     return I3d(options.channels, options.width, options.classes)
 
 
 def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """A published state dict, in PyTorch's or in Flax's layout, under this network's names."""
+    """A published state dict, in PyTorch's or in Flax's layout, with this network's names."""
     return convert_flax(state_dict) if is_flax(state_dict) else unwrap_state_dict(state_dict)

@@ -1,7 +1,6 @@
-"""The last Inception modules of an I3D, to be trained on what they read: the layers before them are frozen, so their
-output is computed once.
+"""The last Inception modules of an I3D, for fine-tuning. The layers before them are frozen and run once per snippet.
 
-BatchNorm stays as it was, its scales and shifts included: the few videos of a training are no measure of the world.
+BatchNorm stays frozen, with its scales and shifts: the few training videos would give poor statistics.
 """
 
 import torch
@@ -18,14 +17,14 @@ CHANNELS_LAST = torch.channels_last_3d
 
 
 def compute_trunk_shape(options: I3dOptions, num_blocks: int, num_frames: int) -> Shape:
-    """[channels, T, H, W] of what the last blocks read of a snippet."""
+    """Shape [channels, T, H, W] of the input of the last `num_blocks` modules, for a snippet of `num_frames` frames."""
     with torch.device("meta"):
         trunk, _ = build(options).eval().split_blocks(num_blocks)
         return tuple(trunk(torch.empty(1, options.channels, num_frames, options.crop, options.crop)).shape[1:])
 
 
 class TunedBlocks(nn.Module):
-    """Rows of what they read [N, channels T H W] to features [N, dim]."""
+    """The last Inception modules: flattened inputs [N, channels * T * H * W] to features [N, dim]."""
 
     def __init__(self, network: I3d, shape: Shape, tuning: I3dFinetuning) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""RAFT (Teed and Deng, ECCV 2020): torchvision's, with its published weights."""
+"""RAFT (Teed and Deng, ECCV 2020): torchvision's network and the names of its published weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,12 @@ from clip_ae.encoders.normalize import RGB_SCALING
 
 
 def input_description(options: RaftOptions) -> str:
+    """The network's input, for the metadata of network files."""
     return f"pairs of RGB frames, {RGB_SCALING}"
 
 
 def build(options: RaftOptions) -> nn.Module:
+    """The network with random weights."""
     from torchvision.models.optical_flow import raft_large, raft_small
 
     network: nn.Module = {"large": raft_large, "small": raft_small}[options.size](weights=None)
@@ -22,5 +24,5 @@ def build(options: RaftOptions) -> nn.Module:
 
 
 def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """A published state dict under this network's names."""
+    """A published state dict, with this network's names."""
     return unwrap_state_dict(state_dict)

@@ -1,6 +1,6 @@
 """VGGish (Hershey et al., ICASSP 2017): log-mel patches to 128-d embeddings.
 
-Modules carry the names of the published PyTorch weights (features.N, embeddings.N).
+Modules have the names of the published PyTorch weights (features.N, embeddings.N).
 """
 
 from collections.abc import Mapping
@@ -50,25 +50,29 @@ class Vggish(nn.Module):
         self.classifier = nn.Linear(self.dim, num_classes) if num_classes else None
 
     def embed(self, x: Tensor) -> Tensor:
-        """The embedding before its ReLU. Published weights flatten with channels last."""
+        """Embeddings [B, dim] before the ReLU. The published weights expect maps flattened with channels last."""
         maps = self.features(x).permute(0, 2, 3, 1)
         embedding: Tensor = self.embeddings(maps.flatten(1))
         return embedding
 
     def forward(self, x: Tensor) -> Tensor:
-        assert self.classifier is not None
+        """Class logits [B, classes]."""
+        if self.classifier is None:
+            raise ValueError("vggish.classes is 0, so this network has no classifier; use embed")
         logits: Tensor = self.classifier(F.relu(self.embed(x)))
         return logits
 
 
 def input_description(options: VggishOptions) -> str:
+    """The network's input, for the metadata of network files."""
     return f"sound at {SAMPLE_RATE} Hz, log-mel patches of {PATCH_FRAMES} x {MEL_BANDS}"
 
 
 def build(options: VggishOptions) -> Vggish:
+    """The network with random weights."""
     return Vggish(options.width, options.classes)
 
 
 def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """A published state dict under this network's names; its post-processing is a network of its own."""
+    """A published state dict, with this network's names and without the post-processing (a network of its own)."""
     return {name: value for name, value in unwrap_state_dict(state_dict).items() if not name.startswith("pproc.")}

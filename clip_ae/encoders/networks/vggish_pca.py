@@ -1,6 +1,6 @@
-"""The post-processing of the AudioSet release: PCA with whitening, then 8 bits an element, on a VGGish embedding.
+"""Post-processing of VGGish embeddings in the AudioSet release: PCA with whitening, then 8 bits per element.
 
-The parameters carry the names of the published file.
+The parameters have the names of the published file.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from clip_ae.core.config.schema import VggishPcaOptions
 
-# Whitened values are clipped here before they become 0 ... 255.
+# Whitened values are clipped to -2 ... 2 and then scaled to 0 ... 255.
 QUANTIZE_LIMIT = 2.0
 
 
 class VggishPca(nn.Module):
     """Embeddings [B, dim] to whole numbers 0 ... 255, float32 [B, dim].
 
-    AudioSet's own code feeds it the embedding before its ReLU, which fits the file: its means are partly negative.
-    torchvggish feeds it the embedding after the ReLU.
+    AudioSet's code applies it to the embedding before the ReLU. The file agrees: some of its means are negative.
+    torchvggish applies it to the embedding after the ReLU.
     """
 
     pca_eigen_vectors: Tensor
@@ -33,21 +33,23 @@ class VggishPca(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         whitened = (embeddings.float() - self.pca_means) @ self.pca_eigen_vectors.T
-        # Cut off, not rounded: AudioSet's own code makes bytes of them so. torchvggish rounds.
+        # Truncate, as AudioSet's code does when it converts to bytes. torchvggish rounds.
         return (
             (whitened.clamp(-QUANTIZE_LIMIT, QUANTIZE_LIMIT) + QUANTIZE_LIMIT) * (255 / (2 * QUANTIZE_LIMIT))
         ).floor()
 
 
 def input_description(options: VggishPcaOptions) -> str:
+    """The network's input, for the metadata of network files."""
     return "embeddings of VGGish"
 
 
 def build(options: VggishPcaOptions) -> VggishPca:
+    """The post-processing with zero parameters."""
     return VggishPca(options.dim)
 
 
 def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """The published file holds numpy arrays, its means as a row or as a column."""
+    """The published state dict as tensors: it contains numpy arrays, with the means as a row or as a column."""
     arrays = {name: torch.as_tensor(value) for name, value in state_dict.items()}
     return {name: value.flatten() if name == "pca_means" else value for name, value in arrays.items()}

@@ -1,4 +1,4 @@
-"""Clips as the streams prepare them, and as training varies them."""
+"""Resizing of generated clips as in extraction, and random augmentation for training."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,12 +7,12 @@ from clip_ae.encoders.crops import Array, crop_square
 from clip_ae.encoders.log_mel import LOG_OFFSET
 
 Rng = np.random.Generator
-# Pixels by which a crop for training may be off the centre.
+# Largest distance in pixels of a training crop from the centre.
 MAX_CROP_SHIFT = 6
 
 
 def resize_frames(frames: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
-    """Frames as a decoder delivers them: the short side at `short_side` pixels."""
+    """Frames resized as by the decoder: the short side becomes `short_side` pixels."""
     import cv2
 
     height, width = frames.shape[1:3]
@@ -22,44 +22,45 @@ def resize_frames(frames: NDArray[np.uint8], short_side: int) -> NDArray[np.uint
 
 
 def random_crop(frames: Array, size: int, rng: Rng) -> Array:
-    """A square not far from the centre, where extraction looks."""
+    """A random square near the centre; extraction crops the centre."""
     height, width = frames.shape[1:3]
-    return crop_square(frames, _near_middle(height - size, rng), _near_middle(width - size, rng), size)
+    top, left = _draw_crop_start(height - size, rng), _draw_crop_start(width - size, rng)
+    return crop_square(frames, top, left, size)
 
 
 def random_color_jitter(frames: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
-    """Another brightness and contrast."""
+    """Frames with random brightness and contrast."""
     levels = np.arange(256) * rng.uniform(0.8, 1.2) + rng.uniform(-25, 25)
-    lit: NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)[frames]
-    return lit
+    jittered: NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)[frames]
+    return jittered
 
 
 def random_flip(frames: Array, rng: Rng) -> Array:
-    """Left and right swapped, half of the time."""
+    """Frames mirrored left to right, with probability 0.5."""
     return frames[:, :, ::-1] if rng.random() < 0.5 else frames
 
 
 def random_flip_flow(flow: Array, rng: Rng) -> Array:
-    """A mirrored flow also runs the other way."""
+    """Flow mirrored left to right, with probability 0.5; its x component changes sign."""
     return flow[:, :, ::-1] * np.array([-1, 1], flow.dtype) if rng.random() < 0.5 else flow
 
 
 def random_reverse(frames: Array, rng: Rng) -> Array:
-    """Backwards, half of the time: every motion of the world runs both ways."""
+    """Frames in reverse order, with probability 0.5: a reversed motion of the generated clips keeps its class."""
     return frames[::-1] if rng.random() < 0.5 else frames
 
 
 def random_reverse_flow(flow: Array, rng: Rng) -> Array:
-    """Backwards in time, a flow also runs the other way."""
+    """Flow in reverse order, with probability 0.5; it changes sign."""
     return -flow[::-1] if rng.random() < 0.5 else flow
 
 
 def random_gain(patch: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
-    """The log-mel patch of the sound at another loudness."""
+    """The log-mel patch of the sound with a random gain."""
     mel = np.maximum(np.exp(patch) - LOG_OFFSET, 0)
     return np.log(mel * rng.uniform(0.4, 1.6) + LOG_OFFSET).astype(np.float32)
 
 
-def _near_middle(slack: int, rng: Rng) -> int:
-    """A random start that leaves at most ROAM pixels more on one side than centring would."""
+def _draw_crop_start(slack: int, rng: Rng) -> int:
+    """A random start of the crop, at most MAX_CROP_SHIFT pixels from the centred one; `slack` pixels are cut off."""
     return int(np.clip(slack // 2 + rng.integers(-MAX_CROP_SHIFT, MAX_CROP_SHIFT, endpoint=True), 0, slack))

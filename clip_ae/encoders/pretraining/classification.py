@@ -1,4 +1,4 @@
-"""I3D and VGGish learn to tell generated clips apart by class."""
+"""Pre-train I3D or VGGish to classify generated clips."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, load_module
 from clip_ae.core.config.schema import FlowEncoder, I3dOptions, PretrainSchedule, Weights
@@ -35,79 +35,88 @@ from clip_ae.encoders.pretraining.training_loop import (
     optimise,
 )
 
-# As the demo's flow stream is set in config.yaml; a test holds them together.
+# Equal to the demo's flow stream in config.yaml; a test compares them.
 DEMO_FLOW_ENCODER = FlowEncoder(algorithm="dis", clip_value=2.0)
 NUM_FRAMES = 16
 
 
 @dataclass(frozen=True)
 class ClipTransforms:
-    """What a network sees of a clip: what is kept of it, as extracted, varied for training; a batch of it as input."""
+    """The steps from a clip to a network's input.
+
+    `extract` reads what is stored of a clip, `eval_transform` and `train_transform` crop and vary it, and `normalize`
+    turns a batch into the network's input.
+    """
 
     extract: Callable[[TrainingClip], Array]
     eval_transform: Callable[[Array], Array]
     train_transform: Callable[[Array, Rng], Array]
-    normalize: Callable[[torch.Tensor], torch.Tensor]
+    normalize: Callable[[Tensor], Tensor]
 
 
 def train(
     weights: Weights, schedule: PretrainSchedule, seed: int, clips: Iterable[TrainingClip]
 ) -> tuple[Tensors, Metrics]:
+    """Tensors of the trained network, and its accuracy on training and held-out clips."""
     torch.manual_seed(seed)
     network = load_module(NETWORKS[weights.network_kind]).build(weights.i3d or weights.vggish)
-    view = build_transforms(weights)
-    kept, labels = _gathered(clips, view)
-    count, rng = count_training_clips(len(kept)), np.random.default_rng(seed)
+    transforms = build_transforms(weights)
+    inputs, labels = _extract_clips(clips, transforms)
+    num_training, rng = count_training_clips(len(inputs)), np.random.default_rng(seed)
 
-    def loss(batch: NDArray[np.int64]) -> torch.Tensor:
-        varied = torch.from_numpy(np.stack([view.train_transform(kept[i], rng) for i in batch]))
-        return F.cross_entropy(network(view.normalize(varied)), labels[batch])
+    def compute_loss(batch: NDArray[np.int64]) -> Tensor:
+        augmented = torch.from_numpy(np.stack([transforms.train_transform(inputs[i], rng) for i in batch]))
+        return F.cross_entropy(network(transforms.normalize(augmented)), labels[batch])
 
-    batches = make_batches(count, schedule, rng)
-    optimise(network, loss, batches, schedule.learning_rate, f"pretrain {weights.network_kind}")
-    right = _right(network, view, kept, labels, schedule.batch_size)
-    figures = {"train_accuracy": float(right[:count].mean()), "held_out_accuracy": float(right[count:].mean())}
-    return get_tensors(network), figures
+    batches = make_batches(num_training, schedule, rng)
+    optimise(network, compute_loss, batches, schedule.learning_rate, f"pretrain {weights.network_kind}")
+    correct = _predict_labels(network, transforms, inputs, schedule.batch_size) == labels
+    metrics = {
+        "train_accuracy": float(correct[:num_training].numpy().mean()),
+        "held_out_accuracy": float(correct[num_training:].numpy().mean()),
+    }
+    return get_tensors(network), metrics
 
 
 def build_transforms(weights: Weights) -> ClipTransforms:
+    """The transforms for RGB I3D, flow I3D or VGGish."""
     if weights.i3d is None:
-        return _sound()
-    return _rgb(weights.i3d) if weights.i3d.channels == 3 else _flow(weights.i3d)
+        return _build_audio_transforms()
+    return _build_rgb_transforms(weights.i3d) if weights.i3d.channels == 3 else _build_flow_transforms(weights.i3d)
 
 
-def _rgb(options: I3dOptions) -> ClipTransforms:
-    def varied(frames: Array, rng: Rng) -> Array:
+def _build_rgb_transforms(options: I3dOptions) -> ClipTransforms:
+    def augment(frames: Array, rng: Rng) -> Array:
         return random_reverse(random_flip(random_crop(frames, options.crop, rng), rng), rng)
 
     return ClipTransforms(
         extract=lambda clip: resize_frames(clip.render_frames(NUM_FRAMES), options.short_side),
         eval_transform=lambda frames: centre_crop(frames, options.crop),
-        train_transform=varied,
+        train_transform=augment,
         normalize=normalize_rgb,
     )
 
 
-def _flow(options: I3dOptions) -> ClipTransforms:
-    flow = load_module(FLOW_ALGORITHMS[DEMO_FLOW_ENCODER.algorithm]).build("cpu")
+def _build_flow_transforms(options: I3dOptions) -> ClipTransforms:
+    compute_flow = load_module(FLOW_ALGORITHMS[DEMO_FLOW_ENCODER.algorithm]).build("cpu")
 
-    def kept(clip: TrainingClip) -> Array:
+    def extract(clip: TrainingClip) -> Array:
         frames = resize_frames(clip.render_frames(NUM_FRAMES + 1), options.short_side)
-        found: Array = flow(torch.from_numpy(frames)[None])[0].numpy()
-        return found
+        flow: Array = compute_flow(torch.from_numpy(frames)[None])[0].numpy()
+        return flow
 
-    def varied(flow: Array, rng: Rng) -> Array:
+    def augment(flow: Array, rng: Rng) -> Array:
         return random_reverse_flow(random_flip_flow(random_crop(flow, options.crop, rng), rng), rng)
 
     return ClipTransforms(
-        extract=kept,
+        extract=extract,
         eval_transform=lambda flow: centre_crop(flow, options.crop),
-        train_transform=varied,
+        train_transform=augment,
         normalize=partial(normalize_flow, clip_value=DEMO_FLOW_ENCODER.clip_value),
     )
 
 
-def _sound() -> ClipTransforms:
+def _build_audio_transforms() -> ClipTransforms:
     return ClipTransforms(
         extract=lambda clip: compute_log_mel(clip.render_audio())[None],
         eval_transform=lambda patch: patch,
@@ -116,16 +125,15 @@ def _sound() -> ClipTransforms:
     )
 
 
-def _gathered(clips: Iterable[TrainingClip], view: ClipTransforms) -> tuple[list[Array], torch.Tensor]:
-    """Only what a network sees is kept: the clips themselves would fill the memory."""
-    pairs = [(view.extract(clip), clip.label) for clip in clips]
-    return [kept for kept, _ in pairs], torch.tensor([label for _, label in pairs])
+def _extract_clips(clips: Iterable[TrainingClip], transforms: ClipTransforms) -> tuple[list[Array], Tensor]:
+    """Extracted inputs and labels; the clips themselves would fill the memory."""
+    pairs = [(transforms.extract(clip), clip.label) for clip in clips]
+    return [extracted for extracted, _ in pairs], torch.tensor([label for _, label in pairs])
 
 
 @torch.inference_mode()
-def _right(
-    network: nn.Module, view: ClipTransforms, kept: list[Array], labels: torch.Tensor, batch: int
-) -> NDArray[np.bool_]:
-    chunks = [np.stack([view.eval_transform(k) for k in kept[i : i + batch]]) for i in range(0, len(kept), batch)]
-    answers = torch.cat([network(view.normalize(torch.from_numpy(chunk))).argmax(1) for chunk in chunks])
-    return (answers == labels).numpy()
+def _predict_labels(network: nn.Module, transforms: ClipTransforms, inputs: list[Array], batch_size: int) -> Tensor:
+    """The class with the highest logit for each extracted clip."""
+    batches = [inputs[i : i + batch_size] for i in range(0, len(inputs), batch_size)]
+    arrays = [np.stack([transforms.eval_transform(extracted) for extracted in batch]) for batch in batches]
+    return torch.cat([network(transforms.normalize(torch.from_numpy(array))).argmax(1) for array in arrays])

@@ -1,4 +1,4 @@
-"""The training loop of the demo's own networks, and the clips it learns from."""
+"""The training loop of the demo's own networks, and the interface of the clips that they are trained on."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -14,14 +14,14 @@ from clip_ae.core.progress import track
 Tensors = dict[str, NDArray[Any]]
 Metrics = dict[str, float]
 WEIGHT_DECAY = 0.02
-# Share of the steps in which the learning rate rises: the budget is too short for a long one.
+# Share of the steps in which the learning rate rises; the few steps leave no time for a longer warm-up.
 WARMUP_FRACTION = 0.1
-# Share of the clips, the last ones, that no network learns from.
+# Share of the clips that no network is trained on: the last ones.
 HELD_OUT_FRACTION = 1 / 6
 
 
 class TrainingClip(Protocol):
-    """A generated clip, drawn when asked for: uint8 frames [count, H, W, 3], sound [15360] at 16 kHz."""
+    """A generated clip, rendered on demand: uint8 frames [num_frames, H, W, 3], sound [15600] at 16 kHz."""
 
     def render_frames(self, num_frames: int) -> NDArray[np.uint8]: ...
     def render_audio(self) -> NDArray[np.float32]: ...
@@ -32,7 +32,7 @@ class TrainingClip(Protocol):
 
 
 def count_training_clips(num_clips: int) -> int:
-    """How many of `count` clips are trained on."""
+    """Number of training clips among `num_clips`; the others are held out."""
     return num_clips - max(1, round(num_clips * HELD_OUT_FRACTION))
 
 
@@ -43,9 +43,9 @@ def optimise(
     learning_rate: float,
     label: str,
 ) -> None:
-    """AdamW under a one-cycle rate; `loss` takes the indices of a batch."""
+    """Train the network by AdamW with a one-cycle learning rate; `compute_loss` takes the clip indices of a batch."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=len(batches), pct_start=WARMUP_FRACTION
     )
     network.train()
@@ -53,12 +53,12 @@ def optimise(
         optimiser.zero_grad()
         compute_loss(batch).backward()
         optimiser.step()
-        cycle.step()
+        scheduler.step()
     network.eval()
 
 
 def make_batches(num_clips: int, schedule: PretrainSchedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Full batches only: BatchNorm and a contrast both need company."""
+    """Clip indices of each batch, in random order; full batches only, as BatchNorm and InfoNCE need several clips."""
     size = min(schedule.batch_size, num_clips)
     orders = (rng.permutation(num_clips) for _ in range(schedule.epochs))
     return [order[i : i + size] for order in orders for i in range(0, num_clips - size + 1, size)]

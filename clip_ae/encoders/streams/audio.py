@@ -1,4 +1,4 @@
-"""The audio stream: VGGish on 0.96 s of sound centred on a snippet."""
+"""The audio stream: VGGish features of 15600 samples (0.975 s) of sound, centred on a snippet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish, vggish_pca
 from clip_ae.encoders.networks.state_dict import load_tensors
 
-# Whose versions the features' record tells, beside torch's and av's.
-LIBRARIES: tuple[str, ...] = ()
+# Libraries whose versions the features' provenance states, in addition to torch and av.
+LIBRARIES = ("torchaudio",)
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,24 @@ class AudioStream:
 
 
 def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str) -> AudioStream:
+    """The stream with these weights; a second network is the post-processing by PCA."""
     options = parse_dataclass(VggishOptions, networks[0].metadata["vggish"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = load_tensors(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
     embed = compile_forward(network.embed, encoder)
     steps: list[nn.Module] = [nn.ReLU()] if encoder.relu else []
     if encoder.pca:
-        steps.append(_pca(encoder.pca, networks[1], network.dim))
-    finish = nn.Sequential(*steps).to(device)
+        steps.append(_build_pca(encoder.pca, networks[1], network.dim))
+    postprocess = nn.Sequential(*steps).to(device)
 
     def forward(patches: Tensor) -> Tensor:
-        features: Tensor = finish(embed(patches.to(dtype)).float())
+        features: Tensor = postprocess(embed(patches.to(dtype)).float())
         return features
 
     return AudioStream(forward, network.dim, device)
 
 
-def _pca(name: str, network: NetworkWeights, dim: int) -> vggish_pca.VggishPca:
+def _build_pca(name: str, network: NetworkWeights, dim: int) -> vggish_pca.VggishPca:
     options = parse_dataclass(VggishPcaOptions, network.metadata["vggish_pca"], name)
     if options.dim != dim:
         raise UserError(

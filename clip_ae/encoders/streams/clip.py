@@ -1,4 +1,4 @@
-"""The clip stream: CLIP's image tower on some of a snippet's frames."""
+"""The clip stream: CLIP image features of some of a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from clip_ae.encoders.networks import clip
 from clip_ae.encoders.networks.state_dict import load_tensors
 from clip_ae.encoders.normalize import normalize_clip
 
-# Whose versions the features' record tells, beside torch's and av's.
+# Libraries whose versions the features' provenance states, in addition to torch and av.
 LIBRARIES = ("open_clip_torch",)
 
 
@@ -41,14 +41,14 @@ class ClipStream:
 
 
 def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> ClipStream:
-    about = networks[0].metadata
-    network = load_tensors(
-        clip.build(parse_dataclass(ClipOptions, about["clip"], encoder.weights)), networks[0].tensors, encoder.weights
-    )
+    """The stream with these weights. Mean and sd of the pixels come from the weights, or are OpenAI's."""
+    metadata = networks[0].metadata
+    options = parse_dataclass(ClipOptions, metadata["clip"], encoder.weights)
+    network = load_tensors(clip.build(options), networks[0].tensors, encoder.weights)
     dtype = DTYPES[encoder.precision]
     tower: Any = network.visual.to(device, dtype)
     embed = compile_forward(tower, encoder)
-    mean, std = about.get("mean", CLIP_MEAN), about.get("std", CLIP_STD)
+    mean, std = metadata.get("mean", CLIP_MEAN), metadata.get("std", CLIP_STD)
 
     def forward(frames: Tensor) -> Tensor:
         embeddings = embed(normalize_clip(frames, mean, std, dtype)).float()

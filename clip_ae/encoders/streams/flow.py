@@ -1,4 +1,4 @@
-"""The flow stream: I3D on the optical flow between a snippet's frames."""
+"""The flow stream: I3D features of the optical flow between a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
 from clip_ae.encoders.networks.i3d_inference import inference_network
 from clip_ae.encoders.normalize import FlowFunction, normalize_flow
 
-# Whose versions the features' record tells, beside torch's and av's.
+# Libraries whose versions the features' provenance states, in addition to torch and av.
 LIBRARIES = ("opencv-contrib-python-headless", "torchvision")
 
 
@@ -27,50 +27,50 @@ class FlowStream:
     """Frames [T + 1, H, W, 3] to features [dim]."""
 
     compute_flow: FlowFunction
-    # Whether flow is the device's work, many pairs at once, or that of the threads that read the videos.
+    # Whether the device computes flow, many pairs at once, or the threads that read the videos.
     flow_on_device: bool
     forward: Forward
     dim: int
     short_side: int
     crop: int
     device: str
-    # The last flow goes to the next snippet's first frame.
+    # The last flow needs the first frame of the next snippet.
     lookahead: int = 1
 
     def prepare(self, window: Array) -> Array:
         if self.flow_on_device:
             return window.copy()
         flow = self.compute_flow(torch.from_numpy(window)[None])[0].numpy()
-        # Flow first, crop after: what enters the crop from outside has a flow too.
+        # Crop after the flow: an object that enters the crop from outside then has a flow too.
         return centre_crop(flow, self.crop).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
-        return infer(self._features, batch, self.device)
+        return infer(self._compute_features, batch, self.device)
 
-    def _features(self, batch: Tensor) -> Tensor:
+    def _compute_features(self, batch: Tensor) -> Tensor:
         if not self.flow_on_device:
             return self.forward(batch)
         flow = self.compute_flow(batch)
-        snippets, pairs = flow.shape[:2]
+        num_snippets, num_pairs = flow.shape[:2]
         cropped = centre_crop(flow.flatten(0, 1), self.crop)
-        return self.forward(cropped.unflatten(0, (snippets, pairs)))
+        return self.forward(cropped.unflatten(0, (num_snippets, num_pairs)))
 
 
 def build(
     encoder: FlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
 ) -> FlowStream:
-    """A feature is what the last Inception modules read, where the network shall be `without` some."""
+    """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compile_forward(
+    extract_features = compile_forward(
         partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features,
         encoder,
     )
     algorithm = load_module(FLOW_ALGORITHMS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:
-        return features(normalize_flow(flow, encoder.clip_value, dtype))
+        return extract_features(normalize_flow(flow, encoder.clip_value, dtype))
 
-    flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
-    return FlowStream(flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)
+    compute_flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
+    return FlowStream(compute_flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)

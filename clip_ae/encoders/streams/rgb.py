@@ -1,4 +1,4 @@
-"""The rgb stream: I3D on a snippet's frames."""
+"""The rgb stream: I3D features of a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
 from clip_ae.encoders.networks.i3d_inference import inference_network
 from clip_ae.encoders.normalize import normalize_rgb
 
-# Whose versions the features' record tells, beside torch's and av's.
+# Libraries whose versions the features' provenance states, in addition to torch and av.
 LIBRARIES: tuple[str, ...] = ()
 
 
@@ -39,16 +39,16 @@ class RgbStream:
 
 
 def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0) -> RgbStream:
-    """A feature is what the last Inception modules read, where the network shall be `without` some."""
+    """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
     network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    features = compile_forward(
+    extract_features = compile_forward(
         partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features,
         encoder,
     )
 
     def forward(frames: Tensor) -> Tensor:
-        return features(normalize_rgb(frames, dtype))
+        return extract_features(normalize_rgb(frames, dtype))
 
     return RgbStream(forward, network.dim, options.short_side, options.crop, device)

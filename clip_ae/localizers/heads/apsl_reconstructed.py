@@ -1,9 +1,9 @@
-"""Not APSL itself (Inf. Sci. 630, 2023): made from little more than its title, with low confidence.
+"""A head after APSL (Inf. Sci. 630, 2023), not APSL itself: reconstructed from little more than its title.
 
-TSCN's network on both streams side by side, x = [x_rgb; x_flow], and a contrast of actions and backgrounds between the
+TSCN's network on both streams concatenated, x = [x_rgb; x_flow], and a contrast of actions and backgrounds between the
 videos of a cluster:
     loss = CE + 0.1 norm + 0.05 contrast
-Snippets that are neither action nor background stay unlabelled.
+Snippets that are neither action nor background are not used in the contrast. Confidence is low.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,16 @@ from torch import Tensor
 
 from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
 from clip_ae.localizers.batch import StreamTensors, Targets
-from clip_ae.localizers.head import Curves, Head, StreamOutput, StreamOutputs
+from clip_ae.localizers.head import Curves, Head, StreamOutput
 from clip_ae.localizers.heads.tscn import Branch
 from clip_ae.losses.contrastive_loss import contrastive_loss
 from clip_ae.losses.foreground import foreground_loss
 from clip_ae.losses.norm import attention_norm_loss
 
 
-class ApslReconstructed(Head):
+class ApslReconstructed(Head[StreamOutput]):
+    """One branch for both streams."""
+
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1, "contrast": 0.05}
 
     def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
@@ -31,13 +33,13 @@ class ApslReconstructed(Head):
         return Branch(dim, num_outputs, config.width, config.dropout)
 
     def forward(self, features: StreamTensors, masks: StreamTensors) -> dict[str, StreamOutput]:
-        """One output under both names. A snippet counts where both streams have it."""
-        both = _both(masks)
-        x = torch.cat([features[name] for name in I3D_STREAMS], dim=-1) * both[..., None]
-        return dict.fromkeys(I3D_STREAMS, self.branches["both"](x, both))
+        """The same output for both streams. A snippet is real if both streams cover it."""
+        mask = _common_mask(masks)
+        x = torch.cat([features[name] for name in I3D_STREAMS], dim=-1) * mask[..., None]
+        return dict.fromkeys(I3D_STREAMS, self.branches["both"](x, mask))
 
-    def losses(self, outputs: StreamOutputs, masks: StreamTensors, targets: Targets) -> dict[str, Tensor]:
-        return self.stream_losses(outputs["rgb"], _both(masks), targets)
+    def losses(self, outputs: Mapping[str, StreamOutput], masks: StreamTensors, targets: Targets) -> dict[str, Tensor]:
+        return self.stream_losses(outputs["rgb"], _common_mask(masks), targets)
 
     def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
@@ -46,12 +48,12 @@ class ApslReconstructed(Head):
             "contrast": contrastive_loss(output.embedding, output.attention, targets.labels, mask),
         }
 
-    def fuse(self, outputs: StreamOutputs, masks: StreamTensors, rgb_weight: float) -> Curves:
-        return self.compute_curves(outputs["rgb"], _both(masks))
+    def fuse(self, outputs: Mapping[str, StreamOutput], masks: StreamTensors, rgb_weight: float) -> Curves:
+        return self.compute_curves(outputs["rgb"], _common_mask(masks))
 
 
-def _both(mask: StreamTensors) -> Tensor:
-    return mask["rgb"] & mask["flow"]
+def _common_mask(masks: StreamTensors) -> Tensor:
+    return masks["rgb"] & masks["flow"]
 
 
 def build(config: LocalizerConfig, dims: Mapping[str, int]) -> ApslReconstructed:

@@ -1,9 +1,9 @@
-"""The upper bound: what features and proposals allow when the annotated extents themselves are learnt.
+"""The oracle: a head trained on the annotated extents. It measures the upper bound of features and proposals.
 
 Each stream, with features x:
     E = ReLU(Conv_k3 x),  s = W Dropout(E) + b,  p = sigmoid(s)
     a_t = max_c p_tc
-    v_c = sum_t p_tc s_tc / sum_t p_tc              video logit: each class attended where it acts
+    v_c = sum_t p_tc s_tc / sum_t p_tc              video logit: the attention of each class is its own probability
     loss = extent BCE(p, extents) + classification BCE(sigmoid(v), y)
 """
 
@@ -23,6 +23,8 @@ from clip_ae.losses.extent import extent_loss
 
 
 class Branch(nn.Module):
+    """One stream's embedding and classifier."""
+
     def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
@@ -36,14 +38,17 @@ class Branch(nn.Module):
         return StreamOutput(embedding, cas, attention, pool_class_logits(cas, mask))
 
 
-class Oracle(Head):
+class Oracle(Head[StreamOutput]):
+    """Losses on snippet labels and video labels."""
+
     loss_weights: ClassVar[Mapping[str, float]] = {"extent": 1.0, "classification": 1.0}
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
         return Branch(dim, num_outputs, config.width, config.dropout)
 
     def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
-        assert targets.snippet_labels is not None
+        if targets.snippet_labels is None:
+            raise ValueError("the oracle needs snippet labels: give TargetBuilder a grid")
         return {
             "extent": extent_loss(output.cas, targets.snippet_labels, mask),
             "classification": classification_loss(output.foreground_logits, targets.labels),
@@ -53,16 +58,16 @@ class Oracle(Head):
         return logits.sigmoid()
 
     def compute_curves(self, output: StreamOutput, mask: Tensor) -> Curves:
-        """Its activations were taught extents themselves: attention, the largest of them, would only square them."""
-        found = super().compute_curves(output, mask)
-        return Curves(mask.to(found.activation.dtype), found.activation, found.scores)
+        """The class activations, with attention 1: attention is the largest activation and would only square it."""
+        curves = super().compute_curves(output, mask)
+        return Curves(mask.to(curves.activation.dtype), curves.activation, curves.scores)
 
 
 def pool_class_logits(cas: Tensor, mask: Tensor) -> Tensor:
-    """v [B, C] of cas [B, T, C]; a softmax of log p is p / sum p even where every p is tiny."""
+    """v [B, C] of cas [B, T, C]. p / sum p is computed as a softmax of log p, which is stable for very small p."""
     real = mask[..., None]
-    share = F.logsigmoid(cas).masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
-    return (share * cas).sum(dim=1)
+    weights = F.logsigmoid(cas).masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
+    return (weights * cas).sum(dim=1)
 
 
 def build(config: LocalizerConfig, dims: Mapping[str, int]) -> Oracle:

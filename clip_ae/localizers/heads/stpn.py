@@ -1,4 +1,4 @@
-"""STPN, sparse temporal pooling network (Nguyen et al., CVPR 2018), rgb and flow side by side.
+"""STPN, sparse temporal pooling network (Nguyen et al., CVPR 2018), with separate branches for rgb and flow.
 
 Each stream, with features x_t:
     a_t = sigmoid(FC2(ReLU(FC1 x_t)))        attention
@@ -28,7 +28,7 @@ class Branch(nn.Module):
         super().__init__()
         self.width = dim
         self.attention = nn.Sequential(nn.Linear(dim, HIDDEN_DIM), nn.ReLU(), nn.Linear(HIDDEN_DIM, 1))
-        # No bias: then a video's logit is the mean of its attended activations.
+        # Without bias, a video's logit is the mean of its activations weighted by attention.
         self.classifier = nn.Linear(dim, num_classes, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
@@ -37,7 +37,9 @@ class Branch(nn.Module):
         return StreamOutput(x, self.classifier(x), attention, self.classifier(pooled))
 
 
-class Stpn(Head):
+class Stpn(Head[StreamOutput]):
+    """Video classification and sparse attention."""
+
     loss_weights: ClassVar[Mapping[str, float]] = {"classification": 1.0, "sparsity": 1e-4}
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:

@@ -1,4 +1,4 @@
-"""TCAM, temporal co-attention models (Gong et al., CVPR 2020): the network of its released code, its sizes too.
+"""TCAM, temporal co-attention models (Gong et al., CVPR 2020): the network of its released code, with the same sizes.
 
 Each stream, with features x:
     E = ReLU(Conv_k3 Dropout(x))                       256, dropout of whole channels
@@ -6,9 +6,10 @@ Each stream, with features x:
     a = softmax_t(FC M'(E))
     p = softmax(sum_t a_t s_t)
     loss = CE(p, y) + separation + 0 triplet
-Reconstructed: both extra losses, which the release calls but lacks (triplet with weight 0). M' has kernel 3 here; the
-release sets 1, with which its own code fails. Left out: co-attention between videos of a cluster, and the sampler that
-seeks pairs of one cluster: a batch has the pairs it has. Its sizes stand whatever the run's width and dropout.
+Reconstructed: separation and triplet loss, which the released code calls but does not contain (triplet with weight 0).
+M' has kernel 3 here; the released code sets 1 and fails with it. Left out: co-attention between videos of a cluster,
+and the sampler that looks for pairs of one cluster; batches here contain such pairs by chance only. The width and the
+dropout of the run are not used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,15 +33,15 @@ DROPOUT = 0.5
 EPSILON = 1e-12
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TcamOutput(StreamOutput):
-    """fused [B, T, 256]: H, what the classifier sees."""
+    """hidden [B, T, 256]: H, the input of the classifier."""
 
     hidden: Tensor
 
 
 class MultiDilation(nn.Module):
-    """M(E): kernel 3 with dilations 1, 2, 3 and kernel 1, ReLU, side by side."""
+    """M(E): kernel 3 with dilations 1, 2, 3 and kernel 1, each with ReLU, concatenated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class MultiDilation(nn.Module):
 
 
 class NonLocal(nn.Module):
-    """N(x) = x + W softmax(theta(x) phi(x)^T) g(x), W zero at the start."""
+    """N(x) = x + W softmax(theta(x) phi(x)^T) g(x); W is initialised to 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,11 +66,13 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         mixed = attend(self.theta(x), self.phi(x), self.g(x), mask, scale=1.0)
-        found: Tensor = x + self.output(mixed)
-        return found
+        output: Tensor = x + self.output(mixed)
+        return output
 
 
 class Branch(nn.Module):
+    """One stream's embedding, attention and classifier."""
+
     def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
         self.width = WIDTH
@@ -81,23 +84,24 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> TcamOutput:
         real = mask[..., None]
-        # The next convolution must see nothing beyond a video's ends.
+        # Masked, because the next convolutions must read zeros beyond the ends of a video.
         embedding = self.embedding(self.dropout(x.transpose(1, 2))).relu().transpose(1, 2) * real
-        far = self.nonlocal_block(self.reduction(embedding).relu(), mask)
-        fused = torch.cat([far, self.dilated(embedding)], dim=-1)
-        cas, logits = self.classifier(fused), self.attention(embedding).squeeze(-1)
+        nonlocal_features = self.nonlocal_block(self.reduction(embedding).relu(), mask)
+        hidden = torch.cat([nonlocal_features, self.dilated(embedding)], dim=-1)
+        cas, logits = self.classifier(hidden), self.attention(embedding).squeeze(-1)
         attention = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=1) * mask
-        return TcamOutput(embedding, cas, attention, (attention[..., None] * cas).sum(dim=1), hidden=fused)
+        return TcamOutput(embedding, cas, attention, (attention[..., None] * cas).sum(dim=1), hidden)
 
 
-class Tcam(Head):
+class Tcam(Head[TcamOutput]):
+    """Video classification, separation and triplet loss."""
+
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "separation": 1.0, "triplet": 0.0}
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
         return Branch(dim, num_outputs)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
-        assert isinstance(output, TcamOutput)
+    def stream_losses(self, output: TcamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         pooled = attention_pool(output.embedding, output.attention)
         return {
             "foreground": foreground_loss(output.foreground_logits, targets.labels),
@@ -105,10 +109,10 @@ class Tcam(Head):
             "triplet": triplet_loss(pooled, targets.labels, mask.any(dim=1)),
         }
 
-    def compute_curves(self, output: StreamOutput, mask: Tensor) -> Curves:
-        """As its inference has them: activation from 0 to 1 within each class, and no part for attention.
+    def compute_curves(self, output: TcamOutput, mask: Tensor) -> Curves:
+        """As at inference in the released code: each class activation is scaled to 0 ... 1; attention is 1.
 
-        A softmax over time says where to look first, not how far an action reaches.
+        Attention is a softmax over time: it has a peak in the action but does not show its extent.
         """
         real = mask[..., None]
         low = output.cas.masked_fill(~real, torch.inf).amin(dim=1, keepdim=True)

@@ -4,8 +4,8 @@ Each stream, with features x:
     E = ReLU(Conv_k3 x),  a = sigmoid(FC E),  D = Dropout(E),  s = W D + b    no background class
     p = softmax(W (sum a D / sum a) + b)
     loss = CE(p, y) + 0.1 norm
-Its pseudo ground truth is the learner's. The paper's sliding mean before W, over a length that is not known, is left
-out: E sees its neighbours already.
+The pseudo ground truth is part of the learner. Left out: the paper's moving average before W, whose length is unknown;
+E already depends on neighbouring snippets.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,8 @@ from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
+    """One stream's embedding, attention and classifier."""
+
     def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
@@ -38,7 +40,9 @@ class Branch(nn.Module):
         return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(pooled))
 
 
-class Tscn(Head):
+class Tscn(Head[StreamOutput]):
+    """Video classification and attention normalization."""
+
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "norm": 0.1}
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:

@@ -1,9 +1,9 @@
-"""The head that UGCT has here: TSCN's and WSAL-BM's family. Reconstructed, as no code of UGCT could be had.
+"""The head of UGCT, similar to TSCN and WSAL-BM. Reconstructed: no code of UGCT was available.
 
 Each stream, with features x:
     E = ReLU(Conv_k3 x),  A = sigmoid(Conv_k1 E),  D = Dropout(E),  S = Conv_k1 D   with a background class
     f_fg = sum A D / sum A,  f_bg = sum (1 - A) D / sum (1 - A)
-    p_fg = softmax(W f_fg),  p_bg = softmax(W f_bg)                         W is S's own classifier
+    p_fg = softmax(W f_fg),  p_bg = softmax(W f_bg)                         W is the classifier of S
     loss = CE(p_fg, y) + CE(p_bg, background) + norm + guide, weighted
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.batch import Targets
 from clip_ae.localizers.embedding import Embedding
-from clip_ae.localizers.head import Head, StreamOutput, masked_sigmoid
+from clip_ae.localizers.head import BackgroundOutput, Head, masked_sigmoid
 from clip_ae.localizers.pooling import attention_pool
 from clip_ae.losses.background import background_loss
 from clip_ae.losses.foreground import foreground_loss
@@ -24,6 +24,8 @@ from clip_ae.losses.norm import attention_norm_loss
 
 
 class Branch(nn.Module):
+    """One stream's embedding, attention and classifier."""
+
     def __init__(self, dim: int, num_outputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.width = width
@@ -31,24 +33,27 @@ class Branch(nn.Module):
         self.attention = nn.Linear(width, 1)
         self.classifier = nn.Linear(width, num_outputs)
 
-    def forward(self, x: Tensor, mask: Tensor) -> StreamOutput:
+    def forward(self, x: Tensor, mask: Tensor) -> BackgroundOutput:
         embedding = self.embedding(x)
         attention = masked_sigmoid(self.attention(embedding), mask)
         dropped = self.dropout(embedding)
         fg, bg = attention_pool(dropped, attention), attention_pool(dropped, (1 - attention) * mask)
-        return StreamOutput(embedding, self.classifier(dropped), attention, self.classifier(fg), self.classifier(bg))
+        return BackgroundOutput(
+            embedding, self.classifier(dropped), attention, self.classifier(fg), self.classifier(bg)
+        )
 
 
-class UgctHead(Head):
-    # DGAM's for WSAL-BM's losses, TSCN's for its own: UGCT's are not known.
+class UgctHead(Head[BackgroundOutput]):
+    """Classification of foreground and background, attention normalization and guide loss."""
+
+    # UGCT's weights are unknown: norm from TSCN, the others from DGAM.
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "background": 0.03, "norm": 0.1, "guide": 0.1}
     has_background: ClassVar[bool] = True
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
         return Branch(dim, num_outputs, config.width, config.dropout)
 
-    def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
-        assert output.background_logits is not None
+    def stream_losses(self, output: BackgroundOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
             "foreground": foreground_loss(output.foreground_logits, targets.labels),
             "background": background_loss(output.background_logits),

@@ -2,15 +2,15 @@ import torch
 
 from tests.localizers.heads.small import check, every, localizer, task
 from tests.localizers.heads.test_tscn import equations
-from tests.losses import plain
+from tests.losses import reference
 
 
 def losses(videos, labels, _):
     attention = every(videos, "attention")
     return {
-        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
-        "norm": plain.norm(attention),
-        "contrast": plain.contrast(every(videos, "embedding"), attention, labels),
+        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
+        "norm": reference.norm(attention),
+        "contrast": reference.contrast(every(videos, "embedding"), attention, labels),
     }
 
 

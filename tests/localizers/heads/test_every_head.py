@@ -7,6 +7,7 @@ import torch
 
 from clip_ae.core.config.registry import HEAD_LOSSES
 from clip_ae.localizers.batch import Batch
+from clip_ae.localizers.head import BackgroundOutput
 from tests.localizers.heads.small import LENGTHS, C, localizer, task
 
 pytestmark = pytest.mark.parametrize("head", HEAD_LOSSES)
@@ -18,10 +19,9 @@ NO_MATTER = ("nonlocal_block.phi.bias", "attention.1.bias")
 def tensors(output):
     """Of all streams, by stream and name."""
     return {
-        (name, field.name): tensor
+        (name, field.name): getattr(stream, field.name)
         for name, stream in output.streams.items()
         for field in fields(stream)
-        if (tensor := getattr(stream, field.name)) is not None
     }
 
 
@@ -49,7 +49,7 @@ def test_outputs_have_their_shapes(head):
         assert stream.embedding.shape == (5, 9, width)
         assert stream.cas.shape == (5, 9, outputs)
         assert stream.foreground_logits.shape == (5, outputs)
-        assert (stream.background_logits is not None) == (head in BACKGROUND)
+        assert isinstance(stream, BackgroundOutput) == (head in BACKGROUND)
         assert stream.attention.shape == (5, 9)
         assert (stream.attention[mask & found.batch.masks["flow"]] > 0).all()
         assert (stream.attention <= 1).all()

@@ -3,13 +3,13 @@ import torch
 
 from clip_ae.localizers.heads.oracle import pool_class_logits
 from tests.localizers.heads.small import ORDINARY, check, convolution, every, linear, localizer, relu, task
-from tests.losses import plain
+from tests.losses import reference
 
 
 def equations(w, x):
     e = relu(convolution(w, "embedding.convolution", x))
     s = linear(w, "classifier", e)
-    p = plain.sigmoid(s)
+    p = reference.sigmoid(s)
     return {
         "embedding": e,
         "cas": s,
@@ -20,8 +20,8 @@ def equations(w, x):
 
 def losses(videos, labels, extents):
     return {
-        "extent": plain.extent(every(videos, "cas"), extents),
-        "classification": plain.classification(every(videos, "foreground_logits"), labels),
+        "extent": reference.extent(every(videos, "cas"), extents),
+        "classification": reference.classification(every(videos, "foreground_logits"), labels),
     }
 
 

@@ -1,9 +1,9 @@
 from tests.localizers.heads.small import check, every, linear, relu
-from tests.losses import plain
+from tests.losses import reference
 
 
 def equations(w, x):
-    a = plain.sigmoid(linear(w, "attention.2", relu(linear(w, "attention.0", x))))[:, 0]
+    a = reference.sigmoid(linear(w, "attention.2", relu(linear(w, "attention.0", x))))[:, 0]
     v = sum(a[t] * x[t] for t in range(len(x))) / len(x)
     return {
         "embedding": x,
@@ -15,8 +15,8 @@ def equations(w, x):
 
 def losses(videos, labels, _):
     return {
-        "classification": plain.classification(every(videos, "foreground_logits"), labels),
-        "sparsity": plain.sparsity(every(videos, "attention")),
+        "classification": reference.classification(every(videos, "foreground_logits"), labels),
+        "sparsity": reference.sparsity(every(videos, "attention")),
     }
 
 

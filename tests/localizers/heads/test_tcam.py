@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.localizers.heads.small import ORDINARY, check, convolution, every, linear, localizer, pooled, relu, task
-from tests.losses import plain
+from tests.losses import reference
 
 
 def multi_dilation(w, name, e):
@@ -13,23 +13,23 @@ def multi_dilation(w, name, e):
 
 def non_local(w, x):
     theta, phi, g = (linear(w, f"nonlocal_block.{part}", x) for part in ("theta", "phi", "g"))
-    return x + linear(w, "nonlocal_block.output", plain.softmax(theta @ phi.T) @ g)
+    return x + linear(w, "nonlocal_block.output", reference.softmax(theta @ phi.T) @ g)
 
 
 def equations(w, x):
     e = relu(convolution(w, "embedding", x))
     h = np.hstack([non_local(w, relu(linear(w, "reduction", e))), multi_dilation(w, "dilated", e)])
     s = linear(w, "classifier", h)
-    a = plain.softmax(linear(w, "attention.1", multi_dilation(w, "attention.0", e))[:, 0])
+    a = reference.softmax(linear(w, "attention.1", multi_dilation(w, "attention.0", e))[:, 0])
     return {"embedding": e, "hidden": h, "cas": s, "attention": a, "foreground_logits": a @ s}
 
 
 def losses(videos, labels, _):
     of_videos = np.array([pooled(v["embedding"], v["attention"]) for v in videos])
     return {
-        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
-        "separation": plain.separation(every(videos, "cas"), every(videos, "hidden"), labels),
-        "triplet": plain.triplet(of_videos, labels, np.ones(len(videos), bool)),
+        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
+        "separation": reference.separation(every(videos, "cas"), every(videos, "hidden"), labels),
+        "triplet": reference.triplet(of_videos, labels, np.ones(len(videos), bool)),
     }
 
 

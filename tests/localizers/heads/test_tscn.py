@@ -1,10 +1,10 @@
 from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
-from tests.losses import plain
+from tests.losses import reference
 
 
 def equations(w, x):
     e = relu(convolution(w, "embedding.convolution", x))
-    a = plain.sigmoid(linear(w, "attention", e))[:, 0]
+    a = reference.sigmoid(linear(w, "attention", e))[:, 0]
     return {
         "embedding": e,
         "cas": linear(w, "classifier", e),
@@ -15,8 +15,8 @@ def equations(w, x):
 
 def losses(videos, labels, _):
     return {
-        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
-        "norm": plain.norm(every(videos, "attention")),
+        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
+        "norm": reference.norm(every(videos, "attention")),
     }
 
 

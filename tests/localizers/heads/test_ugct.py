@@ -1,10 +1,10 @@
 from tests.localizers.heads.small import check, convolution, every, linear, pooled, relu
-from tests.losses import plain
+from tests.losses import reference
 
 
 def equations(w, x):
     e = relu(convolution(w, "embedding.convolution", x))
-    a = plain.sigmoid(linear(w, "attention", e))[:, 0]
+    a = reference.sigmoid(linear(w, "attention", e))[:, 0]
     return {
         "embedding": e,
         "cas": linear(w, "classifier", e),
@@ -15,12 +15,12 @@ def equations(w, x):
 
 
 def losses(videos, labels, _):
-    share = [plain.softmax(s) for s in every(videos, "cas")]
+    share = [reference.softmax(s) for s in every(videos, "cas")]
     return {
-        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
-        "background": plain.background(every(videos, "background_logits")),
-        "norm": plain.norm(every(videos, "attention")),
-        "guide": plain.guide(every(videos, "attention"), share, labels),
+        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
+        "background": reference.background(every(videos, "background_logits")),
+        "norm": reference.norm(every(videos, "attention")),
+        "guide": reference.guide(every(videos, "attention"), share, labels),
     }
 
 

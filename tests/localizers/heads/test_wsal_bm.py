@@ -2,11 +2,11 @@ import numpy as np
 import torch
 
 from tests.localizers.heads.small import DIMS, check, every, linear, localizer, pooled, relu, task
-from tests.losses import plain
+from tests.losses import reference
 
 
 def equations(w, x):
-    a = plain.sigmoid(linear(w, "attention.2", relu(linear(w, "attention.0", x))))[:, 0]
+    a = reference.sigmoid(linear(w, "attention.2", relu(linear(w, "attention.0", x))))[:, 0]
     fg, bg = pooled(x, a), pooled(x, 1 - a)
     u_fg, u_bg = w["cluster_vectors.weight"]
     return {
@@ -20,12 +20,12 @@ def equations(w, x):
 
 
 def losses(videos, labels, _):
-    share = [plain.smooth(plain.softmax(v["cas"]), np.ones(len(v["cas"]))) for v in videos]
+    share = [reference.smooth(reference.softmax(v["cas"]), np.ones(len(v["cas"]))) for v in videos]
     return {
-        "foreground": plain.foreground(every(videos, "foreground_logits"), labels),
-        "background": plain.background(every(videos, "background_logits")),
-        "guide": plain.guide(every(videos, "attention"), share, labels),
-        "clustering": plain.clustering(every(videos, "cluster_logits")),
+        "foreground": reference.foreground(every(videos, "foreground_logits"), labels),
+        "background": reference.background(every(videos, "background_logits")),
+        "guide": reference.guide(every(videos, "attention"), share, labels),
+        "clustering": reference.clustering(every(videos, "cluster_logits")),
     }
 
 

@@ -1,0 +1,153 @@
+"""The typed functions behind the rules: inputs, options, digests and targets."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.schema import Config
+from clip_ae.core.config.stages import STAGES, find_output, workflow_order
+from clip_ae.core.errors import UserError
+from clip_ae.workflow.dataset_files import DatasetFiles
+from clip_ae.workflow.rule_digests import RuleDigests
+from clip_ae.workflow.rule_inputs import RuleInputs
+from clip_ae.workflow.rule_options import RuleOptions, option, options_of
+from clip_ae.workflow.targets import check_targets
+from tests.builders import shipped_config
+
+
+def config_with(**datasets: dict[str, Any]) -> Config:
+    data = shipped_config()
+    data["datasets"].update(datasets)
+    return load_config(data)
+
+
+def files_of(config: Config) -> dict[str, DatasetFiles]:
+    return {name: DatasetFiles(name, data) for name, data in config.datasets.items()}
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return config_with()
+
+
+@pytest.fixture(scope="module")
+def inputs(config: Config) -> RuleInputs:
+    return RuleInputs(config, files_of(config))
+
+
+def test_a_run_on_adapted_features_reads_adapted_rgb_and_flow_and_extracted_others(inputs: RuleInputs) -> None:
+    paths = inputs.run_features({"dataset": "demo", "run": "clip_ae_post"})
+    assert [p for p in paths if "/adapters/post_pretrained/features/rgb/" in p]
+    assert [p for p in paths if p.startswith("results/demo/features/clip/")]
+    assert not [p for p in paths if p.startswith("results/demo/features/rgb/")]
+
+
+def test_the_first_round_reads_no_model_and_later_ones_the_previous(inputs: RuleInputs) -> None:
+    wildcards = {"dataset": "demo", "run": "ugct", "seed": "0"}
+    assert inputs.previous_model({**wildcards, "round": "0"}) == []
+    (model,) = inputs.previous_model({**wildcards, "round": "2"})
+    assert model == "results/demo/runs/ugct/seed-0/round-1/model.safetensors"
+
+
+def test_a_supervised_run_has_one_round(inputs: RuleInputs) -> None:
+    every_round = inputs.every_round("{dataset}/{run}/{round}")
+    assert every_round({"dataset": "demo", "run": "ugct_weak"}) == ["demo/ugct_weak/0"]
+    assert len(every_round({"dataset": "demo", "run": "ugct"})) == 4
+
+
+def test_a_dataset_without_annotations_has_no_scores() -> None:
+    mine = {"videos_dir": "x", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "main_run": "stpn"}
+    config = config_with(mine=mine)
+    inputs = RuleInputs(config, files_of(config))
+    with pytest.raises(UserError, match=r"ask for results/mine_detections\.json"):
+        inputs.summarized({"dataset": "mine", "summary": "table.md"})
+    assert inputs.main_result({"dataset": "mine"}) == "results/mine_detections.json"
+
+
+def test_run_time_settings_become_options(config: Config, inputs: RuleInputs) -> None:
+    runtime = RuleOptions(config, files_of(config), inputs).runtime("num_workers", "decoder_timeout_s")
+    assert runtime({}, None) == "--num-workers 2 --decoder-timeout-s 60.0"
+
+
+def test_options_quote_and_vanish_without_a_value() -> None:
+    assert option("videos", "a b'c") == """--videos 'a b'"'"'c'"""
+    assert option("videos", None) == ""
+    assert options_of("model", []) == ""
+    assert options_of("models", ["a", "b"]) == "--models a b"
+
+
+def test_moving_or_touching_videos_changes_only_their_own_shard(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d", "e"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"x")
+    mine = {
+        "videos_dir": str(tmp_path),
+        "classes": 2,
+        "encoders": {"rgb": {}, "flow": {}},
+        "runs": ["stpn"],
+        "main_run": "stpn",
+        "shards": 4,
+    }
+    config = config_with(mine=mine)
+
+    def digests() -> list[str]:
+        rules = RuleDigests(config, files_of(config))
+        return [rules.source_files({"dataset": "mine", "shard": f"{i:04}-of-0004"}) for i in range(4)]
+
+    before = digests()
+    (tmp_path / "a.mp4").write_bytes(b"longer")
+    assert sum(one != other for one, other in zip(before, digests(), strict=True)) == 1
+
+
+def test_provenance_does_not_depend_on_modification_times(tmp_path: Path) -> None:
+    import os
+
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    mine = {
+        "videos_dir": str(tmp_path),
+        "classes": 2,
+        "encoders": {"rgb": {}, "flow": {}},
+        "runs": ["stpn"],
+        "main_run": "stpn",
+    }
+    data = config_with(mine=mine).datasets["mine"]
+    shard = next(
+        f"{i:04}-of-0008" for i in range(8) if list(DatasetFiles("mine", data).files_of_shard(f"{i:04}-of-0008"))
+    )
+    before = [DatasetFiles("mine", data).source_files_digest(shard, with_mtime=m) for m in (True, False)]
+    os.utime(tmp_path / "a.mp4", (1, 1))
+    after = [DatasetFiles("mine", data).source_files_digest(shard, with_mtime=m) for m in (True, False)]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_a_misspelt_target_names_the_nearest_one(config: Config) -> None:
+    with pytest.raises(UserError, match=r"results/mien_map.json: .*did you mean 'results/demo_map.json'"):
+        check_targets(["--cores", "8", "results/mien_map.json"], config)
+    check_targets(["-n", "results/demo_map.json", "results/demo/videos.parquet", "verify", "--config", "a=1"], config)
+
+
+def test_every_output_belongs_to_the_stage_that_declares_it() -> None:
+    for stage in STAGES.values():
+        for pattern in stage.outputs:
+            found = find_output(
+                pattern.format(
+                    dataset="d", run="r", seed="0", round="1", name="n", space="clip", adapter="a", stream="rgb",
+                    stage="probe", shard="0000-of-0002", summary="map.json",
+                )
+            )  # fmt: skip
+            assert found is not None, pattern
+            assert found[0] == stage.name
+
+
+def test_outputs_sort_in_the_order_of_the_workflow() -> None:
+    paths = ["results/d_report.html", "results/d/videos.parquet", "results/weights/n.safetensors", "elsewhere"]
+    assert sorted(paths, key=workflow_order) == [paths[2], paths[1], paths[0], paths[3]]
+
+
+def test_code_digests_can_be_turned_off() -> None:
+    data = shipped_config()
+    data["rerun_on_code_change"] = False
+    config = load_config(data)
+    assert RuleDigests(config, files_of(config)).code("train")({}) == "untracked"
