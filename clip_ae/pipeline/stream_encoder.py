@@ -48,5 +48,5 @@ def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> Non
     for kind, network in zip(kinds, networks, strict=True):
         if kind not in network.metadata:
             raise UserError(
-                f"--weights: {network.metadata.get('name', 'one')} is not a {kind} network, which {spec.stream} needs"
+                f"--weights: {network.metadata.get('name', 'one')} has no {kind} network, which {spec.stream} needs"
             )

@@ -1,6 +1,6 @@
-"""Read the config: configs/*.yaml, then config.yaml, then a user's own files, later keys over earlier ones.
+"""Read the config: configs/*.yaml, then config.yaml, then the user's own files. Later files override earlier ones.
 
-Keys are merged one by one, as Snakemake merges a `--configfile`. Every key remembers its file and line for errors.
+Keys are merged one by one, as Snakemake merges a `--configfile`. Errors name the file and line of a key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +16,14 @@ from clip_ae.workflow.resources import find_resource
 
 # Dotted path of a key -> "file:line".
 Origins = dict[str, str]
-# More and deeper than any real config: aliases can make a few lines endlessly deep.
+# Limits above any real config: YAML aliases can expand a few lines to millions of keys, or to endless depth.
 MAX_KEYS = 20_000
 MAX_DEPTH = 8
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """One YAML file: its data, and where each key is."""
+    """One YAML file: its data, and the line of each key."""
 
     path: Path
     data: dict[str, Any]
@@ -32,14 +32,14 @@ class ConfigFile:
 
 @dataclass
 class MergedConfig:
-    """Several config files as one."""
+    """Several config files, merged into one."""
 
     data: dict[str, Any] = field(default_factory=dict)
     origins: Origins = field(default_factory=dict)
 
     def locate(self, key: str) -> str:
-        """'file:line' of a dotted key, or of its nearest parent that a file sets; '' where no file has it."""
-        # An error may name an item of a list: `runs[2]`.
+        """'file:line' of a dotted key, or of its nearest parent that a file sets; '' if no file sets any."""
+        # An error may name an item of a list, such as `runs[2]`.
         parts = key.partition("[")[0].split(".")
         paths = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
         return next((self.origins[path] for path in paths if path in self.origins), "")
@@ -69,13 +69,14 @@ def load_merged(merged: MergedConfig) -> Config:
 def load_project_config(
     project_dir: Path, own_files: Iterable[Path] = (), values: Mapping[str, Any] | None = None
 ) -> Config:
-    """The config of a folder that runs the workflow: its own config.yaml, or the one that is shipped."""
+    """The config of a project folder: its own config.yaml, or the shipped one if it has none."""
     return load_merged(read_config(find_resource("configs"), [config_path(project_dir), *own_files], values))
 
 
 def config_path(project_dir: Path) -> Path:
-    own = project_dir / "config.yaml"
-    return own if own.exists() else find_resource("config.yaml")
+    """The config.yaml of a project folder, or the shipped one."""
+    path = project_dir / "config.yaml"
+    return path if path.exists() else find_resource("config.yaml")
 
 
 def merge_keys(base: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -90,13 +91,13 @@ def merge_keys(base: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 
 def _refuse_conflicts(files: Iterable[ConfigFile]) -> None:
-    """Two files of configs/ that set the same key would depend on the order of their names."""
-    seen: Origins = {}
+    """Refuse a key that two files of configs/ set: its value would depend on the order of the file names."""
+    origins: Origins = {}
     for file in files:
         for path, origin in file.origins.items():
-            if path in seen and not isinstance(_value_at(file.data, path), dict):
-                raise UserError(f"{origin}: '{path}' is also set in {seen[path]}; remove one")
-        seen.update(file.origins)
+            if path in origins and not isinstance(_value_at(file.data, path), dict):
+                raise UserError(f"{origin}: '{path}' is also set in {origins[path]}; remove one")
+        origins.update(file.origins)
 
 
 def _value_at(data: Any, path: str) -> Any:
@@ -106,11 +107,34 @@ def _value_at(data: Any, path: str) -> Any:
 
 
 def parse_config_file(path: Path) -> ConfigFile:
-    """One YAML file. A key given twice is an error here; plain YAML keeps the last one silently."""
+    """One YAML file. A key that is given twice is an error; plain YAML would silently keep the last one."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load(text, _build_loader(path))
+        origins = dict(islice(_key_origins(yaml.compose(text, yaml.SafeLoader), str(path)), MAX_KEYS))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: not YAML ({error.problem})") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # Most of these come from YAML's own constructors: impossible dates, lists as keys and the like.
+        raise UserError(f"{path}: not YAML ({error})") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected keys and values at the top level")
+    return ConfigFile(path, data, origins)
+
+
+def _build_loader(path: Path) -> Any:
+    """A safe YAML loader that refuses repeated keys; its errors name the path."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Refuses a repeated key."""
+        pass
 
     def construct_mapping(loader: Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         loader.flatten_mapping(node)
@@ -130,27 +154,14 @@ def parse_config_file(path: Path) -> ConfigFile:
 
     Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct_mapping)
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.load(text, Loader)
-        origins = dict(islice(_key_origins(yaml.compose(text, yaml.SafeLoader), str(path)), MAX_KEYS))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such config file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from None
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        # All but the first come from YAML's own constructors: impossible dates, lists as keys and the like.
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not YAML ({getattr(error, 'problem', error)})") from None
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: expected keys and values at the top level")
-    return ConfigFile(path, data, origins)
+    return Loader
 
 
 def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """(dotted key, file:line) of every key of a YAML node; lazily, as aliases can make millions of a few lines."""
-    if getattr(node, "id", "") != "mapping" or len(parents) > MAX_DEPTH:
+    """Yield (dotted key, 'file:line') of the keys of a YAML node, one by one: aliases can make millions of them."""
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode) or len(parents) > MAX_DEPTH:
         return
     for key, value in node.value:
         path = (*parents, str(key.value))

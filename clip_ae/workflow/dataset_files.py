@@ -1,4 +1,4 @@
-"""What is on disk for each dataset: listed once while Snakemake parses, and checked before any job starts."""
+"""Files of each dataset on disk: listed once while Snakemake reads the rules, and checked before any job starts."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -38,14 +38,14 @@ class DatasetFiles:
 
     @property
     def ground_truth_path(self) -> str:
-        """The annotations that score: those of a few videos, where no others are given."""
+        """The annotations for scoring: `annotations`, or `partial_annotations` if only these are given."""
         return self.data.partial_annotations or self.annotations_path
 
     @property
     def sentences_path(self) -> str | None:
-        """A file of the config's, or the demo's own."""
-        own = str(self.root / paths.WORLD_SENTENCES.format(dataset=self.name)) if self.data.demo else None
-        return self.data.sentences or own
+        """The sentences of the config, or those of a demo dataset."""
+        demo_path = str(self.root / paths.WORLD_SENTENCES.format(dataset=self.name)) if self.data.demo else None
+        return self.data.sentences or demo_path
 
     @cached_property
     def videos(self) -> dict[str, str]:
@@ -61,7 +61,7 @@ class DatasetFiles:
 
     @cached_property
     def videos_by_shard(self) -> list[list[str]]:
-        """The videos' paths of every shard: ids are hashed once for all shards."""
+        """The paths of the videos in every shard. Ids are hashed once for all shards."""
         shards: list[list[str]] = [[] for _ in range(self.data.shards)]
         for video_id, path in self.videos.items():
             shards[assign_shard(video_id, self.data.shards)].append(path)
@@ -77,7 +77,7 @@ class DatasetFiles:
         return source_folder.select_shard(self.videos, index, num_shards).values()
 
     def source_files_digest(self, shard: str, with_mtime: bool) -> str:
-        """Of the paths and sizes of one shard's source files.
+        """Digest of the paths and sizes of one shard's source files.
 
         Rules add the modification times; provenance does not, as a copied folder is the same input.
         """
@@ -85,7 +85,7 @@ class DatasetFiles:
 
     @cached_property
     def subsets(self) -> Mapping[str, str]:
-        """Subset by video id; empty where nothing is annotated."""
+        """Subset by video id; empty if the dataset has no annotations."""
         if self.data.demo:
             return list_demo_subsets(self.data.demo.train_videos, self.data.demo.test_videos)
         if self.data.simulate:
@@ -96,18 +96,18 @@ class DatasetFiles:
             raise UserError(f"{error}{self._hint('annotations')}") from None
 
     def ids_of(self, subset: str) -> list[str]:
-        """The ids of a subset that are there; all ids where nothing is annotated."""
-        present = self.subsets.keys() if self.data.world else self._ids_on_disk()
-        return [i for i in present if not self.data.is_annotated or self.subsets.get(i) == subset]
+        """The ids of a subset; all ids if the dataset has no annotations."""
+        video_ids = self.subsets.keys() if self.data.world else self._ids_on_disk()
+        return [i for i in video_ids if not self.data.is_annotated or self.subsets.get(i) == subset]
 
     def _ids_on_disk(self) -> Iterable[str]:
-        """Ids inside Parquet shards are known only by reading them: annotated ids are used in their place."""
+        """Ids of the source files. Ids inside Parquet shards would need reading: the annotated ids replace them."""
         if self.data.features_dir:
             return self.feature_files.npy_video_ids() or self.subsets.keys()
         return self.videos.keys()
 
     def check(self) -> None:
-        """Refuse a missing folder and a misspelt subset before the hours of extraction."""
+        """Refuse a missing folder or a misspelt subset before extraction, which may take hours."""
         if self.is_checked:
             return
         if not self.data.world:
@@ -118,12 +118,12 @@ class DatasetFiles:
 
     def _check_subsets(self) -> None:
         partial = self.data.partial_annotations
-        present = set((read_subsets(Path(partial)) if partial else self.subsets).values())
+        subset_names = set((read_subsets(Path(partial)) if partial else self.subsets).values())
         for key, subset in (("train_subset", self.data.train_subset), ("test_subset", self.data.test_subset)):
-            if subset not in present:
+            if subset not in subset_names:
                 raise UserError(
                     f"datasets.{self.name}.{key}: '{subset}' is not a subset of the annotations"
-                    f"{suggest_name(subset, present)}"
+                    f"{suggest_name(subset, subset_names)}"
                 )
 
     def _hint(self, key: str) -> str:

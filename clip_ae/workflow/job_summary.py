@@ -1,4 +1,4 @@
-"""Snakemake's own list of the files behind a target, and which of them it would make."""
+"""List the files behind a target with `snakemake --summary`, and which of them Snakemake would write."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from clip_ae.workflow.resources import project_dir
 
 @dataclass(frozen=True)
 class OutputStatus:
-    """One output of a job in the DAG."""
+    """One output file of a job: `is_missing` on disk, `is_pending` if Snakemake would write it."""
 
     path: str
     rule: str
@@ -24,7 +24,7 @@ class OutputStatus:
 
 
 def list_outputs(targets: Sequence[str], own_config_files: Sequence[Path] = ()) -> list[OutputStatus]:
-    """Every output behind the targets, by `snakemake --summary`."""
+    """Every output behind the targets, from `snakemake --summary`."""
     config_files = ["--configfile", *map(str, own_config_files)] if own_config_files else []
     command = [
         sys.executable,
@@ -36,26 +36,26 @@ def list_outputs(targets: Sequence[str], own_config_files: Sequence[Path] = ()) 
         "--nolock",
     ]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, *config_files, "--", *targets], check=False, capture_output=True, text=True, env=os.environ
         )
     except OSError as error:
         raise UserError(f"snakemake: cannot be started ({error})") from None
-    if done.returncode:
-        raise UserError(_reason(done.stderr, " ".join(targets)))
-    rows = csv.DictReader(io.StringIO(done.stdout), delimiter="\t")
+    if result.returncode:
+        raise UserError(_extract_reason(result.stderr, " ".join(targets)))
+    rows = csv.DictReader(io.StringIO(result.stdout), delimiter="\t")
     return [
         OutputStatus(row["output_file"], row["rule"], row["status"] == "missing", row["plan"] == "update pending")
         for row in rows
     ]
 
 
-def _reason(stderr: str, targets: str) -> str:
-    """The workflow's own error line, or Snakemake's last line."""
+def _extract_reason(stderr: str, targets: str) -> str:
+    """The error line of the workflow, or the last line of Snakemake."""
     lines = [line for line in stderr.splitlines() if line.strip()]
-    own = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
-    if own:
-        return own[0]
+    own_errors = [line.removeprefix("clip-ae: ") for line in lines if line.startswith("clip-ae: ")]
+    if own_errors:
+        return own_errors[0]
     if any("No module named snakemake" in line for line in lines):
         return "snakemake is not installed; pip install 'clip-ae[workflow]'"
     return f"{targets}: Snakemake cannot plan it ({lines[-1] if lines else 'no message'})"

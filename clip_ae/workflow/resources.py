@@ -1,4 +1,4 @@
-"""Files that the package brings: the config, the rules, vocabularies. In a checkout they are beside the package."""
+"""Find files shipped with the package: config, rules, vocabularies. In a checkout they are next to the package."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from clip_ae.core.errors import UserError
 
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 CHECKOUT_DIR = PACKAGE_DIR.parent
-# Where a wheel has them; setup.py copies them there.
+# Their folder in a wheel; setup.py copies them.
 INSTALLED_DIR = PACKAGE_DIR / "resources"
 
 

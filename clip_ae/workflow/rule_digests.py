@@ -1,4 +1,4 @@
-"""Params that Snakemake compares: a stage's spec, its code, and digests of inputs that are not files of the DAG."""
+"""Params that Snakemake compares: the spec of a stage, its code, and digests of inputs that are not rule inputs."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
 from clip_ae.workflow.dataset_files import DatasetFiles
 
 Wildcards = Mapping[str, str]
-# A generated dataset's files, annotations and sentences are inputs of the rules themselves.
+# Value for generated datasets: their files, annotations and sentences are inputs of the rules.
 RULE_INPUT = "an input of the rule"
 
 
@@ -43,12 +43,12 @@ class RuleDigests:
         return lambda wildcards: digest_stage_code(stage, build_stage_spec(self.config, stage, wildcards).modules)
 
     def source_files(self, wildcards: Wildcards) -> str:
-        """Of the source files of one shard: raw videos are no inputs of Snakemake."""
+        """Digest of the source files of one shard: raw videos are not inputs of the rule."""
         dataset = self.datasets[wildcards["dataset"]]
         return RULE_INPUT if dataset.data.world else dataset.source_files_digest(wildcards["shard"], with_mtime=True)
 
     def weights_file(self, wildcards: Wildcards) -> str:
-        """Of the local file that weights come from; it must exist before any job starts."""
+        """Digest of the local file that weights are read from; it must exist before any job starts."""
         source = self.config.weights[wildcards["name"]].source
         if source == "pretrain" or ":" in source:
             return source
@@ -57,19 +57,22 @@ class RuleDigests:
         return source_folder.files_digest(Path(), [source], with_mtime=True)
 
     def annotation_facts(self, wildcards: Wildcards) -> str:
+        """Digest of the subset and the duration of every annotated video."""
         annotations = self.config.datasets[wildcards["dataset"]].annotations
         return annotation_facts_digest(Path(annotations) if annotations else None)
 
     def train_ids(self, wildcards: Wildcards) -> str:
+        """Digest of the ids of the training videos."""
         dataset = self.datasets[wildcards["dataset"]]
         return ids_digest(dataset.ids_of(dataset.data.train_subset))
 
     def test_ids(self, wildcards: Wildcards) -> str:
+        """Digest of the ids of the test videos."""
         dataset = self.datasets[wildcards["dataset"]]
         return ids_digest(dataset.ids_of(dataset.data.test_subset))
 
     def supervision_labels(self, wildcards: Wildcards) -> str:
-        """Empty for unsupervised runs, and for generated datasets, whose annotations are an input of the rule."""
+        """Digest of the labels of a supervised run; empty for a generated dataset: its annotations are a rule input."""
         supervision = self.config.runs[wildcards["run"]].supervision
         data = self.config.datasets[wildcards["dataset"]]
         if supervision == "unsupervised" or not data.annotations:
@@ -77,7 +80,7 @@ class RuleDigests:
         return supervision_labels_digest(Path(data.annotations), data.train_subset, supervision)
 
     def adapter_annotations(self, wildcards: Wildcards) -> str:
-        """Of the annotations that a feature adapter reads: for held-out classes, and of trimmed clips."""
+        """Digest of the annotations that a feature adapter reads: of held-out classes, and of trimmed clips."""
         adapter = self.config.feature_adapters[wildcards["adapter"]]
         names = [wildcards["dataset"]] if adapter.held_out_classes else []
         names += [adapter.trimmed_dataset] if adapter.trimmed_dataset else []
@@ -85,18 +88,18 @@ class RuleDigests:
         return adapter_annotations_digest([Path(path) for path in files if path])
 
     def ground_truth(self, wildcards: Wildcards) -> str:
-        """Of the annotations that score."""
+        """Digest of the annotations for scoring."""
         data = self.config.datasets[wildcards["dataset"]]
         path = data.annotations or data.partial_annotations
         return annotations_digest(Path(path)) if path else ABSENT
 
     def sentences(self, wildcards: Wildcards) -> str:
-        """Of the sentences that score grounding, or of the annotations whose class names do."""
+        """Digest of the sentences of grounding, or of the annotations if their class names are the queries."""
         path = self.config.datasets[wildcards["dataset"]].sentences
         return sentences_digest(Path(path)) if path else self.ground_truth(wildcards)
 
     def vocabulary(self, wildcards: Wildcards) -> str:
-        """Of the words that name clusters and that the report page is searched by."""
+        """Digest of the words for cluster names and for the search on the report page."""
         path = self.config.datasets[wildcards["dataset"]].vocabulary
         if path is None:
             raise UserError(

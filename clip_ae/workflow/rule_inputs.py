@@ -1,4 +1,4 @@
-"""Inputs of rules: from a job's wildcards to the paths that it reads."""
+"""Inputs of rules: the paths that a job reads, from its wildcards."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,22 +27,22 @@ class RuleInputs:
     # --- source files and annotations ---
 
     def source_files(self, wildcards: Wildcards) -> Paths:
-        """A generated dataset's manifest; other sources are checked here, before any job starts."""
+        """The manifest of a generated dataset. Other sources are checked here, before any job starts."""
         dataset = self.datasets[wildcards["dataset"]]
         dataset.check()
         return [paths.WORLD_MANIFEST.format(**wildcards)] if dataset.data.world else []
 
     def annotations(self, wildcards: Wildcards) -> Paths:
-        """Only a generated dataset's annotations are files of the DAG; others are digested."""
+        """The annotations of a generated dataset. Others are not rule inputs: a param has their digest."""
         return [paths.WORLD_ANNOTATIONS.format(**wildcards)] if self._data(wildcards).world else []
 
     def supervision_annotations(self, wildcards: Wildcards) -> Paths:
-        """The annotations, where the run may read labels."""
+        """The same annotations, if the run is supervised."""
         is_supervised = self.config.runs[wildcards["run"]].supervision != "unsupervised"
         return self.annotations(wildcards) if is_supervised else []
 
     def sentences(self, wildcards: Wildcards) -> Paths:
-        """The demo's sentences; others are checked here. Without any, class names are the queries."""
+        """The sentences of a demo dataset. Others are checked here. Without sentences, class names are the queries."""
         data, name = self._data(wildcards), wildcards["dataset"]
         if data.demo:
             return [paths.WORLD_SENTENCES.format(dataset=name)]
@@ -94,7 +94,7 @@ class RuleInputs:
         return self._features(wildcards["dataset"], I3D_STREAMS)
 
     def audio_features(self, wildcards: Wildcards) -> Paths:
-        """For the loudness that the report page draws."""
+        """The audio shards, for the loudness curves of the report page."""
         has_audio = "audio" in self._data(wildcards).stream_names
         return self._features(wildcards["dataset"], ["audio"]) if has_audio else []
 
@@ -103,19 +103,19 @@ class RuleInputs:
         return self._run_shards(wildcards, self.config.runs[wildcards["run"]].streams)
 
     def cluster_features(self, wildcards: Wildcards) -> Paths:
-        """I3D's for the first descriptors; from round 1 on also what the attention model reads."""
+        """I3D features in round 0; from round 1 on all features that the attention model reads."""
         is_first = int(wildcards["round"]) == 0
         return self._run_shards(wildcards, I3D_STREAMS) if is_first else self.run_features(wildcards)
 
     # --- feature adapters ---
 
     def adapter_features(self, wildcards: Wildcards) -> Paths:
-        """What the adapter's run reads, and the CLIP images that actions may be aligned to."""
+        """The features of the adapter's run, and the CLIP image features that actions may be aligned to."""
         streams = adapter_streams(self.config, wildcards["adapter"])
         return self._features(wildcards["dataset"], streams)
 
     def adapter_run(self, pattern: str) -> Callable[[Wildcards], str]:
-        """An artefact of the run that separates actions from background: its last round, first seed."""
+        """An output of the run that separates actions from background, in the last round of the first seed."""
 
         def path(wildcards: Wildcards) -> str:
             self._check_adapter(wildcards)
@@ -126,12 +126,12 @@ class RuleInputs:
         return path
 
     def adapter_annotations(self, wildcards: Wildcards) -> Paths:
-        """They say which videos show held-out classes."""
+        """The annotations, if videos of held-out classes must be excluded."""
         held_out = self.config.feature_adapters[wildcards["adapter"]].held_out_classes
         return self.annotations(wildcards) if held_out else []
 
     def adapter_texts(self, wildcards: Wildcards) -> Paths:
-        """What reads class names, where actions are aligned to them."""
+        """The files of the text encoder, if actions are aligned to class names."""
         is_named = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
         return self.text_encoder(wildcards) if is_named else []
 
@@ -143,13 +143,13 @@ class RuleInputs:
         return [*self._features(dataset, I3D_STREAMS), *self.annotations({"dataset": dataset})]
 
     def tuned_features(self, wildcards: Wildcards) -> Paths:
-        """The shards of fine-tuned encoders, where the adapter is trained on them."""
+        """The shards of fine-tuned encoders, if the adapter is trained on them."""
         if not self.tunes_encoder(wildcards):
             return []
         return [p for s in I3D_STREAMS for p in self._shards(paths.TUNED_FEATURES, **wildcards, stream=s)]
 
     def adaptable_features(self, wildcards: Wildcards) -> str:
-        """One shard that an adapter extends."""
+        """The shard that adapted features are computed from."""
         pattern = paths.TUNED_FEATURES if self.tunes_encoder(wildcards) else paths.FEATURES
         return pattern.format(**wildcards)
 
@@ -157,7 +157,7 @@ class RuleInputs:
         return self.config.feature_adapters[wildcards["adapter"]].mode == "encoder"
 
     def fewshot_adapters(self, wildcards: Wildcards) -> Paths:
-        """The adapters that few-shot episodes score."""
+        """The models of the adapters that few-shot episodes compare."""
         dataset, fewshot = wildcards["dataset"], self._data(wildcards).fewshot
         if fewshot is None:
             raise UserError(
@@ -185,7 +185,7 @@ class RuleInputs:
         return lambda wildcards: every_round(wildcards)[-1]
 
     def main_run(self, pattern: str) -> Callable[[Wildcards], Paths]:
-        """An artefact of the main run, of every seed."""
+        """An output of the main run, for every seed."""
 
         def seed_paths(wildcards: Wildcards) -> Paths:
             data = self._data(wildcards)
@@ -206,13 +206,13 @@ class RuleInputs:
         if not data.is_scored:
             raise UserError(
                 f"results/{name}_{summary}: {name} has no annotations, so it has no scores; "
-                f"ask for results/{name}_detections.json"
+                f"use the target results/{name}_detections.json"
             )
         runs = [data.main_run] if summary == "map.json" else data.runs
         return [paths.MAP.format(dataset=name, run=run, seed=seed) for run in runs for seed in data.seeds]
 
     def main_result(self, wildcards: Wildcards) -> str:
-        """The file that a dataset's main run ends in."""
+        """The result file of the main run."""
         summary = "map.json" if self._data(wildcards).is_scored else "detections.json"
         return paths.SUMMARY.format(dataset=wildcards["dataset"], summary=summary)
 
@@ -222,27 +222,27 @@ class RuleInputs:
         return [*self.main_run(paths.MAP)(wildcards), paths.DIAGNOSIS.format(**wildcards)]
 
     def report_labels(self, wildcards: Wildcards) -> Paths:
-        """Clusters of every round of the first seed."""
+        """Labels of every round of the first seed."""
         return self._main_run_rounds(paths.LABELS, wildcards, seeds=1)
 
     def report_training(self, wildcards: Wildcards) -> Paths:
         return self._main_run_rounds(paths.TRAINING_LOG, wildcards, seeds=len(self._data(wildcards).seeds))
 
     def cluster_names(self, wildcards: Wildcards) -> Paths:
-        """Names of the first seed's clusters from a vocabulary, where no annotations name them."""
+        """Suggested names of the first seed's clusters, if there is a vocabulary but no annotations."""
         data = self._data(wildcards)
         is_named = data.vocabulary is not None and not data.is_annotated
         return [self.main_run_first_seed(paths.CLUSTER_NAMES)(wildcards)] if is_named else []
 
     def moments(self, wildcards: Wildcards) -> Paths:
-        """What the report page is searched by, where a vocabulary is given."""
+        """The moments for the search on the report page, if there is a vocabulary."""
         is_searchable = self._data(wildcards).vocabulary is not None
         return [paths.MOMENTS.format(**wildcards)] if is_searchable else []
 
     # --- grounding ---
 
     def text_encoder(self, wildcards: Wildcards) -> Paths:
-        """What embeds text: the CLIP weights, or a simulated dataset's own text embeddings."""
+        """The CLIP weights that embed text, or the text embeddings of a simulated dataset."""
         if self._data(wildcards).simulate:
             return [paths.WORLD_TEXT_EMBEDDINGS.format(dataset=wildcards["dataset"])]
         return [self.clip_weights(wildcards)]
@@ -265,7 +265,7 @@ class RuleInputs:
         return [paths.INDEX.format(dataset=wildcards["dataset"], space=space) for space in spaces]
 
     def page_index(self, wildcards: Wildcards) -> str:
-        """The report page is searched in the first space."""
+        """The index of the first search space, for the search on the report page."""
         return self.indices(wildcards)[0]
 
     def page_adapter(self, wildcards: Wildcards) -> Paths:
@@ -291,7 +291,7 @@ class RuleInputs:
         return [p for s in streams for p in self._shards(pattern, dataset, adapter=adapter, stream=s)]
 
     def _run_shards(self, wildcards: Wildcards, streams: Sequence[str]) -> Paths:
-        """Adapted features where the run names an adapter, extracted ones otherwise."""
+        """Adapted features if the run names an adapter, extracted ones otherwise."""
         adapter = self.config.runs[wildcards["run"]].feature_adapter
         adapted = [s for s in streams if adapter and s in I3D_STREAMS]
         extracted = self._features(wildcards["dataset"], [s for s in streams if s not in adapted])
@@ -312,6 +312,6 @@ class RuleInputs:
         ]
 
     def _check_adapter(self, wildcards: Wildcards) -> None:
-        """An adapter that no run names was not checked with the config."""
+        """Check an adapter with the dataset: the check of the config covers only adapters that a run names."""
         where = f"datasets.{wildcards['dataset']}"
         check_feature_adapter(where, self._data(wildcards), wildcards["adapter"], self.config)

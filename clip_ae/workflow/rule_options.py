@@ -1,6 +1,6 @@
-"""Command-line options that Snakemake does not compare: paths, and settings that change speed alone.
+"""Command-line options that Snakemake does not compare: paths, and settings that change only the speed.
 
-Every function takes `resources`: Snakemake leaves such params out when it decides what to run again.
+Every function takes `resources`: Snakemake ignores such params when it decides which jobs to run again.
 """
 
 import shlex
@@ -36,13 +36,13 @@ class RuleOptions:
     # --- source files ---
 
     def source(self, wildcards: Wildcards, resources: Resources) -> str:
-        """Where the dataset's files are; moving them changes nothing."""
+        """The folder of the dataset's files. Moving it runs no job again."""
         dataset = self.datasets[wildcards["dataset"]]
         kind = "features" if dataset.has_precomputed_features else "videos"
         return option(kind, str(dataset.source_dir))
 
     def report_source(self, wildcards: Wildcards, resources: Resources) -> str:
-        """Where the report page finds the videos to play."""
+        """The folder of the videos that the report page plays."""
         dataset = self.datasets[wildcards["dataset"]]
         return "" if dataset.has_precomputed_features else option("source", str(dataset.source_dir))
 
@@ -51,7 +51,7 @@ class RuleOptions:
         return option("annotations", dataset.annotations_path) if dataset.data.is_annotated else ""
 
     def scoring_annotations(self, wildcards: Wildcards, resources: Resources) -> str:
-        """The annotations that score, where there are any."""
+        """The annotations for scoring, if there are any."""
         dataset = self.datasets[wildcards["dataset"]]
         return option("annotations", dataset.ground_truth_path) if dataset.data.is_scored else ""
 
@@ -125,7 +125,7 @@ class RuleOptions:
         return options_of("previous-model", self.inputs.previous_model(wildcards))
 
     def tensorboard(self, wildcards: Wildcards, resources: Resources) -> str:
-        """No output of the rule, as no result depends on it."""
+        """The folder for TensorBoard. It is not an output of the rule, as no result depends on it."""
         folder = paths.TENSORBOARD_DIR.format(**wildcards)
         return option("tensorboard", folder) if self.config.runtime.tensorboard else ""
 
@@ -151,7 +151,7 @@ class RuleOptions:
     # --- resources ---
 
     def gpus(self, wildcards: Wildcards) -> int:
-        """A job with a network uses one GPU, if the run may use any; a profile says how many run at a time."""
+        """One GPU for a job with a network, unless the device is cpu. A profile limits the number of such jobs."""
         return int(self.config.runtime.device != "cpu")
 
     def cluster_gpus(self, wildcards: Wildcards) -> int:

@@ -1,4 +1,4 @@
-"""Targets on Snakemake's command line, checked before the DAG is built: a misspelt one ends in one line."""
+"""Check the targets on Snakemake's command line before the DAG is built: a misspelt one is an error of one line."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ PER_DATASET = (
 
 
 def check_targets(words: Sequence[str], config: Config) -> None:
-    """Refuse a word like `results/mien_map.json` that no dataset's results are called."""
-    known = {pattern.format(dataset=name) for name in config.datasets for pattern in PER_DATASET}
-    known |= {paths.GROUNDING_TABLE.format(dataset=name) for name in config.datasets}
-    known |= {paths.FEWSHOT_TABLE.format(dataset=name) for name in config.datasets}
+    """Refuse a target such as `results/mien_map.json` that is not a result of any dataset."""
+    targets = {pattern.format(dataset=name) for name in config.datasets for pattern in PER_DATASET}
+    targets |= {paths.GROUNDING_TABLE.format(dataset=name) for name in config.datasets}
+    targets |= {paths.FEWSHOT_TABLE.format(dataset=name) for name in config.datasets}
     for word in words:
-        # Deeper paths are intermediate files: Snakemake itself checks these.
-        if word.startswith("results/") and word.count("/") == 1 and word not in known:
-            raise UserError(f"{word}: no rule makes this file{suggest_name(word, known)}")
+        # Snakemake itself checks deeper paths, which are intermediate files.
+        if word.startswith("results/") and word.count("/") == 1 and word not in targets:
+            raise UserError(f"{word}: no rule makes this file{suggest_name(word, targets)}")

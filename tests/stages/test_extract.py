@@ -275,7 +275,7 @@ def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
     [
         ((), r"--weights: rgb needs 1 files \(i3d\); got 0"),
         (("i3d", "raft"), r"--weights: rgb needs 1 files \(i3d\); got 2"),
-        (("vggish",), "--weights: given is no i3d network, which rgb needs"),
+        (("vggish",), "--weights: given has no i3d network, which rgb needs"),
     ],
 )
 def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...], message: str) -> None:

@@ -130,4 +130,4 @@ def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.Capt
     assert "2 of 1 classes" not in said(ways=4)
     assert "has 6 instances in training videos" in said(shots=(7,))
     assert "no class 'climb'" in said(recipes={"taught": FeatureAdapter(run="ugct", held_out_classes=("climb",))})
-    assert "expected one of each" in said("--adapters", world / "model.safetensors")
+    assert "give one for each, in their order" in said("--adapters", world / "model.safetensors")

@@ -245,4 +245,4 @@ def test_a_network_of_another_kind_is_refused(world, tmp_path, capsys):
     shard = world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet"
     options = ["--features", str(shard), "--adapter", str(tmp_path / "other.safetensors"), "--out", str(tmp_path / "o")]
     assert main(["adapt_features", "--set", 'stream="rgb"', *options]) == 2
-    assert "not a network of train_adapter" in capsys.readouterr().err
+    assert "not a feature adapter; give the model.safetensors of train_adapter" in capsys.readouterr().err

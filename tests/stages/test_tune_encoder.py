@@ -146,7 +146,7 @@ def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
 def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch, capsys):
     few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 8})})
     tuned(world, tmp_path / "few", monkeypatch, how=few)
-    kept = int(capsys.readouterr().err.partition(" snippets kept")[0].split()[-1])
+    kept = int(capsys.readouterr().err.partition(" snippets as inputs of the tuned blocks")[0].split()[-1])
     assert kept <= 8
     none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 2})})
     with pytest.raises(UserError, match="max_snippets: 2 snippets contain 0 action classes"):

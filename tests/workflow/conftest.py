@@ -73,7 +73,7 @@ class Project:
         *parents, leaf = path.split(".")
         place = data
         for parent in parents:
-            place = place[parent]
+            place = place.setdefault(parent, {})
         place[leaf] = value
         self.config = data
 

@@ -39,8 +39,8 @@ def test_everything_says_that_class_names_were_used(taught: Project) -> None:
     assert f"features {words}" in (results / "demo_report.html").read_text()
     table = (results / "demo_table.md").read_text()
     assert table.count(f"STPN, {words}") == 2
-    assert table.count("STPN, post-pretrained adapter, tied to prototypes") == 2
-    assert "## Post-pre-training" in table
+    assert table.count("STPN, post-pretrained adapter, aligned to prototypes") == 2
+    assert "## Feature adapters" in table
 
 
 def test_again_there_is_nothing_to_do_and_nothing_is_out_of_date(taught: Project) -> None:
@@ -116,7 +116,7 @@ def test_what_a_recipe_lacks_is_said_before_any_job(taught: Project, tmp_path: P
     assert "`names` need a weak run" in said("feature_adapters.free.align_to", "names")
     assert "`prototypes` are for clusters" in said("feature_adapters.named.align_to", "prototypes")
     assert "'ugt' is not defined" in said("feature_adapters.named.run", "ugt")
-    assert "reads taught features itself" in said("feature_adapters.named.run", "free")
+    assert "reads adapted features itself" in said("feature_adapters.named.run", "free")
     assert "is an oracle" in said("feature_adapters.named.run", "oracle")
     encoders = {k: v for k, v in project.config["datasets"]["demo"]["encoders"].items() if k != "clip"}
     assert "clip" in said("datasets.demo.encoders", encoders)

@@ -188,7 +188,7 @@ def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) 
 
 def test_verify_reads_second_outputs_too(tiny: Project) -> None:
     (tiny.folder / "results/demo/failures.parquet").write_bytes(b"junk")
-    assert "results/demo/failures.parquet: holds no readable record" in tiny.run("verify").stdout
+    assert "results/demo/failures.parquet: no provenance that can be read" in tiny.run("verify").stdout
 
 
 def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_path: Path) -> None:

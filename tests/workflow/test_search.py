@@ -97,9 +97,9 @@ def test_the_page_is_searched_in_the_first_space(tiny: Project) -> None:
 def test_mistakes_end_in_a_line_before_any_job(tiny: Project) -> None:
     assert "index/wrods.arrow: 'wrods' is not defined" in refused(tiny, "results/demo/index/wrods.arrow")
     tiny.change("datasets.demo.vocabulary", None)
-    assert "datasets.demo.vocabulary: none in config.yaml" in refused(tiny, MOMENTS)
+    assert "datasets.demo.vocabulary: missing; give a text file of words" in refused(tiny, MOMENTS)
     tiny.change("datasets.demo.search_spaces", [])
-    assert "datasets.demo.search_spaces: none; name clip at least" in refused(tiny, MOMENTS)
+    assert "datasets.demo.search_spaces: empty; name at least clip" in refused(tiny, MOMENTS)
     tiny.change("datasets.demo.search_spaces", ["clipp"])
     assert "datasets.demo.search_spaces: 'clipp' is not defined; did you mean 'clip'?" in refused(tiny, MOMENTS)
 
@@ -116,4 +116,6 @@ def test_a_dataset_without_what_it_takes_says_so(tiny: Project) -> None:
     (tiny.folder / "mine").mkdir()
     (tiny.folder / "mine/a.mp4").touch()
     assert "mine has no sentences and no annotations to score by" in refused(tiny, "results/mine_grounding.json")
-    assert "only CLIP knows words, and mine has no clip stream" in refused(tiny, "results/mine/index/clip.arrow")
+    assert "only CLIP features can be searched by text, and mine has no clip stream" in refused(
+        tiny, "results/mine/index/clip.arrow"
+    )

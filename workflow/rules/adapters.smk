@@ -1,4 +1,4 @@
-# Features that were taught the borders of actions, and what they are tied to.
+# Feature adapters: fine-tuned encoders, adapted features, and few-shot localization with them.
 
 
 rule tune_encoder:
@@ -29,7 +29,7 @@ rule tune_encoder:
     params:
         spec=digests.spec("tune_encoder"),
         code_digest=digests.code("tune_encoder"),
-        labels_digest=digests.adapter_annotations,
+        annotations_digest=digests.adapter_annotations,
         source=options.source,
         shards=shards,
         annotations=options.adapter_annotations,
@@ -86,7 +86,7 @@ rule train_adapter:
     params:
         spec=digests.spec("train_adapter"),
         code_digest=digests.code("train_adapter"),
-        labels_digest=digests.adapter_annotations,
+        annotations_digest=digests.adapter_annotations,
         shards=shards,
         tuned_features=options.tuned_features,
         annotations=options.adapter_annotations,

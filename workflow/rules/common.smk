@@ -1,4 +1,4 @@
-# The config, and what the rules take from it. Every cluster job parses this file again: light imports only.
+# The config, and the functions of the rules. Every cluster job parses this file again: light imports only.
 import functools
 import os
 import sys
@@ -18,13 +18,13 @@ from clip_ae.workflow.targets import check_targets
 
 
 def fail(error):
-    """End in one line, with the exit code that says whose mistake it was."""
+    """Print one line and exit with the exit code of the error."""
     print(f"clip-ae: {make_printable(str(error))}", file=sys.stderr)
     sys.exit(error.exit_code)
 
 
 def one_line(function):
-    """A user's mistake that is met while the DAG is built ends in one line, not in Snakemake's traceback."""
+    """Wrap a function that runs while the DAG is built: an error is one line, not a traceback of Snakemake."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **keywords):
@@ -38,7 +38,7 @@ def one_line(function):
 
 
 class OneLine:
-    """An object whose methods end a user's mistake in one line."""
+    """An object whose methods print one line for an error."""
 
     def __init__(self, target):
         self.target = target
@@ -48,17 +48,17 @@ class OneLine:
 
 
 def prepend_path(variable, folder):
-    """Set a search path of the jobs to begin with a folder."""
+    """Put a folder first in a search path of the jobs."""
     parts = os.environ.get(variable, "").split(os.pathsep)
     others = [part for part in parts if part and part != folder]
     os.environ[variable] = os.pathsep.join([folder, *others])
 
 
-# Jobs run `python -m clip_ae` with this very Python, activated or not, and with this very package.
+# Jobs run `python -m clip_ae` with this Python and this package, even if no environment is activated.
 prepend_path("PATH", str(Path(sys.executable).parent))
 prepend_path("PYTHONPATH", str(workflow.basedir))
 
-# Snakemake has merged `--configfile` and `--config` into `config`; what it lacks are the shipped files.
+# `config` has the values of `--configfile` and `--config`; load_project_config adds the shipped files.
 CONFIG = one_line(load_project_config)(Path(), workflow.configfiles, config)
 one_line(check_targets)(sys.argv[1:], CONFIG)
 DATASETS = {name: DatasetFiles(name, data) for name, data in CONFIG.datasets.items()}

@@ -1,4 +1,4 @@
-# One snippet grid, four streams: extracted from videos, or imported.
+# Features of all streams on one snippet grid: extracted from videos, or imported.
 
 
 rule extract:

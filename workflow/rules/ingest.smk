@@ -1,4 +1,4 @@
-# Which videos there are, and what they are like.
+# Generate datasets, probe the videos, and join the tables of all shards.
 
 
 rule make_demo:
@@ -84,7 +84,7 @@ rule catalog:
         "results/{dataset}/logs/catalog.log",
     benchmark:
         "results/{dataset}/benchmarks/catalog.tsv"
-    # It may refuse the dataset: nothing is to be trained before it has run.
+    # It may refuse the dataset, so it runs before any training.
     priority: 1
     conda:
         "../../envs/clip_ae.yaml"

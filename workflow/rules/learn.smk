@@ -1,4 +1,4 @@
-# Rounds of clustering and localization, for every seed: no label is read here, but by runs that are told.
+# Rounds of clustering and training, for every seed. Only weak and full runs read labels.
 
 
 rule cluster:

@@ -1,4 +1,4 @@
-# The last round's model finds segments; only evaluate knows what they are called.
+# Localize with the model of the last round. Only evaluate reads class names.
 
 
 rule localize:

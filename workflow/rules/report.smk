@@ -1,4 +1,4 @@
-# What a person asks for: one file a dataset.
+# The result files of a dataset: scores, error analysis, report page, frozen result.
 
 
 rule summarize:

@@ -1,4 +1,4 @@
-# Moments by text: every snippet in one file, and what a vocabulary's words and people's sentences find there.
+# Search moments by text: the snippet index, and the moments of words and sentences.
 
 
 rule index:

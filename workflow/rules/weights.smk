@@ -1,4 +1,4 @@
-# Networks: trained here for the demo, fetched or read elsewhere; hash-checked and converted once.
+# Weights: trained for the demo, downloaded or read from a file; hash-checked and converted once.
 
 
 rule pretrain:
