@@ -32,12 +32,12 @@ def build_encoder(
 
 
 def make_extract_provenance(
-    spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str]
+    spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str], stage: str = "extract"
 ) -> Provenance:
-    """Provenance of a stream's features: the spec, the networks and `source_inputs`, the ids of the videos."""
+    """Provenance of a stream's features; `stage` is the stage or tool that extracts, `source_inputs` the videos."""
     names, libraries = spec.encoder.weights_names, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
     inputs = source_inputs | {name: file.provenance.id for name, file in zip(names, networks, strict=True)}
-    return make_provenance("extract", spec, inputs, ("av", "numpy", "torch", *libraries))
+    return make_provenance(stage, spec, inputs, ("av", "numpy", "torch", *libraries))
 
 
 def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:

@@ -1,7 +1,7 @@
-"""Turn a benchmark's annotations, in any form in circulation, into one file; say how they differ from its release."""
+"""Convert a benchmark's annotations to one JSON file, and list how they differ from its release."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,130 +26,132 @@ HEADER = ["subset", "videos", "with an action", "actions", "classes", AMBIGUOUS_
 def run(
     benchmark: Annotated[str, f"{' or '.join(BENCHMARKS)}"],
     *,
-    from_: Annotated[Path, "the kit's folder of text files, a folder of npy files, or a JSON file"],
+    from_: Annotated[Path, "the annotations: a folder of text files (THUMOS kit), a folder of npy files, or JSON"],
     out: Annotated[Path | None, "JSON file to write (default: data/{benchmark}/annotations.json)"] = None,
-    videos: Annotated[tuple[Path, ...], "folders of the downloaded videos: what is missing there is told"] = (),
-    link: Annotated[Path | None, "folder to fill with links to the annotated videos, named by id"] = None,
+    videos: Annotated[tuple[Path, ...], "folders of the downloaded videos; prints which ones are missing"] = (),
+    link: Annotated[Path | None, "folder to fill with links to the annotated videos, named by video id"] = None,
     missing: Annotated[Path | None, "text file to write the ids of missing videos to"] = None,
 ) -> None:
     if benchmark not in BENCHMARKS:
         raise UserError(f"{benchmark}: no such benchmark{suggest_name(benchmark, BENCHMARKS)}")
     if not videos and (link or missing):
-        raise UserError("--link and --missing need --videos: the folders in which the videos lie")
-    recipe, out = BENCHMARKS[benchmark], out or Path("data", benchmark, "annotations.json")
+        raise UserError("--link and --missing need --videos: the folders that contain the videos")
+    release, out = BENCHMARKS[benchmark], out or Path("data", benchmark, "annotations.json")
     check_output_path(out, [from_])
     if missing:
         check_output_path(missing, [from_, out])
-    found = read_annotations(from_)
-    known = normalize_annotations(recipe, found)
-    if len(known) < len(found):
-        print(f"{len(found) - len(known)} videos in which nothing is annotated are left out")
-    files = _files(recipe, videos)
-    wanted = {i: a for i, a in known.items() if a.subset in recipe.subsets}
+    source_annotations = read_annotations(from_)
+    annotations = normalize_annotations(release, source_annotations)
+    if len(annotations) < len(source_annotations):
+        print(f"{len(source_annotations) - len(annotations)} videos without annotated actions are left out")
+    paths = _find_videos(release, videos)
+    scored = {i: a for i, a in annotations.items() if a.subset in release.subsets}
     if link:
-        _link(link, {i: files[i] for i in wanted if i in files})
-    known |= _measured(wanted, files)
-    print("\n".join(align_table([HEADER, *(_row(name, known.values()) for name in _subsets(known))])))
-    told = list(find_differences(recipe, known))
-    print("\n".join(map(make_printable, told or [f"as {recipe.title} was released"])))
+        _write_links(link, {i: paths[i] for i in scored if i in paths})
+    annotations |= _with_measured_durations(scored, paths)
+    print("\n".join(align_table([HEADER, *_table_rows(annotations.values())])))
+    differences = list(find_differences(release, annotations))
+    print("\n".join(map(make_printable, differences or [f"no difference from the release of {release.title}"])))
     if videos:
-        _tell_missing([i for i in wanted if i not in files], len(wanted), missing)
-    write_json(out, _content(recipe, known, from_))
-    log_line(f"{out}: {len(known)} videos")
+        _report_missing([i for i in scored if i not in paths], len(scored), missing)
+    write_json(out, _content(release, annotations, from_))
+    log_line(f"{out}: {len(annotations)} videos")
 
 
 def normalize_annotations(benchmark: Benchmark, annotations: Mapping[str, Annotation]) -> dict[str, Annotation]:
-    """Under the release's own ids and subsets, without the videos of these that nobody annotated in time."""
-    known: dict[str, Annotation] = {}
+    """Annotations under the release's ids and subsets; videos of its subsets without any segment are left out."""
+    normalized: dict[str, Annotation] = {}
     for name, annotation in sorted(annotations.items()):
         video_id = benchmark.normalize_video_id(name)
         subset = benchmark.normalize_subset(video_id, annotation.subset)
-        if video_id in known:
-            raise UserError(f"video '{video_id}' stands there under two names, one of them '{name}'; keep one")
+        if video_id in normalized:
+            raise UserError(f"video '{video_id}' is annotated under two names, one of them '{name}'; keep one")
         if subset not in benchmark.subsets or annotation.instances or annotation.ambiguous:
-            known[video_id] = replace(annotation, subset=subset)
-    return known
+            normalized[video_id] = replace(annotation, subset=subset)
+    return normalized
 
 
-def _files(recipe: Benchmark, videos: Iterable[Path]) -> dict[str, Path]:
-    """Path by id; a video in two of the folders is taken from the first."""
-    found: dict[str, Path] = {}
-    for place in videos:
-        for stem, path in source_folder.list_videos(place).items():
-            found.setdefault(recipe.normalize_video_id(stem), place / path)
-    return found
+def _find_videos(benchmark: Benchmark, folders: Iterable[Path]) -> dict[str, Path]:
+    """Path by id; of a video in two folders, the one in the first folder."""
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        for stem, path in source_folder.list_videos(folder).items():
+            paths.setdefault(benchmark.normalize_video_id(stem), folder / path)
+    return paths
 
 
-def _link(place: Path, files: Mapping[str, Path]) -> None:
-    """Full downloads hold many videos without annotations, which would be extracted as well."""
-    check_writable_dir("--link", place)
-    place.mkdir(parents=True, exist_ok=True)
-    for name in place.iterdir():
-        if not name.is_symlink():
-            raise UserError(f"--link {place}: {make_printable(name.name)} is there and no link; name another folder")
-        # Of an earlier call, perhaps of another list.
-        name.unlink()
-    for video_id, path in files.items():
-        name = place / f"{video_id}{path.suffix.lower()}"
-        name.symlink_to(os.path.relpath(path.resolve(), place.resolve()))
-    log_line(f"{place}: {len(files)} links")
+def _write_links(links_dir: Path, paths: Mapping[str, Path]) -> None:
+    """Link the annotated videos only: a full download has many others, which would be extracted as well."""
+    check_writable_dir("--link", links_dir)
+    links_dir.mkdir(parents=True, exist_ok=True)
+    for old_link in links_dir.iterdir():
+        if not old_link.is_symlink():
+            name = make_printable(old_link.name)
+            raise UserError(f"--link {links_dir}: contains {name}, which is not a link; name another folder")
+        # From an earlier call, perhaps with other annotations.
+        old_link.unlink()
+    for video_id, path in paths.items():
+        new_link = links_dir / f"{video_id}{path.suffix.lower()}"
+        new_link.symlink_to(os.path.relpath(path.resolve(), links_dir.resolve()))
+    log_line(f"{links_dir}: {len(paths)} links")
 
 
-def _measured(wanted: Mapping[str, Annotation], files: Mapping[str, Path]) -> dict[str, Annotation]:
-    """With the videos' own durations, where the annotations state none."""
-    unknown = [i for i, a in wanted.items() if a.duration is None and i in files]
-    found: dict[str, Annotation] = {}
+def _with_measured_durations(annotations: Mapping[str, Annotation], paths: Mapping[str, Path]) -> dict[str, Annotation]:
+    """The annotations that state no duration, with the duration of their video file in seconds."""
+    unmeasured = [i for i, a in annotations.items() if a.duration is None and i in paths]
+    measured: dict[str, Annotation] = {}
     with Decoder() as decoder:
-        for video_id in track(unknown, "durations", unit="videos") if unknown else ():
+        for video_id in track(unmeasured, "durations", unit="videos") if unmeasured else ():
             try:
-                facts = decoder.probe_video(files[video_id], SnippetGrid())
+                probed = decoder.probe_video(paths[video_id], SnippetGrid())
             except Unreadable as failure:
-                log_line(f"{files[video_id]}: {failure.kind}: {failure}")
+                log_line(f"{paths[video_id]}: {failure.kind}: {failure}")
                 continue
-            found[video_id] = replace(wanted[video_id], duration=round(facts.duration, 3))
-    return found
+            measured[video_id] = replace(annotations[video_id], duration=round(probed.duration, 3))
+    return measured
 
 
-def _subsets(known: Mapping[str, Annotation]) -> list[str]:
-    return sorted({a.subset for a in known.values()})
+def _table_rows(annotations: Iterable[Annotation]) -> list[list[str]]:
+    by_subset: dict[str, list[Annotation]] = {}
+    for annotation in annotations:
+        by_subset.setdefault(annotation.subset, []).append(annotation)
+    return [_row(name, by_subset[name]) for name in sorted(by_subset)]
 
 
-def _row(name: str, every: Iterable[Annotation]) -> list[str]:
-    found = [a for a in every if a.subset == name]
-    instances = [i for a in found for i in a.instances]
+def _row(name: str, annotations: Sequence[Annotation]) -> list[str]:
+    instances = [i for a in annotations for i in a.instances]
     return [
         name,
-        str(len(found)),
-        str(sum(bool(a.instances) for a in found)),
+        str(len(annotations)),
+        str(sum(bool(a.instances) for a in annotations)),
         str(len(instances)),
         str(len({i.label for i in instances})),
-        str(sum(len(a.ambiguous) for a in found)),
-        str(sum(a.duration is not None for a in found)),
+        str(sum(len(a.ambiguous) for a in annotations)),
+        str(sum(a.duration is not None for a in annotations)),
     ]
 
 
-def _tell_missing(ids: list[str], wanted: int, file: Path | None) -> None:
-    if file:
-        write_text(file, "".join(f"{make_printable(i)}\n" for i in ids))
+def _report_missing(ids: Sequence[str], num_annotated: int, list_path: Path | None) -> None:
+    if list_path:
+        write_text(list_path, "".join(f"{make_printable(i)}\n" for i in ids))
     if not ids:
-        print(f"all {wanted} videos are there")
+        print(f"no video of {num_annotated} is missing")
         return
     more = f" and {len(ids) - MAX_SHOWN} more (--missing FILE lists them)" if len(ids) > MAX_SHOWN else ""
-    print(f"{len(ids)} of {wanted} videos are missing: {make_printable(', '.join(ids[:MAX_SHOWN]))}{more}")
+    print(f"{len(ids)} of {num_annotated} videos are missing: {make_printable(', '.join(ids[:MAX_SHOWN]))}{more}")
 
 
-def _content(recipe: Benchmark, known: Mapping[str, Annotation], source: Path) -> dict[str, Any]:
-    database = {i: _entry(a) for i, a in known.items()}
+def _content(benchmark: Benchmark, annotations: Mapping[str, Annotation], source: Path) -> dict[str, Any]:
     return {
-        "version": recipe.title,
+        "version": benchmark.title,
         "source": {"name": source.name, "digest": annotations_digest(source)},
-        "database": database,
+        "database": {i: _entry(a) for i, a in annotations.items()},
     }
 
 
 def _entry(annotation: Annotation) -> dict[str, Any]:
-    spans = [(i.label, i.start, i.stop) for i in annotation.instances]
-    spans += [(AMBIGUOUS_LABEL, start, stop) for start, stop in annotation.ambiguous]
-    listed = [{"label": label, "segment": [start, stop]} for label, start, stop in spans]
-    length = {} if annotation.duration is None else {"duration": annotation.duration}
-    return {"subset": annotation.subset, **length, "annotations": listed}
+    segments = [(i.label, i.start, i.stop) for i in annotation.instances]
+    segments += [(AMBIGUOUS_LABEL, start, stop) for start, stop in annotation.ambiguous]
+    entries = [{"label": label, "segment": [start, stop]} for label, start, stop in segments]
+    duration = {} if annotation.duration is None else {"duration": annotation.duration}
+    return {"subset": annotation.subset, **duration, "annotations": entries}

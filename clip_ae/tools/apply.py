@@ -1,4 +1,4 @@
-"""Find a trained run's actions in one new video: a timeline in the terminal, a file, or the clips themselves."""
+"""Find the actions of one new video with a trained run: print a timeline, write a file or clips."""
 
 import shutil
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Annotated
 
 from clip_ae.core.errors import UserError, make_printable
 from clip_ae.core.files import check_output_path, check_writable_dir, write_text
-from clip_ae.core.provenance import make_provenance
-from clip_ae.core.types import Detection
+from clip_ae.core.provenance import Provenance, make_provenance
+from clip_ae.core.types import Detection, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
 from clip_ae.encoders.devices import configure_torch, resolve_device
@@ -18,9 +18,10 @@ from clip_ae.pages.timeline_text import render_timeline
 from clip_ae.pages.web_vtt import drop_overlapping, format_web_vtt
 from clip_ae.pipeline.clips import cut_clips
 from clip_ae.pipeline.localization import localize_videos
+from clip_ae.pipeline.network_inputs import list_network_inputs
 from clip_ae.pipeline.new_videos import extract_like, probe_new_video
-from clip_ae.pipeline.stream_encoder import make_extract_provenance
-from clip_ae.provenance.run_folder import find_trained_run
+from clip_ae.provenance.run_folder import TrainedRun, find_trained_run
+from clip_ae.weights.network_file import WeightsFile
 
 OUT_SUFFIXES = (".json", ".vtt")
 
@@ -29,45 +30,36 @@ def run(
     video: Annotated[Path, "the video"],
     *,
     model: Annotated[Path, "results/{dataset} of a finished run, or its runs/{run}/seed-{seed}"],
-    out: Annotated[Path | None, ".json (ActivityNet's form) or .vtt (chapters) to write"] = None,
-    cut: Annotated[Path | None, "folder to write the actions to, an mp4 each"] = None,
-    top: Annotated[int, "detections to show, and to make chapters or clips of, the best first"] = 10,
+    out: Annotated[Path | None, "file to write: .json (ActivityNet's form) or .vtt (chapters)"] = None,
+    cut: Annotated[Path | None, "folder to write clips of the actions to, one mp4 for each action"] = None,
+    top: Annotated[int, "number of detections to show, best first; chapters and clips use the same ones"] = 10,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
     decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
 ) -> None:
-    _check(video, out, cut, top)
+    _check_options(video, out, cut, top)
     trained = find_trained_run(model)
-    settings, file = trained.spec, trained.model
-    configure_torch(settings.torch_threads)
+    weights = trained.model
+    configure_torch(trained.spec.torch_threads)
+    names = {label: guesses[0]["name"] for label, guesses in trained.cluster_names.items()}
     with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
-        info = probe_new_video(decoder, video, settings.grid)
-        place = resolve_device(device)
-        streams = {
-            name: {v.video_id: v for v in extract_like(trained.lineage, name, [info], Path(), [decoder], place)}
-            for name in settings.streams
-        }
-        _, found = localize_videos(settings, file, streams, place)
-        best = sorted(found, key=lambda d: (-d.score, d.start))[:top]
-        names = {label: guesses[0]["name"] for label, guesses in trained.cluster_names.items()}
+        info = probe_new_video(decoder, video, trained.spec.grid)
+        detections = _localize(trained, weights, info, decoder, resolve_device(device))
+        best = sorted(detections, key=lambda d: (-d.score, d.start))[:top]
         if cut:
             decoder.reset()
             cut_clips(decoder, video, info.video_id, drop_overlapping(best), names, cut)
-    shown = [_named(d, names) for d in best]
+    shown = [_with_cluster_name(d, names) for d in best]
     if out and out.suffix == ".vtt":
         write_text(out, format_web_vtt(drop_overlapping(shown)))
     elif out:
-        source = {"video": source_folder.files_digest(video.parent, [video.name], with_mtime=False)}
-        encoders = {name: trained.lineage.read_encoder(name) for name in settings.streams}
-        made = {f"features/{name}": make_extract_provenance(*encoder, source).id for name, encoder in encoders.items()}
-        record = make_provenance("localize", settings, {"model": file.provenance.id, **made}, ("numpy", "torch"))
-        write_detections(out, found, record)
-    print(f"{make_printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(found)} detections")
+        write_detections(out, detections, _make_provenance(trained, weights, video))
+    print(f"{make_printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(detections)} detections")
     print("\n".join(render_timeline(info.duration, (), shown, shutil.get_terminal_size().columns)))
 
 
-def _check(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
-    """Before any work."""
+def _check_options(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
+    """Refuse wrong options before any work."""
     if not video.is_file():
         raise UserError(f"{video}: no such video; check the path")
     if out and out.suffix not in OUT_SUFFIXES:
@@ -80,6 +72,29 @@ def _check(video: Path, out: Path | None, cut: Path | None, top: int) -> None:
         raise UserError(f"--top {top}: expected at least 1")
 
 
-def _named(detection: Detection, names: Mapping[str, str]) -> Detection:
+def _localize(
+    trained: TrainedRun, weights: WeightsFile, info: VideoInfo, decoder: Decoder, device: str
+) -> list[Detection]:
+    """All detections in the video, from features extracted as those of the run were."""
+    settings, lineage = trained.spec, trained.lineage
+    streams = {
+        name: {v.video_id: v for v in extract_like(lineage, name, [info], Path(), [decoder], device)}
+        for name in settings.streams
+    }
+    _, detections = localize_videos(settings, weights, streams, device)
+    return detections
+
+
+def _make_provenance(trained: TrainedRun, weights: WeightsFile, video: Path) -> Provenance:
+    settings = trained.spec
+    inputs = {
+        "model": weights.provenance.id,
+        "video": source_folder.files_digest(video.parent, [video.name], with_mtime=False),
+        **list_network_inputs(trained.lineage, settings.streams),
+    }
+    return make_provenance("apply", settings, inputs, ("av", "numpy", "torch"))
+
+
+def _with_cluster_name(detection: Detection, names: Mapping[str, str]) -> Detection:
     label = detection.label
     return replace(detection, label=f"{names[label]} ({label})") if label in names else detection

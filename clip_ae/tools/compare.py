@@ -1,4 +1,4 @@
-"""Tell whether one result beats another on the same ground truth, by a paired bootstrap over its videos."""
+"""Test whether one result beats another on the same ground truth: a paired bootstrap over its videos."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +15,13 @@ HEADER = [
     "first - second",
     f"{100 * CONFIDENCE:.0f} % from",
     "to",
-    "first is ahead in",
+    "first is better in",
 ]
 
 
 def run(
-    first: Annotated[Path, "map.json of one result, or of a main run over its seeds"],
-    second: Annotated[Path, "map.json of another, scored by the same protocol against the same ground truth"],
+    first: Annotated[Path, "map.json of a result, or results/{dataset}_map.json of a main run over its seeds"],
+    second: Annotated[Path, "map.json of another result, scored by the same protocol against the same ground truth"],
 ) -> None:
     metrics = compare_results(read_json_object(first), read_json_object(second), (str(first), str(second)))
     print("\n".join(align_table([HEADER, *map(_row, metrics)])))
@@ -30,10 +30,10 @@ def run(
 
 def _verdict(first: Path, second: Path, metric: ComparedMetric) -> str:
     result = metric.comparison
-    low, high = (f"{100 * end:+.1f}" for end in result.interval)
+    low, high = (f"{100 * bound:+.1f}" for bound in result.interval)
     span = f"(average over {metric.name}: {100 * result.difference:+.1f} points, 95 % from {low} to {high})"
     if not result.is_significant:
-        return f"undecided: these videos do not tell {first} from {second} {span}"
+        return f"undecided: on these videos {first} and {second} do not differ significantly {span}"
     better, worse = (first, second) if result.difference > 0 else (second, first)
     return f"{better} beats {worse} {span}"
 
@@ -41,6 +41,6 @@ def _verdict(first: Path, second: Path, metric: ComparedMetric) -> str:
 def _row(metric: ComparedMetric) -> list[str]:
     result = metric.comparison
     signed = [f"{100 * value:+.1f}" for value in (result.difference, *result.interval)]
-    shown = f"avg {metric.name}" if ":" in metric.name else metric.name
-    ahead = f"{100 * result.share_ahead:.0f} % of draws"
-    return [shown, format_percent(metric.first), format_percent(metric.second), *signed, ahead]
+    column = f"avg {metric.name}" if ":" in metric.name else metric.name
+    share_better = f"{100 * result.share_ahead:.0f} % of samples"
+    return [column, format_percent(metric.first), format_percent(metric.second), *signed, share_better]

@@ -1,4 +1,4 @@
-"""Say what made a file: spec, code, libraries and inputs, and every stage behind them up to the raw videos."""
+"""Print how a file was produced: spec, code, libraries and inputs, and all jobs before it back to the raw videos."""
 
 import os
 import re
@@ -14,97 +14,105 @@ from clip_ae.provenance.index import OutputFile, ProvenanceIndex
 from clip_ae.provenance.read_provenance import read_provenance
 
 ID_DIGITS = 12
-# What an input is that no stage made.
+# By role, the inputs that no stage writes.
 EXTERNAL_INPUTS = {
     "source_files": "paths and sizes of the dataset's files",
-    "annotations": "all that the annotations say",
+    "annotations": "the content of the annotations",
     "annotation_facts": "videos, subsets and durations in the annotations",
-    "supervision_labels": "what the annotations told the run of its training videos",
+    "supervision_labels": "labels of the training videos that the run may read",
     "videos": "the list of videos that are scored",
-    "vocabulary": "the words to search by, or to name clusters by",
-    "text": "what was asked for",
+    "vocabulary": "the words to search for, or to name clusters with",
+    "text": "the sentence that was searched for",
     "video": "path and size of the video",
-    "sentences": "what people wrote of the videos, with its moments",
+    "sentences": "sentences about the videos, with their moments",
+    "support": "the support examples",
 }
-# What tells a job's output from others of its kind.
+# The parts of a path that differ between jobs of one kind.
 JOB_NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 
 
 def run(
     file: Annotated[Path, "any output: a table, a model, a page, results/{dataset}_map.json"],
     *,
-    root: Annotated[Path, "folder that holds results/"] = Path(),
+    root: Annotated[Path, "folder that contains results/"] = Path(),
 ) -> None:
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")
-    record, ledger = read_provenance(file), ProvenanceIndex(root)
-    chain = ledger.collect_ancestors(record)
+    provenance, index = read_provenance(file), ProvenanceIndex(root)
+    ancestors = index.collect_ancestors(provenance)
     print(make_printable(str(file)))
-    near = os.path.relpath(file, root)
-    print("\n".join(f"  {line}" for line in align_left([*_facts(record), *_inputs(record, ledger, near)])))
-    if chain:
-        print("\nbehind it, in the order of the workflow:")
-        print("\n".join(f"  {line}" for line in align_left(_chain(ledger, chain, near))))
-        print(f"\nlibraries of all: {', '.join(_versions(chain.values()))}")
+    relative_path = os.path.relpath(file, root)
+    rows = [*_fact_rows(provenance), *_input_rows(provenance, index, relative_path)]
+    print("\n".join(f"  {line}" for line in align_left(rows)))
+    if ancestors:
+        print("\njobs before it, in the order of the workflow:")
+        print("\n".join(f"  {line}" for line in align_left(_ancestor_rows(index, ancestors, relative_path))))
+        print(f"\nlibraries of these jobs: {', '.join(_list_versions(ancestors.values()))}")
 
 
-def _facts(record: Provenance) -> Iterator[list[str]]:
-    yield ["made by", f"{record.stage}, in a record {record.id[:ID_DIGITS]}"]
-    yield ["code", f"{record.code[:ID_DIGITS]}, a digest of its modules"]
-    yield ["libraries", ", ".join(_versions([record])) or "none but the project's own"]
-    for number, (key, value) in enumerate(_leaves(record.spec)):
+def _fact_rows(provenance: Provenance) -> Iterator[list[str]]:
+    yield ["stage", f"{provenance.stage}, provenance id {provenance.id[:ID_DIGITS]}"]
+    yield ["code", f"{provenance.code[:ID_DIGITS]}, a digest of its modules"]
+    yield ["libraries", ", ".join(_list_versions([provenance])) or "none but clip-ae"]
+    for number, (key, value) in enumerate(_flatten(provenance.spec)):
         yield ["" if number else "spec", f"{key} = {value}"]
 
 
-def _leaves(spec: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(spec: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of a nested spec."""
     for key, value in spec.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{where}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{where}{key}", value
+            yield f"{prefix}{key}", value
 
 
-def _main(outputs: Sequence[OutputFile], near: str) -> OutputFile:
-    """The nearest, where runs made the same; else the last by name, as failures and curves come before what counts."""
-    return max(outputs, key=lambda output: (len(os.path.commonpath([output.path, near])), output.path))
+def _main_output(outputs: Sequence[OutputFile], relative_path: str) -> OutputFile:
+    """The output that stands for a job.
+
+    If runs have equal outputs, it is the one nearest to the explained file; else the last by name, as tables of
+    failures and of curves come before the main output.
+    """
+    return max(outputs, key=lambda output: (len(os.path.commonpath([output.path, relative_path])), output.path))
 
 
-def _inputs(record: Provenance, ledger: ProvenanceIndex, near: str) -> Iterator[list[str]]:
-    for number, (role, made_by) in enumerate(record.inputs.items()):
-        places = sorted(
-            {_main(ledger.outputs_by_job[job], near).path for job in ledger.jobs_by_input_id.get(made_by, ())}
-        )
-        what = f"{places[0]}{f' and {len(places) - 1} more' * (len(places) > 1)}" if places else _outside(role)
-        yield ["" if number else "inputs", f"{role} {made_by[:ID_DIGITS]}: {what}"]
+def _input_rows(provenance: Provenance, index: ProvenanceIndex, relative_path: str) -> Iterator[list[str]]:
+    for number, (role, input_id) in enumerate(provenance.inputs.items()):
+        jobs = index.jobs_by_input_id.get(input_id, ())
+        paths = sorted({_main_output(index.outputs_by_job[job], relative_path).path for job in jobs})
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        description = f"{paths[0]}{more}" if paths else _describe_external(role)
+        yield ["" if number else "inputs", f"{role} {input_id[:ID_DIGITS]}: {description}"]
 
 
-def _chain(ledger: ProvenanceIndex, chain: Mapping[str, Provenance], near: str) -> list[list[str]]:
-    """A row for all jobs of a kind."""
+def _ancestor_rows(index: ProvenanceIndex, ancestors: Mapping[str, Provenance], relative_path: str) -> list[list[str]]:
+    """One row for all jobs of a kind: one stage, and paths that differ in numbers only."""
     kinds: dict[tuple[int, str], list[Provenance]] = {}
-    for job, record in chain.items():
-        main = _main(ledger.outputs_by_job[job], near)
-        kinds.setdefault((list(STAGES).index(main.stage), JOB_NUMBERS.sub("*", main.path)), []).append(record)
-    return [_kind(ledger, place, records) for (_, place), records in sorted(kinds.items())]
+    for job, provenance in ancestors.items():
+        main_output = _main_output(index.outputs_by_job[job], relative_path)
+        kind = (list(STAGES).index(main_output.stage), JOB_NUMBERS.sub("*", main_output.path))
+        kinds.setdefault(kind, []).append(provenance)
+    return [_kind_row(index, path, jobs) for (_, path), jobs in sorted(kinds.items())]
 
 
-def _kind(ledger: ProvenanceIndex, place: str, records: Sequence[Provenance]) -> list[str]:
-    codes = sorted({record.code[:ID_DIGITS] for record in records})
-    jobs = f"{len(records)} job{'s' * (len(records) > 1)}"
-    outside = {(role, i) for r in records for role, i in r.inputs.items() if i not in ledger.jobs_by_input_id}
-    sources = {_source(record) for record in records} - {""}
-    roles = [f"{role}: {_outside(role)}" for role in sorted({role for role, _ in outside})]
-    return [records[0].stage, jobs, f"code {', '.join(codes)}", place, "; ".join([*sorted(sources), *roles])]
+def _kind_row(index: ProvenanceIndex, path: str, jobs: Sequence[Provenance]) -> list[str]:
+    codes = sorted({job.code[:ID_DIGITS] for job in jobs})
+    count = f"{len(jobs)} job{'s' * (len(jobs) > 1)}"
+    external_roles = {role for job in jobs for role, i in job.inputs.items() if i not in index.jobs_by_input_id}
+    sources = {_weights_source(job) for job in jobs} - {""}
+    roles = [f"{role}: {_describe_external(role)}" for role in sorted(external_roles)]
+    return [jobs[0].stage, count, f"code {', '.join(codes)}", path, "; ".join([*sorted(sources), *roles])]
 
 
-def _source(record: Provenance) -> str:
-    """Where weights were had, and the hash that they were checked by."""
-    weights = record.spec.get("weights", {}) if record.stage == "weights" else {}
+def _weights_source(provenance: Provenance) -> str:
+    """Where weights were fetched from, and the hash that they were verified with; empty for other stages."""
+    weights = provenance.spec.get("weights", {}) if provenance.stage == "weights" else {}
     return " ".join(str(weights[name]) for name in ("source", "integrity") if name in weights)
 
 
-def _outside(role: str) -> str:
-    return EXTERNAL_INPUTS.get(role, "of another record, or of none that is here now")
+def _describe_external(role: str) -> str:
+    return EXTERNAL_INPUTS.get(role, "no output here has this id: it is missing or was replaced")
 
 
-def _versions(records: Iterable[Provenance]) -> list[str]:
-    return sorted({f"{name} {version}" for record in records for name, version in record.versions.items()})
+def _list_versions(provenances: Iterable[Provenance]) -> list[str]:
+    return sorted({f"{name} {version}" for p in provenances for name, version in p.versions.items()})

@@ -1,4 +1,4 @@
-"""Turn videos into feature files, one a video and stream; run again, it goes on where it stopped."""
+"""Extract features of videos, one file for each video and stream. A second run continues where the first stopped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,20 +34,24 @@ from clip_ae.workflow.resources import find_resource
 
 
 def run(
-    videos: Annotated[tuple[Path, ...], "videos, or folders of them"],
+    videos: Annotated[tuple[Path, ...], "videos, or folders of videos"],
     *,
     out: Annotated[Path, "folder to write to: {stream}/{video_id}.parquet or .npy"],
     streams: Annotated[str, "streams, separated by commas"] = ",".join(STREAMS),
-    format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file beside it"] = "parquet",
-    config: Annotated[Path | None, "config file (default: config.yaml here, or else the project's own)"] = None,
+    format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file of the same name"] = "parquet",
+    config: Annotated[
+        Path | None, "config file (default: config.yaml of this folder, or else of the clip-ae installation)"
+    ] = None,
     dataset: Annotated[str, "dataset of the config whose encoders and grid are used"] = "thumos14",
-    set: Annotated[tuple[str, ...], "keys of the encoders, as in flow.algorithm=dis rgb.precision=bf16"] = (),
-    weights: Annotated[Path, "folder that holds results/weights, or will"] = Path(),
+    set: Annotated[tuple[str, ...], "keys of the encoders, such as flow.algorithm=dis rgb.precision=bf16"] = (),
+    weights: Annotated[
+        Path, "folder that contains results/weights; missing weights are fetched and converted there"
+    ] = Path(),
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
-    gpu_batch_size: Annotated[int, "snippets a forward pass on a GPU; 0: as many as its free memory holds"] = 0,
+    num_workers: Annotated[int, "number of decoder processes"] = 2,
+    gpu_batch_size: Annotated[int, "snippets in one forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
     decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
 ) -> None:
     choice = choose_encoders(_load_config(config, dataset, set), dataset, weights)
     names = streams.split(",")
@@ -57,11 +61,11 @@ def run(
     check_writable_dir("--out", out)
     files = list_video_files(videos)
     configure_torch(choice.config.torch_threads)
-    readers = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    infos, failures = probe_video_files(files, choice.grid, readers[0])
+    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    infos, failures = probe_video_files(files, choice.grid, decoders[0])
     for stream in names if infos else ():
         writer = FEATURE_WRITERS[format](out, stream)
-        failures += _export_stream(choice, stream, infos, writer, readers, (resolve_device(device), gpu_batch_size))
+        failures += _export_stream(choice, stream, infos, writer, decoders, (resolve_device(device), gpu_batch_size))
     log_failures(failures)
     log_line(f"{len(infos)} of {len(files)} videos, {', '.join(names)}: {out}")
     if not infos:
@@ -69,7 +73,7 @@ def run(
 
 
 def _load_config(path: Path | None, dataset: str, assignments: Sequence[str]) -> Config:
-    """The config with single keys of the dataset's encoders changed."""
+    """The config, with changed keys of the dataset's encoders."""
     merged = read_config(find_resource("configs"), [path or config_path(Path())])
     datasets = merged.data.get("datasets", {})
     check_known("--dataset", dataset, [name for name, data in datasets.items() if "encoders" in data])
@@ -83,10 +87,10 @@ def _export_stream(
     stream: str,
     infos: Sequence[VideoInfo],
     writer: FeatureWriter,
-    readers: Sequence[Decoder],
+    decoders: Sequence[Decoder],
     hardware: tuple[str, int],
 ) -> list[Failure]:
-    """Write the features of the videos that have none yet, or others; the failures."""
+    """Write the features of the videos whose files are missing or outdated; returns the failures."""
     spec = choice.spec(stream)
     networks = choice.networks(spec)
     provenances = {info.video_id: _provenance(spec, networks, info) for info in infos}
@@ -94,7 +98,7 @@ def _export_stream(
     if not outdated:
         log_line(f"{stream}: nothing to do")
         return []
-    videos, extractor = extract_videos(spec, networks, outdated, readers, *hardware)
+    videos, extractor = extract_videos(spec, networks, outdated, decoders, *hardware)
     for video in videos:
         writer.write(video, extractor.encoder.dim, provenances[video.video_id])
     log_line(f"{stream}: the network waited {extractor.idle_fraction:.0%} of the time")
@@ -104,4 +108,4 @@ def _export_stream(
 def _provenance(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Provenance:
     path = Path(info.path)
     video_digest = source_folder.files_digest(path.parent, [path.name], with_mtime=False)
-    return make_extract_provenance(spec, networks, {"video": video_digest})
+    return make_extract_provenance(spec, networks, {"video": video_digest}, stage="features")

@@ -1,7 +1,7 @@
-"""Find actions in videos that a few examples show: no training, a table in the terminal, and a file."""
+"""Find actions of new classes from a few examples, without training: print a table, write a file."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -31,15 +31,15 @@ from clip_ae.pages.text_table import align_left
 from clip_ae.pages.timeline_text import render_timeline
 from clip_ae.pipeline.adapted_features import restore_joint_space
 from clip_ae.pipeline.detection import detect
+from clip_ae.pipeline.network_inputs import list_network_inputs
 from clip_ae.pipeline.new_videos import extract_like
-from clip_ae.pipeline.stream_encoder import make_extract_provenance
 from clip_ae.provenance.feature_lineage import FeatureLineage
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
 
 @dataclass(frozen=True)
 class TrainedAdapter:
-    """What train_adapter taught, and how the features that it reads are made."""
+    """A feature adapter, and how the features that it was trained on were extracted."""
 
     weights: WeightsFile
     lineage: FeatureLineage
@@ -53,84 +53,104 @@ class TrainedAdapter:
         return self.lineage.read_encoder(self.streams[0])[0].grid
 
 
+@dataclass(frozen=True)
+class ExtractedVideos:
+    """All videos, of examples and to search: their length, their features, and the snippets that were decoded."""
+
+    infos: Mapping[str, VideoInfo]
+    streams: FeaturesByStream
+    # Without the videos of which no snippet was decoded.
+    coverage_masks: SnippetMasks
+
+
 def run(
     spec: FewshotSpec,
     *,
-    support: Annotated[Path, "folder of trimmed clips, a sub-folder a class, or annotations in ActivityNet's form"],
+    support: Annotated[Path, "folder of trimmed clips, one sub-folder for each class, or ActivityNet-form annotations"],
     videos: Annotated[Path, "folder of the videos to search"],
     adapter: Annotated[Path, "results/{dataset}/adapters/{adapter}"],
-    support_videos: Annotated[Path | None, "folder of the videos that the annotations speak of, if another"] = None,
+    support_videos: Annotated[Path | None, "folder of the annotated support videos (default: --videos)"] = None,
     out: Annotated[Path | None, "detections.json to write (ActivityNet's form)"] = None,
-    top: Annotated[int, "detections to show of every video, the best first"] = 3,
+    top: Annotated[int, "number of detections to show for each video, best first"] = 3,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoders that read videos side by side"] = 2,
+    num_workers: Annotated[int, "number of decoder processes"] = 2,
     decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space a decoder may take"] = 1.5,
+    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
 ) -> None:
     if top < 1:
         raise UserError(f"--top {top}: expected at least 1")
     if out:
         check_output_path(out, [support])
-    taught = _model(adapter)
-    listing = source_folder.list_videos(videos)
+    trained = _read_adapter(adapter)
+    files = source_folder.list_videos(videos)
     examples = read_support_examples(support, support_videos or videos)
     configure_torch(spec.torch_threads)
-    place, readers = resolve_device(device), create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    ids = _ids({i: videos / path for i, path in listing.items()}, examples)
+    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    id_by_path = _assign_ids({i: videos / path for i, path in files.items()}, examples)
     # A file that is listed under two names is searched under both.
-    paths = {i: path for path, i in ids.items()} | {i: videos / path for i, path in listing.items()}
-    infos = _probed(paths, taught.grid, readers[0])
-    streams = {
-        name: {v.video_id: v for v in extract_like(taught.lineage, name, list(infos.values()), Path(), readers, place)}
-        for name in taught.streams
-    }
-    covered = {i: rows for i, rows in few_shot.compute_coverage_masks(streams).items() if rows.any()}
-    searched = {i: rows for i, rows in covered.items() if i in listing}
-    if not searched:
+    paths = {i: path for path, i in id_by_path.items()} | {i: videos / path for i, path in files.items()}
+    resolved_device = resolve_device(device)
+    extracted = _extract(trained, paths, decoders, resolved_device)
+    searched_ids = [i for i in extracted.coverage_masks if i in files]
+    if not searched_ids:
         raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
     labels = sorted({example.label for example in examples})
-    shown = list(_shown(examples, ids, infos, labels, streams, covered, taught.grid))
-    for name in (name for kind, name in enumerate(labels, start=1) if kind not in {span.class_id for span in shown}):
-        raise RefusedInput(f"--support {support}: '{name}' has no example that can be used; the lines above say why")
-    detections = list(_searched(spec, taught, streams, shown, labels, covered, searched, place))
+    example_spans = _select_examples(examples, id_by_path, labels, extracted, trained.grid)
+    _check_classes(support, labels, example_spans)
+    detections = _detect(spec, trained, extracted, example_spans, labels, searched_ids, resolved_device)
     if out:
-        searched_in = source_folder.files_digest(videos, listing.values(), with_mtime=False)
-        source = {"videos": searched_in, "support": support_digest(support, examples)}
-        write_detections(out, detections, _record(spec, taught, source))
-    _show([infos[i] for i in searched], detections, top)
-    lost = f" ({len(listing) - len(searched)} more could not be read)" if len(searched) < len(listing) else ""
-    print(f"{len(searched)} videos{lost}, {len(labels)} classes, {len(shown)} examples: {len(detections)} detections")
+        sources = {
+            "source_files": source_folder.files_digest(videos, files.values(), with_mtime=False),
+            "support": support_digest(support, examples),
+        }
+        write_detections(out, detections, _make_provenance(spec, trained, sources))
+    _print_best([extracted.infos[i] for i in searched_ids], detections, top)
+    num_lost = len(files) - len(searched_ids)
+    lost = f" ({num_lost} more could not be read)" if num_lost else ""
+    counts = f"{len(labels)} classes, {len(example_spans)} examples"
+    print(f"{len(searched_ids)} videos{lost}, {counts}: {len(detections)} detections")
 
 
-def _record(spec: FewshotSpec, taught: TrainedAdapter, source: dict[str, str]) -> Provenance:
-    made = {
-        f"features/{n}": make_extract_provenance(*taught.lineage.read_encoder(n), source).id for n in taught.streams
-    }
-    return make_provenance(
-        "fewshot", spec, {"adapter": taught.weights.provenance.id, **source, **made}, ("numpy", "torch")
-    )
+def _make_provenance(spec: FewshotSpec, trained: TrainedAdapter, sources: dict[str, str]) -> Provenance:
+    networks = list_network_inputs(trained.lineage, trained.streams)
+    inputs = {"adapter": trained.weights.provenance.id, **sources, **networks}
+    return make_provenance("fewshot", spec, inputs, ("av", "numpy", "torch"))
 
 
-def _model(place: Path) -> TrainedAdapter:
-    path = place if place.is_file() else place / "model.safetensors"
+def _read_adapter(adapter: Path) -> TrainedAdapter:
+    path = adapter if adapter.is_file() else adapter / "model.safetensors"
     if not path.is_file():
-        raise UserError(f"--adapter {place}: no model there; expected results/{{dataset}}/adapters/{{adapter}}")
-    file = read_weights(path)
-    if "joint" not in file.metadata:
-        raise UserError(f"--adapter {place}: not a network of train_adapter; expected one of adapters/")
-    return TrainedAdapter(file, FeatureLineage(path.resolve().parent.parent.parent, file.provenance.inputs))
+        raise UserError(f"--adapter {adapter}: contains no model; expected results/{{dataset}}/adapters/{{adapter}}")
+    weights = read_weights(path)
+    if "joint" not in weights.metadata:
+        raise UserError(f"--adapter {adapter}: not a network of train_adapter; expected one of adapters/")
+    return TrainedAdapter(weights, FeatureLineage(path.resolve().parent.parent.parent, weights.provenance.inputs))
 
 
-def _ids(searched: Mapping[str, Path], examples: Sequence[SupportExample]) -> dict[Path, str]:
-    """Every video once. Clips of two classes may have one name, so an example is known by its path."""
-    found = {path.resolve(): i for i, path in searched.items()}
+def _assign_ids(searched_paths: Mapping[str, Path], examples: Sequence[SupportExample]) -> dict[Path, str]:
+    """Id by path. The id of an example is its path, as clips of two classes may have one file name."""
+    id_by_path = {path.resolve(): i for i, path in searched_paths.items()}
     for example in examples:
-        found.setdefault(example.path.resolve(), source_folder.escape_undecodable(str(example.path.absolute())))
-    return found
+        id_by_path.setdefault(example.path.resolve(), source_folder.escape_undecodable(str(example.path.absolute())))
+    return id_by_path
 
 
-def _probed(paths: Mapping[str, Path], grid: SnippetGrid, decoder: Decoder) -> dict[str, VideoInfo]:
-    """A video that cannot be opened costs a line."""
+def _extract(
+    trained: TrainedAdapter, paths: Mapping[str, Path], decoders: Sequence[Decoder], device: str
+) -> ExtractedVideos:
+    infos = _probe(paths, trained.grid, decoders[0])
+    streams = {
+        name: {
+            v.video_id: v for v in extract_like(trained.lineage, name, list(infos.values()), Path(), decoders, device)
+        }
+        for name in trained.streams
+    }
+    masks = {i: mask for i, mask in few_shot.compute_coverage_masks(streams).items() if mask.any()}
+    return ExtractedVideos(infos, streams, masks)
+
+
+def _probe(paths: Mapping[str, Path], grid: SnippetGrid, decoder: Decoder) -> dict[str, VideoInfo]:
+    """Facts by id; a video that cannot be opened is logged and left out."""
     infos = {}
     for i, path in track(paths.items(), "probe", len(paths), "videos"):
         try:
@@ -144,69 +164,98 @@ def _probed(paths: Mapping[str, Path], grid: SnippetGrid, decoder: Decoder) -> d
     return infos
 
 
-def _shown(
+def _select_examples(
     examples: Sequence[SupportExample],
-    ids: Mapping[Path, str],
-    infos: Mapping[str, VideoInfo],
+    id_by_path: Mapping[Path, str],
     labels: Sequence[str],
-    streams: FeaturesByStream,
-    covered: SnippetMasks,
+    extracted: ExtractedVideos,
     grid: SnippetGrid,
-) -> Iterator[Span]:
-    """The examples on the snippet grid; one that shows nothing costs a line."""
-    kinds = {label: kind for kind, label in enumerate(labels, start=1)}
-    videos = next(iter(streams.values()))
-    for example in (e for e in examples if ids[e.path.resolve()] in covered):
-        video = videos[ids[example.path.resolve()]]
-        seconds = infos[video.video_id].duration
-        if example.instance is None and seconds < grid.snippet_s:
-            length = f"{seconds:.2f} s are shorter than a snippet of {grid.snippet_s:.2f} s"
-            log_line(f"{example.path}: {length}; its last frame is held that long. A longer clip shows more")
-        shown = example.instance or Instance(example.label, 0.0, video.covered_end)
-        (span,) = spans.instances_to_spans(video, [shown], kinds)
-        if shown.start < video.covered_end and has_decoded_snippet(span, covered):
-            yield span
+) -> list[Span]:
+    """The examples as spans of snippets; an example without a decoded snippet is logged and left out."""
+    class_ids = {label: class_id for class_id, label in enumerate(labels, start=1)}
+    videos = next(iter(extracted.streams.values()))
+    example_spans = []
+    for example in examples:
+        video_id = id_by_path[example.path.resolve()]
+        if video_id not in extracted.coverage_masks:
+            continue
+        video = videos[video_id]
+        if example.instance is None:
+            _log_if_short(example.path, extracted.infos[video_id].duration, grid)
+        segment = example.instance or Instance(example.label, 0.0, video.covered_end)
+        (span,) = spans.instances_to_spans(video, [segment], class_ids)
+        if segment.start < video.covered_end and has_decoded_snippet(span, extracted.coverage_masks):
+            example_spans.append(span)
         else:
             log_line(
-                f"{example.path}: shows nothing from {shown.start:.2f} to {shown.stop:.2f} s, "
-                f"of {video.covered_end:.2f} s"
+                f"{example.path}: has no decoded snippet from {segment.start:.2f} to {segment.stop:.2f} s; "
+                f"its decoded part ends at {video.covered_end:.2f} s"
+            )
+    return example_spans
+
+
+def _log_if_short(path: Path, duration: float, grid: SnippetGrid) -> None:
+    if duration < grid.snippet_s:
+        length = f"{duration:.2f} s are shorter than a snippet of {grid.snippet_s:.2f} s"
+        log_line(f"{path}: {length}; its last frame is repeated. A longer clip is a better example")
+
+
+def _check_classes(support: Path, labels: Sequence[str], example_spans: Sequence[Span]) -> None:
+    class_ids = {span.class_id for span in example_spans}
+    for class_id, label in enumerate(labels, start=1):
+        if class_id not in class_ids:
+            raise RefusedInput(
+                f"--support {support}: '{label}' has no example that can be used; the lines above say why"
             )
 
 
-def _searched(
+def _detect(
     spec: FewshotSpec,
-    taught: TrainedAdapter,
-    streams: FeaturesByStream,
-    shown: Sequence[Span],
+    trained: TrainedAdapter,
+    extracted: ExtractedVideos,
+    example_spans: Sequence[Span],
     labels: Sequence[str],
-    covered: SnippetMasks,
-    searched: SnippetMasks,
+    searched_ids: Sequence[str],
     device: str,
-) -> Iterator[Detection]:
-    """Trimmed clips show no background: there it is what most of the searched videos are."""
+) -> list[Detection]:
+    """Detections in the searched videos.
+
+    Background is estimated from the snippets outside the examples. Trimmed clips have none: then it is estimated
+    from the searched videos, which are mostly background.
+    """
     space = embedding_space.adapted_space(
-        restore_joint_space(taught.weights, device), embedding_space.extracted_space(streams, device)
+        restore_joint_space(trained.weights, device), embedding_space.extracted_space(extracted.streams, device)
     )
-    seen = space.embed_streams(streams, device)
-    around = mask_outside_examples(shown, covered)
-    background = around if any(rows.any() for rows in around.values()) else searched
-    at = build_prototypes(space, seen, shown, covered, background)
-    videos = next(iter(streams.values()))
-    for i, rows in searched.items():
-        yield from detect(
-            videos[i], predict_from_prototypes(space, seen[i], at, rows), labels, spec.localization, taught.grid
-        )
+    embeddings = space.embed_streams(extracted.streams, device)
+    searched_masks = {i: extracted.coverage_masks[i] for i in searched_ids}
+    outside_masks = mask_outside_examples(example_spans, extracted.coverage_masks)
+    background_masks = outside_masks if any(mask.any() for mask in outside_masks.values()) else searched_masks
+    prototypes = build_prototypes(space, embeddings, example_spans, extracted.coverage_masks, background_masks)
+    videos = next(iter(extracted.streams.values()))
+    detections: list[Detection] = []
+    for i, mask in searched_masks.items():
+        prediction = predict_from_prototypes(space, embeddings[i], prototypes, mask)
+        detections += detect(videos[i], prediction, labels, spec.localization, trained.grid)
+    return detections
 
 
-def _show(infos: Sequence[VideoInfo], detections: Sequence[Detection], top: int) -> None:
-    best = {info.video_id: [d for d in detections if d.video_id == info.video_id] for info in infos}
-    best = {i: sorted(found, key=lambda d: (-d.score, d.start))[:top] for i, found in best.items()}
+def _print_best(infos: Sequence[VideoInfo], detections: Sequence[Detection], top: int) -> None:
+    """The best detections: a timeline of one video, or a table of several."""
+    best_by_video = {
+        info.video_id: sorted(
+            (d for d in detections if d.video_id == info.video_id), key=lambda d: (-d.score, d.start)
+        )[:top]
+        for info in infos
+    }
     if len(infos) == 1:
         (info,) = infos
+        columns = shutil.get_terminal_size().columns
         print(f"{make_printable(info.video_id)}, {info.duration:.1f} s")
-        print("\n".join(render_timeline(info.duration, (), best[info.video_id], shutil.get_terminal_size().columns)))
+        print("\n".join(render_timeline(info.duration, (), best_by_video[info.video_id], columns)))
         return
     rows = [
-        [i, d.label, f"{d.start:.2f}", f"{d.stop:.2f}", f"{d.score:.2f}"] for i, found in best.items() for d in found
+        [i, d.label, f"{d.start:.2f}", f"{d.stop:.2f}", f"{d.score:.2f}"]
+        for i, best in best_by_video.items()
+        for d in best
     ]
     print("\n".join(align_left([["video", "class", "start", "stop", "score"], *rows])))

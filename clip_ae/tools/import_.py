@@ -1,4 +1,4 @@
-"""Turn a folder of npy features into shards, outside a workflow; a dataset's `features:` does the same inside one."""
+"""Convert a folder of npy features to shards, outside a workflow. Inside one, the key `features_dir` does this."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,31 +19,33 @@ SINGLE_SHARD = format_shard_name(0, 1)
 
 
 def run(
-    features: Annotated[Path, "folder of features: {stream}/{video_id}.npy of shape [snippets, D], at any depth"],
+    features: Annotated[Path, "folder with {stream}/{video_id}.npy of shape [snippets, D], at any depth"],
     *,
     out: Annotated[Path, "folder to write to: {stream}/*.parquet, videos.parquet, failures.parquet"],
     streams: Annotated[str, "streams, separated by commas (default: those that have a folder)"] = "",
-    features_description: Annotated[str, "where the features come from; the shards' records say it"] = "",
-    annotations: Annotated[Path | None, "ActivityNet-form JSON, whose durations the lengths are held against"] = None,
-    fps: Annotated[float, "frames a second of the features' grid"] = 25.0,
+    features_description: Annotated[str, "where the features come from; stored in the provenance of the shards"] = "",
+    annotations: Annotated[
+        Path | None, "ActivityNet-form JSON; its durations are compared with the lengths of the features"
+    ] = None,
+    fps: Annotated[float, "frames per second of the snippet grid"] = 25.0,
     frames: Annotated[int, "frames in a snippet"] = 16,
-    stride: Annotated[int, "frames from one snippet's start to the next"] = 16,
+    stride: Annotated[int, "frames from the start of one snippet to the start of the next"] = 16,
 ) -> None:
     check_writable_dir("--out", out)
     grid = SnippetGrid(fps, frames, stride)
-    names = streams.split(",") if streams else _found(features)
+    names = streams.split(",") if streams else _list_streams(features)
     table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
     probe_shard(
         ProbeSpec(grid, tuple(names)),
         shard=SINGLE_SHARD,
         features=features,
         out=table,
-        failures=_place(failures, "probe"),
+        failures=_shard_path(failures, "probe"),
     )
     for name in names:
         spec = ImportFeaturesSpec(name, grid, features_description or None)
-        where = {"out": _place(out, name), "failures": _place(failures, name)}
-        import_shard(spec, features=features, probe=table, shard=SINGLE_SHARD, **where)
+        paths = {"out": _shard_path(out, name), "failures": _shard_path(failures, name)}
+        import_shard(spec, features=features, probe=table, shard=SINGLE_SHARD, **paths)
     build_catalog(
         CatalogSpec(),
         probe=table.parent,
@@ -54,22 +56,24 @@ def run(
         failures_out=out / "failures.parquet",
         annotations=annotations,
     )
-    _tell(out)
+    _log_summary(out)
 
 
-def _found(features: Path) -> list[str]:
+def _list_streams(features: Path) -> list[str]:
     names = [name for name in STREAMS if any(path.is_dir() for path in features.rglob(name))]
     if not names:
-        raise UserError(f"{features}: has no folder called {', '.join(STREAMS)}; a stream's files lie in one")
+        raise UserError(
+            f"{features}: has no folder called {', '.join(STREAMS)}; put the files of a stream in such a folder"
+        )
     return names
 
 
-def _place(folder: Path, name: str) -> Path:
+def _shard_path(folder: Path, name: str) -> Path:
     return folder / name / f"{SINGLE_SHARD}.parquet"
 
 
-def _tell(out: Path) -> None:
+def _log_summary(out: Path) -> None:
     failures, videos = read_rows(out / "failures.parquet"), read_rows(out / "videos.parquet")
     for row in failures:
         log_line(f"{row['video_id']}: {row['stage']}: {row['kind']}: {row['message']}")
-    log_line(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} lines of failures.parquet")
+    log_line(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} rows in failures.parquet")

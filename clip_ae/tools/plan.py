@@ -1,9 +1,8 @@
-"""Say what a target will cost before anything starts: jobs, hours, disk, by earlier jobs here where there are any."""
+"""Estimate the cost of a target before anything starts: jobs, hours, disk space; from earlier jobs here if possible."""
 
-import contextlib
 import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,16 +19,16 @@ from clip_ae.workflow import costs
 from clip_ae.workflow.config_files import load_project_config
 from clip_ae.workflow.job_summary import list_outputs
 
-# A video of which nothing is known but its size: bytes for a second, as 480x360 H.264 has them.
+# Bytes per second of 480x360 H.264 video: estimates the duration if only the file size is known.
 BYTES_PER_SECOND = 100_000
 HOUR, DAY, GB = 3600.0, 86400.0, 1e9
-# Stages that share the place of another's outputs come last.
+# The order of the table; extract_tuned is a rule of the stage extract.
 RULE_ORDER = (*STAGES, "extract_tuned")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One that would run: its rule, and what the path of its main output says."""
+    """A job that would run: its rule, and the wildcards of its main output's path."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -44,9 +43,9 @@ class Job:
 
     @property
     def benchmark_paths(self) -> list[Path]:
-        """Snakemake's benchmark files of its kind: of other shards of a stream, other rounds and seeds of a run."""
-        places = {"pretrain": "pretrained", "weights": "weights"}
-        folder = Path("results", self.wildcards.get("dataset", places.get(self.rule, "")), "benchmarks")
+        """Snakemake's benchmark files of jobs of this kind: shards of a stream, rounds and seeds of a run."""
+        folder_by_rule = {"pretrain": "pretrained", "weights": "weights"}
+        folder = Path("results", self.wildcards.get("dataset", folder_by_rule.get(self.rule, "")), "benchmarks")
         return [*folder.glob(f"{self.rule}.tsv"), *folder.joinpath(self.rule, *self.wildcard_parts).rglob("*.tsv")]
 
 
@@ -59,33 +58,39 @@ class Cost:
 
 
 def run(
-    target: Annotated[str, "what to make, as in results/thumos14_map.json"],
+    target: Annotated[str, "output to plan, such as results/thumos14_map.json"],
     *,
-    cores: Annotated[int, "cores to be used at a time"] = 2,
-    configfile: Annotated[tuple[Path, ...], "own config files, as for snakemake --configfile"] = (),
+    cores: Annotated[int, "number of CPU cores to use"] = 2,
+    configfile: Annotated[tuple[Path, ...], "additional config files, as for snakemake --configfile"] = (),
 ) -> None:
     config = load_project_config(Path(), configfile)
-    found = list_jobs(target, configfile)
-    named = {job.wildcards["dataset"] for job in found if "dataset" in job.wildcards}
-    videos = {name: read_durations(config.datasets[name], name) for name in named}
+    jobs = list_jobs(target, configfile)
+    if not jobs:
+        print("nothing to do")
+        return
+    costs_by_kind = _estimate_costs(config, jobs)
+    print("\n".join(_table(costs_by_kind)))
+    print(_summary(costs_by_kind.values(), config.torch_threads, cores))
+
+
+def _estimate_costs(config: Config, jobs: Sequence[Job]) -> dict[str, Cost]:
+    """The cost of all jobs of each kind: the mean time of earlier jobs of the kind, or else an estimate."""
+    names = {job.wildcards["dataset"] for job in jobs if "dataset" in job.wildcards}
+    videos = {name: read_durations(config.datasets[name], name) for name in names}
     past = PastJobs()
-    total: dict[str, Cost] = defaultdict(Cost)
-    for job in found:
-        cost = total[job.kind]
-        seconds, known = past.mean_seconds(job), True
-        if seconds is None:
-            seconds, known = estimate_seconds(config, job, videos), False
+    costs_by_kind: dict[str, Cost] = defaultdict(Cost)
+    for job in jobs:
+        cost = costs_by_kind[job.kind]
+        measured_seconds = past.mean_seconds(job)
         cost.jobs += 1
-        cost.seconds += seconds
+        cost.seconds += estimate_seconds(config, job, videos) if measured_seconds is None else measured_seconds
         cost.bytes += estimate_bytes(config, job, videos)
-        cost.measured_jobs += known
-    print("\n".join(_table(total)) if found else "nothing to do")
-    if found:
-        _sum_up(total, config.torch_threads, cores)
+        cost.measured_jobs += measured_seconds is not None
+    return costs_by_kind
 
 
 def list_jobs(target: str, configfile: Sequence[Path] = ()) -> list[Job]:
-    """What Snakemake would run for a target, one entry a job."""
+    """The jobs that Snakemake would run for a target."""
     jobs: dict[tuple[str, ...], Job] = {}
     for output in list_outputs([target], configfile):
         wildcards = _wildcards(output.path)
@@ -101,23 +106,23 @@ def _wildcards(path: str) -> Mapping[str, str] | None:
 
 
 def read_durations(dataset: Dataset, name: str) -> dict[str, float]:
-    """Seconds of every video: as probed, as annotated, or guessed by its size."""
+    """Duration of each video in seconds: probed, annotated, or estimated from its file size."""
     table = Path(paths.VIDEOS.format(dataset=name))
     if table.is_file():
         return {row["video_id"]: row["duration"] for row in read_rows(table)}
     if not dataset.videos_dir:
         return {}
     facts = read_annotation_facts(Path(dataset.annotations)) if dataset.annotations else {}
-    listed = source_folder.list_videos(Path(dataset.videos_dir))
-    stated = {i: facts[i][1] if i in facts else None for i in listed}
+    files = source_folder.list_videos(Path(dataset.videos_dir))
+    annotated = {i: facts[i][1] if i in facts else None for i in files}
     return {
-        i: stated[i] or (Path(dataset.videos_dir) / path).stat().st_size / BYTES_PER_SECOND
-        for i, path in listed.items()
+        i: annotated[i] or (Path(dataset.videos_dir) / path).stat().st_size / BYTES_PER_SECOND
+        for i, path in files.items()
     }
 
 
 class PastJobs:
-    """What jobs of the same kind took here."""
+    """Run times of earlier jobs here, by kind and dataset."""
 
     def __init__(self) -> None:
         self.seconds_by_kind: dict[tuple[str, str], list[float]] = {}
@@ -125,15 +130,18 @@ class PastJobs:
     def mean_seconds(self, job: Job) -> float | None:
         key = (job.kind, job.wildcards.get("dataset", ""))
         if key not in self.seconds_by_kind:
-            self.seconds_by_kind[key] = [seconds for path in job.benchmark_paths for seconds in _seconds(path)]
+            self.seconds_by_kind[key] = [seconds for path in job.benchmark_paths for seconds in _read_seconds(path)]
         times = self.seconds_by_kind[key]
         return sum(times) / len(times) if times else None
 
 
-def _seconds(path: Path) -> Iterator[float]:
-    """None where the job was killed as it wrote them."""
-    with path.open(newline="", encoding="utf-8") as file, contextlib.suppress(ValueError, KeyError, TypeError):
-        yield from [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+def _read_seconds(path: Path) -> list[float]:
+    """Run times in a benchmark file; empty if the job was killed while it was written."""
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            return [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+        except (ValueError, KeyError, TypeError):
+            return []
 
 
 def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
@@ -153,7 +161,7 @@ def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str,
 
 
 def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
-    """Bytes of features, which is what counts; an index holds CLIP's once more, or points of as many numbers."""
+    """Bytes of features: other outputs are small. A row of an index is as long as a CLIP feature."""
     if job.rule not in ("extract", "extract_tuned", "import_features", "index"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
@@ -162,42 +170,39 @@ def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, f
 
 
 def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
-    """Of video in the job's shard, or in all."""
-    known = videos.get(job.wildcards["dataset"], {})
+    """Hours of video in the job's shard, or in the whole dataset."""
+    durations = videos.get(job.wildcards["dataset"], {})
     if "shard" not in job.wildcards:
-        return sum(known.values()) / HOUR
+        return sum(durations.values()) / HOUR
     index, shards = parse_shard_name(job.wildcards["shard"])
-    return sum(seconds for i, seconds in known.items() if assign_shard(i, shards) == index) / HOUR
+    return sum(seconds for i, seconds in durations.items() if assign_shard(i, shards) == index) / HOUR
 
 
-def _table(total: Mapping[str, Cost]) -> list[str]:
-    kinds = sorted(total, key=lambda kind: RULE_ORDER.index(kind.split()[0]))
-    rows = [
-        [kind, str(c.jobs), f"{c.seconds / HOUR:.2f}", f"{c.bytes / GB:.2f}", _source(c)]
-        for kind, c in ((kind, total[kind]) for kind in kinds)
-    ]
-    return align_table([["stage", "jobs", "hours", "GB", "by"], *rows])
+def _table(costs_by_kind: Mapping[str, Cost]) -> list[str]:
+    kinds = sorted(costs_by_kind, key=lambda kind: RULE_ORDER.index(kind.split()[0]))
+    return align_table([["stage", "jobs", "hours", "GB", "based on"], *(_row(k, costs_by_kind[k]) for k in kinds)])
 
 
-def _source(cost: Cost) -> str:
+def _row(kind: str, cost: Cost) -> list[str]:
+    return [kind, str(cost.jobs), f"{cost.seconds / HOUR:.2f}", f"{cost.bytes / GB:.2f}", _time_source(cost)]
+
+
+def _time_source(cost: Cost) -> str:
+    if cost.measured_jobs == cost.jobs:
+        return "earlier jobs here"
+    return "both" if cost.measured_jobs else "measured rates"
+
+
+def _summary(costs_of_kinds: Iterable[Cost], threads: int, cores: int) -> str:
+    total = list(costs_of_kinds)
+    seconds = sum(cost.seconds for cost in total)
+    num_parallel = max(1, cores // threads)
     return (
-        "earlier jobs here"
-        if cost.measured_jobs == cost.jobs
-        else "measured rates"
-        if not cost.measured_jobs
-        else "both"
+        f"{sum(cost.jobs for cost in total)} jobs, {_format_time(seconds)} of work, "
+        f"{_format_time(seconds / num_parallel)} with {num_parallel} at a time; "
+        f"{sum(cost.bytes for cost in total) / GB:.1f} GB of features"
     )
 
 
-def _sum_up(total: Mapping[str, Cost], threads: int, cores: int) -> None:
-    seconds = sum(c.seconds for c in total.values())
-    number = sum(c.jobs for c in total.values())
-    at_once = max(1, cores // threads)
-    print(
-        f"{number} jobs, {_span(seconds)} of work, {_span(seconds / at_once)} with {at_once} at a time; "
-        f"{sum(c.bytes for c in total.values()) / GB:.1f} GB of features"
-    )
-
-
-def _span(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return f"{seconds / DAY:.1f} days" if seconds > 2 * DAY else f"{seconds / HOUR:.1f} hours"

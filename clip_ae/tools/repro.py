@@ -1,4 +1,4 @@
-"""Repeat a frozen run elsewhere: write its config, or say where the outputs here begin to differ from it."""
+"""Repeat a frozen run: write its config, or list the outputs here that differ from its outputs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,9 +18,9 @@ def run(
     frozen: Annotated[Path, "results/{dataset}_repro.json of the run"],
     *,
     config: Annotated[
-        Path | None, "file to write its config to, instead of comparing; as config.yaml it repeats it"
+        Path | None, "write the run's config to this file instead of comparing; use it as config.yaml to repeat the run"
     ] = None,
-    root: Annotated[Path, "folder that holds results/"] = Path(),
+    root: Annotated[Path, "folder that contains results/"] = Path(),
 ) -> int:
     content = read_json_object(frozen)
     try:
@@ -28,53 +28,59 @@ def run(
             path: (entry["sha256"], Provenance.from_dict(entry["provenance"]))
             for path, entry in content["outputs"].items()
         }
-        settings, made_on = content["provenance"]["spec"]["config"], dict(content["machine"])
+        settings, frozen_machine = content["provenance"]["spec"]["config"], dict(content["machine"])
     except (KeyError, TypeError, ValueError, AttributeError):
+        # JSON of any other shape.
         raise UserError(f"{frozen}: no frozen run; expected results/{{dataset}}_repro.json") from None
     if config:
-        import yaml
-
-        check_output_path(config, [frozen])
-        write_text(config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+        _write_config(config, frozen, settings)
         return 0
-    told = [
-        (path, why) for path in sorted(outputs, key=workflow_order) if (why := _difference(root / path, *outputs[path]))
-    ]
-    for path, why in told:
-        print(f"{path}: {why}")
-    if told and made_on != describe_machine():
-        print(f"made on {_words(made_on)}; this is {_words(describe_machine())}")
-    print(f"{len(outputs)} outputs, {len(told)} not the same")
-    return 1 if told else 0
+    differences = {path: _difference(root / path, *outputs[path]) for path in sorted(outputs, key=workflow_order)}
+    differences = {path: difference for path, difference in differences.items() if difference}
+    for path, difference in differences.items():
+        print(f"{path}: {difference}")
+    machine = describe_machine()
+    if differences and frozen_machine != machine:
+        print(f"the frozen run was computed on {_machine_text(frozen_machine)}; this is {_machine_text(machine)}")
+    print(f"{len(outputs)} outputs, {len(differences)} different or missing")
+    return 1 if differences else 0
 
 
-def _difference(path: Path, sha256: str, made_by: Provenance) -> str:
-    """Why a file is not the same, in words; nothing where it is."""
+def _write_config(path: Path, frozen: Path, settings: Any) -> None:
+    import yaml
+
+    check_output_path(path, [frozen])
+    write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def _difference(path: Path, sha256: str, frozen: Provenance) -> str:
+    """Why a file differs from the frozen one; empty if it is the same."""
     if not path.is_file():
-        return "not here"
+        return "missing"
     if file_digest(path) == sha256:
         return ""
     try:
-        causes = list(_causes(read_provenance(path), made_by))
+        causes = list(_causes(read_provenance(path), frozen))
     except ClipAeError as error:
         return f"other bytes; {error}"
-    return "; ".join(causes) or "other bytes of the same record: the machine, or chance"
+    return "; ".join(causes) or "other bytes, same provenance: another machine, or not deterministic"
 
 
-def _causes(here: Provenance, there: Provenance) -> Iterator[str]:
-    if here.spec != there.spec:
-        keys = (key for key in here.spec.keys() | there.spec.keys() if here.spec.get(key) != there.spec.get(key))
+def _causes(here: Provenance, frozen: Provenance) -> Iterator[str]:
+    if here.spec != frozen.spec:
+        keys = (key for key in here.spec.keys() | frozen.spec.keys() if here.spec.get(key) != frozen.spec.get(key))
         yield f"another spec ({', '.join(sorted(keys))})"
-    if here.code != there.code:
+    if here.code != frozen.code:
         yield "other code"
-    for name in sorted(here.versions.keys() | there.versions.keys()):
-        ours, theirs = here.versions.get(name, "none"), there.versions.get(name, "none")
-        if ours != theirs:
-            yield f"{name} {ours} instead of {theirs}"
-    inputs = sorted(r for r in here.inputs.keys() | there.inputs.keys() if here.inputs.get(r) != there.inputs.get(r))
-    if inputs:
-        yield f"from other {', '.join(inputs)}"
+    for name in sorted(here.versions.keys() | frozen.versions.keys()):
+        version, frozen_version = here.versions.get(name, "none"), frozen.versions.get(name, "none")
+        if version != frozen_version:
+            yield f"{name} {version} instead of {frozen_version}"
+    roles = here.inputs.keys() | frozen.inputs.keys()
+    changed_roles = sorted(role for role in roles if here.inputs.get(role) != frozen.inputs.get(role))
+    if changed_roles:
+        yield f"other inputs: {', '.join(changed_roles)}"
 
 
-def _words(machine: Mapping[str, Any]) -> str:
+def _machine_text(machine: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())

@@ -1,4 +1,4 @@
-"""Print the JSON Schema of config.yaml, which workflow/schemas keeps a copy of."""
+"""Print the JSON Schema of config.yaml; workflow/schemas contains a copy."""
 
 import json
 
@@ -7,8 +7,8 @@ from clip_ae.core.config.schema import Config
 
 
 def build_schema_text() -> str:
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "clip-ae config.yaml"}
-    return json.dumps(described | build_json_schema(Config), indent=2, ensure_ascii=False) + "\n"
+    header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "clip-ae config.yaml"}
+    return json.dumps(header | build_json_schema(Config), indent=2, ensure_ascii=False) + "\n"
 
 
 def run() -> None:

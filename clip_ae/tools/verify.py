@@ -1,6 +1,6 @@
-"""List outputs that are missing, or whose spec, code or inputs changed since they were made.
+"""List outputs that are missing, or whose spec, code or inputs have changed.
 
-Snakemake keeps this in .snakemake; the provenance inside every output has it too.
+Snakemake stores this in .snakemake; this command needs only the provenance in every output.
 """
 
 import json
@@ -22,14 +22,14 @@ from clip_ae.workflow.config_files import load_project_config
 from clip_ae.workflow.dataset_files import DatasetFiles
 from clip_ae.workflow.job_summary import list_outputs
 
-# Stages whose outputs have the same path as another's: the provenance says which one it was.
+# Stages whose outputs have the same paths as those of another stage: the provenance names the stage.
 SHARED_PATH_STAGES = ("extract", "make_demo")
 
 
 def run(
     *,
     config_json: Annotated[str, "the config as JSON (default: the config files of this folder)"] = "",
-    root: Annotated[Path, "folder that holds results/"] = Path(),
+    root: Annotated[Path, "folder that contains results/"] = Path(),
 ) -> int:
     config = load_config(json.loads(config_json)) if config_json else load_project_config(root)
     index = ProvenanceIndex(root)
@@ -42,7 +42,7 @@ def run(
 
 
 def _changed(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:
-    """Why an output would be made again; None where it is up to date."""
+    """Why an output is out of date; None if it is up to date."""
     provenance = output.provenance
     if provenance is None:
         return output.problem
@@ -57,13 +57,13 @@ def _changed(config: Config, output: OutputFile, index: ProvenanceIndex) -> str 
     if config.rerun_on_code_change and provenance.code != digest_stage_code(provenance.stage, spec.modules):
         return f"code of {provenance.stage} changed"
     others = _other_inputs(config, provenance, output.wildcards, index.jobs_by_input_id.keys())
-    return f"made from other inputs: {', '.join(others)}" if others else None
+    return f"inputs changed: {', '.join(others)}" if others else None
 
 
 def _other_inputs(
     config: Config, provenance: Provenance, wildcards: Mapping[str, str], job_ids: Collection[str]
 ) -> list[str]:
-    """The inputs that no output here has made, and that are not today's source files either."""
+    """The inputs that are neither an output here nor the current source files."""
     return [
         role
         for role, input_id in provenance.inputs.items()
@@ -72,7 +72,7 @@ def _other_inputs(
 
 
 def _source_digest(config: Config, role: str, wildcards: Mapping[str, str]) -> str | None:
-    """Today's digest of an input that no stage made; None for any other role, and where it cannot be read."""
+    """The current digest of an input that no stage writes; None for any other role, or if it cannot be read."""
     if "dataset" not in wildcards:
         return None
     dataset = DatasetFiles(wildcards["dataset"], config.datasets[wildcards["dataset"]])
@@ -109,7 +109,7 @@ def _dataset(config: Config, name: str) -> DatasetFiles:
 
 
 def _missing(outputs: Collection[OutputFile], root: Path) -> Iterator[str]:
-    """Files that Snakemake needs for the final results that are here, and that are gone."""
+    """Missing files that Snakemake needs for the final results here."""
     final = [output.path for output in outputs if output.path.count("/") == 1 and output.stage != "freeze"]
     if final and root == Path():
         yield from (status.path for status in list_outputs(final) if status.is_missing)

@@ -1,4 +1,4 @@
-"""`clip-ae features`: the whole line from files to files, on small networks with random weights."""
+"""`clip-ae features`: from videos to feature files, on small networks with random weights."""
 
 import json
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import I3dOptions, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.data import source_folder
+from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import i3d, vggish
 from clip_ae.tools import features
@@ -65,7 +66,7 @@ def run(project: Path, out: Path, *videos: Path, **options: Any) -> None:
     )  # fmt: skip
 
 
-def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(project: Path, tmp_path: Path) -> None:
+def test_all_streams_have_equal_rows_and_both_formats_equal_values(project: Path, tmp_path: Path) -> None:
     run(project, tmp_path / "shards", streams="rgb,flow,audio")
     run(project, tmp_path / "arrays", streams="rgb,flow,audio", format="npy")
     for stream, dim in (("rgb", 128), ("flow", 128), ("audio", 16)):
@@ -73,6 +74,7 @@ def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(projec
             (video,) = read_shard(tmp_path / "shards" / stream / f"{video_id}.parquet")
             array = np.load(tmp_path / "arrays" / stream / f"{video_id}.npy")
             assert video.video_id == video_id
+            assert read_parquet_provenance(tmp_path / "shards" / stream / f"{video_id}.parquet").stage == "features"
             assert array.shape == video.feature.shape == (rows, dim)
             assert array.dtype == np.float32
             np.testing.assert_array_equal(array, video.feature)
@@ -81,45 +83,47 @@ def test_every_stream_has_the_same_rows_and_both_formats_the_same_numbers(projec
             assert facts["coverage"] == [float(stream != "audio" or video_id == "a")] * rows
 
 
-def test_both_formats_are_a_dataset_of_ready_features(project: Path, tmp_path: Path) -> None:
+def test_both_formats_can_be_used_as_precomputed_features(project: Path, tmp_path: Path) -> None:
     for form in ("parquet", "npy"):
         run(project, tmp_path / form, format=form)
         files = source_folder.list_feature_files(tmp_path / form, ("rgb", "audio"))
         assert bool(files.npy_files) == (form == "npy")
 
 
-def test_a_name_is_but_a_name_and_one_too_long_costs_a_line(project: Path, tmp_path: Path, capsys: Any) -> None:
+def test_unusual_file_names_work_and_a_name_that_is_too_long_is_a_failure(
+    project: Path, tmp_path: Path, capsys: Any
+) -> None:
     videos = tmp_path / "videos"
     videos.mkdir()
     for name in NAMES:
         (videos / f"{name}.mp4").hardlink_to(project / "videos/b c.mp4")
     run(project, tmp_path / "out", videos, streams="rgb")
-    told = capsys.readouterr().err
-    long = max(NAMES, key=len)
-    assert f"{long}: probe: name: " in told
-    assert "\x1b" not in told
-    assert {path.name for path in (tmp_path / "out/rgb").iterdir()} == {f"{n}.parquet" for n in NAMES if n != long}
+    logged = capsys.readouterr().err
+    longest = max(NAMES, key=len)
+    assert f"{longest}: probe: name: " in logged
+    assert "\x1b" not in logged
+    assert {path.name for path in (tmp_path / "out/rgb").iterdir()} == {f"{n}.parquet" for n in NAMES if n != longest}
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda path: truncated(path, 0.5), lambda path: truncated(path, 0)])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: truncated(path, 0.5), lambda path: truncated(path, 0)])
 @pytest.mark.parametrize("form", ["parquet", "npy"])
-def test_run_again_it_goes_on_where_it_stopped(
-    project: Path, tmp_path: Path, form: str, harm: Callable[[Path], object], capsys: Any
+def test_a_second_run_writes_only_missing_or_damaged_files(
+    project: Path, tmp_path: Path, form: str, damage: Callable[[Path], object], capsys: Any
 ) -> None:
     run(project, tmp_path, format=form)
     first, second = (tmp_path / "rgb" / f"{i}.{form}" for i in ("a", "b c"))
     before = second.stat().st_mtime_ns
-    harm(first)
+    damage(first)
     capsys.readouterr()
     run(project, tmp_path, format=form)
     assert len(next(iter(read_shard(first))).feature if form == "parquet" else np.load(first)) == 5
     assert second.stat().st_mtime_ns == before
-    told = capsys.readouterr().err
-    assert "rgb: 5/5 snippets" in told
-    assert "audio: nothing to do" in told
+    logged = capsys.readouterr().err
+    assert "rgb: 5/5 snippets" in logged
+    assert "audio: nothing to do" in logged
 
 
-def test_another_setting_makes_them_again(project: Path, tmp_path: Path, capsys: Any) -> None:
+def test_another_setting_extracts_again(project: Path, tmp_path: Path, capsys: Any) -> None:
     run(project, tmp_path, streams="rgb")
     before = (tmp_path / "rgb/a.parquet").stat().st_mtime_ns
     run(project, tmp_path, streams="rgb", set=("rgb.precision=bf16",))
@@ -127,12 +131,12 @@ def test_another_setting_makes_them_again(project: Path, tmp_path: Path, capsys:
     assert "rgb in bf16 against fp32, first batch: cosine" in capsys.readouterr().err
 
 
-def test_weights_are_converted_once_and_again_when_the_config_says_other_ones(project: Path, tmp_path: Path) -> None:
+def test_weights_are_converted_once_and_again_if_the_config_changes(project: Path, tmp_path: Path) -> None:
     run(project, tmp_path / "one", streams="rgb")
-    made = project / "results/weights/rgb.safetensors"
-    before = made.stat().st_mtime_ns
+    weights_path = project / "results/weights/rgb.safetensors"
+    before = weights_path.stat().st_mtime_ns
     run(project, tmp_path / "two", streams="rgb")
-    assert made.stat().st_mtime_ns == before
+    assert weights_path.stat().st_mtime_ns == before
     config = yaml.safe_load((project / "config.yaml").read_text())
     config["weights"]["rgb"]["licence"] = "mine"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
@@ -140,21 +144,23 @@ def test_weights_are_converted_once_and_again_when_the_config_says_other_ones(pr
         (project / "videos",), out=tmp_path / "three", config=tmp_path / "config.yaml", dataset="mine",
         weights=project, streams="rgb", device="cpu",
     )  # fmt: skip
-    assert made.stat().st_mtime_ns > before
+    assert weights_path.stat().st_mtime_ns > before
 
 
-def test_a_broken_video_costs_a_line(project: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_broken_video_is_logged_as_a_failure(project: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     cut = truncated(write_video(tmp_path / "cut.mp4", frames=250, container={"movflags": "faststart"}), 0.5)
     run(project, tmp_path / "out", project / "videos/a.mp4", tmp_path / "text.mp4", cut, streams="rgb")
-    told = capsys.readouterr().err
-    assert "text: probe: not-a-video: " in told
-    assert "cut: extract/rgb: partial: " in told
-    assert "2 of 3 videos, rgb: " in told
+    logged = capsys.readouterr().err
+    assert "text: probe: not-a-video: " in logged
+    assert "cut: extract/rgb: partial: " in logged
+    assert "2 of 3 videos, rgb: " in logged
     assert sorted(p.name for p in (tmp_path / "out/rgb").iterdir()) == ["a.parquet", "cut.parquet"]
 
 
-def test_nothing_readable_is_refused_before_any_network_is_loaded(project: Path, tmp_path: Path, capsys: Any) -> None:
+def test_without_readable_videos_it_stops_before_any_network_is_loaded(
+    project: Path, tmp_path: Path, capsys: Any
+) -> None:
     with pytest.raises(RefusedInput, match="no video could be read"):
         run(project, tmp_path / "out", tmp_path / "absent.mp4")
     assert "absent: probe: missing: " in capsys.readouterr().err
@@ -171,26 +177,26 @@ def test_nothing_readable_is_refused_before_any_network_is_loaded(project: Path,
         ({"set": ("rgb.batch_size",)}, r"--set rgb\.batch_size: expected KEY=VALUE"),
     ],
 )
-def test_mistakes_end_in_one_line(project: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_refused(project: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         run(project, tmp_path, **options)
 
 
-def test_out_is_a_folder_or_a_mistake(project: Path, tmp_path: Path) -> None:
+def test_out_must_be_a_folder(project: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file/below"):
         with pytest.raises(UserError, match=rf"--out {out}: .*file is not a folder that you can write to"):
             run(project, out)
 
 
-def test_two_videos_of_one_name_are_refused_and_one_named_twice_is_not(project: Path, tmp_path: Path) -> None:
+def test_two_videos_with_one_id_are_refused_and_one_video_given_twice_is_not(project: Path, tmp_path: Path) -> None:
     other = write_video(tmp_path / "a.mkv", frames=16)
     with pytest.raises(UserError, match=r"a\.mp4 and .*a\.mkv have one name"):
         run(project, tmp_path / "out", project / "videos/a.mp4", other)
     run(project, tmp_path / "out", project / "videos", project / "videos/a.mp4", streams="audio")
 
 
-def test_a_network_of_the_workflow_is_not_made_in_passing(project: Path, tmp_path: Path) -> None:
+def test_weights_that_the_workflow_trains_are_not_trained_here(project: Path, tmp_path: Path) -> None:
     config = yaml.safe_load((project / "config.yaml").read_text())
     config["weights"]["rgb"]["source"] = "pretrain"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

@@ -31,17 +31,17 @@ def annotations(folder: Path, **durations: float) -> Path:
     return path
 
 
-def test_shards_carry_numbers_times_and_origin(arrays: Path, tmp_path: Path) -> None:
+def test_shards_have_features_times_and_the_description(arrays: Path, tmp_path: Path) -> None:
     tool.run(arrays, out=tmp_path / "out", features_description="their page")
     for stream in ("rgb", "flow"):
-        found = read_stream(tmp_path / "out", stream, 1)
-        assert {i: len(v.feature) for i, v in found.items()} == {"v0": 29, "v1": 39}
+        videos = read_stream(tmp_path / "out", stream, 1)
+        assert {i: len(v.feature) for i, v in videos.items()} == {"v0": 29, "v1": 39}
         expected = np.load(arrays / "train" / stream / "v1.npy")[:39].astype(np.float16)
-        np.testing.assert_array_equal(found["v1"].feature, expected)
-        assert found["v1"].stop[-1] == pytest.approx(39 * 0.64)
-    record = read_parquet_provenance(tmp_path / "out/rgb/0000-of-0001.parquet")
-    assert record.stage == "import_features"
-    assert record.spec["features_description"] == "their page"
+        np.testing.assert_array_equal(videos["v1"].feature, expected)
+        assert videos["v1"].stop[-1] == pytest.approx(39 * 0.64)
+    provenance = read_parquet_provenance(tmp_path / "out/rgb/0000-of-0001.parquet")
+    assert provenance.stage == "import_features"
+    assert provenance.spec["features_description"] == "their page"
 
 
 def test_the_grid_gives_the_times(arrays: Path, tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ def test_the_grid_gives_the_times(arrays: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out/flow").exists()
 
 
-def test_lengths_are_held_against_the_annotated_durations(arrays: Path, tmp_path: Path, capsys: Any) -> None:
-    place = annotations(tmp_path, v0=19.0, v1=90.0, gone=5.0)
-    tool.run(arrays, out=tmp_path / "out", annotations=place)
+def test_lengths_are_compared_with_the_annotated_durations(arrays: Path, tmp_path: Path, capsys: Any) -> None:
+    annotations_path = annotations(tmp_path, v0=19.0, v1=90.0, gone=5.0)
+    tool.run(arrays, out=tmp_path / "out", annotations=annotations_path)
     rows = [(r["video_id"], r["stage"], r["kind"]) for r in read_rows(tmp_path / "out/failures.parquet")]
     assert ("v1", "catalog", "length") in rows
     assert ("v0", "catalog", "length") not in rows
@@ -61,12 +61,12 @@ def test_lengths_are_held_against_the_annotated_durations(arrays: Path, tmp_path
     assert "v1: catalog: length: is 25.0 s long, the annotations say 90.0 s" in capsys.readouterr().err
 
 
-def test_out_is_a_folder_or_a_mistake(arrays: Path, tmp_path: Path) -> None:
+def test_out_must_be_a_folder(arrays: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file is not a folder that you can write to"):
         tool.run(arrays, out=tmp_path / "file")
 
 
-def test_a_folder_without_streams_is_a_mistake(tmp_path: Path) -> None:
+def test_a_folder_without_streams_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no folder called rgb, flow, clip, audio"):
         tool.run(tmp_path, out=tmp_path / "out")

@@ -1,4 +1,4 @@
-"""`clip-ae explain`: what made a file, and the chain behind it."""
+"""`clip-ae explain`: how a file was produced, and all jobs before it."""
 
 import shutil
 from pathlib import Path
@@ -9,14 +9,16 @@ from clip_ae.cli import main
 from tests.workflow.conftest import Project
 
 
-def explained(capsys: pytest.CaptureFixture[str], file: Path, root: Path) -> list[str]:
+def explain(capsys: pytest.CaptureFixture[str], file: Path, root: Path) -> list[str]:
     assert main(["explain", str(file), "--root", str(root)]) == 0
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_headline_is_explained_up_to_the_raw_videos(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = explained(capsys, finished.folder / "results/demo_map.json", finished.folder)
-    chain = lines[lines.index("behind it, in the order of the workflow:") + 1 : -2]
+def test_the_main_result_is_explained_back_to_the_raw_videos(
+    finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = explain(capsys, finished.folder / "results/demo_map.json", finished.folder)
+    chain = lines[lines.index("jobs before it, in the order of the workflow:") + 1 : -2]
     stages = [line.split()[0] for line in chain]
     order = ["pretrain", "weights", "probe", "extract", "catalog", "cluster", "train", "localize", "evaluate"]
     assert list(dict.fromkeys(stages)) == order
@@ -28,26 +30,24 @@ def test_the_headline_is_explained_up_to_the_raw_videos(finished: Project, capsy
     assert "torch 2" in lines[-1]
 
 
-def test_a_model_tells_its_spec_and_just_what_went_into_it(
+def test_a_model_is_explained_by_its_spec_and_its_own_inputs_only(
     finished: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = finished.folder / "results/demo/runs/clip_ae/seed-0/round-0"
-    lines = explained(capsys, folder / "model.safetensors", finished.folder)
+    lines = explain(capsys, folder / "model.safetensors", finished.folder)
     assert any(line.endswith("training.steps = 6") for line in lines)
     assert not any(line.split()[:1] in (["localize"], ["evaluate"]) for line in lines)
 
 
-def test_an_input_that_is_gone_is_said_to_be(
-    finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_input_is_reported(finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results").mkdir()
     shutil.copy(finished.folder / "results/demo_map.json", tmp_path / "results")
-    lines = explained(capsys, tmp_path / "results/demo_map.json", tmp_path)
-    assert any("of another record, or of none that is here now" in line for line in lines)
-    assert not any("behind it" in line for line in lines)
+    lines = explain(capsys, tmp_path / "results/demo_map.json", tmp_path)
+    assert any("no output here has this id: it is missing or was replaced" in line for line in lines)
+    assert not any("jobs before it" in line for line in lines)
 
 
-def test_mistakes_end_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_without_provenance_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.json").write_text("{}")
     assert main(["explain", str(tmp_path / "none.json")]) == 2
     assert main(["explain", str(tmp_path / "x.json")]) == 2

@@ -1,4 +1,4 @@
-"""`clip-ae ground` on the finished tiny demo: a new video is read as the dataset's own were, in either space."""
+"""`clip-ae ground` on the finished tiny demo: a new video gets the same moments as in the dataset, in both spaces."""
 
 import json
 import shutil
@@ -33,8 +33,8 @@ def ground(*words: object) -> int:
     return main([str(word) for word in ("ground", *words, "--device", "cpu")])
 
 
-def teach(project: Project) -> Path:
-    """A joint space in which nothing was learnt, and an index of it, by the stages' own commands."""
+def add_joint_space(project: Project) -> Path:
+    """Add an untrained feature adapter and the index of its joint space, with the commands of the stages."""
     results = project.folder / "results/demo"
     model = project.folder / ADAPTER_MODEL.format(**SPACE)
     dims = {
@@ -58,26 +58,36 @@ def teach(project: Project) -> Path:
     return results
 
 
-@pytest.mark.parametrize("view", ["clip", "words"])
-def test_a_video_has_the_moments_that_it_has_in_its_dataset(
-    tiny: Project, video: Path, tmp_path: Path, view: str
+def input_roles(path: Path) -> set[str]:
+    return set(json.loads(path.read_text())["external_data"]["provenance"]["inputs"])
+
+
+@pytest.mark.parametrize("space", ["clip", "words"])
+def test_a_video_has_the_same_moments_alone_and_in_its_dataset(
+    tiny: Project, video: Path, tmp_path: Path, space: str
 ) -> None:
-    results = teach(tiny)
+    results = add_joint_space(tiny)
 
-    def found(*words: object) -> list[Detection]:
-        assert ground(*words, "--space", view, "--top", 1000, "--out", tmp_path / "found.json") == 0
-        return [d for d in read_detections(tmp_path / "found.json") if d.video_id == VIDEO]
+    def find(*words: object) -> list[Detection]:
+        assert ground(*words, "--space", space, "--top", 1000, "--out", tmp_path / "moments.json") == 0
+        return [d for d in read_detections(tmp_path / "moments.json") if d.video_id == VIDEO]
 
-    alone = found(video, TEXT, "--model", results)
+    alone = find(video, TEXT, "--model", results)
     assert alone
-    assert alone == found(results, TEXT)
+    joint = {"adapter", "adapter/rgb", "adapter/flow", "weights/demo_rgb", "weights/demo_flow"}
+    networks = {"weights/demo_clip"} | (joint if space == "words" else set())
+    assert input_roles(tmp_path / "moments.json") == {"index", "text", "video"} | networks
+    assert alone == find(results, TEXT)
     assert {d.label for d in alone} == {TEXT}
+    assert input_roles(tmp_path / "moments.json") == {"index", "text", "weights/demo_clip"} | (
+        {"adapter"} if space == "words" else set()
+    )
 
 
-def test_a_video_is_drawn_with_its_moments_the_best_first(
+def test_the_moments_of_a_video_are_drawn_best_first(
     finished: Project, video: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long its name is."""
+    """A long file name does not change the width."""
     monkeypatch.setenv("COLUMNS", "80")
     video = video.rename(video.with_name(f"{'x' * 100}.mp4"))
     assert ground(video, TEXT, "--model", finished.folder / "results/demo", "--top", 3) == 0
@@ -90,7 +100,7 @@ def test_a_video_is_drawn_with_its_moments_the_best_first(
     assert [row.split(".")[0] for row in rows] == ["1", "2", "3"][: len(rows)]
 
 
-def test_a_dataset_is_listed_with_its_best_moments(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_best_moments_of_a_dataset_are_listed(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert ground(finished.folder / "results/demo", TEXT, "--top", 4) == 0
     *rows, last = capsys.readouterr().out.splitlines()
     assert last == "4 moments, the best of 9 videos"
@@ -99,63 +109,63 @@ def test_a_dataset_is_listed_with_its_best_moments(finished: Project, capsys: py
     assert all(row.split()[-1].startswith("demo_") for row in rows)
 
 
-def test_moments_are_cut_out_and_written_down(finished: Project, video: Path, tmp_path: Path) -> None:
-    words = ("--cut", tmp_path / "clips", "--out", tmp_path / "found.json", "--top", 2)
+def test_moments_are_cut_to_clips_and_written_to_a_file(finished: Project, video: Path, tmp_path: Path) -> None:
+    words = ("--cut", tmp_path / "clips", "--out", tmp_path / "moments.json", "--top", 2)
     assert ground(video, TEXT, "--model", finished.folder / "results/demo", *words) == 0
-    found = read_detections(tmp_path / "found.json")
-    assert len(list((tmp_path / "clips").glob(f"{VIDEO}-0?-{TEXT}.mp4"))) == len(found) <= 2
-    inputs = json.loads((tmp_path / "found.json").read_text())["external_data"]["provenance"]["inputs"]
-    assert set(inputs) == {"index", "clip_weights", "text", "video"}
+    moments = read_detections(tmp_path / "moments.json")
+    assert len(list((tmp_path / "clips").glob(f"{VIDEO}-0?-{TEXT}.mp4"))) == len(moments) <= 2
+    provenance = json.loads((tmp_path / "moments.json").read_text())["external_data"]["provenance"]
+    assert provenance["stage"] == "ground"
+    assert provenance["spec"] == {"space": "clip", "top_k": 2, "torch_threads": 2}
+    assert set(provenance["inputs"]) == {"index", "weights/demo_clip", "text", "video"}
 
 
-def test_what_clip_does_not_read_is_told(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_that_clip_cannot_read_is_logged(finished: Project, capsys: pytest.CaptureFixture[str]) -> None:
     results = finished.folder / "results/demo"
     assert ground(results, "very " * 100) == ground(results, "мяч") == 0
-    said = capsys.readouterr().err
-    assert "CLIP reads 16 of its 102 tokens" in said
-    assert '"мяч": not in Latin letters' in said
+    logged = capsys.readouterr().err
+    assert "CLIP reads 16 of its 102 tokens" in logged
+    assert '"мяч": not in Latin letters' in logged
 
 
-def test_mistakes_end_in_a_line(
+def test_wrong_arguments_are_refused(
     finished: Project, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = finished.folder / "results/demo"
 
-    def said(*words: object) -> str:
+    def refused(*words: object) -> str:
         assert ground(*words) in (2, 3)
         (line,) = capsys.readouterr().err.splitlines()
         return line
 
     (tmp_path / "broken.mp4").write_bytes(b"junk")
-    assert "TEXT: is empty" in said(results, " ")
-    assert "--top 0: expected at least 1" in said(results, TEXT, "--top", 0)
-    assert "none.mp4: neither a video nor results" in said(tmp_path / "none.mp4", TEXT)
-    assert "no results of a dataset with a clip stream" in said(tmp_path, TEXT)
-    assert "no results of a dataset with a clip stream" in said(video, TEXT, "--model", tmp_path)
-    assert "--model: missing" in said(video, TEXT)
-    assert "--model and --cut are for one video" in said(results, TEXT, "--cut", tmp_path / "clips")
-    assert "--model and --cut are for one video" in said(results, TEXT, "--model", results)
-    assert "broken.mp4: not-a-video" in said(tmp_path / "broken.mp4", TEXT, "--model", results)
-    assert "is one of the inputs" in said(video, TEXT, "--model", results, "--out", video)
+    assert "TEXT: is empty" in refused(results, " ")
+    assert "--top 0: expected at least 1" in refused(results, TEXT, "--top", 0)
+    assert "none.mp4: neither a video nor results" in refused(tmp_path / "none.mp4", TEXT)
+    assert "no results of a dataset with a clip stream" in refused(tmp_path, TEXT)
+    assert "no results of a dataset with a clip stream" in refused(video, TEXT, "--model", tmp_path)
+    assert "--model: missing" in refused(video, TEXT)
+    assert "--model and --cut are for one video" in refused(results, TEXT, "--cut", tmp_path / "clips")
+    assert "--model and --cut are for one video" in refused(results, TEXT, "--model", results)
+    assert "broken.mp4: not-a-video" in refused(tmp_path / "broken.mp4", TEXT, "--model", results)
+    assert "is one of the inputs" in refused(video, TEXT, "--model", results, "--out", video)
     assert not (tmp_path / "clips").exists()
 
 
-def test_a_space_without_an_index_is_told_with_those_that_have_one_and_what_makes_it(
+def test_a_space_without_an_index_is_refused_with_the_command_that_writes_it(
     tiny: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tiny.folder / "results/demo"
     assert ground(results, TEXT, "--space", "words") == 2
     line = capsys.readouterr().err
-    assert f"--space words: not among the indices of {results} (clip)" in line
-    assert "`snakemake --cores 2 results/demo/index/words.arrow` makes it" in line
+    assert f"--space words: {results} has no index of it (it has: clip)" in line
+    assert "run `snakemake --cores 2 results/demo/index/words.arrow`" in line
     shutil.rmtree(results / "index")
     assert ground(results, TEXT) == 2
-    assert "(none yet)" in capsys.readouterr().err
+    assert "(it has: none yet)" in capsys.readouterr().err
 
 
-def test_networks_that_changed_since_are_refused(
-    tiny: Project, video: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_replaced_networks_are_refused(tiny: Project, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = tiny.folder / "results/weights"
     shutil.copy(weights / "demo_rgb.safetensors", weights / "demo_clip.safetensors")
     assert ground(video, TEXT, "--model", tiny.folder / "results/demo") == 2

@@ -1,4 +1,4 @@
-"""`clip-ae plan`: what a target will cost, before anything starts."""
+"""`clip-ae plan`: the estimated cost of a target."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.workflow.conftest import Project, bare_environment
 
 
 def plan(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, in the project's folder, as a person would."""
+    """Run the command in a process of its own, in the project's folder."""
     environment = {**bare_environment(), "PYTHONPATH": str(project.folder)}
     command = [sys.executable, "-m", "clip_ae", "plan", *words]
     return subprocess.run(
@@ -34,19 +34,19 @@ def test_a_finished_target_costs_nothing(finished: Project) -> None:
     assert plan(finished, "results/demo_map.json").stdout == "nothing to do\n"
 
 
-def test_what_runs_again_is_counted_by_earlier_jobs(tiny: Project) -> None:
+def test_jobs_that_run_again_are_estimated_from_earlier_jobs(tiny: Project) -> None:
     tiny.change("runs.clip_ae.clustering", "kmeans")
-    found = rows(plan(tiny, "results/demo_map.json"))
-    assert {kind: row[0] for kind, row in found.items()} == {
+    table = rows(plan(tiny, "results/demo_map.json"))
+    assert {kind: row[0] for kind, row in table.items()} == {
         "cluster clip_ae": "2", "train clip_ae": "2", "localize clip_ae": "1", "evaluate clip_ae": "1",
         "summarize": "1",
     }  # fmt: skip
-    assert {row[-1] for row in found.values()} == {"earlier jobs here"}
+    assert {row[-1] for row in table.values()} == {"earlier jobs here"}
 
 
 @pytest.fixture
 def thumos(tmp_path: Path) -> Project:
-    """Ten hours of video, by the annotations' word."""
+    """A project with ten hours of video, according to the annotations."""
     project = Project.create(tmp_path / "project")
     videos = project.folder / "data/thumos14/videos"
     videos.mkdir(parents=True)
@@ -59,33 +59,33 @@ def thumos(tmp_path: Path) -> Project:
     return project
 
 
-def test_what_never_ran_is_counted_by_measured_rates(thumos: Project) -> None:
+def test_jobs_that_never_ran_are_estimated_from_measured_rates(thumos: Project) -> None:
     done = plan(thumos, "results/thumos14_map.json", "--cores", "8")
-    found = rows(done)
+    table = rows(done)
     snippets = 36_000 / 0.64
-    jobs, hours, gigabytes, by = found["extract rgb"]
-    assert (jobs, by) == ("16", "measured rates")
+    jobs, hours, gigabytes, source = table["extract rgb"]
+    assert (jobs, source) == ("16", "measured rates")
     assert float(hours) == pytest.approx(
         (snippets * costs.I3D_SECONDS["fp32"] + 16 * costs.STARTUP_SECONDS) / 3600, abs=0.01
     )
     assert float(gigabytes) == pytest.approx(snippets * 1024 * 2 / 1e9, abs=0.01)
-    jobs, hours, *_ = found["train clip_ae"]
+    jobs, hours, *_ = table["train clip_ae"]
     assert jobs == "15"
     assert float(hours) == pytest.approx(15 * (6000 * 64 + costs.STARTUP_SECONDS) / 3600, abs=0.01)
-    assert list(found)[:2] == ["weights", "probe"]
+    assert list(table)[:2] == ["weights", "probe"]
     assert done.stdout.splitlines()[-1].startswith("122 jobs, ")
     assert "with 4 at a time" in done.stdout.splitlines()[-1]
     assert not (thumos.folder / "results").exists()
 
 
-def test_an_index_takes_the_room_of_clips_features(thumos: Project) -> None:
-    found = rows(plan(thumos, "results/thumos14/index/clip.arrow"))
-    assert found["index"][0] == "1"
-    assert float(found["index"][2]) == pytest.approx(36_000 / 0.64 * 512 * 2 / 1e9, abs=0.01)
-    assert found["extract clip"][2] == found["index"][2]
+def test_an_index_is_as_large_as_the_clip_features(thumos: Project) -> None:
+    table = rows(plan(thumos, "results/thumos14/index/clip.arrow"))
+    assert table["index"][0] == "1"
+    assert float(table["index"][2]) == pytest.approx(36_000 / 0.64 * 512 * 2 / 1e9, abs=0.01)
+    assert table["extract clip"][2] == table["index"][2]
 
 
-def test_without_durations_sizes_tell(thumos: Project) -> None:
+def test_without_durations_file_sizes_are_used(thumos: Project) -> None:
     thumos.change("datasets.thumos14.annotations", "sizes.json")
     database = {
         f"v{n}": {"subset": "test" if n % 2 else "validation", "annotations": [{"label": "x", "segment": [0, 1]}]}
@@ -97,7 +97,7 @@ def test_without_durations_sizes_tell(thumos: Project) -> None:
     assert rows(plan(thumos, "results/thumos14_map.json"))["extract audio"][2] == f"{36_000 / 0.64 * 256 / 1e9:.2f}"
 
 
-def test_mistakes_end_in_snakemakes_line_or_ours(thumos: Project) -> None:
+def test_wrong_targets_end_in_one_line(thumos: Project) -> None:
     done = plan(thumos, "results/activitynet12_map.json")
     assert done.returncode == 2
     assert "data/activitynet12/videos: no such folder" in done.stderr
@@ -106,7 +106,7 @@ def test_mistakes_end_in_snakemakes_line_or_ours(thumos: Project) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_step_costs_what_was_measured_at_the_papers_size_and_less_below() -> None:
+def test_a_training_step_has_the_measured_time_at_the_papers_size_and_less_below() -> None:
     assert costs.estimate_step_seconds("clip_ae", costs.PAPER_TRAINING) == costs.STEP_SECONDS["clip_ae"]
     assert costs.estimate_step_seconds("ugct", Training(snippets=375)) < costs.STEP_SECONDS["ugct"] / 2
     assert costs.estimate_step_seconds("tscn", costs.PAPER_TRAINING) == costs.STEP_SECONDS["ugct"]
