@@ -7,7 +7,7 @@ python -m benchmarks --long     feature extraction from an hour of 1080p: half a
 python -m benchmarks --cold     install and run a fresh clone: needs the package registry
 python -m benchmarks.methods    all methods on the simulated benchmark (`make bench-methods`): up to three hours
 python -m benchmarks.sounds     scores by the kind of sound of a class, on the same results
-python -m benchmarks.fusion     effect of each part of CAF and CCP on attention, on the same results
+python -m benchmarks.head_input effect of each part of CAF and CCP on attention, on the same results
 python -m benchmarks.step       one training step at the paper's size
 python -m benchmarks.gpu        everything that needs a GPU; .step and .methods --paper also use one
 """

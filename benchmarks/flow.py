@@ -99,11 +99,11 @@ def snippets(path: Path, encoder: stream.FlowStream) -> Iterator[NDArray[np.uint
 
 def measure_flow(algorithm: str, pairs: Tensor, *networks: NetworkWeights) -> tuple[float, Tensor]:
     """(seconds per pair, the flows)."""
-    flow = load_module(FLOW_ALGORITHMS[algorithm]).build(pairs.device.type, *networks)
+    compute_flow = load_module(FLOW_ALGORITHMS[algorithm]).build(pairs.device.type, *networks)
     start = time.perf_counter()
     # Copying to the host waits until a GPU has finished.
-    found = flow(pairs).cpu()
-    return (time.perf_counter() - start) / len(pairs), found
+    pair_flows = compute_flow(pairs).cpu()
+    return (time.perf_counter() - start) / len(pairs), pair_flows
 
 
 def generate_pairs(count: int) -> Tensor:

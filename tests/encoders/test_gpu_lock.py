@@ -13,6 +13,7 @@ from clip_ae.encoders import gpu_lock
 
 JOB = (
     "import sys, time; from pathlib import Path; from clip_ae.encoders.gpu_lock import acquire_gpu;"
+    "from clip_ae.core.progress import show_progress; show_progress();"
     "print(acquire_gpu(sys.argv[2].split(','), Path(sys.argv[1])), flush=True); time.sleep(60)"
 )
 
