@@ -212,7 +212,7 @@ def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
     assert found[0].feature[[1, 4]].tolist() == [[0, 1], [0, 4]]
 
 
-def test_a_lone_snippet_of_which_nothing_came_is_told() -> None:
+def test_a_single_snippet_that_was_not_decoded_has_a_failure_row() -> None:
     work = extraction(Counted(), [Script(coverage=0.0)])
     list(work.extract(infos_of(1)))
     assert [f.kind for f in work.failures] == ["partial"]

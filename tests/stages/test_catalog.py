@@ -67,7 +67,7 @@ def test_annotations_of_other_videos_are_an_error(made: Path) -> None:
         run(made, {"v_a": "training", "v_b": "validation"})
 
 
-def test_a_shard_that_was_not_made_is_named(made: Path) -> None:
+def test_a_missing_shard_is_named_in_the_error(made: Path) -> None:
     (made / "probe" / f"{format_shard_name(1, SHARDS)}.parquet").unlink()
     with pytest.raises(UserError, match="0001-of-0003"):
         run(made)
@@ -86,7 +86,7 @@ def test_more_failures_than_allowed_are_refused_with_their_kinds(made: Path, all
     assert not (made / "videos.parquet").exists()
 
 
-def test_a_missing_video_and_one_that_broke_off_count_as_failed(made: Path) -> None:
+def test_missing_and_timed_out_videos_count_as_failed(made: Path) -> None:
     path = made / "failures/rgb" / f"{format_shard_name(assign_shard('a', SHARDS), SHARDS)}.parquet"
     write_rows(path, FAILURES_SCHEMA, [Failure("a", "extract/rgb", "timeout", "m")], RECORD)
     with pytest.raises(RefusedInput, match=r"^3 of 4 videos failed \((empty|timeout|missing) 1, .*\), more"):

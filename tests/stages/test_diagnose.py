@@ -75,7 +75,7 @@ def test_without_a_video_length_coverage_has_no_groups(files):
     assert set(found["cost"]["background"]) == {"0.3", "0.7", "average"}
 
 
-def test_labels_that_nobody_knows_and_scores_that_name_nothing(files, capsys):
+def test_unknown_labels_and_scores_without_cluster_names_are_errors(files, capsys):
     submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
     words = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
     words = [str(word) for word in [*words, "--out", files / "d.json"]]

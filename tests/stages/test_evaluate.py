@@ -135,7 +135,7 @@ def test_protocols_by_name(tmp_path):
     assert by_name["thumos14-2015"] == 1.0
 
 
-def test_rounding_is_told(tmp_path):
+def test_rounding_is_stated_in_the_protocol(tmp_path):
     det = submitted(tmp_path, {"a": [("run", 0.9, 1.2, 2.6)]})
     plain, rounded = (
         scored(tmp_path, truth(tmp_path), det, "--tiou", "0.8", *words) for words in ((), ("--round-to-grid", "1"))
@@ -161,7 +161,7 @@ def test_a_list_of_videos(tmp_path, capsys):
     assert "the list 212 leaves" in refused(tmp_path, capsys, fewer, det, "--videos", "212")
 
 
-def test_odd_detections_are_counted_and_told(tmp_path, capsys):
+def test_odd_detections_are_counted_and_printed(tmp_path, capsys):
     odd = {"a": [("run", 0.9, -1.0, 3.0), ("run", 0.8, 1.0, 99.0), ("run", 0.7, 2.0, 2.0)], "t": [("run", 0.9, 0, 1)]}
     result = scored(tmp_path, truth(tmp_path, duration=20.0), submitted(tmp_path, odd))
     names = ("outside_subset", "before_start", "beyond_end", "without_length")
@@ -171,7 +171,7 @@ def test_odd_detections_are_counted_and_told(tmp_path, capsys):
     assert "1 detections end after their video" in lines
 
 
-def test_no_detections_are_zeros_and_said(tmp_path, capsys):
+def test_no_detections_score_zero_with_a_message(tmp_path, capsys):
     result = scored(tmp_path, truth(tmp_path), submitted(tmp_path, {}))
     assert set(result["mAP"].values()) == {0.0}
     assert "no detection was scored: every AP is 0" in capsys.readouterr().out
@@ -274,7 +274,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path, capsys):
     assert gt.read_bytes() == before
 
 
-def test_instances_without_length_are_told(tmp_path, capsys):
+def test_instances_without_length_are_counted_and_printed(tmp_path, capsys):
     gt = truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
     det = submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
     assert scored(tmp_path, gt, det)["counts"]["instances_without_length"] == 1

@@ -102,7 +102,7 @@ def run(
     return {v.video_id: v for v in read_shard(shard)}, read_rows(failures), shard
 
 
-def test_row_k_speaks_of_snippet_k_in_batches_that_cross_videos(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+def test_row_k_is_snippet_k_in_batches_across_videos(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     found, failures, shard = run(monkeypatch, videos, Counting(4))
     assert list(found) == ["a", "b b", "c"]
     assert failures == []
@@ -122,7 +122,7 @@ def test_the_batch_changes_no_row(monkeypatch: pytest.MonkeyPatch, videos: Path,
         np.testing.assert_array_equal(video.feature, reference[video_id].feature)
 
 
-def test_the_same_bytes_twice_whoever_reads_first(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+def test_output_bytes_do_not_depend_on_the_order_of_decoders(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     one, two, three = (
         run(monkeypatch, videos, Counting(4), out=out, num_workers=num_workers)[2].read_bytes()
         for out, num_workers in (("one", 1), ("two", 1), ("three", 3))
@@ -159,7 +159,9 @@ def test_a_video_that_vanished_after_probe_keeps_its_rows(monkeypatch: pytest.Mo
     assert [(f["video_id"], f["kind"]) for f in failures] == [("c", "missing")]
 
 
-def test_what_is_not_finite_in_float16_is_zero_and_told(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
+def test_features_not_finite_in_float16_are_zero_with_a_failure_row(
+    monkeypatch: pytest.MonkeyPatch, videos: Path
+) -> None:
     found, failures, _ = run(monkeypatch, videos, Poisoned(4))
     assert found["a"].feature.tolist() == [[0, 15], [0, 0], [32, 47]]
     assert found["a"].coverage.tolist() == [1, 0, 1]

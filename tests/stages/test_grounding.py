@@ -173,7 +173,7 @@ def test_moments_of_a_word_do_not_overlap_and_fall_in_score(folder: Path) -> Non
             assert all(o.video_id != d.video_id or o.stop <= d.start or d.stop <= o.start for o in found[:n])
 
 
-def test_no_more_moments_than_asked_for(folder: Path) -> None:
+def test_top_k_limits_the_number_of_moments(folder: Path) -> None:
     assert index(folder) == find(folder, "--set", "top_k=1") == 0
     assert {len(found) for found in read_moments(folder / "m.json").values()} == {1}
 
@@ -186,7 +186,7 @@ def test_far_videos_are_not_looked_at_closely(
     assert {d.video_id for d in read_moments(folder / "m.json")["swaying"]} == {"b"}
 
 
-def test_a_video_of_which_nothing_was_seen_is_left_out(folder: Path) -> None:
+def test_a_video_without_decoded_snippets_is_left_out_of_the_index(folder: Path) -> None:
     assert index(folder) == 0
     assert read_index(folder / "clip.arrow").video_ids == ["a", "b", "c"]
 
@@ -224,7 +224,7 @@ def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> N
     assert read_provenance(folder / "g.md") == read_json_provenance(folder / "g.json")
 
 
-def test_sentences_find_their_moments_and_who_knows_nothing_does_not(folder: Path) -> None:
+def test_sentences_find_their_moments_and_the_whole_video_does_not(folder: Path) -> None:
     assert index(folder) == score(folder) == 0
     found = scores(folder)
     assert list(found) == ["clip", "clip, asked for another", "the whole video"]
@@ -238,14 +238,14 @@ def test_sentences_find_their_moments_and_who_knows_nothing_does_not(folder: Pat
     assert " 100.0 (" in table
 
 
-def test_who_is_asked_for_what_other_videos_show_finds_less(folder: Path) -> None:
+def test_the_control_with_sentences_of_other_videos_scores_lower(folder: Path) -> None:
     assert index(folder) == score(folder) == 0
     found = scores(folder)
     assert found["clip, asked for another"]["sentences"] == 4
     assert found["clip, asked for another"]["mIoU"] < found["clip"]["mIoU"] - 0.2
 
 
-def test_without_sentences_class_names_are_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_sentences_class_names_are_the_queries(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = {"a": [("bouncing", [3 * STEP, 8 * STEP])], "b": [("swaying", [9 * STEP, 13 * STEP])]}
     database = {
         name: {"subset": "validation", "annotations": [{"label": label, "segment": s} for label, s in instances]}
@@ -284,7 +284,7 @@ def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pyt
     assert "1 of 4 sentences cannot be embedded as written; the first: " in capsys.readouterr().err
 
 
-def test_a_space_that_was_taught_class_names_says_so(folder: Path) -> None:
+def test_a_space_trained_with_class_names_is_marked_in_the_table(folder: Path) -> None:
     assert index(folder) == score(folder, "--set", 'class_name_spaces=["clip"]') == 0
     assert "| clip (uses class names) " in (folder / "g.md").read_text()
 
@@ -331,7 +331,7 @@ def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
     )
 
 
-def test_a_word_that_no_template_fits_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_too_long_for_every_template_is_logged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "words.txt").write_text(f"spinning\nlong: {'very ' * 500}long; swaying\n")
     assert index(folder) == find(folder) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "tokens" in line]

@@ -217,11 +217,11 @@ def test_every_file_has_its_row(evening: Evening) -> None:
 
 
 @pytest.mark.parametrize("name", ONE_BY_ONE)
-def test_a_lie_a_bomb_or_a_trap_is_seen_through_or_told(evening: Evening, name: str) -> None:
+def test_false_metadata_bombs_and_traps_give_the_right_failure_rows(evening: Evening, name: str) -> None:
     assert told_of(evening, name) == ONE_BY_ONE[name].failures
 
 
-def test_what_chance_has_broken_is_read_or_told(evening: Evening) -> None:
+def test_randomly_damaged_files_are_read_or_have_a_failure_row(evening: Evening) -> None:
     kinds = {kind for name in DAMAGE for kind in told_of(evening, name).values()}
     assert kinds <= {"not-a-video", "no-video", "no-frames", "codec", "size", "timestamps", "partial"}
     whole = [name for name in DAMAGE if not told_of(evening, name)]

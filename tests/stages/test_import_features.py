@@ -60,7 +60,7 @@ def test_npy_files_become_shards_with_times(tmp_path: Path, dtype: Any) -> None:
         assert (video.coverage == 1).all()
 
 
-def test_one_row_more_is_cut_and_told_and_two_are_refused(tmp_path: Path) -> None:
+def test_one_extra_row_is_cut_with_a_message_and_two_are_refused(tmp_path: Path) -> None:
     for i, rows in (("even", 5), ("one", 6), ("two", 7)):
         save(tmp_path / "npy" / "rgb" / f"{i}.npy", rows)
         save(tmp_path / "npy" / "flow" / f"{i}.npy", 5)

@@ -156,7 +156,7 @@ def test_only_the_right_subset_enters(done):
     assert {row["video_id"] for row in read_rows(done / "curves.parquet")} == tested
 
 
-def test_curves_hold_every_snippet_and_the_kept_labels(done):
+def test_curves_have_every_snippet_and_the_selected_labels(done):
     rows = read_rows(done / "curves.parquet")
     assert pq.read_schema(done / "curves.parquet").names == ["video_id", "snippet", "attention", "activation"]
     by_video = {}
@@ -276,7 +276,7 @@ def test_fewer_videos_than_clusters(done):
     assert not (done / "x.parquet").exists()
 
 
-def test_a_number_of_clusters_left_open_is_chosen_once_and_kept(tmp_path):
+def test_an_automatic_number_of_clusters_is_chosen_in_round_0_only(tmp_path):
     at = write(tmp_path, *planted())
     labels = do_cluster(at, classes="auto")
     number = 1 + max(labels.values())
@@ -296,7 +296,7 @@ def test_too_few_videos_to_tell_a_number(tmp_path):
         do_cluster(at, classes="auto")
 
 
-def test_wrong_subset_is_named_beside_those_present(done):
+def test_an_unknown_subset_is_named_with_the_valid_ones(done):
     with pytest.raises(UserError, match="no video is of subset 'test'; known: training, validation"):
         do_evaluate(done, test_subset="test")
     with pytest.raises(UserError, match="no cluster can be named"):

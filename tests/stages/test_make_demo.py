@@ -53,7 +53,7 @@ def test_files_are_the_plan_and_nothing_else(demo):
     assert json.loads((demo / "sentences.json").read_text()) == untrimmed.build_sentences(plans)
 
 
-def test_sentences_are_read_as_they_are_told(demo):
+def test_sentences_are_read_back_as_generated(demo):
     queries = read_sentences(demo / "sentences.json")
     told = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan_videos(TINY.world) for i in v.instances}
     assert {(q.video_id, moment) for q in queries for moment in q.moments} == told

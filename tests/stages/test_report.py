@@ -59,7 +59,7 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
     assert (video["ap"], video["loudness"], video["ground_truth"]) == (None, None, [])
 
 
-def test_clusters_that_were_given_names_carry_the_likeliest_and_tell_the_others(folder: Path) -> None:
+def test_named_clusters_show_the_best_name_and_list_the_others(folder: Path) -> None:
     guesses = [{"name": "<waving>", "score": 0.75}, {"name": "clapping", "score": 0.125}]
     write_json(folder / "names.json", {"names": {"cluster-00": guesses}, "provenance": vars(RECORD)})
     assert report(folder, "--cluster-names", folder / "names.json") == 0

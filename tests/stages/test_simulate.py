@@ -96,7 +96,7 @@ def test_shards_hold_the_world_on_one_grid(made, stream):
         assert np.isfinite(rows.feature).all()
 
 
-def test_videos_lie_in_their_shards_with_a_record(made):
+def test_videos_are_in_their_shards_with_provenance(made):
     for index, name in enumerate(list_shard_names(SIMULATED_SHARDS)):
         path = made / "features/clip" / f"{name}.parquet"
         ids = set(pq.read_table(path, columns=["video_id"])["video_id"].to_pylist())

@@ -143,7 +143,7 @@ def test_simulated_stands_in_the_titles(made: Path) -> None:
         assert title.endswith("on x (simulated)")
 
 
-def test_tables_carry_the_record_of_every_run_and_seed(made: Path) -> None:
+def test_tables_contain_the_provenance_of_every_run_and_seed(made: Path) -> None:
     page = write(made, "table.md", TABLE).read_text()
     found = re.findall(r"<!-- provenance (.*) -->", page)
     with write(made, "table.csv", TABLE).open(newline="") as file:
@@ -174,7 +174,7 @@ def test_another_run_makes_only_the_tables_again() -> None:
     assert {s for s in before if before[s] != after[s]} == set(summarize.TABLES)
 
 
-def test_an_unknown_summary_is_named_with_those_known(made: Path) -> None:
+def test_an_unknown_summary_is_an_error_with_the_valid_names(made: Path) -> None:
     with pytest.raises(UserError, match=r"--summary plot\.md: .*map\.json, .*table\.csv, ablation\.md"):
         write(made, "plot.md", TABLE)
 

@@ -87,7 +87,7 @@ def test_weak_supervision_learns_the_true_labels_by_name(tmp_path):
     assert result["mAP"]["0.1"] > 0.5
 
 
-def test_the_oracle_is_told_extents_and_finds_them(tmp_path):
+def test_the_oracle_trains_on_extents_and_finds_them(tmp_path):
     features, database = planted()
     at = write(tmp_path, features, database)
     do_cluster(at, supervision="full")
@@ -221,7 +221,7 @@ def rival(tmp_path):
     return arrange
 
 
-def test_beside_a_process_of_the_same_config_it_trains_without_a_checkpoint(
+def test_in_parallel_with_a_process_of_the_same_config_it_trains_without_a_checkpoint(
     tmp_path, clustered, rival, capsys, monkeypatch
 ):
     do_train(clustered, **UGCT)
@@ -286,7 +286,7 @@ def test_attention_and_scale_are_logged(clustered):
 
 
 @pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
-def test_attention_that_has_collapsed_is_told(clustered, monkeypatch, capsys, flat, told):
+def test_collapsed_attention_is_logged(clustered, monkeypatch, capsys, flat, told):
     monkeypatch.setattr("clip_ae.proposals.flat_attention.MAX_FLAT_RATIO", flat)
     do_train(clustered, **UGCT)
     assert capsys.readouterr().err.count("is constant in each video") == told

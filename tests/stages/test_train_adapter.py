@@ -84,7 +84,7 @@ def taught(world, tmp_path_factory):
     return to
 
 
-def test_taught_features_stand_behind_the_extracted_ones_and_keep_their_times(world, taught):
+def test_adapted_features_follow_the_extracted_ones_with_the_same_times(world, taught):
     before, after = (read_stream(folder / "features", "rgb", SHARDS) for folder in (world, taught))
     assert list(before) == list(after)
     for video_id, video in after.items():
@@ -94,7 +94,7 @@ def test_taught_features_stand_behind_the_extracted_ones_and_keep_their_times(wo
         assert video.feature[:, DIM:].any(axis=1).all()
 
 
-def test_records_name_what_they_were_made_from(world, taught):
+def test_provenance_names_the_inputs(world, taught):
     learnt = read_weights_provenance(taught / "model.safetensors")
     assert learnt.stage == "train_adapter"
     assert learnt.inputs["localizer"] == read_weights_provenance(world / "model.safetensors").id
@@ -119,7 +119,7 @@ def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, taugh
     assert shard.read_bytes() == (taught / f"features/rgb/{shard.name}").read_bytes()
 
 
-def test_a_run_reads_taught_features_in_place_of_the_extracted_ones(world, taught, tmp_path):
+def test_a_run_reads_adapted_features_in_place_of_extracted_ones(world, taught, tmp_path):
     cluster.run(
         ClusterSpec(CLASSES), features=(world / "features", taught / "features"), shards=SHARDS,
         out=tmp_path / "labels.parquet", annotations=world / "annotations.json", device="cpu",
@@ -138,7 +138,7 @@ def test_a_videos_rows_do_not_depend_on_its_neighbours(world, taught):
     np.testing.assert_array_equal(alone.feature, together[3].feature)
 
 
-def test_where_nothing_was_seen_nothing_is_made_up(world, taught):
+def test_adapted_features_are_zero_where_nothing_was_decoded(world, taught):
     joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
     video = next(iter(read_stream(world / "features", "rgb", SHARDS).values()))
     unseen = video.coverage.copy()
@@ -177,7 +177,7 @@ def test_prototypes_are_the_mean_image_of_a_kind():
     np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5, 0]] * 2 + [[0, 0, 1]], rtol=1e-6)
 
 
-def test_classes_that_are_left_out_are_never_seen(world, tmp_path):
+def test_videos_of_held_out_classes_are_not_trained_on(world, tmp_path):
     spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), HOW)
     kept = exclude_held_out(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]

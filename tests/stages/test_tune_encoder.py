@@ -128,7 +128,7 @@ def test_what_is_known_of_the_network_goes_on(world, tmp_path, monkeypatch):
     assert made.provenance.inputs == {"localizer": "of a run", "small": base.provenance.id, f"probe/{SHARD}": probed}
 
 
-def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
+def test_extract_reads_the_tuned_network(world, tmp_path, monkeypatch):
     tuned(world, tmp_path / "once", monkeypatch)
     rows = []
     for weights in (world / "rgb.safetensors", tmp_path / "once/x.safetensors"):
@@ -143,7 +143,7 @@ def test_extract_takes_what_is_made(world, tmp_path, monkeypatch):
     assert not np.array_equal(*rows)
 
 
-def test_no_more_snippets_are_read_than_may_be_kept(world, tmp_path, monkeypatch, capsys):
+def test_max_snippets_limits_the_decoded_snippets(world, tmp_path, monkeypatch, capsys):
     few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 8})})
     tuned(world, tmp_path / "few", monkeypatch, how=few)
     kept = int(capsys.readouterr().err.partition(" snippets as inputs of the tuned blocks")[0].split()[-1])

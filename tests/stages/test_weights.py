@@ -98,7 +98,7 @@ def test_the_wrong_file_is_refused_with_both_digests_before_it_is_read(published
 
 
 @pytest.mark.parametrize("integrity", ["md5:00", "sha256:12", "sha256", "git-blob:xyz"])
-def test_an_unknown_form_is_told(published, tmp_path, integrity):
+def test_an_unknown_digest_form_is_an_error(published, tmp_path, integrity):
     with pytest.raises(UserError, match=r"weights.ears.integrity: .* is not sha256:HEX"):
         make(tmp_path, published / "ears.pth", integrity)
 

@@ -75,7 +75,7 @@ def test_a_map_of_a_dataset_without_annotations(project: Project) -> None:
         "main_run": "stpn",
     }
     project.change("datasets.mine", mine)
-    assert "ask for results/mine_detections.json" in one_line(project, "results/mine_map.json")
+    assert "use the target results/mine_detections.json" in one_line(project, "results/mine_map.json")
 
 
 def test_two_videos_of_one_name(project: Project) -> None:

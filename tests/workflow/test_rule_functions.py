@@ -61,7 +61,7 @@ def test_a_dataset_without_annotations_has_no_scores() -> None:
     mine = {"videos_dir": "x", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "main_run": "stpn"}
     config = config_with(mine=mine)
     inputs = RuleInputs(config, files_of(config))
-    with pytest.raises(UserError, match=r"ask for results/mine_detections\.json"):
+    with pytest.raises(UserError, match=r"use the target results/mine_detections\.json"):
         inputs.summarized({"dataset": "mine", "summary": "table.md"})
     assert inputs.main_result({"dataset": "mine"}) == "results/mine_detections.json"
 
