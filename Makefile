@@ -48,8 +48,10 @@ schema: own-venv .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json
 	$(BIN)/python -m docs.config_reference
 
-docs: own-venv .venv/installed-dev
+docs: own-venv .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 # A .venv that is linked into a second clone would be pointed to that clone, and the first would run its code.
 own-venv:
