@@ -112,7 +112,7 @@ def parse_config_file(path: Path) -> ConfigFile:
 
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.load(text, _build_loader(path))
+        data = yaml.load(text, _build_safe_loader(path))
         origins = dict(islice(_key_origins(yaml.compose(text, yaml.SafeLoader), str(path)), MAX_KEYS))
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file") from None
@@ -129,7 +129,7 @@ def parse_config_file(path: Path) -> ConfigFile:
     return ConfigFile(path, data, origins)
 
 
-def _build_loader(path: Path) -> Any:
+def _build_safe_loader(path: Path) -> Any:
     """A safe YAML loader that refuses repeated keys; its errors name the path."""
     import yaml
 

@@ -77,7 +77,7 @@ def test_the_commented_examples_are_right() -> None:
         ),
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
         ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
-        ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a run that is told labels clusters"),
+        ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a supervised run does not cluster"),
         (
             "runs.ugct.ugct",
             {"base_head": "stpn", "uncertainty": "dropout"},
@@ -85,9 +85,9 @@ def test_the_commented_examples_are_right() -> None:
         ),
         ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
-        ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo brings its own"),
-        ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo brings its own"),
-        ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: of ready features nobody knows"),
+        ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo has its own"),
+        ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo has its own"),
+        ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: needs CLIP's text tower"),
         ("datasets.demo.fewshot.feature_adapters", [], "datasets.demo.fewshot: names no feature_adapters"),
         ("datasets.demo.fewshot.shots", [], "datasets.demo.fewshot: names no shots"),
         (
@@ -98,33 +98,37 @@ def test_the_commented_examples_are_right() -> None:
         (
             "datasets.demo.fewshot.feature_adapters",
             ["base_classes", "base_actions"],
-            "datasets.demo.fewshot.feature_adapters: leave out different classes",
+            "datasets.demo.fewshot.feature_adapters: have different held_out_classes",
         ),
         (
             "feature_adapters.named.trimmed_dataset",
             "demo",
-            "feature_adapters.named.trimmed_dataset is this dataset; its actions are told",
+            "feature_adapters.named.trimmed_dataset is this dataset; name another",
         ),
         ("feature_adapters.plain", {"run": "ugct"}, "feature_adapters.plain: a name is letters"),
         ("feature_adapters.clip", {"run": "ugct"}, "and none of clip, plain"),
-        ("feature_adapters.base_classes.mode", "encoder", "base_classes reads features of its own"),
+        (
+            "feature_adapters.base_classes.mode",
+            "encoder",
+            "base_classes has mode encoder; all rows must share the same features",
+        ),
         ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features_dir` source"),
         ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
         ("datasets.demo.encoders.flow", None, "stpn_sparse reads the flow stream, which this dataset does not have"),
         ("datasets.demo.encoders.audio", None, "clip_ae reads the audio stream, which this dataset does not have"),
         ("datasets.simulated.classes", 21, "datasets.simulated.classes: 21, but simulate.classes is 20"),
-        ("datasets.simulated.annotations", "x", "datasets.simulated.annotations: the simulated world brings its own"),
+        ("datasets.simulated.annotations", "x", "datasets.simulated.annotations: a simulated dataset has its own"),
         ("datasets.demo.localization.attention_thresholds", [0.5, 0.1], "attention_thresholds: expected rising"),
         ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae and oracle, not of ugct"),
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
-        ("runs.ugct.supervision", "full", "runs.ugct.supervision: the oracle, and nothing else"),
+        ("runs.ugct.supervision", "full", "runs.ugct.supervision: `full` supervision is for the oracle"),
         (
             "runs.ugct.ugct",
             {"base_head": "stpn", "class_targets": "kl"},
-            "class_targets: both forms are of classes that",
+            "class_targets: both losses need a softmax over classes",
         ),
-        ("runs.oracle.supervision", "weak", "runs.oracle.supervision: the oracle, and nothing else"),
+        ("runs.oracle.supervision", "weak", "runs.oracle.supervision: `full` supervision is for the oracle"),
         ("runs.clip_ae.caf.num_layers", 5, "runs.clip_ae.caf.num_layers: 5 must be at most 4"),
         ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),
         ("runs.clip_ae.ugct.base_head", "tcam", 'runs.clip_ae.ugct.base_head: "tcam" is not allowed'),
@@ -149,7 +153,11 @@ def test_the_commented_examples_are_right() -> None:
             "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft; got i3d, clip",
         ),
         ("weights.demo_rgb.i3d", None, "vggish_pca, raft; got none"),
-        ("weights.raft_large.source", "pretrain", "weights.raft_large.source: this workflow trains no raft"),
+        (
+            "weights.raft_large.source",
+            "pretrain",
+            "weights.raft_large.source: the workflow cannot train a raft network",
+        ),
         ("weights.raft_large.raft.size", "huge", 'weights.raft_large.raft.size: "huge" is not allowed'),
         ("datasets.demo.encoders.rgb.weights", "raft_large", "raft_large is a raft network; rgb needs i3d here"),
         ("datasets.demo.encoders.rgb.precision", "fp16", 'rgb.precision: "fp16" is not allowed'),
@@ -167,18 +175,26 @@ def test_the_commented_examples_are_right() -> None:
         ("runtime.num_workers", 0, "runtime.num_workers: 0 must be at least 1"),
         ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
         ("weights.vggish.integrity", "sha256-prefx:1", "weights.vggish.integrity: expected sha256:HEX"),
-        ("weights.vggish.integrity", None, "weights.vggish.integrity: missing; what comes from a URL"),
+        (
+            "weights.vggish.integrity",
+            None,
+            "weights.vggish.integrity: missing; a download is checked before it is read",
+        ),
         ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
         ("datasets.demo.localization.activation_thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
-        ("datasets.demo.test_subset", "training", "'training' is the training subset too"),
+        ("datasets.demo.test_subset", "training", "'training' is also the training subset"),
         ("runs.stpn_sparse.losses.sparsity", -5.0, "runs.stpn_sparse.losses.sparsity: -5.0 must be at least 0"),
         ("runtime.device", "gpu", 'runtime.device: "gpu" is not allowed'),
         (
             "feature_adapters.tuned_named.trimmed_dataset",
             "thumos14",
-            "feature_adapters.tuned_named.trimmed_dataset: an encoder is tuned on the dataset's own",
+            "feature_adapters.tuned_named.trimmed_dataset: an encoder is fine-tuned on the dataset's own",
         ),
-        ("datasets.simulated.runs", ["ugct_tuned"], "needs videos and encoders for feature_adapters.tuned, whose I3D"),
+        (
+            "datasets.simulated.runs",
+            ["ugct_tuned"],
+            "needs videos and encoders for feature_adapters.tuned, which fine-tunes I3D",
+        ),
         ("datasets.demo.adapter_training.tuning.blocks", 10, "adapter_training.tuning.blocks: 10 must be at most 9"),
         ("math_threds", 2, "math_threds: unknown key; did you mean 'torch_threads'?"),
     ],
@@ -206,7 +222,7 @@ def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
     mine["streams"] = ["rgb", "flow"]
     assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
     mine |= {"runs": ["ugct_weak"], "main_run": "ugct_weak"}
-    with pytest.raises(UserError, match="ugct_weak is told labels, and this dataset has no annotations"):
+    with pytest.raises(UserError, match="ugct_weak needs labels, and this dataset has no annotations"):
         load_config(data)
 
 
@@ -221,10 +237,10 @@ def test_words_are_read_by_the_clip_that_saw_the_videos(data: dict[str, Any], na
         name: "x",
     }
     data["datasets"]["mine"] = mine
-    with pytest.raises(UserError, match=f"mine.{name}: only CLIP knows words, and this dataset has no clip stream"):
+    with pytest.raises(UserError, match=f"mine.{name}: needs the clip stream, which this dataset does not have"):
         load_config(data)
     mine["streams"] = ["rgb", "flow", "clip"]
-    with pytest.raises(UserError, match=f"mine.{name}: of ready features nobody knows the CLIP"):
+    with pytest.raises(UserError, match=f"mine.{name}: needs CLIP.s text tower"):
         load_config(data)
     del mine["features_dir"], mine["streams"]
     mine |= {"videos_dir": "x", "encoders": data["datasets"]["demo"]["encoders"]}
