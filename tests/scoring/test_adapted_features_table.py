@@ -43,7 +43,7 @@ def test_each_run_on_adapted_features_is_compared_with_its_unadapted_run() -> No
 
 def test_titles_name_the_adapter_and_whether_it_uses_class_names() -> None:
     titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, ALL)[0].rows}
-    assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, tied to prototypes"
+    assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, aligned to prototypes"
     assert titles["ugct_named"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
     assert titles["ugct"] == "UGCT (reconstructed)"
 
@@ -59,7 +59,7 @@ def test_the_ablation_compares_only_runs_on_the_same_features() -> None:
 
 def test_the_description_counts_held_out_classes() -> None:
     description = FeatureAdapter(run="ugct", held_out_classes=("jump", "throw")).description
-    assert description == "post-pretrained adapter, tied to prototypes, 2 classes left out by annotations"
+    assert description == "post-pretrained adapter, aligned to prototypes, 2 classes held out by annotations"
 
 
 def test_the_main_run_map_describes_the_features() -> None:
