@@ -48,8 +48,7 @@ schema: own-venv .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json
 	$(BIN)/python -m docs.config_reference
 
-docs: own-venv .venv/installed
-	$(INSTALL) --editable '.[docs]'
+docs: own-venv .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 

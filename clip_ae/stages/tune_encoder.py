@@ -75,22 +75,14 @@ def run(
     batch_size = spec.extract.encoder.batch_size if torch_device == "cpu" else gpu_batch_size
     decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
     snippets = snippets_of([*spans.actions, *spans.background])
+    batched, extract = BatchedEncoder(encoder.encode, batch_size, torch_device), spec.extract
     extractor = FeatureExtractor(
-        spec.extract.stream,
-        spec.extract.grid,
-        encoder,
-        BatchedEncoder(encoder.encode, batch_size, torch_device),
-        videos,
-        decoders,
-        wanted_snippets=snippets,
+        extract.stream, extract.grid, encoder, batched, videos, decoders, wanted_snippets=snippets
     )
     trunk_features = _extract_trunk_features(extractor, probe, snippets)
-    sampler = SequenceSampler(
-        FeatureTable({spec.extract.stream: trunk_features}, torch_device),
-        remap_spans(spans.actions, snippets),
-        remap_spans(spans.background, snippets),
-        spec.training,
-    )
+    table = FeatureTable({spec.extract.stream: trunk_features}, torch_device)
+    actions, background = remap_spans(spans.actions, snippets), remap_spans(spans.background, snippets)
+    sampler = SequenceSampler(table, actions, background, spec.training)
     tuned, lines = _tune(spec, networks[0], trunk_shape, sampler, targets, torch_device)
     write_training_log(log, lines)
     libraries = (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
