@@ -155,9 +155,9 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
             help=f"{leaf.doc}{shown}".replace("%", "%%"),
             **(LIST_OPTION if leaf.is_list else {}),
         )
-    parser.add_argument("--spec", default="{}", metavar="JSON", help="the stage's spec; keys and defaults below")
+    parser.add_argument("--spec", default="{}", metavar="JSON", help="the command's spec; keys and defaults below")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of the spec, as in grid.fps=10"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key of the spec, from the list below"
     )
     parser.epilog = "spec (--spec, --set):\n" + "\n".join(
         f"  {leaf.path:36} {leaf.doc}{'' if leaf.default is None else f' (default: {leaf.default})'}"
