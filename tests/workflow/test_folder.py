@@ -188,7 +188,7 @@ def test_own_videos_a_number_left_open_names_and_a_few_examples(mine: Project) -
     assert done.returncode == 0, done.stderr
     assert (mine.folder / "results/mine_detections.json").read_bytes() == before
     assert json.loads((mine.folder / "results/mine_map.json").read_text())["mAP"]
-    assert "How many clusters" in (mine.folder / "results/mine_report.html").read_text()
+    assert "Number of clusters" in (mine.folder / "results/mine_report.html").read_text()
     assert "0 out of date" in mine.run("verify", "--forcerun", "verify").stdout
 
 

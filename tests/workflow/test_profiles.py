@@ -72,7 +72,9 @@ def asking(folder: Path, *words: str) -> list[str]:
 
 def test_every_job_that_is_told_a_device_asks_for_one() -> None:
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
-    named = {rule.partition(":")[0]: ('knobs("device"' in rule, "gpu=" in rule) for rule in rules}
+    named = {
+        rule.partition(":")[0]: (bool(re.search(r'\.runtime\(\s*"device"', rule)), "gpu=" in rule) for rule in rules
+    }
     assert {name for name, (told, _) in named.items() if told} >= {"extract", "train", "localize", "name_clusters"}
     assert [name for name, (told, asks) in named.items() if told != asks] == []
 
