@@ -20,7 +20,7 @@ help:
 
 # One run at a time. Jobs that a killed run left behind may still end during the next: they write the same bytes.
 demo: own-venv .venv/installed
-	@flock --nonblock .venv/demo.lock true || echo "another run is at work here; waiting for it"
+	@flock --nonblock .venv/demo.lock true || echo "another 'make demo' runs here; waiting for it"
 	@flock .venv/demo.lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet rules host
 	@echo "scores: results/demo_map.json   page: results/demo_report.html"
 
@@ -52,7 +52,7 @@ docs: own-venv .venv/installed-dev
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
-# A .venv that is linked into a second clone would be pointed to that clone, and the first would run its code.
+# `pip install --editable` ties .venv to one clone. If a second clone shared it, the first would run the code of the second.
 own-venv:
 	@test ! -s .venv/checkout || test "$$(cat .venv/checkout)" = "$(CURDIR)" || { \
 		echo "make: .venv belongs to $$(cat .venv/checkout); remove the link and let make create one here (moved this folder? delete .venv/checkout)"; exit 2; }

@@ -1,9 +1,9 @@
 # CLIP-AE: from raw untrimmed videos to mean average precision.
 #
-#   snakemake --cores 8 results/thumos14_map.json       scores of the headline run
+#   snakemake --cores 8 results/thumos14_map.json       scores of the main run
 #   snakemake --cores 8 results/mine_detections.json    segments, no annotations needed
 #   snakemake --cores 8 results/demo_report.html        a page to look at
-#   snakemake --cores 1 verify                          names outputs that are out of date
+#   snakemake --cores 1 verify                          lists outputs that are out of date
 from snakemake.utils import min_version
 
 min_version("9.27")

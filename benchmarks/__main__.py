@@ -5,7 +5,7 @@ python -m benchmarks.search     search a sentence in ten thousand videos: 1.9 GB
 python -m benchmarks.page       the page with 500 and 5,000 videos in a browser
 python -m benchmarks --long     feature extraction from an hour of 1080p: half an hour
 python -m benchmarks --cold     install and run a fresh clone: needs the package registry
-python -m benchmarks.methods    all methods on the simulated benchmark (`make bench-methods`): up to three hours
+python -m benchmarks.methods    all methods on the simulated benchmark (`make bench-methods`): about four hours
 python -m benchmarks.sounds     scores by the kind of sound of a class, on the same results
 python -m benchmarks.head_input effect of each part of CAF and CCP on attention, on the same results
 python -m benchmarks.step       one training step at the paper's size

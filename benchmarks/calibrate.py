@@ -14,7 +14,7 @@ from clip_ae.clustering.quality import ClusterQuality, measure_quality
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Annotation, FeaturesByStream, VideoFeatures
-from clip_ae.scoring.evaluate import find_main_class
+from clip_ae.scoring.eval_input import find_main_class
 from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features
 from clip_ae.worlds.simulated_events import build_instances, plan_videos
 

@@ -7,10 +7,9 @@ signals become denormal numbers, on which a CPU is many times slower.
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import decord
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import print_result
+from benchmarks.measure import measure_seconds, measure_seconds_and_result, print_result
 from clip_ae.core.config.schema import I3dOptions, RgbEncoder
 from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
@@ -46,7 +45,6 @@ SETTINGS: tuple[tuple[Precision, bool, float | None, float | None], ...] = (
 SIDE, CROP, FRAMES = 256, 224, 16
 ROUNDS = 3
 GRID = SnippetGrid()
-T = TypeVar("T")
 Features = NDArray[np.float32]
 
 
@@ -183,16 +181,6 @@ def measure_matrix_rate(dtype: torch.dtype) -> float:
         seconds = min(measure_seconds(lambda a=a, b=b: torch.mm(a, b)) for _ in range(5))
         best = max(best, 2 * n**3 / seconds / 1e9)
     return best
-
-
-def measure_seconds(run: Callable[[], object]) -> float:
-    return measure_seconds_and_result(run)[0]
-
-
-def measure_seconds_and_result(run: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
-"""Wall time and peak memory of a command, from the operating system's accounting, and one line per result."""
+"""Time and peak memory of a command, by the accounting of the operating system; time of a call; one line per result."""
 
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+T = TypeVar("T")
 
 
 def run_measured(command: Sequence[str], folder: Path) -> tuple[float, float, int]:
@@ -26,6 +28,16 @@ def run_median(command: Sequence[str], folder: Path, runs: int = 5) -> tuple[flo
     if any(code for _, _, code in results):
         raise SystemExit(f"{command}: failed")
     return statistics.median(r[0] for r in results), max(r[1] for r in results)
+
+
+def measure_seconds(run: Callable[[], object]) -> float:
+    return measure_seconds_and_result(run)[0]
+
+
+def measure_seconds_and_result(run: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
 
 
 def print_result(name: str, value: float, unit: str, goal: float | None = None) -> None:

@@ -42,15 +42,15 @@ WORLD_CHANGES: tuple[tuple[Tree, tuple[str, ...]], ...] = (
 )
 # Readings of what the paper leaves open, each as a change of the run `clip_ae`, which runs on the unchanged world.
 READINGS: Mapping[str, Tree] = {
-    "caf-stages-1": {"caf": {"num_layers": 1}},
+    "caf-num-layers-1": {"caf": {"num_layers": 1}},
     "caf-scale-20": {"caf": {"scale": 20.0}},
     "caf-layer-norm": {"caf": {"layer_norm": True}},
     "caf-normalized-values": {"caf": {"normalized_values": True}},
     "caf-audio-to-rgb": {"caf": {"audio_to": "rgb"}},
     "ccp-shared-qk": {"ccp": {"shared_qk": True}},
     "ccp-residual": {"ccp": {"residual": True}},
-    "feed-residual": {"fusion_input": "residual"},
-    "feed-layer-norm": {"fusion_input": "layer_norm"},
+    "fusion-input-residual": {"fusion_input": "residual"},
+    "fusion-input-layer-norm": {"fusion_input": "layer_norm"},
     "norm-at-once": {"ugct": {"ramp_norm_loss": False}},
     "targets-half": {"ugct": {"attention_targets": "half"}},
     "decor-literal": {"self_supervision": {"decor": "literal"}},

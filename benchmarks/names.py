@@ -12,7 +12,7 @@ from clip_ae.core.config.specs import NameClustersSpec
 from clip_ae.data.annotations import read_annotations
 from clip_ae.data.detections import read_json_object
 from clip_ae.data.labels import read_labels
-from clip_ae.scoring.evaluate import find_main_class
+from clip_ae.scoring.eval_input import find_main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS
 

@@ -3,14 +3,13 @@
 python -m benchmarks.rates    random weights, which are as fast as published ones
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.measure import print_result
+from benchmarks.measure import measure_seconds, print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, VggishOptions
 from clip_ae.core.config.training import Precision
@@ -65,12 +64,7 @@ def measure_probe() -> float:
 
 
 def measure_fastest(run: Callable[[], object]) -> float:
-    seconds = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(measure_seconds(run) for _ in range(RUNS))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 python -m benchmarks.scoring       one core
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import print_result
+from benchmarks.measure import measure_seconds_and_result, print_result
 from clip_ae.scoring.average_precision import compute_average_precision, match
 from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.segments import Floats, Segments
@@ -145,12 +144,6 @@ def compute_tiou(start: float, stop: float, other_start: Floats, other_stop: Flo
     shared = (np.minimum(stop, other_stop) - np.maximum(start, other_start)).clip(0)
     tiou: Floats = shared / ((stop - start) + (other_stop - other_start) - shared)
     return tiou
-
-
-def measure_seconds_and_result(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
 
 
 if __name__ == "__main__":

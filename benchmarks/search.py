@@ -7,14 +7,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measure import print_result
+from benchmarks.measure import measure_seconds, print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.timeline import SnippetGrid
@@ -111,12 +110,6 @@ def read_through(path: Path) -> None:
 
 def measure_median(run_once: Callable[[], object]) -> float:
     return statistics.median(measure_seconds(run_once) for _ in range(REPETITIONS))
-
-
-def measure_seconds(run_once: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run_once()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from clip_ae.core.config.schema import Evaluation, ProtocolName
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
 from clip_ae.data.annotations import read_annotations, read_evaluated_ids
 from clip_ae.data.detections import read_detections, read_json_object
@@ -112,7 +113,7 @@ class Detections(Sequence[Detection]):
 
 @dataclass(frozen=True)
 class Scores:
-    """What evaluation found: `content` is that of map.json. mAP is a fraction between 0 and 1."""
+    """Scores of detections: `content` is that of map.json. mAP is a fraction between 0 and 1."""
 
     content: dict[str, Any]
 
@@ -124,7 +125,7 @@ class Scores:
     def average_map(self) -> float:
         """The mean over the widest range of tIoU."""
         averages: dict[str, float] = self.content["average"]
-        return max(averages.items(), key=lambda item: _width(item[0]))[1]
+        return averages[sort_by_width(averages)[-1]]
 
     def __repr__(self) -> str:
         return (
@@ -204,25 +205,26 @@ def extract(
     from clip_ae.encoders.devices import configure_torch, resolve_device
     from clip_ae.media.decoder_process import create_decoders
     from clip_ae.pipeline import video_features as pipeline
+    from clip_ae.pipeline.stream_encoder import build_extractor
 
-    given = [videos] if isinstance(videos, str | Path) else list(videos)
+    sources = [videos] if isinstance(videos, str | Path) else list(videos)
     choice = pipeline.choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
     for stream in streams:
         pipeline.check_known("streams:", stream, choice.encoders.streams)
     configure_torch(choice.config.torch_threads)
-    readers = create_decoders(
+    decoders = create_decoders(
         num_workers, choice.config.runtime.decoder_timeout_s, choice.config.runtime.decoder_memory_gib
     )
-    infos, failures = pipeline.probe_video_files(pipeline.list_video_files(map(Path, given)), choice.grid, readers[0])
+    infos, failures = pipeline.probe_video_files(
+        pipeline.list_video_files(map(Path, sources)), choice.grid, decoders[0]
+    )
     if not infos:
         raise RefusedInput("; ".join(f"{f.video_id}: {f.kind}: {f.message}" for f in failures) or "no videos given")
     by_stream = {}
     for stream in streams:
         spec = choice.spec(stream)
-        found, extractor = pipeline.extract_videos(
-            spec, choice.networks(spec), infos, readers, resolve_device(device), 0
-        )
-        by_stream[stream] = {video.video_id: video for video in found}
+        extractor = build_extractor(spec, choice.networks(spec), decoders, resolve_device(device))
+        by_stream[stream] = {video.video_id: video for video in extractor.extract(infos)}
         failures += extractor.failures
     pipeline.log_failures(failures)
     return Features(by_stream)
@@ -234,7 +236,7 @@ class Localizer:
     def __init__(self, run_dir: Path, device: str) -> None:
         run = find_trained_run(run_dir)
         self.spec, self.weights, self.device = run.spec, run.model, device
-        self.names = {label: str(guesses[0]["name"]) for label, guesses in run.cluster_names.items()}
+        self.names = run.cluster_names
 
     @staticmethod
     def load(results_dir: Pathlike, device: str = "auto") -> "Localizer":
@@ -305,10 +307,13 @@ def evaluate(
 
 def compare(first: "Scores | Pathlike", second: "Scores | Pathlike") -> Comparison:
     """Whether one result beats another on the same ground truth: a paired bootstrap over its videos."""
-    names = tuple(
-        str(one) if isinstance(one, str | Path) else name for one, name in ((first, "first"), (second, "second"))
-    )
-    return Comparison(tuple(compare_results(_content(first), _content(second), (names[0], names[1]))))
+    names = _name_of(first, "first"), _name_of(second, "second")
+    return Comparison(tuple(compare_results(_content(first), _content(second), names)))
+
+
+def _name_of(scores: "Scores | Pathlike", argument: str) -> str:
+    """The name of a result in errors: its path, or the argument."""
+    return argument if isinstance(scores, Scores) else str(scores)
 
 
 def _content(scores: "Scores | Pathlike") -> dict[str, Any]:
@@ -344,11 +349,6 @@ def _only_subset(subsets: set[str]) -> str:
 
 def _has_features(folder: Path) -> bool:
     return any(p.suffix in (".parquet", ".npy") for p in folder.iterdir())
-
-
-def _width(tiou_range: str) -> float:
-    low, _, high = tiou_range.partition(":")
-    return float(high) - float(low)
 
 
 def _dataframe(rows: Iterator[dict[str, Any]]) -> "pd.DataFrame":

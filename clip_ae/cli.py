@@ -64,8 +64,8 @@ def _dispatch(words: list[str]) -> int:
     if command not in (*STAGES, *TOOLS):
         raise UserError(f"{command}: no such command{suggest_name(command, (*STAGES, *TOOLS))}")
     run = load_module(_module(command)).run
-    found = vars(_parser(command, run).parse_args(words[1:]))
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    parsed = vars(_parser(command, run).parse_args(words[1:]))
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in parsed.items()}
     result = run(**_with_spec(run, options))
     return int(result or 0)
 
@@ -120,24 +120,24 @@ def _parser(command: str, run: Callable[..., Any]) -> UserErrorParser:
         if _is_spec(hints[name]):
             _add_spec(parser, hints[name])
             continue
-        kind, words = typing.get_args(hints[name])
+        annotation, doc = typing.get_args(hints[name])
         default = parameter.default
         required = default is inspect.Parameter.empty
-        shown = "" if required or default in (None, "", ()) else f" (default: {default})"
-        plain, several = _plain_type(kind), typing.get_origin(kind) is tuple
+        default_note = "" if required or default in (None, "", ()) else f" (default: {default})"
+        value_type, is_list = _plain_type(annotation), typing.get_origin(annotation) is tuple
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            rest: dict[str, Any] = {"nargs": "+"} if several else {}
-            parser.add_argument(name, type=plain, metavar=name.upper(), help=words.replace("%", "%%"), **rest)
+            nargs: dict[str, Any] = {"nargs": "+"} if is_list else {}
+            parser.add_argument(name, type=value_type, metavar=name.upper(), help=doc.replace("%", "%%"), **nargs)
             continue
         parser.add_argument(
             f"--{name.rstrip('_').replace('_', '-')}",
             dest=name,
-            type=plain,
+            type=value_type,
             required=required,
-            default=None if required else [*default] if several else default,
-            metavar=plain.__name__.upper(),
-            help=f"{words}{shown}".replace("%", "%%"),
-            **(LIST_OPTION if several else {}),
+            default=None if required else [*default] if is_list else default,
+            metavar=value_type.__name__.upper(),
+            help=f"{doc}{default_note}".replace("%", "%%"),
+            **(LIST_OPTION if is_list else {}),
         )
     return parser
 
@@ -146,13 +146,13 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
     for leaf in iterate_keys(spec):
         if leaf.flag is None:
             continue
-        shown = "" if leaf.default is None else f" (default: {_words(leaf.default)})"
+        default_note = "" if leaf.default is None else f" (default: {_format_default(leaf.default)})"
         parser.add_argument(
             leaf.flag,
             dest=leaf.path,
             type=leaf.value_type,
             metavar=leaf.value_type.__name__.upper(),
-            help=f"{leaf.doc}{shown}".replace("%", "%%"),
+            help=f"{leaf.doc}{default_note}".replace("%", "%%"),
             **(LIST_OPTION if leaf.is_list else {}),
         )
     parser.add_argument("--spec", default="{}", metavar="JSON", help="the command's spec; keys and defaults below")
@@ -165,7 +165,7 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
     )
 
 
-def _words(default: Any) -> str:
+def _format_default(default: Any) -> str:
     return " ".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
@@ -194,11 +194,11 @@ def _is_spec(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Spec)
 
 
-def _plain_type(kind: Any) -> type:
+def _plain_type(annotation: Any) -> type:
     """The plain type of an annotation: Path for `Path | None` and for `tuple[Path, ...]`."""
-    if typing.get_origin(kind) is tuple:
-        kind = typing.get_args(kind)[0]
-    if isinstance(kind, UnionType):
-        kind = next(k for k in typing.get_args(kind) if k is not type(None))
-    assert kind in (str, int, float, Path), kind
-    return typing.cast(type, kind)
+    if typing.get_origin(annotation) is tuple:
+        annotation = typing.get_args(annotation)[0]
+    if isinstance(annotation, UnionType):
+        annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
+    assert annotation in (str, int, float, Path), annotation
+    return typing.cast(type, annotation)

@@ -25,7 +25,7 @@ def x(seconds: float) -> float:
     return LEFT + SCALE * seconds
 
 
-def drawn() -> str:
+def draw() -> str:
     rows = [frames(40), rgb(40 + ROW), flow(40 + 2 * ROW), clip(40 + 3 * ROW), audio(40 + 4 * ROW)]
     height = 40 + 5 * ROW + 52
     return (
@@ -127,4 +127,4 @@ def audio(top: float) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("time.svg").write_text(drawn())
+    Path(__file__).with_name("time.svg").write_text(draw())

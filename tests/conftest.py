@@ -11,14 +11,14 @@ from clip_ae.core.progress import show_progress
 
 
 class Scheduling(LoadFileScheduling):
-    """A file's tests share their fixtures, so one process runs them; kills take what runs have finished."""
+    """All tests of a file run in one process, as they share fixtures; test_kill uses the finished runs of test_runs."""
 
     def _split_scope(self, nodeid: str) -> str:
         return str(super()._split_scope(nodeid)).replace("workflow/test_kill.py", "workflow/test_runs.py")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """Our own, as the groups of pytest-xdist 3.8 do nothing under pytest 9.2, which no longer reads `_nodeid`."""
+    """Our own scheduler: pytest 9.2 does not read `_nodeid`, so the groups of pytest-xdist 3.8 have no effect."""
     return Scheduling(config, log)
 
 
@@ -29,7 +29,7 @@ def progress_lines() -> None:
 
 
 # Fixtures that run Snakemake, and files that need a browser or Slurm: `make check` leaves these out.
-WORKFLOW_FIXTURES = {"finished", "finished_folder", "mine", "tiny", "project"}
+WORKFLOW_FIXTURES = {"finished", "finished_folder", "folder_project", "tiny", "project"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +55,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Layers of a few numbers are up to fifty times slower on two threads."""
+    """Run torch on one thread: layers of a few numbers are up to fifty times slower on two."""
     import torch
 
     before = torch.get_num_threads()

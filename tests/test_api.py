@@ -9,6 +9,7 @@ import pytest
 
 import clip_ae
 from clip_ae.core.provenance import Provenance
+from clip_ae.core.tiou_ranges import list_score_columns
 from clip_ae.core.types import Detection, VideoFeatures
 from clip_ae.data.shards import write_shard
 
@@ -53,6 +54,12 @@ def test_perfect_detections_score_one() -> None:
     scores = clip_ae.evaluate(ANNOTATIONS, PERFECT, bootstrap_samples=0)
     assert scores.average_map == 1.0
     assert set(scores.map_by_tiou) == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}
+
+
+def test_of_equally_wide_ranges_the_average_is_that_of_the_last_column() -> None:
+    content = {"mAP": {}, "average": {"0.1:0.5": 0.4, "0.3:0.7": 0.2}}
+    assert list_score_columns(content)[-1] == ("average", "0.3:0.7")
+    assert clip_ae.Scores(content).average_map == 0.2
 
 
 def test_files_and_dictionaries_score_alike(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from clip_ae import cli
+from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.registry import load_module
+from clip_ae.core.config.schema import Config
 from clip_ae.core.config.stages import find_output
 from clip_ae.core.errors import UserError
 from clip_ae.workflow.targets import check_targets
@@ -36,6 +39,11 @@ def commands(path: Path) -> Iterator[list[str]]:
         program = words[0].rpartition("/")[2] if words else ""
         if program in PROGRAMS and len(words) > 1:
             yield [program, *words[1:]]
+
+
+@cache
+def load_shipped_config() -> Config:
+    return load_config(shipped_config())
 
 
 FOUND = [(path, words) for path in PAGES for words in commands(path)]
@@ -74,10 +82,8 @@ def test_commands_of_clip_ae_parse(path: Path, words: list[str]) -> None:
     ids=lambda v: v.name if isinstance(v, Path) else " ".join(v),
 )
 def test_commands_of_snakemake_have_targets_that_exist(path: Path, words: list[str]) -> None:
-    from clip_ae.core.config.checks import load_config
-
     targets = [w for w in words if w.startswith("results/") and "{" not in w and "DATASET" not in w]
-    config = load_config(shipped_config() | {})
+    config = load_shipped_config()
     for target in targets:
         if re.match(r"results/mine[_/]", target):
             continue

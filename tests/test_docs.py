@@ -1,4 +1,4 @@
-"""The docs say what is so: the example of a new encoder is carried out, the drawn time convention drawn anew."""
+"""The docs hold: the example of a new encoder is carried out, and the pictures are drawn again and compared."""
 
 import ast
 import importlib.util
@@ -81,7 +81,7 @@ from clip_ae.localizers.targets import TargetBuilder
 
 data = read_config(Path("configs"), [Path("config.yaml")]).data
 data["runs"]["mine"] = {"method": "top1", "losses": {"foreground": 0.5}}
-data["runs"]["taught"] = {"method": "ugct", "ugct": {"attention_targets": "soft"}}
+data["runs"]["soft_targets"] = {"method": "ugct", "ugct": {"attention_targets": "soft"}}
 load_config(data)
 jsonschema.validate(data, build_json_schema(Config))
 times, rng = np.arange(6) * 0.64, np.random.default_rng(0)
@@ -126,7 +126,7 @@ SCRIPTS = sorted([*(ROOT / "docs").glob("*.py"), *(ROOT / "benchmarks").glob("*.
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.name)
 def test_what_a_script_imports_from_the_package_is_there(path: Path) -> None:
-    """Nothing else runs the scripts that draw pictures and measure."""
+    """No other test runs the scripts that draw pictures and measure."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clip_ae"):
             module = importlib.import_module(node.module or "")
@@ -138,7 +138,7 @@ def submodule(module: ModuleType, name: str) -> bool:
 
 
 def test_time_is_drawn_as_the_grid_has_it() -> None:
-    assert time_picture.drawn() == (ROOT / "docs/time.svg").read_text()
+    assert time_picture.draw() == (ROOT / "docs/time.svg").read_text()
 
 
 def test_the_pipeline_picture_is_what_its_script_draws() -> None:

@@ -39,7 +39,7 @@ def test_every_direct_dependency_has_a_pin_inside_its_range() -> None:
 
 
 def test_no_direct_dependency_is_pinned_in_pyproject() -> None:
-    """A library that pins cannot be installed beside others."""
+    """A library with pinned dependencies often cannot be installed together with others."""
     assert not [r for r in requirements() if any(s.operator == "==" for s in r.specifier)]
 
 

@@ -1,7 +1,8 @@
-"""Plain words: a short list of private words and habits stays out of docstrings, messages, comments and docs."""
+"""Plain words: a short list of private words stays out of names, docstrings, messages, comments and docs."""
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,10 @@ BANNED = re.compile(
     r"|stands? beside|costs? a (?:line|row)|a line says so|by its own word|fed to|are fed|is fed)\b",
     re.IGNORECASE,
 )
+# Parts of names. Strings may have them: JSON keys such as `mapping.headline` are read by other programs.
+BANNED_IN_NAMES = {"told", "taught", "untaught", "headline", "headlines", "recipe", "recipes", "knob", "knobs"}
 PYTHON = sorted([*(ROOT / "clip_ae").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")])
+CODE = sorted([*(ROOT / "clip_ae").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk"), ROOT / "Snakefile"])
 TEXTS = sorted(
     [
         *(ROOT / "docs").glob("*.md"),
@@ -47,6 +51,24 @@ def test_code_has_no_private_words(path: Path) -> None:
     assert not found, f"{path}: say it plainly (CONTRIBUTING.md): {found}"
 
 
+def find_private_names(path: Path) -> list[tuple[int, str]]:
+    """(line, name) of every function, class, argument, variable and attribute with a banned part."""
+    with path.open("rb") as file:
+        names = [(t.start[0], t.string) for t in tokenize.tokenize(file.readline) if t.type == tokenize.NAME]
+    # Parts of snake_case and of CamelCase.
+    return [
+        (line, name)
+        for line, name in names
+        if not BANNED_IN_NAMES.isdisjoint(part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name))
+    ]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_names_have_no_private_words(path: Path) -> None:
+    found = find_private_names(path)
+    assert not found, f"{path}: use the names of docs/glossary.md: {found}"
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_docs_have_no_private_words(path: Path) -> None:
     lines = enumerate(path.read_text().splitlines(), start=1)
@@ -57,6 +79,14 @@ def test_docs_have_no_private_words(path: Path) -> None:
 def test_the_list_catches_a_private_word() -> None:
     source = '"""What a run is told."""\n\nraise UserError("a broken video costs a row")\n# whoever reads it\n'
     assert [m[0] for _, text in texts_of(source) for m in BANNED.finditer(text)] == ["told", "costs a row", "whoever"]
+
+
+def test_the_list_catches_a_private_name(tmp_path: Path) -> None:
+    path = tmp_path / "example.py"
+    path.write_text(
+        "class TaughtRun:\n    recipe = 1\n\n\ndef _labels(told, retold):\n    MAIN_HEADLINE = retold['headline']\n"
+    )
+    assert find_private_names(path) == [(1, "TaughtRun"), (2, "recipe"), (5, "told"), (6, "MAIN_HEADLINE")]
 
 
 @pytest.mark.parametrize("path", [p for p in TEXTS if p.suffix == ".md"], ids=lambda p: p.name)

@@ -1,4 +1,4 @@
-"""Imports only go down. Read from the syntax trees, so that an import inside a function counts too."""
+"""Imports follow the table ALLOWED. Read from the syntax trees, so imports inside functions count too."""
 
 import ast
 import subprocess
@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NETS = {"encoders", "losses", "localizers", "language"}
-FILES = {"media", "data", "weights"}
-SCIENCE = {"clustering", "proposals", "scoring", "worlds", "pages"}
-BELOW = {"core", *FILES, "provenance", *NETS, *SCIENCE}
-# Room -> the rooms that it may import.
+NETWORK_PACKAGES = {"encoders", "losses", "localizers", "language"}
+FILE_PACKAGES = {"media", "data", "weights"}
+TORCH_FREE_PACKAGES = {"clustering", "proposals", "scoring", "worlds", "pages"}
+LIBRARY_PACKAGES = {"core", *FILE_PACKAGES, "provenance", *NETWORK_PACKAGES, *TORCH_FREE_PACKAGES}
+# Package -> the packages that it may import.
 ALLOWED = {
     "core": {"core"},
-    **{room: {room, "core"} for room in FILES},
+    **{package: {package, "core"} for package in FILE_PACKAGES},
     "provenance": {"provenance", "core", "data", "weights"},
     "encoders": {"encoders", "core"},
     "losses": {"losses", "core"},
     "localizers": {"localizers", "losses", "core"},
     "language": {"language", "localizers", "losses", "core"},
-    **{room: {room, "core"} for room in SCIENCE},
+    **{package: {package, "core"} for package in TORCH_FREE_PACKAGES},
     # What the rules' helpers need: the Snakefile imports them in every cluster job.
     "workflow": {"workflow", "core", "data"},
-    "pipeline": {"pipeline", *BELOW},
+    "pipeline": {"pipeline", *LIBRARY_PACKAGES},
     # No stage imports a stage, no tool a tool or a stage: what they share is in pipeline.
-    "stages": {"pipeline", *BELOW},
-    "tools": {"pipeline", "workflow", *BELOW},
-    "api": {"pipeline", "workflow", *BELOW},
+    "stages": {"pipeline", *LIBRARY_PACKAGES},
+    "tools": {"pipeline", "workflow", *LIBRARY_PACKAGES},
+    "api": {"pipeline", "workflow", *LIBRARY_PACKAGES},
     # cli knows commands by name and loads the chosen one.
     "cli": {"core"},
     "__main__": {"cli"},
@@ -36,7 +36,7 @@ ALLOWED = {
 MODULES = sorted(p for p in (ROOT / "clip_ae").rglob("*.py") if p.name != "__init__.py")
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT / "clip_ae").parts[0].removesuffix(".py")
 
 
@@ -53,12 +53,14 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_down(path: Path) -> None:
-    rooms = {name.split(".")[1] for name in imports_of(path) if name.startswith("clip_ae.")}
-    assert rooms <= ALLOWED[room_of(path)], f"{path}: imports {rooms - ALLOWED[room_of(path)]}"
+    packages = {name.split(".")[1] for name in imports_of(path) if name.startswith("clip_ae.")}
+    assert packages <= ALLOWED[package_of(path)], f"{path}: imports {packages - ALLOWED[package_of(path)]}"
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in MODULES if room_of(p) not in NETS | {"pipeline", "stages", "tools", "api"}], ids=str
+    "path",
+    [p for p in MODULES if package_of(p) not in NETWORK_PACKAGES | {"pipeline", "stages", "tools", "api"}],
+    ids=str,
 )
 def test_torch_stays_in_the_nets(path: Path) -> None:
     roots = {name.split(".")[0] for name in imports_of(path)}
@@ -70,19 +72,21 @@ def test_init_files_of_sub_packages_are_empty() -> None:
     assert not [p for p in (ROOT / "clip_ae").glob("*/**/__init__.py") if p.read_text()]
 
 
-@pytest.mark.parametrize("room", ["core", *sorted(FILES), "provenance", "workflow", *sorted(SCIENCE)])
-def test_light_rooms_import_without_heavy_libraries(room: str) -> None:
-    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in MODULES if room_of(p) == room]
+@pytest.mark.parametrize(
+    "package", ["core", *sorted(FILE_PACKAGES), "provenance", "workflow", *sorted(TORCH_FREE_PACKAGES)]
+)
+def test_light_rooms_import_without_heavy_libraries(package: str) -> None:
+    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in MODULES if package_of(p) == package]
     heavy = "['torch', 'scipy', 'sklearn', 'open_clip', 'cv2']"
     program = f"import {', '.join(names)}, sys; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert completed.stdout.strip() == "[]"
 
 
 def test_help_needs_no_library_at_all() -> None:
     program = "import sys; from clip_ae.cli import main; main(['--help']); print(sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert not {"torch", "numpy", "pyarrow", "yaml"} & set(ast.literal_eval(done.stdout.splitlines()[-1]))
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"torch", "numpy", "pyarrow", "yaml"} & set(ast.literal_eval(completed.stdout.splitlines()[-1]))
 
 
 def test_every_stage_has_its_rule_its_log_and_its_benchmark() -> None:

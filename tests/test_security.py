@@ -1,4 +1,4 @@
-"""No bytes of a file become code: read from the syntax trees, so that no test needs to think of the right attack."""
+"""No content of a file is run as code: read from the syntax trees, so the test depends on no particular attack."""
 
 import ast
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
 
 
 def test_jobs_quote_what_a_file_may_be_called() -> None:
-    """The user's own paths in options are quoted for the shell; specs go through Snakemake's :q."""
+    """Paths in options are quoted for the shell; specs are quoted by Snakemake's :q."""
     assert option("videos", "a b; touch ran") == "--videos 'a b; touch ran'"
     source = (ROOT / "clip_ae/workflow/rule_options.py").read_text()
     for name in (

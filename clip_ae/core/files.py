@@ -40,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{HOSTNAME}.{os.getpid()}.tmp{path.suffix}")
     with report_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         try:
             yield temporary
             os.replace(temporary, path)
@@ -51,9 +51,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def check_writable_dir(option: str, directory: Path) -> None:
     """Refuse a folder that cannot be created or written to, before any work is done."""
-    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"{option} {directory}: {there} is not a folder that you can write to; name another")
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"{option} {directory}: {existing} is not a folder that you can write to; name another")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -70,18 +70,18 @@ def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"--out {out_path}: is one of the inputs; name another file")
 
 
-def _sweep(path: Path) -> None:
+def _remove_leftovers(path: Path) -> None:
     """Remove temporary files that killed processes of this machine left in the folder."""
     prefix = f".{path.stem}.{HOSTNAME}."
     for entry in os.scandir(path.parent):
         if entry.name.startswith(prefix) and entry.name.endswith(f".tmp{path.suffix}"):
             pid = entry.name.removeprefix(prefix).split(".")[0]
-            if pid.isdigit() and not _alive(int(pid)):
+            if pid.isdigit() and not _is_running(int(pid)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(entry.path)
 
 
-def _alive(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -47,6 +47,8 @@ MAP = f"{RUN_DIR}/map.json"
 INDEX = f"{DATASET_DIR}/index/{{space}}.arrow"
 MOMENTS = f"{DATASET_DIR}/moments.json"
 SUMMARY = "results/{dataset}_{summary}"
+SUMMARY_TABLES = ("table.md", "table.csv", "ablation.md")
+SUMMARIES = ("map.json", "detections.json", *SUMMARY_TABLES)
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
 GROUNDING = "results/{dataset}_grounding.json"
 GROUNDING_TABLE = "results/{dataset}_grounding.md"
@@ -64,7 +66,7 @@ WILDCARD_CONSTRAINTS = {
     "shard": r"\d{4}-of-\d{4}",
     "seed": r"\d+",
     "round": r"\d+",
-    "summary": r"map\.json|detections\.json|table\.md|table\.csv|ablation\.md",
+    "summary": "|".join(map(re.escape, SUMMARIES)),
 }
 
 

@@ -55,9 +55,9 @@ class Provenance:
     @staticmethod
     def from_dict(data: Any) -> "Provenance":
         """Raises ValueError for another format: old results are made again, never read as if they were new."""
-        found = data.get("format") if isinstance(data, dict) else None
-        if found != FORMAT:
-            raise ValueError(f"its format is {found}, this version reads format {FORMAT}")
+        file_format = data.get("format") if isinstance(data, dict) else None
+        if file_format != FORMAT:
+            raise ValueError(f"its format is {file_format}, this version reads format {FORMAT}")
         return Provenance(**data)
 
     @property
@@ -91,8 +91,8 @@ def digest_modules(modules: Iterable[str]) -> str:
 
 def digest_stage_code(stage: str, modules: Iterable[str] = ()) -> str:
     """Code digest of a stage, or of a tool that writes provenance, with the modules that its spec names."""
-    room = "stages" if find_source_file(f"clip_ae.stages.{stage}") else "tools"
-    return digest_modules([f"clip_ae.{room}.{stage}", *modules])
+    package = "stages" if find_source_file(f"clip_ae.stages.{stage}") else "tools"
+    return digest_modules([f"clip_ae.{package}.{stage}", *modules])
 
 
 def collect_imports(modules: Iterable[str]) -> set[str]:
@@ -138,11 +138,11 @@ def _imported(node: ast.AST) -> Iterator[str]:
 
 @functools.cache
 def _module_digest(module: str) -> str:
-    return digest("\n".join([serialize_tree(_tree(module)), *_beside(module)]))
+    return digest("\n".join([serialize_tree(_tree(module)), *_digest_browser_files(module)]))
 
 
-def _beside(module: str) -> Iterator[str]:
-    """The .js and .css files of the module's folder, which its modules read."""
+def _digest_browser_files(module: str) -> Iterator[str]:
+    """Names and digests of the .js and .css files of the module's folder, which its modules read."""
     path = find_source_file(module)
     assert path is not None, module
     for other in sorted(path.parent.iterdir()):
@@ -159,9 +159,9 @@ def serialize_tree(node: Any) -> str:
     parts = []
     for name, value in sorted(ast.iter_fields(node)):
         is_body = name == "body" and isinstance(value, list)
-        kept = value[_has_docstring(node, value) :] if is_body else value
-        if name not in ("ctx", "kind", "type_comment") and kept is not None and kept != []:
-            parts.append(f"{name}={serialize_tree(kept)}")
+        content = value[_has_docstring(node, value) :] if is_body else value
+        if name not in ("ctx", "kind", "type_comment") and content is not None and content != []:
+            parts.append(f"{name}={serialize_tree(content)}")
     return f"{type(node).__name__}({','.join(parts)})"
 
 

@@ -18,18 +18,21 @@ def parse_tiou_ranges(
         or len({f"{t:g}" for t in thresholds}) < len(thresholds)
     ):
         raise UserError(f"{where}.tiou: expected rising numbers of six digits at most, got {list(thresholds)}")
-    return {text: _inside(text, thresholds, where) for text in tiou_ranges or (f"{thresholds[0]}:{thresholds[-1]}",)}
+    return {
+        text: _select_thresholds(text, thresholds, where)
+        for text in tiou_ranges or (f"{thresholds[0]}:{thresholds[-1]}",)
+    }
 
 
-def _inside(text: str, tiou: TiouThresholds, where: str) -> TiouThresholds:
+def _select_thresholds(text: str, thresholds: TiouThresholds, where: str) -> TiouThresholds:
     try:
         low, high = (float(end) for end in text.split(":"))
-        found = tuple(t for t in tiou if low <= t <= high) if {low, high} <= set(tiou) else ()
+        selected = tuple(t for t in thresholds if low <= t <= high) if {low, high} <= set(thresholds) else ()
     except ValueError:
-        found = ()
-    if not found:
+        selected = ()
+    if not selected:
         raise UserError(f"{where}.tiou_ranges: '{text}' must be LOW:HIGH with both ends in tiou")
-    return found
+    return selected
 
 
 def sort_by_width(tiou_ranges: Iterable[str]) -> list[str]:

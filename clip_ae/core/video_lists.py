@@ -19,9 +19,9 @@ def select_listed_videos(list_name: str, video_ids: Collection[str], where: str)
     """The videos of a subset that a list includes; refused if their number is not the list's."""
     if list_name not in VIDEO_LISTS:
         raise UserError(f"--videos {list_name}: no such list, and no file{suggest_name(list_name, VIDEO_LISTS)}")
-    kept = sorted(set(video_ids) - VIDEO_LISTS[list_name])
-    if len(kept) != int(list_name):
+    listed = sorted(set(video_ids) - VIDEO_LISTS[list_name])
+    if len(listed) != int(list_name):
         raise UserError(
-            f"{where}: the list {list_name} leaves {len(kept)} of its {len(video_ids)} videos; choose another list"
+            f"{where}: the list {list_name} leaves {len(listed)} of its {len(video_ids)} videos; choose another list"
         )
-    return kept
+    return listed

@@ -4,6 +4,7 @@ Standard library only, except for npy files: the workflow reads subsets each tim
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,15 @@ def annotations_digest(path: Path) -> str:
 def read_subset_ids(path: Path, subset: str) -> set[str]:
     """Return the ids of the videos of one subset; UserError with the names of the subsets if there are none."""
     subsets = read_subsets(path)
-    ids = {i for i, name in subsets.items() if name == subset}
-    if not ids:
-        raise UserError(f"{path}: no video is of subset '{subset}'{suggest_name(subset, set(subsets.values()))}")
-    return ids
+    _check_subset(path, subset, subsets.values())
+    return {i for i, name in subsets.items() if name == subset}
 
 
 def read_subset_annotations(path: Path, subset: str) -> dict[str, Annotation]:
-    """Return the annotations of the videos of one subset, by video id."""
-    ids = read_subset_ids(path, subset)
-    return {i: annotation for i, annotation in read_annotations(path).items() if i in ids}
+    """Return the annotations of the videos of one subset, by video id; UserError as in read_subset_ids."""
+    annotations = read_annotations(path)
+    _check_subset(path, subset, [annotation.subset for annotation in annotations.values()])
+    return {i: annotation for i, annotation in annotations.items() if annotation.subset == subset}
 
 
 def read_evaluated_ids(path: Path, subset: str, video_list: str | None) -> list[str]:
@@ -72,6 +72,11 @@ def read_evaluated_ids(path: Path, subset: str, video_list: str | None) -> list[
     if not listed_ids:
         raise UserError(f"{video_list}: names no video; expected one id on each line")
     return sorted(listed_ids)
+
+
+def _check_subset(path: Path, subset: str, names: Collection[str]) -> None:
+    if subset not in names:
+        raise UserError(f"{path}: no video is of subset '{subset}'{suggest_name(subset, set(names))}")
 
 
 def _describe(path: Path, video_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Digests of inputs that no stage made: one function a kind, used by rules, stages and `verify` alike."""
+"""Digests of inputs that no stage wrote, one function for each kind: for the rules and for `verify`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,25 +14,25 @@ ABSENT = "none"
 
 
 def annotation_facts_digest(path: Path | None) -> str:
-    """Of every annotated video's id, subset and stated length: what `catalog` reads."""
+    """Return the digest of every annotated video's id, subset and stated length, which `catalog` reads."""
     return digest(to_canonical_json(read_annotation_facts(path) if path else {}))
 
 
 def supervision_labels_digest(path: Path, train_subset: str, supervision: str) -> str:
-    """Of the labels that a weak or full run may read of its training videos."""
+    """Return the digest of the labels of training videos that a run with weak or full supervision may read."""
     return digest(to_canonical_json(labels_for_supervision(read_annotations(path), train_subset, supervision)))
 
 
 def sentences_digest(path: Path) -> str:
-    """Of the sentences and their moments that score grounding."""
+    """Return the digest of the sentences that score grounding, with their moments."""
     return digest(to_canonical_json(read_sentences(path)))
 
 
 def adapter_annotations_digest(paths: Iterable[Path]) -> str:
-    """Of the annotations that a feature adapter reads: for held-out classes, and of trimmed clips."""
+    """Return the digest of the annotations that a feature adapter reads: for held-out classes, and of trimmed clips."""
     return digest(to_canonical_json([annotations_digest(path) for path in paths]))
 
 
 def ids_digest(video_ids: Iterable[str]) -> str:
-    """Of a set of video ids, whatever their order."""
+    """Return the digest of video ids; their order does not matter."""
     return digest("\n".join(sorted(video_ids)))

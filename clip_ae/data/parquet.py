@@ -1,7 +1,7 @@
 """Schemas of the Parquet tables; write and read tables with their provenance."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,18 +47,18 @@ def write_rows(
 ) -> None:
     """Write dataclasses or dicts as the rows of a table, in their order."""
     dicts = [row if isinstance(row, dict) else asdict(row) for row in rows]
-    write_tables(path, schema, [pa.Table.from_pylist(dicts, schema=schema)], provenance, metadata=metadata)
+    with open_table_writer(path, schema, provenance, metadata) as write_table:
+        write_table(pa.Table.from_pylist(dicts, schema=schema))
 
 
-def write_tables(
-    path: Path,
-    schema: pa.Schema,
-    tables: Iterable[pa.Table],
-    provenance: Provenance,
-    *,
-    metadata: dict[str, str] | None = None,
-) -> None:
-    """Write each table as one row group. PLAIN encoding and zstd: all Parquet readers can read it."""
+@contextlib.contextmanager
+def open_table_writer(
+    path: Path, schema: pa.Schema, provenance: Provenance, metadata: dict[str, str] | None = None
+) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield a function that appends a table as one row group; the file is complete when the block ends.
+
+    PLAIN encoding and zstd: all Parquet readers can read it.
+    """
     file_metadata = {"provenance": provenance.to_json(), **(metadata or {})}
     schema = schema.with_metadata(file_metadata)
     dictionaries = [f.name for f in schema if pa.types.is_dictionary(f.type)]
@@ -66,8 +66,9 @@ def write_tables(
         atomic_write(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=dictionaries) as writer,
     ):
-        for table in tables:
-            writer.write_table(table.replace_schema_metadata(file_metadata), row_group_size=max(1, len(table)))
+        yield lambda table: writer.write_table(
+            table.replace_schema_metadata(file_metadata), row_group_size=max(1, len(table))
+        )
 
 
 @contextlib.contextmanager

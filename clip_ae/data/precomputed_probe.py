@@ -1,6 +1,6 @@
 """Make the VideoInfo rows of precomputed features: the number of snippets that all streams of a video have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from clip_ae.core.errors import Unreadable
@@ -10,14 +10,17 @@ from clip_ae.data import source_folder
 from clip_ae.data.precomputed_features import PrecomputedFeatures
 
 
-def probe_precomputed(source: PrecomputedFeatures, streams: Sequence[str], grid: SnippetGrid) -> Iterator[VideoInfo]:
-    """Yield one row for each video; status and reason report streams of different lengths."""
-    for video_id in sorted(source.video_paths):
-        info = VideoInfo(video_id, source_folder.escape_undecodable(source.video_paths[video_id]))
-        try:
-            yield _with_length(info, {stream: _count_rows(source, stream, video_id) for stream in streams}, grid)
-        except Unreadable as failure:
-            yield replace(info, status="failed", reason=f"{failure.kind}: {failure}")
+def probe_precomputed(source: PrecomputedFeatures, streams: Sequence[str], grid: SnippetGrid) -> list[VideoInfo]:
+    """Return one row for each video, by id; status and reason report streams of different lengths."""
+    return [_probe_video(source, video_id, streams, grid) for video_id in sorted(source.video_paths)]
+
+
+def _probe_video(source: PrecomputedFeatures, video_id: str, streams: Sequence[str], grid: SnippetGrid) -> VideoInfo:
+    info = VideoInfo(video_id, source_folder.escape_undecodable(source.video_paths[video_id]))
+    try:
+        return _with_length(info, {stream: _count_rows(source, stream, video_id) for stream in streams}, grid)
+    except Unreadable as failure:
+        return replace(info, status="failed", reason=f"{failure.kind}: {failure}")
 
 
 def _count_rows(source: PrecomputedFeatures, stream: str, video_id: str) -> int:

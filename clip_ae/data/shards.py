@@ -1,6 +1,7 @@
 """Write and read feature shards: Parquet files with one row for each snippet and one row group for each video."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance, digest_ids
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.parquet import VIDEO_ID_FIELD, read_parquet_provenance, report_table_errors, write_tables
+from clip_ae.data.parquet import VIDEO_ID_FIELD, open_table_writer, read_parquet_provenance, report_table_errors
 
-AUDIO_STREAM = "audio"
+CLIP_STREAM, AUDIO_STREAM = "clip", "audio"
 # A folder of shards, {stream}/{shard}.parquet, or several folders.
 FeatureDirs = Path | Sequence[Path]
 FEATURE_DIRS_HELP = "folders of feature shards, {stream}/{shard}.parquet; the last one that has a stream is used"
@@ -35,10 +36,18 @@ def shard_schema(stream: str, dim: int) -> pa.Schema:
 
 
 def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], provenance: Provenance) -> None:
-    """Write one video after another, so that memory holds one table only."""
+    """Write a shard of these videos, one after another, so that memory holds one table only."""
+    with open_shard(path, stream, dim, provenance) as write_video:
+        for video in videos:
+            write_video(video)
+
+
+@contextlib.contextmanager
+def open_shard(path: Path, stream: str, dim: int, provenance: Provenance) -> Iterator[Callable[[VideoFeatures], None]]:
+    """Yield a function that appends a video to a new shard; the shard is complete when the block ends."""
     schema = shard_schema(stream, dim)
-    tables = (_to_table(video, schema) for video in videos)
-    write_tables(path, schema, tables, provenance, metadata={"stream": stream})
+    with open_table_writer(path, schema, provenance, {"stream": stream}) as write_table:
+        yield lambda video: write_table(_to_table(video, schema))
 
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:

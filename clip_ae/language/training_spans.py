@@ -46,7 +46,7 @@ def collect_run_spans(
     labels_by_video: dict[str, list[Label]] = {}
     for label in supervision_labels:
         labels_by_video.setdefault(label.video_id, []).append(label)
-    for i in track(table.video_ids, "look", unit="videos"):
+    for i in track(table.video_ids, "find actions", unit="videos"):
         curves = predict_video(localizer, table, i, rgb_weight=RGB_WEIGHT)
         coverage_mask = streams[I3D_STREAMS[0]][i].coverage > 0
         background += spans.find_background(i, curves.attention, coverage_mask)

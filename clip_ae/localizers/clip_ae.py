@@ -42,8 +42,11 @@ class ClipAe(Ugct):
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        own = {**({"decor": 1.0} if self.has_caf else {}), **({"ins_dis": 1.0} if self.memory_banks else {})}
-        return {**super().loss_weights, **own}
+        module_weights = {
+            **({"decor": 1.0} if self.has_caf else {}),
+            **({"ins_dis": 1.0} if self.memory_banks else {}),
+        }
+        return {**super().loss_weights, **module_weights}
 
     def losses(self, output: LocalizerOutput, batch: Batch, targets: Targets, step: int) -> dict[str, Tensor]:
         losses = super().losses(output, batch, targets, step)

@@ -132,8 +132,8 @@ class Ugct(Learner):
                 for n in output.streams
             }
         if self.switches.uncertainty == "heads":
-            others = {n: teachers[OTHER_STREAM[n]] for n in output.streams}
-            return {n: _binary_kl(o.attention, head.foreground_probability(o.cas)) for n, o in others.items()}
+            other_teachers = {n: teachers[OTHER_STREAM[n]] for n in output.streams}
+            return {n: _binary_kl(o.attention, head.foreground_probability(o.cas)) for n, o in other_teachers.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
     def _predict_log_uncertainty(self, name: str, embedding: Tensor) -> Tensor:

@@ -28,10 +28,10 @@ def decorrelation_loss(x: Tensor, mask: Tensor, form: str = "mean", *, centred: 
 
 def gram_matrix(x: Tensor, mask: Tensor, *, centred: bool) -> Tensor:
     """G = V^T V [d, d]; the columns of V are the dimensions over the real snippets, with unit length."""
-    real = mask[..., None]
-    x = x.masked_fill(~real, 0.0)
+    real_mask = mask[..., None]
+    x = x.masked_fill(~real_mask, 0.0)
     if centred:
-        x = (x - x.sum(dim=(0, 1)) / real.sum().clamp(min=1)).masked_fill(~real, 0.0)
+        x = (x - x.sum(dim=(0, 1)) / real_mask.sum().clamp(min=1)).masked_fill(~real_mask, 0.0)
     v = F.normalize(x.flatten(0, 1), dim=0)
     return v.T @ v
 

@@ -17,9 +17,9 @@ def separation_loss(cas: Tensor, x: Tensor, labels: Tensor, mask: Tensor) -> Ten
     a = sum_t A_t x_t,  b = sum_t (1 - A_t) x_t,  A = softmax_t(cas_c) over the real snippets. cas [B, T, C],
     x [B, T, D], labels [B, C]; 0 if the batch has no pair. Batches are not sampled for pairs.
     """
-    real = mask[..., None]
-    attention = cas.masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
-    action, background = _pool(attention, x), _pool(real * (1 - attention), x)
+    real_mask = mask[..., None]
+    attention = cas.masked_fill(~real_mask, torch.finfo(cas.dtype).min).softmax(dim=1) * real_mask
+    action, background = _pool(attention, x), _pool(real_mask * (1 - attention), x)
     violations = (_cosines(action, background) - _cosines(action, action) + MARGIN).relu()
     pairs = _pair_weights(labels * mask.any(dim=1, keepdim=True))
     return (violations * pairs).sum() / pairs.sum().clamp(min=1)

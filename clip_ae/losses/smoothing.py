@@ -10,9 +10,9 @@ RADIUS = 3
 
 def smooth(values: Tensor, mask: Tensor) -> Tensor:
     """sum_k g_k v_{t+k} / sum_k g_k over the real snippets t+k, g_k = exp(-k^2 / 2 sigma^2): [B, T, K] -> [B, T, K]."""
-    real = mask[..., None]
-    weight = _convolve(real.to(values.dtype))
-    return _convolve(values.masked_fill(~real, 0.0)) / weight.masked_fill(weight == 0, 1.0)
+    real_mask = mask[..., None]
+    weight = _convolve(real_mask.to(values.dtype))
+    return _convolve(values.masked_fill(~real_mask, 0.0)) / weight.masked_fill(weight == 0, 1.0)
 
 
 def _convolve(values: Tensor) -> Tensor:

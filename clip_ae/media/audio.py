@@ -19,14 +19,14 @@ from clip_ae.media.packet_scan import scan_packets
 SAMPLE_RATE = 16_000
 # The input of VGGish: its 96 windows of 400 samples, one each 160, span 95 * 160 + 400.
 WINDOW_SAMPLES = 15_600
-# dB of full scale: the last bit of 16.
+# The level of the last bit of 16-bit audio, in dB of full scale.
 SILENCE_DB = -96.0
 # Accepted sample rates. A block of 1024 samples at 1 Hz would become 65 MB, and a filter for 2 GHz fits in no memory.
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 1_000_000
 # Timestamps of compressed audio jitter by less than this many seconds; a larger step is a gap.
 MAX_JITTER_S = 0.04
 # The filter of the published features, resampy's `kaiser_best`: a sinc with 64 zero crossings to either side
-# (swresample divides the size by the cutoff). swresample's default is 4 % down at 7 kHz and lets 8.2 kHz fold back.
+# (swresample divides the size by the cutoff). swresample's default lowers 7 kHz by 4 % and aliases 8.2 kHz.
 RESAMPLER_OPTIONS = {"filter_type": "kaiser", "filter_size": 121, "cutoff": 0.9475937, "kaiser_beta": 14.769656}
 Samples = NDArray[np.float32]
 

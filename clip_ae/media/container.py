@@ -95,7 +95,7 @@ def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def get_timestamp(packet_or_frame: Any) -> float | None:
-    """Return the display time in seconds by the container's clock. AVI has decoding times only, which then serve."""
+    """Return the display time in seconds by the container's clock; the decoding time in AVI, which states no other."""
     ticks = packet_or_frame.dts if packet_or_frame.pts is None else packet_or_frame.pts
     return None if ticks is None else ticks_to_seconds(ticks, packet_or_frame.time_base)
 

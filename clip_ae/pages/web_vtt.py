@@ -1,18 +1,9 @@
 """Write detections as chapters of a video (WebVTT)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from clip_ae.core.errors import make_printable
 from clip_ae.core.types import Detection
-
-
-def drop_overlapping(detections: Iterable[Detection]) -> list[Detection]:
-    """Detections that overlap no detection of a higher score, in order of time."""
-    selected: list[Detection] = []
-    for d in sorted(detections, key=lambda d: -d.score):
-        if all(d.stop <= other.start or other.stop <= d.start for other in selected):
-            selected.append(d)
-    return sorted(selected, key=lambda d: d.start)
 
 
 def format_web_vtt(detections: Sequence[Detection]) -> str:

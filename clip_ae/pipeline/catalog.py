@@ -96,9 +96,9 @@ def _find_length_failures(present: Mapping[str, Row], annotated_durations: Mappi
 def _check_failed_share(
     max_failures: float, videos: Sequence[Row], failures: Sequence[Row], failures_dir: Path
 ) -> None:
-    """Refuse a dataset that lost a larger share than allowed.
+    """Refuse a dataset in which the share of failed videos exceeds `max_failures`.
 
-    The message has the kinds of failure: Snakemake deletes the tables of a failed job.
+    The message counts the kinds of failure, because Snakemake deletes the tables of a failed job.
     """
     failed_ids = {row["video_id"] for row in videos if row["status"] == "failed"}
     kinds = {

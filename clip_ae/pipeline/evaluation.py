@@ -8,15 +8,14 @@ from clip_ae.clustering.quality import ClusterQuality, measure_quality
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.counts import count_scored_items
-from clip_ae.scoring.evaluate import (
+from clip_ae.scoring.eval_input import (
     build_eval_input,
     collect_labels,
     find_main_class,
     refuse_unknown_labels,
     round_to_grid,
-    score_classes,
-    score_clusters,
 )
+from clip_ae.scoring.evaluate import score_classes, score_clusters
 from clip_ae.scoring.protocols import PROTOCOLS
 
 EXACT_TIMES_NOTE = "in seconds, neither detections nor ground truth rounded"

@@ -50,7 +50,7 @@ class FeatureBuffer:
         return self.video_done is not None and not self.num_pending
 
     def add(self, window: PreparedWindow, feature: NDArray[np.float32]) -> None:
-        """Store the feature of a window as float16; a feature that is not finite there is left out."""
+        """Store the feature of a window as float16; leave it out if it is not finite in float16."""
         with np.errstate(over="ignore"):
             half = feature.astype(np.float16)
         self.num_pending -= 1
@@ -68,13 +68,13 @@ class FeatureBuffer:
 
     def failures(self, stream: str, is_visual: bool) -> Iterator[Failure]:
         """The failures of this video; `is_visual`: the stream is made from frames, not from sound."""
-        stage, num_lost = f"extract/{stream}", self.info.snippets - self.num_decoded
+        stage, num_undecoded = f"extract/{stream}", self.info.snippets - self.num_decoded
         error = self.video_done.error if self.video_done else None
         if error:
             yield Failure(self.info.video_id, stage, error.kind, str(error))
         # Less than one snippet may be missing: the last snippet of a video may be incomplete, and a very short video
-        # may have one frame. A video without sound has no audio to lose.
-        elif num_lost >= 1 and (self.info.has_audio or is_visual):
+        # may have one frame. A video without sound has no audio to decode.
+        elif num_undecoded >= 1 and (self.info.has_audio or is_visual):
             message = f"{self.num_decoded:.1f} of {self.info.snippets} snippets could be decoded"
             yield Failure(self.info.video_id, stage, "partial", message)
         if self.non_finite_snippets:

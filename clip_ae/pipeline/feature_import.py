@@ -1,6 +1,5 @@
 """Read one stream of precomputed features into a shard."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from clip_ae.core.sharding import parse_shard_name
 from clip_ae.core.types import Failure, VideoFeatures
 from clip_ae.data import source_folder
 from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
-from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
-from clip_ae.data.shards import write_shard
+from clip_ae.data.precomputed_features import open_precomputed
+from clip_ae.data.shards import open_shard
 
 
 def import_shard(
@@ -26,7 +25,7 @@ def import_shard(
     out: Path,
     failures: Path,
 ) -> None:
-    """Write the feature shard and its table of failures."""
+    """Write the feature shard, one video after another, and its table of failures."""
     index, shards = parse_shard_name(shard)
     files = source_folder.list_feature_files(features, (spec.stream,))
     source = open_precomputed(features, files, spec.grid, index, shards)
@@ -34,22 +33,19 @@ def import_shard(
     inputs = {"probe": read_parquet_provenance(probe).id}
     provenance = make_provenance("import_features", spec, inputs, libraries=("numpy",))
     failure_rows: list[Failure] = []
-    videos = _import_videos(source, spec.stream, rows, failure_rows)
-    write_shard(out, spec.stream, source.dim(spec.stream), videos, provenance)
+    with open_shard(out, spec.stream, source.dim(spec.stream), provenance) as write_video:
+        for row in track(rows, f"import {spec.stream}", unit="videos"):
+            loaded = source.load(spec.stream, row["video_id"])
+            video, non_finite = _clear_non_finite(_keep_first_rows(loaded, row["snippets"]))
+            write_video(video)
+            if non_finite:
+                failure_rows.append(_make_failure(video.video_id, spec.stream, non_finite))
     write_rows(failures, FAILURES_SCHEMA, failure_rows, provenance)
 
 
-def _import_videos(
-    source: PrecomputedFeatures, stream: str, rows: list[dict[str, int]], failures: list[Failure]
-) -> Iterator[VideoFeatures]:
-    """Yield one video at a time, as a shard may not fit into memory. Failures are added to the list."""
-    for row in track(rows, f"import {stream}", unit="videos"):
-        loaded = source.load(stream, str(row["video_id"]))
-        video, non_finite = _clear_non_finite(_keep_first_rows(loaded, row["snippets"]))
-        if non_finite:
-            message = f"{len(non_finite)} features are not finite in float16, first that of snippet {non_finite[0]}"
-            failures.append(Failure(video.video_id, f"import_features/{stream}", "not-finite", message))
-        yield video
+def _make_failure(video_id: str, stream: str, non_finite: list[int]) -> Failure:
+    message = f"{len(non_finite)} features are not finite in float16, first that of snippet {non_finite[0]}"
+    return Failure(video_id, f"import_features/{stream}", "not-finite", message)
 
 
 def _keep_first_rows(video: VideoFeatures, num_rows: int) -> VideoFeatures:

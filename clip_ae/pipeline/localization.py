@@ -39,7 +39,7 @@ def localize_videos(
 
 
 def curves_table(video_id: str, prediction: VideoPrediction, labels: Sequence[str], threshold: float) -> pa.Table:
-    """curves.parquet: attention of each snippet, activations of the best class and of classes above the threshold."""
+    """The rows of one video in curves.parquet; only the classes of `select_classes` have an activation."""
     classes = select_classes(prediction.scores, threshold)
     names = [labels[c] for c in classes]
     snippets = zip(prediction.attention.tolist(), prediction.activation[:, classes].tolist(), strict=True)

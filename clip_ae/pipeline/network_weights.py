@@ -60,7 +60,8 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
         tensors, inputs = trained.tensors, {"pretrained": trained.provenance.id}
         facts["metrics"] = trained.metadata.get("metrics", {})
     else:
-        with fetch_source(spec, network, facts, out.parent) as path:
+        with fetch_source(spec, network, out.parent) as (path, normalization):
+            facts |= normalization
             facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
             tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path)), key)
     loaded = load_tensors(network.build(options), tensors, key)
@@ -69,17 +70,18 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
 
 
 @contextlib.contextmanager
-def fetch_source(spec: WeightsSpec, network: ModuleType, facts: dict[str, Any], work_dir: Path) -> Iterator[Path]:
-    """The checked source file, downloaded to `work_dir` if needed. Adds input mean and sd of open_clip to `facts`."""
+def fetch_source(
+    spec: WeightsSpec, network: ModuleType, work_dir: Path
+) -> Iterator[tuple[Path, dict[str, list[float]]]]:
+    """Yield the checked source file, downloaded to `work_dir` if needed, and facts of open_clip: input mean and sd."""
     weights, key = spec.weights, f"weights.{spec.name}"
     if not weights.source.startswith(OPEN_CLIP_PREFIX):
         with fetch_weights(key, weights, work_dir) as path:
-            yield path
+            yield path, {}
         return
     if weights.clip is None:
         raise UserError(f"{key}.source: {weights.source} is for a clip network")
     pretrained_facts = network.get_pretrained_facts(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
-    facts |= {"mean": list(pretrained_facts["mean"]), "std": list(pretrained_facts["std"])}
     repository = pretrained_facts.get("hf_hub")
     url = f"https://huggingface.co/{repository}" if repository else pretrained_facts["url"]
     log_line(f"{key}: from {url}, or from the cache of an earlier download")
@@ -88,7 +90,7 @@ def fetch_source(spec: WeightsSpec, network: ModuleType, facts: dict[str, Any], 
     except (OSError, RuntimeError) as error:
         raise make_download_error(key, weights, url, error, "get its safetensors file") from None
     check_integrity(key, path, weights.integrity)
-    yield path
+    yield path, {"mean": list(pretrained_facts["mean"]), "std": list(pretrained_facts["std"])}
 
 
 def read_state_dict(key: str, path: Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from clip_ae.core.types import VideoFeatures, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.pipeline.adapted_features import adapt_videos, restore_joint_space
-from clip_ae.pipeline.extraction import FeatureExtractor
-from clip_ae.pipeline.stream_encoder import build_encoder
+from clip_ae.pipeline.stream_encoder import build_extractor
+from clip_ae.pipeline.video_features import log_failures
 from clip_ae.provenance.feature_lineage import FeatureLineage
 
 
@@ -36,10 +36,8 @@ def extract_like(
 ) -> list[VideoFeatures]:
     """Features of one stream, with the networks, the grid and the adapter of the lineage."""
     spec, networks = lineage.read_encoder(stream)
-    encoder, network = build_encoder(spec, networks, device, gpu_batch_size=0)
-    extractor = FeatureExtractor(stream, spec.grid, encoder, network, videos_dir, decoders)
+    extractor = build_extractor(spec, networks, decoders, device, videos_dir=videos_dir)
     features = list(extractor.extract(infos))
-    for failure in extractor.failures:
-        log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+    log_failures(extractor.failures)
     adapter = lineage.read_adapter(stream)
     return list(adapt_videos(restore_joint_space(adapter, device), stream, features, device)) if adapter else features

@@ -1,4 +1,4 @@
-"""Read the length, rate, size and sound of a shard's videos, or the number of snippets of its feature files."""
+"""Read the length, frame rate, size and sound of a shard's videos, or the number of snippets of its feature files."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def _probe_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[V
     index, shards = parse_shard_name(shard)
     streams = spec.streams or ()
     files = source_folder.list_feature_files(features, streams)
-    rows = list(probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid))
+    rows = probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid)
     return rows, source_folder.files_digest(features, files.files_of_shard(index, shards), with_mtime=False)
 
 

@@ -12,8 +12,8 @@ from clip_ae.core.types import Detection, NetworkWeights
 from clip_ae.data.snippet_index import SnippetIndex
 from clip_ae.language import text_query
 from clip_ae.language.text_query import TextQuery
-from clip_ae.pages.web_vtt import drop_overlapping
 from clip_ae.pipeline.adapted_features import restore_joint_space
+from clip_ae.proposals.drop_overlapping import drop_overlapping
 from clip_ae.proposals.moments import rank_moments
 from clip_ae.weights.network_file import WeightsFile
 

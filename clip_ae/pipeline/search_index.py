@@ -10,8 +10,6 @@ from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.data.shards import read_shard, shard_paths
 from clip_ae.language.spans import normalize_rows
 
-CLIP_STREAM = "clip"
-
 
 def read_adapter_outputs(adapted_features: Path, stream: str, shards: int, width: int) -> dict[str, VideoFeatures]:
     """A stream's adapter outputs, by video id. The extracted features would need four times the memory."""

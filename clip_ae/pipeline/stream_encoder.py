@@ -1,7 +1,8 @@
-"""Build a stream's encoder with its network, and the provenance of its features."""
+"""Build a stream's extractor with its network, and the provenance of its features."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from clip_ae.core.config import registry
 from clip_ae.core.config.specs import ExtractSpec
@@ -10,25 +11,22 @@ from clip_ae.core.provenance import Provenance, make_provenance
 from clip_ae.core.types import Encoder, NetworkWeights
 from clip_ae.encoders.batch_size import BatchedEncoder
 from clip_ae.encoders.precision_check import PrecisionCheckedNetwork
-from clip_ae.pipeline import extraction
+from clip_ae.media.decoder_process import Decoder
+from clip_ae.pipeline.extraction import BatchEncoder, FeatureExtractor
 from clip_ae.weights.network_file import WeightsFile
 
 
-def build_encoder(
-    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch_size: int
-) -> tuple[Encoder, extraction.BatchEncoder]:
-    """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
-    check_networks(spec, networks)
-    build = registry.load_module(registry.STREAMS[spec.stream]).build
-    encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
-    network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
-    reference = replace(spec.encoder, precision="fp32", compile=False)
-    if reference == spec.encoder:
-        return encoder, network
-    name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
-    return encoder, PrecisionCheckedNetwork(
-        network, lambda: build(encoder=reference, networks=networks, device=device).encode, name
-    )
+def build_extractor(
+    spec: ExtractSpec,
+    networks: Sequence[NetworkWeights],
+    decoders: Sequence[Decoder],
+    device: str,
+    gpu_batch_size: int = 0,
+    videos_dir: Path = Path(),
+) -> FeatureExtractor:
+    """The extractor of one stream; the paths of videos are relative to `videos_dir`."""
+    encoder, network = _build_encoder(spec, networks, device, gpu_batch_size)
+    return FeatureExtractor(spec.stream, spec.grid, encoder, network, videos_dir, decoders)
 
 
 def make_extract_provenance(
@@ -50,3 +48,20 @@ def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> Non
             raise UserError(
                 f"--weights: {network.metadata.get('name', 'one')} has no {kind} network, which {spec.stream} needs"
             )
+
+
+def _build_encoder(
+    spec: ExtractSpec, networks: Sequence[NetworkWeights], device: str, gpu_batch_size: int
+) -> tuple[Encoder, BatchEncoder]:
+    """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
+    check_networks(spec, networks)
+    build = registry.load_module(registry.STREAMS[spec.stream]).build
+    encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
+    network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
+    reference = replace(spec.encoder, precision="fp32", compile=False)
+    if reference == spec.encoder:
+        return encoder, network
+    name = f"{spec.stream} in {spec.encoder.precision}{', compiled,' if spec.encoder.compile else ''}"
+    return encoder, PrecisionCheckedNetwork(
+        network, lambda: build(encoder=reference, networks=networks, device=device).encode, name
+    )

@@ -12,12 +12,10 @@ from clip_ae.core.errors import Unreadable, UserError, suggest_name
 from clip_ae.core.paths import WEIGHTS
 from clip_ae.core.progress import log_line, track
 from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import Failure, VideoFeatures, VideoInfo
+from clip_ae.core.types import Failure, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.pipeline.network_weights import convert_weights
-from clip_ae.pipeline.stream_encoder import build_encoder
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
 # Longest video id in bytes. File names may have 255, and the temporary name of a feature file has the host name, too.
@@ -52,12 +50,9 @@ class EncoderChoice:
 
 def choose_encoders(config: Config, dataset: str, weights_root: Path) -> EncoderChoice:
     """The encoders of a dataset of the config; refuses a dataset without encoders."""
-    with_encoders = [name for name, data in config.datasets.items() if data.encoders]
-    check_known("--dataset", dataset, with_encoders)
-    data = config.datasets[dataset]
-    if data.encoders is None:
-        raise UserError(f"datasets.{dataset}: has no encoders")
-    return EncoderChoice(config, data.encoders, data.grid, weights_root)
+    encoders = {name: data.encoders for name, data in config.datasets.items() if data.encoders}
+    check_known("--dataset", dataset, list(encoders))
+    return EncoderChoice(config, encoders[dataset], config.datasets[dataset].grid, weights_root)
 
 
 def check_known(option: str, name: str, valid_names: Sequence[str]) -> None:
@@ -106,21 +101,8 @@ def probe_video_files(
     return infos, failures
 
 
-def extract_videos(
-    spec: ExtractSpec,
-    networks: Sequence[WeightsFile],
-    infos: Sequence[VideoInfo],
-    decoders: Sequence[Decoder],
-    device: str,
-    gpu_batch_size: int,
-) -> tuple[Iterator[VideoFeatures], FeatureExtractor]:
-    """Features of one stream as an iterator, and the extractor, which has the failures when the iterator has ended."""
-    encoder, network = build_encoder(spec, networks, device, gpu_batch_size)
-    extractor = FeatureExtractor(spec.stream, spec.grid, encoder, network, Path(), decoders)
-    return extractor.extract(infos), extractor
-
-
 def log_failures(failures: Iterable[Failure]) -> None:
+    """Log one line for each failure."""
     for failure in failures:
         log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
 

@@ -1,7 +1,6 @@
 """Read the provenance from an output of any format."""
 
 import csv
-import hashlib
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_provenance
 from clip_ae.data.parquet import provenance_of, read_parquet_provenance
+from clip_ae.weights.integrity import file_digest
 from clip_ae.weights.network_file import read_weights_provenance
 
 HTML_PROVENANCE = re.compile(r'<script type="application/json" id="provenance">(.*?)</script>', re.DOTALL)
@@ -39,7 +39,7 @@ def read_input_id(path: Path) -> str:
     try:
         return read_provenance(path).id
     except ClipAeError:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_digest(path)
 
 
 def _read_arrow_provenance(path: Path) -> Provenance:

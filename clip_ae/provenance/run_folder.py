@@ -1,10 +1,8 @@
 """Read a finished run: its model, settings, cluster names, and the lineage of its features."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import LocalizeSpec
@@ -39,10 +37,11 @@ class TrainedRun:
         raise UserError(f"{self.run_dir}: the model of its detections is not there any more; train the run again")
 
     @property
-    def cluster_names(self) -> dict[str, Sequence[dict[str, Any]]]:
-        """Candidate names of each cluster; empty without a vocabulary."""
+    def cluster_names(self) -> dict[str, str]:
+        """The best name of each cluster; empty without a vocabulary."""
         path = self.run_dir / "names.json"
-        return dict(read_json_object(path)["names"]) if path.is_file() else {}
+        guesses = read_json_object(path)["names"] if path.is_file() else {}
+        return {cluster: str(best["name"]) for cluster, (best, *_) in guesses.items()}
 
     @property
     def lineage(self) -> FeatureLineage:

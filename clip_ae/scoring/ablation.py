@@ -49,13 +49,13 @@ def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
     own_runs = select_comparable_runs(own_runs, spec.main_run)
     base = find_baseline(own_runs)
     tables = [_build_parts_table(spec, own_runs, base), *_build_steps_table(spec, own_runs, base)]
-    rivals = [run for run in unsupervised if base and _is_rival(base.settings, run.settings)]
-    if base and rivals:
-        tables.append(_build_rivals_table(spec, base, rivals))
+    other_runs = [run for run in unsupervised if base and _has_other_method(base.settings, run.settings)]
+    if base and other_runs:
+        tables.append(_build_methods_table(spec, base, other_runs))
     return [*tables, *_build_published_table(spec)]
 
 
-def _is_rival(base: Run, run: Run) -> bool:
+def _has_other_method(base: Run, run: Run) -> bool:
     """Whether a run has another method, with the clustering and the features of the baseline."""
     same_inputs = (run.clustering, run.feature_adapter) == (base.clustering, base.feature_adapter)
     return run.method not in OWN_METHODS and same_inputs
@@ -91,8 +91,8 @@ def _list_other_settings(run: Run) -> Mapping[str, Any]:
 
 def find_baseline(runs: Sequence[ScoredRun]) -> ScoredRun | None:
     """The run without modules: UGCT, or CLIP-AE without modules; None if there is none."""
-    bare_runs = [run for run in runs if not (run.settings.caf or run.settings.ccp)]
-    return min(bare_runs, key=lambda run: (OWN_METHODS.index(run.settings.method), run.name), default=None)
+    runs_without_modules = [run for run in runs if not (run.settings.caf or run.settings.ccp)]
+    return min(runs_without_modules, key=lambda run: (OWN_METHODS.index(run.settings.method), run.name), default=None)
 
 
 def get_active_parts(run: Run) -> tuple[bool, bool, bool, bool]:
@@ -150,10 +150,12 @@ def _list_added_parts(with_part: Run, without_part: Run) -> tuple[bool, ...] | N
     return None if any(b and not a for a, b in pairs) else tuple(a != b for a, b in pairs)
 
 
-def _build_rivals_table(spec: SummarizeSpec, base: ScoredRun, rivals: Sequence[ScoredRun]) -> ResultTable:
+def _build_methods_table(spec: SummarizeSpec, base: ScoredRun, other_runs: Sequence[ScoredRun]) -> ResultTable:
     columns = list_tiou_ranges(base)
     header = [*RUN_COLUMNS, *map(format_column_heading, columns), *_list_difference_headings(f"{base.name} minus it")]
-    rows = [[*_describe_run(spec, run), *_format_means(run, columns), *_format_difference(base, run)] for run in rivals]
+    rows = [
+        [*_describe_run(spec, run), *_format_means(run, columns), *_format_difference(base, run)] for run in other_runs
+    ]
     note = _describe_differences(base)
     return ResultTable("UGCT against other methods, average mAP, %", header, rows, len(RUN_COLUMNS), (note,))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from clip_ae.core.types import Annotation, Detection
-from clip_ae.scoring.evaluate import EvalInput
+from clip_ae.scoring.eval_input import EvalInput
 
 
 def count_scored_items(

@@ -13,7 +13,7 @@ from clip_ae.scoring.error_analysis import (
     compute_error_impact,
     count_types_in_top_kg,
 )
-from clip_ae.scoring.evaluate import EvalInput
+from clip_ae.scoring.eval_input import EvalInput
 from clip_ae.scoring.matching import match_ground_truth
 from clip_ae.scoring.segments import Bools, Floats, Ints
 from clip_ae.scoring.sensitivity import InstanceGroup, compute_characteristics, compute_sensitivities, group_by_value

@@ -1,114 +1,21 @@
 """Score detections by mAP: under each mapping of clusters to classes, with bootstrap intervals and the chance level."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.schema import Evaluation
-from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.provenance import digest
 from clip_ae.core.tiou_ranges import parse_tiou_ranges
-from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.average_precision import MatchedDetections, average_over_classes, compute_average_precision, match
 from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.bootstrap_io import Metrics, bootstrap_summary
+from clip_ae.scoring.eval_input import EvalInput, round_to_grid
 from clip_ae.scoring.mapping import CLUSTER_MAPPINGS, apply_mapping
-from clip_ae.scoring.segments import Floats, Ints, Segments, make_segments
+from clip_ae.scoring.segments import Floats, Ints, Segments
 
 CHANCE_SEED = 0
-
-
-@dataclass(frozen=True)
-class EvalInput:
-    """A test set and its detections as index arrays: detections have clusters as labels, ground truth has classes.
-
-    If labels_are_classes, clusters are classes and need no mapping. Ambiguous segments have no class (label 0).
-    contingency [clusters, classes] counts the training videos of each class in each cluster.
-    """
-
-    classes: list[str]
-    clusters: list[str]
-    labels_are_classes: bool
-    videos: list[str]
-    ground_truth: Segments
-    detections: Segments
-    ambiguous: Segments
-    contingency: Ints
-
-
-def build_eval_input(
-    test: Mapping[str, Annotation],
-    train: Mapping[str, Annotation],
-    labels: Sequence[Label],
-    detections: Sequence[Detection],
-    *,
-    labels_are_classes: bool = False,
-) -> EvalInput:
-    """Convert annotations, cluster labels of the training videos and detections to index arrays.
-
-    Detections on videos outside the test set, or of a cluster without videos, are left out. Without labels,
-    detections carry classes.
-    """
-    classes = sorted(collect_labels([*test.values(), *train.values()]))
-    clusters = sorted({label.label for label in labels}) or classes
-    videos = sorted(test)
-    video_index, cluster_index, class_index = map(_index_by_name, (videos, clusters, classes))
-    truth_rows = [
-        (video_index[v], class_index[i.label], i.start, i.stop, 1.0) for v in videos for i in test[v].instances
-    ]
-    detection_rows = [
-        (video_index[d.video_id], cluster_index[d.label], d.start, d.stop, d.score)
-        for d in detections
-        if d.video_id in video_index and d.label in cluster_index
-    ]
-    ambiguous_rows = [(video_index[v], 0, *span, 1.0) for v in videos for span in test[v].ambiguous]
-    return EvalInput(
-        classes=classes,
-        clusters=clusters,
-        labels_are_classes=labels_are_classes or not labels,
-        videos=videos,
-        ground_truth=make_segments(truth_rows),
-        detections=make_segments(detection_rows),
-        ambiguous=make_segments(ambiguous_rows),
-        contingency=_count_contingency(labels, train, cluster_index, class_index),
-    )
-
-
-def _count_contingency(
-    labels: Sequence[Label],
-    train: Mapping[str, Annotation],
-    cluster_index: Mapping[str, int],
-    class_index: Mapping[str, int],
-) -> Ints:
-    """Training videos [clusters, classes]; a video of several classes counts once for each."""
-    contingency = np.zeros((len(cluster_index), len(class_index)), np.int64)
-    for label in labels:
-        if label.video_id in train:
-            for name in collect_labels([train[label.video_id]]):
-                contingency[cluster_index[label.label], class_index[name]] += 1
-    return contingency
-
-
-def collect_labels(annotations: Iterable[Annotation]) -> set[str]:
-    """The classes that some instance has."""
-    return {i.label for a in annotations for i in a.instances}
-
-
-def refuse_unknown_labels(path: Path | str, detections: Sequence[Detection], known_labels: Iterable[str]) -> None:
-    """Raise UserError if a detection has a label that is no class of the ground truth; path is for the message."""
-    classes = set(known_labels)
-    for label in sorted({d.label for d in detections} - classes):
-        hint = (
-            "; clusters need class names: add --labels to evaluate, or --scores to diagnose"
-            if label.startswith("cluster-")
-            else suggest_name(label, classes)
-        )
-        raise UserError(f"{path}: label '{label}' is no class of the ground truth{hint}")
 
 
 def score_classes(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
@@ -202,26 +109,9 @@ def _list_sorted_rows(segments: Segments) -> list[tuple[Any, ...]]:
     return sorted(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def round_to_grid(eval_input: EvalInput, step: float | None) -> EvalInput:
-    """Round starts and stops to the nearest multiple of step seconds, as some published codes do before scoring."""
-    if step is None:
-        return eval_input
-    truth, detections, ambiguous = (
-        replace(s, start=np.round(s.start / step) * step, stop=np.round(s.stop / step) * step)
-        for s in (eval_input.ground_truth, eval_input.detections, eval_input.ambiguous)
-    )
-    return replace(eval_input, ground_truth=truth, detections=detections, ambiguous=ambiguous)
-
-
 def _build_identity(eval_input: EvalInput) -> Floats:
     """Weights [clusters, classes]: 1 where cluster and class have the same name."""
     return np.array([[float(cluster == name) for name in eval_input.classes] for cluster in eval_input.clusters])
-
-
-def find_main_class(annotation: Annotation) -> str:
-    """The class with the most instances; the first by name if several have."""
-    counts = Counter(i.label for i in annotation.instances)
-    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def _match_mapped(
@@ -278,7 +168,3 @@ def _build_nested_table(eval_input: EvalInput, values: Ints | Floats) -> dict[st
         cluster: {name: value for name, value in zip(eval_input.classes, row, strict=True) if value}
         for cluster, row in zip(eval_input.clusters, values.tolist(), strict=True)
     }
-
-
-def _index_by_name(names: Sequence[str]) -> dict[str, int]:
-    return {name: i for i, name in enumerate(names)}

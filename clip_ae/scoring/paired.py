@@ -31,5 +31,5 @@ def estimate_mean(values: Sequence[float]) -> MeanEstimate:
     from scipy.stats import t
 
     sd = statistics.stdev(values)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * sd / math.sqrt(count)
-    return MeanEstimate(mean, sd, (mean - half, mean + half), count)
+    half_width = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * sd / math.sqrt(count)
+    return MeanEstimate(mean, sd, (mean - half_width, mean + half_width), count)

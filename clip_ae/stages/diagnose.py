@@ -18,7 +18,7 @@ from clip_ae.data.parquet import read_rows, report_table_errors
 from clip_ae.pages.diagnosis_text import format_diagnosis
 from clip_ae.provenance.read_provenance import read_input_id
 from clip_ae.scoring.diagnosis import build_diagnosis
-from clip_ae.scoring.evaluate import build_eval_input, collect_labels, refuse_unknown_labels
+from clip_ae.scoring.eval_input import build_eval_input, collect_labels, refuse_unknown_labels
 from clip_ae.scoring.segments import Floats
 
 ClusterWeights = Mapping[str, Mapping[str, float]]
@@ -58,7 +58,7 @@ def run(
 
 
 def _read_cluster_weights(scores: Path) -> ClusterWeights:
-    """Class weights of each cluster, from the headline mapping of a map.json."""
+    """Class weights of each cluster, by the cluster mapping that map.json names under `headline`."""
     mapping = read_json_object(scores).get("mapping", {})
     weights = mapping.get(mapping.get("headline"), {}).get("weights")
     if not isinstance(weights, dict):

@@ -10,8 +10,7 @@ from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_
 from clip_ae.data.shards import write_shard
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.media.decoder_process import create_decoders
-from clip_ae.pipeline.extraction import FeatureExtractor
-from clip_ae.pipeline.stream_encoder import build_encoder, make_extract_provenance
+from clip_ae.pipeline.stream_encoder import build_extractor, make_extract_provenance
 from clip_ae.weights.network_file import read_weights
 
 
@@ -31,11 +30,10 @@ def run(
 ) -> None:
     configure_torch(spec.torch_threads)
     networks = [read_weights(path) for path in weights]
-    encoder, network = build_encoder(spec, networks, resolve_device(device), gpu_batch_size)
+    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    extractor = build_extractor(spec, networks, decoders, resolve_device(device), gpu_batch_size, videos)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
     provenance = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
-    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    extractor = FeatureExtractor(spec.stream, spec.grid, encoder, network, videos, decoders)
-    write_shard(out, spec.stream, encoder.dim, extractor.extract(infos), provenance)
+    write_shard(out, spec.stream, extractor.encoder.dim, extractor.extract(infos), provenance)
     write_rows(failures, FAILURES_SCHEMA, sorted(extractor.failures, key=lambda f: (f.video_id, f.kind)), provenance)
     log_line(f"{spec.stream}: the network was idle {extractor.idle_fraction:.0%} of the time")

@@ -31,10 +31,10 @@ def run(
 ) -> None:
     configure_torch(spec.torch_threads)
     words, network, snippet_index = read_vocabulary(vocabulary), read_weights(clip_weights), read_index(index)
-    joint = find_index_adapter(snippet_index, [read_weights(adapter)] if adapter else [])
+    adapter_weights = find_index_adapter(snippet_index, [read_weights(adapter)] if adapter else [])
     tower, searcher = TextTower(network, resolve_device(device)), MomentSearcher(snippet_index)
     embeddings = tower.embed_words([word.texts for word in words], spec.templates)
-    queries = build_text_queries(embeddings, snippet_index, tower.logit_scale, joint)
+    queries = build_text_queries(embeddings, snippet_index, tower.logit_scale, adapter_weights)
     pairs = track(list(zip(words, queries, strict=True)), "search", unit="words")
     texts = [
         {"text": word.name, "moments": [_moment_row(d) for d in searcher.search_all(query, word.name, spec.top_k)]}

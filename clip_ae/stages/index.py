@@ -6,9 +6,9 @@ from typing import Annotated
 from clip_ae.core.config.specs import IndexSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import make_provenance
-from clip_ae.data.shards import read_stream, read_stream_input_id
+from clip_ae.data.shards import CLIP_STREAM, read_stream, read_stream_input_id
 from clip_ae.data.snippet_index import build_index, write_index
-from clip_ae.pipeline.search_index import CLIP_STREAM, average_streams, read_adapter_outputs
+from clip_ae.pipeline.search_index import average_streams, read_adapter_outputs
 from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
 
 

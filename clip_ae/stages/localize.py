@@ -7,7 +7,7 @@ from clip_ae.core.config.specs import LocalizeSpec
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import read_subset_ids
 from clip_ae.data.detections import write_detections
-from clip_ae.data.parquet import CURVES_SCHEMA, write_tables
+from clip_ae.data.parquet import CURVES_SCHEMA, open_table_writer
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
@@ -40,6 +40,7 @@ def run(
     inputs["model"] = model_file.provenance.id
     provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
     threshold = spec.localization.class_threshold
-    tables = (curves_table(i, prediction, labels, threshold) for i, prediction in predictions.items())
-    write_tables(curves, CURVES_SCHEMA, tables, provenance)
+    with open_table_writer(curves, CURVES_SCHEMA, provenance) as write_table:
+        for video_id, prediction in predictions.items():
+            write_table(curves_table(video_id, prediction, labels, threshold))
     write_detections(out, detections, provenance)

@@ -15,13 +15,11 @@ from clip_ae.core.types import NetworkWeights
 from clip_ae.data.curves import read_curves
 from clip_ae.data.detections import write_json
 from clip_ae.data.parquet import read_parquet_provenance
-from clip_ae.data.shards import read_stream, read_stream_input_id
+from clip_ae.data.shards import CLIP_STREAM, read_stream, read_stream_input_id
 from clip_ae.data.vocabulary import VocabularyEntry, read_vocabulary, vocabulary_digest
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.weights.network_file import read_weights
-
-CLIP_STREAM = "clip"
 
 
 def run(
@@ -44,7 +42,7 @@ def run(
     cluster_features = compute_cluster_features(clip, curves_by_video)
     names = rank_cluster_names(spec, words, network, cluster_features, resolve_device(device))
     inputs = {
-        "features/clip": read_stream_input_id(features, CLIP_STREAM, shards),
+        f"features/{CLIP_STREAM}": read_stream_input_id(features, CLIP_STREAM, shards),
         "curves": read_parquet_provenance(curves).id,
         "clip_weights": network.provenance.id,
         "vocabulary": vocabulary_digest(words),

@@ -185,6 +185,6 @@ def _read_logs(run_dir: Path, num_rounds: int) -> list[TrainingLog]:
 
 
 def _find_main_classes(result: Mapping[str, Any]) -> dict[str, str]:
-    """The class with the largest weight of each cluster, by the headline mapping."""
+    """The class with the largest weight of each cluster, by the mapping that map.json names under `headline`."""
     weights = result["mapping"][result["mapping"]["headline"]]["weights"]
     return {cluster: max(classes, key=classes.get) for cluster, classes in weights.items() if classes}

@@ -32,7 +32,8 @@ from clip_ae.pages import markdown
 from clip_ae.pipeline.adapted_features import restore_joint_space
 from clip_ae.pipeline.detection import detect
 from clip_ae.scoring import few_shot
-from clip_ae.scoring.evaluate import build_eval_input, score_chance, score_classes
+from clip_ae.scoring.eval_input import build_eval_input
+from clip_ae.scoring.evaluate import score_chance, score_classes
 from clip_ae.scoring.protocols import PROTOCOLS
 from clip_ae.weights.network_file import WeightsFile, read_weights
 
@@ -41,11 +42,11 @@ ScoresByMetric = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class EpisodeData:
-    """Videos and test annotations; `instances` has the possible support examples of each class, in training videos."""
+    """Videos, test annotations, and the possible support examples of each class, in training videos."""
 
     videos: Mapping[str, VideoFeatures]
     test_annotations: Mapping[str, Annotation]
-    instances: episodes.SupportPool
+    support_pool: episodes.SupportPool
     covered_masks: SnippetMasks
 
 
@@ -69,7 +70,7 @@ def run(
     streams = read_streams(features, I3D_STREAMS, shards, set(annotations))
     test_ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list)
     data = _collect_episode_data(spec, streams, annotations, test_ids)
-    episodes.check_episodes(data.instances, data.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
+    episodes.check_episodes(data.support_pool, data.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
     inputs |= {name: model.provenance.id for name, model in models.items()}
     inputs["annotations"] = annotations_digest(ground_truth)
@@ -82,7 +83,7 @@ def run(
         name: _score_space(spec, data, name, space, space.embed_streams(streams, torch_device))
         for name, space in _build_spaces(train_streams, models, torch_device).items()
     }
-    result = few_shot.build_fewshot_result(spec, sorted(data.instances), scores)
+    result = few_shot.build_fewshot_result(spec, sorted(data.support_pool), scores)
     write_json(out, {**result, "protocol": _describe_protocol(spec), "provenance": asdict(provenance)})
     write_text(table, _render_table(spec, result, provenance.to_json()))
 
@@ -144,7 +145,7 @@ def _score_space(
     """For each number of shots, the scores and the chance level of every episode."""
     settings = spec.fewshot
     sampled = [
-        episodes.sample_episode(data.instances, settings.ways, max(settings.shots), settings.seed, number)
+        episodes.sample_episode(data.support_pool, settings.ways, max(settings.shots), settings.seed, number)
         for number in range(settings.episodes)
     ]
     jobs = [(shots, episode) for shots in settings.shots for episode in sampled]
@@ -185,9 +186,9 @@ def _score_episode(
 
 
 def _render_table(spec: ScoreFewshotSpec, result: Mapping[str, Any], provenance: str) -> str:
-    sheet = few_shot.build_fewshot_table(spec, result)
-    body = markdown.render_markdown_table(sheet.header, sheet.rows, num_text_columns=sheet.num_text_columns)
-    section = markdown.render_section(sheet.heading, body, markdown.render_bullets(sheet.notes))
+    table = few_shot.build_fewshot_table(spec, result)
+    body = markdown.render_markdown_table(table.header, table.rows, num_text_columns=table.num_text_columns)
+    section = markdown.render_section(table.heading, body, markdown.render_bullets(table.notes))
     dataset = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset
     captions = few_shot.build_fewshot_captions(spec, result)
     return markdown.render_markdown_page(f"Few-shot localization on {dataset}", captions, [section], provenance)

@@ -60,12 +60,12 @@ def run(
     configure_torch(spec.torch_threads)
     queries, inputs = _read_queries(spec, sentences, annotations)
     network = read_weights(clip_weights) if clip_weights else None
-    joints = [read_weights(path) for path in adapters]
+    adapter_weights = [read_weights(path) for path in adapters]
     embeddings_by_text = read_text_embeddings(text_embeddings) if text_embeddings else None
     text_encoder = build_text_encoder(network, embeddings_by_text, resolve_device(device))
     texts = TextEmbeddings(text_encoder, {q.text for q in queries}, () if sentences else spec.templates)
     indices_by_space = dict(zip(spec.search_spaces, map(read_index, indices), strict=True))
-    results = _score_spaces(indices_by_space, texts, joints, queries)
+    results = _score_spaces(indices_by_space, texts, adapter_weights, queries)
     inputs |= {"clip_weights": network.provenance.id} if network else {}
     inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
     inputs |= {f"index/{space}": index.provenance.id for space, index in indices_by_space.items()}
@@ -86,7 +86,7 @@ def run(
 
 
 class TextEmbeddings:
-    """Embeddings of the queries' texts; with templates, of class names in them."""
+    """Embeddings of the queries' texts. With templates, each text is a class name that fills them."""
 
     def __init__(
         self, text_encoder: TextTower | PrecomputedTexts, texts: Iterable[str], templates: Sequence[str]
@@ -130,28 +130,28 @@ def _read_queries(
 def _score_spaces(
     indices: Mapping[str, SnippetIndex],
     texts: TextEmbeddings,
-    joints: Sequence[WeightsFile],
+    adapters: Sequence[WeightsFile],
     queries: Sequence[GroundingQuery],
 ) -> dict[str, Any]:
     """The metrics of every row: each search space, its control, and the whole video as the answer."""
     results = {}
     for space, index in indices.items():
-        joint = find_index_adapter(index, joints)
+        adapter = find_index_adapter(index, adapters)
         space_queries = _select_queries(queries, index.video_ids, space)
-        results[space] = _score_index(index, texts, joint, space_queries)
+        results[space] = _score_index(index, texts, adapter, space_queries)
         if control_queries := build_control_queries(space_queries):
-            results[CONTROL.format(space)] = _score_index(index, texts, joint, control_queries)
+            results[CONTROL.format(space)] = _score_index(index, texts, adapter, control_queries)
     results[WHOLE_VIDEO] = _score_whole_videos(next(iter(indices.values())), queries)
     return results
 
 
 def _score_index(
-    index: SnippetIndex, texts: TextEmbeddings, joint: NetworkWeights | None, queries: Sequence[GroundingQuery]
+    index: SnippetIndex, texts: TextEmbeddings, adapter: NetworkWeights | None, queries: Sequence[GroundingQuery]
 ) -> dict[str, Any]:
     """Recall of the moments that each query finds in its own video."""
     positions = {video_id: number for number, video_id in enumerate(index.video_ids)}
     searcher = MomentSearcher(index)
-    text_queries = build_text_queries(texts.get_vectors(queries), index, texts.scale, joint)
+    text_queries = build_text_queries(texts.get_vectors(queries), index, texts.scale, adapter)
     pairs = track(list(zip(queries, text_queries, strict=True)), "search", unit="sentences")
     moments = [searcher.search_video(positions[query.video_id], text_query, query.text) for query, text_query in pairs]
     return _compute_metrics(queries, [[(d.start, d.stop) for d in video_moments] for video_moments in moments])

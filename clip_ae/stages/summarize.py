@@ -10,6 +10,7 @@ from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
+from clip_ae.core.paths import SUMMARIES, SUMMARY_TABLES
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.detections import read_json_object
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
@@ -18,9 +19,6 @@ from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.main_run import build_main_run_map
 from clip_ae.scoring.results import ResultTable, ScoredRun
-
-TABLES = ("table.md", "table.csv", "ablation.md")
-SUMMARIES = ("map.json", "detections.json", *TABLES)
 
 
 def run(
@@ -35,14 +33,14 @@ def run(
 ) -> None:
     check_summary(spec, summary)
     seeds = spec.seeds[:1] if summary == "detections.json" else spec.seeds
-    run_names = list(spec.runs) if summary in TABLES else [spec.main_run]
+    run_names = list(spec.runs) if summary in SUMMARY_TABLES else [spec.main_run]
     file_name = "detections.json" if summary == "detections.json" else "map.json"
     paths = {(run, seed): runs / run / f"seed-{seed}" / file_name for run in run_names for seed in seeds}
     inputs = {f"{run}/seed-{seed}": read_provenance(path).id for (run, seed), path in paths.items()}
     inputs |= {"cluster_names": read_provenance(cluster_names).id} if cluster_names else {}
     provenance = make_provenance("summarize", spec, {"catalog": read_parquet_provenance(catalog).id, **inputs})
     results = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in paths.items()}
-    if summary in TABLES:
+    if summary in SUMMARY_TABLES:
         scored = [ScoredRun(run, spec.runs[run], {seed: results[run, seed] for seed in seeds}) for run in run_names]
         text = format_table(spec, summary, scored, provenance.to_json())
     elif summary == "map.json":
@@ -57,12 +55,12 @@ def run(
 def check_summary(spec: SummarizeSpec, summary: str) -> None:
     if summary not in SUMMARIES:
         raise UserError(f"--summary {summary}: no such summary; expected one of {', '.join(SUMMARIES)}")
-    if summary in TABLES and spec.main_run not in spec.runs:
+    if summary in SUMMARY_TABLES and spec.main_run not in spec.runs:
         raise UserError(f"--spec: runs: {summary} needs the settings of every run, also of {spec.main_run}")
 
 
 def format_table(spec: SummarizeSpec, summary: str, runs: list[ScoredRun], provenance: str) -> str:
-    """The text of one of TABLES."""
+    """The text of one of SUMMARY_TABLES."""
     if summary == "table.csv":
         return markdown.format_csv(*tables.build_csv_rows(spec, runs, provenance))
     dataset = f"{spec.dataset} (simulated)" if spec.simulated else spec.dataset

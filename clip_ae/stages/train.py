@@ -56,9 +56,9 @@ def run(
     device_type = torch_device.split(":")[0]
     with (
         open_checkpoint(out, provenance, device_type, checkpoint_interval_s) as checkpoint,
-        open_tensorboard(tensorboard, checkpoint.step) as show,
+        open_tensorboard(tensorboard, checkpoint.step) as write_event,
     ):
-        lines = _train(trainer, checkpoint, show)
+        lines = _train(trainer, checkpoint, write_event)
         for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"]):
             log_line(f"train: attention of {name} is constant in each video; only class activations cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
@@ -80,7 +80,7 @@ def _create_trainer(
     return Trainer(learner, table, targets, spec.training, spec.losses, spec.seed, device)
 
 
-def _train(trainer: Trainer, checkpoint: Checkpoint, show: Callable[[Mapping[str, Any]], None]) -> list[str]:
+def _train(trainer: Trainer, checkpoint: Checkpoint, write_event: Callable[[Mapping[str, Any]], None]) -> list[str]:
     """Train to the last step, from the checkpoint if it has a state; the lines of the log."""
     if checkpoint.state:
         trainer.resume(checkpoint.state, checkpoint.step)
@@ -88,7 +88,7 @@ def _train(trainer: Trainer, checkpoint: Checkpoint, show: Callable[[Mapping[str
 
     def record(line: LogLine) -> None:
         lines.append(json.dumps(line))
-        show(line)
+        write_event(line)
         if checkpoint.is_due():
             checkpoint.save(trainer.num_steps_done, trainer.state_arrays(), lines)
 

@@ -125,8 +125,8 @@ def _report_memory(videos: Collection[VideoFeatures]) -> None:
     """Log the size of the features, and how many snippets could not be decoded this time."""
     num_snippets, num_bytes = sum(len(v.feature) for v in videos), sum(v.feature.nbytes for v in videos)
     log_line(f"{num_snippets} snippets as inputs of the tuned blocks: {num_bytes / MB:.1f} MB")
-    if num_lost := sum(int((v.coverage == 0).sum()) for v in videos):
-        log_line(f"{num_lost} of them could not be decoded again; their features are zeros")
+    if num_undecoded := sum(int((v.coverage == 0).sum()) for v in videos):
+        log_line(f"{num_undecoded} of them could not be decoded again; their features are zeros")
 
 
 def _tune(

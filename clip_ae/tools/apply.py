@@ -15,11 +15,12 @@ from clip_ae.data.detections import write_detections
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.timeline_text import render_timeline
-from clip_ae.pages.web_vtt import drop_overlapping, format_web_vtt
+from clip_ae.pages.web_vtt import format_web_vtt
 from clip_ae.pipeline.clips import cut_clips
 from clip_ae.pipeline.localization import localize_videos
 from clip_ae.pipeline.network_inputs import list_network_inputs
 from clip_ae.pipeline.new_videos import extract_like, probe_new_video
+from clip_ae.proposals.drop_overlapping import drop_overlapping
 from clip_ae.provenance.run_folder import TrainedRun, find_trained_run
 from clip_ae.weights.network_file import WeightsFile
 
@@ -41,7 +42,7 @@ def run(
     trained = find_trained_run(model)
     weights = trained.model
     configure_torch(trained.spec.torch_threads)
-    names = {label: guesses[0]["name"] for label, guesses in trained.cluster_names.items()}
+    names = trained.cluster_names
     with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
         info = probe_new_video(decoder, video, trained.spec.grid)
         detections = _localize(trained, weights, info, decoder, resolve_device(device))

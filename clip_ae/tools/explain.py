@@ -18,6 +18,7 @@ ID_DIGITS = 12
 EXTERNAL_INPUTS = {
     "source_files": "paths and sizes of the dataset's files",
     "annotations": "the content of the annotations",
+    "trimmed_annotations": "the content of the trimmed dataset's annotations",
     "annotation_facts": "videos, subsets and durations in the annotations",
     "supervision_labels": "labels of the training videos that the run may read",
     "videos": "the list of videos that are scored",

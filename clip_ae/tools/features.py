@@ -18,12 +18,11 @@ from clip_ae.data import source_folder
 from clip_ae.data.feature_files import FEATURE_WRITERS, FeatureWriter
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.media.decoder_process import Decoder, create_decoders
-from clip_ae.pipeline.stream_encoder import make_extract_provenance
+from clip_ae.pipeline.stream_encoder import build_extractor, make_extract_provenance
 from clip_ae.pipeline.video_features import (
     EncoderChoice,
     check_known,
     choose_encoders,
-    extract_videos,
     list_video_files,
     log_failures,
     probe_video_files,
@@ -65,7 +64,7 @@ def run(
     infos, failures = probe_video_files(files, choice.grid, decoders[0])
     for stream in names if infos else ():
         writer = FEATURE_WRITERS[format](out, stream)
-        failures += _export_stream(choice, stream, infos, writer, decoders, (resolve_device(device), gpu_batch_size))
+        failures += _export_stream(choice, stream, infos, writer, decoders, resolve_device(device), gpu_batch_size)
     log_failures(failures)
     log_line(f"{len(infos)} of {len(files)} videos, {', '.join(names)}: {out}")
     if not infos:
@@ -88,7 +87,8 @@ def _export_stream(
     infos: Sequence[VideoInfo],
     writer: FeatureWriter,
     decoders: Sequence[Decoder],
-    hardware: tuple[str, int],
+    device: str,
+    gpu_batch_size: int,
 ) -> list[Failure]:
     """Write the features of the videos whose files are missing or outdated; returns the failures."""
     spec = choice.spec(stream)
@@ -98,8 +98,8 @@ def _export_stream(
     if not outdated:
         log_line(f"{stream}: nothing to do")
         return []
-    videos, extractor = extract_videos(spec, networks, outdated, decoders, *hardware)
-    for video in videos:
+    extractor = build_extractor(spec, networks, decoders, device, gpu_batch_size)
+    for video in extractor.extract(outdated):
         writer.write(video, extractor.encoder.dim, provenances[video.video_id])
     log_line(f"{stream}: the network waited {extractor.idle_fraction:.0%} of the time")
     return extractor.failures

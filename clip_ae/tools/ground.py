@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -15,19 +16,21 @@ from clip_ae.core.provenance import Provenance, digest, make_provenance
 from clip_ae.core.types import Detection, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
+from clip_ae.data.shards import CLIP_STREAM
 from clip_ae.data.snippet_index import SnippetIndex, build_index, read_index
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.language.text_query import TextQuery
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.pages.timeline_text import render_timeline
-from clip_ae.pages.web_vtt import drop_overlapping
 from clip_ae.pipeline.clips import cut_clips
 from clip_ae.pipeline.network_inputs import list_network_inputs
 from clip_ae.pipeline.new_videos import extract_like, probe_new_video
 from clip_ae.pipeline.search import MomentSearcher, build_text_queries
-from clip_ae.pipeline.search_index import CLIP_STREAM, average_streams, normalize_adapter_output
+from clip_ae.pipeline.search_index import average_streams, normalize_adapter_output
+from clip_ae.proposals.drop_overlapping import drop_overlapping
 from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.weights.network_file import WeightsFile
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class SearchedDataset:
     def streams(self) -> tuple[str, ...]:
         return parse_dataclass(IndexSpec, self.index.provenance.spec).streams
 
+    @cached_property
+    def adapter(self) -> WeightsFile | None:
+        """The network of the search space; None for CLIP's own space."""
+        return self.lineage.joint_space_weights
+
 
 def run(
     where: Annotated[Path, "a video, or results/{dataset} to search all of its videos"],
@@ -66,10 +74,10 @@ def run(
     _check_options(where, text, top, out, cut)
     index, resolved_device = _read_index(dataset_dir, space), resolve_device(device)
     dataset = SearchedDataset(index, FeatureLineage(dataset_dir.resolve(), index.provenance.inputs))
-    clip_spec, _ = dataset.lineage.read_encoder(CLIP_STREAM)
+    clip_spec, (clip_weights, *_) = dataset.lineage.read_encoder(CLIP_STREAM)
     spec = GroundSpec(space, top, clip_spec.torch_threads)
     configure_torch(spec.torch_threads)
-    query = _build_query(dataset, text, resolved_device)
+    query = _build_query(dataset, clip_weights, text, resolved_device)
     if where.is_dir():
         moments = MomentSearcher(index).search_all(query, text, top)
         _print_list(moments, len(index.video_ids))
@@ -125,14 +133,12 @@ def _read_index(dataset_dir: Path, space: str) -> SnippetIndex:
     )
 
 
-def _build_query(dataset: SearchedDataset, text: str, device: str) -> TextQuery:
-    """The sentence in the search space; logs what CLIP cannot read of it."""
-    _, (clip, *_) = dataset.lineage.read_encoder(CLIP_STREAM)
-    tower = TextTower(clip, device)
+def _build_query(dataset: SearchedDataset, clip_weights: WeightsFile, text: str, device: str) -> TextQuery:
+    """The sentence in the search space; logs a warning about a sentence that CLIP cuts or may not understand."""
+    tower = TextTower(clip_weights, device)
     for problem in tower.find_text_problems(text):
         log_line(problem)
-    adapter = dataset.lineage.joint_space_weights
-    (query,) = build_text_queries(tower.embed([text]), dataset.index, tower.logit_scale, adapter)
+    (query,) = build_text_queries(tower.embed([text]), dataset.index, tower.logit_scale, dataset.adapter)
     return query
 
 
@@ -141,10 +147,9 @@ def _index_video(dataset: SearchedDataset, info: VideoInfo, decoder: Decoder, de
     features = {
         name: extract_like(dataset.lineage, name, [info], Path(), [decoder], device) for name in dataset.streams
     }
-    adapter = dataset.lineage.joint_space_weights
-    if adapter is None:
+    if dataset.adapter is None:
         return build_index(features[CLIP_STREAM], dataset.index.provenance)
-    width = adapter.metadata["joint"]["width"]
+    width = dataset.adapter.metadata["joint"]["width"]
     points = {
         name: {v.video_id: normalize_adapter_output(v, width) for v in videos} for name, videos in features.items()
     }
@@ -156,9 +161,8 @@ def _make_provenance(spec: GroundSpec, dataset: SearchedDataset, text: str, vide
     streams = dict.fromkeys([CLIP_STREAM, *(dataset.streams if video else ())])
     inputs = {"index": dataset.index.provenance.id, **list_network_inputs(dataset.lineage, streams)}
     inputs["text"] = digest(text)
-    adapter = dataset.lineage.joint_space_weights
-    if adapter:
-        inputs["adapter"] = adapter.provenance.id
+    if dataset.adapter:
+        inputs["adapter"] = dataset.adapter.provenance.id
     if video:
         inputs["video"] = source_folder.files_digest(video.parent, [video.name], with_mtime=False)
     return make_provenance("ground", spec, inputs, ("av", "numpy", "open_clip_torch", "torch"))

@@ -35,8 +35,11 @@ def run(
     if config:
         _write_config(config, frozen, settings)
         return 0
-    differences = {path: _difference(root / path, *outputs[path]) for path in sorted(outputs, key=workflow_order)}
-    differences = {path: difference for path, difference in differences.items() if difference}
+    differences = {
+        path: difference
+        for path in sorted(outputs, key=workflow_order)
+        if (difference := _explain_difference(root / path, *outputs[path]))
+    }
     for path, difference in differences.items():
         print(f"{path}: {difference}")
     machine = describe_machine()
@@ -53,20 +56,20 @@ def _write_config(path: Path, frozen: Path, settings: Any) -> None:
     write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
-def _difference(path: Path, sha256: str, frozen: Provenance) -> str:
+def _explain_difference(path: Path, sha256: str, frozen: Provenance) -> str:
     """Why a file differs from the frozen one; empty if it is the same."""
     if not path.is_file():
         return "missing"
     if file_digest(path) == sha256:
         return ""
     try:
-        causes = list(_causes(read_provenance(path), frozen))
+        causes = list(_list_causes(read_provenance(path), frozen))
     except ClipAeError as error:
         return f"other bytes; {error}"
     return "; ".join(causes) or "other bytes, same provenance: another machine, or not deterministic"
 
 
-def _causes(here: Provenance, frozen: Provenance) -> Iterator[str]:
+def _list_causes(here: Provenance, frozen: Provenance) -> Iterator[str]:
     if here.spec != frozen.spec:
         keys = (key for key in here.spec.keys() | frozen.spec.keys() if here.spec.get(key) != frozen.spec.get(key))
         yield f"another spec ({', '.join(sorted(keys))})"

@@ -33,15 +33,15 @@ def run(
 ) -> int:
     config = load_config(json.loads(config_json)) if config_json else load_project_config(root)
     index = ProvenanceIndex(root)
-    problems = {output.path: reason for output in index.outputs if (reason := _changed(config, output, index))}
-    problems |= dict.fromkeys(_missing(index.outputs, root), "missing")
+    problems = {output.path: reason for output in index.outputs if (reason := _explain_change(config, output, index))}
+    problems |= dict.fromkeys(_list_missing_files(index.outputs, root), "missing")
     for path, reason in problems.items():
         print(f"{path}: {reason}")
     print(f"{len(index.outputs)} outputs, {len(problems)} out of date or missing")
     return 1 if problems else 0
 
 
-def _changed(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:
+def _explain_change(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:
     """Why an output is out of date; None if it is up to date."""
     provenance = output.provenance
     if provenance is None:
@@ -75,9 +75,8 @@ def _source_digest(config: Config, role: str, wildcards: Mapping[str, str]) -> s
     """The current digest of an input that no stage writes; None for any other role, or if it cannot be read."""
     if "dataset" not in wildcards:
         return None
-    dataset = DatasetFiles(wildcards["dataset"], config.datasets[wildcards["dataset"]])
     try:
-        return _digest_of_role(config, dataset, role, wildcards)
+        return _digest_of_role(config, _dataset(config, wildcards["dataset"]), role, wildcards)
     except (ClipAeError, OSError):
         return None
 
@@ -108,7 +107,7 @@ def _dataset(config: Config, name: str) -> DatasetFiles:
     return DatasetFiles(name, config.datasets[name])
 
 
-def _missing(outputs: Collection[OutputFile], root: Path) -> Iterator[str]:
+def _list_missing_files(outputs: Collection[OutputFile], root: Path) -> Iterator[str]:
     """Missing files that Snakemake needs for the final results here."""
     final = [output.path for output in outputs if output.path.count("/") == 1 and output.stage != "freeze"]
     if final and root == Path():

@@ -112,8 +112,11 @@ def parse_config_file(path: Path) -> ConfigFile:
 
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.load(text, _build_safe_loader(path))
-        origins = dict(islice(_key_origins(yaml.compose(text, yaml.SafeLoader), str(path)), MAX_KEYS))
+        loader = _build_safe_loader(path)(text)
+        node = loader.get_single_node()
+        # The origins come first: constructing the data merges `<<` aliases into the nodes.
+        origins = dict(islice(_key_origins(node, str(path)), MAX_KEYS))
+        data = loader.construct_document(node) if node else None
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -164,6 +167,9 @@ def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterato
     if not isinstance(node, yaml.MappingNode) or len(parents) > MAX_DEPTH:
         return
     for key, value in node.value:
-        path = (*parents, str(key.value))
+        # A list or a mapping as a key is an error later, when the data are constructed.
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        path = (*parents, key.value)
         yield ".".join(path), f"{file}:{key.start_mark.line + 1}"
         yield from _key_origins(value, file, path)

@@ -1,4 +1,4 @@
-"""Files of each dataset on disk: listed once while Snakemake reads the rules, and checked before any job starts."""
+"""Files of each dataset on disk: listed once, when they are first needed, and checked before any job starts."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property

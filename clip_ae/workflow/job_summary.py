@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -36,9 +35,7 @@ def list_outputs(targets: Sequence[str], own_config_files: Sequence[Path] = ()) 
         "--nolock",
     ]
     try:
-        result = subprocess.run(
-            [*command, *config_files, "--", *targets], check=False, capture_output=True, text=True, env=os.environ
-        )
+        result = subprocess.run([*command, *config_files, "--", *targets], check=False, capture_output=True, text=True)
     except OSError as error:
         raise UserError(f"snakemake: cannot be started ({error})") from None
     if result.returncode:

@@ -22,7 +22,7 @@ from clip_ae.data.vocabulary import read_vocabulary, vocabulary_digest
 from clip_ae.workflow.dataset_files import DatasetFiles
 
 Wildcards = Mapping[str, str]
-# Value for generated datasets: their files, annotations and sentences are inputs of the rules.
+# Value for the files of a generated dataset: an input of the rule already identifies them.
 RULE_INPUT = "an input of the rule"
 
 

@@ -27,7 +27,7 @@ class RuleInputs:
     # --- source files and annotations ---
 
     def source_files(self, wildcards: Wildcards) -> Paths:
-        """The manifest of a generated dataset. Other sources are checked here, before any job starts."""
+        """The manifest of a generated dataset. Every dataset is checked here, before any job starts."""
         dataset = self.datasets[wildcards["dataset"]]
         dataset.check()
         return [paths.WORLD_MANIFEST.format(**wildcards)] if dataset.data.world else []
@@ -132,8 +132,8 @@ class RuleInputs:
 
     def adapter_texts(self, wildcards: Wildcards) -> Paths:
         """The files of the text encoder, if actions are aligned to class names."""
-        is_named = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
-        return self.text_encoder(wildcards) if is_named else []
+        uses_class_names = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
+        return self.text_encoder(wildcards) if uses_class_names else []
 
     def trimmed_clips(self, wildcards: Wildcards) -> Paths:
         """Features and annotations of the trimmed clips whose actions replace the run's."""
@@ -148,7 +148,7 @@ class RuleInputs:
             return []
         return [p for s in I3D_STREAMS for p in self._shards(paths.TUNED_FEATURES, **wildcards, stream=s)]
 
-    def adaptable_features(self, wildcards: Wildcards) -> str:
+    def features_to_adapt(self, wildcards: Wildcards) -> str:
         """The shard that adapted features are computed from."""
         pattern = paths.TUNED_FEATURES if self.tunes_encoder(wildcards) else paths.FEATURES
         return pattern.format(**wildcards)
@@ -199,7 +199,8 @@ class RuleInputs:
 
     # --- summaries and the report page ---
 
-    def summarized(self, wildcards: Wildcards) -> Paths:
+    def summary_sources(self, wildcards: Wildcards) -> Paths:
+        """The detections of the main run, or the scores of the runs that a summary compares."""
         data, name, summary = self._data(wildcards), wildcards["dataset"], wildcards["summary"]
         if summary == "detections.json":
             return [self.main_run_first_seed(paths.DETECTIONS)(wildcards), *self.cluster_names(wildcards)]
@@ -226,6 +227,7 @@ class RuleInputs:
         return self._main_run_rounds(paths.LABELS, wildcards, seeds=1)
 
     def report_training(self, wildcards: Wildcards) -> Paths:
+        """Training logs of every round of every seed."""
         return self._main_run_rounds(paths.TRAINING_LOG, wildcards, seeds=len(self._data(wildcards).seeds))
 
     def cluster_names(self, wildcards: Wildcards) -> Paths:
@@ -257,7 +259,7 @@ class RuleInputs:
         clip = self.clip_features(wildcards)
         if space == CLIP_SPACE:
             return clip
-        adapted = self._adapted(name, space, I3D_STREAMS)
+        adapted = self._adapted_features(name, space, I3D_STREAMS)
         return [*clip, *adapted, *self._adapter_models(name, [space])]
 
     def indices(self, wildcards: Wildcards) -> Paths:
@@ -286,7 +288,7 @@ class RuleInputs:
     def _features(self, dataset: str, streams: Sequence[str]) -> Paths:
         return [p for stream in streams for p in self._shards(paths.FEATURES, dataset, stream=stream)]
 
-    def _adapted(self, dataset: str, adapter: str, streams: Sequence[str]) -> Paths:
+    def _adapted_features(self, dataset: str, adapter: str, streams: Sequence[str]) -> Paths:
         pattern = paths.ADAPTED_FEATURES
         return [p for s in streams for p in self._shards(pattern, dataset, adapter=adapter, stream=s)]
 
@@ -295,7 +297,7 @@ class RuleInputs:
         adapter = self.config.runs[wildcards["run"]].feature_adapter
         adapted = [s for s in streams if adapter and s in I3D_STREAMS]
         extracted = self._features(wildcards["dataset"], [s for s in streams if s not in adapted])
-        return [*extracted, *(self._adapted(wildcards["dataset"], adapter, adapted) if adapter else ())]
+        return [*extracted, *(self._adapted_features(wildcards["dataset"], adapter, adapted) if adapter else ())]
 
     def _adapter_models(self, dataset: str, spaces: Sequence[str]) -> Paths:
         """The adapters behind some search spaces; CLIP's own space has none."""

@@ -98,8 +98,8 @@ class RuleOptions:
         return options_of(kind, self.inputs.text_encoder(wildcards))
 
     def adapter_texts(self, wildcards: Wildcards, resources: Resources) -> str:
-        is_named = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
-        return self.text_encoder(wildcards, resources) if is_named else ""
+        uses_class_names = self.config.feature_adapters[wildcards["adapter"]].uses_class_names
+        return self.text_encoder(wildcards, resources) if uses_class_names else ""
 
     def adapted_space(self, wildcards: Wildcards, resources: Resources) -> str:
         """The adapter behind a search space and its features; CLIP's own space has none."""
@@ -135,8 +135,8 @@ class RuleOptions:
         return options_of("cluster-names", self.inputs.cluster_names(wildcards))
 
     def summary_cluster_names(self, wildcards: Wildcards, resources: Resources) -> str:
-        is_named = wildcards["summary"] == "detections.json"
-        return self.cluster_names(wildcards, resources) if is_named else ""
+        has_segments = wildcards["summary"] == "detections.json"
+        return self.cluster_names(wildcards, resources) if has_segments else ""
 
     def moments(self, wildcards: Wildcards, resources: Resources) -> str:
         return options_of("moments", self.inputs.moments(wildcards))

@@ -4,24 +4,20 @@ from collections.abc import Sequence
 
 from clip_ae.core import paths
 from clip_ae.core.config.schema import Config
+from clip_ae.core.config.stages import STAGES
 from clip_ae.core.errors import UserError, suggest_name
-
-PER_DATASET = (
-    *(f"results/{{dataset}}_{summary}" for summary in ("map.json", "detections.json", "table.md", "table.csv")),
-    "results/{dataset}_ablation.md",
-    paths.DIAGNOSIS,
-    paths.REPORT,
-    paths.REPRO,
-    paths.GROUNDING,
-    paths.FEWSHOT,
-)
 
 
 def check_targets(words: Sequence[str], config: Config) -> None:
     """Refuse a target such as `results/mien_map.json` that is not a result of any dataset."""
-    targets = {pattern.format(dataset=name) for name in config.datasets for pattern in PER_DATASET}
-    targets |= {paths.GROUNDING_TABLE.format(dataset=name) for name in config.datasets}
-    targets |= {paths.FEWSHOT_TABLE.format(dataset=name) for name in config.datasets}
+    targets = {
+        pattern.format(dataset=name, summary=summary)
+        for stage in STAGES.values()
+        for pattern in stage.outputs
+        if pattern.startswith("results/{dataset}_")
+        for name in config.datasets
+        for summary in paths.SUMMARIES
+    }
     for word in words:
         # Snakemake itself checks deeper paths, which are intermediate files.
         if word.startswith("results/") and word.count("/") == 1 and word not in targets:

@@ -139,9 +139,9 @@ def _paint_sprite(frame: Image, sprite: Image, pose: Pose, radius: float, shift:
     import cv2
 
     x, y = pose.x + shift[0], pose.y + shift[1]
-    half = radius * (max(abs(pose.scale_x), abs(pose.scale_y)) * (1 + abs(pose.shear)) * 1.5) + 2
-    left, right = max(0, int(x - half)), min(FRAME_WIDTH, int(x + half) + 2)
-    top, bottom = max(0, int(y - half)), min(FRAME_HEIGHT, int(y + half) + 2)
+    half_size = radius * (max(abs(pose.scale_x), abs(pose.scale_y)) * (1 + abs(pose.shear)) * 1.5) + 2
+    left, right = max(0, int(x - half_size)), min(FRAME_WIDTH, int(x + half_size) + 2)
+    top, bottom = max(0, int(y - half_size)), min(FRAME_HEIGHT, int(y + half_size) + 2)
     if left >= right or top >= bottom:
         return
     matrix = _affine_matrix(pose, 2 * SPRITE_MARGIN * radius, len(sprite), x - left, y - top)

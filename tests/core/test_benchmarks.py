@@ -1,4 +1,4 @@
-"""What a benchmark's release is known to hold, and what is said of annotations that differ."""
+"""Known facts of a benchmark's release, and the messages about annotations that differ from it."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def test_the_id_tells_thumos14s_subset(stated):
 
 
 def test_activitynets_videos_lose_their_prefix_and_nothing_else():
-    recipe = BENCHMARKS["activitynet12"]
-    assert recipe.normalize_video_id("v_QOlSCBRmfWY") == "QOlSCBRmfWY" == recipe.normalize_video_id("QOlSCBRmfWY")
+    benchmark = BENCHMARKS["activitynet12"]
+    assert benchmark.normalize_video_id("v_QOlSCBRmfWY") == "QOlSCBRmfWY" == benchmark.normalize_video_id("QOlSCBRmfWY")
     # Eleven characters that begin so by themselves.
-    assert recipe.normalize_video_id("v_SCBRmfWYx") == "v_SCBRmfWYx"
-    assert [recipe.normalize_subset("", word) for word in ("train", "Validation", "testing")] == [
+    assert benchmark.normalize_video_id("v_SCBRmfWYx") == "v_SCBRmfWYx"
+    assert [benchmark.normalize_subset("", word) for word in ("train", "Validation", "testing")] == [
         "training", "validation", "testing",
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A file is whole or absent."""
+"""A file is complete or absent."""
 
 import errno
 import os

@@ -62,7 +62,7 @@ def test_a_terminal_gets_a_bar() -> None:
 
 
 def _all(terminal: int) -> str:
-    """What a terminal was sent; its end is an error of its own."""
+    """All output that a terminal received; its end raises an error."""
     parts: list[bytes] = []
     try:
         while part := os.read(terminal, 65536):

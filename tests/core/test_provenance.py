@@ -1,4 +1,4 @@
-"""The code digest moves with meaning alone, and only for the modules that are used."""
+"""The code digest changes only with the meaning of the code, and only for modules that are used."""
 
 import ast
 import json
@@ -46,7 +46,7 @@ def test_the_digest_of_a_known_text_is_pinned() -> None:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package clip_ae of three modules: stage -> helper, and a bystander."""
+    """A package clip_ae of three modules: a stage that imports a helper, and a module that nothing imports."""
     root = tmp_path / "clip_ae"
     (root / "stages").mkdir(parents=True)
     for folder in (root, root / "stages"):
@@ -114,7 +114,7 @@ def test_joined_ids_ignore_order() -> None:
 
 
 def test_the_workflow_s_parse_needs_no_heavy_library() -> None:
-    """common.smk is parsed in every cluster job; what it imports may not cost seconds."""
+    """common.smk is parsed in every cluster job, so its imports must be fast."""
     source = Path(provenance.PACKAGE_DIR.parent / "workflow/rules/common.smk").read_text()
     lines = [line for line in source.splitlines() if line.startswith("from clip_ae")]
     program = "\n".join([*lines, "import sys", "print(*(m for m in HEAVY if m in sys.modules))"])

@@ -60,13 +60,22 @@ def load(path: Path) -> Arrays:
         return {name: file[name] for name in file.files}
 
 
-def save_machine(path: Path, here: Machine) -> None:
-    path.write_text(json.dumps(here, indent=1, sort_keys=True) + "\n")
-
-
 def load_machine(path: Path) -> Machine:
     loaded: Machine = json.loads(path.read_text())
     return loaded
+
+
+def save_golden(path: Path, machine_path: Path, arrays: Mapping[str, Array], threads: int) -> None:
+    """Write a golden file, and the machine that made it."""
+    save(path, arrays)
+    machine_path.write_text(json.dumps(machine(threads), indent=1, sort_keys=True) + "\n")
+    print(f"{path}: {len(arrays)} arrays, {path.stat().st_size} bytes")
+
+
+def report(lines: list[str]) -> int:
+    """Print the differences. Returns the exit status: 1 if there are any."""
+    print("\n".join(lines) or "nothing differs")
+    return int(bool(lines))
 
 
 def digest(array: Array) -> NDArray[np.uint8]:
@@ -123,10 +132,10 @@ def same(first: Array, second: Array) -> bool:
 
 def differences(golden: Mapping[str, Array], found: Mapping[str, Array], rule: Rule) -> list[str]:
     """A line for every array that is missing, new, or that the rule rejects."""
-    lost = [f"{name}: missing" for name in sorted(golden.keys() - found.keys())]
+    missing = [f"{name}: missing" for name in sorted(golden.keys() - found.keys())]
     new = [f"{name}: not in the golden file" for name in sorted(found.keys() - golden.keys())]
     both = ((name, rule(name, golden[name], found[name])) for name in sorted(golden.keys() & found.keys()))
-    return [*lost, *new, *(f"{name}: {words}" for name, words in both if words)]
+    return [*missing, *new, *(f"{name}: {words}" for name, words in both if words)]
 
 
 def exact(name: str, golden: Array, found: Array) -> str | None:

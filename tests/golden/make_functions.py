@@ -85,6 +85,7 @@ from clip_ae.scoring import average_precision as ap
 from clip_ae.scoring import bootstrap, mapping
 from clip_ae.scoring import evaluate as scoring
 from clip_ae.scoring.diagnosis import build_diagnosis
+from clip_ae.scoring.eval_input import build_eval_input
 from clip_ae.scoring.recall import compute_recall
 from clip_ae.scoring.segments import make_segments
 from clip_ae.worlds import simulated, simulated_events, trimmed, untrimmed
@@ -217,7 +218,7 @@ MAPPINGS = {
 
 
 def eval_input(test: Any, train: Any, labels: Any, found: Any) -> Any:
-    return scoring.build_eval_input(test, train, labels, found)
+    return build_eval_input(test, train, labels, found)
 
 
 score_clusters, score_classes, chance = scoring.score_clusters, scoring.score_classes, scoring.score_chance
@@ -419,21 +420,26 @@ def descriptors() -> Found:
     known = {"localizer_config": to_plain_data(localizer_config("clip_ae", dims, switches))}
     tensors = module_arrays(learner.localizer)
     for name, use_fused in (("attended", False), ("fused", True)):
-        described = attention_pool.prepare_pooling(streams, tensors, known, "cpu", use_fused=use_fused)
-        yield name, pool_descriptors(*described)
+        pooling_inputs = attention_pool.prepare_pooling(streams, tensors, known, "cpu", use_fused=use_fused)
+        yield name, pool_descriptors(*pooling_inputs)
     table = feature_table.FeatureTable(streams, "cpu")
     for video in ("v0", "v8"):
-        seen = inference.predict_video(learner.localizer.eval(), table, video, rgb_weight=0.6)
-        yield from ((f"curves/{video}/{name}", getattr(seen, field)) for name, field in CURVE_FIELDS.items())
+        curves = inference.predict_video(learner.localizer.eval(), table, video, rgb_weight=0.6)
+        yield from ((f"curves/{video}/{name}", getattr(curves, field)) for name, field in CURVE_FIELDS.items())
     network = types.NetworkWeights(known, tensors)
     labels = [types.Label(v, number % CLASSES, f"c{number % CLASSES}") for number, v in enumerate(streams["rgb"])]
-    material = training_spans.collect_run_spans(network, labels, streams, "cpu")
-    yield "actions", [[int(span.video_id[1:]), span.first, span.end, span.class_id] for span in material.actions]
-    yield "background", [[int(span.video_id[1:]), span.first, span.end, span.class_id] for span in material.background]
+    collected_spans = training_spans.collect_run_spans(network, labels, streams, "cpu")
+    yield "actions", [[int(span.video_id[1:]), span.first, span.end, span.class_id] for span in collected_spans.actions]
+    yield (
+        "background",
+        [[int(span.video_id[1:]), span.first, span.end, span.class_id] for span in collected_spans.background],
+    )
     for text in ("images", "prototypes"):
         yield (
             f"tied_to_{text}",
-            training_spans.contrastive_targets(material, text, lambda names: np.zeros((len(names), 3), np.float32)),
+            training_spans.contrastive_targets(
+                collected_spans, text, lambda names: np.zeros((len(names), 3), np.float32)
+            ),
         )
     yield "sampled", np.stack([feature_table.sample_snippets(50, 8, np.random.default_rng(seed)) for seed in range(3)])
     order = [feature_table.select_batch_videos([str(k) for k in range(7)], 3, step, 5) for step in range(6)]
@@ -622,23 +628,25 @@ def language() -> Found:
     shown = [spans.Span("v0", 1, 4, 1), spans.Span("v1", 2, 5, 2), spans.Span("v2", 0, 2, 1)]
     covered = few_shot.compute_coverage_masks(streams)
     for name, space in points.items():
-        seen = space.embed_streams(streams, "cpu")
-        around = few_shot.build_prototypes(space, seen, shown, covered, few_shot.mask_outside_examples(shown, covered))
-        yield from ((f"{name}/points/{number}", x.numpy()) for number, x in enumerate(around.values()))
+        embedded = space.embed_streams(streams, "cpu")
+        prototypes = few_shot.build_prototypes(
+            space, embedded, shown, covered, few_shot.mask_outside_examples(shown, covered)
+        )
+        yield from ((f"{name}/points/{number}", x.numpy()) for number, x in enumerate(prototypes.values()))
         for video in ("v3", "v5"):
-            curve = few_shot.predict_from_prototypes(space, seen[video], around, covered[video])
+            curve = few_shot.predict_from_prototypes(space, embedded[video], prototypes, covered[video])
             yield from ((f"{name}/{video}/{n}", getattr(curve, field)) for n, field in CURVE_FIELDS.items())
     rows = streams["rgb"]["v1"].feature
-    questions = {
+    queries = {
         "clip": text_query.build_clip_query(texts[0, :6], rows[:, :6].astype(np.float32).mean(axis=0), 20.0),
         "joint": text_query.build_joint_query(texts[0], joint),
     }
-    yield "logits/clip", questions["clip"].logits(rows[:, :6])
-    yield "logits/joint", questions["joint"].logits(rows[:, : ADAPTER.width])
-    yield "peaks", text_query.max_score_per_video([rows[:, :6]], np.array([0, 3, len(rows)]), questions["clip"])
+    yield "logits/clip", queries["clip"].logits(rows[:, :6])
+    yield "logits/joint", queries["joint"].logits(rows[:, : ADAPTER.width])
+    yield "peaks", text_query.max_score_per_video([rows[:, :6]], np.array([0, 3, len(rows)]), queries["clip"])
     background = [spans.Span("v0", 5, 9), spans.Span("v3", 0, 7), spans.Span("v4", 1, 4)]
-    drawing = SequenceSampler(feature_table.FeatureTable(streams, "cpu"), shown, background, ADAPTER)
-    batch = drawing.sample_batch(np.random.default_rng(9))
+    sampler = SequenceSampler(feature_table.FeatureTable(streams, "cpu"), shown, background, ADAPTER)
+    batch = sampler.sample_batch(np.random.default_rng(9))
     yield "batch/kinds", batch.class_ids.numpy()
     yield "batch/texts", batch.text_rows.numpy()
     yield "batch/clips", batch.clip_weights.numpy()
@@ -839,12 +847,8 @@ def main() -> int:
     options = parser.parse_args()
     found = compute()
     if options.compare:
-        lines = compare(arrays.load(GOLDEN), found, arrays.load_machine(MACHINE))
-        print("\n".join(lines) or "nothing differs")
-        return int(bool(lines))
-    arrays.save(GOLDEN, found)
-    arrays.save_machine(MACHINE, arrays.machine(THREADS))
-    print(f"{GOLDEN}: {len(found)} arrays, {GOLDEN.stat().st_size} bytes")
+        return arrays.report(compare(arrays.load(GOLDEN), found, arrays.load_machine(MACHINE)))
+    arrays.save_golden(GOLDEN, MACHINE, found, THREADS)
     return 0
 
 

@@ -238,7 +238,7 @@ def run_scenario(folder: Path, environment: Mapping[str, str] | None = None) -> 
     """Copy the project into a new folder, change its config, run Snakemake there. Returns the seconds it took."""
     make_project(folder)
     began = time.monotonic()
-    done = subprocess.run(
+    completed = subprocess.run(
         [str(SNAKEMAKE), "--cores", str(CORES), "--scheduler", "greedy", *targets()],
         check=False,
         cwd=folder,
@@ -248,8 +248,8 @@ def run_scenario(folder: Path, environment: Mapping[str, str] | None = None) -> 
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp"), "LANG": "C.UTF-8"}
         | dict(environment or {}),
     )
-    if done.returncode:
-        raise RuntimeError(f"the scenario failed in {folder}:\n{(done.stdout + done.stderr)[-20_000:]}")
+    if completed.returncode:
+        raise RuntimeError(f"the scenario failed in {folder}:\n{(completed.stdout + completed.stderr)[-20_000:]}")
     return time.monotonic() - began
 
 
@@ -306,7 +306,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def targets() -> list[str]:
-    asked = [
+    target_paths = [
         FILES[file].format(dataset=dataset, run=RUNS[dataset][MAIN[dataset]])
         for dataset, files in TARGETS.items()
         for file in files
@@ -314,9 +314,9 @@ def targets() -> list[str]:
     for dataset, names in RUNS.items():
         for name, run in names.items():
             file = "scores" if dataset == "demo" or name in SCORED else "detections"
-            asked.append(FILES[file].format(dataset=dataset, run=run))
-    asked += [FILES["pretrained"].format(network=network) for network in PRETRAINED.values()]
-    return list(dict.fromkeys(asked))
+            target_paths.append(FILES[file].format(dataset=dataset, run=run))
+    target_paths += [FILES["pretrained"].format(network=network) for network in PRETRAINED.values()]
+    return list(dict.fromkeys(target_paths))
 
 
 def collect(project: Path) -> Arrays:
@@ -604,12 +604,8 @@ def main() -> int:
         print(f"the scenario took {run_scenario(folder):.0f} s")
         found = collect(folder)
     if options.compare:
-        lines = compare(arrays.load(GOLDEN), found, arrays.load_machine(MACHINE))
-        print("\n".join(lines) or "nothing differs")
-        return int(bool(lines))
-    arrays.save(GOLDEN, found)
-    arrays.save_machine(MACHINE, arrays.machine(THREADS))
-    print(f"{GOLDEN}: {len(found)} arrays, {GOLDEN.stat().st_size} bytes")
+        return arrays.report(compare(arrays.load(GOLDEN), found, arrays.load_machine(MACHINE)))
+    arrays.save_golden(GOLDEN, MACHINE, found, THREADS)
     return 0
 
 

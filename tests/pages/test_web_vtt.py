@@ -1,20 +1,11 @@
-"""WebVTT chapters: selection of detections, times and labels."""
+"""WebVTT chapters: times and labels."""
 
 from clip_ae.core.types import Detection
-from clip_ae.pages.web_vtt import drop_overlapping, format_web_vtt
+from clip_ae.pages.web_vtt import format_web_vtt
 
 
 def make_detection(score, start, stop, label="cluster-00"):
     return Detection("v", label, score, start, stop)
-
-
-def test_the_best_of_overlapping_detections_is_selected_in_order_of_time():
-    best, adjacent, overlapping = (
-        make_detection(0.9, 4, 6),
-        make_detection(0.2, 6, 8),
-        make_detection(0.8, 5, 7),
-    )
-    assert drop_overlapping([overlapping, adjacent, best]) == [best, adjacent]
 
 
 def test_a_cue_has_times_and_an_escaped_label():

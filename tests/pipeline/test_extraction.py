@@ -24,8 +24,8 @@ GRID = SnippetGrid()
 BATCH = 4
 
 
-class Script(Decoder):
-    """No child: a video of so many windows, each with its video's number and its own."""
+class ScriptedDecoder(Decoder):
+    """A decoder without a child process: each window holds the number of its video and its own number."""
 
     def __init__(self, coverage: float = 1.0, pause: float = 0.0, loudness: float | None = None) -> None:
         super().__init__()
@@ -40,21 +40,21 @@ class Script(Decoder):
         return self.read_video_windows(path, info)
 
 
-class Counted:
-    """An encoder that keeps two numbers, and its network, with a count of windows between the two."""
+class CountingEncoder:
+    """An encoder and its network in one: returns two numbers, and counts the windows between `prepare` and `encode`."""
 
     dim, lookahead = 2, 0
 
     def __init__(self, batch: int = BATCH, short_side: int | None = 32, pause: float = 0.0) -> None:
         self.batch, self.short_side, self.pause = batch, short_side, pause
-        self.prepared = self.encoded = self.most = 0
+        self.prepared = self.encoded = self.max_waiting = 0
         self.batches: list[list[list[float]]] = []
         self.lock = threading.Lock()
 
     def prepare(self, window: Any) -> Any:
         with self.lock:
             self.prepared += 1
-            self.most = max(self.most, self.prepared - self.encoded)
+            self.max_waiting = max(self.max_waiting, self.prepared - self.encoded)
         return np.array(window, np.float32)
 
     def encode(self, batch: Any) -> Any:
@@ -71,7 +71,7 @@ class Counted:
         return batch
 
 
-def extraction(encoder: Any, decoders: Sequence[Decoder], videos: Path = Path()) -> FeatureExtractor:
+def create_extractor(encoder: Any, decoders: Sequence[Decoder], videos: Path = Path()) -> FeatureExtractor:
     return FeatureExtractor("rgb", GRID, encoder, encoder, videos, decoders)
 
 
@@ -86,8 +86,8 @@ def threads_now() -> int:
 @pytest.mark.parametrize("decoders", [1, 3])
 @pytest.mark.parametrize("batch", [1, 4, 100])
 def test_batches_cross_videos_and_rows_find_their_place(batch: int, decoders: int) -> None:
-    encoder, infos = Counted(batch), infos_of(3, 1, 6, 2)
-    work = extraction(encoder, [Script() for _ in range(decoders)])
+    encoder, infos = CountingEncoder(batch), infos_of(3, 1, 6, 2)
+    work = create_extractor(encoder, [ScriptedDecoder() for _ in range(decoders)])
     found = list(work.extract(infos))
     assert [video.video_id for video in found] == ["0", "1", "2", "3"]
     for index, video in enumerate(found):
@@ -103,13 +103,13 @@ def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
     """It is halved when five windows of the next one are there, more than it now takes."""
     halved = threading.Event()
 
-    class Reader(Script):
+    class Reader(ScriptedDecoder):
         def read_video_windows(self, path: Path, info: VideoInfo, *rest: Any) -> Iterator[Window]:
             for window in super().read_video_windows(path, info, *rest):
                 yield window
                 assert window.snippet != 12 or halved.wait(20)
 
-    class Halved(Counted):
+    class HalvedEncoder(CountingEncoder):
         def __call__(self, batch: Any) -> Any:
             while self.prepared < 13:
                 time.sleep(0.01)
@@ -118,15 +118,15 @@ def test_a_batch_that_was_halved_meanwhile_is_not_gathered_for_ever() -> None:
             halved.set()
             return super().__call__(batch)
 
-    encoder = Halved(8)
-    list(extraction(encoder, [Reader()]).extract(infos_of(40)))
+    encoder = HalvedEncoder(8)
+    list(create_extractor(encoder, [Reader()]).extract(infos_of(40)))
     assert [len(batch) for batch in encoder.batches] == [8, 6] + [2] * 13
 
 
 def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
     """Seven videos of seven widths, side by side."""
 
-    class Wide(Counted):
+    class ResizingEncoder(CountingEncoder):
         def prepare(self, window: Any) -> Any:
             return np.resize(super().prepare(window), int(window[0]) + 2)
 
@@ -134,38 +134,38 @@ def test_windows_of_one_shape_go_together_and_few_wait_for_others() -> None:
             super().__call__(batch)
             return np.array(batch)[:, :2]
 
-    encoder, widths = Wide(), 7
-    found = list(extraction(encoder, [Script() for _ in range(widths)]).extract(infos_of(*[9] * widths)))
+    encoder, widths = ResizingEncoder(), 7
+    found = list(create_extractor(encoder, [ScriptedDecoder() for _ in range(widths)]).extract(infos_of(*[9] * widths)))
     for index, video in enumerate(found):
         assert video.feature.tolist() == [[index, k] for k in range(9)]
     assert all(len(batch) <= BATCH for batch in encoder.batches)
     assert sum(map(len, encoder.batches)) == 9 * widths
     # Two batches' worth that wait for others, one at work; those that wait to be fetched; one in each reader's hands.
-    assert encoder.most <= (MAX_PENDING_BATCHES + 1) * BATCH + (QUEUE_SIZE + 1) * widths
+    assert encoder.max_waiting <= (MAX_PENDING_BATCHES + 1) * BATCH + (QUEUE_SIZE + 1) * widths
 
 
 def test_a_video_is_there_as_soon_as_its_last_window_is_through() -> None:
     """It need not wait for all the others."""
-    encoder = Counted(2)
-    found = extraction(encoder, [Script()]).extract(infos_of(2, 500))
+    encoder = CountingEncoder(2)
+    found = create_extractor(encoder, [ScriptedDecoder()]).extract(infos_of(2, 500))
     assert next(found).video_id == "0"
     assert encoder.encoded < 20
     found.close()  # type: ignore[attr-defined]
 
 
 def test_a_slow_network_makes_the_readers_wait() -> None:
-    encoder, decoders = Counted(pause=0.005), 3
-    list(extraction(encoder, [Script() for _ in range(decoders)]).extract(infos_of(60, 60, 60)))
+    encoder, decoders = CountingEncoder(pause=0.005), 3
+    list(create_extractor(encoder, [ScriptedDecoder() for _ in range(decoders)]).extract(infos_of(60, 60, 60)))
     assert encoder.encoded == 180
     # A batch at work and one gathered; those that wait to be fetched; one in the hands of each reader.
-    assert encoder.most <= 2 * BATCH + QUEUE_SIZE * decoders + decoders
+    assert encoder.max_waiting <= 2 * BATCH + QUEUE_SIZE * decoders + decoders
 
 
 def test_the_network_works_while_the_next_windows_are_read_and_gathered() -> None:
     """The first batch ends only when more windows are prepared than the readers alone can get ahead."""
     further = threading.Event()
 
-    class Waiting(Counted):
+    class Waiting(CountingEncoder):
         def prepare(self, window: Any) -> Any:
             if window[1] == BATCH + QUEUE_SIZE + 1:
                 further.set()
@@ -175,23 +175,23 @@ def test_the_network_works_while_the_next_windows_are_read_and_gathered() -> Non
             assert further.wait(20), "the next batch was not gathered meanwhile"
             return super().__call__(batch)
 
-    assert len(list(extraction(Waiting(), [Script()]).extract(infos_of(30)))) == 1
+    assert len(list(create_extractor(Waiting(), [ScriptedDecoder()]).extract(infos_of(30)))) == 1
 
 
 def test_the_share_of_waiting() -> None:
     for decoder, encoder, low, high in (
-        (Script(pause=0.05), Counted(), 0.5, 1),
-        (Script(), Counted(pause=0.25), 0, 0.5),
+        (ScriptedDecoder(pause=0.05), CountingEncoder(), 0.5, 1),
+        (ScriptedDecoder(), CountingEncoder(pause=0.25), 0, 0.5),
     ):
-        work = extraction(encoder, [decoder])
+        work = create_extractor(encoder, [decoder])
         assert work.idle_fraction == 0
         list(work.extract(infos_of(20)))
         assert low < work.idle_fraction < high
 
 
 def test_what_nothing_covers_never_reaches_the_network() -> None:
-    encoder = Counted(short_side=None)
-    work = extraction(encoder, [Script(coverage=0.0)])
+    encoder = CountingEncoder(short_side=None)
+    work = create_extractor(encoder, [ScriptedDecoder(coverage=0.0)])
     (silent,) = work.extract(infos_of(5))
     assert encoder.batches == []
     assert encoder.prepared == 0
@@ -204,8 +204,8 @@ def test_what_nothing_covers_never_reaches_the_network() -> None:
 
 
 def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
-    encoder, wanted = Counted(), {"0": [1, 4], "1": [0]}
-    work = FeatureExtractor("rgb", GRID, encoder, encoder, Path(), [Script()], wanted_snippets=wanted)
+    encoder, wanted = CountingEncoder(), {"0": [1, 4], "1": [0]}
+    work = FeatureExtractor("rgb", GRID, encoder, encoder, Path(), [ScriptedDecoder()], wanted_snippets=wanted)
     found = list(work.extract(infos_of(6, 3)))
     assert encoder.prepared == 3
     assert [np.flatnonzero(video.coverage).tolist() for video in found] == [[1, 4], [0]]
@@ -213,22 +213,22 @@ def test_only_wanted_snippets_are_prepared_and_all_keep_their_place() -> None:
 
 
 def test_a_single_snippet_that_was_not_decoded_has_a_failure_row() -> None:
-    work = extraction(Counted(), [Script(coverage=0.0)])
+    work = create_extractor(CountingEncoder(), [ScriptedDecoder(coverage=0.0)])
     list(work.extract(infos_of(1)))
     assert [f.kind for f in work.failures] == ["partial"]
-    work = extraction(Counted(), [Script(coverage=1 / 16)])
+    work = create_extractor(CountingEncoder(), [ScriptedDecoder(coverage=1 / 16)])
     list(work.extract(infos_of(1)))
     assert work.failures == [], "a video of one frame lacks nothing"
 
 
 def test_what_is_covered_in_part_says_so() -> None:
-    (video,) = extraction(Counted(), [Script(coverage=0.75)]).extract(infos_of(2))
+    (video,) = create_extractor(CountingEncoder(), [ScriptedDecoder(coverage=0.75)]).extract(infos_of(2))
     assert video.coverage.tolist() == [0.75, 0.75]
     assert video.loudness is None
 
 
 def test_a_row_keeps_the_loudness_of_its_window() -> None:
-    (video,) = extraction(Counted(), [Script(loudness=-12.5)]).extract(infos_of(2))
+    (video,) = create_extractor(CountingEncoder(), [ScriptedDecoder(loudness=-12.5)]).extract(infos_of(2))
     assert video.loudness is not None
     assert video.loudness.tolist() == [-12.5, -12.5]
 
@@ -241,7 +241,7 @@ class Mistake:
     at: int
 
 
-class Breaking(Counted):
+class Breaking(CountingEncoder):
     def __init__(self, mistake: Mistake) -> None:
         super().__init__()
         self.mistake = mistake
@@ -270,20 +270,20 @@ def test_a_mistake_surfaces_as_itself_and_leaves_nothing_behind(mistake: Mistake
     """Batch 14 is the last one, which nothing follows."""
     before = threads_now()
     with pytest.raises(ZeroDivisionError, match=f"in {mistake.place}"):
-        list(extraction(Breaking(mistake), [Script(), Script()]).extract(infos_of(20, 20, 20)))
+        list(create_extractor(Breaking(mistake), [ScriptedDecoder(), ScriptedDecoder()]).extract(infos_of(20, 20, 20)))
     assert threads_now() == before
     assert multiprocessing.active_children() == []
 
 
 def test_a_broken_video_is_a_failure_with_the_rows_that_came() -> None:
-    class Broken(Script):
+    class Broken(ScriptedDecoder):
         def read_video_windows(self, path: Path, info: VideoInfo, *_: Any) -> Iterator[Window]:
             for window in super().read_video_windows(path, info):
                 if info.video_id == "1" and window.snippet == 3:
                     raise Unreadable("decode", "broken here")
                 yield window
 
-    work = extraction(Counted(), [Broken(), Broken()])
+    work = create_extractor(CountingEncoder(), [Broken(), Broken()])
     found = list(work.extract(infos_of(5, 6, 5)))
     assert [v.coverage.tolist() for v in found] == [[1] * 5, [1, 1, 1, 0, 0, 0], [1] * 5]
     assert [(f.video_id, f.stage, f.kind, f.message) for f in work.failures] == [
@@ -293,13 +293,13 @@ def test_a_broken_video_is_a_failure_with_the_rows_that_came() -> None:
 
 def test_a_consumer_that_stops_early_leaves_nothing_behind() -> None:
     before = threads_now()
-    found = extraction(Counted(), [Script(), Script()]).extract(infos_of(4, 9999, 9999))
+    found = create_extractor(CountingEncoder(), [ScriptedDecoder(), ScriptedDecoder()]).extract(infos_of(4, 9999, 9999))
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert threads_now() == before
 
 
-class Counter(Counted):
+class Counter(CountingEncoder):
     """The numbers on a window's first and last frame."""
 
     def prepare(self, window: Any) -> Any:
@@ -314,7 +314,7 @@ def test_many_real_decoders_give_what_one_gives(tmp_path: Path) -> None:
     one, three = (
         [(v.video_id, v.feature.tobytes(), v.coverage.tobytes()) for v in found]
         for found in (
-            extraction(Counter(3), [Decoder() for _ in range(count)], tmp_path).extract(infos) for count in (1, 3)
+            create_extractor(Counter(3), [Decoder() for _ in range(count)], tmp_path).extract(infos) for count in (1, 3)
         )
     )
     assert one == three

@@ -21,20 +21,20 @@ RUNS = {
 SPEC = SummarizeSpec("x", "ugct", (0, 1, 2), RUNS, feature_adapters=ADAPTERS)
 
 
-def scored(name: str, *values: float) -> ScoredRun:
+def build_scored_run(name: str, *values: float) -> ScoredRun:
     return ScoredRun(name, RUNS[name], {seed: result(value) for seed, value in enumerate(values)})
 
 
-ALL = [
-    scored("ugct", 0.30, 0.31, 0.32),
-    scored("ugct_free", 0.33, 0.36, 0.36),
-    scored("ugct_named", 0.40, 0.41, 0.42),
-    scored("stpn_free", 0.20, 0.20, 0.20),
+SCORED_RUNS = [
+    build_scored_run("ugct", 0.30, 0.31, 0.32),
+    build_scored_run("ugct_free", 0.33, 0.36, 0.36),
+    build_scored_run("ugct_named", 0.40, 0.41, 0.42),
+    build_scored_run("stpn_free", 0.20, 0.20, 0.20),
 ]
 
 
 def test_each_run_on_adapted_features_is_compared_with_its_unadapted_run() -> None:
-    (table,) = adapted_features_table.build_adapter_tables(SPEC, ALL)
+    (table,) = adapted_features_table.build_adapter_tables(SPEC, SCORED_RUNS)
     rows = {row[1]: row for row in table.rows}
     assert list(rows) == ["stpn_free", "ugct_free", "ugct_named"]
     assert rows["ugct_free"][3:] == ["50, 35", "35.0 ± 1.7", "31.0 ± 1.0", "+4.0", "+1.5 to +6.5"]
@@ -42,19 +42,19 @@ def test_each_run_on_adapted_features_is_compared_with_its_unadapted_run() -> No
 
 
 def test_titles_name_the_adapter_and_whether_it_uses_class_names() -> None:
-    titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, ALL)[0].rows}
+    titles = {row[2]: row[1] for row in tables.build_result_tables(SPEC, SCORED_RUNS)[0].rows}
     assert titles["ugct_free"] == "UGCT (reconstructed), post-pretrained adapter, aligned to prototypes"
     assert titles["ugct_named"] == "UGCT (reconstructed), post-pretrained encoder, uses class names"
     assert titles["ugct"] == "UGCT (reconstructed)"
 
 
 def test_no_table_without_runs_on_adapted_features() -> None:
-    assert adapted_features_table.build_adapter_tables(SPEC, ALL[:1]) == []
+    assert adapted_features_table.build_adapter_tables(SPEC, SCORED_RUNS[:1]) == []
 
 
 def test_the_ablation_compares_only_runs_on_the_same_features() -> None:
-    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct")] == ["ugct"]
-    assert [run.name for run in ablation.select_comparable_runs(ALL[:3], "ugct_named")] == ["ugct_named"]
+    assert [run.name for run in ablation.select_comparable_runs(SCORED_RUNS[:3], "ugct")] == ["ugct"]
+    assert [run.name for run in ablation.select_comparable_runs(SCORED_RUNS[:3], "ugct_named")] == ["ugct_named"]
 
 
 def test_the_description_counts_held_out_classes() -> None:

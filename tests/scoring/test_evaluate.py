@@ -6,7 +6,8 @@ import pytest
 
 from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.types import Annotation, Detection, Instance, Label
-from clip_ae.scoring.evaluate import build_eval_input, find_main_class, score_clusters
+from clip_ae.scoring.eval_input import build_eval_input, find_main_class
+from clip_ae.scoring.evaluate import score_clusters
 
 SETTINGS = Evaluation(tiou=(0.5, 0.7), tiou_ranges=("0.5:0.7",), chance_permutations=10, bootstrap_samples=20)
 CLASSES = "abcde"

@@ -49,7 +49,7 @@ def result_of(scores: dict[str, Any], drop: int) -> dict[str, Any]:
     return {"average": {c: v - drop / 10 for c, v in scores["average"].items()}}
 
 
-def scored(name: str, *values: float) -> ScoredRun:
+def build_scored_run(name: str, *values: float) -> ScoredRun:
     supervised = RUNS[name].supervision != "unsupervised"
     return ScoredRun(
         name, RUNS[name], {s: result(v, supervised=supervised) for s, v in zip(SEEDS, values, strict=False)}
@@ -57,14 +57,14 @@ def scored(name: str, *values: float) -> ScoredRun:
 
 
 ALL = [
-    scored("stpn", 0.20, 0.21, 0.22),
-    scored("both", 0.34, 0.35, 0.36),
-    scored("caf", 0.31, 0.33, 0.35),
-    scored("caf_alone", 0.30, 0.30, 0.30),
-    scored("ccp", 0.31, 0.32, 0.33),
-    scored("ugct", 0.30, 0.31, 0.32),
-    scored("ugct_weak", 0.40, 0.40, 0.40),
-    scored("oracle", 0.60, 0.60, 0.60),
+    build_scored_run("stpn", 0.20, 0.21, 0.22),
+    build_scored_run("both", 0.34, 0.35, 0.36),
+    build_scored_run("caf", 0.31, 0.33, 0.35),
+    build_scored_run("caf_alone", 0.30, 0.30, 0.30),
+    build_scored_run("ccp", 0.31, 0.32, 0.33),
+    build_scored_run("ugct", 0.30, 0.31, 0.32),
+    build_scored_run("ugct_weak", 0.40, 0.40, 0.40),
+    build_scored_run("oracle", 0.60, 0.60, 0.60),
 ]
 
 
@@ -149,7 +149,9 @@ def test_clusters_of_unsupervised_runs_only() -> None:
 
 
 def test_supervised_runs_have_no_cluster_tables() -> None:
-    assert len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [scored("ugct_weak", 0.4)])) == 1
+    assert (
+        len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [build_scored_run("ugct_weak", 0.4)])) == 1
+    )
 
 
 def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:
@@ -179,14 +181,14 @@ def test_differences_are_paired_with_the_row_without_modules() -> None:
 
 
 def test_other_methods_are_compared_with_ugct() -> None:
-    kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), scored("stpn", 0.1).results)
+    kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), build_scored_run("stpn", 0.1).results)
     rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans])[2])
     assert rows.keys() == {"stpn"}
     assert rows["stpn"]["ugct minus it"] == "+10.00"
 
 
 def test_one_seed_has_a_difference_but_no_interval() -> None:
-    one = [scored("ugct", 0.3), scored("both", 0.2996)]
+    one = [build_scored_run("ugct", 0.3), build_scored_run("both", 0.2996)]
     row = by_name(ablation.build_ablation_tables(SPEC, one)[0])["both"]
     assert (row["minus ugct"], row["95 % interval"], row["seeds"]) == ("-0.04", "-", "1")
 
@@ -199,9 +201,9 @@ def test_a_note_explains_missing_differences() -> None:
 
 def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     bare = ScoredRun("a", Run(method="clip_ae"), {0: result(0.1)})
-    assert ablation.find_baseline([bare, scored("caf", 0.1)]) is bare
-    assert ablation.find_baseline([bare, scored("ugct", 0.1)]) == scored("ugct", 0.1)
-    assert ablation.find_baseline([scored("caf", 0.1)]) is None
+    assert ablation.find_baseline([bare, build_scored_run("caf", 0.1)]) is bare
+    assert ablation.find_baseline([bare, build_scored_run("ugct", 0.1)]) == build_scored_run("ugct", 0.1)
+    assert ablation.find_baseline([build_scored_run("caf", 0.1)]) is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_gains_of_parts_over_runs_with_other_parts() -> None:
 
 
 def test_a_note_explains_an_ablation_without_own_runs() -> None:
-    (table,) = ablation.build_ablation_tables(SPEC, [scored("stpn", 0.2), scored("ugct_weak", 0.3)])
+    (table,) = ablation.build_ablation_tables(SPEC, [build_scored_run("stpn", 0.2), build_scored_run("ugct_weak", 0.3)])
     assert table.rows == []
     assert "No unsupervised run" in table.notes[0]
 

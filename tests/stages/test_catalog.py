@@ -13,41 +13,41 @@ from clip_ae.data.parquet import FAILURES_SCHEMA, PROBE_SCHEMA, read_rows, write
 from clip_ae.stages import catalog
 
 SHARDS = 3
-RECORD = Provenance("probe", {}, "code")
+PROVENANCE = Provenance("probe", {}, "code")
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def tables_dir(tmp_path: Path) -> Path:
     """Videos a, b, c, of which c is broken, and a failure of b in the rgb stream."""
     infos = [VideoInfo("a", "a.mp4"), VideoInfo("b", "b.mp4"), VideoInfo("c", "c.mp4", status="failed")]
     failures = {"probe": Failure("c", "probe", "empty", "m"), "rgb": Failure("b", "extract/rgb", "partial", "m")}
     for i in range(SHARDS):
         name = f"{format_shard_name(i, SHARDS)}.parquet"
-        here = [v for v in infos if assign_shard(v.video_id, SHARDS) == i]
-        write_rows(tmp_path / "probe" / name, PROBE_SCHEMA, here, RECORD)
-        for part, failure in failures.items():
+        infos_of_shard = [v for v in infos if assign_shard(v.video_id, SHARDS) == i]
+        write_rows(tmp_path / "probe" / name, PROBE_SCHEMA, infos_of_shard, PROVENANCE)
+        for stage, failure in failures.items():
             rows = [failure] if assign_shard(failure.video_id, SHARDS) == i else []
-            write_rows(tmp_path / "failures" / part / name, FAILURES_SCHEMA, rows, RECORD)
+            write_rows(tmp_path / "failures" / stage / name, FAILURES_SCHEMA, rows, PROVENANCE)
     return tmp_path
 
 
 def run(
-    made: Path, subsets: dict[str, str] | None = None, streams: str = "rgb", allowed: float = 1.0
+    tables_dir: Path, subsets: dict[str, str] | None = None, streams: str = "rgb", max_failures: float = 1.0
 ) -> tuple[list[Any], list[Any]]:
     annotations = None
     if subsets is not None:
-        annotations = made / "annotations.json"
+        annotations = tables_dir / "annotations.json"
         annotations.write_text(json.dumps({"database": {i: {"subset": s} for i, s in subsets.items()}}))
-    out, failures = made / "videos.parquet", made / "failures.parquet"
+    out, failures = tables_dir / "videos.parquet", tables_dir / "failures.parquet"
     catalog.run(
-        CatalogSpec(max_failures=allowed), probe=made / "probe", failures=made / "failures", shards=SHARDS,
-        streams=streams, out=out, failures_out=failures, annotations=annotations,
+        CatalogSpec(max_failures=max_failures), probe=tables_dir / "probe", failures=tables_dir / "failures",
+        shards=SHARDS, streams=streams, out=out, failures_out=failures, annotations=annotations,
     )  # fmt: skip
     return read_rows(out), read_rows(failures)
 
 
-def test_subsets_come_from_the_annotations_and_absent_videos_get_rows(made: Path) -> None:
-    videos, failures = run(made, {"a": "training", "b": "validation", "gone": "training", "hidden": "testing"})
+def test_subsets_come_from_the_annotations_and_absent_videos_get_rows(tables_dir: Path) -> None:
+    videos, failures = run(tables_dir, {"a": "training", "b": "validation", "gone": "training", "hidden": "testing"})
     assert [(v["video_id"], v["subset"], v["status"]) for v in videos] == [
         ("a", "training", "ok"),
         ("b", "validation", "ok"),
@@ -57,46 +57,50 @@ def test_subsets_come_from_the_annotations_and_absent_videos_get_rows(made: Path
     assert [(f["video_id"], f["kind"]) for f in failures] == [("b", "partial"), ("c", "empty"), ("gone", "missing")]
 
 
-def test_without_annotations_no_video_has_a_subset(made: Path) -> None:
-    videos, _ = run(made)
+def test_without_annotations_no_video_has_a_subset(tables_dir: Path) -> None:
+    videos, _ = run(tables_dir)
     assert [(v["video_id"], v["subset"]) for v in videos] == [("a", ""), ("b", ""), ("c", "")]
 
 
-def test_annotations_of_other_videos_are_an_error(made: Path) -> None:
+def test_annotations_of_other_videos_are_an_error(tables_dir: Path) -> None:
     with pytest.raises(UserError, match=r"names none of the 3 videos.*'v_a'.*'a'"):
-        run(made, {"v_a": "training", "v_b": "validation"})
+        run(tables_dir, {"v_a": "training", "v_b": "validation"})
 
 
-def test_a_missing_shard_is_named_in_the_error(made: Path) -> None:
-    (made / "probe" / f"{format_shard_name(1, SHARDS)}.parquet").unlink()
+def test_a_missing_shard_is_named_in_the_error(tables_dir: Path) -> None:
+    (tables_dir / "probe" / f"{format_shard_name(1, SHARDS)}.parquet").unlink()
     with pytest.raises(UserError, match="0001-of-0003"):
-        run(made)
+        run(tables_dir)
 
 
-@pytest.mark.parametrize(("allowed", "refused"), [(0.0, True), (0.33, True), (0.34, False), (1.0, False)])
-def test_more_failures_than_allowed_are_refused_with_their_kinds(made: Path, allowed: float, refused: bool) -> None:
-    """One of three: b is in use, as what there is of it."""
+@pytest.mark.parametrize(("max_failures", "refused"), [(0.0, True), (0.33, True), (0.34, False), (1.0, False)])
+def test_more_failures_than_allowed_are_refused_with_their_kinds(
+    tables_dir: Path, max_failures: float, refused: bool
+) -> None:
+    """One of three failed: b is partial and counts as usable."""
     if not refused:
-        assert len(run(made, allowed=allowed)[0]) == 3
+        assert len(run(tables_dir, max_failures=max_failures)[0]) == 3
         return
     with pytest.raises(RefusedInput) as caught:
-        run(made, allowed=allowed)
-    assert str(caught.value).startswith(f"1 of 3 videos failed (empty 1), more than max_failures {allowed:g} allows; ")
-    assert str(made / "failures") in str(caught.value)
-    assert not (made / "videos.parquet").exists()
+        run(tables_dir, max_failures=max_failures)
+    assert str(caught.value).startswith(
+        f"1 of 3 videos failed (empty 1), more than max_failures {max_failures:g} allows; "
+    )
+    assert str(tables_dir / "failures") in str(caught.value)
+    assert not (tables_dir / "videos.parquet").exists()
 
 
-def test_missing_and_timed_out_videos_count_as_failed(made: Path) -> None:
-    path = made / "failures/rgb" / f"{format_shard_name(assign_shard('a', SHARDS), SHARDS)}.parquet"
-    write_rows(path, FAILURES_SCHEMA, [Failure("a", "extract/rgb", "timeout", "m")], RECORD)
+def test_missing_and_timed_out_videos_count_as_failed(tables_dir: Path) -> None:
+    path = tables_dir / "failures/rgb" / f"{format_shard_name(assign_shard('a', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES_SCHEMA, [Failure("a", "extract/rgb", "timeout", "m")], PROVENANCE)
     with pytest.raises(RefusedInput, match=r"^3 of 4 videos failed \((empty|timeout|missing) 1, .*\), more"):
-        run(made, {"a": "training", "gone": "training"}, allowed=0.74)
-    assert len(run(made, {"a": "training", "gone": "training"}, allowed=0.75)[0]) == 4
+        run(tables_dir, {"a": "training", "gone": "training"}, max_failures=0.74)
+    assert len(run(tables_dir, {"a": "training", "gone": "training"}, max_failures=0.75)[0]) == 4
 
 
-def test_features_of_two_videos_under_one_name_count_as_failed(made: Path) -> None:
-    """Their kind is that of a video of another length than annotated, which is in use."""
-    path = made / "failures/probe" / f"{format_shard_name(assign_shard('c', SHARDS), SHARDS)}.parquet"
-    write_rows(path, FAILURES_SCHEMA, [Failure("c", "probe", "length", "m")], RECORD)
+def test_features_of_two_videos_under_one_name_count_as_failed(tables_dir: Path) -> None:
+    """Their kind is `length`, which a usable video of another length than annotated has too."""
+    path = tables_dir / "failures/probe" / f"{format_shard_name(assign_shard('c', SHARDS), SHARDS)}.parquet"
+    write_rows(path, FAILURES_SCHEMA, [Failure("c", "probe", "length", "m")], PROVENANCE)
     with pytest.raises(RefusedInput, match=r"^1 of 3 videos failed \(length 1\)"):
-        run(made, allowed=0.0)
+        run(tables_dir, max_failures=0.0)

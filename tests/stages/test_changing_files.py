@@ -1,4 +1,4 @@
-"""Files that change after probe, or while they are read: as many rows as probe counted, and what is lost is told."""
+"""Files that change after probe or while they are read: probe's number of rows, and a failure row for what was lost."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,24 +16,28 @@ from clip_ae.media import decoder_process
 from clip_ae.stages import probe
 from tests.media.hostile_media import black, bomb
 from tests.media_files import truncated, write_video
-from tests.stages.test_extract import SHARD, Counting, run
+from tests.stages.test_extract import SHARD, CounterStream, run
 
 Change = Callable[[Path], object]
 SNIPPETS = 30
 
 
 def noise(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """It packs badly, so that nobody has read the end of the file before it changes."""
+    """Noise compresses badly, so the file is long and its end is not read before it changes."""
     return np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
 
 
 def clip(frames: int = 16 * SNIPPETS, **options: Any) -> Change:
-    how: dict[str, Any] = {"container": {"movflags": "faststart"}, "options": {"preset": "ultrafast"}, "draw": noise}
-    return lambda path: write_video(path, frames=frames, **how, **options)
+    writer_options: dict[str, Any] = {
+        "container": {"movflags": "faststart"},
+        "options": {"preset": "ultrafast"},
+        "draw": noise,
+    }
+    return lambda path: write_video(path, frames=frames, **writer_options, **options)
 
 
-def replaced(by: Change) -> Change:
-    """As a download does it: the new file takes the name of the old one."""
+def replace_with(by: Change) -> Change:
+    """Replace the file as a download does: the new file takes the name of the old one."""
 
     def change(path: Path) -> None:
         other = path.with_name(f"new{path.suffix}")
@@ -43,51 +47,51 @@ def replaced(by: Change) -> Change:
     return change
 
 
-def gone_for(what: Change) -> Change:
+def unlink_and_make(make: Change) -> Change:
     def change(path: Path) -> None:
         path.unlink()
-        what(path)
+        make(path)
 
     return change
 
 
-# What becomes of a video, what is told of it, and about how many snippets are left.
+# The change of a video, the kind of its failure row, and about how many snippets are left.
 AFTER_PROBE: dict[str, tuple[Change, str | None, int]] = {
     "deleted": (Path.unlink, "missing", 0),
     "emptied": (lambda path: path.write_bytes(b""), "not-a-video", 0),
     "cut short": (lambda path: truncated(path, 0.5), "partial", 15),
-    "a shorter one": (replaced(clip(160)), "partial", 10),
-    "a longer and larger one": (replaced(clip(500, size=(128, 96))), None, 30),
+    "a shorter one": (replace_with(clip(160)), "partial", 10),
+    "a longer and larger one": (replace_with(clip(500, size=(128, 96))), None, 30),
     "a text": (lambda path: path.write_text("I was a video.\n" * 999), "not-a-video", 0),
-    "a folder": (gone_for(Path.mkdir), "not-a-video", 0),
-    "a device": (gone_for(lambda path: path.symlink_to("/dev/zero")), "device", 0),
-    "a bomb": (replaced(bomb(black(16000, 16000), (16000, 16000))), "size", 0),
+    "a folder": (unlink_and_make(Path.mkdir), "not-a-video", 0),
+    "a device": (unlink_and_make(lambda path: path.symlink_to("/dev/zero")), "device", 0),
+    "a bomb": (replace_with(bomb(black(16000, 16000), (16000, 16000))), "size", 0),
 }
 # What is open stays as it was, unless it is changed in place.
 AFTER_A_WINDOW: dict[str, tuple[Change, str | None, int]] = {
     "deleted": (Path.unlink, None, 30),
-    "a shorter one": (replaced(clip(160)), None, 30),
+    "a shorter one": (replace_with(clip(160)), None, 30),
     "cut short": (lambda path: truncated(path, 0.5), "partial", 15),
 }
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("whole") / "x.mov"
     clip()(path)
     return path
 
 
 @pytest.fixture
-def videos(whole: Path, tmp_path: Path) -> Path:
+def videos(whole_path: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "videos"
     folder.mkdir()
     for name in ("changing", "other"):
-        shutil.copyfile(whole, folder / f"{name}.mov")
+        shutil.copyfile(whole_path, folder / f"{name}.mov")
     return folder
 
 
-def probed(videos: Path) -> list[dict[str, Any]]:
+def run_probe(videos: Path) -> list[dict[str, Any]]:
     out = videos.parent / "out"
     probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=out / "probe.parquet", failures=out / "pf.parquet")
     return read_rows(out / "probe.parquet")
@@ -103,14 +107,14 @@ def assert_left(rows: dict[str, VideoFeatures], failures: list[dict[str, Any]], 
 @pytest.mark.parametrize("change", AFTER_PROBE)
 def test_a_file_that_is_another_after_probe(monkeypatch: pytest.MonkeyPatch, videos: Path, change: str) -> None:
     make, kind, left = AFTER_PROBE[change]
-    probed(videos)
+    run_probe(videos)
     make(videos / "changing.mov")
-    rows, failures, _ = run(monkeypatch, videos, Counting(4))
+    rows, failures, _ = run(monkeypatch, videos, CounterStream(4))
     assert_left(rows, failures, kind, left)
 
 
 class Disturbed(decoder_process.Decoder):
-    """Something happens to a video as soon as its first window is there."""
+    """Changes a video as soon as its first window is read."""
 
     change: ClassVar[list[Change]]
 
@@ -124,17 +128,17 @@ class Disturbed(decoder_process.Decoder):
 @pytest.mark.parametrize("change", AFTER_A_WINDOW)
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch, videos: Path, change: str) -> None:
     make, kind, left = AFTER_A_WINDOW[change]
-    probed(videos)
+    run_probe(videos)
     monkeypatch.setattr(decoder_process, "Decoder", Disturbed)
     monkeypatch.setattr(Disturbed, "change", [make], raising=False)
-    rows, failures, _ = run(monkeypatch, videos, Counting(4))
+    rows, failures, _ = run(monkeypatch, videos, CounterStream(4))
     assert_left(rows, failures, kind, left)
 
 
-def test_a_file_that_was_still_being_copied(monkeypatch: pytest.MonkeyPatch, videos: Path, whole: Path) -> None:
-    """It claims its whole length from the first byte on, so nothing is missing once it is there."""
+def test_a_file_that_was_still_being_copied(monkeypatch: pytest.MonkeyPatch, videos: Path, whole_path: Path) -> None:
+    """The header states the whole length from the start, so nothing is missing when the copy is complete."""
     truncated(videos / "changing.mov", 0.5)
-    assert [row["status"] for row in probed(videos)] == ["partial", "ok"]
-    shutil.copyfile(whole, videos / "changing.mov")
-    rows, failures, _ = run(monkeypatch, videos, Counting(4))
+    assert [row["status"] for row in run_probe(videos)] == ["partial", "ok"]
+    shutil.copyfile(whole_path, videos / "changing.mov")
+    rows, failures, _ = run(monkeypatch, videos, CounterStream(4))
     assert_left(rows, failures, None, SNIPPETS)

@@ -21,46 +21,48 @@ def files(tmp_path):
     return tmp_path
 
 
-def submitted(tmp_path, rows):
+def write_detections(tmp_path, rows):
     results = {}
     for video, label, score, start, stop in rows:
         results.setdefault(video, []).append({"label": label, "score": score, "segment": [start, stop]})
     (tmp_path / "det.json").write_text(json.dumps({"results": results}))
 
 
-def diagnosed(tmp_path, *words):
+def run_diagnose(tmp_path, *options):
     command = ["diagnose", "--ground-truth", tmp_path / "gt.json", "--detections", tmp_path / "det.json"]
-    assert main([str(w) for w in [*command, "--subset", "test", "--out", tmp_path / "d.json", *words]]) == 0
+    assert main([str(w) for w in [*command, "--subset", "test", "--out", tmp_path / "d.json", *options]]) == 0
     return json.loads((tmp_path / "d.json").read_text())
 
 
 def test_the_figures_and_the_table_of_anyones_detections(files, capsys):
-    submitted(files, [(f"v{n}", "ab"[n % 2], 0.9, 2.0, 6.0 + n) for n in range(4)] + [("v4", "b", 0.95, 2.0, 10.0)])
-    found = diagnosed(files)
-    assert found["kinds"]["1G"] == {
+    write_detections(
+        files, [(f"v{n}", "ab"[n % 2], 0.9, 2.0, 6.0 + n) for n in range(4)] + [("v4", "b", 0.95, 2.0, 10.0)]
+    )
+    diagnosis = run_diagnose(files)
+    assert diagnosis["kinds"]["1G"] == {
         "true": 4, "double": 0, "wrong label": 1, "localization": 0, "confusion": 0, "background": 0,
     }  # fmt: skip
-    assert found["missed"] == pytest.approx(2 / 6)
-    assert found["cost"]["wrong label"]["average"] > 0
-    assert found["cost"]["double"]["average"] == 0
-    assert sum(group["actions"] for group in found["traits"]["length"]) == 6
-    assert found["traits"]["coverage"][0]["from"] == 0.2
-    assert found["videos"] == {"v0": 1.0, "v1": 1.0, "v2": 1.0, "v3": 1.0, "v4": 0.0, "v5": 0.0}
+    assert diagnosis["missed"] == pytest.approx(2 / 6)
+    assert diagnosis["cost"]["wrong label"]["average"] > 0
+    assert diagnosis["cost"]["double"]["average"] == 0
+    assert sum(group["actions"] for group in diagnosis["traits"]["length"]) == 6
+    assert diagnosis["traits"]["coverage"][0]["from"] == 0.2
+    assert diagnosis["videos"] == {"v0": 1.0, "v1": 1.0, "v2": 1.0, "v3": 1.0, "v4": 0.0, "v5": 0.0}
     table = capsys.readouterr().out
     assert "33.3 % of the actions are missed at tIoU 0.5" in table
     assert table.splitlines()[1].split() == ["true", "80.0", "80.0", "80.0"]
 
 
 def test_clusters_get_the_names_that_their_scores_gave_them(files):
-    submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
+    write_detections(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
     weights = {"cluster-00": {"a": 1.0, "b": 0.5}}
     (files / "map.json").write_text(
         json.dumps({"mapping": {"headline": "soft_majority", "soft_majority": {"weights": weights}}})
     )
-    found = diagnosed(files, "--scores", files / "map.json")
+    diagnosis = run_diagnose(files, "--scores", files / "map.json")
     # Once as `a`, where it is true, once as `b`.
-    assert found["kinds"]["10G"]["true"] == 1
-    assert found["kinds"]["10G"]["wrong label"] == 1
+    assert diagnosis["kinds"]["10G"]["true"] == 1
+    assert diagnosis["kinds"]["10G"]["wrong label"] == 1
 
 
 def test_without_a_video_length_coverage_has_no_groups(files):
@@ -68,28 +70,28 @@ def test_without_a_video_length_coverage_has_no_groups(files):
     for entry in database.values():
         del entry["duration"]
     (files / "gt.json").write_text(json.dumps({"database": database}))
-    submitted(files, [])
-    found = diagnosed(files, "--tiou", "0.3", "0.7")
-    assert found["traits"]["coverage"] == []
-    assert found["missed"] == 1.0
-    assert set(found["cost"]["background"]) == {"0.3", "0.7", "average"}
+    write_detections(files, [])
+    diagnosis = run_diagnose(files, "--tiou", "0.3", "0.7")
+    assert diagnosis["traits"]["coverage"] == []
+    assert diagnosis["missed"] == 1.0
+    assert set(diagnosis["cost"]["background"]) == {"0.3", "0.7", "average"}
 
 
 def test_unknown_labels_and_scores_without_cluster_names_are_errors(files, capsys):
-    submitted(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
-    words = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
-    words = [str(word) for word in [*words, "--out", files / "d.json"]]
-    assert main(words) == 2
+    write_detections(files, [("v0", "cluster-00", 0.8, 2.0, 6.0)])
+    options = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
+    options = [str(word) for word in [*options, "--out", files / "d.json"]]
+    assert main(options) == 2
     assert "clusters need class names: add --labels to evaluate, or --scores to diagnose" in capsys.readouterr().err
     (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
-    assert main([*words, "--scores", str(files / "map.json")]) == 2
+    assert main([*options, "--scores", str(files / "map.json")]) == 2
     assert "map.json: names no clusters" in capsys.readouterr().err
 
 
 def test_a_catalog_without_lengths_is_refused_in_a_line(files, capsys):
-    submitted(files, [("v0", "a", 0.8, 2.0, 6.0)])
+    write_detections(files, [("v0", "a", 0.8, 2.0, 6.0)])
     pq.write_table(pa.Table.from_pylist([{"video_id": "v0", "length": 3.0}]), files / "videos.parquet")
-    words = ["--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
-    words += ["--out", files / "d.json", "--catalog", files / "videos.parquet"]
-    assert main(["diagnose", *map(str, words)]) == 3
+    options = ["--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
+    options += ["--out", files / "d.json", "--catalog", files / "videos.parquet"]
+    assert main(["diagnose", *map(str, options)]) == 3
     assert "videos.parquet: not a table of this project" in capsys.readouterr().err

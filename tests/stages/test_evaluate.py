@@ -1,4 +1,4 @@
-"""`clip-ae evaluate` on anyone's detections: forms of files, protocols, and what is wrong with them in one line."""
+"""`clip-ae evaluate` on detections of any method: file forms, protocols, and one line for each mistake."""
 
 import json
 
@@ -9,19 +9,19 @@ import pytest
 from clip_ae.cli import main
 from clip_ae.core.video_lists import VIDEO_LISTS
 
-TRUTH = {
+GROUND_TRUTH = {
     "a": [("run", 1.0, 3.0), ("jump", 5.0, 9.0)],
     "b": [("run", 0.0, 4.0), ("Ambiguous", 10.0, 12.0)],
     "c": [("jump", 2.0, 6.0)],
 }
-FOUND = {
+DETECTIONS = {
     "a": [("run", 0.9, 1.0, 3.0), ("jump", 0.8, 5.0, 9.0)],
     "b": [("run", 0.7, 0.0, 4.0)],
     "c": [("jump", 0.6, 2, 6)],
 }
 
 
-def truth(tmp_path, videos=TRUTH, text=False, **more):
+def write_ground_truth(tmp_path, videos=GROUND_TRUTH, text=False, **more):
     kind = str if text else float
     database = {
         i: {
@@ -32,17 +32,17 @@ def truth(tmp_path, videos=TRUTH, text=False, **more):
         for i, listed in videos.items()
     }
     database["t"] = {"subset": "train", "annotations": [{"label": "swim", "segment": [0, 1]}]}
-    return written(tmp_path / "gt.json", {"database": database})
+    return write_file(tmp_path / "gt.json", {"database": database})
 
 
-def submitted(tmp_path, videos=FOUND):
+def write_detections(tmp_path, videos=DETECTIONS):
     results = {
         i: [{"label": name, "score": s, "segment": [a, b]} for name, s, a, b in listed] for i, listed in videos.items()
     }
-    return written(tmp_path / "det.json", {"results": results})
+    return write_file(tmp_path / "det.json", {"results": results})
 
 
-def written(path, content):
+def write_file(path, content):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
 
@@ -55,25 +55,25 @@ def evaluate(tmp_path, gt, det, *words):
 
 @pytest.mark.slow
 def test_a_hundred_megabytes(tmp_path):
-    """A million detections, as some methods submit them: read, scored, and none lost."""
+    """A million detections, as some methods submit them: all are read and scored."""
     videos = {f"v{k:04d}": [("run", 1.0, 3.0)] for k in range(1000)}
     one = '{{"label": "run", "score": {:.9f}, "segment": [{:.9f}, {:.9f}], "more": "{}"}}'
     listed = ",".join(one.format(1 - k / 1001, 1 + k, 3 + k, "x" * 20) for k in range(1000))
     path = tmp_path / "det.json"
     path.write_text('{"results": {' + ",".join(f'"{i}": [{listed}]' for i in videos) + "}}")
     assert path.stat().st_size > 1e8
-    result = scored(tmp_path, truth(tmp_path, videos), path)
+    result = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path, videos), path)
     assert result["counts"]["detections"] == 1_000_000
     assert result["mAP"]["0.5"] == pytest.approx(1.0)
 
 
-def scored(tmp_path, gt, det, *words):
+def evaluate_test_subset(tmp_path, gt, det, *words):
     code, result = evaluate(tmp_path, gt, det, "--subset", "test", "--bootstrap", "20", *words)
     assert code == 0
     return result
 
 
-def refused(tmp_path, capsys, gt, det, *words):
+def read_error_line(tmp_path, capsys, gt, det, *words):
     code, _ = evaluate(tmp_path, gt, det, "--subset", "test", *words)
     assert code == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -81,7 +81,9 @@ def refused(tmp_path, capsys, gt, det, *words):
 
 
 def test_flags_set_the_keys_of_the_spec_and_a_table_is_printed(tmp_path, capsys):
-    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path), "--tiou", "0.5", "0.75")
+    result = evaluate_test_subset(
+        tmp_path, write_ground_truth(tmp_path), write_detections(tmp_path), "--tiou", "0.5", "0.75"
+    )
     assert result["mAP"] == {"0.5": 1.0, "0.75": 1.0}
     assert result["average"] == {"0.5:0.75": 1.0}
     assert result["interval"]["average"] == {"0.5:0.75": [1.0, 1.0]}
@@ -95,17 +97,25 @@ def test_flags_set_the_keys_of_the_spec_and_a_table_is_printed(tmp_path, capsys)
 
 
 def test_segments_as_text_are_numbers(tmp_path):
-    assert scored(tmp_path, truth(tmp_path, text=True), submitted(tmp_path))["mAP"]["0.7"] == 1.0
+    assert (
+        evaluate_test_subset(tmp_path, write_ground_truth(tmp_path, text=True), write_detections(tmp_path))["mAP"][
+            "0.7"
+        ]
+        == 1.0
+    )
 
 
 def test_a_table_of_detections_scores_as_the_submission(tmp_path):
     rows = [
         {"video_id": i, "label": name, "score": s, "start": a, "stop": float(b)}
-        for i, listed in FOUND.items() for name, s, a, b in listed
+        for i, listed in DETECTIONS.items() for name, s, a, b in listed
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "det.parquet")
-    gt = truth(tmp_path)
-    result, other = scored(tmp_path, gt, tmp_path / "det.parquet"), scored(tmp_path, gt, submitted(tmp_path))
+    gt = write_ground_truth(tmp_path)
+    result, other = (
+        evaluate_test_subset(tmp_path, gt, tmp_path / "det.parquet"),
+        evaluate_test_subset(tmp_path, gt, write_detections(tmp_path)),
+    )
     assert {k: v for k, v in result.items() if k != "provenance"} == {
         k: v for k, v in other.items() if k != "provenance"
     }
@@ -115,19 +125,23 @@ def test_the_kits_text_files_are_a_ground_truth(tmp_path):
     folder = tmp_path / "kit"
     folder.mkdir()
     for name in ("run", "jump", "Ambiguous"):
-        rows = [f"{i}  {a} {b}" for i, listed in TRUTH.items() for label, a, b in listed if label == name]
-        written(folder / f"{name}_test.txt", "\n".join(rows) + "\n")
-    written(folder / "swim_val.txt", "t 0 1\n")
-    result, other = (scored(tmp_path, gt, submitted(tmp_path)) for gt in (folder, truth(tmp_path)))
+        rows = [f"{i}  {a} {b}" for i, listed in GROUND_TRUTH.items() for label, a, b in listed if label == name]
+        write_file(folder / f"{name}_test.txt", "\n".join(rows) + "\n")
+    write_file(folder / "swim_val.txt", "t 0 1\n")
+    result, other = (
+        evaluate_test_subset(tmp_path, gt, write_detections(tmp_path)) for gt in (folder, write_ground_truth(tmp_path))
+    )
     assert result["per_class"] == other["per_class"]
     assert result["counts"] == other["counts"]
     assert result["counts"]["ambiguous"] == 1
 
 
 def test_protocols_by_name(tmp_path):
-    det = submitted(tmp_path, {**FOUND, "b": [("run", 0.95, 11.0, 12.5), ("run", 0.7, 0.0, 4.0)]})
+    det = write_detections(tmp_path, {**DETECTIONS, "b": [("run", 0.95, 11.0, 12.5), ("run", 0.7, 0.0, 4.0)]})
     by_name = {
-        name: scored(tmp_path, truth(tmp_path), det, "--protocol", name)["per_class"]["run"]["0.5"]
+        name: evaluate_test_subset(tmp_path, write_ground_truth(tmp_path), det, "--protocol", name)["per_class"]["run"][
+            "0.5"
+        ]
         for name in ("activitynet", "non-interpolated", "thumos14-2015")
     }
     assert by_name["activitynet"] == pytest.approx(2 / 3)
@@ -136,9 +150,10 @@ def test_protocols_by_name(tmp_path):
 
 
 def test_rounding_is_stated_in_the_protocol(tmp_path):
-    det = submitted(tmp_path, {"a": [("run", 0.9, 1.2, 2.6)]})
+    det = write_detections(tmp_path, {"a": [("run", 0.9, 1.2, 2.6)]})
     plain, rounded = (
-        scored(tmp_path, truth(tmp_path), det, "--tiou", "0.8", *words) for words in ((), ("--round-to-grid", "1"))
+        evaluate_test_subset(tmp_path, write_ground_truth(tmp_path), det, "--tiou", "0.8", *words)
+        for words in ((), ("--round-to-grid", "1"))
     )
     assert plain["per_class"]["run"]["0.8"] == 0.0
     assert rounded["per_class"]["run"]["0.8"] == 0.5
@@ -148,22 +163,28 @@ def test_rounding_is_stated_in_the_protocol(tmp_path):
 
 def test_a_list_of_videos(tmp_path, capsys):
     ids = sorted({f"video_test_{n:07d}" for n in range(1400, 1611)} | VIDEO_LISTS["210"])
-    gt = truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids})
-    det = submitted(tmp_path, {ids[0]: [("run", 0.9, 0.0, 4.0)]})
-    counts = {name: scored(tmp_path, gt, det, "--videos", name)["counts"]["videos"] for name in VIDEO_LISTS}
+    gt = write_ground_truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids})
+    det = write_detections(tmp_path, {ids[0]: [("run", 0.9, 0.0, 4.0)]})
+    counts = {
+        name: evaluate_test_subset(tmp_path, gt, det, "--videos", name)["counts"]["videos"] for name in VIDEO_LISTS
+    }
     assert counts == {"213": 213, "212": 212, "211": 211, "210": 210}
-    own = written(tmp_path / "mine.txt", "\n".join(ids[:5]))
-    assert scored(tmp_path, gt, det, "--videos", str(own))["counts"]["videos"] == 5
-    written(own, "nowhere\n")
-    assert "'nowhere' is not in subset 'test'" in refused(tmp_path, capsys, gt, det, "--videos", str(own))
-    assert "no such list, and no file; did you mean '210'?" in refused(tmp_path, capsys, gt, det, "--videos", "209")
-    fewer = truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids[:50]})
-    assert "the list 212 leaves" in refused(tmp_path, capsys, fewer, det, "--videos", "212")
+    own = write_file(tmp_path / "mine.txt", "\n".join(ids[:5]))
+    assert evaluate_test_subset(tmp_path, gt, det, "--videos", str(own))["counts"]["videos"] == 5
+    write_file(own, "nowhere\n")
+    assert "'nowhere' is not in subset 'test'" in read_error_line(tmp_path, capsys, gt, det, "--videos", str(own))
+    assert "no such list, and no file; did you mean '210'?" in read_error_line(
+        tmp_path, capsys, gt, det, "--videos", "209"
+    )
+    fewer = write_ground_truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids[:50]})
+    assert "the list 212 leaves" in read_error_line(tmp_path, capsys, fewer, det, "--videos", "212")
 
 
 def test_odd_detections_are_counted_and_printed(tmp_path, capsys):
     odd = {"a": [("run", 0.9, -1.0, 3.0), ("run", 0.8, 1.0, 99.0), ("run", 0.7, 2.0, 2.0)], "t": [("run", 0.9, 0, 1)]}
-    result = scored(tmp_path, truth(tmp_path, duration=20.0), submitted(tmp_path, odd))
+    result = evaluate_test_subset(
+        tmp_path, write_ground_truth(tmp_path, duration=20.0), write_detections(tmp_path, odd)
+    )
     names = ("outside_subset", "before_start", "beyond_end", "without_length")
     assert {name: result["counts"][f"detections_{name}"] for name in names} == dict.fromkeys(names, 1)
     lines = capsys.readouterr().out.splitlines()
@@ -172,7 +193,7 @@ def test_odd_detections_are_counted_and_printed(tmp_path, capsys):
 
 
 def test_no_detections_score_zero_with_a_message(tmp_path, capsys):
-    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path, {}))
+    result = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path), write_detections(tmp_path, {}))
     assert set(result["mAP"].values()) == {0.0}
     assert "no detection was scored: every AP is 0" in capsys.readouterr().out
 
@@ -191,11 +212,13 @@ def test_no_detections_score_zero_with_a_message(tmp_path, capsys):
     ],
 )
 def test_detections_that_cannot_be_scored(tmp_path, capsys, found, words):
-    assert words in refused(tmp_path, capsys, truth(tmp_path), submitted(tmp_path, found))
+    assert words in read_error_line(tmp_path, capsys, write_ground_truth(tmp_path), write_detections(tmp_path, found))
 
 
 def test_a_class_of_other_subsets_alone_is_known(tmp_path):
-    result = scored(tmp_path, truth(tmp_path), submitted(tmp_path, {"a": [("swim", 0.9, 0, 1)]}))
+    result = evaluate_test_subset(
+        tmp_path, write_ground_truth(tmp_path), write_detections(tmp_path, {"a": [("swim", 0.9, 0, 1)]})
+    )
     assert set(result["per_class"]) == {"run", "jump"}
 
 
@@ -213,21 +236,25 @@ def test_a_class_of_other_subsets_alone_is_known(tmp_path):
     ],
 )
 def test_ground_truth_that_cannot_be_used(tmp_path, capsys, content, words):
-    gt = written(tmp_path / "gt.json", content)
-    assert words in refused(tmp_path, capsys, gt, submitted(tmp_path))
+    gt = write_file(tmp_path / "gt.json", content)
+    assert words in read_error_line(tmp_path, capsys, gt, write_detections(tmp_path))
 
 
 def test_a_submission_that_names_a_video_twice(tmp_path, capsys):
-    det = written(tmp_path / "det.json", '{"results": {"a": [], "a": []}}')
-    assert "the key 'a' appears 2 times in one object" in refused(tmp_path, capsys, truth(tmp_path), det)
+    det = write_file(tmp_path / "det.json", '{"results": {"a": [], "a": []}}')
+    assert "the key 'a' appears 2 times in one object" in read_error_line(
+        tmp_path, capsys, write_ground_truth(tmp_path), det
+    )
 
 
 def test_a_folder_without_the_kits_files(tmp_path, capsys):
     folder = tmp_path / "kit"
     folder.mkdir()
-    assert "no file CLASS_val.txt or CLASS_test.txt" in refused(tmp_path, capsys, folder, submitted(tmp_path))
-    written(folder / "run_test.txt", "a 1.0\n")
-    line = refused(tmp_path, capsys, folder, submitted(tmp_path))
+    assert "no file CLASS_val.txt or CLASS_test.txt" in read_error_line(
+        tmp_path, capsys, folder, write_detections(tmp_path)
+    )
+    write_file(folder / "run_test.txt", "a 1.0\n")
+    line = read_error_line(tmp_path, capsys, folder, write_detections(tmp_path))
     assert "run_test.txt, line 1: expected a video, a start and an end, got 'a 1.0'" in line
 
 
@@ -235,69 +262,71 @@ def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path):
     folder = tmp_path / "kit"
     folder.mkdir()
     (folder / "run_test.txt").write_bytes(b"\xef\xbb\xbfa 1.0 3.0\n")
-    result = scored(tmp_path, folder, submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]}))
+    result = evaluate_test_subset(tmp_path, folder, write_detections(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]}))
     assert result["mAP"]["0.5"] == 1.0
 
 
 def test_a_video_of_two_subsets_is_refused(tmp_path, capsys):
     folder = tmp_path / "kit"
     folder.mkdir()
-    written(folder / "run_test.txt", "a 1 3\n")
-    written(folder / "jump_val.txt", "a 5 9\n")
-    line = refused(tmp_path, capsys, folder, submitted(tmp_path))
+    write_file(folder / "run_test.txt", "a 1 3\n")
+    write_file(folder / "jump_val.txt", "a 5 9\n")
+    line = read_error_line(tmp_path, capsys, folder, write_detections(tmp_path))
     assert "video 'a' is of subset validation in another file" in line
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"[]", b'{"database": []}'])
 def test_files_that_are_no_ground_truth(tmp_path, capsys, content):
     (tmp_path / "gt.json").write_bytes(content)
-    assert "gt.json: " in refused(tmp_path, capsys, tmp_path / "gt.json", submitted(tmp_path))
+    assert "gt.json: " in read_error_line(tmp_path, capsys, tmp_path / "gt.json", write_detections(tmp_path))
 
 
 def test_a_table_with_too_few_columns_or_without_an_id(tmp_path, capsys):
     row = {"video_id": None, "label": "run", "score": 0.5, "start": 0.0, "stop": 1.0}
     pq.write_table(pa.Table.from_pylist([{"video_id": "a", "score": 0.5}]), tmp_path / "few.parquet")
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "null.parquet")
-    gt = truth(tmp_path)
-    assert "no column label, start, stop; expected" in refused(tmp_path, capsys, gt, tmp_path / "few.parquet")
-    assert 'row 0: has no "video_id"' in refused(tmp_path, capsys, gt, tmp_path / "null.parquet")
+    gt = write_ground_truth(tmp_path)
+    assert "no column label, start, stop; expected" in read_error_line(tmp_path, capsys, gt, tmp_path / "few.parquet")
+    assert 'row 0: has no "video_id"' in read_error_line(tmp_path, capsys, gt, tmp_path / "null.parquet")
 
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path, capsys):
-    gt, det = truth(tmp_path), submitted(tmp_path)
+    gt, det = write_ground_truth(tmp_path), write_detections(tmp_path)
     before = gt.read_bytes()
     words = {str(gt): "is one of the inputs", str(tmp_path): "is a folder", str(gt / "x.json"): "is not a folder"}
-    for out, said in words.items():
+    for out, expected in words.items():
         assert main(["evaluate", "--ground-truth", str(gt), "--detections", str(det), "--out", out]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert said in line
+        assert expected in line
     assert gt.read_bytes() == before
 
 
 def test_instances_without_length_are_counted_and_printed(tmp_path, capsys):
-    gt = truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
-    det = submitted(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
-    assert scored(tmp_path, gt, det)["counts"]["instances_without_length"] == 1
+    gt = write_ground_truth(tmp_path, {"a": [("run", 1.0, 3.0), ("run", 5.0, 5.0), ("run", 7.1, 7.3)]})
+    det = write_detections(tmp_path, {"a": [("run", 0.9, 1.0, 3.0)]})
+    assert evaluate_test_subset(tmp_path, gt, det)["counts"]["instances_without_length"] == 1
     assert "1 instances have no length and cannot be detected" in capsys.readouterr().out
-    rounded = scored(tmp_path, gt, det, "--round-to-grid", "1")
+    rounded = evaluate_test_subset(tmp_path, gt, det, "--round-to-grid", "1")
     assert rounded["counts"]["instances_without_length"] == 2
 
 
 def test_draws_pair_only_where_all_that_was_scored_against_is_the_same(tmp_path):
-    det, inputs, digests = submitted(tmp_path), [], []
-    fewer = {**TRUTH, "b": TRUTH["b"][:1]}
-    list_of_all = written(tmp_path / "all.txt", "a\nb\nc\n")
-    for videos, words in ((TRUTH, ()), (fewer, ()), (TRUTH, ("--videos", str(list_of_all)))):
-        result = scored(tmp_path, truth(tmp_path, videos), det, *words)
+    det, inputs, digests = write_detections(tmp_path), [], []
+    fewer = {**GROUND_TRUTH, "b": GROUND_TRUTH["b"][:1]}
+    list_of_all = write_file(tmp_path / "all.txt", "a\nb\nc\n")
+    for videos, words in ((GROUND_TRUTH, ()), (fewer, ()), (GROUND_TRUTH, ("--videos", str(list_of_all)))):
+        result = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path, videos), det, *words)
         digests.append(result["bootstrap"]["truth"])
         inputs.append(result["provenance"]["inputs"])
     assert digests[0] == digests[2] != digests[1]
     assert "videos" in inputs[2]
     assert "videos" not in inputs[0]
-    rounded = scored(tmp_path, truth(tmp_path), det, "--round-to-grid", "1")
+    rounded = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path), det, "--round-to-grid", "1")
     assert rounded["bootstrap"]["protocol"] == "activitynet, rounded to 1 s"
 
 
 def test_names_with_line_breaks_make_one_line(tmp_path, capsys):
-    line = refused(tmp_path, capsys, truth(tmp_path), submitted(tmp_path, {"a": [("ru\nn\x1b[2J", 0.9, 0, 1)]}))
+    line = read_error_line(
+        tmp_path, capsys, write_ground_truth(tmp_path), write_detections(tmp_path, {"a": [("ru\nn\x1b[2J", 0.9, 0, 1)]})
+    )
     assert "\x1b" not in line

@@ -35,8 +35,8 @@ SHARD = "0000-of-0001"
 
 
 @dataclass
-class Counting:
-    """A stream whose feature is (number on the first frame, number on the last)."""
+class CounterStream:
+    """A stream whose features are the numbers on the first and the last frame."""
 
     batch: int
     short_side: int | None = 32
@@ -51,14 +51,14 @@ class Counting:
         return batch
 
 
-class Loudness(Counting):
-    """(amplitude, samples) of a tone."""
+class LoudnessStream(CounterStream):
+    """A stream whose features are the amplitude and the length of a tone."""
 
     def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
         return np.array([np.sqrt(2 * np.mean(window**2)), len(window)], np.float32)
 
 
-class Poisoned(Counting):
+class OverflowingStream(CounterStream):
     def encode(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.where(batch[:, :1] == 16, np.float32(1e9), batch)
 
@@ -75,15 +75,17 @@ def videos(tmp_path: Path) -> Path:
 def run(
     monkeypatch: pytest.MonkeyPatch,
     videos: Path,
-    encoder: Counting,
+    encoder: CounterStream,
     batch: int = 4,
     out: str = "out",
     num_workers: int = 1,
 ) -> tuple[dict[str, VideoFeatures], list[dict[str, Any]], Path]:
-    place = videos.parent / out
-    table, shard, failures, weights = (place / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors"))
+    out_dir = videos.parent / out
+    table, shard, failures, weights = (
+        out_dir / n for n in ("probe.parquet", "x.parquet", "f.parquet", "w.safetensors")
+    )
     if not table.exists():
-        probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=place / "pf.parquet")
+        probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=out_dir / "pf.parquet")
     save_weights(weights, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), {"i3d": {}, "vggish": {}})
     module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
     monkeypatch.setattr(registry, "load_module", lambda name: module)
@@ -103,7 +105,7 @@ def run(
 
 
 def test_row_k_is_snippet_k_in_batches_across_videos(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
-    found, failures, shard = run(monkeypatch, videos, Counting(4))
+    found, failures, shard = run(monkeypatch, videos, CounterStream(4))
     assert list(found) == ["a", "b b", "c"]
     assert failures == []
     assert found["a"].feature.tolist() == [[0, 15], [16, 31], [32, 47]]
@@ -116,22 +118,22 @@ def test_row_k_is_snippet_k_in_batches_across_videos(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_the_batch_changes_no_row(monkeypatch: pytest.MonkeyPatch, videos: Path, batch: int) -> None:
-    reference, _, _ = run(monkeypatch, videos, Counting(4))
-    found, _, _ = run(monkeypatch, videos, Counting(batch), batch)
+    reference, _, _ = run(monkeypatch, videos, CounterStream(4))
+    found, _, _ = run(monkeypatch, videos, CounterStream(batch), batch)
     for video_id, video in found.items():
         np.testing.assert_array_equal(video.feature, reference[video_id].feature)
 
 
 def test_output_bytes_do_not_depend_on_the_order_of_decoders(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     one, two, three = (
-        run(monkeypatch, videos, Counting(4), out=out, num_workers=num_workers)[2].read_bytes()
+        run(monkeypatch, videos, CounterStream(4), out=out, num_workers=num_workers)[2].read_bytes()
         for out, num_workers in (("one", 1), ("two", 1), ("three", 3))
     )
     assert one == two == three
 
 
 def test_sound_has_as_many_rows_and_a_silent_film_is_no_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
-    found, failures, _ = run(monkeypatch, videos, Loudness(4, short_side=None))
+    found, failures, _ = run(monkeypatch, videos, LoudnessStream(4, short_side=None))
     assert [len(v.start) for v in found.values()] == [3, 1, 6]
     assert failures == []
     assert found["a"].feature[1].tolist() == pytest.approx([0.5, 15600], abs=0.02)
@@ -141,7 +143,7 @@ def test_sound_has_as_many_rows_and_a_silent_film_is_no_failure(monkeypatch: pyt
 
 def test_a_truncated_video_has_all_rows_and_a_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
     truncated(write_video(videos / "cut.mp4", frames=250, container={"movflags": "faststart"}), 0.5)
-    found, failures, _ = run(monkeypatch, videos, Counting(4))
+    found, failures, _ = run(monkeypatch, videos, CounterStream(4))
     assert found["cut"].feature.shape == (16, 2)
     missing = found["cut"].coverage == 0
     assert missing.any()
@@ -150,9 +152,9 @@ def test_a_truncated_video_has_all_rows_and_a_failure(monkeypatch: pytest.Monkey
 
 
 def test_a_video_that_vanished_after_probe_keeps_its_rows(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
-    run(monkeypatch, videos, Counting(4))
+    run(monkeypatch, videos, CounterStream(4))
     (videos / "c.mp4").unlink()
-    found, failures, _ = run(monkeypatch, videos, Counting(4))
+    found, failures, _ = run(monkeypatch, videos, CounterStream(4))
     assert found["c"].feature.shape == (6, 2)
     assert not found["c"].coverage.any()
     assert found["a"].coverage.all()
@@ -162,7 +164,7 @@ def test_a_video_that_vanished_after_probe_keeps_its_rows(monkeypatch: pytest.Mo
 def test_features_not_finite_in_float16_are_zero_with_a_failure_row(
     monkeypatch: pytest.MonkeyPatch, videos: Path
 ) -> None:
-    found, failures, _ = run(monkeypatch, videos, Poisoned(4))
+    found, failures, _ = run(monkeypatch, videos, OverflowingStream(4))
     assert found["a"].feature.tolist() == [[0, 15], [0, 0], [32, 47]]
     assert found["a"].coverage.tolist() == [1, 0, 1]
     assert [(f["video_id"], f["kind"]) for f in failures] == [("a", "not-finite"), ("c", "not-finite")]
@@ -171,32 +173,36 @@ def test_features_not_finite_in_float16_are_zero_with_a_failure_row(
 def test_a_shard_of_broken_videos_is_a_valid_empty_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "x.mp4").touch()
-    found, failures, shard = run(monkeypatch, tmp_path / "videos", Counting(4))
+    found, failures, shard = run(monkeypatch, tmp_path / "videos", CounterStream(4))
     assert (found, failures) == ({}, [])
     assert shard.is_file()
 
 
-def real_run(
+def run_with_networks(
     videos: Path, encoders: Encoders, weights: dict[str, tuple[dict[str, NDArray[Any]], dict[str, Any]]], out: str
 ) -> Path:
-    """With true networks, whose tensors and facts are given by name."""
-    place = videos.parent / out
-    files = tuple(place / f"{name}.safetensors" for name in weights)
-    for file, (tensors, about) in zip(files, weights.values(), strict=True):
-        save_weights(file, tensors, Provenance("weights", {"name": file.stem}, "code"), {**about, "name": file.stem})
+    """Run probe and extract with networks given as (tensors, metadata) by name. Returns the shard."""
+    out_dir = videos.parent / out
+    files = tuple(out_dir / f"{name}.safetensors" for name in weights)
+    for file, (tensors, metadata) in zip(files, weights.values(), strict=True):
+        save_weights(file, tensors, Provenance("weights", {"name": file.stem}, "code"), {**metadata, "name": file.stem})
     probe.run(
-        ProbeSpec(), videos=videos, shard=SHARD, out=place / "probe.parquet", failures=place / "probe_failures.parquet"
+        ProbeSpec(),
+        videos=videos,
+        shard=SHARD,
+        out=out_dir / "probe.parquet",
+        failures=out_dir / "probe_failures.parquet",
     )
     extract.run(
         ExtractSpec(encoders),
         videos=videos,
-        probe=place / "probe.parquet",
+        probe=out_dir / "probe.parquet",
         weights=files,
-        out=place / "x.parquet",
-        failures=place / "failures.parquet",
+        out=out_dir / "x.parquet",
+        failures=out_dir / "failures.parquet",
         device="cpu",
     )
-    return place / "x.parquet"
+    return out_dir / "x.parquet"
 
 
 def rows_of(shard: Path) -> NDArray[np.float32]:
@@ -210,25 +216,27 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
 
 
 RGB = RgbEncoder(batch_size=4)
-TOLD = re.compile(r"^rgb in (.*) against fp32, first batch: cosine (\S+), largest difference (\S+)%$", re.MULTILINE)
+PRECISION_CHECK_LINE = re.compile(
+    r"^rgb in (.*) against fp32, first batch: cosine (\S+), largest difference (\S+)%$", re.MULTILINE
+)
 
 
-def faster(videos: Path, setting: RgbEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
-    """How a faster setting is called and what it says of its drift, once it was checked against features in fp32."""
+def check_faster_setting(videos: Path, setting: RgbEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
+    """The name of a faster setting and its largest difference to fp32; its features and log line are checked."""
     network = random_i3d(I3dOptions(3, 0.125, 40, 32))
     weights = {RGB.weights: (dict(network.tensors), dict(network.metadata))}
-    exact = rows_of(real_run(videos, Encoders(rgb=RGB), weights, "exact"))
-    assert not TOLD.search(capsys.readouterr().err), "fp32 has no drift to tell"
-    found = rows_of(real_run(videos, Encoders(rgb=setting), weights, "fast"))
+    exact = rows_of(run_with_networks(videos, Encoders(rgb=RGB), weights, "exact"))
+    assert not PRECISION_CHECK_LINE.search(capsys.readouterr().err), "fp32 is not compared with itself"
+    found = rows_of(run_with_networks(videos, Encoders(rgb=setting), weights, "fast"))
     assert len(found) == 10
     assert cosines(found, exact).min() > 0.999
-    ((name, cosine, _),) = TOLD.findall(capsys.readouterr().err)
+    ((name, cosine, _),) = PRECISION_CHECK_LINE.findall(capsys.readouterr().err)
     assert float(cosine) > 0.999
     return name, float(np.abs(found - exact).max())
 
 
 def test_bf16_tells_what_it_costs(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name, difference = faster(videos, replace(RGB, precision="bf16"), capsys)
+    name, difference = check_faster_setting(videos, replace(RGB, precision="bf16"), capsys)
     assert name == "bf16"
     assert difference > 0
 
@@ -238,7 +246,7 @@ def test_bf16_tells_what_it_costs(videos: Path, capsys: pytest.CaptureFixture[st
 def test_a_translated_network_tells_what_it_costs(
     videos: Path, capsys: pytest.CaptureFixture[str], precision: Any
 ) -> None:
-    name, _ = faster(videos, replace(RGB, precision=precision, compile=True), capsys)
+    name, _ = check_faster_setting(videos, replace(RGB, precision=precision, compile=True), capsys)
     assert name == f"{precision}, compiled,"
 
 
@@ -251,7 +259,7 @@ def test_flow_in_the_network_s_thread_takes_videos_of_any_width(videos: Path) ->
     found = []
     for batch in (1, 4):
         flow = FlowEncoder(batch_size=batch, algorithm="tvl1_torch")
-        found.append(rows_of(real_run(videos, Encoders(flow=flow), weights, f"batch-{batch}")))
+        found.append(rows_of(run_with_networks(videos, Encoders(flow=flow), weights, f"batch-{batch}")))
     assert len(found[0]) == 7
     assert cosines(*found).min() > 0.9999
 
@@ -264,7 +272,7 @@ def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
     }
     flow = FlowEncoder(batch_size=2, algorithm="raft", raft="sharp")
     (videos / "c.mp4").unlink()
-    shard = real_run(videos, Encoders(flow=flow), weights, "out")
+    shard = run_with_networks(videos, Encoders(flow=flow), weights, "out")
     assert np.isfinite(rows_of(shard)).all()
     inputs = read_parquet_provenance(shard).inputs
     assert {name: inputs[name] for name in weights} == {
@@ -283,8 +291,8 @@ def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
 def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...], message: str) -> None:
     files = tuple(tmp_path / f"{kind}.safetensors" for kind in kinds)
     for kind, path in zip(kinds, files, strict=True):
-        about = {"name": "given", kind: {}}
-        save_weights(path, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), about)
+        metadata = {"name": "given", kind: {}}
+        save_weights(path, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), metadata)
     with pytest.raises(UserError, match=message):
         extract.run(
             ExtractSpec(Encoders(rgb=RgbEncoder())), videos=tmp_path, probe=tmp_path / "p", weights=files,

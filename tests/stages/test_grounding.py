@@ -1,4 +1,4 @@
-"""From feature shards to moments: index, find_moments and score_grounding on videos whose looks are known."""
+"""From feature shards to moments: index, find_moments and score_grounding on videos with known features."""
 
 import json
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ from clip_ae.pipeline import search
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.weights.network_file import read_weights, save_weights
 
-RECORD = Provenance("made by hand", {}, "c0de")
-ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
+PROVENANCE = Provenance("by hand", {}, "c0de")
+CLIP_METADATA = {"name": "eyes", "clip": {"architecture": "tiny"}}
 WORDS = ("spinning", "bouncing", "swaying", "looping")
 SNIPPETS, SHARDS, STEP = 16, 2, 0.64
 # Where each video shows what; elsewhere it shows the first word.
@@ -41,22 +41,24 @@ SHOWN = {"a": {"bouncing": (3, 8)}, "b": {"swaying": (9, 13)}, "c": {"bouncing":
 @pytest.fixture(scope="module")
 def network() -> NetworkWeights:
     torch.manual_seed(0)
-    return NetworkWeights(ABOUT, get_tensors(clip.build(ClipOptions("tiny"))))
+    return NetworkWeights(CLIP_METADATA, get_tensors(clip.build(ClipOptions("tiny"))))
 
 
-def video(name: str, looks: dict[str, np.ndarray], seen: bool = True) -> VideoFeatures:
+def video(name: str, looks: dict[str, np.ndarray], is_decoded: bool = True) -> VideoFeatures:
     feature = np.tile(looks[WORDS[0]], (SNIPPETS, 1))
     for word, (first, end) in SHOWN.get(name, {}).items():
         feature[first:end] = looks[word]
     times = np.arange(SNIPPETS) * STEP
-    coverage = np.full(SNIPPETS, float(seen), np.float32)
-    return VideoFeatures(name, times, times + STEP, coverage, (feature * seen).astype(np.float16))
+    coverage = np.full(SNIPPETS, float(is_decoded), np.float32)
+    return VideoFeatures(name, times, times + STEP, coverage, (feature * is_decoded).astype(np.float16))
 
 
 def write(folder: Path, stream: str, videos: Sequence[VideoFeatures]) -> None:
     for k, name in enumerate(list_shard_names(SHARDS)):
-        mine = [v for v in videos if assign_shard(v.video_id, SHARDS) == k]
-        write_shard(folder / stream / f"{name}.parquet", stream, videos[0].feature.shape[1], mine, RECORD)
+        videos_of_shard = [v for v in videos if assign_shard(v.video_id, SHARDS) == k]
+        write_shard(
+            folder / stream / f"{name}.parquet", stream, videos[0].feature.shape[1], videos_of_shard, PROVENANCE
+        )
 
 
 def joint_space(texts: np.ndarray) -> JointEmbedding:
@@ -71,23 +73,28 @@ def joint_space(texts: np.ndarray) -> JointEmbedding:
 
 @pytest.fixture
 def folder(tmp_path: Path, network: NetworkWeights) -> Path:
-    """Three videos of known looks, one of which nothing was seen, and a joint space in which words are apart."""
-    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
+    """Three videos with known features, one without decoded snippets, and a joint space that separates the words."""
+    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), PROVENANCE, CLIP_METADATA)
     texts = TextTower(network, "cpu").embed_ensembles([[word] for word in WORDS])
     looks = dict(zip(WORDS, texts, strict=True))
-    videos = [*(video(name, looks) for name in SHOWN), video("unseen", looks, seen=False)]
+    videos = [*(video(name, looks) for name in SHOWN), video("unseen", looks, is_decoded=False)]
     write(tmp_path / "features", "clip", videos)
     joint = joint_space(texts)
-    save_weights(tmp_path / "joint.safetensors", module_arrays(joint), RECORD, {"joint": joint.init_args})
+    save_weights(tmp_path / "joint.safetensors", module_arrays(joint), PROVENANCE, {"joint": joint.init_args})
     with torch.no_grad():
         points = dict(zip(WORDS, joint.embed_texts(torch.from_numpy(texts)).numpy(), strict=True))
     for stream in ("rgb", "flow"):
-        taught = [video(name, points) for name in SHOWN]
-        beside = [np.concatenate([np.full((SNIPPETS, 8), 9, np.float16), 3 * v.feature], axis=1) for v in taught]
+        adapted = [video(name, points) for name in SHOWN]
+        adapted_features = [
+            np.concatenate([np.full((SNIPPETS, 8), 9, np.float16), 3 * v.feature], axis=1) for v in adapted
+        ]
         write(
-            tmp_path / "taught",
+            tmp_path / "adapted",
             stream,
-            [VideoFeatures(v.video_id, v.start, v.stop, v.coverage, f) for v, f in zip(taught, beside, strict=True)],
+            [
+                VideoFeatures(v.video_id, v.start, v.stop, v.coverage, f)
+                for v, f in zip(adapted, adapted_features, strict=True)
+            ],
         )
     (tmp_path / "words.txt").write_text("\n".join(WORDS[1:]))
     sentences = {
@@ -98,7 +105,7 @@ def folder(tmp_path: Path, network: NetworkWeights) -> Path:
         }
         for name, shown in SHOWN.items()
     }
-    (tmp_path / "said.json").write_text(json.dumps(sentences))
+    (tmp_path / "sentences.json").write_text(json.dumps(sentences))
     return tmp_path
 
 
@@ -113,7 +120,7 @@ def index(folder: Path, out: str = "clip.arrow", *words: object, **paths: str) -
 
 def joint_index(folder: Path) -> int:
     words = ("--set", 'streams=["rgb","flow"]')
-    return index(folder, "joint.arrow", *words, adapted_features="taught", adapter="joint.safetensors")
+    return index(folder, "joint.arrow", *words, adapted_features="adapted", adapter="joint.safetensors")
 
 
 def find(folder: Path, *words: object, **paths: str) -> int:
@@ -127,19 +134,24 @@ def find(folder: Path, *words: object, **paths: str) -> int:
 
 
 def score(folder: Path, *words: object, indices: Sequence[str] = ("clip.arrow",), **paths: str | None) -> int:
-    given = {"sentences": "said.json", "clip_weights": "eyes.safetensors", "out": "g.json", "table": "g.md"} | paths
-    places = [folder / name for name in indices]
+    path_options = {
+        "sentences": "sentences.json",
+        "clip_weights": "eyes.safetensors",
+        "out": "g.json",
+        "table": "g.md",
+    } | paths
+    index_paths = [folder / name for name in indices]
     return run(
         folder,
         "score_grounding",
         "--device",
         "cpu",
         "--indices",
-        *places,
+        *index_paths,
         "--set",
         "dataset=d",
         *words,
-        **{key: path for key, path in given.items() if path},
+        **{key: path for key, path in path_options.items() if path},
     )
 
 
@@ -199,25 +211,25 @@ def test_points_of_the_joint_space_are_of_length_one_and_the_mean_over_streams(f
 
 
 def test_a_joint_space_has_the_videos_that_all_streams_have(folder: Path) -> None:
-    some = video("a", dict.fromkeys(WORDS, np.ones(20)))
-    write(folder / "taught", "flow", [some])
+    only_video = video("a", dict.fromkeys(WORDS, np.ones(20)))
+    write(folder / "adapted", "flow", [only_video])
     assert joint_index(folder) == 0
     assert read_index(folder / "joint.arrow").video_ids == ["a"]
 
 
 def test_the_same_bytes_again_and_records_of_all_that_went_in(folder: Path) -> None:
-    def made() -> dict[str, bytes]:
+    def make_outputs() -> dict[str, bytes]:
         assert index(folder) == joint_index(folder) == find(folder) == 0
         both = ("clip.arrow", "joint.arrow")
         assert score(folder, "--set", 'search_spaces=["clip","joint"]', indices=both, adapters="joint.safetensors") == 0
         names = (*both, "m.json", "g.json", "g.md")
         return {name: (folder / name).read_bytes() for name in names}
 
-    before = made()
-    assert made() == before
+    before = make_outputs()
+    assert make_outputs() == before
     assert set(read_provenance(folder / "clip.arrow").inputs) == {"features/clip"}
-    taught = {"features/clip", "features/rgb", "features/flow", "adapter"}
-    assert set(read_provenance(folder / "joint.arrow").inputs) == taught
+    expected_inputs = {"features/clip", "features/rgb", "features/flow", "adapter"}
+    assert set(read_provenance(folder / "joint.arrow").inputs) == expected_inputs
     assert set(read_json_provenance(folder / "m.json").inputs) == {"index", "clip_weights", "vocabulary"}
     scored = {"sentences", "clip_weights", "index/clip", "index/joint"}
     assert set(read_json_provenance(folder / "g.json").inputs) == scored
@@ -246,10 +258,10 @@ def test_the_control_with_sentences_of_other_videos_scores_lower(folder: Path) -
 
 
 def test_without_sentences_class_names_are_the_queries(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = {"a": [("bouncing", [3 * STEP, 8 * STEP])], "b": [("swaying", [9 * STEP, 13 * STEP])]}
+    instances_by_video = {"a": [("bouncing", [3 * STEP, 8 * STEP])], "b": [("swaying", [9 * STEP, 13 * STEP])]}
     database = {
         name: {"subset": "validation", "annotations": [{"label": label, "segment": s} for label, s in instances]}
-        for name, instances in told.items()
+        for name, instances in instances_by_video.items()
     }
     (folder / "truth.json").write_text(json.dumps({"database": database}))
     assert index(folder) == 0
@@ -258,10 +270,10 @@ def test_without_sentences_class_names_are_the_queries(folder: Path, capsys: pyt
     assert scores(folder)["clip"]["R@1"]["0.7"] == 1
     assert scores(folder)["clip"]["sentences"] == 2
     assert "# Moments of d by class names" in (folder / "g.md").read_text()
-    by_hand = TextTower(NetworkWeights(ABOUT, dict(read_weights(folder / "eyes.safetensors").tensors)), "cpu").embed(
-        WORDS
-    )
-    write_text_embeddings(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), RECORD)
+    by_hand = TextTower(
+        NetworkWeights(CLIP_METADATA, dict(read_weights(folder / "eyes.safetensors").tensors)), "cpu"
+    ).embed(WORDS)
+    write_text_embeddings(folder / "texts.parquet", dict(zip(WORDS, by_hand, strict=True)), PROVENANCE)
     assert (
         score(folder, sentences=None, annotations="truth.json", clip_weights=None, text_embeddings="texts.parquet") == 0
     )
@@ -270,16 +282,16 @@ def test_without_sentences_class_names_are_the_queries(folder: Path, capsys: pyt
     assert score(folder, sentences=None, annotations="truth.json", clip_weights=None) == 2
     (folder / "none.json").write_text(json.dumps({"database": {"a": {"subset": "validation", "annotations": []}}}))
     assert score(folder, sentences=None, annotations="none.json") == 2
-    said = capsys.readouterr().err
-    assert "subset 'validation' has no annotated action to search for" in said
-    assert "--sentences, --annotations: missing; give one, to search" in said
-    assert "--clip-weights: missing; words are read by a CLIP's text tower" in said
+    stderr = capsys.readouterr().err
+    assert "subset 'validation' has no annotated action to search for" in stderr
+    assert "--sentences, --annotations: missing; give one, to search" in stderr
+    assert "--clip-weights: missing; words are read by a CLIP's text tower" in stderr
 
 
 def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = json.loads((folder / "said.json").read_text())
-    told["a"]["sentences"] = ["very " * 500]
-    (folder / "said.json").write_text(json.dumps(told))
+    sentences = json.loads((folder / "sentences.json").read_text())
+    sentences["a"]["sentences"] = ["very " * 500]
+    (folder / "sentences.json").write_text(json.dumps(sentences))
     assert index(folder) == score(folder) == 0
     assert "1 of 4 sentences cannot be embedded as written; the first: " in capsys.readouterr().err
 
@@ -294,8 +306,8 @@ def test_sentences_of_other_videos_or_subsets_do_not_score_and_are_counted(
 ) -> None:
     database = {name: {"subset": "test" if name == "a" else "training", "annotations": []} for name in SHOWN}
     (folder / "truth.json").write_text(json.dumps({"database": database}))
-    told = json.loads((folder / "said.json").read_text())
-    (folder / "said.json").write_text(json.dumps({**told, "elsewhere": told["a"]}))
+    sentences = json.loads((folder / "sentences.json").read_text())
+    (folder / "sentences.json").write_text(json.dumps({**sentences, "elsewhere": sentences["a"]}))
     assert index(folder) == score(folder) == 0
     assert scores(folder)["clip"]["sentences"] == 4
     assert "clip: 1 of 5 sentences are of other videos" in capsys.readouterr().err
@@ -315,18 +327,20 @@ def test_an_index_of_a_joint_space_is_searched_by_its_own_network_alone(
 
 
 def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def said(code: int) -> str:
+    def error_line(code: int) -> str:
         assert code in (2, 3)
         (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clip-ae: ")]
         return line
 
-    assert "--adapted-features, --adapter: missing" in said(index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]'))
-    assert "none.arrow: no index" in said(find(folder, index="none.arrow"))
+    assert "--adapted-features, --adapter: missing" in error_line(
+        index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]')
+    )
+    assert "none.arrow: no index" in error_line(find(folder, index="none.arrow"))
     assert index(folder) == 0
-    save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
-    assert "--clip-weights: ears is no CLIP" in said(find(folder, clip_weights="ears.safetensors"))
-    assert "templates: none; with '{}' alone" in said(find(folder, "--set", "templates=[]"))
-    assert "--indices: 1 for the search spaces clip, other; give one for each" in said(
+    save_weights(folder / "ears.safetensors", {"x": np.zeros(1)}, PROVENANCE, {"name": "ears", "vggish": {}})
+    assert "--clip-weights: ears is no CLIP" in error_line(find(folder, clip_weights="ears.safetensors"))
+    assert "templates: none; with '{}' alone" in error_line(find(folder, "--set", "templates=[]"))
+    assert "--indices: 1 for the search spaces clip, other; give one for each" in error_line(
         score(folder, "--set", 'search_spaces=["clip","other"]')
     )
 
@@ -341,5 +355,5 @@ def test_a_word_too_long_for_every_template_is_logged(folder: Path, capsys: pyte
 def test_an_average_snippet_is_what_a_word_is_held_against(folder: Path, network: NetworkWeights) -> None:
     assert index(folder) == 0
     known, tower = read_index(folder / "clip.arrow"), TextTower(network, "cpu")
-    (question,) = search.build_text_queries(tower.embed(["spinning"]), known, tower.logit_scale, None)
-    assert question.logits(known.mean_feature[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)
+    (query,) = search.build_text_queries(tower.embed(["spinning"]), known, tower.logit_scale, None)
+    assert query.logits(known.mean_feature[None].astype(np.float16))[0] == pytest.approx(0, abs=0.05)

@@ -30,7 +30,7 @@ STREAMS = ("rgb", "flow")
 
 
 def planted(videos=18, seed=0):
-    """Video n acts as class n mod 3 somewhere; a third of the videos tests. Returns features and annotations."""
+    """Features and annotations: video n shows class n mod 3 somewhere; a third of the videos are test videos."""
     rng = np.random.default_rng(seed)
     prototypes = 2 * np.eye(DIM)
     features, database = {"rgb": [], "flow": []}, {}
@@ -103,7 +103,7 @@ def do_evaluate(at, **spec):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def finished_dir(tmp_path_factory):
     at = write(tmp_path_factory.mktemp("learn"), *planted())
     do_cluster(at)
     do_train(at)
@@ -112,8 +112,8 @@ def done(tmp_path_factory):
     return at
 
 
-def test_planted_actions_are_found_from_features_alone(done):
-    result = json.loads((done / "map.json").read_text())
+def test_planted_actions_are_found_from_features_alone(finished_dir):
+    result = json.loads((finished_dir / "map.json").read_text())
     assert [r["purity"] for r in result["rounds"]] == [1.0]
     assert result["mAP"]["0.5"] > 0.9
     assert result["mAP"]["0.5"] > result["chance"]["mAP"]["0.5"] + 0.3
@@ -124,17 +124,17 @@ def test_planted_actions_are_found_from_features_alone(done):
     }  # fmt: skip
 
 
-def test_records_form_a_chain(done):
-    labels = read_parquet_provenance(done / "labels.parquet").id
-    model = read_weights_provenance(done / "model.safetensors")
-    detections = read_json_provenance(done / "detections.json")
+def test_records_form_a_chain(finished_dir):
+    labels = read_parquet_provenance(finished_dir / "labels.parquet").id
+    model = read_weights_provenance(finished_dir / "model.safetensors")
+    detections = read_json_provenance(finished_dir / "detections.json")
     assert model.inputs["labels"] == labels
     assert detections.inputs["model"] == model.id
-    assert read_json_provenance(done / "map.json").inputs["detections"] == detections.id
-    assert read_parquet_provenance(done / "curves.parquet") == detections
+    assert read_json_provenance(finished_dir / "map.json").inputs["detections"] == detections.id
+    assert read_parquet_provenance(finished_dir / "curves.parquet") == detections
 
 
-def test_same_bytes_again(done, tmp_path):
+def test_same_bytes_again(finished_dir, tmp_path):
     at = write(tmp_path, *planted())
     do_cluster(at)
     do_train(at)
@@ -143,35 +143,35 @@ def test_same_bytes_again(done, tmp_path):
     for name in (
         "labels.parquet", "model.safetensors", "training.jsonl", "detections.json", "curves.parquet", "map.json"
     ):  # fmt: skip
-        assert (at / name).read_bytes() == (done / name).read_bytes(), name
+        assert (at / name).read_bytes() == (finished_dir / name).read_bytes(), name
 
 
-def test_only_the_right_subset_enters(done):
-    database = json.loads((done / "annotations.json").read_text())["database"]
-    assert {label.video_id for label in read_labels(done / "labels.parquet")} == {
+def test_only_the_right_subset_enters(finished_dir):
+    database = json.loads((finished_dir / "annotations.json").read_text())["database"]
+    assert {label.video_id for label in read_labels(finished_dir / "labels.parquet")} == {
         i for i, e in database.items() if e["subset"] == "training"
     }
     tested = {i for i, e in database.items() if e["subset"] == "validation"}
-    assert {d.video_id for d in read_detections(done / "detections.json")} <= tested
-    assert {row["video_id"] for row in read_rows(done / "curves.parquet")} == tested
+    assert {d.video_id for d in read_detections(finished_dir / "detections.json")} <= tested
+    assert {row["video_id"] for row in read_rows(finished_dir / "curves.parquet")} == tested
 
 
-def test_curves_have_every_snippet_and_the_selected_labels(done):
-    rows = read_rows(done / "curves.parquet")
-    assert pq.read_schema(done / "curves.parquet").names == ["video_id", "snippet", "attention", "activation"]
+def test_curves_have_every_snippet_and_the_selected_labels(finished_dir):
+    rows = read_rows(finished_dir / "curves.parquet")
+    assert pq.read_schema(finished_dir / "curves.parquet").names == ["video_id", "snippet", "attention", "activation"]
     by_video = {}
     for row in rows:
         assert 0 <= row["attention"] <= 1
         by_video.setdefault(row["video_id"], []).append((row["snippet"], dict(row["activation"])))
-    labels = {d.video_id: set() for d in read_detections(done / "detections.json")}
-    for d in read_detections(done / "detections.json"):
+    labels = {d.video_id: set() for d in read_detections(finished_dir / "detections.json")}
+    for d in read_detections(finished_dir / "detections.json"):
         labels[d.video_id].add(d.label)
     for video_id, snippets in by_video.items():
         assert [s for s, _ in snippets] == list(range(len(snippets)))
         assert labels[video_id] <= set(snippets[0][1])
 
 
-def test_annotated_times_never_reach_learning(done, tmp_path):
+def test_annotated_times_never_reach_learning(finished_dir, tmp_path):
     features, database = planted()
     for entry in database.values():
         entry["annotations"] = []
@@ -180,13 +180,13 @@ def test_annotated_times_never_reach_learning(done, tmp_path):
     do_train(at)
     do_localize(at)
     for name in ("labels.parquet", "model.safetensors", "detections.json"):
-        assert (at / name).read_bytes() == (done / name).read_bytes(), name
+        assert (at / name).read_bytes() == (finished_dir / name).read_bytes(), name
     with pytest.raises(UserError, match="subset 'validation' has no annotated action"):
         do_evaluate(at)
 
 
-def test_each_stream_counts_as_much_as_the_config_says(done, tmp_path):
-    shutil.copytree(done, tmp_path / "it")
+def test_each_stream_counts_as_much_as_the_config_says(finished_dir, tmp_path):
+    shutil.copytree(finished_dir, tmp_path / "it")
     found = {}
     for weight in (0.0, 0.25, 1.0):
         do_localize(tmp_path / "it", localization=Localization(rgb_weight=weight))
@@ -196,28 +196,28 @@ def test_each_stream_counts_as_much_as_the_config_says(done, tmp_path):
     assert np.abs(found[1.0] - found[0.0]).max() > 1e-3
 
 
-def test_later_rounds_pool_by_attention(done):
-    labels = do_cluster(done, "round-1.parquet", model=done / "model.safetensors")
+def test_later_rounds_pool_by_attention(finished_dir):
+    labels = do_cluster(finished_dir, "round-1.parquet", model=finished_dir / "model.safetensors")
     assert [labels[f"v{n:02d}"] for n in range(12)] == [0, 1, 2] * 4
-    assert set(read_parquet_provenance(done / "round-1.parquet").inputs) == {
+    assert set(read_parquet_provenance(finished_dir / "round-1.parquet").inputs) == {
         "features/rgb",
         "features/flow",
         "previous_model",
     }
     with pytest.raises(UserError, match="needs a model"):
-        do_cluster(done, "x.parquet", descriptor="attention", method="stpn")
+        do_cluster(finished_dir, "x.parquet", descriptor="attention", method="stpn")
 
 
-def test_without_annotations_all_videos_are_used(done, tmp_path):
+def test_without_annotations_all_videos_are_used(finished_dir, tmp_path):
     at = write(tmp_path, *planted())
     assert len(do_cluster(at, annotated=False)) == 18
-    (at / "model.safetensors").write_bytes((done / "model.safetensors").read_bytes())
+    (at / "model.safetensors").write_bytes((finished_dir / "model.safetensors").read_bytes())
     assert len({d.video_id for d in do_localize(at, annotated=False)}) == 18
 
 
-def test_kmeans_finds_the_same_clusters(done):
-    assert do_cluster(done, "kmeans.parquet", clustering="kmeans") == {
-        label.video_id: label.cluster for label in read_labels(done / "labels.parquet")
+def test_kmeans_finds_the_same_clusters(finished_dir):
+    assert do_cluster(finished_dir, "kmeans.parquet", clustering="kmeans") == {
+        label.video_id: label.cluster for label in read_labels(finished_dir / "labels.parquet")
     }
 
 
@@ -270,10 +270,10 @@ def test_streams_on_different_grids_are_refused(tmp_path):
         do_cluster(at)
 
 
-def test_fewer_videos_than_clusters(done):
+def test_fewer_videos_than_clusters(finished_dir):
     with pytest.raises(UserError, match="12 training videos are too few to form 13 clusters; lower `classes`"):
-        do_cluster(done, "x.parquet", classes=13)
-    assert not (done / "x.parquet").exists()
+        do_cluster(finished_dir, "x.parquet", classes=13)
+    assert not (finished_dir / "x.parquet").exists()
 
 
 def test_an_automatic_number_of_clusters_is_chosen_in_round_0_only(tmp_path):
@@ -296,16 +296,16 @@ def test_too_few_videos_to_tell_a_number(tmp_path):
         do_cluster(at, classes="auto")
 
 
-def test_an_unknown_subset_is_named_with_the_valid_ones(done):
+def test_an_unknown_subset_is_named_with_the_valid_ones(finished_dir):
     with pytest.raises(UserError, match="no video is of subset 'test'; known: training, validation"):
-        do_evaluate(done, test_subset="test")
+        do_evaluate(finished_dir, test_subset="test")
     with pytest.raises(UserError, match="no cluster can be named"):
-        do_evaluate(done, train_subset="validation")
+        do_evaluate(finished_dir, train_subset="validation")
 
 
-def test_labels_that_do_not_fit_are_refused(done, tmp_path):
+def test_labels_that_do_not_fit_are_refused(finished_dir, tmp_path):
     features, database = planted()
     at = write(tmp_path, {name: videos[1:] for name, videos in features.items()}, database)
-    (at / "labels.parquet").write_bytes((done / "labels.parquet").read_bytes())
+    (at / "labels.parquet").write_bytes((finished_dir / "labels.parquet").read_bytes())
     with pytest.raises(UserError, match="video 'v00' has no features"):
         do_train(at)

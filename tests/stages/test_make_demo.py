@@ -1,4 +1,4 @@
-"""The demo's files: the plan's videos and no others, the same bytes whatever the workers, specials that are special."""
+"""The demo's files: exactly the planned videos, the same bytes for any number of workers, and the special videos."""
 
 import hashlib
 import json
@@ -55,8 +55,8 @@ def test_files_are_the_plan_and_nothing_else(demo):
 
 def test_sentences_are_read_back_as_generated(demo):
     queries = read_sentences(demo / "sentences.json")
-    told = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan_videos(TINY.world) for i in v.instances}
-    assert {(q.video_id, moment) for q in queries for moment in q.moments} == told
+    moments = {(v.video_id, (i.start, i.stop)) for v in untrimmed.plan_videos(TINY.world) for i in v.instances}
+    assert {(q.video_id, moment) for q in queries for moment in q.moments} == moments
 
 
 def test_same_bytes_with_one_worker(demo, tmp_path):

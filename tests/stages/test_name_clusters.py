@@ -1,4 +1,4 @@
-"""Clusters are named by what CLIP sees in their attended snippets."""
+"""Names of clusters from the CLIP features of their attended snippets."""
 
 import json
 from pathlib import Path
@@ -21,21 +21,21 @@ from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.weights.network_file import save_weights
 
-RECORD = Provenance("made by hand", {}, "c0de")
-ABOUT = {"name": "eyes", "clip": {"architecture": "tiny"}}
+PROVENANCE = Provenance("made by hand", {}, "c0de")
+CLIP_METADATA = {"name": "eyes", "clip": {"architecture": "tiny"}}
 WORDS = ["spinning", "bouncing", "swaying", "looping"]
 
 
 @pytest.fixture(scope="module")
 def network() -> NetworkWeights:
     torch.manual_seed(0)
-    return NetworkWeights(ABOUT, get_tensors(clip.build(ClipOptions("tiny"))))
+    return NetworkWeights(CLIP_METADATA, get_tensors(clip.build(ClipOptions("tiny"))))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, network: NetworkWeights) -> Path:
     """Cluster 0 attends to what looks like `swaying`, cluster 1 to `looping`; the rest looks like `spinning`."""
-    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), RECORD, ABOUT)
+    save_weights(tmp_path / "eyes.safetensors", dict(network.tensors), PROVENANCE, CLIP_METADATA)
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
     spinning, _, swaying, looping = TextTower(network, "cpu").embed_ensembles([[word] for word in WORDS])
     times = np.arange(4) * 0.64
@@ -48,12 +48,12 @@ def folder(tmp_path: Path, network: NetworkWeights) -> Path:
             rows.append(
                 {"video_id": f"v{n}", "snippet": k, "attention": attention, "activation": {f"cluster-0{n}": 0.9}}
             )
-    write_shard(tmp_path / f"clip/{format_shard_name(0, 1)}.parquet", "clip", len(spinning), videos, RECORD)
-    write_rows(tmp_path / "curves.parquet", CURVES_SCHEMA, rows, RECORD)
+    write_shard(tmp_path / f"clip/{format_shard_name(0, 1)}.parquet", "clip", len(spinning), videos, PROVENANCE)
+    write_rows(tmp_path / "curves.parquet", CURVES_SCHEMA, rows, PROVENANCE)
     return tmp_path
 
 
-def name(folder: Path, *more: str, vocabulary: str = "words.txt") -> int:
+def run_name_clusters(folder: Path, *words: str, vocabulary: str = "words.txt") -> int:
     paths = {
         "curves": "curves.parquet",
         "clip_weights": "eyes.safetensors",
@@ -61,10 +61,10 @@ def name(folder: Path, *more: str, vocabulary: str = "words.txt") -> int:
         "out": "names.json",
     }
     options = [word for key, path in paths.items() for word in (f"--{key.replace('_', '-')}", str(folder / path))]
-    return main(["name_clusters", "--features", str(folder), "--shards", "1", "--device", "cpu", *options, *more])
+    return main(["name_clusters", "--features", str(folder), "--shards", "1", "--device", "cpu", *options, *words])
 
 
-def guessed(folder: Path) -> dict[str, Any]:
+def read_names(folder: Path) -> dict[str, Any]:
     names: dict[str, Any] = read_json_object(folder / "names.json")["names"]
     return names
 
@@ -73,12 +73,12 @@ PLAIN = ("--set", 'templates=["{}"]')
 
 
 def test_each_cluster_gets_the_words_that_it_looks_like(folder: Path) -> None:
-    assert name(folder, *PLAIN) == 0
-    assert {cluster: guesses[0]["name"] for cluster, guesses in guessed(folder).items()} == {
+    assert run_name_clusters(folder, *PLAIN) == 0
+    assert {cluster: guesses[0]["name"] for cluster, guesses in read_names(folder).items()} == {
         "cluster-00": "swaying",
         "cluster-01": "looping",
     }
-    for guesses in guessed(folder).values():
+    for guesses in read_names(folder).values():
         scores = [guess["score"] for guess in guesses]
         assert len(scores) == 3
         assert scores == sorted(scores, reverse=True)
@@ -87,26 +87,26 @@ def test_each_cluster_gets_the_words_that_it_looks_like(folder: Path) -> None:
 
 def test_descriptions_stand_in_the_names_place(folder: Path) -> None:
     (folder / "described.txt").write_text("spinning\nmoving to and fro: swaying\nround and round: looping; looping\n")
-    assert name(folder, *PLAIN, vocabulary="described.txt") == 0
-    assert guessed(folder)["cluster-00"][0]["name"] == "moving to and fro"
-    assert guessed(folder)["cluster-01"][0]["name"] == "round and round"
+    assert run_name_clusters(folder, *PLAIN, vocabulary="described.txt") == 0
+    assert read_names(folder)["cluster-00"][0]["name"] == "moving to and fro"
+    assert read_names(folder)["cluster-01"][0]["name"] == "round and round"
 
 
 def test_the_same_bytes_again_and_a_record_of_the_words(folder: Path) -> None:
-    assert name(folder) == 0
+    assert run_name_clusters(folder) == 0
     before = (folder / "names.json").read_bytes()
     record = read_json_provenance(folder / "names.json")
     assert set(record.inputs) == {"features/clip", "curves", "clip_weights", "vocabulary"}
-    assert name(folder) == 0
+    assert run_name_clusters(folder) == 0
     assert (folder / "names.json").read_bytes() == before
     (folder / "words.txt").write_text("\n".join([*WORDS, "hopping"]))
-    assert name(folder) == 0
+    assert run_name_clusters(folder) == 0
     assert read_json_provenance(folder / "names.json").inputs["vocabulary"] != record.inputs["vocabulary"]
 
 
 def test_a_network_without_words_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_weights(folder / "eyes.safetensors", {"x": np.zeros(1)}, RECORD, {"name": "ears", "vggish": {}})
-    assert name(folder) == 2
+    save_weights(folder / "eyes.safetensors", {"x": np.zeros(1)}, PROVENANCE, {"name": "ears", "vggish": {}})
+    assert run_name_clusters(folder) == 2
     assert "--clip-weights: ears is no CLIP" in capsys.readouterr().err
 
 
@@ -114,8 +114,8 @@ def test_a_text_longer_than_the_tower_reads_is_cut_and_said_to_be(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "words.txt").write_text(f"spinning\n{'very ' * 500}long\n")
-    assert name(folder) == 0
-    json.dumps(guessed(folder))
+    assert run_name_clusters(folder) == 0
+    json.dumps(read_names(folder))
     # Five words of the template, 501 of the text, two marks.
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "tokens" in line]
     assert line.startswith('"a video of a person very very')
@@ -124,5 +124,5 @@ def test_a_text_longer_than_the_tower_reads_is_cut_and_said_to_be(
 
 def test_a_text_that_many_words_share_is_remarked_on_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "words.txt").write_text("to sit: сидеть\nsitting: сидеть; sitting down\n", encoding="utf-8")
-    assert name(folder) == 0
+    assert run_name_clusters(folder) == 0
     assert capsys.readouterr().err.count("not in Latin letters") == 1

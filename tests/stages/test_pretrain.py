@@ -1,4 +1,4 @@
-"""The demo's own networks: trained the same twice, and fit to be extracted with."""
+"""The demo's own networks: training is reproducible, and extraction can use them."""
 
 import json
 

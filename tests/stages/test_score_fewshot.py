@@ -1,4 +1,4 @@
-"""Episodes on planted features: nothing to download, and what is right is known."""
+"""Few-shot episodes on planted features: no download, and the right answers are known."""
 
 import json
 import shutil
@@ -27,17 +27,17 @@ from tests.localizers.planted import ACTION, CLASSES, DIMS, planted
 NAMES = ("catch", "jump", "throw")
 VIDEOS, TRAIN = 30, 18
 EVALUATION = Evaluation(tiou=(0.3, 0.5), tiou_ranges=("0.3:0.5",))
-RECIPE = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES)
+ADAPTER = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features, annotations, and a network that learnt nothing."""
+    """Features, annotations, and a feature adapter with random weights."""
     root = tmp_path_factory.mktemp("world")
-    made = Provenance("extract", {}, "")
+    provenance = Provenance("extract", {}, "")
     streams = planted(VIDEOS, {name: DIMS[name] for name in ("rgb", "flow")})
     for name, videos in streams.items():
-        write_shard(root / name / f"{format_shard_name(0, 1)}.parquet", name, DIMS[name], videos.values(), made)
+        write_shard(root / name / f"{format_shard_name(0, 1)}.parquet", name, DIMS[name], videos.values(), provenance)
     middle = next(iter(streams["rgb"].values()))
     span = [float(middle.start[ACTION.start]), float(middle.start[ACTION.stop])]
     database = {
@@ -50,21 +50,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "annotations.json").write_text(json.dumps({"database": database}))
     torch.manual_seed(0)
     joint = JointEmbedding({name: DIMS[name] for name in ("rgb", "flow")}, 4, 6, 0.1, learned_temperature=False)
-    save_weights(root / "model.safetensors", module_arrays(joint), made, {"joint": joint.init_args})
+    save_weights(root / "model.safetensors", module_arrays(joint), provenance, {"joint": joint.init_args})
     return root
 
 
 def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, str]:
-    recipes = keys.pop("recipes", {"taught": RECIPE})
-    how = FewShotEvaluation(tuple(recipes), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
+    adapters = keys.pop("adapters", {"adapted": ADAPTER})
+    fewshot = FewShotEvaluation(tuple(adapters), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
     spec = ScoreFewshotSpec(
-        localization=Localization(activation_thresholds=(0.5,)), dataset="planted", fewshot=how,
-        feature_adapters=recipes,
+        localization=Localization(activation_thresholds=(0.5,)), dataset="planted", fewshot=fewshot,
+        feature_adapters=adapters,
         evaluation=EVALUATION,
     )  # fmt: skip
     code = main(
         ["score_fewshot", "--spec", to_canonical_json(spec), "--features", str(world), "--shards", "1", "--adapters",
-         *[str(world / "model.safetensors")] * len(recipes), "--ground-truth", str(world / "annotations.json"),
+         *[str(world / "model.safetensors")] * len(adapters), "--ground-truth", str(world / "annotations.json"),
          "--out", str(out / "f.json"), "--table", str(out / "f.md"), "--device", "cpu", *map(str, words)]
     )  # fmt: skip
     if code:
@@ -78,11 +78,11 @@ def test_what_features_tell_surely_is_found_surely_and_by_chance_less(world: Pat
         plain = found["rows"]["plain"]["shots"][shots]
         assert plain["mean"]["average"]["0.3:0.5"] > 0.95
         assert 0.1 < plain["chance"]["average"]["0.3:0.5"] < 0.75
-        apart = found["rows"]["taught"]["shots"][shots]
-        low, high = apart["minus_plain"]["interval"]
-        assert low <= apart["minus_plain"]["mean"] <= high
-        assert apart["mean"]["average"]["0.3:0.5"] - plain["mean"]["average"]["0.3:0.5"] == pytest.approx(
-            apart["minus_plain"]["mean"]
+        adapted = found["rows"]["adapted"]["shots"][shots]
+        low, high = adapted["minus_plain"]["interval"]
+        assert low <= adapted["minus_plain"]["mean"] <= high
+        assert adapted["mean"]["average"]["0.3:0.5"] - plain["mean"]["average"]["0.3:0.5"] == pytest.approx(
+            adapted["minus_plain"]["mean"]
         )
     assert found["held_out"]
     assert "| uses class names" in table
@@ -94,40 +94,43 @@ def test_the_same_again_is_the_same(world: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_said_where_no_class_was_held_out_or_a_row_saw_them(world: Path, tmp_path: Path) -> None:
-    seen = FeatureAdapter(run="ugct")
-    _, found, table = run(world, tmp_path, recipes={"taught": seen})
+    all_classes_adapter = FeatureAdapter(run="ugct")
+    _, found, table = run(world, tmp_path, adapters={"adapted": all_classes_adapter})
     assert not found["held_out"]
     assert found["classes"] == list(NAMES)
     assert "No feature adapter holds out classes" in table
-    _, found, table = run(world, tmp_path, recipes={"taught": RECIPE, "seen": seen})
+    _, found, table = run(world, tmp_path, adapters={"adapted": ADAPTER, "all_classes": all_classes_adapter})
     assert found["held_out"]
     assert "no class names; trained on these classes" in table
 
 
 def test_only_classes_that_are_held_out_are_drawn(world: Path, tmp_path: Path) -> None:
-    recipe = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES[:2])
-    _, found, _ = run(world, tmp_path, recipes={"taught": recipe})
+    adapter = FeatureAdapter(run="ugct_weak", align_to="names", held_out_classes=NAMES[:2])
+    _, found, _ = run(world, tmp_path, adapters={"adapted": adapter})
     assert found["classes"] == list(NAMES[:2])
 
 
 def test_an_example_of_which_nothing_was_read_is_not_drawn(world: Path, tmp_path: Path) -> None:
-    lost = tmp_path / "lost"
-    shutil.copytree(world, lost)
-    path = lost / "flow" / f"{format_shard_name(0, 1)}.parquet"
+    partial_dir = tmp_path / "partial"
+    shutil.copytree(world, partial_dir)
+    path = partial_dir / "flow" / f"{format_shard_name(0, 1)}.parquet"
     videos = read_shard(path)
     unread = [replace(v, coverage=v.coverage * (v.video_id != "v0"), feature=v.feature) for v in videos]
     write_shard(path, "flow", DIMS["flow"], unread, Provenance("extract", {}, ""))
-    _, found, _ = run(lost, tmp_path, ways=3, shots=(5,), recipes={"taught": replace(RECIPE, held_out_classes=())})
+    adapters = {"adapted": replace(ADAPTER, held_out_classes=())}
+    _, found, _ = run(partial_dir, tmp_path, ways=3, shots=(5,), adapters=adapters)
     assert found["rows"]["plain"]["shots"]["5"]["mean"]["average"]["0.3:0.5"] > 0.95
-    assert run(lost, tmp_path, ways=3, shots=(6,), recipes={"taught": replace(RECIPE, held_out_classes=())})[0] == 2
+    assert run(partial_dir, tmp_path, ways=3, shots=(6,), adapters=adapters)[0] == 2
 
 
 def test_mistakes_end_in_a_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def said(*words: object, **keys: Any) -> str:
+    def error_text(*words: object, **keys: Any) -> str:
         assert run(world, tmp_path, *words, **keys)[0] == 2
         return capsys.readouterr().err
 
-    assert "2 of 1 classes" not in said(ways=4)
-    assert "has 6 instances in training videos" in said(shots=(7,))
-    assert "no class 'climb'" in said(recipes={"taught": FeatureAdapter(run="ugct", held_out_classes=("climb",))})
-    assert "give one for each, in their order" in said("--adapters", world / "model.safetensors")
+    assert "2 of 1 classes" not in error_text(ways=4)
+    assert "has 6 instances in training videos" in error_text(shots=(7,))
+    assert "no class 'climb'" in error_text(
+        adapters={"adapted": FeatureAdapter(run="ugct", held_out_classes=("climb",))}
+    )
+    assert "give one for each, in their order" in error_text("--adapters", world / "model.safetensors")

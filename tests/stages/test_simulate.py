@@ -1,4 +1,4 @@
-"""The simulated benchmark's files: shards that can be read and are right, the same bytes again, nothing left over."""
+"""The simulated benchmark's files: correct readable shards, the same bytes again, no old files left."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def make(folder, spec=SPEC):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def world_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
     (folder / "features/rgb").mkdir(parents=True)
     (folder / "features/rgb/0000-of-0002.parquet").write_bytes(b"of another cut")
@@ -44,9 +44,9 @@ def content(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_manifest_names_every_file_by_its_digest(made):
-    manifest = json.loads((made / "m.json").read_text())
-    files = content(made)
+def test_manifest_names_every_file_by_its_digest(world_dir):
+    manifest = json.loads((world_dir / "m.json").read_text())
+    files = content(world_dir)
     names = {
         f"{stream}/{shard}.parquet" for stream in FEATURE_STATISTICS for shard in list_shard_names(SIMULATED_SHARDS)
     }
@@ -58,35 +58,42 @@ def test_manifest_names_every_file_by_its_digest(made):
     assert manifest["provenance"]["spec"]["world"]["seed"] == 3
 
 
-def test_every_class_has_a_text_that_clips_features_of_it_are_nearest_to(made):
-    """On average: a class name tells more of its own actions than of another group's."""
-    texts = read_text_embeddings(made / "t.parquet")
+def test_every_class_has_a_text_that_clips_features_of_it_are_nearest_to(world_dir):
+    """On average: a class name is nearer to its own actions than to those of another group."""
+    texts = read_text_embeddings(world_dir / "t.parquet")
     assert list(texts) == [f"action-{k:02d}" for k in range(SPEC.world.classes)]
     assert np.linalg.norm(list(texts.values()), axis=1) == pytest.approx(1)
-    features, known = read_stream(made / "features", "clip", SIMULATED_SHARDS), read_annotations(made / "a.json")
-    near = {True: [], False: []}
+    features, known = (
+        read_stream(world_dir / "features", "clip", SIMULATED_SHARDS),
+        read_annotations(world_dir / "a.json"),
+    )
+    similarities = {True: [], False: []}
     for video_id, video in features.items():
         middles = (video.start + video.stop) / 2
         for i in known[video_id].instances:
-            seen = video.feature[(middles >= i.start) & (middles < i.stop)].astype(float) - video.feature.mean(axis=0)
+            snippets = video.feature[(middles >= i.start) & (middles < i.stop)].astype(float) - video.feature.mean(
+                axis=0
+            )
             for name, text in texts.items():
-                if (len(seen) and int(name[-2:]) // 4 != int(i.label[-2:]) // 4) or name == i.label:
-                    near[name == i.label] += (seen @ text).tolist()
-    assert np.mean(near[True]) > np.mean(near[False]) + 0.05
+                if (len(snippets) and int(name[-2:]) // 4 != int(i.label[-2:]) // 4) or name == i.label:
+                    similarities[name == i.label] += (snippets @ text).tolist()
+    assert np.mean(similarities[True]) > np.mean(similarities[False]) + 0.05
 
 
-def test_annotations_are_read_by_the_project(made):
-    found = read_annotations(made / "a.json")
+def test_annotations_are_read_by_the_project(world_dir):
+    found = read_annotations(world_dir / "a.json")
     subsets = list_simulated_subsets(SPEC.world)
     assert {i: a.subset for i, a in found.items()} == subsets
     assert all(a.instances and a.duration and a.instances[-1].stop <= a.duration for a in found.values())
-    assert sorted(read_subset_ids(made / "a.json", "training")) == [i for i, s in subsets.items() if s == "training"]
+    assert sorted(read_subset_ids(world_dir / "a.json", "training")) == [
+        i for i, s in subsets.items() if s == "training"
+    ]
 
 
 @pytest.mark.parametrize("stream", FEATURE_STATISTICS)
-def test_shards_hold_the_world_on_one_grid(made, stream):
+def test_shards_hold_the_world_on_one_grid(world_dir, stream):
     videos = {v.video_id: v for v in plan_videos(SPEC.world)}
-    found = read_stream(made / "features", stream, SIMULATED_SHARDS)
+    found = read_stream(world_dir / "features", stream, SIMULATED_SHARDS)
     assert set(found) == set(videos)
     for video_id, rows in found.items():
         expected = generate_features(SPEC.world, stream, videos[video_id], SnippetGrid())
@@ -96,16 +103,16 @@ def test_shards_hold_the_world_on_one_grid(made, stream):
         assert np.isfinite(rows.feature).all()
 
 
-def test_videos_are_in_their_shards_with_provenance(made):
+def test_videos_are_in_their_shards_with_provenance(world_dir):
     for index, name in enumerate(list_shard_names(SIMULATED_SHARDS)):
-        path = made / "features/clip" / f"{name}.parquet"
+        path = world_dir / "features/clip" / f"{name}.parquet"
         ids = set(pq.read_table(path, columns=["video_id"])["video_id"].to_pylist())
         assert ids == {i for i in list_simulated_subsets(SPEC.world) if assign_shard(i, SIMULATED_SHARDS) == index}
         assert read_parquet_provenance(path).stage == "simulate"
 
 
-def test_same_bytes_again(made, tmp_path):
-    assert content(make(tmp_path)) == content(made)
+def test_same_bytes_again(world_dir, tmp_path):
+    assert content(make(tmp_path)) == content(world_dir)
 
 
 def test_another_grid_has_its_own_rows(tmp_path):
@@ -115,7 +122,7 @@ def test_another_grid_has_its_own_rows(tmp_path):
         assert len(found[video.video_id].feature) == coarse.grid.count_snippets(video.duration)
 
 
-def test_a_run_that_fails_leaves_no_manifest(made, tmp_path, monkeypatch):
+def test_a_run_that_fails_leaves_no_manifest(world_dir, tmp_path, monkeypatch):
     make(tmp_path)
     monkeypatch.setattr(simulate, "write_shard", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""The headline file, in the promised form, and the tables as they lie on disk."""
+"""The map file of the main run in its documented form, and the tables on disk."""
 
 import csv
 import json
@@ -18,6 +18,7 @@ from clip_ae.core.config.schema import CLUSTER_MAPPINGS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.core.errors import UserError
+from clip_ae.core.paths import SUMMARIES, SUMMARY_TABLES
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo
 from clip_ae.data.detections import read_detections, write_detections
@@ -29,13 +30,13 @@ from tests.builders import shipped_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
-RECORD = Provenance("evaluate", {}, "code")
-HEADLINE = SummarizeSpec("x", "stpn", SEEDS)
-TABLE = replace(HEADLINE, runs={"stpn": Run(method="stpn"), "ugct": Run(method="ugct")}, published="thumos14")
+PROVENANCE = Provenance("evaluate", {}, "code")
+MAIN_RUN = SummarizeSpec("x", "stpn", SEEDS)
+ALL_RUNS = replace(MAIN_RUN, runs={"stpn": Run(method="stpn"), "ugct": Run(method="ugct")}, published="thumos14")
 KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "seeds", "protocol", "provenance"}
 
 
-def scored(value: float) -> dict[str, Any]:
+def build_scores(value: float) -> dict[str, Any]:
     scores = {"mAP": {"0.1": value, "0.5": value / 2}, "average": {"0.1:0.5": 0.75 * value}}
     rules = {name: {**scores, "weights": {}} for name in CLUSTER_MAPPINGS}
     return {
@@ -48,43 +49,43 @@ def scored(value: float) -> dict[str, Any]:
         ],
         "counts": {"videos": 2, "detections": round(10 * value)},
         "protocol": "words",
-        "provenance": to_plain_data(RECORD),
+        "provenance": to_plain_data(PROVENANCE),
     }
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def results_dir(tmp_path: Path) -> Path:
     rows = [
         vars(VideoInfo("a", "a.mp4")) | {"subset": "training"},
         vars(VideoInfo("b", "b.mp4", status="failed")) | {"subset": "training"},
         vars(VideoInfo("c", "", status="missing")) | {"subset": "validation"},
     ]
-    write_rows(tmp_path / "videos.parquet", VIDEOS_SCHEMA, rows, RECORD)
-    write_rows(tmp_path / "failures.parquet", FAILURES_SCHEMA, [Failure("b", "probe", "empty", "m")], RECORD)
+    write_rows(tmp_path / "videos.parquet", VIDEOS_SCHEMA, rows, PROVENANCE)
+    write_rows(tmp_path / "failures.parquet", FAILURES_SCHEMA, [Failure("b", "probe", "empty", "m")], PROVENANCE)
     for run, gain in (("stpn", 0), ("ugct", 0.1)):
         for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
             folder = tmp_path / "runs" / run / f"seed-{seed}"
-            write_detections(folder / "detections.json", [Detection("a", "cluster-00", value, 0, 1)], RECORD)
-            (folder / "map.json").write_text(json.dumps(scored(value + gain)))
+            write_detections(folder / "detections.json", [Detection("a", "cluster-00", value, 0, 1)], PROVENANCE)
+            (folder / "map.json").write_text(json.dumps(build_scores(value + gain)))
     return tmp_path
 
 
-def write(made: Path, summary: str, spec: SummarizeSpec) -> Path:
-    out = made / f"x_{summary}"
+def write(results_dir: Path, summary: str, spec: SummarizeSpec) -> Path:
+    out = results_dir / f"x_{summary}"
     summarize.run(
-        spec, summary=summary, runs=made / "runs", catalog=made / "videos.parquet", failures=made / "failures.parquet",
-        out=out,
+        spec, summary=summary, runs=results_dir / "runs", catalog=results_dir / "videos.parquet",
+        failures=results_dir / "failures.parquet", out=out,
     )  # fmt: skip
     return out
 
 
-def run(made: Path, summary: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(write(made, summary, HEADLINE).read_text())
+def run(results_dir: Path, summary: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(write(results_dir, summary, MAIN_RUN).read_text())
     return content
 
 
-def test_means_and_deviations_over_the_seeds(made: Path) -> None:
-    content = run(made, "map.json")
+def test_means_and_deviations_over_the_seeds(results_dir: Path) -> None:
+    content = run(results_dir, "map.json")
     assert content.keys() >= KEYS
     assert content["mAP"] == {"0.1": pytest.approx(0.5), "0.5": pytest.approx(0.25)}
     assert content["average"]["0.1:0.5"] == pytest.approx(0.375)
@@ -95,64 +96,66 @@ def test_means_and_deviations_over_the_seeds(made: Path) -> None:
     assert (content["dataset"], content["run"], content["protocol"]) == ("x", "stpn", "words")
 
 
-def test_the_interval_is_of_the_mean_over_seeds(made: Path) -> None:
-    assert "interval" not in run(made, "map.json")
+def test_the_interval_is_of_the_mean_over_seeds(results_dir: Path) -> None:
+    assert "interval" not in run(results_dir, "map.json")
     shared = np.random.default_rng(0).normal(0, 0.05, 1000)
     for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
-        result = scored(value)
+        result = build_scores(value)
         names = {kind: result[kind] for kind in ("mAP", "average")}
         draws = {kind: dict.fromkeys(columns, 0.3 + shared) for kind, columns in names.items()}
         result |= bootstrap_summary(names, draws, ground_truth_digest="truth", protocol="activitynet")
-        (made / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
-    content = run(made, "map.json")
+        (results_dir / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
+    content = run(results_dir, "map.json")
     # About the mean, and as wide as what the seeds share: they see the same videos in each draw.
     low, high = np.quantile(shared - shared.mean(), [0.025, 0.975])
     assert content["interval"]["mAP"]["0.1"] == pytest.approx([0.5 + low, 0.5 + high], abs=1e-4)
     assert content["bootstrap"]["truth"] == "truth"
 
 
-def test_every_video_is_counted(made: Path) -> None:
-    counts = run(made, "map.json")["counts"]
+def test_every_video_is_counted(results_dir: Path) -> None:
+    counts = run(results_dir, "map.json")["counts"]
     assert (counts["videos_ok"], counts["videos_failed"], counts["videos_missing"], counts["failures"]) == (1, 1, 1, 1)
     assert counts["detections"] == 5
 
 
-def test_detections_are_those_of_the_first_seed(made: Path) -> None:
-    run(made, "detections.json")
-    assert read_detections(made / "x_detections.json") == read_detections(made / "runs/stpn/seed-0/detections.json")
-    record = read_provenance(made / "x_detections.json")
-    assert (record.stage, record.inputs.keys()) == ("summarize", {"catalog", "stpn/seed-0"})
+def test_detections_are_those_of_the_first_seed(results_dir: Path) -> None:
+    run(results_dir, "detections.json")
+    assert read_detections(results_dir / "x_detections.json") == read_detections(
+        results_dir / "runs/stpn/seed-0/detections.json"
+    )
+    provenance = read_provenance(results_dir / "x_detections.json")
+    assert (provenance.stage, provenance.inputs.keys()) == ("summarize", {"catalog", "stpn/seed-0"})
 
 
-def test_a_page_of_results_and_one_of_differences(made: Path) -> None:
-    results = write(made, "table.md", TABLE).read_text()
+def test_a_page_of_results_and_one_of_differences(results_dir: Path) -> None:
+    results = write(results_dir, "table.md", ALL_RUNS).read_text()
     assert results.startswith("# Results on x\n")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in results.splitlines() if "| ours" in line]
     assert [row[1:] for row in rows] == [
         ["STPN", "stpn", "ours", "50.0 ± 14.1", "25.0 ± 7.1", "37.5 ± 10.6"],
         ["UGCT (reconstructed)", "ugct", "ours", "60.0 ± 14.1", "30.0 ± 7.1", "45.0 ± 10.6"],
     ]
-    differences = write(made, "ablation.md", TABLE).read_text()
+    differences = write(results_dir, "ablation.md", ALL_RUNS).read_text()
     assert differences.startswith("# Ablation on x\n")
     assert re.search(r"\| +stpn +\| STPN +\| ours +\|.*\| +\+7\.50 \| +\[\+7\.50, \+7\.50\] \| +2 \|", differences)
 
 
-def test_simulated_stands_in_the_titles(made: Path) -> None:
+def test_simulated_stands_in_the_titles(results_dir: Path) -> None:
     for summary in ("table.md", "ablation.md"):
-        title = write(made, summary, replace(TABLE, simulated=True)).read_text().splitlines()[0]
+        title = write(results_dir, summary, replace(ALL_RUNS, simulated=True)).read_text().splitlines()[0]
         assert title.endswith("on x (simulated)")
 
 
-def test_tables_contain_the_provenance_of_every_run_and_seed(made: Path) -> None:
-    page = write(made, "table.md", TABLE).read_text()
+def test_tables_contain_the_provenance_of_every_run_and_seed(results_dir: Path) -> None:
+    page = write(results_dir, "table.md", ALL_RUNS).read_text()
     found = re.findall(r"<!-- provenance (.*) -->", page)
-    with write(made, "table.csv", TABLE).open(newline="") as file:
+    with write(results_dir, "table.csv", ALL_RUNS).open(newline="") as file:
         sheet = list(csv.DictReader(file))
     for text in (*found, sheet[0]["provenance"]):
-        record = Provenance.from_json(text)
-        assert record.stage == "summarize"
-        assert record.inputs.keys() == {"catalog", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
-        assert record.spec == to_plain_data(TABLE)
+        provenance = Provenance.from_json(text)
+        assert provenance.stage == "summarize"
+        assert provenance.inputs.keys() == {"catalog", "stpn/seed-0", "stpn/seed-3", "ugct/seed-0", "ugct/seed-3"}
+        assert provenance.spec == to_plain_data(ALL_RUNS)
     assert len(found) == 1
     assert [row["0.1"] for row in sheet if row["source"] == "ours"] == ["50", "60"]
 
@@ -165,26 +168,26 @@ def test_another_run_makes_only_the_tables_again() -> None:
         config = load_config(data)
         return {
             s: to_canonical_json(build_stage_spec(config, "summarize", {"dataset": "demo", "summary": s}))
-            for s in summarize.SUMMARIES
+            for s in SUMMARIES
         }
 
     before = specs()
     data["datasets"]["demo"]["runs"].append("another")
     after = specs()
-    assert {s for s in before if before[s] != after[s]} == set(summarize.TABLES)
+    assert {s for s in before if before[s] != after[s]} == set(SUMMARY_TABLES)
 
 
-def test_an_unknown_summary_is_an_error_with_the_valid_names(made: Path) -> None:
+def test_an_unknown_summary_is_an_error_with_the_valid_names(results_dir: Path) -> None:
     with pytest.raises(UserError, match=r"--summary plot\.md: .*map\.json, .*table\.csv, ablation\.md"):
-        write(made, "plot.md", TABLE)
+        write(results_dir, "plot.md", ALL_RUNS)
 
 
-def test_a_table_needs_the_settings_of_its_runs(made: Path) -> None:
+def test_a_table_needs_the_settings_of_its_runs(results_dir: Path) -> None:
     with pytest.raises(UserError, match=r"runs: table\.md needs the settings of every run, also of stpn"):
-        write(made, "table.md", HEADLINE)
+        write(results_dir, "table.md", MAIN_RUN)
 
 
-def test_a_run_that_was_not_scored_is_named(made: Path) -> None:
-    (made / "runs/ugct/seed-3/map.json").unlink()
+def test_a_run_that_was_not_scored_is_named(results_dir: Path) -> None:
+    (results_dir / "runs/ugct/seed-3/map.json").unlink()
     with pytest.raises(UserError, match=r"ugct/seed-3/map\.json: cannot read the file"):
-        write(made, "table.md", TABLE)
+        write(results_dir, "table.md", ALL_RUNS)

@@ -1,4 +1,4 @@
-"""Every method from features to mAP; runs that are told labels; streams that are missing; checkpoints."""
+"""Every method from features to mAP; runs with true labels; missing streams; checkpoints."""
 
 import fcntl
 import json
@@ -30,7 +30,7 @@ CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "streams": ALL}
 
 
 def four_streams():
-    """As planted, with CLIP and audio streams that follow the action too."""
+    """Planted videos whose CLIP and audio streams follow the action too."""
     features, database = planted()
     for name in ("clip", "audio"):
         features[name] = [
@@ -40,7 +40,7 @@ def four_streams():
 
 
 @pytest.fixture(scope="module")
-def clustered(tmp_path_factory):
+def clustered_dir(tmp_path_factory):
     at = write(tmp_path_factory.mktemp("four"), *four_streams())
     do_cluster(at)
     return at
@@ -61,13 +61,13 @@ def score(at, supervision="unsupervised", labels="labels.parquet"):
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "oracle"])
-def test_every_method_goes_from_features_to_map(clustered, method):
+def test_every_method_goes_from_features_to_map(clustered_dir, method):
     spec = switches_of(method)
-    do_train(clustered, **spec)
-    do_localize(clustered, method=method, streams=spec.get("streams", STREAMS))
-    result = score(clustered)
+    do_train(clustered_dir, **spec)
+    do_localize(clustered_dir, method=method, streams=spec.get("streams", STREAMS))
+    result = score(clustered_dir)
     assert result["mAP"]["0.1"] > 0.2
-    later = do_cluster(clustered, "later.parquet", model=clustered / "model.safetensors", method=method)
+    later = do_cluster(clustered_dir, "later.parquet", model=clustered_dir / "model.safetensors", method=method)
     assert set(later) == {f"v{n:02d}" for n in range(12)}
 
 
@@ -112,9 +112,9 @@ def test_a_class_without_a_training_video_is_an_error(tmp_path):
     assert score(at)["per_class"]["c"]["0.1"] == 0.0
 
 
-def test_weak_supervision_needs_annotations(clustered):
+def test_weak_supervision_needs_annotations(clustered_dir):
     with pytest.raises(UserError, match="--annotations: missing; `weak` supervision needs them"):
-        do_cluster(clustered, "x.parquet", supervision="weak", annotated=False)
+        do_cluster(clustered_dir, "x.parquet", supervision="weak", annotated=False)
 
 
 def test_a_stream_that_some_videos_lack_counts_as_missing_there(tmp_path, capsys):
@@ -145,7 +145,7 @@ class Killed(Exception):
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Let a training die in the middle of a step."""
+    """Kill a training in the middle of a step."""
 
     def arrange(step):
         update_weights = Trainer._update_weights
@@ -161,9 +161,9 @@ def killed_at(monkeypatch):
     return arrange
 
 
-def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, clustered, killed_at, capsys):
-    do_train(clustered, **CLIP_AE)
-    whole = [(clustered / name).read_bytes() for name in ("model.safetensors", "training.jsonl")]
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, clustered_dir, killed_at, capsys):
+    do_train(clustered_dir, **CLIP_AE)
+    whole = [(clustered_dir / name).read_bytes() for name in ("model.safetensors", "training.jsonl")]
     at = write(tmp_path, *four_streams())
     do_cluster(at)
     revive = killed_at(50)
@@ -208,7 +208,7 @@ def test_a_checkpoint_under_a_wrong_name_is_refused_by_its_digest(tmp_path, kill
 
 
 @pytest.fixture
-def rival(tmp_path):
+def hold_training_lock(tmp_path):
     """Another process that holds the lock of a training of some config, as long as the test wants."""
 
     def arrange(at, key):
@@ -222,25 +222,25 @@ def rival(tmp_path):
 
 
 def test_in_parallel_with_a_process_of_the_same_config_it_trains_without_a_checkpoint(
-    tmp_path, clustered, rival, capsys, monkeypatch
+    tmp_path, clustered_dir, hold_training_lock, capsys, monkeypatch
 ):
-    do_train(clustered, **UGCT)
-    expected = (clustered / "model.safetensors").read_bytes()
+    do_train(clustered_dir, **UGCT)
+    expected = (clustered_dir / "model.safetensors").read_bytes()
     at = write(tmp_path, *four_streams())
     do_cluster(at)
     monkeypatch.setattr(training_checkpoint, "digest", lambda text: "x" * 64)
-    with rival(at, "x" * 16):
+    with hold_training_lock(at, "x" * 16):
         do_train(at, pause=0.0, **UGCT)
     assert "another process is training this too" in capsys.readouterr().err
     assert (at / "model.safetensors").read_bytes() == expected
     assert not list(at.glob(".model.*.checkpoint"))
 
 
-def test_another_configs_process_is_waited_for(tmp_path, rival, capsys):
+def test_another_configs_process_is_waited_for(tmp_path, hold_training_lock, capsys):
     """One that outlived its killed workflow would otherwise write its model over the new one."""
     at = write(tmp_path, *four_streams())
     do_cluster(at)
-    lock = rival(at, "of an older config")
+    lock = hold_training_lock(at, "of an older config")
     ended = []
 
     def end():
@@ -276,20 +276,20 @@ def test_a_loss_that_explodes_stops_with_its_name(tmp_path):
     assert not (at / "model.safetensors").exists()
 
 
-def test_attention_and_scale_are_logged(clustered):
-    do_train(clustered, **CLIP_AE)
-    lines = [json.loads(line) for line in (clustered / "training.jsonl").read_text().splitlines()]
+def test_attention_and_scale_are_logged(clustered_dir):
+    do_train(clustered_dir, **CLIP_AE)
+    lines = [json.loads(line) for line in (clustered_dir / "training.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [20, 40, 60]
     assert lines[0]["diagnostics"]["entropy rgb caf 1"] > 0.9
     assert 0.7 < lines[0]["diagnostics"]["scale flow caf 2"] < 1.3
     assert np.isfinite(lines[-1]["decor"])
 
 
-@pytest.mark.parametrize(("flat", "told"), [(0.0, 0), (100.0, 2)])
-def test_collapsed_attention_is_logged(clustered, monkeypatch, capsys, flat, told):
+@pytest.mark.parametrize(("flat", "num_lines"), [(0.0, 0), (100.0, 2)])
+def test_collapsed_attention_is_logged(clustered_dir, monkeypatch, capsys, flat, num_lines):
     monkeypatch.setattr("clip_ae.proposals.flat_attention.MAX_FLAT_RATIO", flat)
-    do_train(clustered, **UGCT)
-    assert capsys.readouterr().err.count("is constant in each video") == told
+    do_train(clustered_dir, **UGCT)
+    assert capsys.readouterr().err.count("is constant in each video") == num_lines
 
 
 def test_a_stream_has_collapsed_where_attention_hardly_differs():

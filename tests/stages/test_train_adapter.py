@@ -1,4 +1,4 @@
-"""train_adapter and adapt on tiny planted shards: from a run's attention to taught features, and a run on these."""
+"""train_adapter and adapt_features on tiny planted shards: from attention to adapted features, and a run on these."""
 
 import json
 from dataclasses import replace
@@ -24,13 +24,13 @@ from clip_ae.stages import adapt_features, cluster, train_adapter
 from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
 
-HOW = AdapterTraining(steps=40, batch_size=4, actions_per_sequence=2, width=5, learning_rate=1e-2)
+TRAINING = AdapterTraining(steps=40, batch_size=4, actions_per_sequence=2, width=5, learning_rate=1e-2)
 NAMES = dict(zip("abc", np.eye(4, dtype=np.float32), strict=False))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images(videos):
-    """A CLIP stream that sees the same as rgb, in other numbers."""
+    """A CLIP stream: a linear map of the rgb features."""
     return [replace(v, feature=(v.feature @ np.arange(DIM * 4).reshape(DIM, 4)).astype(np.float16)) for v in videos]
 
 
@@ -51,77 +51,90 @@ def world(tmp_path_factory):
     return folder
 
 
-def teach(world, to, *, text="prototypes", seed=0, how=HOW, labels="labels.parquet", without=(), **options):
-    recipe = FeatureAdapter("stpn", align_to=text, seed=seed, held_out_classes=without)
+def run_train_adapter(
+    world,
+    out_dir,
+    *,
+    text="prototypes",
+    seed=0,
+    training=TRAINING,
+    labels="labels.parquet",
+    held_out_classes=(),
+    **options,
+):
+    adapter = FeatureAdapter("stpn", align_to=text, seed=seed, held_out_classes=held_out_classes)
     streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
-    to.mkdir(exist_ok=True)
+    out_dir.mkdir(exist_ok=True)
     train_adapter.run(
-        TrainAdapterSpec(recipe, how, "stpn", None, streams, torch_threads=1),
+        TrainAdapterSpec(adapter, training, "stpn", None, streams, torch_threads=1),
         features=world / "features", shards=SHARDS, localizer=world / "model.safetensors", labels=world / labels,
-        out=to / "model.safetensors", log=to / "training.jsonl", device="cpu", **options,
+        out=out_dir / "model.safetensors", log=out_dir / "training.jsonl", device="cpu", **options,
     )  # fmt: skip
-    return to
+    return out_dir
 
 
-def put_beside(world, to, stream="rgb"):
+def run_adapt_features(world, out_dir, stream="rgb"):
     for k in range(SHARDS):
         shard = f"{stream}/{format_shard_name(k, SHARDS)}.parquet"
         adapt_features.run(
             AdaptFeaturesSpec(stream, torch_threads=1),
             features=world / "features" / shard,
-            adapter=to / "model.safetensors",
-            out=to / "features" / shard,
+            adapter=out_dir / "model.safetensors",
+            out=out_dir / "features" / shard,
             device="cpu",
         )
-    return to / "features"
+    return out_dir / "features"
 
 
 @pytest.fixture(scope="module")
-def taught(world, tmp_path_factory):
-    to = teach(world, tmp_path_factory.mktemp("taught") / "free")
+def adapter_dir(world, tmp_path_factory):
+    out_dir = run_train_adapter(world, tmp_path_factory.mktemp("adapters") / "free")
     for stream in ("rgb", "flow"):
-        put_beside(world, to, stream)
-    return to
+        run_adapt_features(world, out_dir, stream)
+    return out_dir
 
 
-def test_adapted_features_follow_the_extracted_ones_with_the_same_times(world, taught):
-    before, after = (read_stream(folder / "features", "rgb", SHARDS) for folder in (world, taught))
+def test_adapted_features_follow_the_extracted_ones_with_the_same_times(world, adapter_dir):
+    before, after = (read_stream(folder / "features", "rgb", SHARDS) for folder in (world, adapter_dir))
     assert list(before) == list(after)
     for video_id, video in after.items():
-        assert video.feature.shape[1] == DIM + HOW.width
+        assert video.feature.shape[1] == DIM + TRAINING.width
         np.testing.assert_array_equal(video.feature[:, :DIM], before[video_id].feature)
         np.testing.assert_array_equal(video.start, before[video_id].start)
         assert video.feature[:, DIM:].any(axis=1).all()
 
 
-def test_provenance_names_the_inputs(world, taught):
-    learnt = read_weights_provenance(taught / "model.safetensors")
-    assert learnt.stage == "train_adapter"
-    assert learnt.inputs["localizer"] == read_weights_provenance(world / "model.safetensors").id
-    assert learnt.inputs["labels"] == read_parquet_provenance(world / "labels.parquet").id
-    shard = read_parquet_provenance(taught / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
+def test_provenance_names_the_inputs(world, adapter_dir):
+    adapter_provenance = read_weights_provenance(adapter_dir / "model.safetensors")
+    assert adapter_provenance.stage == "train_adapter"
+    assert adapter_provenance.inputs["localizer"] == read_weights_provenance(world / "model.safetensors").id
+    assert adapter_provenance.inputs["labels"] == read_parquet_provenance(world / "labels.parquet").id
+    shard = read_parquet_provenance(adapter_dir / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
     extracted = read_parquet_provenance(world / f"features/rgb/{format_shard_name(0, SHARDS)}.parquet")
-    assert (shard.stage, shard.inputs) == ("adapt_features", {"features": extracted.id, "adapter": learnt.id})
+    assert (shard.stage, shard.inputs) == (
+        "adapt_features",
+        {"features": extracted.id, "adapter": adapter_provenance.id},
+    )
 
 
-def test_every_fiftieth_step_and_the_last_are_logged(taught, world, tmp_path):
-    assert [json.loads(line)["step"] for line in (taught / "training.jsonl").read_text().splitlines()] == [40]
-    long = teach(world, tmp_path / "long", how=replace(HOW, steps=120))
+def test_every_fiftieth_step_and_the_last_are_logged(adapter_dir, world, tmp_path):
+    assert [json.loads(line)["step"] for line in (adapter_dir / "training.jsonl").read_text().splitlines()] == [40]
+    long = run_train_adapter(world, tmp_path / "long", training=replace(TRAINING, steps=120))
     assert [json.loads(line)["step"] for line in (long / "training.jsonl").read_text().splitlines()] == [50, 100, 120]
 
 
-def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, taught, tmp_path):
-    again, other = teach(world, tmp_path / "again"), teach(world, tmp_path / "other", seed=1)
-    model = (taught / "model.safetensors").read_bytes()
+def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, adapter_dir, tmp_path):
+    again, other = run_train_adapter(world, tmp_path / "again"), run_train_adapter(world, tmp_path / "other", seed=1)
+    model = (adapter_dir / "model.safetensors").read_bytes()
     assert (again / "model.safetensors").read_bytes() == model
     assert (other / "model.safetensors").read_bytes() != model
-    shard = put_beside(world, again) / f"rgb/{format_shard_name(1, SHARDS)}.parquet"
-    assert shard.read_bytes() == (taught / f"features/rgb/{shard.name}").read_bytes()
+    shard = run_adapt_features(world, again) / f"rgb/{format_shard_name(1, SHARDS)}.parquet"
+    assert shard.read_bytes() == (adapter_dir / f"features/rgb/{shard.name}").read_bytes()
 
 
-def test_a_run_reads_adapted_features_in_place_of_extracted_ones(world, taught, tmp_path):
+def test_a_run_reads_adapted_features_in_place_of_extracted_ones(world, adapter_dir, tmp_path):
     cluster.run(
-        ClusterSpec(CLASSES), features=(world / "features", taught / "features"), shards=SHARDS,
+        ClusterSpec(CLASSES), features=(world / "features", adapter_dir / "features"), shards=SHARDS,
         out=tmp_path / "labels.parquet", annotations=world / "annotations.json", device="cpu",
     )  # fmt: skip
     found = read_parquet_provenance(tmp_path / "labels.parquet")
@@ -130,16 +143,16 @@ def test_a_run_reads_adapted_features_in_place_of_extracted_ones(world, taught, 
     assert len({label.cluster for label in read_labels(tmp_path / "labels.parquet")}) == CLASSES
 
 
-def test_a_videos_rows_do_not_depend_on_its_neighbours(world, taught):
-    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+def test_a_videos_rows_do_not_depend_on_its_neighbours(world, adapter_dir):
+    joint = restore_joint_space(read_weights(adapter_dir / "model.safetensors"), "cpu")
     videos = list(read_stream(world / "features", "rgb", SHARDS).values())
     together = list(adapt_videos(joint, "rgb", videos, "cpu"))
     (alone,) = adapt_videos(joint, "rgb", videos[3:4], "cpu")
     np.testing.assert_array_equal(alone.feature, together[3].feature)
 
 
-def test_adapted_features_are_zero_where_nothing_was_decoded(world, taught):
-    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+def test_adapted_features_are_zero_where_nothing_was_decoded(world, adapter_dir):
+    joint = restore_joint_space(read_weights(adapter_dir / "model.safetensors"), "cpu")
     video = next(iter(read_stream(world / "features", "rgb", SHARDS).values()))
     unseen = video.coverage.copy()
     unseen[2:5] = 0
@@ -148,27 +161,31 @@ def test_adapted_features_are_zero_where_nothing_was_decoded(world, taught):
     assert found.feature[5:, DIM:].any()
 
 
-def told(world, to):
-    """Labels as a weak run has them: classes by name."""
-    do_cluster(world, to, supervision="weak")
-    return to
+def write_weak_labels(world, name):
+    """Write the labels of a weak run: classes by name."""
+    do_cluster(world, name, supervision="weak")
+    return name
 
 
 def test_with_names_actions_are_tied_to_the_texts_of_their_classes(world, tmp_path):
-    labels = told(world, "weak.parquet")
-    named = teach(world, tmp_path / "named", text="names", labels=labels, text_embeddings=world / "texts.parquet")
-    record = read_weights_provenance(named / "model.safetensors")
-    assert record.inputs["text_embeddings"] == read_parquet_provenance(world / "texts.parquet").id
-    assert "features/clip" not in record.inputs
+    labels = write_weak_labels(world, "weak.parquet")
+    named = run_train_adapter(
+        world, tmp_path / "named", text="names", labels=labels, text_embeddings=world / "texts.parquet"
+    )
+    provenance = read_weights_provenance(named / "model.safetensors")
+    assert provenance.inputs["text_embeddings"] == read_parquet_provenance(world / "texts.parquet").id
+    assert "features/clip" not in provenance.inputs
     swapped = {name: NAMES[other] for name, other in zip("abc", "bca", strict=True)}
     write_text_embeddings(tmp_path / "swapped.parquet", swapped, Provenance("simulate", {}, ""))
-    other = teach(world, tmp_path / "other", text="names", labels=labels, text_embeddings=tmp_path / "swapped.parquet")
+    other = run_train_adapter(
+        world, tmp_path / "other", text="names", labels=labels, text_embeddings=tmp_path / "swapped.parquet"
+    )
     assert (other / "training.jsonl").read_text() != (named / "training.jsonl").read_text()
 
 
-def test_each_action_may_be_tied_to_its_own_image(world, taught, tmp_path):
-    own = teach(world, tmp_path / "own", text="images")
-    assert (own / "training.jsonl").read_text() != (taught / "training.jsonl").read_text()
+def test_each_action_may_be_tied_to_its_own_image(world, adapter_dir, tmp_path):
+    own = run_train_adapter(world, tmp_path / "own", text="images")
+    assert (own / "training.jsonl").read_text() != (adapter_dir / "training.jsonl").read_text()
     assert "features/clip" in read_weights_provenance(own / "model.safetensors").inputs
 
 
@@ -178,64 +195,63 @@ def test_prototypes_are_the_mean_image_of_a_kind():
 
 
 def test_videos_of_held_out_classes_are_not_trained_on(world, tmp_path):
-    spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), HOW)
-    kept = exclude_held_out(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
+    spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), TRAINING)
+    labels = exclude_held_out(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]
-    assert kept
-    assert all(shown[label.video_id]["annotations"][0]["label"] != "b" for label in kept)
-    with_annotations = teach(world, tmp_path / "ac", without=("b",), annotations=world / "annotations.json")
+    assert labels
+    assert all(shown[label.video_id]["annotations"][0]["label"] != "b" for label in labels)
+    with_annotations = run_train_adapter(
+        world, tmp_path / "ac", held_out_classes=("b",), annotations=world / "annotations.json"
+    )
     assert "annotations" in read_weights_provenance(with_annotations / "model.safetensors").inputs
 
 
 def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
-    """Clips that are all action, of other videos: their names are the kinds, and the run tells the background."""
+    """Clips of other videos, all action: their labels are the classes, and the run gives the background."""
     features, database = planted(videos=9, seed=5)
     clips = {name: [replace(v, video_id=f"clip-{v.video_id}") for v in videos] for name, videos in features.items()}
     whole = {f"clip-{i}": {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
-    write(tmp_path, clips, whole)
-    options = {
-        "trimmed_features": tmp_path / "features", "trimmed_shards": SHARDS,
-        "trimmed_annotations": tmp_path / "annotations.json",
-    }  # fmt: skip
-    named = teach(world, tmp_path / "named", text="names", text_embeddings=world / "texts.parquet", **options)
-    inputs = read_weights_provenance(named / "model.safetensors").inputs
-    assert {"trimmed_features/rgb", "trimmed_features/flow", "trimmed_annotations", "features/rgb"} <= set(inputs)
 
-    def weights(to, clips, known):
-        write(to, clips, known)
-        options = {
-            "trimmed_features": to / "features", "trimmed_shards": SHARDS,
-            "trimmed_annotations": to / "annotations.json",
-        }  # fmt: skip
-        made = teach(world, to / "named", text="names", text_embeddings=world / "texts.parquet", **options)
-        return read_weights(made / "model.safetensors").tensors
+    def train_on_clips(folder, clips, database):
+        write(folder, clips, database)
+        out_dir = run_train_adapter(
+            world, folder / "named", text="names", text_embeddings=world / "texts.parquet",
+            trimmed_features=folder / "features", trimmed_shards=SHARDS,
+            trimmed_annotations=folder / "annotations.json",
+        )  # fmt: skip
+        return read_weights(out_dir / "model.safetensors")
 
-    # Clips that are called as the dataset's videos are; and actions of theirs that are for tests alone.
+    named = train_on_clips(tmp_path, clips, whole)
+    expected_inputs = {"trimmed_features/rgb", "trimmed_features/flow", "trimmed_annotations", "features/rgb"}
+    assert expected_inputs <= set(named.provenance.inputs)
+    # Clips with the ids of the dataset's videos; then also clips of the test subset, which are not used.
     called = {name: list(videos) for name, videos in features.items()}
     known = {i: {**entry, "annotations": [{**entry["annotations"][0]}]} for i, entry in database.items()}
-    same = weights(tmp_path / "called", called, known)
+    same = train_on_clips(tmp_path / "called", called, known).tensors
     tests = {f"t{i}": {**entry, "subset": "validation"} for i, entry in known.items()}
     more = {name: [*v, *(replace(x, video_id=f"t{x.video_id}") for x in v)] for name, v in features.items()}
-    kept = weights(tmp_path / "more", more, {**known, **tests})
-    first = read_weights(named / "model.safetensors").tensors
+    with_tests = train_on_clips(tmp_path / "more", more, {**known, **tests}).tensors
+    first = named.tensors
     assert all(np.array_equal(first[key], same[key]) for key in first)
-    assert all(np.array_equal(first[key], kept[key]) for key in first)
+    assert all(np.array_equal(first[key], with_tests[key]) for key in first)
 
 
-def test_mistakes_end_in_one_line(world, taught, tmp_path):
+def test_mistakes_end_in_one_line(world, adapter_dir, tmp_path):
     with pytest.raises(UserError, match="no class 'jumping'"):
-        teach(world, tmp_path / "x", without=("jumping",), annotations=world / "annotations.json")
+        run_train_adapter(world, tmp_path / "x", held_out_classes=("jumping",), annotations=world / "annotations.json")
     with pytest.raises(UserError, match="--annotations: missing"):
-        teach(world, tmp_path / "x", without=("b",))
+        run_train_adapter(world, tmp_path / "x", held_out_classes=("b",))
     with pytest.raises(UserError, match="--clip-weights: missing"):
-        teach(world, tmp_path / "x", text="names", labels=told(world, "weak.parquet"))
+        run_train_adapter(world, tmp_path / "x", text="names", labels=write_weak_labels(world, "weak.parquet"))
     write_text_embeddings(tmp_path / "few.parquet", {"a": NAMES["a"], "b": NAMES["b"]}, Provenance("simulate", {}, ""))
     with pytest.raises(UserError, match="have no text 'c'"):
-        teach(world, tmp_path / "x", text="names", labels="weak.parquet", text_embeddings=tmp_path / "few.parquet")
+        run_train_adapter(
+            world, tmp_path / "x", text="names", labels="weak.parquet", text_embeddings=tmp_path / "few.parquet"
+        )
     with pytest.raises(UserError, match="1 action classes"):
-        teach(world, tmp_path / "x", without=("a", "b"), annotations=world / "annotations.json")
+        run_train_adapter(world, tmp_path / "x", held_out_classes=("a", "b"), annotations=world / "annotations.json")
     videos = [VideoFeatures("v", *np.zeros((3, 4)), np.zeros((4, DIM + 1), np.float16))]
-    joint = restore_joint_space(read_weights(taught / "model.safetensors"), "cpu")
+    joint = restore_joint_space(read_weights(adapter_dir / "model.safetensors"), "cpu")
     with pytest.raises(RefusedInput, match=f"rgb features of {DIM + 1} numbers; the adapter was trained on {DIM}"):
         list(adapt_videos(joint, "rgb", videos, "cpu"))
 

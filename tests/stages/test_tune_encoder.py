@@ -1,4 +1,4 @@
-"""tune_encoder from small videos on: what stays as it was, what changes, and that extract takes what it makes."""
+"""tune_encoder on small videos: which weights change, which do not, and extraction with the tuned network."""
 
 import json
 
@@ -27,7 +27,7 @@ STREAMS = {
     "flow": FlowEncoder("small", batch_size=4, algorithm="dis", clip_value=2.0),
 }
 TUNING = I3dFinetuning(blocks=2, steps=12, batch_size=3, learning_rate=1e-3)
-HOW = AdapterTraining(
+TRAINING = AdapterTraining(
     steps=12, batch_size=3, actions_per_sequence=2, width=4, dropout=0, learning_rate=1e-2, tuning=TUNING
 )
 # Two kinds of action and their background, in videos of six snippets.
@@ -51,13 +51,13 @@ def world(tmp_path_factory):
     )
     for stream, channels in (("rgb", 3), ("flow", 2)):
         network = random_i3d(I3dOptions(channels, 0.125, 36, 36, classes=5))
-        about = {**network.metadata, "name": "small", "licence": "MIT", "metrics": {"train_accuracy": 1.0}}
-        save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Provenance("weights", {}, ""), about)
+        metadata = {**network.metadata, "name": "small", "licence": "MIT", "metrics": {"train_accuracy": 1.0}}
+        save_weights(folder / f"{stream}.safetensors", dict(network.tensors), Provenance("weights", {}, ""), metadata)
     return folder
 
 
 def stripes(number, size, name):
-    """Standing stripes, or lying ones, that move."""
+    """Vertical or horizontal stripes that move."""
     width, height = size
     places = np.arange(width if name == "a" else height) + number
     row = (127 + 120 * np.sin(places / 4)).astype(np.uint8)
@@ -65,7 +65,7 @@ def stripes(number, size, name):
     return np.repeat(picture[..., None], 3, axis=2)
 
 
-def material():
+def build_training_spans():
     times = np.arange(6.0)
     looks = {"a": np.eye(2)[[0] * 6], "b": np.eye(2)[[1] * 6]}
     clip = {
@@ -74,24 +74,29 @@ def material():
     return TrainingSpans(ACTIONS, {1: "x", 2: "y"}, BACKGROUND, {"clip": clip})
 
 
-def tuned(world, to, monkeypatch, stream="rgb", how=HOW):
-    """Spans as some run might have told them."""
-    monkeypatch.setattr(tune_encoder, "load_training_spans", lambda *_: (material(), {"localizer": "of a run"}))
+def run_tune_encoder(world, out_dir, monkeypatch, stream="rgb", training=TRAINING):
+    """Fine-tune on spans as a run could give them."""
+    monkeypatch.setattr(
+        tune_encoder, "load_training_spans", lambda *_: (build_training_spans(), {"localizer": "of a run"})
+    )
     encoders = Encoders(**{stream: STREAMS[stream]})
-    spec = TuneEncoderSpec(FeatureAdapter("some", mode="encoder"), how, extract=ExtractSpec(encoders), torch_threads=1)
-    to.mkdir()
+    spec = TuneEncoderSpec(
+        FeatureAdapter("some", mode="encoder"), training, extract=ExtractSpec(encoders), torch_threads=1
+    )
+    out_dir.mkdir()
     tune_encoder.run(
         spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",),
         encoder_weights=(world / f"{stream}.safetensors",), features=world, shards=1,
-        localizer=world / "model", labels=world / "labels", out=to / "x.safetensors", log=to / "x.jsonl", device="cpu",
+        localizer=world / "model", labels=world / "labels", out=out_dir / "x.safetensors",
+        log=out_dir / "x.jsonl", device="cpu",
     )  # fmt: skip
-    return read_weights(to / "x.safetensors")
+    return read_weights(out_dir / "x.safetensors")
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_only_convolutions_of_the_tuned_blocks_change(world, tmp_path, monkeypatch, stream):
     before = read_weights(world / f"{stream}.safetensors").tensors
-    after = tuned(world, tmp_path / "once", monkeypatch, stream).tensors
+    after = run_tune_encoder(world, tmp_path / "once", monkeypatch, stream).tensors
     assert after.keys() == before.keys()
     changed = {name for name in before if before[name].tobytes() != after[name].tobytes()}
     learning = {n for n in before if n.startswith(("Mixed_5b", "Mixed_5c")) and n.endswith("conv3d.weight")}
@@ -99,37 +104,37 @@ def test_only_convolutions_of_the_tuned_blocks_change(world, tmp_path, monkeypat
 
 
 def test_the_loss_falls(world, tmp_path, monkeypatch):
-    long = AdapterTraining(**{**vars(HOW), "steps": 150})
-    tuned(world, tmp_path / "long", monkeypatch, how=long)
+    long = AdapterTraining(**{**vars(TRAINING), "steps": 150})
+    run_tune_encoder(world, tmp_path / "long", monkeypatch, training=long)
     losses = [json.loads(line)["rgb"] for line in (tmp_path / "long/x.jsonl").read_text().splitlines()]
     assert len(losses) == 3
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_the_same_bytes_again_and_where_the_blocks_work_twice(world, tmp_path, monkeypatch):
-    once, again = (tuned(world, tmp_path / name, monkeypatch) for name in ("once", "again"))
+    once, again = (run_tune_encoder(world, tmp_path / name, monkeypatch) for name in ("once", "again"))
     assert (tmp_path / "once/x.safetensors").read_bytes() == (tmp_path / "again/x.safetensors").read_bytes()
     frugal = AdapterTraining(
-        **{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "activation_checkpointing": True})}
+        **{**vars(TRAINING), "tuning": I3dFinetuning(**{**vars(TUNING), "activation_checkpointing": True})}
     )
-    twice = tuned(world, tmp_path / "twice", monkeypatch, how=frugal)
+    twice = run_tune_encoder(world, tmp_path / "twice", monkeypatch, training=frugal)
     assert all(once.tensors[name].tobytes() == twice.tensors[name].tobytes() for name in once.tensors)
     assert once.tensors.keys() == again.tensors.keys()
 
 
 def test_what_is_known_of_the_network_goes_on(world, tmp_path, monkeypatch):
-    base, made = read_weights(world / "rgb.safetensors"), tuned(world, tmp_path / "once", monkeypatch)
-    assert made.metadata["i3d"] == base.metadata["i3d"]
-    assert made.metadata["licence"] == "MIT"
-    assert made.metadata["tuned"] == list(INCEPTION_CHANNELS)[-2:]
-    assert "metrics" not in made.metadata
-    assert made.provenance.stage == "tune_encoder"
+    base, tuned = read_weights(world / "rgb.safetensors"), run_tune_encoder(world, tmp_path / "once", monkeypatch)
+    assert tuned.metadata["i3d"] == base.metadata["i3d"]
+    assert tuned.metadata["licence"] == "MIT"
+    assert tuned.metadata["tuned"] == list(INCEPTION_CHANNELS)[-2:]
+    assert "metrics" not in tuned.metadata
+    assert tuned.provenance.stage == "tune_encoder"
     probed = read_parquet_provenance(world / f"{SHARD}.parquet").id
-    assert made.provenance.inputs == {"localizer": "of a run", "small": base.provenance.id, f"probe/{SHARD}": probed}
+    assert tuned.provenance.inputs == {"localizer": "of a run", "small": base.provenance.id, f"probe/{SHARD}": probed}
 
 
 def test_extract_reads_the_tuned_network(world, tmp_path, monkeypatch):
-    tuned(world, tmp_path / "once", monkeypatch)
+    run_tune_encoder(world, tmp_path / "once", monkeypatch)
     rows = []
     for weights in (world / "rgb.safetensors", tmp_path / "once/x.safetensors"):
         extract.run(
@@ -144,10 +149,10 @@ def test_extract_reads_the_tuned_network(world, tmp_path, monkeypatch):
 
 
 def test_max_snippets_limits_the_decoded_snippets(world, tmp_path, monkeypatch, capsys):
-    few = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 8})})
-    tuned(world, tmp_path / "few", monkeypatch, how=few)
-    kept = int(capsys.readouterr().err.partition(" snippets as inputs of the tuned blocks")[0].split()[-1])
-    assert kept <= 8
-    none = AdapterTraining(**{**vars(HOW), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 2})})
+    few = AdapterTraining(**{**vars(TRAINING), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 8})})
+    run_tune_encoder(world, tmp_path / "few", monkeypatch, training=few)
+    num_snippets = int(capsys.readouterr().err.partition(" snippets as inputs of the tuned blocks")[0].split()[-1])
+    assert num_snippets <= 8
+    none = AdapterTraining(**{**vars(TRAINING), "tuning": I3dFinetuning(**{**vars(TUNING), "max_snippets": 2})})
     with pytest.raises(UserError, match="max_snippets: 2 snippets contain 0 action classes"):
-        tuned(world, tmp_path / "none", monkeypatch, how=none)
+        run_tune_encoder(world, tmp_path / "none", monkeypatch, training=none)

@@ -1,4 +1,4 @@
-"""Published weights: checked before they are read, converted, refused when a byte or a shape is off."""
+"""Published weights: checked before they are read, converted, refused if a byte or a shape is wrong."""
 
 import functools
 import hashlib
@@ -28,8 +28,8 @@ OPTIONS = VggishOptions(1 / 64)
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """A published file: PyTorch's format, post-processing aboard."""
+def published_dir(tmp_path_factory):
+    """A folder with a published network in two formats; the PyTorch file also contains post-processing tensors."""
     folder = tmp_path_factory.mktemp("published")
     state = vggish.build(OPTIONS).state_dict()
     torch.save(state | {"pproc.pca_means": torch.zeros(3)}, folder / "ears.pth")
@@ -38,8 +38,8 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(published):
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published)
+def server(published_dir):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=published_dir)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{service.server_port}"
@@ -58,27 +58,27 @@ def sha256(path):
 
 
 @pytest.mark.parametrize("name", ["ears.pth", "ears.safetensors"])
-def test_a_local_file_with_its_facts(published, tmp_path, name):
-    made = read_weights(make(tmp_path, published / name))
-    assert made.tensors.keys() == get_tensors(vggish.build(OPTIONS)).keys()
-    assert made.metadata["integrity"] == f"sha256:{sha256(published / name)}"
-    assert made.metadata["licence"] == "MIT"
-    assert made.metadata["vggish"] == {"width": 1 / 64, "classes": 0}
-    assert made.metadata["reads"] == "sound at 16000 Hz, log-mel patches of 96 x 64"
-    assert "pretrained" not in made.provenance.inputs
+def test_a_local_file_with_its_facts(published_dir, tmp_path, name):
+    network = read_weights(make(tmp_path, published_dir / name))
+    assert network.tensors.keys() == get_tensors(vggish.build(OPTIONS)).keys()
+    assert network.metadata["integrity"] == f"sha256:{sha256(published_dir / name)}"
+    assert network.metadata["licence"] == "MIT"
+    assert network.metadata["vggish"] == {"width": 1 / 64, "classes": 0}
+    assert network.metadata["reads"] == "sound at 16000 Hz, log-mel patches of 96 x 64"
+    assert "pretrained" not in network.provenance.inputs
 
 
-def test_a_download_leaves_nothing_behind(published, server, tmp_path):
-    out = make(tmp_path, f"{server}/ears.pth", f"sha256:{sha256(published / 'ears.pth')}")
+def test_a_download_leaves_nothing_behind(published_dir, server, tmp_path):
+    out = make(tmp_path, f"{server}/ears.pth", f"sha256:{sha256(published_dir / 'ears.pth')}")
     assert [path.name for path in out.parent.iterdir()] == ["ears.safetensors"]
-    local = make(tmp_path / "local", published / "ears.pth")
+    local = make(tmp_path / "local", published_dir / "ears.pth")
     assert {n: t.tobytes() for n, t in read_weights(out).tensors.items()} == {
         n: t.tobytes() for n, t in read_weights(local).tensors.items()
     }
 
 
-def test_three_forms_of_integrity(published, tmp_path):
-    path = published / "ears.pth"
+def test_three_forms_of_integrity(published_dir, tmp_path):
+    path = published_dir / "ears.pth"
     for stated in (f"sha256:{sha256(path)}", f"sha256-prefix:{sha256(path)[:8]}", f"git-blob:{git_id(path)}"):
         assert read_weights(make(tmp_path, path.as_uri(), stated)).metadata["integrity"] == stated
 
@@ -88,19 +88,19 @@ def git_id(path):
 
 
 @pytest.mark.parametrize("form", ["sha256", "sha256-prefix", "git-blob"])
-def test_the_wrong_file_is_refused_with_both_digests_before_it_is_read(published, tmp_path, form, monkeypatch):
+def test_the_wrong_file_is_refused_with_both_digests_before_it_is_read(published_dir, tmp_path, form, monkeypatch):
     monkeypatch.setattr(network_weights, "read_state_dict", lambda *_: pytest.fail("read before it was checked"))
     wrong = {"sha256": "0" * 64, "sha256-prefix": "0" * 8, "git-blob": "0" * 40}[form]
-    path = published / "ears.pth"
+    path = published_dir / "ears.pth"
     with pytest.raises(RefusedInput, match=rf"weights.ears: .* {file_digest(path, form)}, the config states {wrong};"):
         make(tmp_path, path.as_uri(), f"{form}:{wrong}")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("integrity", ["md5:00", "sha256:12", "sha256", "git-blob:xyz"])
-def test_an_unknown_digest_form_is_an_error(published, tmp_path, integrity):
+def test_an_unknown_digest_form_is_an_error(published_dir, tmp_path, integrity):
     with pytest.raises(UserError, match=r"weights.ears.integrity: .* is not sha256:HEX"):
-        make(tmp_path, published / "ears.pth", integrity)
+        make(tmp_path, published_dir / "ears.pth", integrity)
 
 
 def test_a_download_without_integrity_is_refused(server, tmp_path):
@@ -124,9 +124,9 @@ def test_pretrained_must_be_given(tmp_path):
         make(tmp_path, "pretrain")
 
 
-def test_another_networks_tensors_are_refused(published, tmp_path):
+def test_another_networks_tensors_are_refused(published_dir, tmp_path):
     with pytest.raises(RefusedInput, match=r"weights.ears: tensor embeddings.0.bias is \[64\], .* is \[128\]"):
-        make(tmp_path, published / "ears.pth", options=VggishOptions(1 / 32))
+        make(tmp_path, published_dir / "ears.pth", options=VggishOptions(1 / 32))
 
 
 class Trap:
@@ -152,7 +152,7 @@ def test_code_in_a_file_is_never_run(tmp_path, suffix):
 
 
 def test_pickled_arrays_are_weights_too(tmp_path):
-    """An i3d whose names and layout PyTorch never had."""
+    """An I3D with names and a layout that are not those of PyTorch."""
     options = I3dOptions(3, 0.125, short_side=42, crop=32, classes=5)
     kernel = np.arange(7 * 7 * 7 * 3 * 8, dtype=">f4").reshape(7, 7, 7, 3, 8)
     state = {"params": {"Conv3d_1a_7x7": {"Conv_0": {"kernel": kernel}}}}
@@ -166,7 +166,7 @@ def test_pickled_arrays_are_weights_too(tmp_path):
 
 
 def test_arrays_in_pytorchs_old_format_are_read_too(tmp_path):
-    """As VGGish's PCA parameters are published."""
+    """VGGish's PCA parameters are published in this format."""
     rng = np.random.default_rng(0)
     state = {"pca_eigen_vectors": rng.random((4, 4)), "pca_means": rng.random((4, 1))}
     torch.save(state, tmp_path / "pca.pth", _use_new_zipfile_serialization=False)
@@ -212,7 +212,7 @@ def test_open_clip_offline_says_what_to_do(eyes, tmp_path, monkeypatch):
 
 
 def test_what_open_clip_fetched_is_checked_too(eyes, tmp_path, monkeypatch):
-    """open_clip compares no hash where it takes a file from the hub."""
+    """open_clip compares no hash of a file from the hub."""
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"other")
     monkeypatch.setattr(clip, "download_weights", lambda facts: path)
@@ -237,9 +237,9 @@ def test_another_file_is_refused_in_a_line(tmp_path, reader, content):
         reader(path)
 
 
-def test_one_flipped_byte_anywhere_is_refused(published, tmp_path):
+def test_one_flipped_byte_anywhere_is_refused(published_dir, tmp_path):
     """Length, header, record, padding and data: no byte of the file may differ from what was saved."""
-    whole = make(tmp_path, published / "ears.pth").read_bytes()
+    whole = make(tmp_path, published_dir / "ears.pth").read_bytes()
     header = int.from_bytes(whole[:8], "little")
     at = [0, 1, 7, 8, 12, 8 + header - 1, 8 + header, len(whole) - 1]
     at += [whole.index(word) + 3 for word in (b"provenance", b"licence", b"versions", b"code", b"data_offsets", b"F32")]

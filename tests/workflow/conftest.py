@@ -1,4 +1,4 @@
-"""A whole project in a folder of its own, small enough to run in a test."""
+"""A whole project in a temporary folder, small enough to run in a test."""
 
 import copy
 import fcntl
@@ -31,8 +31,8 @@ TINY: dict[str, Any] = {
 }
 
 
-# What a shell, a template, a page or a terminal may take for its own: the names of a folder's videos.
-NAMES = (
+# Names of videos that a shell, a template, a page or a terminal could misread as code or options.
+VIDEO_NAMES = (
     "a b", "-dash", "br{ace}s {wildcards}", "<img src=x onerror=alert(1)>", "'quote\"", "$(touch ran);touch ran",
     "new\nline", "`touch ran` & naïve %2F", "--help #",
 )  # fmt: skip
@@ -55,6 +55,11 @@ class Project:
                 shutil.copy(source, folder / part)
         return Project(folder)
 
+    def copy_to(self, folder: Path) -> "Project":
+        """A copy with all results, modification times and Snakemake's metadata."""
+        subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
+        return Project(folder)
+
     @property
     def config(self) -> dict[str, Any]:
         """All config files of the project as one dictionary."""
@@ -71,10 +76,10 @@ class Project:
     def change(self, path: str, value: Any) -> None:
         data = yaml.safe_load(yaml.dump(self.config, Dumper=NoAliases))
         *parents, leaf = path.split(".")
-        place = data
+        section = data
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[leaf] = value
+            section = section.setdefault(parent, {})
+        section[leaf] = value
         self.config = data
 
     def rewrite(self, path: str, edit: Callable[[str], str]) -> None:
@@ -105,8 +110,16 @@ class Project:
         table = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
         return {rule: int(count) for rule, count in table if rule not in ("total", "all")}
 
+    def error_line(self, *words: str) -> str:
+        """The one error line of a command that exits with 2."""
+        done = self.run(*words)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
+        return line
+
     def contents(self) -> dict[str, bytes]:
-        """Every result by its path; logs and benchmarks tell times and are none."""
+        """Every result by its path. Logs and benchmarks contain times and are left out."""
         return {
             str(p.relative_to(self.folder)): p.read_bytes()
             for p in sorted((self.folder / "results").rglob("*"))
@@ -154,11 +167,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A dataset of a plain folder of videos with annotations: the demo's own, without its manifest, under odd names."""
-    folder = tmp_path_factory.mktemp("folder") / "project"
-    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
-    project = Project(folder)
+    project = finished.copy_to(tmp_path_factory.mktemp("folder") / "project")
+    folder = project.folder
     database = json.loads((folder / "results/demo/world/annotations.json").read_text())["database"]
-    named = dict(zip(sorted(database), NAMES, strict=True))
+    named = dict(zip(sorted(database), VIDEO_NAMES, strict=True))
     (folder / "mine/videos").mkdir(parents=True)
     for video_id, name in named.items():
         shutil.copy(folder / f"results/demo/world/videos/{video_id}.mp4", folder / f"mine/videos/{name}.mp4")
@@ -166,25 +178,21 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     (folder / "mine/annotations.json").write_text(json.dumps(content))
     demo = project.config["datasets"]["demo"]
     encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
-    mine = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary", "fewshot")}
-    mine |= {"videos_dir": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
-    project.change("datasets.mine", mine | {"rounds": 1, "runs": ["stpn_sparse"], "main_run": "stpn_sparse"})
+    dataset = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary", "fewshot")}
+    dataset |= {"videos_dir": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
+    project.change("datasets.mine", dataset | {"rounds": 1, "runs": ["stpn_sparse"], "main_run": "stpn_sparse"})
     done = project.run("results/mine_map.json", "results/mine_report.html")
     assert done.returncode == 0, done.stdout + done.stderr
     return project
 
 
 @pytest.fixture
-def mine(finished_folder: Project, tmp_path: Path) -> Project:
-    """A copy of the finished folder dataset, to be changed at will."""
-    folder = tmp_path / "project"
-    subprocess.run(["cp", "-a", str(finished_folder.folder), str(folder)], check=True)
-    return Project(folder)
+def folder_project(finished_folder: Project, tmp_path: Path) -> Project:
+    """A copy of the finished folder dataset. A test may change it."""
+    return finished_folder.copy_to(tmp_path / "project")
 
 
 @pytest.fixture
 def tiny(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished tiny demo, Snakemake's notes included, to be changed at will."""
-    folder = tmp_path / "project"
-    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
-    return Project(folder)
+    """A copy of the finished tiny demo with Snakemake's metadata. A test may change it."""
+    return finished.copy_to(tmp_path / "project")

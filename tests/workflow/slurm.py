@@ -1,4 +1,4 @@
-"""A Slurm of two nodes on this machine: Debian's daemons on loopback, in their own folder, with GPUs that are none."""
+"""A Slurm cluster of two nodes on this machine: Debian's daemons on loopback, in a temporary folder, with fake GPUs."""
 
 import contextlib
 import os
@@ -15,23 +15,23 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import bare_environment
-from tests.workflow.processes import kill_all
+from tests.workflow.processes import kill_process_tree
 
-# What a machine that must run these tests sets; elsewhere they are skipped where there is no Slurm.
+# Where this variable is set, tests fail without Slurm; elsewhere they are skipped.
 REQUIRED = "CLIP_AE_SLURM_REQUIRED"
 NODES = ("n1", "n2")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Starts a process that stays above what its children leave behind (PR_SET_CHILD_SUBREAPER), as slurmd does jobs, and
-# that ends when the tests do, however they end (PR_SET_PDEATHSIG).
-HELD = """
+# Starts a process that adopts orphans of its children, such as slurmd's jobs (PR_SET_CHILD_SUBREAPER), and that is
+# killed when the tests end, in whatever way (PR_SET_PDEATHSIG).
+RUN_AS_SUBREAPER = """
 import ctypes, os, signal, sys
 prctl = ctypes.CDLL(None).prctl
 prctl(36, 1)
 prctl(1, signal.SIGKILL)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-# Nodes say that they have what jobs ask for, whatever this machine has. As no cgroup holds a job to the memory that it
-# was granted, Slurm looks every second.
+# Nodes claim the resources that jobs request, whatever this machine has. No cgroup limits the memory of a job, so Slurm
+# checks it every second.
 CONF = """
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -62,7 +62,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE
 """
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=500000 Gres=gpu:1\n"
 GPU = "NodeName={name} Name=gpu Flags=nvidia_gpu_env File={file}\n"
-# Every task leaves a line: its job, and which GPU it sees.
+# Every task writes a line: the id of its job, and the GPU that it sees.
 PROLOG = '#!/bin/sh\necho "$SLURM_JOB_ID ${{CUDA_VISIBLE_DEVICES:--}}" >> {folder}/seen\n'
 # The plugin starts job steps without SLURM_CONF, which is lost on a cluster that is not in /etc/slurm.
 SRUN = '#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {srun} "$@"\n'
@@ -75,20 +75,20 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes a client ask this cluster."""
+        """Environment variables with which a client uses this cluster."""
         path = f"{self.folder}/bin:{PATH}"
         return bare_environment() | {"SLURM_CONF": f"{self.folder}/slurm.conf", "PATH": path}
 
-    def ask(self, *words: str) -> str:
-        """What a client command prints."""
+    def run_client(self, *words: str) -> str:
+        """The output of a client command."""
         done = subprocess.run(words, check=True, env=self.environment, capture_output=True, text=True, timeout=60)
         return done.stdout
 
     def start(self, name: str, *words: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
-        """A process that lasts as long as the cluster does, at most."""
-        with self.said(name).open("wb") as out:
+        """Start a process. It ends with the cluster at the latest."""
+        with self.output_path(name).open("wb") as out:
             self.started[name] = subprocess.Popen(
-                [sys.executable, "-c", HELD, *words],
+                [sys.executable, "-c", RUN_AS_SUBREAPER, *words],
                 cwd=cwd,
                 env=self.environment,
                 stdout=out,
@@ -97,38 +97,38 @@ class Cluster:
             )
         return self.started[name]
 
-    def said(self, name: str) -> Path:
-        """All that it has printed."""
+    def output_path(self, name: str) -> Path:
+        """The file with the output of a process."""
         return self.folder / f"{name}.out"
 
-    def end(self, name: str) -> None:
-        """As a power cut would: a node goes with its jobs and all that they started."""
+    def kill(self, name: str) -> None:
+        """Kill a process with its jobs and all their descendants, as a power cut of a node does."""
         process = self.started.pop(name)
         if process.poll() is None:
-            kill_all(process.pid)
+            kill_process_tree(process.pid)
             process.wait()
 
 
 @contextlib.contextmanager
 def slurm() -> Iterator[Cluster]:
-    """The cluster, up; nothing of it is left afterwards."""
+    """The running cluster. Afterwards no process and no file of it is left."""
     if any(shutil.which(name, path=PATH) is None for name in ("munged", "slurmctld", "slurmd")) or os.geteuid() != 0:
         reason = "needs Debian's slurm-wlm and munge, and root, who alone may start a Slurm"
         pytest.fail(reason) if os.environ.get(REQUIRED) else pytest.skip(reason)
-    # A short path: sockets lie in it.
+    # A short path, as paths of sockets are limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         cluster = Cluster(Path(folder))
         try:
-            write(cluster.folder)
-            bring_up(cluster)
+            write_config(cluster.folder)
+            start_daemons(cluster)
             yield cluster
         finally:
             for name in reversed(list(cluster.started)):
-                cluster.end(name)
+                cluster.kill(name)
 
 
-def write(folder: Path) -> None:
-    """All that the daemons read."""
+def write_config(folder: Path) -> None:
+    """Write the files that the daemons read."""
     folder.chmod(0o755)
     (folder / "munge.key").write_bytes(os.urandom(64))
     (folder / "munge.key").chmod(0o400)
@@ -138,48 +138,50 @@ def write(folder: Path) -> None:
     (folder / "gres.conf").write_text("".join(GPU.format(name=n, file=null_device(folder / n)) for n in NODES))
     (folder / "cgroup.conf").touch()
     (folder / "seen").touch()
-    script(folder / "prolog", PROLOG.format(folder=folder))
-    script(folder / "bin/srun", SRUN.format(folder=folder, srun=shutil.which("srun", path=PATH)))
+    write_script(folder / "prolog", PROLOG.format(folder=folder))
+    write_script(folder / "bin/srun", SRUN.format(folder=folder, srun=shutil.which("srun", path=PATH)))
 
 
-def bring_up(cluster: Cluster) -> None:
+def start_daemons(cluster: Cluster) -> None:
     folder = cluster.folder
-    files = [f"--{what}-file={folder}/munge.{what}" for what in ("key", "pid", "seed")]
+    files = [f"--{kind}-file={folder}/munge.{kind}" for kind in ("key", "pid", "seed")]
     cluster.start("munged", "munged", "--foreground", "--force", f"--socket={folder}/munge.sock", *files)
     wait_for((folder / "munge.sock").exists)
     cluster.start("slurmctld", "slurmctld", "-D")
     for name in NODES:
         cluster.start(name, "slurmd", "-D", "-N", name)
-    wait_for(lambda: cluster.ask("sinfo", "--noheader", "--Node", "--format=%T").split() == ["idle"] * len(NODES))
+    wait_for(
+        lambda: cluster.run_client("sinfo", "--noheader", "--Node", "--format=%T").split() == ["idle"] * len(NODES)
+    )
 
 
-def wait_for(there: Callable[[], bool], patience: float = 20) -> None:
-    """Clients may fail as long as the daemon that they ask is not there."""
-    end = time.monotonic() + patience
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until a condition holds. Clients may fail until their daemon is ready."""
+    end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with contextlib.suppress(subprocess.CalledProcessError):
-            if there():
+            if condition():
                 return
         time.sleep(0.1)
-    raise TimeoutError(f"still not so after {patience} s")
+    raise TimeoutError(f"the condition does not hold after {timeout_s} s")
 
 
 def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for item in sockets:
+            item.bind(("127.0.0.1", 0))
+        return [item.getsockname()[1] for item in sockets]
 
 
 def null_device(folder: Path) -> Path:
-    """What Slurm takes for a GPU. Its name ends in a number, which becomes CUDA_VISIBLE_DEVICES."""
+    """A device file that Slurm accepts as a GPU. The number in its name becomes CUDA_VISIBLE_DEVICES."""
     folder.mkdir()
     os.mknod(folder / "nvidia0", stat.S_IFCHR | 0o600, os.stat(os.devnull).st_rdev)
     return folder / "nvidia0"
 
 
-def script(path: Path, text: str) -> None:
+def write_script(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)

@@ -63,6 +63,7 @@ def test_an_anchor_of_ones_own_works(tmp_path: Path) -> None:
         ("runs:\n  x: *nowhere\n", r"own.yaml:2: not YAML \(found undefined alias 'nowhere'\)"),
         ("runs:\n\tx: 1\n", r"own.yaml:2: not YAML"),
         ("torch_threads: 1\ntorch_threads: 2\n", "own.yaml:2: 'torch_threads' is given twice"),
+        ("? [a, b]\n: 1\n", r"own.yaml: not YAML \(unhashable"),
         ("- a list\n", "own.yaml: expected keys and values at the top level"),
         (
             "datasets:\n  demo:\n    trainng: {}\n",

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: every stage says so in a line, leaves nothing half-written, and does it again."""
+"""A full or read-only disk: every stage prints one error line, leaves no partial file, and succeeds when repeated."""
 
 import contextlib
 import os
@@ -17,8 +17,17 @@ STAGES = (
     "make_demo", "pretrain", "weights", "probe", "extract", "catalog", "cluster", "train", "localize", "evaluate",
     "diagnose", "summarize", "report",
 )  # fmt: skip
-# Options that name what a stage writes.
-WRITTEN = ("--out", "--failures-out", "--videos", "--annotations", "--sentences", "--manifest", "--curves", "--log")
+# Options that name outputs of stages.
+OUTPUT_OPTIONS = (
+    "--out",
+    "--failures-out",
+    "--videos",
+    "--annotations",
+    "--sentences",
+    "--manifest",
+    "--curves",
+    "--log",
+)
 
 
 @contextlib.contextmanager
@@ -34,7 +43,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """With a file that leaves no block; names can still be made."""
+    """Fill the disk with one file. Empty files can still be created."""
     ballast = folder / "ballast"
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
@@ -44,20 +53,20 @@ def fill(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def commands(finished: Project) -> dict[str, str]:
-    """One job of every stage, as --printshellcmds has it."""
+    """One command of every stage, as --printshellcmds prints it."""
     done = finished.run("-n", "--forceall", "--printshellcmds", "results/demo_map.json", "results/demo_report.html")
     found = re.findall(r"(python -m clip_ae (\w+) .*?) 2>&1 \| tee", done.stdout + done.stderr)
     return {stage: command for command, stage in reversed(found)}
 
 
-def redirected(command: str, stage: str, place: Path) -> tuple[str, dict[Path, str]]:
-    """The command with its outputs in another place, and where each would have gone."""
+def redirect_outputs(command: str, stage: str, out_dir: Path) -> tuple[str, dict[Path, str]]:
+    """The command with its outputs in another folder, and the original path of each."""
     moved: dict[Path, str] = {}
-    options = WRITTEN if stage == "make_demo" else (*WRITTEN[:2], *WRITTEN[6:])
+    options = OUTPUT_OPTIONS if stage == "make_demo" else (*OUTPUT_OPTIONS[:2], *OUTPUT_OPTIONS[6:])
     for option in options:
         for path in re.findall(rf"{option} (results/\S+)", command):
-            there = place / Path(path).name
-            command, moved[there] = command.replace(f"{option} {path}", f"{option} {there}"), path
+            new_path = out_dir / Path(path).name
+            command, moved[new_path] = command.replace(f"{option} {path}", f"{option} {new_path}"), path
     return command, moved
 
 
@@ -76,7 +85,7 @@ def test_a_full_disk_costs_a_line_and_the_next_try_gives_the_same_bytes(
 ) -> None:
     with small_disk(tmp_path / "small") as disk:
         ballast = fill(disk)
-        command, moved = redirected(commands[stage], stage, disk)
+        command, moved = redirect_outputs(commands[stage], stage, disk)
         done = run(tiny, command)
         assert done.returncode == 2, done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
@@ -88,7 +97,7 @@ def test_a_full_disk_costs_a_line_and_the_next_try_gives_the_same_bytes(
         assert run(tiny, command).returncode == 0
         for here, path in moved.items():
             there = tiny.folder / path
-            # A page says where its videos lie from where it lies itself.
+            # A page contains the paths of its videos relative to itself.
             if here.is_file() and stage != "report":
                 assert here.read_bytes() == there.read_bytes(), path
 
@@ -98,7 +107,7 @@ def test_a_full_disk_costs_a_line_and_the_next_try_gives_the_same_bytes(
 def test_a_read_only_disk_costs_a_line(stage: str, tiny: Project, commands: dict[str, str], tmp_path: Path) -> None:
     with small_disk(tmp_path / "small") as disk:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        command, _ = redirected(commands[stage], stage, disk)
+        command, _ = redirect_outputs(commands[stage], stage, disk)
         done = run(tiny, command)
         assert done.returncode == 2, done.stderr
         assert len([line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]) == 1

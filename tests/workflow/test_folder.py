@@ -11,7 +11,7 @@ import pytest
 
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.data.vocabulary import read_vocabulary
-from tests.workflow.conftest import NAMES, Project
+from tests.workflow.conftest import VIDEO_NAMES, Project
 
 TARGETS = ("results/mine_map.json", "results/mine_report.html")
 FOLLOWS = {"cluster": 1, "train": 1, "localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
@@ -38,164 +38,170 @@ def test_nothing_to_do(finished_folder: Project) -> None:
 def test_odd_names_go_through_whole_and_are_never_run(finished_folder: Project) -> None:
     results = finished_folder.folder / "results"
     rows = pq.read_table(results / "mine/videos.parquet").to_pylist()
-    assert {row["video_id"]: row["status"] for row in rows} == dict.fromkeys(NAMES, "ok")
+    assert {row["video_id"]: row["status"] for row in rows} == dict.fromkeys(VIDEO_NAMES, "ok")
     found = json.loads((results / "mine/runs/stpn_sparse/seed-0/detections.json").read_text())["results"]
-    assert set(found) <= set(NAMES)
+    assert set(found) <= set(VIDEO_NAMES)
     assert not [path for path in finished_folder.folder.rglob("*") if path.name == "ran"]
     page = (results / "mine_report.html").read_text()
     assert "<img src=x" not in page
 
 
-def test_a_video_added(mine: Project) -> None:
-    shutil.copy(a_video(mine, "training"), mine.folder / "mine/videos/added.mp4")
-    annotate(mine, lambda d: d.update(added={"subset": "training", "annotations": []}))
-    assert mine.planned(*TARGETS) == ONE_SHARD
+def test_a_video_added(folder_project: Project) -> None:
+    shutil.copy(a_video(folder_project, "training"), folder_project.folder / "mine/videos/added.mp4")
+    annotate(folder_project, lambda d: d.update(added={"subset": "training", "annotations": []}))
+    assert folder_project.planned(*TARGETS) == ONE_SHARD
     shard = format_shard_name(assign_shard("added", 4), 4)
-    done = mine.run("-n", *TARGETS)
+    done = folder_project.run("-n", *TARGETS)
     probes = [line for line in (done.stdout + done.stderr).splitlines() if "output: results/mine/probe/" in line]
     assert len(probes) == 1
     assert shard in probes[0]
 
 
 @pytest.mark.parametrize("how", ["touched", "replaced"])
-def test_a_video_touched_or_replaced(mine: Project, how: str) -> None:
-    video = a_video(mine, "validation")
+def test_a_video_touched_or_replaced(folder_project: Project, how: str) -> None:
+    video = a_video(folder_project, "validation")
     if how == "touched":
         os.utime(video, (1, 1))
     else:
         facts = video.stat()
         video.write_bytes(video.read_bytes() + b"\0")
         os.utime(video, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert mine.planned(*TARGETS) == ONE_SHARD
+    assert folder_project.planned(*TARGETS) == ONE_SHARD
 
 
-def test_the_folder_moved(mine: Project) -> None:
-    (mine.folder / "elsewhere").mkdir()
-    (mine.folder / "mine/videos").rename(mine.folder / "elsewhere/clips")
-    mine.change("datasets.mine.videos_dir", "elsewhere/clips")
-    assert mine.planned(*TARGETS) == {}
+def test_the_folder_moved(folder_project: Project) -> None:
+    (folder_project.folder / "elsewhere").mkdir()
+    (folder_project.folder / "mine/videos").rename(folder_project.folder / "elsewhere/clips")
+    folder_project.change("datasets.mine.videos_dir", "elsewhere/clips")
+    assert folder_project.planned(*TARGETS) == {}
 
 
-def test_a_test_annotation_corrected(mine: Project) -> None:
-    test_id = a_video(mine, "validation").stem
+def test_a_test_annotation_corrected(folder_project: Project) -> None:
+    test_id = a_video(folder_project, "validation").stem
 
     def edit(database: Any) -> None:
         database[test_id]["annotations"][0]["segment"][1] += 0.1
 
-    annotate(mine, edit)
-    assert mine.planned(*TARGETS) == {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
+    annotate(folder_project, edit)
+    assert folder_project.planned(*TARGETS) == {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}
 
 
-def test_a_training_video_withdrawn(mine: Project) -> None:
-    train_id = a_video(mine, "training").stem
-    annotate(mine, lambda database: database[train_id].update(subset="unused"))
-    assert mine.planned(*TARGETS) == {"catalog": 1, **FOLLOWS}
+def test_a_training_video_withdrawn(folder_project: Project) -> None:
+    train_id = a_video(folder_project, "training").stem
+    annotate(folder_project, lambda database: database[train_id].update(subset="unused"))
+    assert folder_project.planned(*TARGETS) == {"catalog": 1, **FOLLOWS}
 
 
-def test_annotations_of_absent_videos_are_rows_and_are_counted(mine: Project) -> None:
-    annotate(mine, lambda database: database.update(ghost={"subset": "validation", "annotations": []}))
-    done = mine.run(*TARGETS)
+def test_annotations_of_absent_videos_are_rows_and_are_counted(folder_project: Project) -> None:
+    annotate(folder_project, lambda database: database.update(ghost={"subset": "validation", "annotations": []}))
+    done = folder_project.run(*TARGETS)
     assert done.returncode == 0, done.stderr
-    rows = {row["video_id"]: row for row in pq.read_table(mine.folder / "results/mine/videos.parquet").to_pylist()}
+    rows = {
+        row["video_id"]: row for row in pq.read_table(folder_project.folder / "results/mine/videos.parquet").to_pylist()
+    }
     assert rows["ghost"]["status"] == "missing"
-    assert json.loads((mine.folder / "results/mine_map.json").read_text())["counts"]["videos_missing"] == 1
-    assert "ghost" in (mine.folder / "results/mine_report.html").read_text()
+    assert json.loads((folder_project.folder / "results/mine_map.json").read_text())["counts"]["videos_missing"] == 1
+    assert "ghost" in (folder_project.folder / "results/mine_report.html").read_text()
 
 
-def test_broken_files_cost_rows_and_never_the_run(mine: Project) -> None:
-    videos = mine.folder / "mine/videos"
-    good = a_video(mine, "training")
+def test_broken_files_cost_rows_and_never_the_run(folder_project: Project) -> None:
+    videos = folder_project.folder / "mine/videos"
+    good = a_video(folder_project, "training")
     (videos / "zero.mp4").touch()
     (videos / "text <b>&.mp4").write_text("not a video")
     (videos / "-dash ü.mp4").write_bytes(good.read_bytes()[:2000])
-    done = mine.run(*TARGETS)
+    done = folder_project.run(*TARGETS)
     assert done.returncode == 0, done.stderr
-    failures = {row["video_id"] for row in pq.read_table(mine.folder / "results/mine/failures.parquet").to_pylist()}
+    failures = {
+        row["video_id"] for row in pq.read_table(folder_project.folder / "results/mine/failures.parquet").to_pylist()
+    }
     assert failures == {"zero", "text <b>&", "-dash ü"}
-    page = (mine.folder / "results/mine_report.html").read_text()
+    page = (folder_project.folder / "results/mine_report.html").read_text()
     assert "text &lt;b&gt;&amp;" in page
     assert "text <b>" not in page
 
 
-def test_more_broken_files_than_allowed_stop_it_before_anything_is_learnt(mine: Project) -> None:
-    (mine.folder / "mine/videos/zero.mp4").touch()
-    shutil.rmtree(mine.folder / "results/mine/runs")
-    mine.change("datasets.mine.max_failures", 0.05)
-    done = mine.run(*TARGETS, "--cores", "1")
+def test_more_broken_files_than_allowed_stop_it_before_anything_is_learnt(folder_project: Project) -> None:
+    (folder_project.folder / "mine/videos/zero.mp4").touch()
+    shutil.rmtree(folder_project.folder / "results/mine/runs")
+    folder_project.change("datasets.mine.max_failures", 0.05)
+    done = folder_project.run(*TARGETS, "--cores", "1")
     assert done.returncode == 1
     assert (
         "1 of 10 videos failed (empty 1), more than max_failures 0.05 allows; the tables in results/mine/"
         in done.stderr
     )
-    assert not list(mine.folder.glob("results/mine/runs/**/*.parquet")), "not even clustered"
+    assert not list(folder_project.folder.glob("results/mine/runs/**/*.parquet")), "not even clustered"
 
 
-def test_fewer_videos_than_clusters(mine: Project) -> None:
-    mine.change("datasets.mine.classes", 50)
-    done = mine.run("results/mine_map.json")
+def test_fewer_videos_than_clusters(folder_project: Project) -> None:
+    folder_project.change("datasets.mine.classes", 50)
+    done = folder_project.run("results/mine_map.json")
     assert done.returncode == 1
-    log = (mine.folder / "results/mine/logs/cluster/stpn_sparse/seed-0/round-0.log").read_text()
+    log = (folder_project.folder / "results/mine/logs/cluster/stpn_sparse/seed-0/round-0.log").read_text()
     line = log.splitlines()[-1]
     assert line.startswith("clip-ae: ")
     assert "50" in line
     assert "Traceback" not in log
 
 
-def test_a_weights_file_with_one_flipped_byte_is_refused(mine: Project) -> None:
-    path = mine.folder / "results/weights/demo_rgb.safetensors"
+def test_a_weights_file_with_one_flipped_byte_is_refused(folder_project: Project) -> None:
+    path = folder_project.folder / "results/weights/demo_rgb.safetensors"
     facts = path.stat()
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    done = mine.run("results/mine/features/rgb/0000-of-0004.parquet", "--forcerun", "extract")
+    done = folder_project.run("results/mine/features/rgb/0000-of-0004.parquet", "--forcerun", "extract")
     assert done.returncode == 1
-    log = (mine.folder / "results/mine/logs/extract/rgb/0000-of-0004.log").read_text()
+    log = (folder_project.folder / "results/mine/logs/extract/rgb/0000-of-0004.log").read_text()
     assert "results/weights/demo_rgb.safetensors: content does not match its own sha256" in log
     assert "Traceback" not in log
 
 
-def test_features_that_lie_ready(mine: Project) -> None:
+def test_features_that_lie_ready(folder_project: Project) -> None:
     """The shards of one dataset are the source of another, from clustering on."""
-    dataset = mine.config["datasets"]["mine"]
+    dataset = folder_project.config["datasets"]["mine"]
     ready = {key: value for key, value in dataset.items() if key not in ("videos_dir", "encoders")}
     ready |= {"features_dir": "ready", "streams": ["rgb", "flow"], "shards": 3}
-    shutil.copytree(mine.folder / "results/mine/features", mine.folder / "ready")
-    mine.change("datasets.ready", ready)
-    done = mine.run("results/ready_map.json", "results/ready_detections.json")
+    shutil.copytree(folder_project.folder / "results/mine/features", folder_project.folder / "ready")
+    folder_project.change("datasets.ready", ready)
+    done = folder_project.run("results/ready_map.json", "results/ready_detections.json")
     assert done.returncode == 0, done.stderr
-    scores = [json.loads((mine.folder / f"results/{name}_map.json").read_text()) for name in ("mine", "ready")]
+    scores = [
+        json.loads((folder_project.folder / f"results/{name}_map.json").read_text()) for name in ("mine", "ready")
+    ]
     assert scores[0]["mAP"] == scores[1]["mAP"]
-    assert mine.planned("results/ready_map.json") == {}
+    assert folder_project.planned("results/ready_map.json") == {}
 
 
-def test_own_videos_a_number_left_open_names_and_a_few_examples(mine: Project) -> None:
+def test_own_videos_a_number_left_open_names_and_a_few_examples(folder_project: Project) -> None:
     """No annotation reaches clustering, training or localization; the examples score what came of it."""
-    demo = mine.config["datasets"]["demo"]["encoders"]
-    mine.change("datasets.mine.annotations", None)
-    mine.change("datasets.mine.encoders", {stream: demo[stream] for stream in ("rgb", "flow", "clip")})
-    mine.change("datasets.mine.classes", "auto")
-    mine.change("datasets.mine.vocabulary", "workflow/vocabularies/everyday.txt")
-    done = mine.run("results/mine_detections.json")
+    demo = folder_project.config["datasets"]["demo"]["encoders"]
+    folder_project.change("datasets.mine.annotations", None)
+    folder_project.change("datasets.mine.encoders", {stream: demo[stream] for stream in ("rgb", "flow", "clip")})
+    folder_project.change("datasets.mine.classes", "auto")
+    folder_project.change("datasets.mine.vocabulary", "workflow/vocabularies/everyday.txt")
+    done = folder_project.run("results/mine_detections.json")
     assert done.returncode == 0, done.stderr
-    before = (mine.folder / "results/mine_detections.json").read_bytes()
+    before = (folder_project.folder / "results/mine_detections.json").read_bytes()
     names = json.loads(before)["external_data"]["names"]
-    words = {word.name for word in read_vocabulary(mine.folder / "workflow/vocabularies/everyday.txt")}
+    words = {word.name for word in read_vocabulary(folder_project.folder / "workflow/vocabularies/everyday.txt")}
     assert names
     assert all(guess["name"] in words for guesses in names.values() for guess in guesses)
-    mine.change("datasets.mine.partial_annotations", "mine/annotations.json")
-    done = mine.run("results/mine_map.json", "results/mine_detections.json", "results/mine_report.html")
+    folder_project.change("datasets.mine.partial_annotations", "mine/annotations.json")
+    done = folder_project.run("results/mine_map.json", "results/mine_detections.json", "results/mine_report.html")
     assert done.returncode == 0, done.stderr
-    assert (mine.folder / "results/mine_detections.json").read_bytes() == before
-    assert json.loads((mine.folder / "results/mine_map.json").read_text())["mAP"]
-    assert "Number of clusters" in (mine.folder / "results/mine_report.html").read_text()
-    assert "0 out of date" in mine.run("verify", "--forcerun", "verify").stdout
+    assert (folder_project.folder / "results/mine_detections.json").read_bytes() == before
+    assert json.loads((folder_project.folder / "results/mine_map.json").read_text())["mAP"]
+    assert "Number of clusters" in (folder_project.folder / "results/mine_report.html").read_text()
+    assert "0 out of date" in folder_project.run("verify", "--forcerun", "verify").stdout
 
 
-def test_no_annotations_at_all(mine: Project) -> None:
-    mine.change("datasets.mine.annotations", None)
-    done = mine.run("results/mine_detections.json", "results/mine_report.html")
+def test_no_annotations_at_all(folder_project: Project) -> None:
+    folder_project.change("datasets.mine.annotations", None)
+    done = folder_project.run("results/mine_detections.json", "results/mine_report.html")
     assert done.returncode == 0, done.stderr
-    found = json.loads((mine.folder / "results/mine_detections.json").read_text())["results"]
+    found = json.loads((folder_project.folder / "results/mine_detections.json").read_text())["results"]
     assert len(found) == 9
     assert {d["label"].split("-")[0] for listed in found.values() for d in listed} == {"cluster"}

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments, then the same command again: the same bytes as a run that nobody disturbed."""
+"""Kill -9 at random moments, then the same command again: the same bytes as in an undisturbed run."""
 
 import os
 import random
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Project, bare_environment, make_tiny
-from tests.workflow.processes import children
+from tests.workflow.processes import list_process_tree
 
 
 def start(project: Project, *words: str) -> subprocess.Popen[bytes]:
@@ -24,24 +24,24 @@ def start(project: Project, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
-def kill_something(run: subprocess.Popen[bytes], chance: random.Random) -> None:
+def kill_something(run: subprocess.Popen[bytes], rng: random.Random) -> None:
     """Snakemake itself, which leaves its jobs as orphans, or one of its jobs."""
     try:
-        family = children(run.pid)
-        victim = run.pid if chance.random() < 0.5 else chance.choice(family)
+        tree = list_process_tree(run.pid)
+        victim = run.pid if rng.random() < 0.5 else rng.choice(tree)
         os.kill(victim, signal.SIGKILL)
     except ProcessLookupError:
         pass
 
 
-def disturbed(project: Project, moments: list[float], seed: int) -> None:
-    """A run that is killed after each of these seconds and started again at once, orphans still at work."""
-    chance = random.Random(seed)
-    for moment in moments:
+def run_with_kills(project: Project, seconds: list[float], seed: int) -> None:
+    """Run, kill after each of these times and start again at once, while orphans may still run; then run to the end."""
+    rng = random.Random(seed)
+    for delay in seconds:
         run = start(project)
-        time.sleep(moment)
-        kill_something(run, chance)
-        if run.poll() is None and chance.random() < 0.5:
+        time.sleep(delay)
+        kill_something(run, rng)
+        if run.poll() is None and rng.random() < 0.5:
             os.kill(run.pid, signal.SIGKILL)
         run.wait()
     final = start(project)
@@ -50,8 +50,8 @@ def disturbed(project: Project, moments: list[float], seed: int) -> None:
     time.sleep(2)
 
 
-def forget(project: Project, *parts: str) -> None:
-    """Delete some results and the final ones, without which Snakemake misses nothing in between."""
+def delete_results(project: Project, *parts: str) -> None:
+    """Delete some results and the final ones: Snakemake makes a missing intermediate file only for a missing target."""
     results = project.folder / "results"
     for path in (*(results / part for part in parts), *results.glob("demo_*")):
         subprocess.run(["rm", "-r", str(path)], check=True)
@@ -65,21 +65,21 @@ def assert_same(project: Project, other: Project) -> None:
 
 def test_killed_in_the_middle_of_learning(tiny: Project, finished: Project) -> None:
     """From finished features on, where jobs are short: three kills."""
-    forget(tiny, "demo/runs", "demo/features/clip", "demo/failures/clip", "demo/videos.parquet")
-    disturbed(tiny, [3.0, 5.0, 4.0], seed=0)
+    delete_results(tiny, "demo/runs", "demo/features/clip", "demo/failures/clip", "demo/videos.parquet")
+    run_with_kills(tiny, [3.0, 5.0, 4.0], seed=0)
     assert_same(tiny, finished)
     assert tiny.planned() == {}
 
 
 def test_plain_snakemake_after_a_kill_needs_one_command(tiny: Project, finished: Project) -> None:
     """The bare command, once after --unlock; profiles/default brings --rerun-incomplete."""
-    forget(tiny, "demo/runs")
+    delete_results(tiny, "demo/runs")
     run = subprocess.Popen(
         tiny.command(), cwd=tiny.folder, env=bare_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     time.sleep(4)
-    family = children(run.pid)
-    for pid in family:
+    tree = list_process_tree(run.pid)
+    for pid in tree:
         os.kill(pid, signal.SIGKILL)
     run.wait()
     assert tiny.run("--unlock").returncode == 0
@@ -92,13 +92,13 @@ def test_plain_snakemake_after_a_kill_needs_one_command(tiny: Project, finished:
 def test_killed_at_twenty_random_moments_from_scratch(tmp_path: Path, finished: Project) -> None:
     """Two folders, one of them killed twenty times: byte-identical results."""
     project = make_tiny(tmp_path / "elsewhere" / "project")
-    chance = random.Random(1)
-    disturbed(project, [chance.uniform(2, 15) for _ in range(20)], seed=1)
+    rng = random.Random(1)
+    run_with_kills(project, [rng.uniform(2, 15) for _ in range(20)], seed=1)
     assert_same(project, finished)
 
 
 def test_ctrl_c_leaves_nothing_half_written(tiny: Project) -> None:
-    forget(tiny, "demo/features/rgb", "demo/runs")
+    delete_results(tiny, "demo/features/rgb", "demo/runs")
     run = subprocess.Popen(
         tiny.command(),
         cwd=tiny.folder,

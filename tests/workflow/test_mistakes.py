@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import video_dataset
 from tests.workflow.conftest import Project, make_tiny
 
 
@@ -14,46 +15,43 @@ def project(tmp_path: Path) -> Project:
     return make_tiny(tmp_path / "project")
 
 
-def one_line(project: Project, *words: str) -> str:
-    done = project.run(*words)
-    assert done.returncode == 2, done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
+def error_before_jobs(project: Project, *words: str) -> str:
+    """The error line of a command that starts no job."""
+    line = project.error_line(*words)
     assert not (project.folder / "results").exists()
-    return lines[0]
+    return line
 
 
 def test_an_unknown_key(project: Project) -> None:
     project.change("datasets.demo.trainng", {})
-    line = one_line(project)
+    line = error_before_jobs(project)
     assert re.fullmatch(
         r"clip-ae: config\.yaml:\d+: datasets\.demo\.trainng: unknown key; did you mean 'training'\?", line
     )
 
 
 def test_an_impossible_value_on_the_command_line(project: Project) -> None:
-    assert "torch_threads: 0 must be at least 1" in one_line(project, "--config", "torch_threads=0")
+    assert "torch_threads: 0 must be at least 1" in error_before_jobs(project, "--config", "torch_threads=0")
 
 
 def test_a_file_that_is_not_yaml(project: Project) -> None:
     project.rewrite("config.yaml", lambda text: text + "\n  bad: [1\n")
-    assert "config.yaml:" in one_line(project)
+    assert "config.yaml:" in error_before_jobs(project)
 
 
 def test_a_file_with_a_character_that_no_text_has(project: Project) -> None:
     """YAML's own words for it are three lines."""
     project.rewrite("config.yaml", lambda text: text + "\n# \x07\n")
-    assert "special characters are not allowed   in" in one_line(project)
+    assert "special characters are not allowed   in" in error_before_jobs(project)
 
 
 def test_a_key_that_stands_twice(project: Project) -> None:
     project.rewrite("config.yaml", lambda text: text + "\ntorch_threads: 3\n")
-    assert "'torch_threads' is given twice" in one_line(project)
+    assert "'torch_threads' is given twice" in error_before_jobs(project)
 
 
 def test_no_videos_on_disk(project: Project) -> None:
-    line = one_line(project, "results/thumos14_map.json")
+    line = error_before_jobs(project, "results/thumos14_map.json")
     for words in ("data/thumos14/videos", "datasets.thumos14.videos_dir", "docs/datasets.md"):
         assert words in line
 
@@ -61,41 +59,34 @@ def test_no_videos_on_disk(project: Project) -> None:
 def test_no_annotations_on_disk(project: Project) -> None:
     (project.folder / "data/thumos14/videos").mkdir(parents=True)
     (project.folder / "data/thumos14/videos/a.mp4").touch()
-    line = one_line(project, "results/thumos14_map.json")
+    line = error_before_jobs(project, "results/thumos14_map.json")
     for words in ("data/thumos14/annotations.json", "datasets.thumos14.annotations", "docs/datasets.md"):
         assert words in line
 
 
 def test_a_map_of_a_dataset_without_annotations(project: Project) -> None:
-    mine = {
-        "videos_dir": "mine",
-        "classes": 2,
-        "encoders": {"rgb": {}, "flow": {}},
-        "runs": ["stpn"],
-        "main_run": "stpn",
-    }
-    project.change("datasets.mine", mine)
-    assert "use the target results/mine_detections.json" in one_line(project, "results/mine_map.json")
+    project.change("datasets.mine", video_dataset("mine"))
+    assert "use the target results/mine_detections.json" in error_before_jobs(project, "results/mine_map.json")
 
 
 def test_two_videos_of_one_name(project: Project) -> None:
-    for place in ("a/x.mp4", "b/x.mkv"):
-        file = project.folder / "data/thumos14/videos" / place
+    for name in ("a/x.mp4", "b/x.mkv"):
+        file = project.folder / "data/thumos14/videos" / name
         file.parent.mkdir(parents=True)
         file.touch()
-    line = one_line(project, "results/thumos14_map.json")
+    line = error_before_jobs(project, "results/thumos14_map.json")
     assert "a/x.mp4" in line
     assert "b/x.mkv" in line
 
 
 def test_a_misspelt_subset_costs_no_extraction(project: Project) -> None:
     project.change("datasets.demo.train_subset", "trainning")
-    assert "'trainning' is not a subset of the annotations; did you mean 'training'?" in one_line(project)
+    assert "'trainning' is not a subset of the annotations; did you mean 'training'?" in error_before_jobs(project)
 
 
 def test_a_local_weights_file_that_is_not_there(project: Project) -> None:
     project.change("weights.demo_rgb.source", "models/mine.pt")
-    assert "models/mine.pt: no such file; it is the source of weights.demo_rgb" in one_line(project)
+    assert "models/mine.pt: no such file; it is the source of weights.demo_rgb" in error_before_jobs(project)
 
 
 class TestListing:

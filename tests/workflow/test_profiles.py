@@ -1,4 +1,4 @@
-"""What the profiles say, and that networks' jobs ask for a GPU where one may be used."""
+"""The profiles, and the GPU that jobs with a network request unless the device is cpu."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import yaml
 
 from tests.workflow.conftest import ROOT, SNAKEMAKE, bare_environment, make_tiny
 
-# Six jobs, and as many GPUs that are none.
+# Six jobs that each request a GPU.
 SNAKEFILE = """
 rule all:
     input: expand("{n}.json", n=range(6))
@@ -33,8 +33,8 @@ Path(sys.argv[1]).write_text(json.dumps([began, time.time(), gpu]))
 
 
 def profile(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
-    return read
+    data: dict[str, Any] = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+    return data
 
 
 def test_no_profile_repeats_a_key_of_the_default_which_would_win() -> None:
@@ -62,7 +62,7 @@ def test_no_more_jobs_than_gpus_run_at_a_time_and_none_shares_one(tmp_path: Path
     assert all(len(set(gpus)) == len(gpus) for gpus in beside)
 
 
-def asking(folder: Path, *words: str) -> list[str]:
+def rules_with_gpu(folder: Path, *words: str) -> list[str]:
     """The rules of all planned jobs that ask for a GPU."""
     done = make_tiny(folder).run("-n", *words)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -70,19 +70,24 @@ def asking(folder: Path, *words: str) -> list[str]:
     return [job.partition(":")[0] for job in jobs if re.search("^    resources: .*gpu=1", job, re.MULTILINE)]
 
 
-def test_every_job_that_is_told_a_device_asks_for_one() -> None:
+def test_every_job_with_the_option_device_requests_a_gpu() -> None:
     rules = [rule for path in (ROOT / "workflow/rules").glob("*.smk") for rule in path.read_text().split("\nrule ")[1:]]
     named = {
         rule.partition(":")[0]: (bool(re.search(r'\.runtime\(\s*"device"', rule)), "gpu=" in rule) for rule in rules
     }
-    assert {name for name, (told, _) in named.items() if told} >= {"extract", "train", "localize", "name_clusters"}
-    assert [name for name, (told, asks) in named.items() if told != asks] == []
+    assert {name for name, (has_device, _) in named.items() if has_device} >= {
+        "extract",
+        "train",
+        "localize",
+        "name_clusters",
+    }
+    assert [name for name, (has_device, has_gpu) in named.items() if has_device != has_gpu] == []
 
 
 def test_networks_ask_for_a_gpu_and_the_first_clustering_does_not(tmp_path: Path) -> None:
-    found = Counter(asking(tmp_path / "project"))
+    found = Counter(rules_with_gpu(tmp_path / "project"))
     assert found == {"extract": 8, "cluster": 1, "train": 2, "localize": 1, "find_moments": 1}
 
 
 def test_where_no_gpu_may_be_used_none_is_asked_for(tmp_path: Path) -> None:
-    assert asking(tmp_path / "project", "--config", "runtime={device: cpu}") == []
+    assert rules_with_gpu(tmp_path / "project", "--config", "runtime={device: cpu}") == []

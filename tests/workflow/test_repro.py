@@ -1,7 +1,6 @@
 """results/{dataset}_repro.json: enough to repeat a run, and to find the outputs that differ from it."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ FROZEN = "results/demo_repro.json"
 @pytest.fixture(scope="module")
 def frozen(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The frozen run of a copy: the finished project is shared by all tests."""
-    project = Project(tmp_path_factory.mktemp("frozen") / "project")
-    subprocess.run(["cp", "-a", str(finished.folder), str(project.folder)], check=True)
+    project = finished.copy_to(tmp_path_factory.mktemp("frozen") / "project")
     # Another run of the dataset, with the same first clusters.
     done = project.run(FROZEN, "results/demo/runs/stpn_sparse/seed-0/round-0/model.safetensors")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ from clip_ae.workflow.rule_digests import RuleDigests
 from clip_ae.workflow.rule_inputs import RuleInputs
 from clip_ae.workflow.rule_options import RuleOptions, option, options_of
 from clip_ae.workflow.targets import check_targets
-from tests.builders import shipped_config
+from tests.builders import shipped_config, video_dataset
 
 
 def config_with(**datasets: dict[str, Any]) -> Config:
@@ -58,11 +58,10 @@ def test_a_supervised_run_has_one_round(inputs: RuleInputs) -> None:
 
 
 def test_a_dataset_without_annotations_has_no_scores() -> None:
-    mine = {"videos_dir": "x", "classes": 2, "encoders": {"rgb": {}, "flow": {}}, "runs": ["stpn"], "main_run": "stpn"}
-    config = config_with(mine=mine)
+    config = config_with(mine=video_dataset("x"))
     inputs = RuleInputs(config, files_of(config))
     with pytest.raises(UserError, match=r"use the target results/mine_detections\.json"):
-        inputs.summarized({"dataset": "mine", "summary": "table.md"})
+        inputs.summary_sources({"dataset": "mine", "summary": "table.md"})
     assert inputs.main_result({"dataset": "mine"}) == "results/mine_detections.json"
 
 
@@ -81,15 +80,7 @@ def test_options_quote_and_vanish_without_a_value() -> None:
 def test_moving_or_touching_videos_changes_only_their_own_shard(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "d", "e"):
         (tmp_path / f"{name}.mp4").write_bytes(b"x")
-    mine = {
-        "videos_dir": str(tmp_path),
-        "classes": 2,
-        "encoders": {"rgb": {}, "flow": {}},
-        "runs": ["stpn"],
-        "main_run": "stpn",
-        "shards": 4,
-    }
-    config = config_with(mine=mine)
+    config = config_with(mine=video_dataset(str(tmp_path), shards=4))
 
     def digests() -> list[str]:
         rules = RuleDigests(config, files_of(config))
@@ -104,14 +95,7 @@ def test_provenance_does_not_depend_on_modification_times(tmp_path: Path) -> Non
     import os
 
     (tmp_path / "a.mp4").write_bytes(b"x")
-    mine = {
-        "videos_dir": str(tmp_path),
-        "classes": 2,
-        "encoders": {"rgb": {}, "flow": {}},
-        "runs": ["stpn"],
-        "main_run": "stpn",
-    }
-    data = config_with(mine=mine).datasets["mine"]
+    data = config_with(mine=video_dataset(str(tmp_path))).datasets["mine"]
     shard = next(
         f"{i:04}-of-0008" for i in range(8) if list(DatasetFiles("mine", data).files_of_shard(f"{i:04}-of-0008"))
     )

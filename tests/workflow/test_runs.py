@@ -1,4 +1,4 @@
-"""The whole workflow on a tiny world: what runs, what runs again, what survives."""
+"""The whole workflow on a tiny demo world: which jobs run, and which run again after a change."""
 
 import base64
 import json
@@ -79,7 +79,7 @@ def test_again_there_is_nothing_to_do(finished: Project) -> None:
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
+def test_logs_and_benchmarks_are_written(finished: Project) -> None:
     results = finished.folder / "results"
     assert "snippets" in (results / "demo/logs/extract/rgb/0000-of-0002.log").read_text()
     assert list(results.rglob("benchmarks/**/*.tsv"))
@@ -105,7 +105,7 @@ def test_logs_and_benchmarks_stand_beside(finished: Project) -> None:
         ("datasets.demo.encoders.rgb.batch_size", 4, {**STREAM, **LEARN, **AFTER}),
         ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
         ("datasets.demo.rounds", 1, AFTER),
-        # What is wrong is looked at in the first seed, which stays.
+        # The error analysis reads the first seed only, which does not change.
         ("datasets.demo.seeds", [0, 1], {k: n for k, n in {**LEARN, **AFTER}.items() if k != "diagnose"}),
         (
             "datasets.demo.demo.seed",
@@ -168,7 +168,7 @@ def test_edited_code_runs_just_what_uses_it(tiny: Project, module: str, jobs: di
 
 def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
     tiny.change("rerun_on_code_change", False)
-    # Snakemake sees another param once; from then on edits run nothing.
+    # The param changes once; after that, edits run nothing.
     assert tiny.run("--touch").returncode == 0
     tiny.rewrite("clip_ae/localizers/caf.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
     assert tiny.planned() == {}
@@ -207,7 +207,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     assert (tmp_path / "labels.parquet").read_bytes() == (finished.folder / out).read_bytes()
 
 
-def test_a_told_run_has_one_round_its_page_and_its_row(tiny: Project) -> None:
+def test_a_supervised_run_has_one_round_a_page_and_a_table_row(tiny: Project) -> None:
     tiny.change("datasets.demo.runs", ["clip_ae", "stpn_weak"])
     tiny.change("runs.stpn_weak", {"method": "stpn", "supervision": "weak"})
     tiny.change("datasets.demo.main_run", "stpn_weak")

@@ -1,4 +1,4 @@
-"""Moments by text in the workflow: what is asked for, what runs again, what is told of it."""
+"""Moments by text in the workflow: what runs, what runs again, and what the provenance states."""
 
 import json
 
@@ -7,17 +7,11 @@ import pytest
 from clip_ae.cli import main
 from clip_ae.data.moments import read_moments
 from clip_ae.data.vocabulary import read_vocabulary
+from tests.builders import video_dataset
 from tests.workflow.conftest import Project
 
 GROUNDING = "results/demo_grounding.json"
 MOMENTS = "results/demo/moments.json"
-
-
-def refused(project: Project, target: str) -> str:
-    done = project.run("-n", target)
-    assert done.returncode == 2, done.stdout + done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("clip-ae: ")]
-    return line
 
 
 def test_the_page_is_searched_by_the_words_of_the_vocabulary(finished: Project) -> None:
@@ -35,14 +29,14 @@ def test_other_words_in_the_file_are_searched_again_and_comments_are_not(tiny: P
     assert tiny.planned() == {"find_moments": 1, "report": 1}
 
 
-def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sentences_score_moments_and_provenance_names_them(tiny: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert tiny.planned(GROUNDING) == {"score_grounding": 1}
     done = tiny.run(GROUNDING)
     assert done.returncode == 0, done.stdout + done.stderr
     scored = json.loads((tiny.folder / GROUNDING).read_text())
     assert list(scored["views"]) == ["clip", "clip, asked for another", "the whole video"]
-    told = json.loads((tiny.folder / "results/demo/world/sentences.json").read_text())
-    tested = [text for video_id, entry in told.items() if "test" in video_id for text in set(entry["sentences"])]
+    sentences = json.loads((tiny.folder / "results/demo/world/sentences.json").read_text())
+    tested = [text for video_id, entry in sentences.items() if "test" in video_id for text in set(entry["sentences"])]
     assert scored["views"]["clip"]["sentences"] == len(tested), "those of training videos do not score"
     assert "0 out of date" in tiny.run("verify").stdout
     assert main(["explain", str(tiny.folder / GROUNDING), "--root", str(tiny.folder)]) == 0
@@ -55,7 +49,7 @@ def test_sentences_score_moments_and_the_records_tell(tiny: Project, capsys: pyt
     assert tiny.planned(GROUNDING) == {"score_grounding": 1}
 
 
-def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads_them(tiny: Project) -> None:
+def test_without_sentences_class_names_are_the_queries_also_in_a_simulated_world(tiny: Project) -> None:
     tiny.change("datasets.simulated.simulate", {"train_videos": 40, "test_videos": 20})
     tiny.change("datasets.simulated.search_spaces", ["clip"])
     target = "results/simulated_grounding.json"
@@ -76,7 +70,7 @@ def test_without_sentences_class_names_are_asked_for_and_a_simulated_world_reads
     assert tiny.planned(target) == {}
 
 
-def test_another_space_is_taught_before_it_is_searched(tiny: Project) -> None:
+def test_an_adapted_space_is_trained_before_it_is_searched(tiny: Project) -> None:
     tiny.change("datasets.demo.search_spaces", ["clip", "post_pretrained"])
     planned = tiny.planned(GROUNDING)
     assert {rule: planned[rule] for rule in ("train_adapter", "adapt_features", "index", "score_grounding")} == {
@@ -95,27 +89,22 @@ def test_the_page_is_searched_in_the_first_space(tiny: Project) -> None:
 
 
 def test_mistakes_end_in_a_line_before_any_job(tiny: Project) -> None:
-    assert "index/wrods.arrow: 'wrods' is not defined" in refused(tiny, "results/demo/index/wrods.arrow")
+    assert "index/wrods.arrow: 'wrods' is not defined" in tiny.error_line("-n", "results/demo/index/wrods.arrow")
     tiny.change("datasets.demo.vocabulary", None)
-    assert "datasets.demo.vocabulary: missing; give a text file of words" in refused(tiny, MOMENTS)
+    assert "datasets.demo.vocabulary: missing; give a text file of words" in tiny.error_line("-n", MOMENTS)
     tiny.change("datasets.demo.search_spaces", [])
-    assert "datasets.demo.search_spaces: empty; name at least clip" in refused(tiny, MOMENTS)
+    assert "datasets.demo.search_spaces: empty; name at least clip" in tiny.error_line("-n", MOMENTS)
     tiny.change("datasets.demo.search_spaces", ["clipp"])
-    assert "datasets.demo.search_spaces: 'clipp' is not defined; did you mean 'clip'?" in refused(tiny, MOMENTS)
+    assert "datasets.demo.search_spaces: 'clipp' is not defined; did you mean 'clip'?" in tiny.error_line("-n", MOMENTS)
 
 
-def test_a_dataset_without_what_it_takes_says_so(tiny: Project) -> None:
-    mine = {
-        "videos_dir": "mine",
-        "classes": 2,
-        "encoders": {"rgb": {}, "flow": {}},
-        "runs": ["stpn"],
-        "main_run": "stpn",
-    }
-    tiny.change("datasets.mine", mine)
+def test_a_dataset_without_sentences_or_a_clip_stream_is_refused(tiny: Project) -> None:
+    tiny.change("datasets.mine", video_dataset("mine"))
     (tiny.folder / "mine").mkdir()
     (tiny.folder / "mine/a.mp4").touch()
-    assert "mine has no sentences and no annotations to score by" in refused(tiny, "results/mine_grounding.json")
-    assert "only CLIP features can be searched by text, and mine has no clip stream" in refused(
-        tiny, "results/mine/index/clip.arrow"
+    assert "mine has no sentences and no annotations to score by" in tiny.error_line(
+        "-n", "results/mine_grounding.json"
+    )
+    assert "only CLIP features can be searched by text, and mine has no clip stream" in tiny.error_line(
+        "-n", "results/mine/index/clip.arrow"
     )

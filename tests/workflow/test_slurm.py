@@ -1,4 +1,4 @@
-"""The profile on a real Slurm: the same bytes as here, a GPU for each network, more memory on need, a node lost."""
+"""The profile on a real Slurm: the bytes of a local run, a GPU for each network, more memory on retry, a lost node."""
 
 import subprocess
 import time
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import SNAKEMAKE, Project, make_tiny
-from tests.workflow.processes import alive, children
+from tests.workflow.processes import is_running, list_process_tree
 from tests.workflow.slurm import Cluster, slurm, wait_for
 
 SHARD = "results/demo/features/clip/0000-of-0002.parquet"
 SEED = "results/demo/runs/stpn_sparse/seed-0"
-# The plugin looks this soon, and then ever less often: 10 seconds more at each look in vain.
-SOON = ("--slurm-init-seconds-before-status-checks", "2")
+# The plugin first checks after 2 seconds; each check without news adds 10 seconds to the interval.
+EARLY_CHECK = ("--slurm-init-seconds-before-status-checks", "2")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,16 @@ def cluster() -> Iterator[Cluster]:
 
 
 def start(cluster: Cluster, project: Project, *words: str) -> "subprocess.Popen[bytes]":
-    return cluster.start("snakemake", str(SNAKEMAKE), "--profile", "profiles/slurm", *SOON, *words, cwd=project.folder)
+    return cluster.start(
+        "snakemake", str(SNAKEMAKE), "--profile", "profiles/slurm", *EARLY_CHECK, *words, cwd=project.folder
+    )
 
 
 def jobs_of(cluster: Cluster) -> list[Job]:
-    """Every job that the cluster was given, in order, and the GPUs that its tasks saw."""
-    rows = cluster.ask("squeue", "--states=all", "--sort=i", "--noheader", "--format=%i|%k|%T|%m|%N").splitlines()
+    """Every submitted job in order, with the GPUs that its tasks saw."""
+    rows = cluster.run_client(
+        "squeue", "--states=all", "--sort=i", "--noheader", "--format=%i|%k|%T|%m|%N"
+    ).splitlines()
     seen = [line.split() for line in (cluster.folder / "seen").read_text().splitlines()]
     jobs = []
     for number, comment, state, memory, node in (row.split("|") for row in rows):
@@ -50,14 +54,12 @@ def jobs_of(cluster: Cluster) -> list[Job]:
 
 @pytest.fixture(scope="module")
 def ran(cluster: Cluster, finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A shard extracted anew, granted too little memory at first, beside a run that was never trained."""
-    folder = tmp_path_factory.mktemp("slurm") / "project"
-    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
-    (folder / SHARD).unlink()
-    project = Project(folder)
-    little = ("--set-resources", "extract:mem_mb=300 * attempt ** 4")
-    run = start(cluster, project, *little, "--", SHARD, f"{SEED}/detections.json")
-    assert run.wait(600) == 0, cluster.said("snakemake").read_text()
+    """A shard extracted again, with too little memory at first, and a run that was never trained."""
+    project = finished.copy_to(tmp_path_factory.mktemp("slurm") / "project")
+    (project.folder / SHARD).unlink()
+    too_little = ("--set-resources", "extract:mem_mb=300 * attempt ** 4")
+    run = start(cluster, project, *too_little, "--", SHARD, f"{SEED}/detections.json")
+    assert run.wait(600) == 0, cluster.output_path("snakemake").read_text()
     return project
 
 
@@ -66,8 +68,8 @@ def test_a_shard_has_the_same_bytes_as_without_slurm(ran: Project, finished: Pro
 
 
 def test_a_run_goes_through_its_rounds(ran: Project, cluster: Cluster) -> None:
-    learnt = [job.rule for job in jobs_of(cluster) if job.rule != "extract"]
-    assert learnt == ["cluster", "train", "cluster", "train", "localize"]
+    rules = [job.rule for job in jobs_of(cluster) if job.rule != "extract"]
+    assert rules == ["cluster", "train", "cluster", "train", "localize"]
     assert (ran.folder / SEED / "detections.json").exists()
 
 
@@ -89,12 +91,12 @@ def test_nothing_is_left_of_a_cluster_whatever_happens() -> None:
     processes: list[int] = []
     with pytest.raises(KeyError), slurm() as cluster:
         job = cluster.folder / "job"
-        cluster.ask("sbatch", "--output=/dev/null", f"--wrap=echo $$ > {job}; sleep 600")
+        cluster.run_client("sbatch", "--output=/dev/null", f"--wrap=echo $$ > {job}; sleep 600")
         wait_for(lambda: job.exists() and job.read_text().endswith("\n"))
-        processes = [pid for daemon in cluster.started.values() for pid in children(daemon.pid)]
+        processes = [pid for daemon in cluster.started.values() for pid in list_process_tree(daemon.pid)]
         assert int(job.read_text()) in processes
         raise KeyError
-    assert not [pid for pid in processes if alive(pid)]
+    assert not [pid for pid in processes if is_running(pid)]
     assert not cluster.folder.exists()
 
 
@@ -110,8 +112,8 @@ def test_what_ran_on_a_lost_node_runs_on_the_other(tmp_path: Path, finished: Pro
         run = start(cluster, project)
         wait_for(lambda: [job.state for job in trainings()] == ["COMPLETED", "RUNNING"], 600)
         lost, since = trainings()[-1].node, time.monotonic()
-        cluster.end(lost)
-        assert run.wait(600) == 0, cluster.said("snakemake").read_text()
+        cluster.kill(lost)
+        assert run.wait(600) == 0, cluster.output_path("snakemake").read_text()
         assert time.monotonic() - since < 180
         _, failed, again = trainings()
     assert (failed.node, failed.state) == (lost, "NODE_FAIL")

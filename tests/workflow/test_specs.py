@@ -40,7 +40,8 @@ EXPECTED: dict[str, set[str]] = {
     "weights.demo_clip.*": {"pretrain", "weights"},
     "weights.demo_audio.*": {"pretrain", "weights"},
     "runs.clip_ae.method": {"cluster", "train", "localize", "summarize"},
-    "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},  # told runs have one round
+    # Supervised runs have one round.
+    "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},
     "runs.clip_ae.clustering": {"cluster", "summarize"},
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
@@ -208,13 +209,13 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, adapter="post_pretrained", stream="rgb")
         for stage in ("name_clusters", "find_moments", "score_grounding"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
-        for view in data.search_spaces:
-            add(f"index {dataset} {view}", "index", dataset=dataset, space=view)
+        for space in data.search_spaces:
+            add(f"index {dataset} {space}", "index", dataset=dataset, space=space)
     return found
 
 
 def expected_for(leaf: str) -> list[str]:
-    """The rows of the table that speak of a key."""
+    """The rows of the table that match a key."""
     exact = [row for row in EXPECTED if leaf == row]
     return exact or [row for row in EXPECTED if row.endswith(".*") and leaf.startswith(row[:-1])]
 
@@ -222,10 +223,10 @@ def expected_for(leaf: str) -> list[str]:
 def changed(base: dict[str, Any], leaf: str) -> set[str]:
     data = copy.deepcopy(base)
     *parents, last = leaf.split(".")
-    place = data
+    section = data
     for parent in parents:
-        place = place[parent]
-    place[last] = other_value(last, place[last])
+        section = section[parent]
+    section[last] = other_value(last, section[last])
     before, after = jobs(load_config(base)), jobs(load_config(data))
     return {name for name in before.keys() & after.keys() if before[name] != after[name]}
 
@@ -293,7 +294,7 @@ def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any])
     assert not wrong
 
 
-def test_a_frozen_run_rests_on_nothing_that_is_only_searched_by(base: dict[str, Any]) -> None:
+def test_a_frozen_run_keeps_no_key_that_only_search_reads(base: dict[str, Any]) -> None:
     base = copy.deepcopy(base)
     base["datasets"]["demo"]["search_spaces"] = ["clip", "named"]
     config = load_config(base)
@@ -367,7 +368,7 @@ def test_reordered_keys_and_whole_numbers_are_the_same(base: dict[str, Any]) -> 
     assert jobs(load_config(reordered(base))) == jobs(load_config(base))
 
 
-def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
+def test_a_frozen_run_keeps_the_trimmed_dataset_of_its_adapter() -> None:
     """Its config is complete, and nothing in it is of other runs."""
     data = shipped_config()
     whole = {key: value for key, value in data["datasets"]["demo"].items() if key != "demo"}
@@ -376,8 +377,8 @@ def test_a_frozen_run_that_trimmed_clips_taught_stands_alone() -> None:
     data["runs"]["ugct_clipped"] = {"method": "ugct", "feature_adapter": "clipped"}
     data["datasets"]["demo"] |= {"runs": ["ugct_clipped"], "main_run": "ugct_clipped"}
     config = load_config(data)
-    kept = build_stage_spec(config, "freeze", {"dataset": "demo"}).config
-    assert set(kept.datasets) == {"demo", "clips"}
-    assert set(kept.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
-    assert set(kept.feature_adapters) == {"clipped"}
-    assert load_config(to_plain_data(kept)) == kept
+    frozen = build_stage_spec(config, "freeze", {"dataset": "demo"}).config
+    assert set(frozen.datasets) == {"demo", "clips"}
+    assert set(frozen.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
+    assert set(frozen.feature_adapters) == {"clipped"}
+    assert load_config(to_plain_data(frozen)) == frozen

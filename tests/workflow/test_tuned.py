@@ -19,43 +19,43 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_networks_are_tuned_features_made_anew_and_an_adapter_put_on_top(project: Project) -> None:
+def test_networks_are_tuned_features_extracted_again_and_an_adapter_trained(project: Project) -> None:
     jobs = project.planned("results/demo_map.json")
     # Of two streams and two shards.
     assert jobs["tune_encoder"] == 2
     assert jobs["extract_tuned"] == 4
     assert (jobs["train_adapter"], jobs["adapt_features"]) == (1, 4)
     assert jobs["extract"] == 8
-    # The run that tells actions from background, and the one that reads what is made of them.
+    # The run that separates actions from background, and the run on adapted features.
     assert jobs["train"] == 2 * project.config["datasets"]["demo"]["rounds"]
 
 
-def test_each_job_reads_what_the_one_before_it_made(project: Project) -> None:
+def test_each_job_reads_the_outputs_of_the_one_before_it(project: Project) -> None:
     done = project.run("-n", "-p", "results/demo_map.json")
     assert done.returncode == 0, done.stdout + done.stderr
     commands = re.findall(r"python -m clip_ae (\w+) (.*)", done.stdout + done.stderr)
-    made = "results/demo/adapters/tuned"
-    tuned = [words for stage, words in commands if stage == "extract" and f"{made}/encoded/rgb" in words]
+    adapter_dir = "results/demo/adapters/tuned"
+    tuned = [words for stage, words in commands if stage == "extract" and f"{adapter_dir}/encoded/rgb" in words]
     assert len(tuned) == 2
-    assert all(f"--weights {made}/weights/rgb.safetensors --out" in words for words in tuned)
-    assert all(f"--failures {made}/failures/rgb/" in words for words in tuned)
-    (taught,) = [words for stage, words in commands if stage == "train_adapter"]
-    assert f"--tuned-features {made}/encoded " in taught
+    assert all(f"--weights {adapter_dir}/weights/rgb.safetensors --out" in words for words in tuned)
+    assert all(f"--failures {adapter_dir}/failures/rgb/" in words for words in tuned)
+    (train_adapter,) = [words for stage, words in commands if stage == "train_adapter"]
+    assert f"--tuned-features {adapter_dir}/encoded " in train_adapter
     adapted = [words for stage, words in commands if stage == "adapt_features"]
-    assert all(f"--features {made}/encoded/" in words for words in adapted)
+    assert all(f"--features {adapter_dir}/encoded/" in words for words in adapted)
     tune = [words for stage, words in commands if stage == "tune_encoder"]
     assert all("--localizer results/demo/runs/ugct/seed-0/round-1/model.safetensors" in words for words in tune)
-    assert len([words for stage, words in commands if stage == "catalog" and made in words]) == 0
+    assert len([words for stage, words in commands if stage == "catalog" and adapter_dir in words]) == 0
 
 
-def test_a_recipe_for_adapters_tunes_nothing(project: Project) -> None:
+def test_an_adapter_of_mode_adapter_tunes_nothing(project: Project) -> None:
     project.change("feature_adapters.tuned.mode", "adapter")
     jobs = project.planned("results/demo_map.json")
     assert (jobs["train_adapter"], jobs["adapt_features"]) == (1, 4)
     assert not {"tune_encoder", "extract_tuned"} & jobs.keys()
 
 
-def test_with_names_the_text_tower_is_needed(project: Project) -> None:
+def test_class_names_need_the_text_tower(project: Project) -> None:
     project.change("datasets.demo.runs", ["ugct_tuned_named"])
     project.change("datasets.demo.main_run", "ugct_tuned_named")
     done = project.run("-n", "-p", "results/demo_map.json")
@@ -65,7 +65,7 @@ def test_with_names_the_text_tower_is_needed(project: Project) -> None:
 
 
 def test_a_new_video_is_read_by_the_networks_that_were_tuned(finished: Project, tmp_path: Path) -> None:
-    project = Project(Path(shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)))
+    project = finished.copy_to(tmp_path / "project")
     project.change("runs.after", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "anew"})
     project.change("feature_adapters.anew", {"mode": "encoder", "run": "stpn_sparse", "align_to": "prototypes"})
     tuning = {"blocks": 1, "steps": 2, "batch_size": 2}
@@ -80,7 +80,7 @@ def test_a_new_video_is_read_by_the_networks_that_were_tuned(finished: Project, 
     expected = [d for d in read_detections(model / "detections.json") if d.video_id == "demo_test_001"]
     assert expected
     assert read_detections(tmp_path / "found.json") == expected
-    # Were the network taken that was not tuned, features would be others.
-    made = project.folder / "results/demo/adapters/anew/weights"
-    (made / "rgb.safetensors").rename(made / "gone")
+    # Features of the network before tuning would differ, so `apply` refuses instead of using it.
+    weights_dir = project.folder / "results/demo/adapters/anew/weights"
+    (weights_dir / "rgb.safetensors").rename(weights_dir / "gone")
     assert main([str(word) for word in words]) == 2

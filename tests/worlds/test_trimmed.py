@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from clip_ae.worlds import trimmed, untrimmed
+from clip_ae.worlds import trimmed, untrimmed_actors
 
 
 def test_clips_are_balanced_and_have_the_stated_shapes():
@@ -57,10 +57,10 @@ def test_spinning_objects_have_a_texture_that_shows_rotation():
 
 def test_three_of_the_demo_s_motions_and_sounds_are_absent_and_all_of_its_shapes_present():
     """As in reality: CLIP was trained on the objects of most actions, I3D not on the actions themselves."""
-    absent = [a for a in untrimmed.ACTION_CLASSES if a.motion not in trimmed.CLASSES]
+    absent = [a for a in untrimmed_actors.ACTION_CLASSES if a.motion not in trimmed.CLASSES]
     assert len(absent) == 3
     assert not {a.sound for a in absent} & set(trimmed.MOTION_SOUNDS.values())
-    assert {a.shape for a in untrimmed.ACTION_CLASSES} <= set(trimmed.SHAPE_NAMES)
+    assert {a.shape for a in untrimmed_actors.ACTION_CLASSES} <= set(trimmed.SHAPE_NAMES)
 
 
 def test_captions_are_a_full_one_and_parts_of_it():
@@ -71,4 +71,4 @@ def test_captions_are_a_full_one_and_parts_of_it():
 
 
 def test_colours_differ_from_those_of_the_demo():
-    assert not set(trimmed.COLOURS.values()) & set(untrimmed.COLOURS)
+    assert not set(trimmed.COLOURS.values()) & set(untrimmed_actors.COLOURS)

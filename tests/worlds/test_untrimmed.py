@@ -16,7 +16,8 @@ from clip_ae.core.types import Instance
 from clip_ae.worlds import untrimmed
 from clip_ae.worlds.scenes import render_scene
 from clip_ae.worlds.sounds import SAMPLE_RATE, render_sound
-from clip_ae.worlds.untrimmed import ACTION_CLASSES, MIN_GAP_S, VideoPlan, plan_videos
+from clip_ae.worlds.untrimmed import MIN_GAP_S, VideoPlan, plan_videos
+from clip_ae.worlds.untrimmed_actors import ACTION_CLASSES
 
 LABELS = {a.label for a in ACTION_CLASSES}
 DEFAULT = plan_videos(DemoWorld())

@@ -102,7 +102,7 @@ rule train_adapter:
 
 rule adapt_features:
     input:
-        features=inputs.adaptable_features,
+        features=inputs.features_to_adapt,
         adapter=paths.ADAPTER_MODEL,
     output:
         paths.ADAPTED_FEATURES,

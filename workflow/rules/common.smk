@@ -23,7 +23,7 @@ def fail(error):
     sys.exit(error.exit_code)
 
 
-def one_line(function):
+def exit_on_error(function):
     """Wrap a function that runs while the DAG is built: an error is one line, not a traceback of Snakemake."""
 
     @functools.wraps(function)
@@ -32,19 +32,19 @@ def one_line(function):
             result = function(*arguments, **keywords)
         except ClipAeError as error:
             fail(error)
-        return one_line(result) if callable(result) else result
+        return exit_on_error(result) if callable(result) else result
 
     return wrapped
 
 
-class OneLine:
-    """An object whose methods print one line for an error."""
+class ExitOnError:
+    """Wrap the methods of an object in exit_on_error."""
 
     def __init__(self, target):
         self.target = target
 
     def __getattr__(self, name):
-        return one_line(getattr(self.target, name))
+        return exit_on_error(getattr(self.target, name))
 
 
 def prepend_path(variable, folder):
@@ -59,16 +59,16 @@ prepend_path("PATH", str(Path(sys.executable).parent))
 prepend_path("PYTHONPATH", str(workflow.basedir))
 
 # `config` has the values of `--configfile` and `--config`; load_project_config adds the shipped files.
-CONFIG = one_line(load_project_config)(Path(), workflow.configfiles, config)
-one_line(check_targets)(sys.argv[1:], CONFIG)
+CONFIG = exit_on_error(load_project_config)(Path(), workflow.configfiles, config)
+exit_on_error(check_targets)(sys.argv[1:], CONFIG)
 DATASETS = {name: DatasetFiles(name, data) for name, data in CONFIG.datasets.items()}
-inputs = OneLine(RuleInputs(CONFIG, DATASETS))
-digests = OneLine(RuleDigests(CONFIG, DATASETS))
-options = OneLine(RuleOptions(CONFIG, DATASETS, RuleInputs(CONFIG, DATASETS)))
+inputs = ExitOnError(RuleInputs(CONFIG, DATASETS))
+digests = ExitOnError(RuleDigests(CONFIG, DATASETS))
+options = ExitOnError(RuleOptions(CONFIG, DATASETS, inputs.target))
 
 
 def datasets_with(*sources):
-    """A wildcard constraint: the datasets whose source is one of these keys."""
+    """A wildcard constraint: the datasets whose source is one of these keys, or no dataset at all."""
     names = [
         name for name, data in CONFIG.datasets.items() if set(sources) & {*data.sources}
     ]

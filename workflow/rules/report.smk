@@ -5,7 +5,7 @@ rule summarize:
     input:
         videos=paths.VIDEOS,
         failures=paths.FAILURES,
-        seeds=inputs.summarized,
+        seeds=inputs.summary_sources,
     output:
         report(
             paths.SUMMARY,

@@ -21,6 +21,7 @@ from clip_ae.core.config.schema import (
     Weights,
 )
 from clip_ae.core.config.specs import CLIP_SPACE
+from clip_ae.core.config.stage_specs import adapter_streams
 from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.video_lists import VIDEO_LISTS
@@ -100,8 +101,7 @@ def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Co
     """Refuse a dataset that lacks what a feature adapter needs."""
     settings = config.feature_adapters[adapter]
     run = config.runs[settings.run]
-    streams = (*run.streams, *(() if settings.uses_class_names else ("clip",)))
-    for stream in streams:
+    for stream in adapter_streams(config, adapter):
         if stream not in dataset.stream_names:
             raise UserError(f"{where} needs the {stream} stream for feature_adapters.{adapter}; this dataset has none")
     if (run.supervision != "unsupervised" or settings.held_out_classes) and not dataset.is_annotated:
@@ -114,7 +114,7 @@ def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Co
     if settings.trimmed_dataset and config.datasets[settings.trimmed_dataset] is dataset:
         raise UserError(f"{where}: feature_adapters.{adapter}.trimmed_dataset is this dataset; name another")
     if settings.trimmed_dataset:
-        _check_clips(where, dataset, config.datasets[settings.trimmed_dataset])
+        _check_trimmed_dataset(where, dataset, config.datasets[settings.trimmed_dataset])
 
 
 def check_search_space(where: str, dataset: Dataset, space: str, config: Config) -> None:
@@ -124,15 +124,15 @@ def check_search_space(where: str, dataset: Dataset, space: str, config: Config)
         check_feature_adapter(f"{where}: {space}", dataset, space, config)
 
 
-def _check_clips(where: str, dataset: Dataset, clips: Dataset) -> None:
-    if not clips.is_annotated:
+def _check_trimmed_dataset(where: str, dataset: Dataset, trimmed: Dataset) -> None:
+    if not trimmed.is_annotated:
         raise UserError(f"{where}: the trimmed clips have no annotations")
-    ours, theirs = dataset.encoders, clips.encoders
+    encoders, trimmed_encoders = dataset.encoders, trimmed.encoders
     if (
-        ours is None
-        or theirs is None
-        or (ours.rgb, ours.flow) != (theirs.rgb, theirs.flow)
-        or dataset.grid != clips.grid
+        encoders is None
+        or trimmed_encoders is None
+        or (encoders.rgb, encoders.flow) != (trimmed_encoders.rgb, trimmed_encoders.flow)
+        or dataset.grid != trimmed.grid
     ):
         raise UserError(f"{where}: the trimmed clips need the same rgb and flow encoders and the same grid")
 
@@ -237,10 +237,8 @@ def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, con
             raise UserError(
                 f"{where}.fewshot.feature_adapters: {name} has mode encoder; all rows must share the same features"
             )
-    left_out = {frozenset(config.feature_adapters[name].held_out_classes) for name in fewshot.feature_adapters} - {
-        frozenset()
-    }
-    if len(left_out) > 1:
+    held_out = {frozenset(config.feature_adapters[name].held_out_classes) for name in fewshot.feature_adapters}
+    if len(held_out - {frozenset()}) > 1:
         raise UserError(
             f"{where}.fewshot.feature_adapters: have different held_out_classes; all rows need the same episodes"
         )

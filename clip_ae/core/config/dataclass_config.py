@@ -152,7 +152,7 @@ def join_key(where: str, name: Any) -> str:
 def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return None if value is None else _value(_chosen(hint, value), value, where, limits)
+        return None if value is None else _value(_alternative_for(hint, value), value, where, limits)
     if origin is Literal:
         if value not in get_args(hint):
             raise UserError(f"{where}: {abbreviate(value)} is not allowed{suggest_name(str(value), get_args(hint))}")
@@ -180,7 +180,8 @@ def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any
         raise UserError(f"{where}: {value} is not a finite number")
     if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
         raise UserError(
-            f"{where}: {abbreviate(value)} holds half of a character, which no file can; write the whole one"
+            f"{where}: {abbreviate(value)} contains half of a surrogate pair, which UTF-8 cannot store; "
+            "write the whole character"
         )
     for name, holds, words in LIMITS:
         if name in limits and not holds(value, limits[name]):
@@ -202,8 +203,8 @@ def _alternatives(hint: Any) -> list[Any]:
     return [a for a in get_args(hint) if a is not type(None)]
 
 
-def _chosen(hint: Any, value: Any) -> Any:
-    """Of the types of a union: a type of text for text, otherwise the first."""
+def _alternative_for(hint: Any, value: Any) -> Any:
+    """The type of a union that a value is parsed as: the second for text, otherwise the first."""
     first, *others = _alternatives(hint)
     return next((other for other in others if isinstance(value, str)), first)
 
@@ -225,8 +226,8 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _type(hint: Any, limits: dict[str, float]) -> dict[str, Any]:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        nothing = [{"type": "null"}] if type(None) in get_args(hint) else []
-        return {"anyOf": [*(_type(kind, limits) for kind in _alternatives(hint)), *nothing]}
+        null = [{"type": "null"}] if type(None) in get_args(hint) else []
+        return {"anyOf": [*(_type(kind, limits) for kind in _alternatives(hint)), *null]}
     if origin is Literal:
         return {"enum": list(get_args(hint))}
     if origin is tuple:
@@ -252,6 +253,7 @@ class KeyInfo:
 
 
 def iterate_keys(cls: type, prefix: str = "") -> Iterator[KeyInfo]:
+    """Yield the keys of a dataclass and of the dataclasses in it, by dotted path."""
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name = join_key(prefix, field.name)
@@ -261,7 +263,8 @@ def iterate_keys(cls: type, prefix: str = "") -> Iterator[KeyInfo]:
         if dataclasses.is_dataclass(hint):
             yield from iterate_keys(hint, name)  # type: ignore[arg-type]
             continue
-        several = get_origin(hint) is tuple
-        one = get_args(hint)[0] if several else hint
-        kind = one if isinstance(one, type) else str
-        yield KeyInfo(name, field.metadata.get("doc", ""), _default(field), kind, several, field.metadata.get("flag"))
+        is_list = get_origin(hint) is tuple
+        item = get_args(hint)[0] if is_list else hint
+        value_type = item if isinstance(item, type) else str
+        doc, flag = field.metadata.get("doc", ""), field.metadata.get("flag")
+        yield KeyInfo(name, doc, _default(field), value_type, is_list, flag)

@@ -170,7 +170,7 @@ class FlowEncoder(StreamEncoder):
     REQUIRED_NETWORKS: ClassVar = {"weights": "i3d", "raft": "raft"}
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
     algorithm: FlowAlgorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
-    clip_value: float = key(20.0, "pixels a frame; flow is clipped to +-bound and scaled to [-1, 1]", above=0)
+    clip_value: float = key(20.0, "pixels a frame; flow is clipped to +-clip_value and scaled to [-1, 1]", above=0)
     raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
 

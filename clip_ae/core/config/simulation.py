@@ -49,7 +49,11 @@ class SimulatedWorld:
     i3d_outer: float = key(0.25, "rgb's and flow's response outside the core", minimum=0, maximum=1)
     i3d_confusion: float = key(0.2, "cosine between related classes in rgb and flow", minimum=0, maximum=1)
     clip_extent: float = key(1.0, "share of an instance that clip covers; core_share is the core", above=0, maximum=1)
-    clip_border: float = key(0.5, "seconds that clip sees beyond a snippet's ends: how soft its borders are", minimum=0)
+    clip_border: float = key(
+        0.5,
+        "seconds around a snippet that its clip feature includes, on each side: how soft its borders are",
+        minimum=0,
+    )
     clip_confusion: float = key(0.9, "cosine between related classes in clip", minimum=0, maximum=1)
 
     audio_helpful: float = key(0.5, "share of classes whose sound marks the extent", minimum=0, maximum=1)
@@ -71,10 +75,10 @@ class SimulatedWorld:
     scene_confusion: float = key(0.5, "cosine between the usual scenes of related classes", minimum=0, maximum=1)
     flow_scene: float = key(0.4, "factor on the scene in flow", minimum=0)
     clip_scene: float = key(1.0, "factor on the scene in clip", minimum=0)
-    audio_scene: float = key(0.5, "factor on the scene in audio, which tells nothing of the class", minimum=0)
+    audio_scene: float = key(0.5, "factor on the scene in audio, which is independent of the class", minimum=0)
     drift: float = key(0.6, "strength of slow change", minimum=0)
-    drift_seconds: float = key(10.0, "seconds after which drift is forgotten", above=0)
-    noise: float = key(1.0, "strength of what is new in each snippet", minimum=0)
+    drift_seconds: float = key(10.0, "seconds after which the autocorrelation of drift is 1/e", above=0)
+    noise: float = key(1.0, "strength of the noise, independent in each snippet", minimum=0)
 
     def dim_of(self, stream: str) -> int:
         """Length of a stream's feature."""

@@ -117,7 +117,7 @@ def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpe
         settings,
         config.datasets[dataset].adapter_training.without_tuning,
         run.method,
-        _base(run),
+        _base_head(run),
         adapter_streams(config, adapter),
         trimmed_subset=trimmed.train_subset if trimmed else TrainAdapterSpec.trimmed_subset,
         torch_threads=config.torch_threads,
@@ -125,7 +125,7 @@ def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpe
 
 
 def adapter_streams(config: Config, adapter: str) -> tuple[str, ...]:
-    """What the adapter's run reads, and the clip stream where actions are aligned to CLIP images."""
+    """The streams of the adapter's run, and the clip stream where actions are aligned to CLIP images."""
     settings = config.feature_adapters[adapter]
     images = () if settings.uses_class_names else ("clip",)
     return tuple(dict.fromkeys([*config.runs[settings.run].streams, *images]))
@@ -157,7 +157,7 @@ def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
 
 @stage(paths.LABELS)
 def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> ClusterSpec:
-    data, settings = _pair(config, dataset, run)
+    data, settings = _dataset_and_run(config, dataset, run)
     later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
     return ClusterSpec(
         classes=data.classes,
@@ -165,7 +165,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
         clustering=settings.clustering,
         descriptor=later if round else "mean",  # type: ignore[arg-type]
         method=settings.method if round else None,
-        base_head=_base(settings) if round else None,
+        base_head=_base_head(settings) if round else None,
         train_subset=data.train_subset,
         # Supervision labels do not depend on the seed.
         seed=seed if settings.supervision == "unsupervised" else 0,
@@ -175,7 +175,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
 
 @stage(paths.MODEL)
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
-    data, settings = _pair(config, dataset, run)
+    data, settings = _dataset_and_run(config, dataset, run)
     return TrainSpec(
         **with_defaults(settings),
         method=settings.method,
@@ -193,10 +193,10 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
 
 @stage(paths.DETECTIONS, paths.CURVES)
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
-    data, settings = _pair(config, dataset, run)
+    data, settings = _dataset_and_run(config, dataset, run)
     return LocalizeSpec(
         method=settings.method,
-        base_head=_base(settings),
+        base_head=_base_head(settings),
         streams=settings.streams,
         localization=apply_overrides(data.localization, settings.localization),
         grid=data.grid,
@@ -231,7 +231,7 @@ def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
 
 @stage(paths.MAP)
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
-    data, settings = _pair(config, dataset, run)
+    data, settings = _dataset_and_run(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
 
 
@@ -244,15 +244,15 @@ def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
 @stage(paths.SUMMARY)
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    headline = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=_taught(config, [data.main_run]))
+    spec = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=_adapters_of(config, [data.main_run]))
     if summary in ("map.json", "detections.json"):
-        return headline
+        return spec
     return replace(
-        headline,
+        spec,
         runs={name: config.runs[name] for name in data.runs},
         published=data.published,
         simulated=data.simulate is not None,
-        feature_adapters=_taught(config, data.runs),
+        feature_adapters=_adapters_of(config, data.runs),
     )
 
 
@@ -268,7 +268,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
         data.stream_names,
         settings.method,
         settings.supervision,
-        next(iter(_taught(config, [data.main_run]).values()), None),
+        next(iter(_adapters_of(config, [data.main_run]).values()), None),
         data.published,
         data.grid,
     )
@@ -276,40 +276,41 @@ def report(config: Config, dataset: str) -> ReportSpec:
 
 @stage(paths.REPRO)
 def freeze(config: Config, dataset: str) -> FreezeSpec:
-    datasets = {name: _headline_alone(config.datasets[name]) for name in _rests_on(config, dataset)}
+    datasets = {name: _only_main_run(config.datasets[name]) for name in _required_datasets(config, dataset)}
     encoders = [encoder for d in datasets.values() if d.encoders for encoder in d.encoders.by_stream.values()]
     networks = sorted({name for encoder in encoders for name in encoder.weights_names})
-    headlines = [data.main_run for data in datasets.values()]
-    taught = _taught(config, headlines)
-    kept = replace(
+    main_runs = [data.main_run for data in datasets.values()]
+    adapters = _adapters_of(config, main_runs)
+    frozen = replace(
         config,
         datasets=datasets,
-        runs={name: config.runs[name] for name in [*headlines, *(recipe.run for recipe in taught.values())]},
-        feature_adapters=taught,
+        runs={name: config.runs[name] for name in [*main_runs, *(adapter.run for adapter in adapters.values())]},
+        feature_adapters=adapters,
         weights={name: config.weights[name] for name in networks},
         runtime=Runtime(),
     )
-    return FreezeSpec(dataset, kept)
+    return FreezeSpec(dataset, frozen)
 
 
-def _rests_on(config: Config, dataset: str) -> list[str]:
+def _required_datasets(config: Config, dataset: str) -> list[str]:
     """The dataset, and the trimmed datasets that its main run's feature adapter was trained on, recursively."""
     names = [dataset]
     for name in names:
-        recipes = _taught(config, [config.datasets[name].main_run]).values()
-        names += [
-            recipe.trimmed_dataset
-            for recipe in recipes
-            if recipe.trimmed_dataset and recipe.trimmed_dataset not in names
-        ]
+        adapters = _adapters_of(config, [config.datasets[name].main_run]).values()
+        names += [a.trimmed_dataset for a in adapters if a.trimmed_dataset and a.trimmed_dataset not in names]
     return names
 
 
-def _headline_alone(data: Dataset) -> Dataset:
-    """A dataset with its main run only, without the keys that concern the search."""
-    words = None if data.is_annotated else data.vocabulary
+def _only_main_run(data: Dataset) -> Dataset:
+    """A dataset with its main run only, without search and few-shot episodes."""
     return replace(
-        data, runs=(data.main_run,), sentences=None, vocabulary=words, search_spaces=Dataset.search_spaces, fewshot=None
+        data,
+        runs=(data.main_run,),
+        sentences=None,
+        # Without annotations, the vocabulary also names the clusters.
+        vocabulary=None if data.is_annotated else data.vocabulary,
+        search_spaces=Dataset.search_spaces,
+        fewshot=None,
     )
 
 
@@ -318,15 +319,16 @@ def count_rounds(config: Config, dataset: str, run: str) -> int:
     return config.datasets[dataset].rounds if config.runs[run].supervision == "unsupervised" else 1
 
 
-def _taught(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapter]:
+def _adapters_of(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapter]:
+    """The feature adapters whose output the runs read, by name."""
     names = (config.runs[run].feature_adapter for run in runs)
     return {name: config.feature_adapters[name] for name in names if name is not None}
 
 
-def _pair(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
+def _dataset_and_run(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
     return config.datasets[dataset], config.runs[run]
 
 
-def _base(run: Run) -> str | None:
+def _base_head(run: Run) -> str | None:
     switches: UgctSwitches | None = with_defaults(run)["ugct"]
     return switches.base_head if switches else None

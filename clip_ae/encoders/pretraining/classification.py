@@ -32,10 +32,10 @@ from clip_ae.encoders.pretraining.training_loop import (
     TrainingClip,
     count_training_clips,
     make_batches,
-    optimise,
+    optimize,
 )
 
-# Equal to the demo's flow stream in config.yaml; a test compares them.
+# Equal to the demo's flow stream in configs/demo.yaml; a test compares them.
 DEMO_FLOW_ENCODER = FlowEncoder(algorithm="dis", clip_value=2.0)
 NUM_FRAMES = 16
 
@@ -44,8 +44,8 @@ NUM_FRAMES = 16
 class ClipTransforms:
     """The steps from a clip to a network's input.
 
-    `extract` reads what is stored of a clip, `eval_transform` and `train_transform` crop and vary it, and `normalize`
-    turns a batch into the network's input.
+    `extract` computes the array that is kept in memory for a clip; `eval_transform` crops the array, `train_transform`
+    crops and augments it at random; `normalize` converts a batch of the results.
     """
 
     extract: Callable[[TrainingClip], Array]
@@ -69,7 +69,7 @@ def train(
         return F.cross_entropy(network(transforms.normalize(augmented)), labels[batch])
 
     batches = make_batches(num_training, schedule, rng)
-    optimise(network, compute_loss, batches, schedule.learning_rate, f"pretrain {weights.network_kind}")
+    optimize(network, compute_loss, batches, schedule.learning_rate, f"pretrain {weights.network_kind}")
     correct = _predict_labels(network, transforms, inputs, schedule.batch_size) == labels
     metrics = {
         "train_accuracy": float(correct[:num_training].numpy().mean()),
@@ -126,7 +126,7 @@ def _build_audio_transforms() -> ClipTransforms:
 
 
 def _extract_clips(clips: Iterable[TrainingClip], transforms: ClipTransforms) -> tuple[list[Array], Tensor]:
-    """Extracted inputs and labels; the clips themselves would fill the memory."""
+    """The extracted array of each clip, and the labels. The clips are not kept: they would fill the memory."""
     pairs = [(transforms.extract(clip), clip.label) for clip in clips]
     return [extracted for extracted, _ in pairs], torch.tensor([label for _, label in pairs])
 

@@ -20,7 +20,7 @@ from clip_ae.encoders.pretraining.training_loop import (
     TrainingClip,
     count_training_clips,
     make_batches,
-    optimise,
+    optimize,
 )
 
 # Every sixth frame of a clip's first second shows the object in several poses.
@@ -52,7 +52,7 @@ def train(
         image_features, text_features, scale = network(images, texts[batch, caption_indices])
         return info_nce(scale * image_features @ text_features.T)
 
-    optimise(network, compute_loss, make_batches(num_training, schedule, rng), schedule.learning_rate, "pretrain clip")
+    optimize(network, compute_loss, make_batches(num_training, schedule, rng), schedule.learning_rate, "pretrain clip")
     images = [centre_crop(f[len(f) // 2][None], size) for f in frames]
     metrics = {
         "train_retrieval": _measure_retrieval(network, images[:num_training], texts[:num_training, 0]),

@@ -36,7 +36,7 @@ def count_training_clips(num_clips: int) -> int:
     return num_clips - max(1, round(num_clips * HELD_OUT_FRACTION))
 
 
-def optimise(
+def optimize(
     network: nn.Module,
     compute_loss: Callable[[NDArray[np.int64]], Tensor],
     batches: Sequence[NDArray[np.int64]],
@@ -44,17 +44,25 @@ def optimise(
     label: str,
 ) -> None:
     """Train the network by AdamW with a one-cycle learning rate; `compute_loss` takes the clip indices of a batch."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=len(batches), pct_start=WARMUP_FRACTION
+        optimizer, learning_rate, total_steps=len(batches), pct_start=compute_warmup_fraction(len(batches))
     )
     network.train()
     for batch in track(batches, label, unit="steps"):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         compute_loss(batch).backward()
-        optimiser.step()
+        optimizer.step()
         scheduler.step()
     network.eval()
+
+
+def compute_warmup_fraction(num_steps: int) -> float:
+    """Share of the steps in which the learning rate rises: WARMUP_FRACTION, but 0 if that is exactly one step.
+
+    OneCycleLR divides by the length of the rise minus 1. With fewer steps its rise is empty, too.
+    """
+    return 0.0 if WARMUP_FRACTION * num_steps == 1 else WARMUP_FRACTION
 
 
 def make_batches(num_clips: int, schedule: PretrainSchedule, rng: np.random.Generator) -> list[NDArray[np.int64]]:

@@ -65,8 +65,8 @@ class Oracle(Head[StreamOutput]):
 
 def pool_class_logits(cas: Tensor, mask: Tensor) -> Tensor:
     """v [B, C] of cas [B, T, C]. p / sum p is computed as a softmax of log p, which is stable for very small p."""
-    real = mask[..., None]
-    weights = F.logsigmoid(cas).masked_fill(~real, torch.finfo(cas.dtype).min).softmax(dim=1) * real
+    real_mask = mask[..., None]
+    weights = F.logsigmoid(cas).masked_fill(~real_mask, torch.finfo(cas.dtype).min).softmax(dim=1) * real_mask
     return (weights * cas).sum(dim=1)
 
 

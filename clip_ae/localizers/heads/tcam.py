@@ -83,9 +83,9 @@ class Branch(nn.Module):
         self.attention = nn.Sequential(MultiDilation(), nn.Linear(HALF_WIDTH, 1))
 
     def forward(self, x: Tensor, mask: Tensor) -> TcamOutput:
-        real = mask[..., None]
+        real_mask = mask[..., None]
         # Masked, because the next convolutions must read zeros beyond the ends of a video.
-        embedding = self.embedding(self.dropout(x.transpose(1, 2))).relu().transpose(1, 2) * real
+        embedding = self.embedding(self.dropout(x.transpose(1, 2))).relu().transpose(1, 2) * real_mask
         nonlocal_features = self.nonlocal_block(self.reduction(embedding).relu(), mask)
         hidden = torch.cat([nonlocal_features, self.dilated(embedding)], dim=-1)
         cas, logits = self.classifier(hidden), self.attention(embedding).squeeze(-1)
@@ -114,10 +114,10 @@ class Tcam(Head[TcamOutput]):
 
         Attention is a softmax over time: it has a peak in the action but does not show its extent.
         """
-        real = mask[..., None]
-        low = output.cas.masked_fill(~real, torch.inf).amin(dim=1, keepdim=True)
-        high = output.cas.masked_fill(~real, -torch.inf).amax(dim=1, keepdim=True)
-        activation = ((output.cas - low) / (high - low).clamp(min=EPSILON)).masked_fill(~real, 0.0)
+        real_mask = mask[..., None]
+        low = output.cas.masked_fill(~real_mask, torch.inf).amin(dim=1, keepdim=True)
+        high = output.cas.masked_fill(~real_mask, -torch.inf).amax(dim=1, keepdim=True)
+        activation = ((output.cas - low) / (high - low).clamp(min=EPSILON)).masked_fill(~real_mask, 0.0)
         return Curves(mask.to(activation.dtype), activation, self.class_probabilities(output.foreground_logits))
 
 

@@ -1,4 +1,4 @@
-"""config.yaml: the shipped file is whole and right, and every mistake ends in one line."""
+"""config.yaml: the shipped file is complete and valid, and every mistake ends in one line."""
 
 import re
 from pathlib import Path
@@ -32,8 +32,8 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
 
 
 def test_the_schema_file_is_what_the_dataclasses_say() -> None:
-    kept = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
-    assert kept == schema.build_schema_text(), "run `make schema`"
+    stored_text = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
+    assert stored_text == schema.build_schema_text(), "run `make schema`"
 
 
 def test_the_config_reference_page_is_what_the_dataclasses_say() -> None:
@@ -42,7 +42,7 @@ def test_the_config_reference_page_is_what_the_dataclasses_say() -> None:
 
 
 def test_the_commented_examples_are_right() -> None:
-    """Both `mine` examples work once their marks are taken away."""
+    """Both `mine` examples are valid without their comment marks."""
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
     examples = re.sub(r"^  # ?", "  ", text[text.index("  # mine:") :], flags=re.MULTILINE)
     first, _, second = examples.partition("  Feature files that you have")

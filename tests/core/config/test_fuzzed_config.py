@@ -1,4 +1,4 @@
-"""Whatever a config or an option holds: it is read, or refused in a line that names the key."""
+"""Any content of a config or an option is read, or refused in one line that names the key."""
 
 import contextlib
 import copy
@@ -32,7 +32,7 @@ VALUES = st.recursive(
 
 
 def paths_of(data: Any, *above: Any) -> list[tuple[Any, ...]]:
-    """The way to every key."""
+    """The path of every key."""
     if not isinstance(data, dict):
         return []
     return [path for key, value in data.items() for path in ((*above, key), *paths_of(value, *above, key))]
@@ -59,7 +59,7 @@ def endless() -> list[Any]:
 
 
 def doubled(times: int) -> list[Any]:
-    """2^times elements, in a few lines of YAML."""
+    """A few lines of YAML that expand to 2^times elements."""
     value: list[Any] = ["x"]
     for _ in range(times):
         value = [value, value]
@@ -67,7 +67,7 @@ def doubled(times: int) -> list[Any]:
 
 
 def read_or_refused(data: Any) -> None:
-    """What is read can be written down."""
+    """A config that is read can be serialized."""
     with contextlib.suppress(ClipAeError):
         to_canonical_json(load_config(data)).encode()
 
@@ -89,7 +89,7 @@ def test_any_value_at_any_key(path: tuple[Any, ...], value: Any) -> None:
 @pytest.mark.parametrize("value", [endless(), doubled(60)], ids=["endless", "doubled"])
 @pytest.mark.parametrize("path", [("datasets",), ("runtime",), ("datasets", "demo", "runs")], ids=".".join)
 def test_what_has_no_end_is_refused_at_once(path: tuple[Any, ...], value: Any) -> None:
-    """YAML's aliases make it of a few lines."""
+    """YAML aliases make endless content with a few lines."""
     with pytest.raises(UserError, match=".".join(path)):
         load_config(changed(path, value))
 
