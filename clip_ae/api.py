@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from clip_ae.core.config.schema import Evaluation, ProtocolName
+from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
+from clip_ae.core.config.schema import Evaluation, ProtocolName, Runtime
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.timeline import SnippetGrid
@@ -212,9 +213,8 @@ def extract(
     for stream in streams:
         pipeline.check_known("streams:", stream, choice.encoders.streams)
     configure_torch(choice.config.torch_threads)
-    decoders = create_decoders(
-        num_workers, choice.config.runtime.decoder_timeout_s, choice.config.runtime.decoder_memory_gib
-    )
+    settings = {**to_plain_data(choice.config.runtime), "device": device, "num_workers": num_workers}
+    decoders = create_decoders(parse_dataclass(Runtime, settings))
     infos, failures = pipeline.probe_video_files(
         pipeline.list_video_files(map(Path, sources)), choice.grid, decoders[0]
     )

@@ -1,6 +1,7 @@
 """The command line is run()'s signature; errors end in one line and their exit code."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import pytest
 
 from clip_ae import cli
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import RefusedInput, UserError
 
@@ -32,6 +34,18 @@ def run(
         raise KeyboardInterrupt
 
 
+@dataclass(frozen=True)
+class Files:
+    videos: Annotated[Path, "folder"]
+    probe: Annotated[tuple[Path, ...], "tables"] = ()
+
+
+def grouped(
+    *, files: Files, runtime: Annotated[Runtime, "device num_workers"] = DEFAULT_RUNTIME, top: Annotated[int, "n"] = 1
+) -> None:
+    CALLS.append({"files": files, "runtime": runtime, "top": top})
+
+
 def listing(
     words: Annotated[tuple[Path, ...], "files, 100 % of them"],
     *,
@@ -43,7 +57,11 @@ def listing(
 
 @pytest.fixture(autouse=True)
 def stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, command in (("clip_ae.stages.probe", run), ("clip_ae.tools.schema", listing)):
+    for name, command in (
+        ("clip_ae.stages.probe", run),
+        ("clip_ae.tools.schema", listing),
+        ("clip_ae.tools.show", grouped),
+    ):
         module = ModuleType(name)
         module.run = command  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
@@ -73,6 +91,25 @@ def test_parameters_before_the_star_are_words_and_tuples_take_several() -> None:
     ]
 
 
+def test_a_dataclass_is_an_option_for_each_of_its_fields() -> None:
+    assert cli.main(["show", "--videos", "v", "--probe", "a", "b", "--device", "cpu"]) == 0
+    assert cli.main(["show", "--videos", "v", "--num-workers", "3", "--top", "2"]) == 0
+    first: dict[str, object] = {
+        "files": Files(Path("v"), (Path("a"), Path("b"))), "runtime": Runtime(device="cpu"), "top": 1,
+    }  # fmt: skip
+    found = list(CALLS)
+    assert found == [first, {"files": Files(Path("v")), "runtime": Runtime(num_workers=3), "top": 2}]
+
+
+def test_run_time_settings_have_the_help_and_defaults_of_the_config(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["show", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--num-workers INT processes that decode (or generate) videos" in text
+    assert f"(default: {Runtime().num_workers})" in text
+    assert "--gpu-batch-size" not in text
+
+
 def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["schema", "--help"])
@@ -99,6 +136,9 @@ def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["schema"], 2, "clip-ae: the following arguments are required: WORDS; see clip-ae schema --help"),
         (["schema", "a", "--weights"], 2, "clip-ae: argument --weights: expected at least one argument; see"),
+        (["show", "--videos", "v", "--num-workers", "0"], 2, "clip-ae: runtime.num_workers: 0 must be at least 1"),
+        (["show", "--videos", "v", "--device", "gpu"], 2, 'clip-ae: runtime.device: "gpu" is not allowed'),
+        (["show", "--probe", "a"], 2, "clip-ae: the following arguments are required: --videos; see"),
         (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),
     ],
 )

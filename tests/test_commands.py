@@ -10,7 +10,7 @@ import pytest
 
 from clip_ae import cli
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.registry import load_module
+from clip_ae.core.config.command_options import build_parser
 from clip_ae.core.config.schema import Config
 from clip_ae.core.config.stages import find_output
 from clip_ae.core.errors import UserError
@@ -66,7 +66,7 @@ def test_commands_of_clip_ae_parse(path: Path, words: list[str]) -> None:
     assert command in (*cli.STAGES, *cli.TOOLS), f"{path}: no command {command}"
     # `...` stands for the rest of the line.
     if options and not {"...", "--help"} & set(options):
-        parser = cli._parser(command, load_module(cli._module(command)).run)
+        parser = build_parser(command, "", cli.load_run(command))
         try:
             parser.parse_args(options)
         except UserError as error:

@@ -60,6 +60,7 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
         insert(
             tables, f'    "clip": "clip_ae.encoders.{table}', f'    "r2plus1d": "clip_ae.encoders.{table}.r2plus1d",\n'
         )
+    assert len(list_changed_files(tmp_path)) == 4
     subprocess.run([sys.executable, "-c", TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
 
 
@@ -112,7 +113,63 @@ def test_the_example_of_a_new_head_works(tmp_path: Path) -> None:
         source = tables.read_text()
         assert source.count(f"{name} = {{\n") == 1
         tables.write_text(source.replace(f"{name} = {{\n", f"{name} = {{\n    {entry},\n"))
+    assert len(list_changed_files(tmp_path)) == 2
     subprocess.run([sys.executable, "-c", HEAD_TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+
+
+STAGE_TRIAL = """
+import json
+from pathlib import Path
+from clip_ae import cli
+from clip_ae.core.config.stages import find_output
+
+Path("d.json").write_text(json.dumps({"results": {"v": [
+    {"label": "jump", "score": 0.9, "segment": [0, 1]}, {"label": "jump", "score": 0.1, "segment": [2, 3]},
+    {"label": "run", "score": 0.5, "segment": [4, 5]}]}}))
+words = ["count_detections", "--detections", "d.json", "--out", "results/demo_counts.json"]
+assert cli.main([*words, "--set", "min_score=0.3"]) == 0
+content = json.loads(Path("results/demo_counts.json").read_text())
+assert content["counts"] == {"jump": 1, "run": 1}, content
+assert find_output("results/demo_counts.json") == ("count_detections", {"dataset": "demo"})
+assert cli.main(["explain", "results/demo_counts.json"]) == 0
+"""
+
+
+def test_the_example_of_a_new_stage_works(tmp_path: Path) -> None:
+    """The five files of docs/new-stage.md on a copy of the project; the command, then the DAG with the rule."""
+    for name in ("clip_ae", "configs", "workflow", "envs", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    path, spec, declaration, command, rule = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/new-stage.md").read_text(), re.DOTALL
+    )
+    config = tmp_path / "clip_ae/core/config"
+    insert(tmp_path / "clip_ae/core/paths.py", "GROUNDING = ", path)
+    append(config / "specs.py", spec)
+    insert(config / "stage_specs.py", "    DiagnoseSpec,\n", "    CountDetectionsSpec,\n")
+    append(config / "stage_specs.py", declaration)
+    (tmp_path / "clip_ae/stages/count_detections.py").write_text(command)
+    append(tmp_path / "workflow/rules/report.smk", rule)
+    assert len(list_changed_files(tmp_path)) == 5
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", STAGE_TRIAL], cwd=tmp_path, env=environment, check=True)
+    (tmp_path / "results/demo_counts.json").unlink()
+    plan = subprocess.run(
+        ["snakemake", "--dry-run", "--cores", "1", "results/demo_counts.json"],
+        cwd=tmp_path, env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert re.search(r"^count_detections +1$", plan.stdout, re.MULTILINE)
+
+
+def list_changed_files(copy: Path) -> list[Path]:
+    """Files of a copy of the project that are new or differ."""
+    paths = [p.relative_to(copy) for p in copy.rglob("*") if p.is_file() and p.suffix in (".py", ".smk", ".yaml")]
+    return [p for p in paths if not (ROOT / p).is_file() or (ROOT / p).read_bytes() != (copy / p).read_bytes()]
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(f"{path.read_text()}\n\n{text}")
 
 
 def insert(path: Path, before: str, text: str) -> None:

@@ -89,6 +89,23 @@ def test_help_needs_no_library_at_all() -> None:
     assert not {"torch", "numpy", "pyarrow", "yaml"} & set(ast.literal_eval(completed.stdout.splitlines()[-1]))
 
 
+def test_functions_are_short_and_take_few_parameters() -> None:
+    functions = [
+        (path, node)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    long = [f"{path}: {n.name}" for path, n in functions if (n.end_lineno or 0) - n.lineno >= 50]
+    # `self` and `cls` are not counted.
+    wide = [
+        f"{path}: {n.name}"
+        for path, n in functions
+        if len({a.arg for a in [*n.args.posonlyargs, *n.args.args, *n.args.kwonlyargs]} - {"self", "cls"}) > 8
+    ]
+    assert not [*long, *wide]
+
+
 def test_every_stage_has_its_rule_its_log_and_its_benchmark() -> None:
     from clip_ae.cli import STAGES
 

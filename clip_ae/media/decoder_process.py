@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.errors import Unreadable, UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
@@ -30,11 +31,9 @@ T = TypeVar("T")
 START_TIMEOUT_S = 120.0
 
 
-def create_decoders(count: int, decoder_timeout_s: float, decoder_memory_gib: float) -> list["Decoder"]:
-    """Return `count` decoders that can work in parallel. A decoder starts its process at its first request."""
-    if count < 1:
-        raise UserError(f"--num-workers {count}: at least one decoder is needed; give 1 or more")
-    return [Decoder(decoder_timeout_s, decoder_memory_gib) for _ in range(count)]
+def create_decoders(runtime: Runtime) -> list["Decoder"]:
+    """Return decoders that can work in parallel. A decoder starts its process at its first request."""
+    return [Decoder(runtime) for _ in range(runtime.num_workers)]
 
 
 class Decoder:
@@ -43,9 +42,9 @@ class Decoder:
     The child decodes ahead, as many windows as the shared buffer has slots.
     """
 
-    def __init__(self, decoder_timeout_s: float = 60.0, decoder_memory_gib: float = 1.5) -> None:
-        self.decoder_timeout_s = decoder_timeout_s
-        self.memory_bytes = int(decoder_memory_gib * GIB)
+    def __init__(self, runtime: Runtime = DEFAULT_RUNTIME) -> None:
+        self.timeout_s = runtime.decoder_timeout_s
+        self.memory_bytes = int(runtime.decoder_memory_gib * GIB)
         self.process: SpawnProcess | None = None
         self.interrupted = False
         self.pipe: socket.socket
@@ -175,7 +174,7 @@ class Decoder:
 
     def _receive(self, parse_answer: Callable[[dict[str, Any]], T], timeout_s: float | None = None) -> T:
         """Return parse_answer(the next answer); Unreadable if the child fails, or gives no valid answer in time."""
-        self.pipe.settimeout(self.decoder_timeout_s if timeout_s is None else timeout_s)
+        self.pipe.settimeout(self.timeout_s if timeout_s is None else timeout_s)
         try:
             answer = dict(json.loads(self._guarded_call(decoder_service.receive_message, self.pipe)))
             if "failure" in answer:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable, UserError
 from clip_ae.core.progress import track
@@ -23,14 +24,13 @@ def probe_shard(
     failures: Path,
     videos: Path | None = None,
     features: Path | None = None,
-    decoder_timeout_s: float = 60.0,
-    decoder_memory_gib: float = 1.5,
+    runtime: Runtime = DEFAULT_RUNTIME,
 ) -> None:
     """Write the shard's table of videos and its table of failures."""
     if features is not None:
         rows, files_digest = _probe_features(spec, features, shard)
     elif videos is not None:
-        with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
+        with Decoder(runtime) as decoder:
             rows, files_digest = _probe_videos(spec, videos, shard, decoder)
     else:
         raise UserError("probe: no source; give --videos or --features")

@@ -1,7 +1,9 @@
 """Training data of a feature adapter: action and background spans, and the targets of its contrastive loss."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -15,36 +17,38 @@ from clip_ae.data.labels import read_labels
 from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_stream_input_id
 from clip_ae.data.streams import read_streams
-from clip_ae.data.text_embeddings import read_text_embeddings
-from clip_ae.encoders.text_encoder import build_text_encoder
 from clip_ae.language.training_spans import (
     Floats,
     TrainingSpans,
     collect_run_spans,
     contrastive_targets,
 )
-from clip_ae.weights.network_file import read_weights, read_weights_provenance
+from clip_ae.pipeline.text_encoder_files import TextEncoderFiles
+from clip_ae.weights.network_file import read_weights
 
 Inputs = dict[str, str]
 
 
-def load_training_spans(
-    spec: TrainAdapterSpec,
-    features_dir: Path,
-    shards: int,
-    localizer: Path,
-    labels: Path,
-    annotations: Path | None,
-    device: str,
-) -> tuple[TrainingSpans, Inputs]:
+@dataclass(frozen=True)
+class SpanFiles:
+    """The features of a dataset, and the run whose attention separates actions from background."""
+
+    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"]
+    shards: Annotated[int, "number of shards"]
+    localizer: Annotated[Path, "model.safetensors of the run that separates actions from background"]
+    labels: Annotated[Path, "labels.parquet that this run was trained on"]
+    annotations: Annotated[Path | None, "annotation file, to exclude videos of held-out classes"] = None
+
+
+def load_training_spans(spec: TrainAdapterSpec, files: SpanFiles, device: str) -> tuple[TrainingSpans, Inputs]:
     """Action and background spans by the run's localizer, and the ids of the inputs that they come from."""
-    model = read_weights(localizer)
-    video_labels = exclude_held_out(spec, read_labels(labels), annotations)
-    streams = read_streams(features_dir, spec.streams, shards, {label.video_id for label in video_labels})
-    inputs = {f"features/{name}": read_stream_input_id(features_dir, name, shards) for name in spec.streams}
-    inputs |= {"localizer": model.provenance.id, "labels": read_parquet_provenance(labels).id}
-    if annotations and spec.feature_adapter.held_out_classes:
-        inputs["annotations"] = annotations_digest(annotations)
+    model = read_weights(files.localizer)
+    video_labels = exclude_held_out(spec, read_labels(files.labels), files.annotations)
+    streams = read_streams(files.features, spec.streams, files.shards, {label.video_id for label in video_labels})
+    inputs = {f"features/{name}": read_stream_input_id(files.features, name, files.shards) for name in spec.streams}
+    inputs |= {"localizer": model.provenance.id, "labels": read_parquet_provenance(files.labels).id}
+    if files.annotations and spec.feature_adapter.held_out_classes:
+        inputs["annotations"] = annotations_digest(files.annotations)
     return collect_run_spans(model, video_labels, streams, device), inputs
 
 
@@ -74,19 +78,12 @@ def check_training_spans(spans: TrainingSpans, localizer: Path) -> None:
 
 
 def load_contrastive_targets(
-    spec: TrainAdapterSpec, spans: TrainingSpans, clip_weights: Path | None, text_embeddings: Path | None, device: str
+    spec: TrainAdapterSpec, spans: TrainingSpans, text_files: TextEncoderFiles, device: str
 ) -> tuple[Tensor, Inputs]:
     """[actions, D]: the target of each action in the space of CLIP, and the ids of the inputs that embed texts."""
-    inputs = {"clip_weights": read_weights_provenance(clip_weights).id} if clip_weights else {}
-    inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
 
     def embed_class_names(names: Sequence[str]) -> Floats:
-        encoder = build_text_encoder(
-            read_weights(clip_weights) if clip_weights else None,
-            read_text_embeddings(text_embeddings) if text_embeddings else None,
-            device,
-        )
-        return encoder.embed_words([[name] for name in names], spec.templates)
+        return text_files.load_text_encoder(device).embed_words([[name] for name in names], spec.templates)
 
     targets = contrastive_targets(spans, spec.feature_adapter.align_to, embed_class_names)
-    return torch.from_numpy(targets).to(device), inputs
+    return torch.from_numpy(targets).to(device), text_files.read_input_ids()

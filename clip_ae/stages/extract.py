@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.progress import log_line
 from clip_ae.core.types import VideoInfo
@@ -22,16 +23,14 @@ def run(
     weights: Annotated[tuple[Path, ...], "weights of the stream's network, then of its second network if it has one"],
     out: Annotated[Path, "feature shard to write (parquet)"],
     failures: Annotated[Path, "table of failures to write (parquet)"],
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoder processes that work in parallel"] = 2,
-    gpu_batch_size: Annotated[int, "snippets in a forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    runtime: Annotated[
+        Runtime, "device num_workers gpu_batch_size decoder_timeout_s decoder_memory_gib"
+    ] = DEFAULT_RUNTIME,
 ) -> None:
     configure_torch(spec.torch_threads)
     networks = [read_weights(path) for path in weights]
-    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
-    extractor = build_extractor(spec, networks, decoders, resolve_device(device), gpu_batch_size, videos)
+    decoders, device = create_decoders(runtime), resolve_device(runtime.device)
+    extractor = build_extractor(spec, networks, decoders, device, runtime.gpu_batch_size, videos)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
     provenance = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
     write_shard(out, spec.stream, extractor.encoder.dim, extractor.extract(infos), provenance)

@@ -6,6 +6,7 @@ For precomputed features, read the number of snippets of each video. This stage 
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.pipeline.probing import probe_shard
 
@@ -20,8 +21,7 @@ def run(
     features: Annotated[
         Path | None, "folder of precomputed features, in place of --videos; the spec names its streams"
     ] = None,
-    decoder_timeout_s: Annotated[float, "seconds without an answer after which the decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that the decoder may use"] = 1.5,
+    runtime: Annotated[Runtime, "decoder_timeout_s decoder_memory_gib"] = DEFAULT_RUNTIME,
 ) -> None:
     probe_shard(
         spec,
@@ -30,6 +30,5 @@ def run(
         failures=failures,
         videos=videos,
         features=features,
-        decoder_timeout_s=decoder_timeout_s,
-        decoder_memory_gib=decoder_memory_gib,
+        runtime=runtime,
     )

@@ -37,52 +37,43 @@ from clip_ae.scoring.published import PUBLISHED
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Input files of the page: `run_dirs` has the folder of each seed of the main run."""
+    """Input files of the page."""
 
-    run_dirs: Mapping[int, Path]
-    catalog: Path
-    annotations: Path | None
-    cluster_names: Path | None
-    diagnosis: Path | None
-    moments: Path | None
-    audio_shards: tuple[Path, ...]
+    runs: Annotated[Path, "folder of the dataset's runs"]
+    catalog: Annotated[Path, "videos.parquet"]
+    failures: Annotated[Path, "failures.parquet"]
+    annotations: Annotated[Path | None, "annotations, if there are any"] = None
+    cluster_names: Annotated[Path | None, "names.json of the first seed, with suggested names of clusters"] = None
+    diagnosis: Annotated[Path | None, "diagnosis.json, if there are annotations"] = None
+    moments: Annotated[Path | None, "moments.json, for the search on the page"] = None
+    audio_shards: Annotated[tuple[Path, ...], "audio feature shards, for the loudness of the videos"] = ()
+    source: Annotated[Path | None, "folder of the videos that the page plays"] = None
 
-    @property
-    def first_run_dir(self) -> Path:
-        return next(iter(self.run_dirs.values()))
+    def run_dirs(self, spec: ReportSpec) -> dict[int, Path]:
+        """The folder of each seed of the main run."""
+        return {seed: self.runs / spec.main_run / f"seed-{seed}" for seed in spec.seeds}
+
+    def first_run_dir(self, spec: ReportSpec) -> Path:
+        return next(iter(self.run_dirs(spec).values()))
 
 
-def run(
-    spec: ReportSpec,
-    *,
-    runs: Annotated[Path, "folder of the dataset's runs"],
-    catalog: Annotated[Path, "videos.parquet"],
-    failures: Annotated[Path, "failures.parquet"],
-    out: Annotated[Path, "HTML page to write"],
-    annotations: Annotated[Path | None, "annotations, if there are any"] = None,
-    cluster_names: Annotated[Path | None, "names.json of the first seed, with suggested names of clusters"] = None,
-    diagnosis: Annotated[Path | None, "diagnosis.json, if there are annotations"] = None,
-    moments: Annotated[Path | None, "moments.json, for the search on the page"] = None,
-    audio_shards: Annotated[tuple[Path, ...], "audio feature shards, for the loudness of the videos"] = (),
-    source: Annotated[Path | None, "folder of the videos that the page plays"] = None,
-) -> None:
-    run_dirs = {seed: runs / spec.main_run / f"seed-{seed}" for seed in spec.seeds}
-    files = ReportFiles(run_dirs, catalog, annotations, cluster_names, diagnosis, moments, audio_shards)
-    results = {seed: read_json_object(path / "map.json") for seed, path in run_dirs.items()} if annotations else {}
-    error_analysis = read_json_object(diagnosis) if diagnosis else {}
-    videos = read_rows(catalog)
-    source_dir = Path(os.path.relpath(source, out.parent)) if source else None
-    entries = _build_video_entries(files, videos, error_analysis.get("videos", {}), source_dir)
+def run(spec: ReportSpec, *, files: ReportFiles, out: Annotated[Path, "HTML page to write"]) -> None:
+    run_dirs = files.run_dirs(spec)
+    results = {s: read_json_object(path / "map.json") for s, path in run_dirs.items()} if files.annotations else {}
+    error_analysis = read_json_object(files.diagnosis) if files.diagnosis else {}
+    videos = read_rows(files.catalog)
+    source_dir = Path(os.path.relpath(files.source, out.parent)) if files.source else None
+    entries = _build_video_entries(spec, files, videos, error_analysis.get("videos", {}), source_dir)
     provenance = _make_provenance(spec, files)
-    guesses = read_json_object(cluster_names)["names"] if cluster_names else {}
-    moments_by_text = read_moments(moments) if moments else {}
+    guesses = read_json_object(files.cluster_names)["names"] if files.cluster_names else {}
+    moments_by_text = read_moments(files.moments) if files.moments else {}
     sections = {
         **({"Scores": _render_scores(spec, results)} if results else {}),
         **({"Clusters": _render_clusters(spec, files, results, guesses)} if _has_clusters(spec) else {}),
         **({"Errors": render_errors(error_analysis)} if error_analysis else {}),
         "Videos": render_timelines(entries, with_search=bool(moments_by_text)),
         "Training": render_training_curves({s: _read_logs(path, spec.rounds) for s, path in run_dirs.items()}),
-        "Sources": render_sources(videos, read_rows(failures), provenance),
+        "Sources": render_sources(videos, read_rows(files.failures), provenance),
     }
     names = _find_main_classes(results[spec.seeds[0]]) if results else _select_best_guesses(guesses)
     page_data = build_page_data(entries, names, spec.grid, moments_by_text)
@@ -97,7 +88,7 @@ def _describe_run(spec: ReportSpec) -> str:
 
 def _make_provenance(spec: ReportSpec, files: ReportFiles) -> Provenance:
     names = ("detections", "map") if files.annotations else ("detections",)
-    outputs = {f"{n}-{seed}": path / f"{n}.json" for seed, path in files.run_dirs.items() for n in names}
+    outputs = {f"{n}-{seed}": path / f"{n}.json" for seed, path in files.run_dirs(spec).items() for n in names}
     inputs = {"catalog": files.catalog, **outputs}
     inputs |= {"cluster_names": files.cluster_names} if files.cluster_names else {}
     inputs |= {"moments": files.moments} if files.moments else {}
@@ -115,7 +106,7 @@ def _has_clusters(spec: ReportSpec) -> bool:
 
 def _render_clusters(spec: ReportSpec, files: ReportFiles, results: ResultsBySeed, guesses: ClusterNames) -> str:
     """Clusters named by annotations; sizes, silhouettes and suggested names, which need no annotations."""
-    first, last = (files.first_run_dir / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
+    first, last = (files.first_run_dir(spec) / f"round-{number}" / "labels.parquet" for number in (0, spec.rounds - 1))
     silhouettes = read_silhouettes(first)
     sizes = Counter(label.label for label in read_labels(last))
     num_clusters = choose_num_clusters(silhouettes) if silhouettes else 0
@@ -144,18 +135,21 @@ def _select_published(spec: ReportSpec) -> dict[str, PublishedMetrics]:
 
 
 def _build_video_entries(
-    files: ReportFiles, catalog: Sequence[Mapping[str, Any]], ap: Mapping[str, float], source_dir: Path | None
+    spec: ReportSpec,
+    files: ReportFiles,
+    catalog: Sequence[Mapping[str, Any]],
+    ap: Mapping[str, float],
+    source_dir: Path | None,
 ) -> list[VideoEntry]:
     """The localized videos of the first seed, in order of their ids."""
+    run_dir = files.first_run_dir(spec)
     annotations = read_annotations(files.annotations) if files.annotations else {}
     loudness = {i: levels for path in files.audio_shards for i, levels in read_loudness(path).items()}
-    detections = _group_by_video(read_detections(files.first_run_dir / "detections.json"))
-    curves = read_curves(files.first_run_dir / "curves.parquet")
+    detections = _group_by_video(read_detections(run_dir / "detections.json"))
+    curves = read_curves(run_dir / "curves.parquet")
     rows = {row["video_id"]: row for row in catalog}
     if unknown := sorted(curves.keys() - rows.keys()):
-        raise UserError(
-            f"{files.first_run_dir}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos"
-        )
+        raise UserError(f"{run_dir}: video '{unknown[0]}' is not in videos.parquet; make both from the same videos")
     return [
         VideoEntry(
             video_id=video_id,

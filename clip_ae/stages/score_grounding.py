@@ -1,7 +1,7 @@
 """Score moment retrieval by sentences or class names: R@1 and R@5 in every search space."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,14 +16,13 @@ from clip_ae.core.provenance import digest, make_provenance
 from clip_ae.core.types import GroundingQuery, NetworkWeights
 from clip_ae.data.annotations import annotations_digest, read_subset_annotations, read_subset_ids
 from clip_ae.data.detections import write_json
-from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.sentences import read_sentences
 from clip_ae.data.snippet_index import SnippetIndex, read_index
-from clip_ae.data.text_embeddings import read_text_embeddings
 from clip_ae.encoders.devices import configure_torch, resolve_device
-from clip_ae.encoders.text_encoder import Floats, PrecomputedTexts, TextTower, build_text_encoder
+from clip_ae.encoders.text_encoder import Floats, PrecomputedTexts, TextTower
 from clip_ae.pages import markdown
 from clip_ae.pipeline.search import MomentSearcher, build_text_queries, find_index_adapter
+from clip_ae.pipeline.text_encoder_files import NO_TEXT_ENCODER, TextEncoderFiles
 from clip_ae.scoring.grounding_queries import build_class_queries, build_control_queries
 from clip_ae.scoring.recall import compute_recall
 from clip_ae.weights.network_file import WeightsFile, read_weights
@@ -37,20 +36,29 @@ HEADER = ["searched by", *(f"R@{rank} {tiou:g}" for rank in RANKS for tiou in TI
 Inputs = dict[str, str]
 
 
+@dataclass(frozen=True)
+class QueryFiles:
+    """Where the queries come from: sentences, or the class names of annotations."""
+
+    sentences: Annotated[
+        Path | None, "sentences with their moments, in the ActivityNet Captions or Charades-STA format"
+    ] = None
+    annotations: Annotated[
+        Path | None, "annotation file, for its subsets; without sentences its class names are the queries"
+    ] = None
+
+
+NO_QUERIES = QueryFiles()
+
+
 def run(
     spec: ScoreGroundingSpec,
     *,
     indices: Annotated[tuple[Path, ...], "snippet index of every search space"],
     out: Annotated[Path, "grounding.json to write"],
     table: Annotated[Path, "table of the same results to write (Markdown)"],
-    sentences: Annotated[
-        Path | None, "sentences with their moments, in the ActivityNet Captions or Charades-STA format"
-    ] = None,
-    annotations: Annotated[
-        Path | None, "annotation file, for its subsets; without sentences its class names are the queries"
-    ] = None,
-    clip_weights: Annotated[Path | None, "CLIP weights, whose text tower embeds the sentences"] = None,
-    text_embeddings: Annotated[Path | None, "texts.parquet of a simulated world, in place of a text tower"] = None,
+    query_files: QueryFiles = NO_QUERIES,
+    text_files: TextEncoderFiles = NO_TEXT_ENCODER,
     adapters: Annotated[tuple[Path, ...], "model.safetensors of the feature adapter of every joint space"] = (),
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
@@ -58,22 +66,20 @@ def run(
         names = ", ".join(spec.search_spaces)
         raise UserError(f"--indices: {len(indices)} for the search spaces {names}; give one for each")
     configure_torch(spec.torch_threads)
-    queries, inputs = _read_queries(spec, sentences, annotations)
-    network = read_weights(clip_weights) if clip_weights else None
+    queries, inputs = _read_queries(spec, query_files)
     adapter_weights = [read_weights(path) for path in adapters]
-    embeddings_by_text = read_text_embeddings(text_embeddings) if text_embeddings else None
-    text_encoder = build_text_encoder(network, embeddings_by_text, resolve_device(device))
-    texts = TextEmbeddings(text_encoder, {q.text for q in queries}, () if sentences else spec.templates)
+    text_encoder = text_files.load_text_encoder(resolve_device(device))
+    templates = () if query_files.sentences else spec.templates
+    texts = TextEmbeddings(text_encoder, {q.text for q in queries}, templates)
     indices_by_space = dict(zip(spec.search_spaces, map(read_index, indices), strict=True))
     results = _score_spaces(indices_by_space, texts, adapter_weights, queries)
-    inputs |= {"clip_weights": network.provenance.id} if network else {}
-    inputs |= {"text_embeddings": read_parquet_provenance(text_embeddings).id} if text_embeddings else {}
+    inputs |= text_files.read_input_ids()
     inputs |= {f"index/{space}": index.provenance.id for space, index in indices_by_space.items()}
     provenance = make_provenance("score_grounding", spec, inputs, ("numpy", "open_clip_torch", "torch"))
     content = {"views": results, "uses_names": list(spec.class_name_spaces), "provenance": asdict(provenance)}
     write_json(out, content)
     rows = markdown.render_markdown_table(HEADER, _format_rows(spec, results), num_text_columns=1)
-    query_kind = "sentences" if sentences else "class names"
+    query_kind = "sentences" if query_files.sentences else "class names"
     section = markdown.render_section("Recall of moments, %", rows)
     page = markdown.render_markdown_page(
         f"Moments of {spec.dataset} by {query_kind}",
@@ -110,12 +116,11 @@ def _report_text_problems(text_encoder: TextTower | PrecomputedTexts, texts: Seq
         log_line(f"{len(problems)} of {len(texts)} sentences cannot be embedded as written; the first: {problems[0]}")
 
 
-def _read_queries(
-    spec: ScoreGroundingSpec, sentences: Path | None, annotations: Path | None
-) -> tuple[list[GroundingQuery], Inputs]:
+def _read_queries(spec: ScoreGroundingSpec, files: QueryFiles) -> tuple[list[GroundingQuery], Inputs]:
     """The queries of the test subset, with the digest of their source; class names if there are no sentences."""
-    if sentences:
-        queries = read_sentences(sentences)
+    annotations = files.annotations
+    if files.sentences:
+        queries = read_sentences(files.sentences)
         subset = spec.test_subset
         in_subset = _select_queries(queries, read_subset_ids(annotations, subset), subset) if annotations else queries
         return in_subset, {"sentences": digest(to_canonical_json(queries))}

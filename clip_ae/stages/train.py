@@ -27,7 +27,7 @@ from clip_ae.localizers.trainer import LogLine, Trainer, create_learner, train_l
 from clip_ae.pipeline.feature_dims import get_feature_dims
 from clip_ae.proposals.flat_attention import is_flat
 from clip_ae.weights.network_file import save_weights
-from clip_ae.weights.training_checkpoint import CHECKPOINT_INTERVAL_S, Checkpoint, open_checkpoint
+from clip_ae.weights.training_checkpoint import Checkpoint, open_checkpoint
 
 
 def run(
@@ -40,7 +40,6 @@ def run(
     log: Annotated[Path, "training.jsonl to write: one line for each logged step, with every loss"],
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
     tensorboard: Annotated[Path | None, "folder for event files of TensorBoard, written during training"] = None,
-    checkpoint_interval_s: Annotated[float, "seconds between two checkpoints"] = CHECKPOINT_INTERVAL_S,
 ) -> None:
     configure_torch(spec.torch_threads)
     training_labels = read_labels(labels)
@@ -55,7 +54,7 @@ def run(
     trainer = _create_trainer(spec, config, streams, training_labels, torch_device)
     device_type = torch_device.split(":")[0]
     with (
-        open_checkpoint(out, provenance, device_type, checkpoint_interval_s) as checkpoint,
+        open_checkpoint(out, provenance, device_type) as checkpoint,
         open_tensorboard(tensorboard, checkpoint.step) as write_event,
     ):
         lines = _train(trainer, checkpoint, write_event)

@@ -1,5 +1,6 @@
 """Train a feature adapter: action borders and language alignment, on sequences of action and background spans."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,45 +17,59 @@ from clip_ae.language.training_spans import TrainingSpans, collect_clip_spans
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.pipeline.feature_dims import get_feature_dims
+from clip_ae.pipeline.text_encoder_files import NO_TEXT_ENCODER, TextEncoderFiles
 from clip_ae.pipeline.training_log import write_training_log
-from clip_ae.pipeline.training_spans import Inputs, check_training_spans, load_contrastive_targets, load_training_spans
+from clip_ae.pipeline.training_spans import (
+    Inputs,
+    SpanFiles,
+    check_training_spans,
+    load_contrastive_targets,
+    load_training_spans,
+)
 from clip_ae.weights.network_file import save_weights
+
+
+@dataclass(frozen=True)
+class TrimmedClipFiles:
+    """Trimmed clips, whose actions replace those of the run."""
+
+    trimmed_features: Annotated[Path | None, "folder of feature shards of the trimmed clips"] = None
+    trimmed_shards: Annotated[int, "number of shards of the trimmed clips"] = 1
+    trimmed_annotations: Annotated[Path | None, "annotation file of the trimmed clips"] = None
+
+
+NO_TRIMMED_CLIPS = TrimmedClipFiles()
 
 
 def run(
     spec: TrainAdapterSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
-    shards: Annotated[int, "number of shards"],
-    localizer: Annotated[Path, "model.safetensors of the run that separates actions from background"],
-    labels: Annotated[Path, "labels.parquet that this run was trained on"],
+    files: SpanFiles,
     out: Annotated[Path, "model.safetensors to write"],
     log: Annotated[Path, "training.jsonl to write"],
     tuned_features: Annotated[
         Path | None, "folder of feature shards of a tuned encoder, used for training in place of --features"
     ] = None,
-    annotations: Annotated[Path | None, "annotation file, to exclude videos of held-out classes"] = None,
-    trimmed_features: Annotated[
-        Path | None, "folder of feature shards of trimmed clips, whose actions replace those of the run"
-    ] = None,
-    trimmed_shards: Annotated[int, "number of shards of the trimmed clips"] = 1,
-    trimmed_annotations: Annotated[Path | None, "annotation file of the trimmed clips"] = None,
-    clip_weights: Annotated[Path | None, "CLIP weights, whose text tower embeds class names"] = None,
-    text_embeddings: Annotated[Path | None, "texts.parquet of a simulated world, in place of a text tower"] = None,
+    trimmed: TrimmedClipFiles = NO_TRIMMED_CLIPS,
+    text_files: TextEncoderFiles = NO_TEXT_ENCODER,
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     configure_torch(spec.torch_threads)
     torch_device = resolve_device(device)
-    spans, inputs = load_training_spans(spec, features, shards, localizer, labels, annotations, torch_device)
-    if trimmed_features and trimmed_annotations:
-        spans, trimmed_inputs = _replace_actions(spec, spans, trimmed_features, trimmed_shards, trimmed_annotations)
+    spans, inputs = load_training_spans(spec, files, torch_device)
+    if trimmed.trimmed_features and trimmed.trimmed_annotations:
+        spans, trimmed_inputs = _replace_actions(
+            spec, spans, trimmed.trimmed_features, trimmed.trimmed_shards, trimmed.trimmed_annotations
+        )
         inputs |= trimmed_inputs
-    check_training_spans(spans, localizer)
-    targets, text_inputs = load_contrastive_targets(spec, spans, clip_weights, text_embeddings, torch_device)
+    check_training_spans(spans, files.localizer)
+    targets, text_inputs = load_contrastive_targets(spec, spans, text_files, torch_device)
     streams = {name: spans.streams[name] for name in I3D_STREAMS}
     if tuned_features:
-        streams = dict(read_streams(tuned_features, I3D_STREAMS, shards, streams[I3D_STREAMS[0]].keys()))
-        inputs |= {f"tuned_features/{name}": read_stream_input_id(tuned_features, name, shards) for name in I3D_STREAMS}
+        streams = dict(read_streams(tuned_features, I3D_STREAMS, files.shards, streams[I3D_STREAMS[0]].keys()))
+        inputs |= {
+            f"tuned_features/{name}": read_stream_input_id(tuned_features, name, files.shards) for name in I3D_STREAMS
+        }
     settings, seed = spec.training, spec.feature_adapter.seed
     joint = create_joint_embedding(get_feature_dims(streams), targets.shape[1], settings, seed)
     sampler = SequenceSampler(FeatureTable(streams, torch_device), spans.actions, spans.background, settings)

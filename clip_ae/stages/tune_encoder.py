@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.registry import STREAMS, load_module
-from clip_ae.core.config.schema import I3dOptions
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, I3dOptions, Runtime
 from clip_ae.core.config.specs import TuneEncoderSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import log_line
@@ -30,56 +30,63 @@ from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pipeline.extraction import FeatureExtractor
 from clip_ae.pipeline.stream_encoder import check_networks
+from clip_ae.pipeline.text_encoder_files import NO_TEXT_ENCODER, TextEncoderFiles
 from clip_ae.pipeline.training_log import write_training_log
-from clip_ae.pipeline.training_spans import check_training_spans, load_contrastive_targets, load_training_spans
+from clip_ae.pipeline.training_spans import (
+    SpanFiles,
+    check_training_spans,
+    load_contrastive_targets,
+    load_training_spans,
+)
 from clip_ae.weights.network_file import read_weights, save_weights
 
 LIBRARIES = ("av", "numpy", "torch")
 MB = 1e6
 
 
+@dataclass(frozen=True)
+class SourceFiles:
+    """The videos, and the network that is fine-tuned on them."""
+
+    videos: Annotated[Path, "folder of raw videos"]
+    probe: Annotated[tuple[Path, ...], "table of videos of every shard, from the probe stage"]
+    encoder_weights: Annotated[
+        tuple[Path, ...], "weights of the stream's network, then of its second network if it has one"
+    ]
+
+
 def run(
     spec: TuneEncoderSpec,
     *,
-    videos: Annotated[Path, "folder of raw videos"],
-    probe: Annotated[tuple[Path, ...], "table of videos of every shard, from the probe stage"],
-    encoder_weights: Annotated[
-        tuple[Path, ...], "weights of the stream's network, then of its second network if it has one"
-    ],
-    features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"],
-    shards: Annotated[int, "number of shards"],
-    localizer: Annotated[Path, "model.safetensors of the run that separates actions from background"],
-    labels: Annotated[Path, "labels.parquet that this run was trained on"],
+    source: SourceFiles,
+    files: SpanFiles,
     out: Annotated[Path, "fine-tuned network to write (safetensors)"],
     log: Annotated[Path, "training.jsonl to write"],
-    annotations: Annotated[Path | None, "annotation file, to exclude videos of held-out classes"] = None,
-    clip_weights: Annotated[Path | None, "CLIP weights, whose text tower embeds class names"] = None,
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "decoder processes that work in parallel"] = 2,
-    gpu_batch_size: Annotated[int, "snippets in a forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    text_files: TextEncoderFiles = NO_TEXT_ENCODER,
+    runtime: Annotated[
+        Runtime, "device num_workers gpu_batch_size decoder_timeout_s decoder_memory_gib"
+    ] = DEFAULT_RUNTIME,
 ) -> None:
     configure_torch(spec.torch_threads)
-    torch_device, tuning = resolve_device(device), spec.training.tuning
-    networks = [read_weights(path) for path in encoder_weights]
+    torch_device, tuning = resolve_device(runtime.device), spec.training.tuning
+    networks = [read_weights(path) for path in source.encoder_weights]
     check_networks(spec.extract, networks)
-    run_spans, inputs = load_training_spans(spec, features, shards, localizer, labels, annotations, torch_device)
-    check_training_spans(run_spans, localizer)
+    run_spans, inputs = load_training_spans(spec, files, torch_device)
+    check_training_spans(run_spans, files.localizer)
     spans = _limit_spans(run_spans, tuning.max_snippets, spec.feature_adapter.seed)
-    targets, text_inputs = load_contrastive_targets(spec, spans, clip_weights, None, torch_device)
+    targets, text_inputs = load_contrastive_targets(spec, spans, text_files, torch_device)
     names = spec.extract.encoder.weights_names
     inputs |= text_inputs | {name: network.provenance.id for name, network in zip(names, networks, strict=True)}
-    inputs |= {f"probe/{path.stem}": read_parquet_provenance(path).id for path in probe}
+    inputs |= {f"probe/{path.stem}": read_parquet_provenance(path).id for path in source.probe}
     encoder, trunk_shape = _build_trunk(spec, networks, torch_device)
-    batch_size = spec.extract.encoder.batch_size if torch_device == "cpu" else gpu_batch_size
-    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    batch_size = spec.extract.encoder.batch_size if torch_device == "cpu" else runtime.gpu_batch_size
+    decoders = create_decoders(runtime)
     snippets = snippets_of([*spans.actions, *spans.background])
     batched, extract = BatchedEncoder(encoder.encode, batch_size, torch_device), spec.extract
     extractor = FeatureExtractor(
-        extract.stream, extract.grid, encoder, batched, videos, decoders, wanted_snippets=snippets
+        extract.stream, extract.grid, encoder, batched, source.videos, decoders, wanted_snippets=snippets
     )
-    trunk_features = _extract_trunk_features(extractor, probe, snippets)
+    trunk_features = _extract_trunk_features(extractor, source.probe, snippets)
     table = FeatureTable({spec.extract.stream: trunk_features}, torch_device)
     actions, background = remap_spans(spans.actions, snippets), remap_spans(spans.background, snippets)
     sampler = SequenceSampler(table, actions, background, spec.training)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.errors import UserError, make_printable
 from clip_ae.core.files import check_output_path, check_writable_dir, write_text
 from clip_ae.core.provenance import Provenance, make_provenance
@@ -34,18 +35,16 @@ def run(
     out: Annotated[Path | None, "file to write: .json (ActivityNet's form) or .vtt (chapters)"] = None,
     cut: Annotated[Path | None, "folder to write clips of the actions to, one mp4 for each action"] = None,
     top: Annotated[int, "number of detections to show, best first; chapters and clips use the same ones"] = 10,
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    runtime: Annotated[Runtime, "device decoder_timeout_s decoder_memory_gib"] = DEFAULT_RUNTIME,
 ) -> None:
     _check_options(video, out, cut, top)
     trained = find_trained_run(model)
     weights = trained.model
     configure_torch(trained.spec.torch_threads)
     names = trained.cluster_names
-    with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
+    with Decoder(runtime) as decoder:
         info = probe_new_video(decoder, video, trained.spec.grid)
-        detections = _localize(trained, weights, info, decoder, resolve_device(device))
+        detections = _localize(trained, weights, info, decoder, resolve_device(runtime.device))
         best = sorted(detections, key=lambda d: (-d.score, d.start))[:top]
         if cut:
             decoder.reset()

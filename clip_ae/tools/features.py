@@ -1,13 +1,14 @@
 """Extract features of videos, one file for each video and stream. A second run continues where the first stopped."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import apply_assignment
 from clip_ae.core.config.registry import STREAMS
-from clip_ae.core.config.schema import Config
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Config, Runtime
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import RefusedInput
 from clip_ae.core.files import check_writable_dir
@@ -32,27 +33,32 @@ from clip_ae.workflow.config_files import config_path, read_config
 from clip_ae.workflow.resources import find_resource
 
 
+@dataclass(frozen=True)
+class EncoderOptions:
+    """Which encoders extract the features: those of one dataset of a config, with changed keys."""
+
+    config: Annotated[
+        Path | None, "config file (default: config.yaml of this folder, or else of the clip-ae installation)"
+    ] = None
+    dataset: Annotated[str, "dataset of the config whose encoders and grid are used"] = "thumos14"
+    set: Annotated[tuple[str, ...], "keys of the encoders, such as flow.algorithm=dis rgb.precision=bf16"] = ()
+    weights: Annotated[
+        Path, "folder that contains results/weights; missing weights are fetched and converted there"
+    ] = Path()
+
+
 def run(
     videos: Annotated[tuple[Path, ...], "videos, or folders of videos"],
     *,
     out: Annotated[Path, "folder to write to: {stream}/{video_id}.parquet or .npy"],
     streams: Annotated[str, "streams, separated by commas"] = ",".join(STREAMS),
     format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file of the same name"] = "parquet",
-    config: Annotated[
-        Path | None, "config file (default: config.yaml of this folder, or else of the clip-ae installation)"
-    ] = None,
-    dataset: Annotated[str, "dataset of the config whose encoders and grid are used"] = "thumos14",
-    set: Annotated[tuple[str, ...], "keys of the encoders, such as flow.algorithm=dis rgb.precision=bf16"] = (),
-    weights: Annotated[
-        Path, "folder that contains results/weights; missing weights are fetched and converted there"
-    ] = Path(),
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "number of decoder processes"] = 2,
-    gpu_batch_size: Annotated[int, "snippets in one forward pass on a GPU; 0: as many as fit into its free memory"] = 0,
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    encoders: EncoderOptions = EncoderOptions(),
+    runtime: Annotated[
+        Runtime, "device num_workers gpu_batch_size decoder_timeout_s decoder_memory_gib"
+    ] = DEFAULT_RUNTIME,
 ) -> None:
-    choice = choose_encoders(_load_config(config, dataset, set), dataset, weights)
+    choice = choose_encoders(_load_config(encoders), encoders.dataset, encoders.weights)
     names = streams.split(",")
     for name in names:
         check_known("--streams", name, choice.encoders.streams)
@@ -60,24 +66,24 @@ def run(
     check_writable_dir("--out", out)
     files = list_video_files(videos)
     configure_torch(choice.config.torch_threads)
-    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    decoders = create_decoders(runtime)
     infos, failures = probe_video_files(files, choice.grid, decoders[0])
     for stream in names if infos else ():
         writer = FEATURE_WRITERS[format](out, stream)
-        failures += _export_stream(choice, stream, infos, writer, decoders, resolve_device(device), gpu_batch_size)
+        failures += _export_stream(choice, stream, infos, writer, decoders, runtime)
     log_failures(failures)
     log_line(f"{len(infos)} of {len(files)} videos, {', '.join(names)}: {out}")
     if not infos:
         raise RefusedInput("no video could be read; the lines above say why")
 
 
-def _load_config(path: Path | None, dataset: str, assignments: Sequence[str]) -> Config:
+def _load_config(options: EncoderOptions) -> Config:
     """The config, with changed keys of the dataset's encoders."""
-    merged = read_config(find_resource("configs"), [path or config_path(Path())])
+    merged = read_config(find_resource("configs"), [options.config or config_path(Path())])
     datasets = merged.data.get("datasets", {})
-    check_known("--dataset", dataset, [name for name, data in datasets.items() if "encoders" in data])
-    for assignment in assignments:
-        apply_assignment(datasets[dataset]["encoders"], assignment)
+    check_known("--dataset", options.dataset, [name for name, data in datasets.items() if "encoders" in data])
+    for assignment in options.set:
+        apply_assignment(datasets[options.dataset]["encoders"], assignment)
     return load_config(merged.data)
 
 
@@ -87,8 +93,7 @@ def _export_stream(
     infos: Sequence[VideoInfo],
     writer: FeatureWriter,
     decoders: Sequence[Decoder],
-    device: str,
-    gpu_batch_size: int,
+    runtime: Runtime,
 ) -> list[Failure]:
     """Write the features of the videos whose files are missing or outdated; returns the failures."""
     spec = choice.spec(stream)
@@ -98,7 +103,8 @@ def _export_stream(
     if not outdated:
         log_line(f"{stream}: nothing to do")
         return []
-    extractor = build_extractor(spec, networks, decoders, device, gpu_batch_size)
+    device = resolve_device(runtime.device)
+    extractor = build_extractor(spec, networks, decoders, device, runtime.gpu_batch_size)
     for video in extractor.extract(outdated):
         writer.write(video, extractor.encoder.dim, provenances[video.video_id])
     log_line(f"{stream}: the network waited {extractor.idle_fraction:.0%} of the time")

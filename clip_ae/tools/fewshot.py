@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import FewshotSpec
 from clip_ae.core.errors import RefusedInput, UserError, make_printable
 from clip_ae.core.files import check_output_path
@@ -42,10 +43,7 @@ def run(
     support_videos: Annotated[Path | None, "folder of the annotated support videos (default: --videos)"] = None,
     out: Annotated[Path | None, "detections.json to write (ActivityNet's form)"] = None,
     top: Annotated[int, "number of detections to show for each video, best first"] = 3,
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    num_workers: Annotated[int, "number of decoder processes"] = 2,
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    runtime: Annotated[Runtime, "device num_workers decoder_timeout_s decoder_memory_gib"] = DEFAULT_RUNTIME,
 ) -> None:
     if top < 1:
         raise UserError(f"--top {top}: expected at least 1")
@@ -55,19 +53,18 @@ def run(
     files = source_folder.list_videos(videos)
     examples = read_support_examples(support, support_videos or videos)
     configure_torch(spec.torch_threads)
-    decoders = create_decoders(num_workers, decoder_timeout_s, decoder_memory_gib)
+    decoders, device = create_decoders(runtime), resolve_device(runtime.device)
     id_by_path = assign_video_ids({i: videos / path for i, path in files.items()}, examples)
     # A file that is listed under two names is searched under both.
     paths = {i: path for path, i in id_by_path.items()} | {i: videos / path for i, path in files.items()}
-    resolved_device = resolve_device(device)
-    extracted = extract_few_shot_videos(trained, paths, decoders, resolved_device)
+    extracted = extract_few_shot_videos(trained, paths, decoders, device)
     searched_ids = [i for i in extracted.coverage_masks if i in files]
     if not searched_ids:
         raise RefusedInput(f"{videos}: no video could be read; the lines above say why")
     labels = sorted({example.label for example in examples})
     example_spans = select_examples(examples, id_by_path, labels, extracted, trained.grid)
     _check_classes(support, labels, example_spans)
-    detections = _detect(spec, trained, extracted, example_spans, labels, searched_ids, resolved_device)
+    detections = _detect(spec, trained, extracted, example_spans, labels, searched_ids, device)
     if out:
         sources = {
             "source_files": source_folder.files_digest(videos, files.values(), with_mtime=False),

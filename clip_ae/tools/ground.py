@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.dataclass_config import key, parse_dataclass
+from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import CLIP_SPACE, IndexSpec, Spec
 from clip_ae.core.errors import UserError, make_printable
 from clip_ae.core.files import check_output_path, check_writable_dir
@@ -66,25 +67,23 @@ def run(
     top: Annotated[int, "number of moments to show, best first"] = 5,
     out: Annotated[Path | None, "JSON file to write (ActivityNet's form)"] = None,
     cut: Annotated[Path | None, "for a video: folder to write clips of the moments to, one mp4 for each"] = None,
-    device: Annotated[str, "auto, cpu or cuda"] = "auto",
-    decoder_timeout_s: Annotated[float, "seconds without a frame after which a decoder is killed"] = 60.0,
-    decoder_memory_gib: Annotated[float, "GiB of address space that a decoder may use"] = 1.5,
+    runtime: Annotated[Runtime, "device decoder_timeout_s decoder_memory_gib"] = DEFAULT_RUNTIME,
 ) -> None:
     dataset_dir = _find_dataset_dir(where, model, cut)
     _check_options(where, text, top, out, cut)
-    index, resolved_device = _read_index(dataset_dir, space), resolve_device(device)
+    index, device = _read_index(dataset_dir, space), resolve_device(runtime.device)
     dataset = SearchedDataset(index, FeatureLineage(dataset_dir.resolve(), index.provenance.inputs))
     clip_spec, (clip_weights, *_) = dataset.lineage.read_encoder(CLIP_STREAM)
     spec = GroundSpec(space, top, clip_spec.torch_threads)
     configure_torch(spec.torch_threads)
-    query = _build_query(dataset, clip_weights, text, resolved_device)
+    query = _build_query(dataset, clip_weights, text, device)
     if where.is_dir():
         moments = MomentSearcher(index).search_all(query, text, top)
         _print_list(moments, len(index.video_ids))
     else:
-        with Decoder(decoder_timeout_s, decoder_memory_gib) as decoder:
+        with Decoder(runtime) as decoder:
             info = probe_new_video(decoder, where, clip_spec.grid)
-            video_index = _index_video(dataset, info, decoder, resolved_device)
+            video_index = _index_video(dataset, info, decoder, device)
             moments = MomentSearcher(video_index).search_all(query, text, top)
             if cut:
                 decoder.reset()

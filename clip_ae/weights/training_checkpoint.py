@@ -42,15 +42,14 @@ class Checkpoint:
 
 @dataclass(kw_only=True)
 class FileCheckpoint(Checkpoint):
-    """A checkpoint that is saved to a file, at most once in `interval_s` seconds."""
+    """A checkpoint that is saved to a file, at most once in CHECKPOINT_INTERVAL_S seconds."""
 
     path: Path
     provenance: Provenance
-    interval_s: float
     last_saved: float = field(default_factory=time.monotonic)
 
     def is_due(self) -> bool:
-        return time.monotonic() - self.last_saved >= self.interval_s
+        return time.monotonic() - self.last_saved >= CHECKPOINT_INTERVAL_S
 
     def save(self, step: int, state: Tensors, log_lines: list[str]) -> None:
         save_weights(self.path, state, self.provenance, {"step": step, "lines": log_lines})
@@ -58,9 +57,7 @@ class FileCheckpoint(Checkpoint):
 
 
 @contextlib.contextmanager
-def open_checkpoint(
-    output_path: Path, provenance: Provenance, device: str, interval_s: float = CHECKPOINT_INTERVAL_S
-) -> Iterator[Checkpoint]:
+def open_checkpoint(output_path: Path, provenance: Provenance, device: str) -> Iterator[Checkpoint]:
     """Yield the checkpoint of the job with this provenance on this kind of device.
 
     Its file, and files of other configs for the same output, are deleted when the block ends without an error.
@@ -70,7 +67,7 @@ def open_checkpoint(
         if not _acquire_lock(lock, output_path, key):
             yield Checkpoint()
             return
-        yield _load_checkpoint(output_path.with_name(f".{output_path.stem}.{key}.checkpoint"), provenance, interval_s)
+        yield _load_checkpoint(output_path.with_name(f".{output_path.stem}.{key}.checkpoint"), provenance)
         for checkpoint_path in output_path.parent.glob(f".{output_path.stem}.*.checkpoint"):
             checkpoint_path.unlink(missing_ok=True)
         Path(lock.name).unlink(missing_ok=True)
@@ -101,9 +98,9 @@ def _acquire_lock(lock: TextIO, output_path: Path, key: str) -> bool:
     return True
 
 
-def _load_checkpoint(path: Path, provenance: Provenance, interval_s: float) -> FileCheckpoint:
+def _load_checkpoint(path: Path, provenance: Provenance) -> FileCheckpoint:
     if not path.is_file():
-        return FileCheckpoint(path=path, provenance=provenance, interval_s=interval_s)
+        return FileCheckpoint(path=path, provenance=provenance)
     file = read_weights(path)
     if file.provenance.id != provenance.id:
         raise RefusedInput(f"{path}: a checkpoint of another config or code; delete it to train from the start")
@@ -114,5 +111,4 @@ def _load_checkpoint(path: Path, provenance: Provenance, interval_s: float) -> F
         state=dict(file.tensors),
         path=path,
         provenance=provenance,
-        interval_s=interval_s,
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clip_ae.core.config.schema import Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable
 from clip_ae.core.timeline import SnippetGrid
@@ -90,7 +91,7 @@ def test_audio_and_its_coverage(videos: Path, decoder: Decoder, name: str) -> No
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_file_without_video_is_refused_with_its_kind(videos: Path, name: str) -> None:
-    with Decoder(TIMEOUT_S) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=TIMEOUT_S)) as decoder:
         with pytest.raises(Unreadable) as caught:
             decoder.probe_video(videos / name, GRID)
         assert caught.value.kind == BROKEN[name][1]
@@ -181,7 +182,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("signal_number", FAILURE_OF_SIGNAL)
 def test_one_hang_or_death_loses_no_frame(long: Path, signal_number: signal.Signals) -> None:
-    with Decoder(TIMEOUT_S) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=TIMEOUT_S)) as decoder:
         windows = decoder.read_video_windows(long, info_of(decoder, long), GRID, SHORT_SIDE)
         frame_numbers = [
             number for window in with_signals(decoder, windows, signal_number, 1) for number in numbers(window.data)
@@ -191,7 +192,7 @@ def test_one_hang_or_death_loses_no_frame(long: Path, signal_number: signal.Sign
 
 @pytest.mark.parametrize("signal_number", FAILURE_OF_SIGNAL)
 def test_second_hang_or_death_ends_this_video_only(videos: Path, long: Path, signal_number: signal.Signals) -> None:
-    with Decoder(TIMEOUT_S) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=TIMEOUT_S)) as decoder:
         windows = decoder.read_video_windows(long, info_of(decoder, long), GRID, SHORT_SIDE)
         frame_numbers: list[int] = []
         with pytest.raises(Unreadable) as caught:
@@ -205,7 +206,7 @@ def test_second_hang_or_death_ends_this_video_only(videos: Path, long: Path, sig
 
 @pytest.mark.parametrize("signal_number", FAILURE_OF_SIGNAL)
 def test_first_hang_or_death_ends_the_audio(long: Path, signal_number: signal.Signals) -> None:
-    with Decoder(TIMEOUT_S) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=TIMEOUT_S)) as decoder:
         windows = decoder.read_audio_windows(long, info_of(decoder, long), GRID)
         with pytest.raises(Unreadable) as caught:
             list(with_signals(decoder, windows, signal_number))
@@ -285,7 +286,12 @@ def folder(videos: Path, long: Path) -> Folder:
     write_video(videos / "directory.mp4" / "inside.mp4")
     table, failures = videos.parent / "probe.parquet", videos.parent / "failures.parquet"
     probe_stage.run(
-        ProbeSpec(), videos=videos, shard="0000-of-0001", out=table, failures=failures, decoder_timeout_s=TIMEOUT_S
+        ProbeSpec(),
+        videos=videos,
+        shard="0000-of-0001",
+        out=table,
+        failures=failures,
+        runtime=Runtime(decoder_timeout_s=TIMEOUT_S),
     )
     infos = [VideoInfo(**row) for row in read_rows(table)]
     return Folder(videos, infos, {row["video_id"]: row["kind"] for row in read_rows(failures)})

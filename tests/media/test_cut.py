@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from clip_ae.core.config.schema import Runtime
 from clip_ae.core.errors import Unreadable
 from clip_ae.core.files import atomic_write
 from clip_ae.media.decoder_process import Decoder
@@ -14,7 +15,7 @@ from tests.media_files import read_counter, write_video
 
 @pytest.fixture(scope="module")
 def decoder():
-    with Decoder(decoder_timeout_s=10) as child:
+    with Decoder(Runtime(decoder_timeout_s=10)) as child:
         yield child
 
 

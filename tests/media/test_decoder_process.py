@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from clip_ae.core.errors import Unreadable, UserError
+from clip_ae.core.config.schema import Runtime
+from clip_ae.core.errors import Unreadable
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio, video
@@ -65,7 +66,7 @@ def test_any_grid_works_with_fewer_slots_than_windows(tmp_path: Path, stride: in
     path = write_video(tmp_path / "x.mp4", frames=300)
     info = info_of(path, grid)
     assert info.snippets > SlotSpec((), "u1", grid.count_overlapping(lookahead)).num_slots
-    with Decoder(decoder_timeout_s=20) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=20)) as decoder:
         windows = decoder.read_video_windows(path, info, grid, 32, lookahead)
         assert (
             assert_same_windows(windows, video.read_video_windows(str(path), info, grid, 32, lookahead))
@@ -92,7 +93,7 @@ def test_hanging_decoder_is_killed_and_the_next_video_is_read(tmp_path: Path) ->
     good = write_video(tmp_path / "good.mp4")
     # Opening a pipe without a writer blocks for ever.
     os.mkfifo(tmp_path / "hangs.mp4")
-    with Decoder(decoder_timeout_s=1.0) as decoder:
+    with Decoder(Runtime(decoder_timeout_s=1.0)) as decoder:
         with pytest.raises(Unreadable) as caught:
             decoder.probe_video(tmp_path / "hangs.mp4", GRID)
         assert caught.value.kind == "timeout"
@@ -158,7 +159,7 @@ def test_death_while_reading_audio_is_a_crash(tmp_path: Path) -> None:
 def test_video_above_the_memory_limit_fails_alone(tmp_path: Path) -> None:
     large = write_video(tmp_path / "large.mp4", frames=30, size=(640, 360))
     info = info_of(large)
-    with Decoder(decoder_memory_gib=0.01) as decoder:
+    with Decoder(Runtime(decoder_memory_gib=0.01)) as decoder:
         with pytest.raises(Unreadable) as caught:
             list(decoder.read_video_windows(large, info, GRID, 360))
         assert caught.value.kind in ("memory", "crash")
@@ -258,7 +259,7 @@ def test_decoder_ends_with_its_parent_process(tmp_path: Path) -> None:
 def test_child_with_an_invalid_answer_is_ended(answer: bytes) -> None:
     """A hostile file may have taken over the child."""
     calls: list[str] = []
-    decoder = Decoder(decoder_timeout_s=20)
+    decoder = Decoder(Runtime(decoder_timeout_s=20))
     decoder.pipe, child_pipe = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     decoder.shared_buffer = SimpleNamespace(close=lambda: calls.append("closed"))  # type: ignore[assignment]
     decoder.process = SimpleNamespace(  # type: ignore[assignment]
@@ -297,10 +298,9 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def test_create_decoders_refuses_zero() -> None:
-    assert len(create_decoders(3, 60, 4)) == 3
-    with pytest.raises(UserError, match="--num-workers 0: at least one"):
-        create_decoders(0, 60, 4)
+def test_create_decoders_follows_the_settings() -> None:
+    decoders = create_decoders(Runtime(num_workers=3, decoder_timeout_s=7, decoder_memory_gib=2))
+    assert [(d.timeout_s, d.memory_bytes) for d in decoders] == [(7, 2 << 30)] * 3
 
 
 def test_av_log_level_is_not_set() -> None:

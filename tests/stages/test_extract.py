@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 
 from clip_ae.core.config import registry
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import (
-    AudioEncoder,
-    Encoders,
-    FlowEncoder,
-    I3dOptions,
-    RaftOptions,
-    RgbEncoder,
-)
+from clip_ae.core.config.schema import AudioEncoder, Encoders, FlowEncoder, I3dOptions, RaftOptions, RgbEncoder, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
@@ -98,8 +91,7 @@ def run(
         weights=(weights,),
         out=shard,
         failures=failures,
-        device="cpu",
-        num_workers=num_workers,
+        runtime=Runtime(device="cpu", num_workers=num_workers),
     )
     return {v.video_id: v for v in read_shard(shard)}, read_rows(failures), shard
 
@@ -200,7 +192,7 @@ def run_with_networks(
         weights=files,
         out=out_dir / "x.parquet",
         failures=out_dir / "failures.parquet",
-        device="cpu",
+        runtime=Runtime(device="cpu"),
     )
     return out_dir / "x.parquet"
 
@@ -296,5 +288,5 @@ def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...
     with pytest.raises(UserError, match=message):
         extract.run(
             ExtractSpec(Encoders(rgb=RgbEncoder())), videos=tmp_path, probe=tmp_path / "p", weights=files,
-            out=tmp_path / "x", failures=tmp_path / "f", device="cpu",
+            out=tmp_path / "x", failures=tmp_path / "f", runtime=Runtime(device="cpu"),
         )  # fmt: skip

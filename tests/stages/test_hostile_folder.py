@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, Encoders, I3dOptions, RgbEncoder, VggishOptions
+from clip_ae.core.config.schema import AudioEncoder, Encoders, I3dOptions, RgbEncoder, Runtime, VggishOptions
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.timeline import SnippetGrid
@@ -157,15 +157,14 @@ def hostile_folder(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def run(videos: Path, networks: dict[str, Path], out: Path) -> Result:
     shard = "0000-of-0001"
     table, failures = out / "probe.parquet", out / "failures.parquet"
-    probe.run(
-        ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, decoder_timeout_s=DECODER_TIMEOUT_S
-    )
+    runtime = Runtime(device="cpu", decoder_timeout_s=DECODER_TIMEOUT_S)
+    probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, runtime=runtime)
     reports, rows = read_rows(failures), {}
     for stream, encoders in STREAMS.items():
         features, failures = out / f"{stream}.parquet", out / f"{stream}_failures.parquet"
         extract.run(
             ExtractSpec(encoders, torch_threads=1), videos=videos, probe=table, weights=(networks[stream],),
-            out=features, failures=failures, device="cpu", decoder_timeout_s=DECODER_TIMEOUT_S,
+            out=features, failures=failures, runtime=runtime,
         )  # fmt: skip
         reports += read_rows(failures)
         rows[stream] = {video.video_id: video for video in read_shard(features)}

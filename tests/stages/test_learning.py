@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from clip_ae.data.labels import read_labels, read_silhouettes
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import write_shard
 from clip_ae.stages import cluster, evaluate, localize, train
+from clip_ae.weights import training_checkpoint
 from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
@@ -76,13 +78,14 @@ def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec)
     return {label.video_id: label.cluster for label in read_labels(at / name)}
 
 
-def do_train(at, *, labels="labels.parquet", pause=1e9, **spec):
+def do_train(at, *, labels="labels.parquet", checkpoint_interval_s=1e9, **spec):
     given = {"method": "stpn", "losses": SPARSE, **spec}
-    train.run(
-        TrainSpec(**{"classes": CLASSES, "training": TRAINING, "torch_threads": 1, **given}),
-        features=at / "features", shards=SHARDS, labels=at / labels, out=at / "model.safetensors",
-        log=at / "training.jsonl", device="cpu", checkpoint_interval_s=pause,
-    )  # fmt: skip
+    with mock.patch.object(training_checkpoint, "CHECKPOINT_INTERVAL_S", checkpoint_interval_s):
+        train.run(
+            TrainSpec(**{"classes": CLASSES, "training": TRAINING, "torch_threads": 1, **given}),
+            features=at / "features", shards=SHARDS, labels=at / labels, out=at / "model.safetensors",
+            log=at / "training.jsonl", device="cpu",
+        )  # fmt: skip
 
 
 def do_localize(at, annotated=True, **spec):

@@ -2,6 +2,7 @@ import os
 import shutil
 from pathlib import Path
 
+from clip_ae.core.config.schema import Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.sharding import assign_shard, list_shard_names
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
@@ -12,8 +13,9 @@ from tests.media_files import truncated, write_video
 def run(videos: Path, out: Path, shard: str = "0000-of-0001", decoder_timeout_s: float = 60.0) -> tuple[Path, Path]:
     table, failures = out / f"{shard}.parquet", out / f"failures-{shard}.parquet"
     probe.run(
-        ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, decoder_timeout_s=decoder_timeout_s
-    )
+        ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures,
+        runtime=Runtime(decoder_timeout_s=decoder_timeout_s),
+    )  # fmt: skip
     return table, failures
 
 

@@ -168,11 +168,11 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, clustered_dir, ki
     do_cluster(at)
     revive = killed_at(50)
     with pytest.raises(Killed):
-        do_train(at, pause=0.0, **CLIP_AE)
+        do_train(at, checkpoint_interval_s=0.0, **CLIP_AE)
     assert not (at / "model.safetensors").exists()
     assert len(list(at.glob(".model.*.checkpoint"))) == 1
     revive()
-    do_train(at, pause=0.0, **CLIP_AE)
+    do_train(at, checkpoint_interval_s=0.0, **CLIP_AE)
     assert "going on at step 40" in capsys.readouterr().err
     assert [(at / name).read_bytes() for name in ("model.safetensors", "training.jsonl")] == whole
     assert not [p for p in os.listdir(at) if p.startswith(".model")]
@@ -183,10 +183,10 @@ def test_another_configs_checkpoint_is_never_taken(tmp_path, killed_at, capsys):
     do_cluster(at)
     revive = killed_at(50)
     with pytest.raises(Killed):
-        do_train(at, pause=0.0, **UGCT)
+        do_train(at, checkpoint_interval_s=0.0, **UGCT)
     revive()
     [old] = at.glob(".model.*.checkpoint")
-    do_train(at, pause=0.0, **UGCT, seed=1)
+    do_train(at, checkpoint_interval_s=0.0, **UGCT, seed=1)
     assert "going on" not in capsys.readouterr().err
     assert not old.exists()
 
@@ -196,15 +196,15 @@ def test_a_checkpoint_under_a_wrong_name_is_refused_by_its_digest(tmp_path, kill
     do_cluster(at)
     revive = killed_at(50)
     with pytest.raises(Killed):
-        do_train(at, pause=0.0, **UGCT)
+        do_train(at, checkpoint_interval_s=0.0, **UGCT)
     [old] = at.glob(".model.*.checkpoint")
     with pytest.raises(Killed):
-        do_train(at, pause=0.0, **UGCT, seed=1)
+        do_train(at, checkpoint_interval_s=0.0, **UGCT, seed=1)
     [other] = [p for p in at.glob(".model.*.checkpoint") if p != old]
     old.replace(other)
     revive()
     with pytest.raises(RefusedInput, match="a checkpoint of another config or code"):
-        do_train(at, pause=0.0, **UGCT, seed=1)
+        do_train(at, checkpoint_interval_s=0.0, **UGCT, seed=1)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_in_parallel_with_a_process_of_the_same_config_it_trains_without_a_check
     do_cluster(at)
     monkeypatch.setattr(training_checkpoint, "digest", lambda text: "x" * 64)
     with hold_training_lock(at, "x" * 16):
-        do_train(at, pause=0.0, **UGCT)
+        do_train(at, checkpoint_interval_s=0.0, **UGCT)
     assert "another process is training this too" in capsys.readouterr().err
     assert (at / "model.safetensors").read_bytes() == expected
     assert not list(at.glob(".model.*.checkpoint"))

@@ -19,7 +19,8 @@ from clip_ae.data.shards import read_stream, write_shard
 from clip_ae.data.text_embeddings import write_text_embeddings
 from clip_ae.language import training_spans
 from clip_ae.pipeline.adapted_features import adapt_videos, restore_joint_space
-from clip_ae.pipeline.training_spans import exclude_held_out
+from clip_ae.pipeline.text_encoder_files import TextEncoderFiles
+from clip_ae.pipeline.training_spans import SpanFiles, exclude_held_out
 from clip_ae.stages import adapt_features, cluster, train_adapter
 from clip_ae.weights.network_file import read_weights, read_weights_provenance, save_weights
 from tests.stages.test_learning import CLASSES, DIM, SHARDS, do_cluster, do_train, planted, write
@@ -65,10 +66,14 @@ def run_train_adapter(
     adapter = FeatureAdapter("stpn", align_to=text, seed=seed, held_out_classes=held_out_classes)
     streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
     out_dir.mkdir(exist_ok=True)
+    files = SpanFiles(
+        world / "features", SHARDS, world / "model.safetensors", world / labels, options.pop("annotations", None)
+    )
+    text_files = TextEncoderFiles(text_embeddings=options.pop("text_embeddings", None))
     train_adapter.run(
-        TrainAdapterSpec(adapter, training, "stpn", None, streams, torch_threads=1),
-        features=world / "features", shards=SHARDS, localizer=world / "model.safetensors", labels=world / labels,
-        out=out_dir / "model.safetensors", log=out_dir / "training.jsonl", device="cpu", **options,
+        TrainAdapterSpec(adapter, training, "stpn", None, streams, torch_threads=1), files=files,
+        text_files=text_files, out=out_dir / "model.safetensors", log=out_dir / "training.jsonl", device="cpu",
+        **options,
     )  # fmt: skip
     return out_dir
 
@@ -216,8 +221,7 @@ def test_trimmed_clips_stand_for_what_a_run_sees(world, tmp_path):
         write(folder, clips, database)
         out_dir = run_train_adapter(
             world, folder / "named", text="names", text_embeddings=world / "texts.parquet",
-            trimmed_features=folder / "features", trimmed_shards=SHARDS,
-            trimmed_annotations=folder / "annotations.json",
+            trimmed=train_adapter.TrimmedClipFiles(folder / "features", SHARDS, folder / "annotations.json"),
         )  # fmt: skip
         return read_weights(out_dir / "model.safetensors")
 

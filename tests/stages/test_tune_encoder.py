@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, I3dFinetuning
-from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec, TuneEncoderSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
@@ -16,6 +16,7 @@ from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks.i3d import INCEPTION_CHANNELS
 from clip_ae.language.spans import Span
 from clip_ae.language.training_spans import TrainingSpans
+from clip_ae.pipeline.training_spans import SpanFiles
 from clip_ae.stages import extract, probe, tune_encoder
 from clip_ae.weights.network_file import read_weights, save_weights
 from tests.encoders.random_networks import random_i3d
@@ -85,11 +86,15 @@ def run_tune_encoder(world, out_dir, monkeypatch, stream="rgb", training=TRAININ
     )
     out_dir.mkdir()
     tune_encoder.run(
-        spec, videos=world / "videos", probe=(world / f"{SHARD}.parquet",),
-        encoder_weights=(world / f"{stream}.safetensors",), features=world, shards=1,
-        localizer=world / "model", labels=world / "labels", out=out_dir / "x.safetensors",
-        log=out_dir / "x.jsonl", device="cpu",
-    )  # fmt: skip
+        spec,
+        source=tune_encoder.SourceFiles(
+            world / "videos", (world / f"{SHARD}.parquet",), (world / f"{stream}.safetensors",)
+        ),
+        files=SpanFiles(world, 1, world / "model", world / "labels"),
+        out=out_dir / "x.safetensors",
+        log=out_dir / "x.jsonl",
+        runtime=Runtime(device="cpu"),
+    )
     return read_weights(out_dir / "x.safetensors")
 
 
@@ -139,7 +144,8 @@ def test_extract_reads_the_tuned_network(world, tmp_path, monkeypatch):
     for weights in (world / "rgb.safetensors", tmp_path / "once/x.safetensors"):
         extract.run(
             ExtractSpec(Encoders(rgb=STREAMS["rgb"])), videos=world / "videos", probe=world / f"{SHARD}.parquet",
-            weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet", device="cpu",
+            weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet",
+            runtime=Runtime(device="cpu"),
         )  # fmt: skip
         rows.append(np.concatenate([video.feature for video in read_shard(tmp_path / "x.parquet")]))
         assert read_parquet_provenance(tmp_path / "x.parquet").inputs["small"] == read_weights(weights).provenance.id

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import I3dOptions, VggishOptions
+from clip_ae.core.config.schema import I3dOptions, Runtime, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.data import source_folder
 from clip_ae.data.parquet import read_parquet_provenance
@@ -59,11 +59,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(project: Path, out: Path, *videos: Path, **options: Any) -> None:
-    settings: dict[str, Any] = {"streams": "rgb,audio", "device": "cpu", **options}
-    features.run(
-        videos or (project / "videos",), out=out, config=project / "config.yaml", dataset="mine",
-        weights=project, **settings,
-    )  # fmt: skip
+    settings: dict[str, Any] = {"streams": "rgb,audio", **options}
+    encoders = features.EncoderOptions(project / "config.yaml", "mine", settings.pop("set", ()), project)
+    features.run(videos or (project / "videos",), out=out, encoders=encoders, runtime=Runtime(device="cpu"), **settings)
 
 
 def test_all_streams_have_equal_rows_and_both_formats_equal_values(project: Path, tmp_path: Path) -> None:
@@ -141,8 +139,8 @@ def test_weights_are_converted_once_and_again_if_the_config_changes(project: Pat
     config["weights"]["rgb"]["licence"] = "mine"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     features.run(
-        (project / "videos",), out=tmp_path / "three", config=tmp_path / "config.yaml", dataset="mine",
-        weights=project, streams="rgb", device="cpu",
+        (project / "videos",), out=tmp_path / "three", streams="rgb", runtime=Runtime(device="cpu"),
+        encoders=features.EncoderOptions(tmp_path / "config.yaml", "mine", weights=project),
     )  # fmt: skip
     assert weights_path.stat().st_mtime_ns > before
 
@@ -202,6 +200,6 @@ def test_weights_that_the_workflow_trains_are_not_trained_here(project: Path, tm
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(UserError, match=r"rgb\.safetensors: .*snakemake --cores 2 .*rgb\.safetensors"):
         features.run(
-            (project / "videos",), out=tmp_path / "out", config=tmp_path / "config.yaml", dataset="mine",
-            weights=tmp_path, streams="rgb", device="cpu",
+            (project / "videos",), out=tmp_path / "out", streams="rgb", runtime=Runtime(device="cpu"),
+            encoders=features.EncoderOptions(tmp_path / "config.yaml", "mine", weights=tmp_path),
         )  # fmt: skip

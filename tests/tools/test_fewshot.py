@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.cli import main
-from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder
+from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_detections, read_json_provenance
@@ -78,7 +78,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         extract.run(
             ExtractSpec(spec), videos=raw, probe=results / "probe.parquet",
             weights=(root / f"results/weights/{name}.safetensors",),
-            out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet", device="cpu",
+            out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet",
+            runtime=Runtime(device="cpu"),
         )  # fmt: skip
     torch.manual_seed(0)
     joint = JointEmbedding(dict.fromkeys(encoders, DIM), 4, 8, 0.1, learned_temperature=False)

@@ -351,6 +351,9 @@ class Runtime:
     tensorboard: bool = key(False, "also write losses to results/{dataset}/tensorboard during training")
 
 
+DEFAULT_RUNTIME = Runtime()
+
+
 @dataclass(frozen=True)
 class Config:
     """The whole config."""
@@ -362,4 +365,4 @@ class Config:
     pretrain: Pretraining = key(Pretraining(), "the demo's own networks")
     torch_threads: int = key(2, "CPU threads of torch; the last bits of results depend on it", minimum=1)
     rerun_on_code_change: bool = key(True, "run a stage again when its code changes")
-    runtime: Runtime = key(Runtime(), "run-time settings")
+    runtime: Runtime = key(DEFAULT_RUNTIME, "run-time settings")
