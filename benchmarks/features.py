@@ -83,13 +83,14 @@ def measure_decoding(path: Path, info: VideoInfo) -> None:
     height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
     with Decoder() as decoder:
         list(decoder.read_video_windows(path, info, GRID, SIDE))
-        ratios = []
+        ratios, decord_rates = [], []
         for _ in range(5):
             our_seconds = measure_seconds(lambda: sum(1 for _ in decoder.read_video_windows(path, info, GRID, SIDE)))
             decord_seconds = measure_seconds(lambda: decode_with_decord(path, width, height))
             ratios.append(decord_seconds / our_seconds)
-    print_result("decord alone", info.frames / decord_seconds, "frames/s")
-    print_result("reading, share of decord's own rate (median of 5)", float(np.median(ratios)), "", 0.9)
+            decord_rates.append(info.frames / decord_seconds)
+    print_result("decord alone (median of 5)", float(np.median(decord_rates)), "frames/s")
+    print_result("reading, share of decord's own rate (median of 5)", float(np.median(ratios)), "", goal=0.9)
 
 
 def decode_with_decord(path: Path, width: int, height: int) -> None:
@@ -103,8 +104,8 @@ def measure_encoding(path: Path, info: VideoInfo) -> None:
     rate = measure_matrix_rate(torch.bfloat16)
     print_result("bf16 matrix product", rate, "GFLOP/s")
     print_result("fp32 matrix product", measure_matrix_rate(torch.float32), "GFLOP/s")
-    measurements = [Measurement(path, info, network, *measurement) for measurement in SETTINGS]
-    # In turn, with medians: the speed of a shared machine varies.
+    measurements = [Measurement(path, info, network, *setting) for setting in SETTINGS]
+    # The usual loop and each setting take turns, and medians are printed: the speed of a shared machine varies.
     usual_seconds = []
     for _ in range(ROUNDS):
         usual_seconds.append(run_usual_loop(path, info, network))
@@ -122,7 +123,7 @@ class Measurement:
         self, path: Path, info: VideoInfo, network: NetworkWeights, precision: Precision, is_compiled: bool,
         speedup_goal: float | None, share_goal: float | None,
     ) -> None:  # fmt: skip
-        self.path, self.info, self.goal, self.share = path, info, speedup_goal, share_goal
+        self.path, self.info, self.speedup_goal, self.share_goal = path, info, speedup_goal, share_goal
         self.name = f"{precision}{', compiled' if is_compiled else ''}"
         self.encoder = rgb.build(RgbEncoder(precision=precision, compile=is_compiled), [network], "cpu")
         self.encoder.encode(np.zeros((1, FRAMES, CROP, CROP, 3), np.uint8))
@@ -146,8 +147,9 @@ class Measurement:
     def print_result(self, usual_seconds: list[float], rate: float, exact_features: Features) -> None:
         seconds, ratio = np.median(self.seconds), np.median(np.divide(usual_seconds, self.seconds))
         print_result(f"{self.name}: file to features", 1000 * float(seconds), "ms a window")
-        print_result(f"{self.name}: speed-up over the usual loop", float(ratio), "x", self.goal)
-        print_result(f"{self.name}: share of the bf16 matrix rate", GFLOP / float(seconds) / rate, "", self.share)
+        print_result(f"{self.name}: speed-up over the usual loop", float(ratio), "x", goal=self.speedup_goal)
+        share = GFLOP / float(seconds) / rate
+        print_result(f"{self.name}: share of the bf16 matrix rate", share, "", goal=self.share_goal)
         print_result(
             f"{self.name}: share of the time in which the network waited", float(np.median(self.idle_fractions)), ""
         )

@@ -1,4 +1,4 @@
-"""Optical flow: milliseconds per pair at 340x256, and the difference of flow and I3D features to OpenCV's TV-L1.
+"""Optical flow: milliseconds per pair at 340x256, and how far flow and I3D features are from those of OpenCV's TV-L1.
 
 The features use `results/weights/flow_imagenet.safetensors` if it exists, else random weights.
 """
@@ -23,7 +23,7 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.networks import raft
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.streams import flow as stream
+from clip_ae.encoders.streams import flow as flow_stream
 from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.weights.network_file import read_weights
@@ -53,7 +53,7 @@ def main() -> None:
 
 @torch.inference_mode()
 def measure_raft(pairs: Tensor) -> None:
-    """Measure the speed of RAFT with random weights; its accuracy would need published ones."""
+    """Measure the speed of RAFT with random weights; its accuracy can only be measured with published weights."""
     options = RaftOptions()
     network = NetworkWeights({"raft": to_plain_data(options)}, get_tensors(randomize_weights(raft.build(options))))
     seconds, _ = measure_flow("raft", pairs, network)
@@ -61,8 +61,9 @@ def measure_raft(pairs: Tensor) -> None:
 
 
 def compare_flows(name: str, pairs: Tensor) -> None:
-    reference = load_module(FLOW_ALGORITHMS["tvl1"]).build("cpu")(pairs)
-    for algorithm in ALGORITHMS:
+    reference_seconds, reference = measure_flow("tvl1", pairs)
+    print_result(f"tvl1, {name} frames", 1000 * reference_seconds, "ms a pair")
+    for algorithm in ALGORITHMS[1:]:
         seconds, flow = measure_flow(algorithm, pairs)
         print_result(f"{algorithm}, {name} frames", 1000 * seconds, "ms a pair")
         print_result("   its mean endpoint difference to tvl1", float((flow - reference).norm(dim=-1).mean()), "px")
@@ -73,7 +74,7 @@ def compare_flows(name: str, pairs: Tensor) -> None:
 
 
 def compare_features(videos: list[Path]) -> None:
-    """Compare features minus the mean feature by cosine; with the mean all cosines would be near 1."""
+    """Cosine of features after the mean feature of tvl1 is subtracted; without this, all cosines would be near 1."""
     network = read_weights(WEIGHTS_PATH) if WEIGHTS_PATH.exists() else random_i3d(I3dOptions(channels=2))
     reference = extract_features("tvl1", network, videos)
     for algorithm in ALGORITHMS[1:]:
@@ -85,12 +86,12 @@ def compare_features(videos: list[Path]) -> None:
 
 def extract_features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
     """Features [len(videos) * SNIPPETS, 1024] of the flow stream."""
-    encoder = stream.build(FlowEncoder(algorithm=algorithm), [network], "cpu")
-    windows = (window for path in videos for window in snippets(path, encoder))
+    encoder = flow_stream.build(FlowEncoder(algorithm=algorithm), [network], "cpu")
+    windows = (window for path in videos for window in read_windows(path, encoder))
     return np.concatenate([encoder.encode(encoder.prepare(window)[None]) for window in windows])
 
 
-def snippets(path: Path, encoder: stream.FlowStream) -> Iterator[NDArray[np.uint8]]:
+def read_windows(path: Path, encoder: flow_stream.FlowStream) -> Iterator[NDArray[np.uint8]]:
     info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
     info = replace(info, snippets=min(SNIPPETS, info.snippets))
     for window in video.read_video_windows(str(path), info, GRID, encoder.short_side, encoder.lookahead):

@@ -80,7 +80,7 @@ def measure_network(device: str, matrix_rate: float) -> None:
             seconds = measure_seconds(device, lambda e=encoder, f=frames: e.forward(f)) / batch_size
             name = f"I3D-RGB {precision}{', compiled' if is_compiled else ''}, batch {batch_size}"
             print_result(name, 1 / seconds, "windows/s")
-            print_result(f"{name}: share of the bf16 matrix rate", GFLOP / 1000 / seconds / matrix_rate, "", 0.4)
+            print_result(f"{name}: share of the bf16 matrix rate", GFLOP / 1000 / seconds / matrix_rate, "", goal=0.4)
 
 
 def measure_flow(device: str, bandwidth: float) -> None:
@@ -89,7 +89,7 @@ def measure_flow(device: str, bandwidth: float) -> None:
     for snippets in (1, 4, 16):
         frames = generate_moving_frames(snippets).to(device)
         seconds = measure_seconds(device, lambda f=frames: flow(f)) / (snippets * PAIRS)
-        print_result(f"tvl1_torch, {snippets * PAIRS} pairs at once", 1 / seconds, "pairs/s", 300)
+        print_result(f"tvl1_torch, {snippets * PAIRS} pairs at once", 1 / seconds, "pairs/s", goal=300)
         num_bytes = NUMBERS_PER_PIXEL * 4 * HEIGHT * WIDTH
         print(f"    one inner iteration moves at least {num_bytes / 1e6:.1f} MB a pair; "
               f"at {bandwidth:.0f} GB/s that is {num_bytes / bandwidth / 1e3:.1f} us")  # fmt: skip
@@ -117,7 +117,7 @@ def measure_extraction(stream: str, infos: Sequence[VideoInfo], device: str) -> 
     seconds = time.perf_counter() - start
     snippets = sum(info.snippets for info in infos)
     print_result(f"{stream}, file to features", snippets / seconds, "snippets/s")
-    print_result(f"{stream}: share of the time in which the network waited", extractor.idle_fraction, "", 0.1)
+    print_result(f"{stream}: share of the time in which the network waited", extractor.idle_fraction, "", goal=0.1)
     short = replace(infos[0], snippets=4)
     cpu_stream = build_stream(stream, "cpu", KINDS[stream][2])
     cpu_extractor = FeatureExtractor(

@@ -2,9 +2,10 @@
 
 python -m benchmarks.head_input [FOLDER [RUN...]]     runs of results/simulated or FOLDER: means over seeds, last rounds
 
-Share: root mean square over snippets of P(part), divided by that of the stream's own features; the mean over the video
-is subtracted from both. Follows: probability in % that attention is higher inside an action than outside, 50 by chance;
-with all parts, and with P's columns of one part set to 0.
+P is the projection of the front end. Share: RMS of P's output for one part, divided by the RMS of the stream's
+features; each minus its mean over the video. Follows: ROC AUC in % of attention, inside against outside actions
+(50 = chance). Row `nothing`: all parts are kept. Other rows: one part is removed (its columns of P are set to 0).
+Only the first 60 test videos are used.
 """
 
 import copy
@@ -18,8 +19,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import ROOT
-from benchmarks.methods import BASE
-from benchmarks.sounds import mask_events, probability_higher
+from benchmarks.methods import SIMULATED_DATASET
+from benchmarks.sounds import mask_events, roc_auc
 from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
@@ -29,11 +30,12 @@ from clip_ae.localizers.front_end import FusionFrontEnd, StreamFrontEnd
 from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.localizer import Localizer
 from clip_ae.localizers.model_state import restore_localizer
-from clip_ae.weights.network_file import read_weights
+from clip_ae.provenance.run_folder import TrainedRun
+from clip_ae.weights.network_file import read_weights, read_weights_metadata
 from clip_ae.worlds.simulated_events import SimulatedVideo, plan_videos
 
 VIDEOS = 60
-NONE = slice(0, 0)
+NO_COLUMNS = slice(0, 0)
 
 
 def main(dataset: Path, runs: list[str]) -> None:
@@ -53,12 +55,12 @@ def main(dataset: Path, runs: list[str]) -> None:
 
 
 def list_models(run: Path) -> Iterator[Path]:
-    """Paths of the last round's model of each seed; methods without a front end are skipped."""
-    for seed in sorted(run.glob("seed-*")):
-        *_, last = sorted(seed.glob("round-*/model.safetensors"))
-        localizer_config = read_weights(last).metadata["localizer_config"]
+    """Paths of the models behind the detections of each seed; methods without a front end are skipped."""
+    for detections in sorted(run.glob("seed-*/detections.json")):
+        model = TrainedRun(detections.parent).model_path
+        localizer_config = read_weights_metadata(model)["localizer_config"]
         if localizer_config.get("caf") or localizer_config.get("ccp"):
-            yield last
+            yield model
 
 
 def measure_parts(
@@ -70,10 +72,12 @@ def measure_parts(
     shards = len(list((dataset / "features/rgb").glob("*.parquet")))
     streams = read_streams(dataset / "features", tuple(file.metadata["localizer_config"]["dims"]), shards, set(videos))
     feature_table = FeatureTable(streams, "cpu")
-    results: dict[str, tuple[float, ...]] = {"nothing": (measure_following(localizer, feature_table, videos, grid),)}
+    results: dict[str, tuple[float, ...]] = {
+        "nothing": (measure_attention_auc(localizer, feature_table, videos, grid),)
+    }
     for part in find_columns(localizer, "rgb"):
         part_shares = (statistics.fmean(compute_shares(localizer, feature_table, part, name)) for name in I3D_STREAMS)
-        results[part] = (measure_following(remove_part(localizer, part), feature_table, videos, grid), *part_shares)
+        results[part] = (measure_attention_auc(remove_part(localizer, part), feature_table, videos, grid), *part_shares)
     return results
 
 
@@ -99,7 +103,7 @@ def remove_part(localizer: Localizer, part: str) -> Localizer:
     localizer_without_part = copy.deepcopy(localizer)
     for name in I3D_STREAMS:
         front_end(localizer_without_part, name).projection.weight.data[
-            :, find_columns(localizer_without_part, name).get(part, NONE)
+            :, find_columns(localizer_without_part, name).get(part, NO_COLUMNS)
         ] = 0.0
     return localizer_without_part
 
@@ -108,7 +112,7 @@ def remove_part(localizer: Localizer, part: str) -> Localizer:
 def compute_shares(localizer: Localizer, feature_table: FeatureTable, part: str, stream: str) -> Iterator[float]:
     """Spread of a part's output relative to that of the stream's features, for each video."""
     stream_front_end = front_end(localizer, stream)
-    part_columns = find_columns(localizer, stream).get(part, NONE)
+    part_columns = find_columns(localizer, stream).get(part, NO_COLUMNS)
     weight = stream_front_end.projection.weight[:, part_columns]
     for video in feature_table.video_ids[:VIDEOS]:
         batch = feature_table.full_video_batch(video)
@@ -127,7 +131,7 @@ def compute_spread(x: Tensor) -> float:
     return float((x - x.mean(dim=1, keepdim=True)).square().mean().sqrt())
 
 
-def measure_following(
+def measure_attention_auc(
     localizer: Localizer, feature_table: FeatureTable, videos: Mapping[str, SimulatedVideo], grid: SnippetGrid
 ) -> float:
     results = []
@@ -135,10 +139,10 @@ def measure_following(
         attention = predict_video(localizer, feature_table, video, rgb_weight=0.5).attention
         inside_mask = mask_events(videos[video].actions, len(attention), grid)
         if inside_mask.any() and not inside_mask.all():
-            results.append(probability_higher(attention, inside_mask))
+            results.append(roc_auc(attention, inside_mask))
     return statistics.fmean(results)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / BASE
+    folder = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / SIMULATED_DATASET
     main(folder, sys.argv[2:])

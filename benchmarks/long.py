@@ -42,7 +42,9 @@ def main(minutes: int = 60) -> None:
     start = samples[0][0]
     first_minute = max(mb for seconds, mb in samples if seconds - start <= 60)
     later_peak = max((mb for seconds, mb in samples if seconds - start > 60), default=0.0)
-    print_result(f"{minutes} minutes of 1080p: peak memory of all processes", max(first_minute, later_peak), "MB", 1500)
+    print_result(
+        f"{minutes} minutes of 1080p: peak memory of all processes", max(first_minute, later_peak), "MB", goal=1500
+    )
     print_result("   in the first minute", first_minute, "MB")
     print_result("   after it", later_peak, "MB")
     print_result("   seconds of work", samples[-1][0] - start, "s")
@@ -69,39 +71,42 @@ def write_long_film(work_dir: Path, minutes: int) -> Path:
 
 
 def measure_memory(pid: int) -> float:
-    """Memory in MB of a process and its children; each shared page is divided among its processes."""
+    """Memory in MB of a process and its descendants; each shared page is divided among its processes."""
     total = 0.0
-    for process_id in (pid, *list_children(pid)):
+    for process_id in (pid, *list_descendants(pid)):
         try:
             lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
+        # The file has KiB.
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
     return total
 
 
-def list_children(pid: int) -> list[int]:
+def list_descendants(pid: int) -> list[int]:
     try:
         pids = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         tasks = [p for p in Path(f"/proc/{pid}/task").iterdir() if p.name != str(pid)]
         pids += [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:
         return []
-    return pids + [grandchild for child in pids for grandchild in list_children(child)]
+    return pids + [descendant for child in pids for descendant in list_descendants(child)]
 
 
 def write_random_weights(work_dir: Path) -> None:
-    """Write a config whose I3D needs no download, and random weights that preserve the scale of signals."""
+    """Write a config, and random I3D weights where the converted ones would be, so that nothing is downloaded.
+
+    The weights preserve the scale of signals from layer to layer.
+    """
     (work_dir / "config.yaml").write_text(yaml.safe_dump({"weights": {NAME: {"source": "anywhere"}}}))
     spec = WeightsSpec(NAME, load_project_config(work_dir).weights[NAME])
     if spec.weights.i3d is None:
         raise SystemExit(f"config.yaml: weights.{NAME} is no I3D")
     network = random_i3d(spec.weights.i3d)
+    # `reads` describes the input of converted weights; extraction does not need it.
+    metadata = {**network.metadata, "reads": ""}
     save_weights(
-        work_dir / WEIGHTS.format(name=NAME),
-        dict(network.tensors),
-        make_provenance("weights", spec),
-        {**network.metadata, "reads": ""},
+        work_dir / WEIGHTS.format(name=NAME), dict(network.tensors), make_provenance("weights", spec), metadata
     )
 
 

@@ -2,7 +2,7 @@
 
 python -m benchmarks.methods              all runs of `simulated`, all seeds and rounds, on the CPU
 python -m benchmarks.methods --smoke      a check in four minutes: one seed, one round, four runs, fewer steps
-python -m benchmarks.methods --sweep      one key of the world, or one reading of the paper, at a time
+python -m benchmarks.methods --sweep      one key of the world, or one interpretation of the paper, at a time
 python -m benchmarks.methods --paper      features, T, d and steps as published, for a GPU
 """
 
@@ -22,9 +22,8 @@ from benchmarks.measure import BIN, ROOT, print_result
 from clip_ae.workflow.config_files import read_config
 
 Tree = dict[str, Any]
-# Two trainings in parallel on two cores are faster than one on both.
 SNAKEMAKE_OPTIONS = ("--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host")
-BASE = "simulated"
+SIMULATED_DATASET = "simulated"
 # Changes of the world with the runs that they can affect: only CAF reads audio, only CCP reads CLIP features. A change
 # of one stream leaves the layout and the other streams bit-identical. The first entry is the unchanged world.
 AUDIO_RUNS, CLIP_RUNS, ALL_RUNS = ("caf", "clip_ae"), ("ccp", "clip_ae"), ("ugct", "caf", "ccp", "clip_ae")
@@ -40,8 +39,8 @@ WORLD_CHANGES: tuple[tuple[Tree, tuple[str, ...]], ...] = (
     ({"i3d_outer": 0.6}, ALL_RUNS),
     ({"seed": 1}, ALL_RUNS),
 )
-# Readings of what the paper leaves open, each as a change of the run `clip_ae`, which runs on the unchanged world.
-READINGS: Mapping[str, Tree] = {
+# What the paper leaves open: each entry changes the run `clip_ae`, on the default world.
+INTERPRETATIONS: Mapping[str, Tree] = {
     "caf-num-layers-1": {"caf": {"num_layers": 1}},
     "caf-scale-20": {"caf": {"scale": 20.0}},
     "caf-layer-norm": {"caf": {"layer_norm": True}},
@@ -71,8 +70,13 @@ def main(arguments: list[str]) -> None:
     elif "--paper" in arguments:
         run_paper()
     else:
-        run_workflow({}, f"results/{BASE}_table.md", f"results/{BASE}_ablation.md", f"results/{BASE}_map.json")
-        print((ROOT / f"results/{BASE}_ablation.md").read_text())
+        run_workflow(
+            {},
+            f"results/{SIMULATED_DATASET}_table.md",
+            f"results/{SIMULATED_DATASET}_ablation.md",
+            f"results/{SIMULATED_DATASET}_map.json",
+        )
+        print((ROOT / f"results/{SIMULATED_DATASET}_ablation.md").read_text())
     print_result("minutes", (time.perf_counter() - start) / 60, "min")
 
 
@@ -96,25 +100,36 @@ def run_paper() -> None:
 
 def run_sweep() -> None:
     """Print the average mAP over tIoU 0.1 to 0.7 of each variant, in %, mean over its seeds."""
-    short_schedule = {**SEEDS, "rounds": 1}
-    worlds = {
-        f"sweep_{_slug(change)}": build_dataset(simulate=change, runs=list(runs), **short_schedule)
-        for change, runs in WORLD_CHANGES
-    }
-    worlds["sweep_readings"] = build_dataset(runs=list(READINGS), main_run=next(iter(READINGS)), **short_schedule)
-    worlds["sweep_descriptor"] = build_dataset(runs=["fused"], main_run="fused", **SEEDS)
-    base = read_project_config()["runs"]["clip_ae"]
-    runs = {name: change_run(base, change) for name, change in {**READINGS, "fused": FUSED}.items()}
+    config_changes = build_sweep()
+    worlds = config_changes["datasets"]
     targets = [path for name, data in worlds.items() for path in list_map_paths(name, data)]
-    run_workflow({"datasets": worlds, "runs": runs}, *targets)
+    run_workflow(config_changes, *targets)
     for name, data in worlds.items():
         for run in data["runs"]:
             scores = [read_average_map(path) for path in list_map_paths(name, data) if f"/{run}/" in path]
             print_result(f"{name.removeprefix('sweep_')}, {run}", statistics.fmean(scores), "%")
 
 
+def build_sweep() -> Tree:
+    """The datasets and runs of the sweep, which are added to those of the project."""
+    short_schedule = {**SEEDS, "rounds": 1}
+    worlds = {
+        f"sweep_{_slug(change)}": build_dataset(simulate=change, runs=list(runs), **short_schedule)
+        for change, runs in WORLD_CHANGES
+    }
+    names = list(INTERPRETATIONS)
+    worlds["sweep_interpretations"] = build_dataset(runs=names, main_run=names[0], **short_schedule)
+    worlds["sweep_descriptor"] = build_dataset(runs=["fused"], main_run="fused", **SEEDS)
+    base = read_project_config()["runs"]["clip_ae"]
+    runs = {name: change_run(base, change) for name, change in {**INTERPRETATIONS, "fused": FUSED}.items()}
+    return {"datasets": worlds, "runs": runs}
+
+
 def run_workflow(config_changes: Tree, *targets: str) -> None:
-    """Make the targets, with datasets and runs in addition to those of the project; existing results stay."""
+    """Make the targets, with datasets and runs in addition to those of the project; existing results stay.
+
+    Two trainings in parallel, with one thread each, are faster on two cores than one training with two threads.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump({**config_changes, "torch_threads": 1}, file)
         file.flush()
@@ -138,14 +153,14 @@ def read_project_config() -> Tree:
 
 def build_dataset(simulate: Tree | None = None, **changes: Any) -> Tree:
     """The simulated dataset with some values replaced."""
-    data = copy.deepcopy(read_project_config()["datasets"][BASE])
+    data = copy.deepcopy(read_project_config()["datasets"][SIMULATED_DATASET])
     data["simulate"] |= simulate or {}
     return {**data, **changes}
 
 
 def change_run(run: Tree, change: Tree) -> Tree:
     """A run with some switches, or parts of them, replaced."""
-    return {**run, **{k: {**run[k], **v} if isinstance(v, dict) else v for k, v in change.items()}}
+    return {**run, **{k: {**run.get(k, {}), **v} if isinstance(v, dict) else v for k, v in change.items()}}
 
 
 def list_map_paths(name: str, data: Tree) -> Iterator[str]:

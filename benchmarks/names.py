@@ -12,6 +12,7 @@ from clip_ae.core.config.specs import NameClustersSpec
 from clip_ae.data.annotations import read_annotations
 from clip_ae.data.detections import read_json_object
 from clip_ae.data.labels import read_labels
+from clip_ae.provenance.run_folder import TrainedRun
 from clip_ae.scoring.eval_input import find_main_class
 from clip_ae.stages import name_clusters
 from clip_ae.worlds.trimmed import COLOURS
@@ -42,8 +43,8 @@ def main(root: Path) -> None:
                 device="cpu",
             )
             names = read_json_object(out)["names"]
-        last = sorted(seed.glob("round-*/labels.parquet"))[-1]
-        for cluster, classes in sorted(count_classes(last, annotations).items()):
+        labels = TrainedRun(seed).model_path.with_name("labels.parquet")
+        for cluster, classes in sorted(count_classes(labels, annotations).items()):
             (main_class, count), total = classes.most_common(1)[0], classes.total()
             name = names[cluster][0]["name"] if cluster in names else "none"
             print(f"{seed.name} {cluster}: {count} of {total} {main_class}; named {name}")

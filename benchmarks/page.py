@@ -39,10 +39,13 @@ def main() -> None:
         for num_videos in (500, 5000):
             path = Path(folder) / f"{num_videos}.html"
             path.write_text(render_page(num_videos))
-            print_result(f"page of {num_videos} videos", path.stat().st_size / 1e6, "MB", 8)
+            print_result(f"page of {num_videos} videos", path.stat().st_size / 1e6, "MB", goal=8)
             paints = [measure_first_paint(browser, path) for _ in range(5)]
             print_result(
-                "   first paint, median of 5", statistics.median(paints) / 1000, "s", 1 if num_videos == 500 else None
+                "   first paint, median of 5",
+                statistics.median(paints) / 1000,
+                "s",
+                goal=1 if num_videos == 500 else None,
             )
             browser.execute_script("document.getElementById('videos').scrollIntoView()")
             time.sleep(1)
@@ -61,7 +64,11 @@ def render_page(num_videos: int) -> str:
     videos = [generate_video(k, np.random.default_rng(k)) for k in range(num_videos)]
     names = {f"cluster-{k:02d}": f"class {k}" for k in range(CLASSES)}
     return render_html_page(
-        "Actions", "drawn", {"Videos": render_timelines(videos)}, build_page_data(videos, names, GRID), "{}"
+        title="Actions",
+        intro="drawn",
+        sections={"Videos": render_timelines(videos)},
+        data_json=build_page_data(videos, names, GRID),
+        provenance="{}",
     )
 
 
@@ -78,15 +85,15 @@ def generate_video(index: int, rng: np.random.Generator) -> VideoEntry:
     activation = {name: rng.random(rows).tolist() for name in clusters}
     loudness = (-60 * rng.random(rows)).tolist()
     return VideoEntry(
-        f"video_test_{index:07d}",
-        seconds,
-        rng.random(rows).tolist(),
-        activation,
-        detections,
-        instances,
-        loudness,
-        0.5,
-        "v.mp4",
+        video_id=f"video_test_{index:07d}",
+        duration=seconds,
+        attention=rng.random(rows).tolist(),
+        activation=activation,
+        detections=detections,
+        ground_truth=instances,
+        loudness=loudness,
+        ap=0.5,
+        file="v.mp4",
     )
 
 

@@ -1,4 +1,6 @@
-"""Speed of CLIP, of VGGish and of reading timestamps; with I3D and flow, `clip-ae plan` estimates by these rates.
+"""Speed of CLIP, VGGish and reading timestamps.
+
+`clip-ae plan` uses these rates, and those of I3D and flow, for its estimates.
 
 python -m benchmarks.rates    random weights, which are as fast as published ones
 """
@@ -23,8 +25,8 @@ from clip_ae.encoders.streams import clip as clip_stream
 from clip_ae.media.probe import probe_video
 from tests.media_files import write_video
 
-THREADS, RUNS = 2, 5
-SECONDS = 120
+THREADS, REPEATS = 2, 5
+VIDEO_SECONDS = 120
 
 
 def main() -> None:
@@ -41,12 +43,9 @@ def main() -> None:
     vggish_weights = NetworkWeights(
         {"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions()))
     )
-    sound = np.zeros(15_600, np.float32)
-    print_result(
-        "VGGish, fp32: a snippet",
-        measure_snippet(audio_stream.build(AudioEncoder(), [vggish_weights], device), sound, 32),
-        "s",
-    )
+    sound, audio = np.zeros(15_600, np.float32), AudioEncoder()
+    seconds = measure_snippet(audio_stream.build(audio, [vggish_weights], device), sound, audio.batch_size)
+    print_result("VGGish, fp32: a snippet", seconds, "s")
     print_result("probe: an hour of video with sound", measure_probe(), "s")
 
 
@@ -59,12 +58,12 @@ def measure_snippet(encoder: Encoder, window: np.ndarray, batch: int) -> float:
 
 def measure_probe() -> float:
     with TemporaryDirectory() as folder:
-        path = write_video(Path(folder, "video.mp4"), frames=25 * SECONDS, size=(480, 360), tone=[440, 440])
-        return measure_fastest(lambda: probe_video(str(path), SnippetGrid())) * 3600 / SECONDS
+        path = write_video(Path(folder, "video.mp4"), frames=25 * VIDEO_SECONDS, size=(480, 360), tone=[440, 440])
+        return measure_fastest(lambda: probe_video(str(path), SnippetGrid())) * 3600 / VIDEO_SECONDS
 
 
 def measure_fastest(run: Callable[[], object]) -> float:
-    return min(measure_seconds(run) for _ in range(RUNS))
+    return min(measure_seconds(run) for _ in range(REPEATS))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     # The first call also loads parts of numpy.
     compute_ap(*generate_segments(1))
     seconds, ap = measure_seconds_and_result(lambda: compute_ap(truth, detections))
-    print_result(f"{len(detections)} detections, {len(THRESHOLDS)} tIoU, {CLASSES} classes", seconds, "s", 2)
+    print_result(f"{len(detections)} detections, {len(THRESHOLDS)} tIoU, {CLASSES} classes", seconds, "s", goal=2)
     for rows_text, rows, labels, goal in (("table rows, as ActivityNet's", True, 1, 50.0), ("arrays", False, 5, None)):
         segments = detections.take(np.flatnonzero(detections.label < labels))
         loop_seconds, expected = measure_seconds_and_result(
@@ -34,7 +34,7 @@ def main() -> None:
             f"   speed-up over a loop over {rows_text}",
             loop_seconds / len(segments) * len(detections) / seconds,
             "",
-            goal,
+            goal=goal,
         )
     doubled = generate_segments(2 * PER_VIDEO)
     print_result(

@@ -57,7 +57,7 @@ def main() -> None:
             f"a sentence in {VIDEOS} videos, median of 5",
             measure_median(lambda: searcher.search_all(draw_query(), "", 5)),
             "s",
-            2,
+            goal=2,
         )
         index = searcher.index
         print_result(
@@ -68,7 +68,7 @@ def main() -> None:
         print_result("   reading the file's bytes alone", measure_median(lambda: read_through(path)), "s")
         whole, search = zip(*(search_in_own_process(path) for _ in range(REPETITIONS)), strict=True)
         print_result("in a process of its own, median of 5", statistics.median(whole), "s")
-        print_result("   without Python's imports", statistics.median(search), "s", 2)
+        print_result("   without Python's imports", statistics.median(search), "s", goal=2)
 
 
 def generate_videos() -> Iterator[VideoFeatures]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import ROOT
-from benchmarks.methods import BASE
+from benchmarks.methods import SIMULATED_DATASET
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
@@ -39,7 +39,7 @@ def main(dataset: Path) -> None:
     videos = {v.video_id: v for v in plan_videos(world)}
     print(f"{'run':20} {'sound':14} {'AP':>6} {'follows actions':>16} {'follows sounds':>15}")
     for run in sorted(path for path in dataset.glob("runs/*") if list(path.glob("seed-*/map.json"))):
-        ap, (actions, sounds) = compute_ap(world, run), measure_following(world, videos, run, grid)
+        ap, (actions, sounds) = compute_ap(world, run), measure_attention_auc(world, videos, run, grid)
         for kind in KINDS:
             columns = f"{ap[kind]:6.1f} {actions[kind]:16.0f} {sounds[kind]:15.0f}"
             print(f"{run.name:20} {kind:14} {columns}", flush=True)
@@ -61,7 +61,7 @@ def compute_ap(world: SimulatedWorld, run: Path) -> dict[str, float]:
     return average_percent(values_by_kind)
 
 
-def measure_following(
+def measure_attention_auc(
     world: SimulatedWorld, videos: Mapping[str, SimulatedVideo], run: Path, grid: SnippetGrid
 ) -> list[dict[str, float]]:
     """How attention follows actions, and how it follows sounds: percent by kind of sound."""
@@ -72,7 +72,7 @@ def measure_following(
             inside_mask = mask_events(getattr(video, name), len(attention), grid)
             if inside_mask.any() and not inside_mask.all() and not (video.mute and name == "sounds"):
                 for kind in (SILENT if video.mute else find_sound_kind(world, video.main_class), ALL):
-                    values[kind].append(probability_higher(attention, inside_mask))
+                    values[kind].append(roc_auc(attention, inside_mask))
     return [average_percent(values) for values in values_by_kind.values()]
 
 
@@ -89,7 +89,7 @@ def mask_events(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> ND
     return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
 
 
-def probability_higher(values: NDArray[np.float64], inside_mask: NDArray[np.bool_]) -> float:
+def roc_auc(values: NDArray[np.float64], inside_mask: NDArray[np.bool_]) -> float:
     """Area under the ROC curve."""
     from scipy.stats import mannwhitneyu
 
@@ -104,4 +104,4 @@ def average_percent(values_by_kind: Mapping[str, Sequence[float]]) -> dict[str, 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / BASE)
+    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "results" / SIMULATED_DATASET)

@@ -1,4 +1,4 @@
-"""Temporal action localization without labels: CLIP-AE, its rivals, features, scoring.
+"""Temporal action localization without labels: CLIP-AE, the methods it is compared with, features, scoring.
 
     import clip_ae
 

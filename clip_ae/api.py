@@ -59,7 +59,7 @@ class Features(Mapping[str, Mapping[str, VideoFeatures]]):
         return f"Features of {len(self)} videos: {', '.join(self.streams)}"
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row a snippet and stream: video_id, stream, snippet, start, stop, coverage, feature."""
+        """One row per snippet and stream: video_id, stream, snippet, start, stop, coverage, feature."""
         return _dataframe(
             {
                 "video_id": video_id,
@@ -108,7 +108,7 @@ class Detections(Sequence[Detection]):
         return {"version": "VERSION 1.3", "results": results, "external_data": {}}
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row a detection: video_id, label, score, start, stop."""
+        """One row per detection: video_id, label, score, start, stop."""
         return _dataframe(asdict(d) for d in self)
 
 
@@ -134,13 +134,13 @@ class Scores:
         )
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row a tIoU threshold: tiou, mAP."""
+        """One row per tIoU threshold: tiou, mAP."""
         return _dataframe({"tiou": tiou, "mAP": value} for tiou, value in self.map_by_tiou.items())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of two results, column by column; the average over the widest tIoU range is the last."""
+    """First result minus second, for each tIoU threshold and each tIoU average; the widest average comes last."""
 
     metrics: tuple[ComparedMetric, ...]
 
@@ -151,11 +151,11 @@ class Comparison:
 
     def __repr__(self) -> str:
         result = self.metrics[-1].comparison
-        low, high = result.interval
-        return f"average over {self.metrics[-1].name}: {result.difference:+.3f}, 95 % from {low:+.3f} to {high:+.3f}"
+        difference, low, high = (f"{100 * value:+.1f}" for value in (result.difference, *result.interval))
+        return f"average over {self.metrics[-1].name}: {difference} percentage points, 95 % from {low} to {high}"
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row a column: name, first, second, difference, low, high, is_significant."""
+        """One row per metric: name, first, second, difference, low, high, is_significant."""
         return _dataframe(
             {
                 "name": metric.name,
@@ -173,17 +173,21 @@ class Comparison:
 def load_features(features_dir: Pathlike, streams: Sequence[str] = (), grid: SnippetGrid | None = None) -> Features:
     """Read feature files: {stream}/*.parquet of this project, or {stream}/{video_id}.npy of shape [snippets, D].
 
-    `streams` defaults to every sub-folder with such files. `grid` is the snippet grid of npy files (25 fps, 16 frames).
+    `streams` defaults to every sub-folder with such files. `grid` is the snippet grid of npy files (default: 25 fps, 16
+    frames per snippet); parquet files have their own.
     """
     folder = Path(features_dir)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of features")
     names = list(streams) or sorted(p.name for p in folder.iterdir() if p.is_dir() and _has_features(p))
     if not names:
-        raise UserError(f"{folder}: no sub-folder with feature files (.parquet or .npy); name one a stream")
+        raise UserError(
+            f"{folder}: no sub-folder with feature files (.parquet or .npy); make one sub-folder per stream, named "
+            "rgb, flow, clip or audio"
+        )
     files = list_feature_files(folder, names)
     if files.npy_files:
-        source = open_precomputed(folder, files, grid or SnippetGrid(), 0, 1)
+        source = open_precomputed(folder, files, grid or SnippetGrid(), shard_index=0, num_shards=1)
         return Features({s: {i: source.load(s, i) for i in files.npy_files[s]} for s in names})
     shards = {stream: [folder / path for path in files.shard_files[stream]] for stream in names}
     return Features({s: {v.video_id: v for path in paths for v in read_shard(path)} for s, paths in shards.items()})
@@ -236,7 +240,7 @@ class Localizer:
     def __init__(self, run_dir: Path, device: str) -> None:
         run = find_trained_run(run_dir)
         self.spec, self.weights, self.device = run.spec, run.model, device
-        self.names = run.cluster_names
+        self.cluster_names = run.cluster_names
 
     @staticmethod
     def load(results_dir: Pathlike, device: str = "auto") -> "Localizer":
@@ -268,7 +272,8 @@ class Localizer:
         if not shared:
             raise UserError(f"features: no video has all of the streams {', '.join(self.streams)}")
         check_model(Path("model"), self.weights, self.spec.method, streams)
-        return Detections(localize_videos(self.spec, self.weights, streams, self.device)[1])
+        _curves, detections = localize_videos(self.spec, self.weights, streams, self.device)
+        return Detections(detections)
 
 
 def localize(features: "Features | FeaturesByStream", results_dir: Pathlike, device: str = "auto") -> Detections:
@@ -288,17 +293,18 @@ def evaluate(
     """Score detections whose labels are class names.
 
     Both are files or dictionaries in ActivityNet's form; detections may also be a list of `Detection`. `subset` is
-    needed where the annotations have several. No detection at all is a score of 0.
+    needed if the annotations have more than one. Without any detection the scores are 0.
     """
     with _as_file(ground_truth, "ground_truth") as truth_path, _as_file(_submission(detections), "detections") as path:
         annotations = read_annotations(truth_path)
         subset = subset if subset is not None else _only_subset({a.subset for a in annotations.values()})
+        if protocol not in PROTOCOLS:
+            raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
         settings = replace(
             Evaluation(), tiou=tuple(tiou), protocol=cast(ProtocolName, protocol), bootstrap_samples=bootstrap_samples
         )
-        if protocol not in PROTOCOLS:
-            raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
-        spec = EvaluateSpec(settings, "weak", subset, subset)
+        # weak: the labels are class names already.
+        spec = EvaluateSpec(evaluation=settings, supervision="weak", train_subset=subset, test_subset=subset)
         test_ids = read_evaluated_ids(truth_path, subset, None)
         if not any(annotations[video_id].instances for video_id in test_ids):
             raise UserError(f"ground_truth: subset '{subset}' has no annotated action to score against")

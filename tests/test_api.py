@@ -108,6 +108,7 @@ def test_compare_tells_a_better_result() -> None:
     comparison = clip_ae.compare(*scores)
     assert comparison.is_significant
     assert comparison.metrics[-1].comparison.difference > 0.3
+    assert repr(comparison) == "average over 0.1:0.7: +57.1 percentage points, 95 % from +57.1 to +57.1"
     assert not clip_ae.compare(scores[0], scores[0]).is_significant
 
 
@@ -150,7 +151,7 @@ def test_npy_files_load_as_features(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_features_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(clip_ae.UserError, match="no sub-folder with feature files"):
+    with pytest.raises(clip_ae.UserError, match="make one sub-folder per stream, named rgb, flow"):
         clip_ae.load_features(tmp_path)
     with pytest.raises(clip_ae.UserError, match="no such folder"):
         clip_ae.load_features(tmp_path / "absent")

@@ -1,7 +1,9 @@
-"""Descriptor of round 0: the plain mean of all snippets with coverage."""
+"""Descriptor of round 0: the plain mean of all snippets with coverage.
 
-from clip_ae.clustering.pooling import SnippetWeights
-from clip_ae.core.types import FeaturesByStream
+The weights give the sum; a stream's part of the descriptor is then normalised to unit length.
+"""
+
+from clip_ae.core.types import FeaturesByStream, SnippetWeights
 
 
 def prepare_pooling(streams: FeaturesByStream) -> tuple[FeaturesByStream, SnippetWeights]:

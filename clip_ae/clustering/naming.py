@@ -1,4 +1,4 @@
-"""Names for clusters: their attended snippets, compared in CLIP's space with the average snippet."""
+"""Rank words for each cluster: CLIP similarity to (mean attended snippet - mean snippet)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,8 +13,9 @@ Floats = NDArray[np.float64]
 def compute_cluster_features(clip: Mapping[str, VideoFeatures], curves: Mapping[str, VideoCurves]) -> dict[str, Floats]:
     """The image feature of each label: mean CLIP feature of its attended snippets minus the mean of all snippets.
 
-    Each video counts for one label, the one with the most weight, and all videos count equally. Words that fit any
-    image of the dataset, mainly its background, do not describe a cluster: the difference removes them.
+    Each video counts for one label, the one with the most weight, and each video counts equally in the label's mean.
+    The subtracted mean is over all covered snippets, so long videos count more. Words that fit any image of the
+    dataset, mainly its background, do not describe a cluster: the difference removes them.
     """
     means_by_label: dict[str, list[Floats]] = {}
     for video_id, video_curves in curves.items():
@@ -30,7 +31,10 @@ def compute_cluster_features(clip: Mapping[str, VideoFeatures], curves: Mapping[
 
 
 def _main_label(video: VideoFeatures, curves: VideoCurves) -> tuple[str, Floats]:
-    """The label with the largest sum of weights, and its weights: coverage, attention and activation multiplied."""
+    """The label with the largest sum of weights, and its weights.
+
+    A weight is attention times activation, and 0 where a snippet has no coverage.
+    """
     coverage_mask = video.coverage > 0
     attention = np.asarray(curves.attention)
     weights = {
@@ -41,10 +45,10 @@ def _main_label(video: VideoFeatures, curves: VideoCurves) -> tuple[str, Floats]
 
 
 def rank_names(
-    image_feature: Floats, text_embeddings: NDArray[np.float32], names: Sequence[str], scale: float
+    image_feature: Floats, text_embeddings: NDArray[np.float32], names: Sequence[str], logit_scale: float
 ) -> list[tuple[str, float]]:
     """(name, probability), best first: softmax over the vocabulary of the scaled CLIP similarities."""
-    logits = scale * (text_embeddings @ image_feature)
+    logits = logit_scale * (text_embeddings @ image_feature)
     probabilities = np.exp(logits - logits.max())
     probabilities /= probabilities.sum()
     return [(names[k], float(probabilities[k])) for k in np.argsort(-probabilities, kind="stable")]

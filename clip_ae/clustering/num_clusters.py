@@ -10,15 +10,19 @@ MAX_CLUSTERS = 40
 ClusterFunction = Callable[[NDArray[np.float64], int, int], NDArray[np.int32]]
 
 
-def compute_silhouettes(z: NDArray[np.float64], cluster: ClusterFunction, seed: int) -> dict[int, float]:
+def compute_silhouettes(descriptors: NDArray[np.float64], cluster: ClusterFunction, seed: int) -> dict[int, float]:
     """The mean silhouette by number of clusters."""
     from sklearn.metrics import silhouette_score
 
-    partitions = {k: cluster(z, k, seed) for k in range(2, min(MAX_CLUSTERS, len(z) // 2) + 1)}
+    partitions = {k: cluster(descriptors, k, seed) for k in range(2, min(MAX_CLUSTERS, len(descriptors) // 2) + 1)}
     # If points coincide, a clustering can return fewer clusters than k: skip that k.
-    return {k: float(silhouette_score(z, labels)) for k, labels in partitions.items() if len(set(labels.tolist())) == k}
+    return {
+        k: float(silhouette_score(descriptors, labels))
+        for k, labels in partitions.items()
+        if len(set(labels.tolist())) == k
+    }
 
 
 def choose_num_clusters(silhouettes: Mapping[int, float]) -> int:
-    """The number with the highest silhouette; the smallest one of equals."""
+    """The number with the highest silhouette; the smallest if several are equal."""
     return max(silhouettes, key=lambda k: (silhouettes[k], -k))

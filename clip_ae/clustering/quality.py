@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 class ClusterQuality:
     """Numbers of videos, clusters and classes, and measures of agreement.
 
-    purity, nmi and ari are 1 if the clusters are the classes. covered: number of classes that are the most frequent
-    class of some cluster. smallest, largest: videos of the smallest and the largest cluster.
+    purity, nmi and ari are 1 if the clusters are the classes. covered: how many classes are the most frequent class
+    of at least one cluster. smallest, largest: videos of the smallest and the largest cluster.
     """
 
     videos: int

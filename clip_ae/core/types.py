@@ -69,6 +69,8 @@ class VideoFeatures:
 
 # Features by stream, then by video id.
 FeaturesByStream = Mapping[str, Mapping[str, VideoFeatures]]
+# Weights of snippets by stream, then by video id.
+SnippetWeights = Mapping[str, Mapping[str, "NDArray[np.float64]"]]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ VIDEO_LISTS: dict[str, frozenset[str]] = {
 def select_listed_videos(list_name: str, video_ids: Collection[str], where: str) -> list[str]:
     """The videos of a subset that a list includes; refused if their number is not the list's."""
     if list_name not in VIDEO_LISTS:
-        raise UserError(f"--videos {list_name}: no such list, and no file{suggest_name(list_name, VIDEO_LISTS)}")
+        raise UserError(f"--video-list {list_name}: no such list, and no file{suggest_name(list_name, VIDEO_LISTS)}")
     listed = sorted(set(video_ids) - VIDEO_LISTS[list_name])
     if len(listed) != int(list_name):
         raise UserError(

@@ -14,7 +14,7 @@ from clip_ae.language.spans import Span
 SnippetSubset = Mapping[str, Sequence[int]]
 
 
-def snippets_of(spans: Iterable[Span]) -> SnippetSubset:
+def collect_snippets(spans: Iterable[Span]) -> SnippetSubset:
     """All snippets of the spans."""
     snippets: dict[str, set[int]] = {}
     for span in spans:
@@ -34,7 +34,7 @@ def select_snippets(video: VideoFeatures, snippets: Sequence[int]) -> VideoFeatu
     )
 
 
-def remap_spans(spans: Iterable[Span], subset: SnippetSubset) -> list[Span]:
+def shift_spans_to_subset(spans: Iterable[Span], subset: SnippetSubset) -> list[Span]:
     """The same spans in the output of select_snippets. The subset must contain all of their snippets."""
     firsts = ((span, bisect_left(subset[span.video_id], span.first)) for span in spans)
     return [replace(span, first=first, end=first + span.end - span.first) for span, first in firsts]

@@ -13,12 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clip_ae.core.types import FeaturesByStream, VideoFeatures
+from clip_ae.core.types import FeaturesByStream, SnippetWeights, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 from clip_ae.localizers.model_state import restore_localizer
-
-SnippetWeights = dict[str, dict[str, NDArray[np.float64]]]
 
 
 def prepare_pooling(
@@ -34,7 +32,7 @@ def prepare_pooling(
     tensors and metadata are those of a localizer's model file.
     """
     localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
-    weights: SnippetWeights = {}
+    weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in table.video_ids:
         for name, (attention, head_input) in _run_localizer(localizer, table, video_id).items():

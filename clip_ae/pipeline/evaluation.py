@@ -13,7 +13,7 @@ from clip_ae.scoring.eval_input import (
     collect_labels,
     find_main_class,
     refuse_unknown_labels,
-    round_to_grid,
+    round_times,
 )
 from clip_ae.scoring.evaluate import score_classes, score_clusters
 from clip_ae.scoring.protocols import PROTOCOLS
@@ -55,7 +55,7 @@ def evaluate_detections(
         "rounds": []
         if is_supervised
         else [asdict(_measure_quality(annotations, r, spec.train_subset)) for r in rounds],
-        "counts": count_scored_items(test, detections, round_to_grid(eval_input, spec.evaluation.round_to_grid)),
+        "counts": count_scored_items(test, detections, round_times(eval_input, spec.evaluation.round_to_grid)),
         "protocol": _describe_protocol(spec, has_clusters=bool(rounds)),
     }
 

@@ -8,7 +8,7 @@ CPU_INFO_PATH = Path("/proc/cpuinfo")
 
 
 def describe_machine() -> dict[str, Any]:
-    """The Python version and the processor: the last bits of a result may depend on them, as on the libraries."""
+    """The Python version and the processor; a result may differ by rounding with these, as with the libraries."""
     return {"python": platform.python_version(), "processor": _processor()}
 
 

@@ -15,7 +15,7 @@ from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """The folder results/{dataset}/runs/{run}/seed-{seed}."""
+    """One seed of a run: the folder results/{dataset}/runs/{run}/seed-{seed}."""
 
     run_dir: Path
 
@@ -30,10 +30,18 @@ class TrainedRun:
 
     @property
     def model(self) -> WeightsFile:
-        """The model of the last round. Earlier settings may have left rounds after it, so it is found by its id."""
+        """The model of the last round."""
+        return read_weights(self.model_path)
+
+    @property
+    def model_path(self) -> Path:
+        """The path of the last round's model.
+
+        It is found by its id: an earlier setting with more rounds may have left later folders.
+        """
         for path in sorted(self.run_dir.glob("round-*/model.safetensors")):
             if read_weights_provenance(path).id == self.provenance.inputs["model"]:
-                return read_weights(path)
+                return path
         raise UserError(f"{self.run_dir}: the model of its detections is not there any more; train the run again")
 
     @property
@@ -48,18 +56,21 @@ class TrainedRun:
         return FeatureLineage(self.run_dir.parents[2], self.provenance.inputs)
 
 
-def find_trained_run(results_dir: Path) -> TrainedRun:
-    """Return the run in a folder: of one seed, or of a dataset's main run or only run."""
-    results_dir = results_dir.resolve()
-    if (results_dir / "detections.json").is_file():
-        return TrainedRun(results_dir)
-    seed_dirs = sorted(path.parent for path in results_dir.glob("runs/*/seed-*/detections.json"))
-    run_dir = _find_main_run_dir(results_dir) or (seed_dirs[0] if len(seed_dirs) == 1 else None)
+def find_trained_run(folder: Path) -> TrainedRun:
+    """Return the run in a folder. If it is a seed's folder: that seed.
+
+    If it is a dataset's folder: the first seed of the main run, or else the only finished seed of any run.
+    """
+    folder = folder.resolve()
+    if (folder / "detections.json").is_file():
+        return TrainedRun(folder)
+    seed_dirs = sorted(path.parent for path in folder.glob("runs/*/seed-*/detections.json"))
+    run_dir = _find_main_run_dir(folder) or (seed_dirs[0] if len(seed_dirs) == 1 else None)
     if run_dir is not None:
         return TrainedRun(run_dir)
     if seed_dirs:
-        raise UserError(f"{results_dir}: several finished runs; name one of {', '.join(map(str, seed_dirs))}")
-    raise UserError(f"{results_dir}: no finished run; give results/{{dataset}} or its runs/{{run}}/seed-{{seed}}")
+        raise UserError(f"{folder}: several finished runs; name one of {', '.join(map(str, seed_dirs))}")
+    raise UserError(f"{folder}: no finished run; give results/{{dataset}} or its runs/{{run}}/seed-{{seed}}")
 
 
 def _find_main_run_dir(dataset_dir: Path) -> Path | None:

@@ -1,6 +1,9 @@
-"""Ablation tables: CLIP-AE with and without each module and each loss, paired by seed (Table 3 with losses apart)."""
+"""Ablation tables: CLIP-AE with and without each module and the module's loss, compared seed by seed.
 
-from collections.abc import Iterator, Mapping, Sequence
+Table 3 of the paper has each module only together with its loss.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_ae.core.config.methods import Run, with_defaults
@@ -48,11 +51,14 @@ def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
     own_runs = [run for run in unsupervised if run.settings.method in OWN_METHODS]
     own_runs = select_comparable_runs(own_runs, spec.main_run)
     base = find_baseline(own_runs)
-    tables = [_build_parts_table(spec, own_runs, base), *_build_steps_table(spec, own_runs, base)]
     other_runs = [run for run in unsupervised if base and _has_other_method(base.settings, run.settings)]
-    if base and other_runs:
-        tables.append(_build_methods_table(spec, base, other_runs))
-    return [*tables, *_build_published_table(spec)]
+    tables = [
+        _build_parts_table(spec, own_runs, base),
+        _build_steps_table(spec, own_runs, base),
+        _build_methods_table(spec, base, other_runs) if base and other_runs else None,
+        _build_published_table(spec),
+    ]
+    return [table for table in tables if table is not None]
 
 
 def _has_other_method(base: Run, run: Run) -> bool:
@@ -62,20 +68,23 @@ def _has_other_method(base: Run, run: Run) -> bool:
 
 
 def select_comparable_runs(runs: Sequence[ScoredRun], main_run: str) -> list[ScoredRun]:
-    """Runs that differ from the main run, or else the first run, only in modules and the weights of their losses."""
+    """Keep the runs whose only differences from the main run are CAF, CCP and their loss weights.
+
+    Without a main run here, the first run takes its place.
+    """
     by_priority = sorted(runs, key=lambda run: run.name != main_run)
-    all_settings = [_list_other_settings(run.settings) for run in by_priority]
+    all_settings = [_settings_besides_parts(run.settings) for run in by_priority]
     names = all_settings[0] if all_settings else ()
-    # A setting that the main run does not have is decided by the first run that has it.
+    # Where the main run does not have a setting, all runs are compared with the first run that has it.
     expected = {name: next((s[name] for s in all_settings if s[name] is not None), None) for name in names}
     return [
         run
         for run in runs
-        if all(value in (None, expected[name]) for name, value in _list_other_settings(run.settings).items())
+        if all(value in (None, expected[name]) for name, value in _settings_besides_parts(run.settings).items())
     ]
 
 
-def _list_other_settings(run: Run) -> Mapping[str, Any]:
+def _settings_besides_parts(run: Run) -> Mapping[str, Any]:
     """All settings of a run other than its parts; None for a setting that the run does not have."""
     losses = {name: weight for name, weight in run.losses.items() if name not in ("decor", "ins_dis")}
     settings = {
@@ -119,8 +128,11 @@ def _build_parts_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: Sco
     return ResultTable(heading, header, rows, num_text_columns, (_describe_differences(base),))
 
 
-def _build_steps_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> Iterator[ResultTable]:
-    """A row for each pair of runs that differ by one step; pairs with the baseline are in the table of parts."""
+def _build_steps_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: ScoredRun | None) -> ResultTable | None:
+    """A row for each pair of runs that differ by one step; pairs with the baseline are in the table of parts.
+
+    None if there is no such pair.
+    """
     pairs = (
         (with_part, without_part, _list_added_parts(with_part.settings, without_part.settings))
         for with_part in runs
@@ -138,10 +150,11 @@ def _build_steps_table(spec: SummarizeSpec, runs: Sequence[ScoredRun], base: Sco
         for with_part, without_part, step in pairs
         if step in STEP_NAMES
     ]
+    if not rows:
+        return None
     header = ["part", "with it", "source", "without it", *_list_difference_headings("with minus without")]
-    if rows:
-        note = f"Percentage points of {format_column_heading(list_tiou_ranges(runs[0])[-1])}."
-        yield ResultTable("Gain of a part over runs with other parts", header, rows, 4, (note,))
+    note = f"Percentage points of {format_column_heading(list_tiou_ranges(runs[0])[-1])}."
+    return ResultTable("Gain of a part over runs with other parts", header, rows, 4, (note,))
 
 
 def _list_added_parts(with_part: Run, without_part: Run) -> tuple[bool, ...] | None:
@@ -160,14 +173,17 @@ def _build_methods_table(spec: SummarizeSpec, base: ScoredRun, other_runs: Seque
     return ResultTable("UGCT against other methods, average mAP, %", header, rows, len(RUN_COLUMNS), (note,))
 
 
-def _build_published_table(spec: SummarizeSpec) -> list[ResultTable]:
+def _build_published_table(spec: SummarizeSpec) -> ResultTable | None:
+    """The ablation that the paper printed for this dataset; None if it printed none."""
     rows = [
         [row.method, "published", *(f"{row.metrics[c]:.1f}" for c in ACTIVITYNET12_COLUMNS)]
         for row in PUBLISHED_ABLATION.get(spec.published or "", ())
     ]
+    if not rows:
+        return None
     note = "Table 3 of the CLIP-AE paper, as printed: unsupervised, each module with its loss, no seeds, no intervals."
     header = ["modules", "source", *map(format_column_heading, ACTIVITYNET12_COLUMNS)]
-    return [ResultTable("The published ablation, mAP, %", header, rows, 2, (note, SELECTION_NOTE))] if rows else []
+    return ResultTable("The published ablation, mAP, %", header, rows, 2, (note, SELECTION_NOTE))
 
 
 def _format_difference(first: ScoredRun, second: ScoredRun) -> list[str]:

@@ -1,7 +1,8 @@
-"""Average precision from a curve of precision and recall, by three rules.
+"""Average precision from precision and recall, by three rules.
 
-precision, recall and recall_gain have shape [..., hits]. Hits are the true positives, in order of falling score;
-recall_gain is what each hit adds to recall. Between two hits precision only falls, so no other point is needed.
+precision, recall and recall_gain have shape [..., hits]. A hit is a true positive; hits are ordered by score, best
+first. recall_gain is what each hit adds to recall. Detections between two hits only lower precision, so they are left
+out.
 """
 
 import numpy as np
@@ -31,6 +32,6 @@ def compute_eleven_point_ap(precision: Floats, recall: Floats, recall_gain: Floa
 
 
 def _interpolate(precision: Floats) -> Floats:
-    """The highest precision at each hit or a later one."""
+    """For each hit, the highest precision at this hit or any later one."""
     best: Floats = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     return best

@@ -45,7 +45,7 @@ def match(
 def compute_average_precision(matches: MatchedDetections, num_classes: int, video_counts: Ints | None = None) -> Floats:
     """AP [thresholds, classes]. A class without ground truth has AP 0; leave it out of means.
 
-    With video_counts [replicates, videos], how often each video counts: AP [replicates, thresholds, classes].
+    With video_counts [draws, videos], how often each video counts: AP [draws, thresholds, classes].
     """
     if video_counts is None:
         num_videos = 1 + max(matches.ground_truth.video.max(initial=0), matches.detections.video.max(initial=0))
@@ -68,7 +68,7 @@ def compute_average_precision(matches: MatchedDetections, num_classes: int, vide
 
 
 def count_ground_truths(ground_truth: Segments, num_classes: int, video_counts: Ints) -> Ints:
-    """Number of ground truths [replicates, classes]."""
+    """Number of ground truths [draws, classes]."""
     by_video = np.zeros((video_counts.shape[1], num_classes), np.int64)
     np.add.at(by_video, (ground_truth.video, ground_truth.label), 1)
     return video_counts @ by_video
@@ -88,7 +88,7 @@ def group_by_label(label: Ints) -> Iterator[tuple[int, Ints]]:
 
 
 def _compute_ap(protocol: ScoringProtocol, weights: Ints, ranks: Ints, num_ground_truths: Ints) -> Floats:
-    """AP [replicates] of one class at one threshold; weights and ranks [replicates, hits].
+    """AP [draws] of one class at one threshold; weights and ranks [draws, hits].
 
     A video that counts several times has as many copies of a detection; the rank is that of the last copy.
     """

@@ -1,7 +1,6 @@
 """Bootstrap over the test videos: how much a score depends on which videos are in the test set.
 
-Replicate k draws the same videos for every file with the same list of videos, so replicates of two detectors can be
-paired.
+Draw k has the same videos for every file with the same list of videos, so draws of two detectors can be paired.
 """
 
 from dataclasses import dataclass
@@ -13,25 +12,25 @@ from clip_ae.scoring.segments import Floats, Ints
 
 BOOTSTRAP_SEED = 0
 CONFIDENCE = 0.95
-# Limit of [replicates, detections of a class] in memory at once.
+# Most weights (draws x detections of one class) in memory at once.
 MAX_CHUNK_WEIGHTS = 10_000_000
 
 
-def draw_videos(num_replicates: int, num_videos: int) -> Ints:
-    """How often each video is drawn, with replacement [replicates, videos]."""
+def draw_videos(num_draws: int, num_videos: int) -> Ints:
+    """How often each video is drawn, with replacement [draws, videos]."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
-    return rng.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_replicates).astype(np.int32)
+    return rng.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_draws).astype(np.int32)
 
 
-def bootstrap_map(matches: MatchedDetections, num_classes: int, num_replicates: int, num_videos: int) -> Floats:
-    """mAP [replicates, thresholds], each over the classes that occur in the drawn videos.
+def bootstrap_map(matches: MatchedDetections, num_classes: int, num_draws: int, num_videos: int) -> Floats:
+    """mAP [draws, thresholds], each over the classes that occur in the drawn videos.
 
-    Replicates without any ground truth, possible with few videos, are left out.
+    Draws without any ground truth, possible with few videos, are left out.
     """
-    video_counts = draw_videos(num_replicates, num_videos)
+    video_counts = draw_videos(num_draws, num_videos)
     present_mask = count_ground_truths(matches.ground_truth, num_classes, video_counts) > 0
     max_detections = max(1, int(np.bincount(matches.detections.label).max(initial=0)))
-    chunks = np.array_split(video_counts, max(1, -(-num_replicates * max_detections // MAX_CHUNK_WEIGHTS)))
+    chunks = np.array_split(video_counts, max(1, -(-num_draws * max_detections // MAX_CHUNK_WEIGHTS)))
     ap = np.concatenate([compute_average_precision(matches, num_classes, chunk) for chunk in chunks])
     num_present = np.maximum(present_mask.sum(axis=1), 1)
     mean_ap: Floats = (ap * present_mask[:, None]).sum(axis=2) / num_present[:, None]
@@ -41,8 +40,8 @@ def bootstrap_map(matches: MatchedDetections, num_classes: int, num_replicates: 
 def compute_bootstrap_interval(estimate: float, draws: Floats) -> tuple[float, float]:
     """The middle 95 % of the draws, shifted so that their mean is the estimate.
 
-    The draws are biased upwards: a replicate has a third fewer different videos, and interpolated precision of fewer
-    videos is higher. With many classes the bias is larger than the spread, so only the spread is used.
+    Draws score too high: a draw has only about two thirds of the different videos, and AP over fewer videos is higher.
+    With many classes this bias is larger than the spread, so only the spread is used.
     """
     low, high = compute_percentile_interval(draws) - draws.mean() + estimate
     return float(low), float(high)
@@ -56,7 +55,7 @@ def compute_percentile_interval(draws: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """First minus second score: the difference, its interval, and the share of replicates with a difference above 0."""
+    """First minus second score: the difference, its interval, and the share of draws with a difference above 0."""
 
     difference: float
     interval: tuple[float, float]
@@ -70,9 +69,10 @@ class PairedComparison:
 
 
 def compare_scores(first: float, second: float, first_draws: Floats, second_draws: Floats) -> PairedComparison:
-    """Compare two scores, with the replicates of both in the same order.
+    """Compare two scores, with the draws of both in the same order.
 
-    The differences are not shifted: the bias of the draws cancels in them, and most may be exactly 0.
+    The differences are not shifted: both scores have about the same bias, so it cancels. A shift would also move
+    differences that are exactly 0.
     """
     differences = first_draws - second_draws
     low, high = compute_percentile_interval(differences).tolist()

@@ -1,4 +1,4 @@
-"""Write and read the bootstrap replicates of map.json: a string of numbers for every mAP and average."""
+"""Write and read the bootstrap draws of map.json: a string of numbers for every mAP and average."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ METRIC_KINDS = ("mAP", "average")
 
 
 def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: str, protocol: str) -> dict[str, Any]:
-    """The keys `interval` and `bootstrap` of map.json; {} if no replicate has ground truth.
+    """The keys `interval` and `bootstrap` of map.json; {} if no draw has ground truth.
 
-    Replicates of two files can be paired if `truth` and `protocol` are equal.
+    Draws of two files can be paired if `truth` and `protocol` are equal.
     """
     if not all(len(values) for columns in draws.values() for values in columns.values()):
         return {}
@@ -36,7 +36,7 @@ def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: st
 
 
 def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
-    """The replicates of a map.json, by kind and column."""
+    """The draws of a map.json, by kind and column."""
     return {
         kind: {c: np.array([float(x) for x in text.split()]) for c, text in result["bootstrap"][kind].items()}
         for kind in METRIC_KINDS
@@ -44,9 +44,9 @@ def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
 
 
 def bootstrap_seed_mean(metrics: Metrics, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """bootstrap_summary of the mean over seeds; {} if a seed has no replicates.
+    """bootstrap_summary of the mean over seeds; {} if a seed has no draws.
 
-    Replicate k has the same videos for all seeds.
+    Draw k has the same videos for all seeds.
     """
     if not all("bootstrap" in result for result in results):
         return {}

@@ -11,7 +11,7 @@ from clip_ae.scoring.segments import Floats
 def compute_ap_by_video(matches: MatchedDetections, num_classes: int, num_videos: int) -> Floats:
     """AP [videos]: mean over thresholds and over the annotated classes of the video, from its own detections alone.
 
-    nan for a video without annotations. Each pair of a video and a class is scored as a class of its own.
+    nan for a video without annotations. Each pair of a video and an annotated class is scored like one class.
     """
     truth, detections = matches.ground_truth, matches.detections
     pairs, truth_pair = np.unique(truth.video * num_classes + truth.label, return_inverse=True)
@@ -27,6 +27,6 @@ def compute_ap_by_video(matches: MatchedDetections, num_classes: int, num_videos
     pair_ap = compute_average_precision(matches_by_pair, len(pairs)).mean(axis=0)
     pair_video = pairs // num_classes
     total = np.bincount(pair_video, pair_ap, num_videos)
-    num_classes_shown = np.bincount(pair_video, np.ones(len(pairs)), num_videos)
-    ap: Floats = np.where(num_classes_shown > 0, total / np.maximum(num_classes_shown, 1), np.nan)
+    num_annotated_classes = np.bincount(pair_video, np.ones(len(pairs)), num_videos)
+    ap: Floats = np.where(num_annotated_classes > 0, total / np.maximum(num_annotated_classes, 1), np.nan)
     return ap

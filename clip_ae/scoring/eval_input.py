@@ -16,8 +16,9 @@ from clip_ae.scoring.segments import Ints, Segments, make_segments
 class EvalInput:
     """A test set and its detections as index arrays: detections have clusters as labels, ground truth has classes.
 
-    If labels_are_classes, clusters are classes and need no mapping. Ambiguous segments have no class (label 0).
-    contingency [clusters, classes] counts the training videos of each class in each cluster.
+    If labels_are_classes, clusters are classes and need no mapping. Ambiguous segments have no class: their label
+    is always 0 and has no meaning. contingency [clusters, classes] counts the training videos of each class in each
+    cluster.
     """
 
     classes: list[str]
@@ -40,15 +41,17 @@ def build_eval_input(
 ) -> EvalInput:
     """Convert annotations, cluster labels of the training videos and detections to index arrays.
 
-    Detections on videos outside the test set, or of a cluster without videos, are left out. Without labels,
-    detections carry classes.
+    Detections of videos outside the test set, and of clusters without training videos, are left out. Without cluster
+    labels, the labels of detections are classes.
     """
     classes = sorted(collect_labels([*test.values(), *train.values()]))
     clusters = sorted({label.label for label in labels}) or classes
     videos = sorted(test)
     video_index, cluster_index, class_index = map(_index_by_name, (videos, clusters, classes))
     truth_rows = [
-        (video_index[v], class_index[i.label], i.start, i.stop, 1.0) for v in videos for i in test[v].instances
+        (video_index[v], class_index[instance.label], instance.start, instance.stop, 1.0)
+        for v in videos
+        for instance in test[v].instances
     ]
     detection_rows = [
         (video_index[d.video_id], cluster_index[d.label], d.start, d.stop, d.score)
@@ -68,7 +71,7 @@ def build_eval_input(
     )
 
 
-def round_to_grid(eval_input: EvalInput, step: float | None) -> EvalInput:
+def round_times(eval_input: EvalInput, step: float | None) -> EvalInput:
     """Round starts and stops to the nearest multiple of step seconds, as some published codes do before scoring."""
     if step is None:
         return eval_input
@@ -95,7 +98,7 @@ def refuse_unknown_labels(path: Path | str, detections: Sequence[Detection], kno
     classes = set(known_labels)
     for label in sorted({d.label for d in detections} - classes):
         hint = (
-            "; clusters need class names: add --labels to evaluate, or --scores to diagnose"
+            "; clusters need class names: use `clip-ae evaluate --labels` or `clip-ae diagnose --scores`"
             if label.startswith("cluster-")
             else suggest_name(label, classes)
         )

@@ -11,7 +11,7 @@ from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.scoring.average_precision import MatchedDetections, average_over_classes, compute_average_precision, match
 from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.bootstrap_io import Metrics, bootstrap_summary
-from clip_ae.scoring.eval_input import EvalInput, round_to_grid
+from clip_ae.scoring.eval_input import EvalInput, round_times
 from clip_ae.scoring.mapping import CLUSTER_MAPPINGS, apply_mapping
 from clip_ae.scoring.segments import Floats, Ints, Segments
 
@@ -20,20 +20,20 @@ CHANCE_SEED = 0
 
 def score_classes(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """The metrics of map.json that need no clusters."""
-    eval_input = round_to_grid(eval_input, settings.round_to_grid)
+    eval_input = round_times(eval_input, settings.round_to_grid)
     matches = _match_mapped(eval_input, eval_input.detections, _build_identity(eval_input), settings)
     return _score_matches(eval_input, matches, settings)
 
 
 def score_chance(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """Chance level of detections that carry classes: the classes are permuted in each video."""
-    eval_input = round_to_grid(eval_input, settings.round_to_grid)
+    eval_input = round_times(eval_input, settings.round_to_grid)
     return _score_permuted(eval_input, _build_identity(eval_input), settings)
 
 
 def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """All metrics of map.json: those of settings.cluster_mapping at the top, those of each mapping under `mapping`."""
-    eval_input = round_to_grid(eval_input, settings.round_to_grid)
+    eval_input = round_times(eval_input, settings.round_to_grid)
     weights = {
         name: _build_identity(eval_input) if eval_input.labels_are_classes else rule(eval_input.contingency)
         for name, rule in CLUSTER_MAPPINGS.items()
@@ -54,7 +54,7 @@ def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any
 
 
 def _score_matches(eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
-    """mAP, averages, AP of each class, and their bootstrap intervals if the settings ask for replicates."""
+    """mAP, averages, AP of each class, and their bootstrap intervals if the settings ask for draws."""
     ap = compute_average_precision(matches, len(eval_input.classes))
     metrics = _average_ap(ap, eval_input.ground_truth, settings)
     return {
@@ -79,9 +79,9 @@ def _score_mapping(
 def _bootstrap(
     eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation, metrics: Metrics
 ) -> dict[str, Any]:
-    """Interval of each mAP and average, and the replicates, which `compare` pairs with those of another file."""
-    replicates = bootstrap_map(matches, len(eval_input.classes), settings.bootstrap_samples, len(eval_input.videos))
-    by_tiou = dict(zip(settings.tiou, replicates.T, strict=True))
+    """Interval of each mAP and average, and the draws, which `compare` pairs with those of another file."""
+    map_draws = bootstrap_map(matches, len(eval_input.classes), settings.bootstrap_samples, len(eval_input.videos))
+    by_tiou = dict(zip(settings.tiou, map_draws.T, strict=True))
     draws = {
         "mAP": {f"{t:g}": values for t, values in by_tiou.items()},
         "average": {

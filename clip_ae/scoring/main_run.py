@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.provenance import Provenance
 from clip_ae.scoring.bootstrap_io import METRIC_KINDS, bootstrap_seed_mean
@@ -31,7 +31,9 @@ def build_main_run_map(
         "per_class": _average([r["per_class"] for r in results]),
         "mapping": {
             "headline": results[0]["mapping"]["headline"],
-            **{name: _average([_select_metrics(r["mapping"][name]) for r in results]) for name in CLUSTER_MAPPINGS},
+            **{
+                name: _average([_select_metrics(r["mapping"][name]) for r in results]) for name in CLUSTER_MAPPING_NAMES
+            },
         },
         "counts": {**_average([r["counts"] for r in results]), **source_counts},
         "seeds": {

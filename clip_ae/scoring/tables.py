@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clip_ae.core.config.registry import METHODS
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import adapted_features_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
@@ -162,7 +162,7 @@ def _build_mapping_table(runs: Sequence[ScoredRun]) -> ResultTable:
         averages = [r["mapping"][mapping]["average"] for r in run.results.values()]
         return [format_mean_sd(100 * average[c] for average in averages) for c in list_tiou_ranges(run)]
 
-    rows = [[run.name, mapping, *format_cells(run, mapping)] for run in runs for mapping in CLUSTER_MAPPINGS]
+    rows = [[run.name, mapping, *format_cells(run, mapping)] for run in runs for mapping in CLUSTER_MAPPING_NAMES]
     note = "The same detections under each cluster mapping; hungarian, one to one, is the strictest."
     header = ["run", "mapping", *map(format_column_heading, columns)]
     return ResultTable("Cluster mappings, average mAP, %", header, rows, 2, (note,))

@@ -24,7 +24,7 @@ from clip_ae.encoders.networks.i3d_finetuning import TunedBlocks, compute_trunk_
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.language.adapter_training import create_joint_embedding, fit_adapter
 from clip_ae.language.sequences import SequenceSampler
-from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippets_of
+from clip_ae.language.snippet_subset import collect_snippets, select_snippets, shift_spans_to_subset
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.media.decoder_process import create_decoders
@@ -81,14 +81,15 @@ def run(
     encoder, trunk_shape = _build_trunk(spec, networks, torch_device)
     batch_size = spec.extract.encoder.batch_size if torch_device == "cpu" else runtime.gpu_batch_size
     decoders = create_decoders(runtime)
-    snippets = snippets_of([*spans.actions, *spans.background])
+    snippets = collect_snippets([*spans.actions, *spans.background])
     batched, extract = BatchedEncoder(encoder.encode, batch_size, torch_device), spec.extract
     extractor = FeatureExtractor(
         extract.stream, extract.grid, encoder, batched, source.videos, decoders, wanted_snippets=snippets
     )
     trunk_features = _extract_trunk_features(extractor, source.probe, snippets)
     table = FeatureTable({spec.extract.stream: trunk_features}, torch_device)
-    actions, background = remap_spans(spans.actions, snippets), remap_spans(spans.background, snippets)
+    actions = shift_spans_to_subset(spans.actions, snippets)
+    background = shift_spans_to_subset(spans.background, snippets)
     sampler = SequenceSampler(table, actions, background, spec.training)
     tuned, lines = _tune(spec, networks[0], trunk_shape, sampler, targets, torch_device)
     write_training_log(log, lines)
@@ -119,17 +120,17 @@ def _build_trunk(
 
 
 def _extract_trunk_features(
-    extractor: FeatureExtractor, probe: Sequence[Path], snippets: Mapping[str, Sequence[int]]
+    extractor: FeatureExtractor, probe_tables: Sequence[Path], snippets: Mapping[str, Sequence[int]]
 ) -> dict[str, VideoFeatures]:
     """The inputs of the tuned blocks, by video id: rows of the snippets that training needs."""
-    infos = [VideoInfo(**row) for path in probe for row in read_rows(path) if row["video_id"] in snippets]
+    infos = [VideoInfo(**row) for path in probe_tables for row in read_rows(path) if row["video_id"] in snippets]
     videos = {video.video_id: select_snippets(video, snippets[video.video_id]) for video in extractor.extract(infos)}
     _report_memory(videos.values())
     return videos
 
 
 def _report_memory(videos: Collection[VideoFeatures]) -> None:
-    """Log the size of the features, and how many snippets could not be decoded this time."""
+    """Log the size of the features, and how many snippets could not be decoded."""
     num_snippets, num_bytes = sum(len(v.feature) for v in videos), sum(v.feature.nbytes for v in videos)
     log_line(f"{num_snippets} snippets as inputs of the tuned blocks: {num_bytes / MB:.1f} MB")
     if num_undecoded := sum(int((v.coverage == 0).sum()) for v in videos):
@@ -150,6 +151,7 @@ def _tune(
     """
     settings, seed, stream = spec.training, spec.feature_adapter.seed, spec.extract.stream
     network = load_tensors(build(_read_options(spec, base)), base.tensors, spec.extract.encoder.weights)
+    # TunedBlocks contains the last blocks of `network`, so fit_adapter trains `network` in place.
     blocks = TunedBlocks(network, trunk_shape, settings.tuning).to(device)
     joint = create_joint_embedding({stream: network.dim}, targets.shape[1], settings, seed).to(device)
     lines = fit_adapter(joint, sampler, targets, settings, seed, blocks, progress_label=f"tune {stream}")
@@ -161,6 +163,6 @@ def _read_options(spec: TuneEncoderSpec, base: NetworkWeights) -> I3dOptions:
 
 
 def _describe_tuned(base: NetworkWeights, num_blocks: int) -> dict[str, Any]:
-    """Metadata of the network without metrics and digest, which no longer hold, and with the tuned blocks."""
+    """The base network's metadata and the names of the tuned blocks; its metrics and digest no longer hold."""
     facts = {name: value for name, value in base.metadata.items() if name not in ("metrics", "sha256")}
     return {**facts, "tuned": list(INCEPTION_CHANNELS)[-num_blocks:]}

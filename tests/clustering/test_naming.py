@@ -36,7 +36,7 @@ def test_a_cluster_feature_is_the_attended_mean_of_its_videos_minus_the_mean_of_
 
 
 def test_background_does_not_name_a_cluster():
-    """The second axis is background; the snippets of the label add the third axis to it."""
+    """Every snippet contains axis 1 (background); the one attended snippet also contains axis 2 (the action)."""
     clip = {"a": video("a", [EYE[1], EYE[1], EYE[1] + EYE[2]])}
     feature = compute_cluster_features(clip, {"a": VideoCurves([0, 0, 1], {"x": [1, 1, 1]})})["x"]
     assert rank_names(feature, np.float32([EYE[1], EYE[2]]), ["background", "action"], 10.0)[0][0] == "action"

@@ -27,7 +27,7 @@ def test_shard_names_can_be_read(index: int, shards: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["foo", "1-of-", "1 of 2", "-1-of-2"])
-def test_what_is_no_shard_name_is_said(name: str) -> None:
+def test_invalid_shard_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="expected a name like 0003-of-0008"):
         parse_shard_name(name)
 

@@ -54,7 +54,7 @@ def test_the_odd_element_is_padded_at_the_end():
 
 
 def test_the_network_has_the_published_size_and_names():
-    """12.29 M parameters up to the features; with 400 classes 12.70 M as published, without running statistics."""
+    """12.29 M parameters up to the features; 12.70 M with 400 classes, as published, without running statistics."""
     network = i3d.build(I3dOptions())
     count = {name: sum(p.numel() for p in m.parameters()) for name, m in network.named_children()}
     assert count.pop("logits") == 1024 * 400 + 400
@@ -69,7 +69,8 @@ def test_the_network_has_the_published_size_and_names():
         "Mixed_5c.b2b.bn.bias",
         "logits.conv3d.bias",
     } <= names
-    # 57 convolutions with four numbers of BatchNorm each, then the classifier's two.
+    # 57 convolutions with four BatchNorm tensors each (scale, shift, running mean, running variance), and the
+    # classifier's weight and bias.
     assert len(names) == 57 * 5 + 2
 
 
@@ -106,16 +107,16 @@ def distance(features: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 @functools.cache
-def published_window(channels: int) -> tuple[NetworkWeights, torch.Tensor, torch.Tensor]:
-    """A network of the published width, one published window, and its reference features."""
+def full_size_window(channels: int) -> tuple[NetworkWeights, torch.Tensor, torch.Tensor]:
+    """A random network of the published width, random input of the published size, and its reference features."""
     network, x = random_i3d(I3dOptions(channels)), torch.rand(1, channels, 16, 224, 224) * 2 - 1
     return network, x, exact_features(network, x)
 
 
 @pytest.mark.parametrize("channels", [3, 2])
 @torch.inference_mode()
-def test_the_published_network_equals_the_reference_on_a_published_window(channels):
-    network, x, exact = published_window(channels)
+def test_the_published_network_equals_the_reference_on_a_full_size_window(channels):
+    network, x, exact = full_size_window(channels)
     fast_network = inference_network(I3dOptions(channels), network.tensors, "file")
     features = fast_network.extract_features(x)
     assert features.shape == (1, 1024)
@@ -128,7 +129,7 @@ def test_the_published_network_equals_the_reference_on_a_published_window(channe
 
 @torch.inference_mode()
 def test_bf16_features_have_the_same_direction():
-    network, x, exact = published_window(3)
+    network, x, exact = full_size_window(3)
     fast = (
         inference_network(I3dOptions(3), network.tensors, "file")
         .to(DTYPES["bf16"])

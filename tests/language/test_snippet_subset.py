@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.types import VideoFeatures
-from clip_ae.language.snippet_subset import remap_spans, select_snippets, snippets_of
+from clip_ae.language.snippet_subset import collect_snippets, select_snippets, shift_spans_to_subset
 from clip_ae.language.spans import Span
 from clip_ae.language.training_spans import TrainingSpans, limit_snippets
 
@@ -14,16 +14,16 @@ TRAINING_SPANS = TrainingSpans(ACTIONS, {1: "x", 2: "y"}, BACKGROUND, {})
 
 
 def test_snippets_of_spans_are_distinct_and_ordered():
-    assert snippets_of([*ACTIONS, *BACKGROUND]) == {"a": [0, 1, 3, 4, 6, 7, 8], "b": [2, 3, 4, 5, 6, 9, 10, 11]}
+    assert collect_snippets([*ACTIONS, *BACKGROUND]) == {"a": [0, 1, 3, 4, 6, 7, 8], "b": [2, 3, 4, 5, 6, 9, 10, 11]}
 
 
 def test_a_remapped_span_contains_the_same_snippets():
     rows = np.arange(12)
     video = VideoFeatures("v", rows / 2, rows / 2 + 1, np.ones(12, np.float32), rows[:, None].astype(np.float16))
-    subset = snippets_of([*ACTIONS, *BACKGROUND])
+    subset = collect_snippets([*ACTIONS, *BACKGROUND])
     videos = {i: select_snippets(video, snippets) for i, snippets in subset.items()}
     spans = [*ACTIONS, *BACKGROUND]
-    for span, remapped in zip(spans, remap_spans(spans, subset), strict=True):
+    for span, remapped in zip(spans, shift_spans_to_subset(spans, subset), strict=True):
         assert remapped.class_id == span.class_id
         selected = videos[span.video_id]
         assert selected.feature[remapped.first : remapped.end, 0].tolist() == list(range(span.first, span.end))

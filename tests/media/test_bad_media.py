@@ -270,7 +270,7 @@ class Folder:
 
     def extract(self, encoder: FrameNumberEncoder) -> tuple[dict[str, VideoFeatures], dict[str, str]]:
         """Return the features and the kinds of failures, by video."""
-        decoders = [Fragile(TIMEOUT_S) for _ in range(2)]
+        decoders = [Fragile(Runtime(decoder_timeout_s=TIMEOUT_S)) for _ in range(2)]
         work = FeatureExtractor("rgb", GRID, encoder, FixedBatches(), self.path, decoders)
         whole = [info for info in self.infos if info.status != "failed"]
         rows = {v.video_id: v for v in work.extract(whole)}

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.error_types import ERROR_TYPES
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
@@ -158,12 +158,12 @@ def test_clusters_are_in_the_order_of_their_classes() -> None:
 def test_rounds_and_mappings_are_means_over_seeds() -> None:
     def seed(purity: float) -> dict[str, Any]:
         quality = {"purity": purity, "nmi": 0.5, "ari": 0.25, "covered": 2, "classes": 3, "smallest": 1, "largest": 4}
-        rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in CLUSTER_MAPPINGS}
+        rules = {rule: {"average": {"0.1:0.7": purity / 2}} for rule in CLUSTER_MAPPING_NAMES}
         return {"average": {"0.1:0.7": 0.5}, "rounds": [quality], "mapping": {"contingency": {"c": {"a": 1}}, **rules}}
 
     rows = cells(render_clusters({0: seed(0.5), 1: seed(0.7)}))
     assert rows["0"] == ["60.0", "0.500", "0.250", "2.0 of 3", "1.0", "4.0"]
-    assert {name: rows[name] for name in CLUSTER_MAPPINGS} == {name: ["30.0"] for name in CLUSTER_MAPPINGS}
+    assert {name: rows[name] for name in CLUSTER_MAPPING_NAMES} == {name: ["30.0"] for name in CLUSTER_MAPPING_NAMES}
 
 
 def test_errors_by_type_impact_and_characteristic() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from clip_ae.core.config.feature_adapters import FeatureAdapter
 from clip_ae.core.config.methods import Run
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import ablation, adapted_features_table, tables
 from clip_ae.scoring.main_run import build_main_run_map
@@ -73,4 +73,4 @@ def test_the_main_run_map_describes_the_features() -> None:
 
 
 def mapping() -> dict:
-    return {"headline": "hungarian", **{name: result(0.3) for name in CLUSTER_MAPPINGS}}
+    return {"headline": "hungarian", **{name: result(0.3) for name in CLUSTER_MAPPING_NAMES}}

@@ -1,4 +1,4 @@
-"""Bootstrap over videos: a replicate scores like copies of its videos; intervals and paired comparisons."""
+"""Bootstrap over videos: a draw scores like copies of its videos; intervals and paired comparisons."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def copy_rows(rows, counts):
     st.lists(st.tuples(ROW, st.integers(0, 9)), max_size=15, unique_by=lambda d: d[1]),
     st.lists(st.integers(0, 3), min_size=VIDEOS, max_size=VIDEOS),
 )
-def test_a_replicate_scores_like_copies_of_its_videos(truth, detections, counts):
+def test_a_draw_scores_like_copies_of_its_videos(truth, detections, counts):
     truth, detections = make_rows(truth, detections)
     weighted = compute_average_precision(
         match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([counts])
@@ -43,15 +43,15 @@ def test_draws_are_deterministic_and_have_as_many_videos_as_the_test_set():
     assert (draw_videos(50, 7).sum(axis=1) == 7).all()
 
 
-def test_map_of_a_replicate_is_over_its_own_classes():
-    """A perfect detector has mAP 1 in every replicate, even if the only video of a class was not drawn."""
+def test_map_of_a_draw_is_over_its_own_classes():
+    """A perfect detector has mAP 1 in every draw, even if the only video of a class was not drawn."""
     truth = [(v, c, 0, 5, 1.0) for v, c in enumerate([0, 0, 0, 1])]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert means.shape == (200, 2)
     assert (means == 1).all()
 
 
-def test_replicates_without_ground_truth_are_left_out():
+def test_draws_without_ground_truth_are_left_out():
     truth = [(0, 0, 0, 5, 1.0)]
     means = bootstrap_map(match(make_segments(truth), make_segments(truth), THRESHOLDS), CLASSES, 200, VIDEOS)
     assert 0 < len(means) < 200
@@ -96,8 +96,8 @@ def test_a_common_part_cancels_in_the_difference():
     assert 0.5 < uncertain.share_ahead < 0.9
 
 
-def test_a_difference_in_few_replicates_is_not_significant():
-    """A difference of one detection changes few replicates; ties are no wins."""
+def test_a_difference_in_few_draws_is_not_significant():
+    """A difference of one detection changes few draws; ties are no wins."""
     draws = np.full(1000, 0.4)
     fewer = draws - 0.001 * (np.arange(1000) % 3 == 0)
     comparison = compare_scores(0.4, 0.3996, draws, fewer)

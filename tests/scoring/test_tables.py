@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.results import (
@@ -38,7 +38,7 @@ def result(value: float, *, supervised: bool = False) -> dict[str, Any]:
     quality = {"purity": 0.5, "nmi": 0.25, "ari": 0.125, "classes": 20, "covered": 17, "smallest": 1, "largest": 34}
     return {
         **scores,
-        "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(CLUSTER_MAPPINGS)}},
+        "mapping": {"headline": "hungarian", **{n: result_of(scores, k) for k, n in enumerate(CLUSTER_MAPPING_NAMES)}},
         "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
         "rounds": [] if supervised else [quality, {**quality, "purity": value}],
         "protocol": "words",
@@ -144,7 +144,7 @@ def test_clusters_of_unsupervised_runs_only() -> None:
     assert not {"ugct_weak", "oracle"} & by_name(last).keys()
     assert [row[:2] for row in rounds.rows] == [["0", "0.500"], ["1", "0.350"]]
     rules = [row for row in mappings.rows if row[0] == "both"]
-    assert [row[1] for row in rules] == list(CLUSTER_MAPPINGS)
+    assert [row[1] for row in rules] == list(CLUSTER_MAPPING_NAMES)
     assert [row[-1] for row in rules] == ["35.0 ± 1.0", "25.0 ± 1.0", "15.0 ± 1.0"]
 
 

@@ -82,7 +82,10 @@ def test_unknown_labels_and_scores_without_cluster_names_are_errors(files, capsy
     options = ["diagnose", "--ground-truth", files / "gt.json", "--detections", files / "det.json", "--subset", "test"]
     options = [str(word) for word in [*options, "--out", files / "d.json"]]
     assert main(options) == 2
-    assert "clusters need class names: add --labels to evaluate, or --scores to diagnose" in capsys.readouterr().err
+    assert (
+        "clusters need class names: use `clip-ae evaluate --labels` or `clip-ae diagnose --scores`"
+        in capsys.readouterr().err
+    )
     (files / "map.json").write_text(json.dumps({"mapping": {"headline": "hungarian", "hungarian": {"mAP": {}}}}))
     assert main([*options, "--scores", str(files / "map.json")]) == 2
     assert "map.json: names no clusters" in capsys.readouterr().err

@@ -166,18 +166,18 @@ def test_a_list_of_videos(tmp_path, capsys):
     gt = write_ground_truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids})
     det = write_detections(tmp_path, {ids[0]: [("run", 0.9, 0.0, 4.0)]})
     counts = {
-        name: evaluate_test_subset(tmp_path, gt, det, "--videos", name)["counts"]["videos"] for name in VIDEO_LISTS
+        name: evaluate_test_subset(tmp_path, gt, det, "--video-list", name)["counts"]["videos"] for name in VIDEO_LISTS
     }
     assert counts == {"213": 213, "212": 212, "211": 211, "210": 210}
     own = write_file(tmp_path / "mine.txt", "\n".join(ids[:5]))
-    assert evaluate_test_subset(tmp_path, gt, det, "--videos", str(own))["counts"]["videos"] == 5
+    assert evaluate_test_subset(tmp_path, gt, det, "--video-list", str(own))["counts"]["videos"] == 5
     write_file(own, "nowhere\n")
-    assert "'nowhere' is not in subset 'test'" in read_error_line(tmp_path, capsys, gt, det, "--videos", str(own))
+    assert "'nowhere' is not in subset 'test'" in read_error_line(tmp_path, capsys, gt, det, "--video-list", str(own))
     assert "no such list, and no file; did you mean '210'?" in read_error_line(
-        tmp_path, capsys, gt, det, "--videos", "209"
+        tmp_path, capsys, gt, det, "--video-list", "209"
     )
     fewer = write_ground_truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids[:50]})
-    assert "the list 212 leaves" in read_error_line(tmp_path, capsys, fewer, det, "--videos", "212")
+    assert "the list 212 leaves" in read_error_line(tmp_path, capsys, fewer, det, "--video-list", "212")
 
 
 def test_odd_detections_are_counted_and_printed(tmp_path, capsys):
@@ -202,7 +202,7 @@ def test_no_detections_score_zero_with_a_message(tmp_path, capsys):
     ("found", "words"),
     [
         ({"a": [("runn", 0.9, 0, 1)]}, "label 'runn' is no class of the ground truth; did you mean 'run'?"),
-        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need class names: add --labels to evaluate"),
+        ({"a": [("cluster-03", 0.9, 0, 1)]}, "clusters need class names: use `clip-ae evaluate --labels`"),
         ({"a": [("run", float("nan"), 0, 1)]}, "video 'a', detection 0: score: nan is not a finite number"),
         ({"a": [("run", 0.9, 0, float("inf"))]}, "segment: inf is not a finite number"),
         ({"a": [("run", True, 0, 1)]}, "score: true is not a number"),
@@ -314,7 +314,7 @@ def test_draws_pair_only_where_all_that_was_scored_against_is_the_same(tmp_path)
     det, inputs, digests = write_detections(tmp_path), [], []
     fewer = {**GROUND_TRUTH, "b": GROUND_TRUTH["b"][:1]}
     list_of_all = write_file(tmp_path / "all.txt", "a\nb\nc\n")
-    for videos, words in ((GROUND_TRUTH, ()), (fewer, ()), (GROUND_TRUTH, ("--videos", str(list_of_all)))):
+    for videos, words in ((GROUND_TRUTH, ()), (fewer, ()), (GROUND_TRUTH, ("--video-list", str(list_of_all)))):
         result = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path, videos), det, *words)
         digests.append(result["bootstrap"]["truth"])
         inputs.append(result["provenance"]["inputs"])

@@ -14,7 +14,7 @@ import pytest
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
 from clip_ae.core.config.methods import Run
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.config.stages import build_stage_spec
 from clip_ae.core.errors import UserError
@@ -38,7 +38,7 @@ KEYS = {"dataset", "run", "mAP", "average", "per_class", "mapping", "counts", "s
 
 def build_scores(value: float) -> dict[str, Any]:
     scores = {"mAP": {"0.1": value, "0.5": value / 2}, "average": {"0.1:0.5": 0.75 * value}}
-    rules = {name: {**scores, "weights": {}} for name in CLUSTER_MAPPINGS}
+    rules = {name: {**scores, "weights": {}} for name in CLUSTER_MAPPING_NAMES}
     return {
         **scores,
         "per_class": {"jump": {"0.1": value, "0.5": value / 2}},

@@ -2,9 +2,9 @@
 
 import base64
 import json
-import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,14 @@ import pytest
 from clip_ae.data.parquet import read_rows
 from tests.workflow.conftest import Project, bare_environment
 
-LEARN = {"cluster": 2, "train": 2}
-AFTER = {"localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 2, "report": 1}
-STREAM = {"extract": 2, "catalog": 1, "diagnose": 1, "summarize": 2, "report": 1}
+CLUSTER_AND_TRAIN = {"cluster": 2, "train": 2}
+AFTER_TRAINING = {"localize": 1, "evaluate": 1, "diagnose": 1, "summarize": 2, "report": 1}
+# Clusters of round 0 are the same: only the second round clusters again.
+RETRAIN = {"cluster": 1, "train": 2, **AFTER_TRAINING}
+STREAM_CHANGED = {"extract": 2, "catalog": 1, "diagnose": 1, "summarize": 2, "report": 1}
 # Clusters of round 0 are made from rgb and flow alone.
-BESIDE = {**STREAM, "cluster": 1, "train": 2, **AFTER}
-SEARCH = {"index": 1, "find_moments": 1}
+CLIP_OR_AUDIO_CHANGED = {**STREAM_CHANGED, **RETRAIN}
+SEARCH_JOBS = {"index": 1, "find_moments": 1}
 
 
 def test_everything_is_made(finished: Project) -> None:
@@ -34,7 +36,7 @@ def test_everything_is_made(finished: Project) -> None:
         "seeds",
         "protocol",
         "provenance",
-    } <= (scores.keys())
+    } <= scores.keys()
     assert list(scores["mAP"]) == ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]
     assert all(0 <= value <= 1 for value in scores["mAP"].values())
     detections = json.loads((results / "demo_detections.json").read_text())
@@ -55,17 +57,17 @@ def test_snakemakes_own_report_has_the_results_with_their_captions(finished: Pro
     assert "Error analysis of the main run of demo" in page
 
 
-def test_the_page_knows_where_its_videos_are_how_loud_and_how_well_found(finished: Project) -> None:
+def test_the_page_has_path_loudness_and_ap_of_each_video(finished: Project) -> None:
     results = finished.folder / "results"
     text = (results / "demo_report.html").read_text()
-    drawn = json.loads(text.split('id="data">')[1].split("</script>")[0])
-    own = json.loads((results / "demo_diagnosis.json").read_text())["videos"]
+    page_data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+    ap_by_video = json.loads((results / "demo_diagnosis.json").read_text())["videos"]
     silent = {row["video_id"] for row in read_rows(results / "demo/videos.parquet") if not row["has_audio"]}
-    assert own.keys() - silent
-    assert {v["id"] for v in drawn["videos"]} == own.keys()
-    for video in drawn["videos"]:
+    assert ap_by_video.keys() - silent
+    assert {v["id"] for v in page_data["videos"]} == ap_by_video.keys()
+    for video in page_data["videos"]:
         assert (results / video["file"]).is_file()
-        assert video["ap"] == pytest.approx(own[video["id"]], abs=1e-4)
+        assert video["ap"] == pytest.approx(ap_by_video[video["id"]], abs=1e-4)
         if video["id"] in silent:
             assert video["loudness"] is None
         else:
@@ -96,23 +98,40 @@ def test_logs_and_benchmarks_are_written(finished: Project) -> None:
             3,
             {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1},
         ),
-        ("datasets.demo.localization.outer_margin", 0.5, AFTER),
-        ("datasets.demo.training.learning_rate", 0.01, {"cluster": 1, "train": 2, **AFTER}),
+        ("datasets.demo.localization.outer_margin", 0.5, AFTER_TRAINING),
+        ("datasets.demo.training.learning_rate", 0.01, RETRAIN),
+        # The default target trains the main run (clip_ae) only.
         ("runs.stpn_sparse.clustering", "kmeans", {}),
-        ("runs.clip_ae.losses", {"ins_dis": 0.5}, {"cluster": 1, "train": 2, **AFTER}),
-        ("runs.clip_ae.clustering", "kmeans", {**LEARN, **AFTER}),
-        ("datasets.demo.encoders.clip.frames", 2, {**BESIDE, **SEARCH}),
-        ("datasets.demo.encoders.rgb.batch_size", 4, {**STREAM, **LEARN, **AFTER}),
-        ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **BESIDE}),
-        ("datasets.demo.rounds", 1, AFTER),
+        ("runs.clip_ae.losses", {"ins_dis": 0.5}, RETRAIN),
+        ("runs.clip_ae.clustering", "kmeans", {**CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
+        ("datasets.demo.encoders.clip.frames", 2, {**CLIP_OR_AUDIO_CHANGED, **SEARCH_JOBS}),
+        ("datasets.demo.encoders.rgb.batch_size", 4, {**STREAM_CHANGED, **CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
+        ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **CLIP_OR_AUDIO_CHANGED}),
+        ("datasets.demo.rounds", 1, AFTER_TRAINING),
         # The error analysis reads the first seed only, which does not change.
-        ("datasets.demo.seeds", [0, 1], {k: n for k, n in {**LEARN, **AFTER}.items() if k != "diagnose"}),
+        (
+            "datasets.demo.seeds",
+            [0, 1],
+            {k: n for k, n in {**CLUSTER_AND_TRAIN, **AFTER_TRAINING}.items() if k != "diagnose"},
+        ),
         (
             "datasets.demo.demo.seed",
             1,
-            {"make_demo": 1, "probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER, **SEARCH},
+            {
+                "make_demo": 1,
+                "probe": 2,
+                **STREAM_CHANGED,
+                "extract": 8,
+                **CLUSTER_AND_TRAIN,
+                **AFTER_TRAINING,
+                **SEARCH_JOBS,
+            },
         ),
-        ("datasets.demo.grid.stride", 8, {"probe": 2, **STREAM, "extract": 8, **LEARN, **AFTER, **SEARCH}),
+        (
+            "datasets.demo.grid.stride",
+            8,
+            {"probe": 2, **STREAM_CHANGED, "extract": 8, **CLUSTER_AND_TRAIN, **AFTER_TRAINING, **SEARCH_JOBS},
+        ),
         ("datasets.demo.vocabulary", None, {"report": 1}),
         ("datasets.demo.vocabulary", "workflow/vocabularies/everyday.txt", {"find_moments": 1, "report": 1}),
     ],
@@ -129,7 +148,7 @@ def test_swapped_values_run_again(tiny: Project) -> None:
     training = tiny.config["datasets"]["demo"]["training"]
     tiny.change("datasets.demo.training.snippets", training["steps"])
     tiny.change("datasets.demo.training.steps", training["snippets"])
-    assert tiny.planned() == {"cluster": 1, "train": 2, **AFTER}
+    assert tiny.planned() == RETRAIN
 
 
 def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
@@ -143,14 +162,18 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("encoders/streams/audio.py", BESIDE),
-        ("encoders/flows/dis.py", {"pretrain": 1, "weights": 1, **STREAM, **LEARN, **AFTER}),
+        ("encoders/streams/audio.py", CLIP_OR_AUDIO_CHANGED),
+        (
+            "encoders/flows/dis.py",
+            {"pretrain": 1, "weights": 1, **STREAM_CHANGED, **CLUSTER_AND_TRAIN, **AFTER_TRAINING},
+        ),
         ("encoders/flows/tvl1.py", {}),
-        ("localizers/heads/ugct.py", {"cluster": 1, "train": 2, **AFTER}),
+        ("localizers/heads/ugct.py", RETRAIN),
+        # The default target trains the main run (clip_ae) only.
         ("localizers/heads/stpn.py", {}),
-        ("localizers/caf.py", {"cluster": 1, "train": 2, **AFTER}),
-        ("losses/decor.py", {"cluster": 1, "train": 2, **AFTER}),
-        ("clustering/spectral.py", {**LEARN, **AFTER}),
+        ("localizers/caf.py", RETRAIN),
+        ("losses/decor.py", RETRAIN),
+        ("clustering/spectral.py", {**CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
         ("clustering/kmeans.py", {}),
         ("scoring/mapping.py", {"evaluate": 1, "diagnose": 1, "summarize": 1, "report": 1}),
         ("pages/charts.py", {"report": 1}),
@@ -168,7 +191,8 @@ def test_edited_code_runs_just_what_uses_it(tiny: Project, module: str, jobs: di
 
 def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
     tiny.change("rerun_on_code_change", False)
-    # The param changes once; after that, edits run nothing.
+    # Turning tracking off changes a parameter of every stage's rule once; `--touch` accepts that. Later edits then run
+    # nothing.
     assert tiny.run("--touch").returncode == 0
     tiny.rewrite("clip_ae/localizers/caf.py", lambda text: text.rstrip("\n") + "\n\nEDITED = 1\n")
     assert tiny.planned() == {}
@@ -202,7 +226,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
     out = "results/demo/runs/clip_ae/seed-0/round-0/labels.parquet"
     command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split("2>&1")[0]
     environment = bare_environment()
-    environment["PATH"] = f"{Path(os.sys.executable).parent}:{environment['PATH']}"  # type: ignore[attr-defined]
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     subprocess.run(["bash", "-c", command], cwd=finished.folder, env=environment, check=True)
     assert (tmp_path / "labels.parquet").read_bytes() == (finished.folder / out).read_bytes()
 

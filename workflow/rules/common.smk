@@ -1,4 +1,4 @@
-# The config, and the functions of the rules. Every cluster job parses this file again: light imports only.
+# The config, and the functions of the rules. Every Snakemake job parses this file again: light imports only.
 import functools
 import os
 import sys
@@ -68,7 +68,7 @@ options = ExitOnError(RuleOptions(CONFIG, DATASETS, inputs.target))
 
 
 def datasets_with(*sources):
-    """A wildcard constraint: the datasets whose source is one of these keys, or no dataset at all."""
+    """A regex of the datasets with one of these sources; it matches nothing if there are none."""
     names = [
         name for name, data in CONFIG.datasets.items() if set(sources) & {*data.sources}
     ]

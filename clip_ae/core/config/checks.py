@@ -42,7 +42,7 @@ def load_config(data: Any) -> Config:
         _check_name(f"runs.{name}", name)
         _check_run(f"runs.{name}", run)
         if run.feature_adapter:
-            _known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
+            _check_known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
     for name, adapter in config.feature_adapters.items():
         _check_name(f"feature_adapters.{name}", name, {CLIP_SPACE, UNADAPTED})
         _check_adapter(f"feature_adapters.{name}", adapter, config)
@@ -59,38 +59,38 @@ def _check_run(where: str, run: Run) -> None:
     if run.descriptor == "fused" and not (run.caf or run.ccp):
         raise UserError(f"{where}.descriptor: `fused` needs caf or ccp")
     if (run.method == "oracle") != (run.supervision == "full"):
-        raise UserError(f"{where}.supervision: `full` supervision is for the oracle, and the oracle needs it")
+        raise UserError(f"{where}.supervision: method oracle needs `full`, and no other method can have it")
     if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
         raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
         raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout, so its passes do not differ")
     if run.ugct and run.ugct.class_targets != "none" and run.ugct.base_head == "stpn":
         raise UserError(
-            f"{where}.ugct.class_targets: both losses need a softmax over classes; stpn has a sigmoid for each"
+            f"{where}.ugct.class_targets: `kl` and `mse` need a softmax over classes; stpn has one sigmoid per class"
         )
     for loss in run.losses:
-        _known(f"{where}.losses.{loss}", loss, list_losses(run))
+        _check_known(f"{where}.losses.{loss}", loss, list_losses(run))
 
 
 def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:
-    _known(f"{where}.run", adapter.run, config.runs)
+    _check_known(f"{where}.run", adapter.run, config.runs)
     run = config.runs[adapter.run]
     if run.feature_adapter or run.supervision == "full":
         raise UserError(
             f"{where}.run: {adapter.run} {'reads adapted features itself' if run.feature_adapter else 'is an oracle'}"
         )
     if adapter.trimmed_dataset:
-        _known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
+        _check_known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
         if adapter.mode == "encoder":
             raise UserError(
                 f"{where}.trimmed_dataset: an encoder is fine-tuned on the dataset's own videos; use mode: adapter"
             )
-    named = adapter.trimmed_dataset is not None or run.supervision == "weak"
-    if adapter.uses_class_names and not named:
+    has_class_names = adapter.trimmed_dataset is not None or run.supervision == "weak"
+    if adapter.uses_class_names and not has_class_names:
         raise UserError(
             f"{where}.align_to: {adapter.run} has clusters only; `names` need a weak run, or trimmed_dataset"
         )
-    if named and not adapter.uses_class_names:
+    if has_class_names and not adapter.uses_class_names:
         raise UserError(
             f"{where}.align_to: {adapter.trimmed_dataset or adapter.run} has class names; "
             f"`{adapter.align_to}` are for clusters"
@@ -106,8 +106,8 @@ def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Co
             raise UserError(f"{where} needs the {stream} stream for feature_adapters.{adapter}; this dataset has none")
     if (run.supervision != "unsupervised" or settings.held_out_classes) and not dataset.is_annotated:
         raise UserError(f"{where} needs annotations for feature_adapters.{adapter}; this dataset has none")
-    encodes = dataset.encoders is not None and dataset.encoders.clip is not None
-    if settings.uses_class_names and not (encodes or dataset.simulate):
+    has_clip_encoder = dataset.encoders is not None and dataset.encoders.clip is not None
+    if settings.uses_class_names and not (has_clip_encoder or dataset.simulate):
         raise UserError(f"{where} needs a CLIP text tower for feature_adapters.{adapter}; add encoders.clip")
     if settings.mode == "encoder" and dataset.encoders is None:
         raise UserError(f"{where} needs videos and encoders for feature_adapters.{adapter}, which fine-tunes I3D")
@@ -119,7 +119,7 @@ def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Co
 
 def check_search_space(where: str, dataset: Dataset, space: str, config: Config) -> None:
     """Refuse a search space that the dataset cannot have."""
-    _known(where, space, (CLIP_SPACE, *config.feature_adapters))
+    _check_known(where, space, (CLIP_SPACE, *config.feature_adapters))
     if space != CLIP_SPACE:
         check_feature_adapter(f"{where}: {space}", dataset, space, config)
 
@@ -182,11 +182,14 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
             _check_encoder(f"{where}.encoders.{stream}", stream, dataset.encoders.by_stream[stream], config)
         clip = dataset.encoders.clip
         if clip and clip.frames > dataset.grid.frames:
-            raise UserError(f"{where}.encoders.clip.frames: {clip.frames} of a snippet of {dataset.grid.frames}")
+            raise UserError(
+                f"{where}.encoders.clip.frames: CLIP reads {clip.frames} frames, but a snippet has only "
+                f"{dataset.grid.frames}; make it smaller"
+            )
     if dataset.is_scored and dataset.train_subset == dataset.test_subset:
         raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is also the training subset")
     for run in dataset.runs:
-        _known(f"{where}.runs", run, config.runs)
+        _check_known(f"{where}.runs", run, config.runs)
         if config.runs[run].supervision != "unsupervised" and not dataset.is_annotated:
             raise UserError(f"{where}.runs: {run} needs labels, and this dataset has no annotations")
         for stream in config.runs[run].streams:
@@ -194,7 +197,7 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
         if adapter := config.runs[run].feature_adapter:
             check_feature_adapter(f"{where}.runs: {run}", dataset, adapter, config)
-    _known(f"{where}.main_run", dataset.main_run, dataset.runs)
+    _check_known(f"{where}.main_run", dataset.main_run, dataset.runs)
     if not dataset.search_spaces:
         raise UserError(f"{where}.search_spaces: empty; name at least clip")
     for space in dataset.search_spaces:
@@ -219,6 +222,8 @@ def _check_text_files(where: str, dataset: Dataset) -> None:
             continue
         if "clip" not in dataset.stream_names:
             raise UserError(f"{where}.{name}: needs the clip stream, which this dataset does not have")
+        if dataset.simulate is not None:
+            raise UserError(f"{where}.{name}: a simulated dataset has no CLIP text tower; remove {name}")
         if dataset.encoders is None:
             raise UserError(
                 f"{where}.{name}: needs CLIP's text tower, and precomputed features do not say which CLIP made them"
@@ -231,7 +236,7 @@ def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, con
     if not fewshot.feature_adapters or not fewshot.shots:
         raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.feature_adapters else 'feature_adapters'}")
     for name in fewshot.feature_adapters:
-        _known(f"{where}.fewshot.feature_adapters", name, config.feature_adapters)
+        _check_known(f"{where}.fewshot.feature_adapters", name, config.feature_adapters)
         check_feature_adapter(f"{where}.fewshot", dataset, name, config)
         if config.feature_adapters[name].mode != "adapter":
             raise UserError(
@@ -276,10 +281,10 @@ def _check_simulated(where: str, dataset: Dataset) -> None:
 
 
 def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
-    for name, kind in encoder.REQUIRED_NETWORKS.items():
+    for name, kind in encoder.NETWORK_KIND_BY_KEY.items():
         chosen = getattr(encoder, name)
         if chosen is not None:
-            _known(f"{where}.{name}", chosen, config.weights)
+            _check_known(f"{where}.{name}", chosen, config.weights)
             found = config.weights[chosen].network_kind
             if found != kind:
                 raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
@@ -293,7 +298,7 @@ def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Conf
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
     parse_tiou_ranges(evaluation.tiou_ranges, evaluation.tiou, where)
     if evaluation.video_list is not None:
-        _known(f"{where}.video_list", evaluation.video_list, VIDEO_LISTS)
+        _check_known(f"{where}.video_list", evaluation.video_list, VIDEO_LISTS)
 
 
 def _check_rising(where: str, values: tuple[float, ...]) -> None:
@@ -303,7 +308,10 @@ def _check_rising(where: str, values: tuple[float, ...]) -> None:
 
 def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED_NAMES) -> None:
     if not NAME_PATTERN.fullmatch(name) or name in reserved:
-        raise UserError(f"{where}: a name is letters, digits, '-' and '_', and none of {', '.join(sorted(reserved))}")
+        raise UserError(
+            f"{where}: a name has only letters, digits, '-' and '_', begins with a letter or digit, and is none of "
+            f"{', '.join(sorted(reserved))}"
+        )
 
 
 def _expect_one(where: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:
@@ -311,6 +319,6 @@ def _expect_one(where: str, given: tuple[str, ...], names: tuple[str, ...]) -> N
         raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(given) or 'none'}")
 
 
-def _known(where: str, name: str, known: Any) -> None:
+def _check_known(where: str, name: str, known: Any) -> None:
     if name not in known:
         raise UserError(f"{where}: '{name}' is not defined{suggest_name(name, known)}")

@@ -61,7 +61,7 @@ class I3dFinetuning:
         2, "Inception modules to train, counted from the last; those before are frozen", minimum=1, maximum=9
     )
     steps: int = key(2000, "steps", minimum=1)
-    batch_size: int = key(16, "synthesised sequences a step", minimum=1)
+    batch_size: int = key(16, "synthesised sequences per step", minimum=1)
     learning_rate: float = key(
         1e-5, "AdamW's peak learning rate of the blocks; the network above them has its own", above=0
     )
@@ -81,7 +81,7 @@ class AdapterTraining:
     """Training of the adapter network."""
 
     steps: int = key(6000, "steps", minimum=1)
-    batch_size: int = key(16, "synthesised sequences a step", minimum=1)
+    batch_size: int = key(16, "synthesised sequences per step", minimum=1)
     actions_per_sequence: int = key(3, "actions pasted into each sequence, between spans of background", minimum=1)
     max_action_snippets: int = key(10, "snippets; a random part of a longer action is pasted", minimum=1)
     width: int = key(512, "dimension of the joint space: an adapted feature is longer by it", minimum=1)

@@ -1,7 +1,8 @@
 """Every key of the config: type, default, unit, meaning and limits.
 
 `datasets` has what depends on the data, `runs` a method and its switches.
-The JSON Schema in workflow/schemas and docs/config.md are generated from here; checks.py checks several keys at once.
+The JSON Schema in workflow/schemas and docs/config.md are generated from here. checks.py checks what concerns several
+keys.
 """
 
 import re
@@ -21,7 +22,7 @@ SDIST_PATTERN = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(
 StreamName = Literal["rgb", "flow", "clip", "audio"]
 FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
-CLUSTER_MAPPINGS: tuple[str, ...] = get_args(ClusterMapping)
+CLUSTER_MAPPING_NAMES: tuple[str, ...] = get_args(ClusterMapping)
 # The number of action classes, or `auto`: chosen from the features.
 NumClasses = int | Literal["auto"]
 ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
@@ -106,7 +107,7 @@ class PretrainSchedule:
     """Training schedule of one kind of demo network."""
 
     epochs: int = key(8, "passes over the clips", minimum=1)
-    batch_size: int = key(32, "clips a step", minimum=2)
+    batch_size: int = key(32, "clips per step", minimum=2)
     learning_rate: float = key(2e-3, "AdamW's peak learning rate", above=0)
 
 
@@ -142,24 +143,24 @@ class StreamEncoder:
     """The keys that every stream's encoder has."""
 
     weights: str = key(doc="name of an entry of `weights`")
-    batch_size: int = key(1, "snippets a forward pass; the last bits of features depend on it", minimum=1)
+    batch_size: int = key(1, "snippets per forward pass; it changes features by rounding only", minimum=1)
     precision: Precision = key("fp32", "fp32, or bf16: faster on some processors, features differ slightly")
     compile: bool = key(False, "compile the network with torch.compile (and tvl1_torch on a GPU); takes a minute")
 
     # Keys that name entries of `weights`, and the kind of network that each one needs.
-    REQUIRED_NETWORKS: ClassVar[dict[str, str]] = {}
+    NETWORK_KIND_BY_KEY: ClassVar[dict[str, str]] = {}
 
     @property
     def weights_names(self) -> tuple[str, ...]:
         """The entries of `weights` that the stream loads, its own network first."""
-        return tuple(getattr(self, name) for name in self.REQUIRED_NETWORKS if getattr(self, name) is not None)
+        return tuple(getattr(self, name) for name in self.NETWORK_KIND_BY_KEY if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True)
 class RgbEncoder(StreamEncoder):
     """I3D on frames."""
 
-    REQUIRED_NETWORKS: ClassVar = {"weights": "i3d"}
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d"}
     weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
 
 
@@ -167,10 +168,12 @@ class RgbEncoder(StreamEncoder):
 class FlowEncoder(StreamEncoder):
     """I3D on optical flow."""
 
-    REQUIRED_NETWORKS: ClassVar = {"weights": "i3d", "raft": "raft"}
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d", "raft": "raft"}
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
-    algorithm: FlowAlgorithm = key("tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (a quick look) or raft")
-    clip_value: float = key(20.0, "pixels a frame; flow is clipped to +-clip_value and scaled to [-1, 1]", above=0)
+    algorithm: FlowAlgorithm = key(
+        "tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (fast, less accurate) or raft"
+    )
+    clip_value: float = key(20.0, "pixels per frame; flow is clipped to +-clip_value and scaled to [-1, 1]", above=0)
     raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
 
@@ -178,19 +181,19 @@ class FlowEncoder(StreamEncoder):
 class ClipEncoder(StreamEncoder):
     """CLIP's image tower on some frames of a snippet."""
 
-    REQUIRED_NETWORKS: ClassVar = {"weights": "clip"}
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "clip"}
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
-    batch_size: int = key(8, "snippets a forward pass; the last bits of features depend on it", minimum=1)
-    frames: int = key(4, "frames a snippet, evenly placed; their embeddings are averaged", minimum=1)
+    batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
+    frames: int = key(4, "frames per snippet, evenly placed; their embeddings are averaged", minimum=1)
 
 
 @dataclass(frozen=True)
 class AudioEncoder(StreamEncoder):
     """VGGish on 0.96 s centred on the snippet."""
 
-    REQUIRED_NETWORKS: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
     weights: str = key("vggish", "name of a vggish entry of `weights`")
-    batch_size: int = key(32, "snippets a forward pass; the last bits of features depend on it", minimum=1)
+    batch_size: int = key(32, "snippets per forward pass; it changes features by rounding only", minimum=1)
     relu: bool = key(False, "set negative values of the embedding to 0, as torchvggish does")
     pca: str | None = key(
         None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
@@ -230,23 +233,26 @@ class Evaluation:
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "temporal IoU thresholds", above=0, maximum=1, flag="--tiou"
     )
     tiou_ranges: tuple[str, ...] = key(
-        (), "ranges LOW:HIGH of tIoU over which mAP is averaged; none: one average over all"
+        (), "ranges LOW:HIGH of tIoU over which mAP is averaged; empty: one average over all thresholds"
     )
     protocol: ProtocolName = key(
         "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
     )
     video_list: str | None = key(
-        None, "213, 212, 211 or 210 of THUMOS14's test videos; on the command line also a file of ids", flag="--videos"
+        None,
+        "which list of THUMOS14 test videos to score, named by its length: 213, 212, 211 or 210; "
+        "on the command line also a file of ids",
+        flag="--video-list",
     )
     round_to_grid: float | None = key(
         None,
-        "s; round the ends of segments to multiples of it, which mostly inflates mAP",
+        "s; round the start and end of segments to multiples of this; it mostly raises mAP artificially",
         minimum=0.001,
         flag="--round-to-grid",
     )
     bootstrap_samples: int = key(
         1000,
-        "bootstrap samples of videos for the interval of every mAP; 0: no intervals",
+        "draws of videos for the bootstrap interval of every mAP; 0: no intervals",
         minimum=0,
         maximum=100_000,
         flag="--bootstrap",
@@ -279,13 +285,15 @@ class Dataset:
     features_description: str | None = key(
         None, "with `features_dir` only: where the features come from; written into every shard's provenance"
     )
-    annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no map")
+    annotations: str | None = key(None, "ActivityNet-form JSON; without it there are detections but no mAP")
     partial_annotations: str | None = key(None, "in place of annotations: a few annotated videos, used for scores only")
     sentences: str | None = key(
         None, "sentences with their moments (ActivityNet-Captions or Charades-STA form), to score grounding by"
     )
     vocabulary: str | None = key(
-        None, "text file of words: to search the report page, and to name clusters where no annotations do"
+        None,
+        "text file of words; the report page offers them for search, and clusters get names from them "
+        "if there are no annotations",
     )
     search_spaces: tuple[str, ...] = key(
         ("clip",), "search spaces for sentences: clip, or entries of `feature_adapters`; the report page uses the first"
@@ -303,20 +311,14 @@ class Dataset:
     training: Training = key(Training(), "one round's training")
     adapter_training: AdapterTraining = key(AdapterTraining(), "training of feature adapters")
     fewshot: FewShotEvaluation | None = key(None, "few-shot episodes of results/{dataset}_fewshot.json")
-    localization: Localization = key(Localization(), "from curves to segments")
+    localization: Localization = key(Localization(), "from attention and class activations to segments")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show in tables")
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The keys that say where the data comes from; the config check allows exactly one."""
-        given = {
-            "demo": self.demo,
-            "simulate": self.simulate,
-            "videos_dir": self.videos_dir,
-            "features_dir": self.features_dir,
-        }
-        return tuple(name for name, value in given.items() if value is not None)
+        return tuple(name for name in DATASET_SOURCES if getattr(self, name) is not None)
 
     @property
     def world(self) -> DemoWorld | SimulatedWorld | None:
@@ -345,7 +347,7 @@ class Runtime:
 
     device: Literal["auto", "cpu", "cuda"] = key("auto", "where networks run")
     num_workers: int = key(2, "processes that decode (or generate) videos in parallel to the network", minimum=1)
-    gpu_batch_size: int = key(0, "snippets a forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
+    gpu_batch_size: int = key(0, "snippets per forward pass on a GPU; 0: as many as its free memory holds", minimum=0)
     decoder_timeout_s: float = key(60.0, "seconds without a frame after which a decoder is killed", above=0)
     decoder_memory_gib: float = key(1.5, "GiB of address space a decoder may take; 8K pictures need 1", above=0)
     tensorboard: bool = key(False, "also write losses to results/{dataset}/tensorboard during training")

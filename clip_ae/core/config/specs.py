@@ -171,7 +171,7 @@ class AdaptFeaturesSpec(Spec):
 
 @dataclass(frozen=True)
 class FewshotSpec(Spec):
-    localization: Localization = key(Localization(), "from curves to segments")
+    localization: Localization = key(Localization(), "from attention and class activations to segments")
     torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
 
@@ -233,7 +233,7 @@ class LocalizeSpec(Spec):
     method: MethodName = key(doc="localizer")
     base_head: str | None = key(None, "head inside the localizer, where it is not its own")
     streams: tuple[str, ...] = key(I3D_STREAMS, "streams to read")
-    localization: Localization = key(Localization(), "from curves to segments")
+    localization: Localization = key(Localization(), "from attention and class activations to segments")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; without annotations all videos")
     torch_threads: int = key(2, "CPU threads of torch", minimum=1)
@@ -296,7 +296,7 @@ class EvaluateSpec(Spec):
 @dataclass(frozen=True)
 class DiagnoseSpec(Spec):
     tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
-    video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--videos")
+    video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--video-list")
     test_subset: str = key("validation", "subset to diagnose", flag="--subset")
 
 

@@ -1,4 +1,7 @@
-"""A stage is declared once: its name, its spec, its outputs. The command line, plan, verify and explain follow."""
+"""A stage is declared once: its name, its spec, its outputs.
+
+The command line, plan, verify and explain are derived from it.
+"""
 
 import inspect
 import typing
@@ -8,7 +11,7 @@ from typing import TypeVar
 
 from clip_ae.core.config.specs import Spec
 
-Build = TypeVar("Build", bound=Callable[..., Spec])
+BuildSpec = TypeVar("BuildSpec", bound=Callable[..., Spec])
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ class Stage:
 STAGES: dict[str, Stage] = {}
 
 
-def stage(*outputs: str) -> Callable[[Build], Build]:
+def stage(*outputs: str) -> Callable[[BuildSpec], BuildSpec]:
     """Declare a stage by the function that builds its spec; the function's name is the stage's."""
 
-    def declare(build_spec: Build) -> Build:
+    def declare(build_spec: BuildSpec) -> BuildSpec:
         STAGES[build_spec.__name__] = Stage(build_spec.__name__, build_spec, outputs)
         return build_spec
 

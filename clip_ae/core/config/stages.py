@@ -16,17 +16,20 @@ INTEGER_WILDCARDS = frozenset({"seed", "round"})
 
 
 def build_stage_spec(config: Config, stage_name: str, wildcards: Mapping[str, str]) -> Spec:
-    """The spec of one job of a stage, which the wildcards of its output name."""
-    declared = STAGES[stage_name]
-    _check_wildcards(config, {name: wildcards[name] for name in declared.wildcards})
+    """Build the spec of the job whose output path has these wildcards."""
+    stage = STAGES[stage_name]
+    _check_wildcards(config, {name: wildcards[name] for name in stage.wildcards})
     values: dict[str, Any] = {
-        name: int(wildcards[name]) if name in INTEGER_WILDCARDS else wildcards[name] for name in declared.wildcards
+        name: int(wildcards[name]) if name in INTEGER_WILDCARDS else wildcards[name] for name in stage.wildcards
     }
-    return declared.build_spec(config, **values)
+    return stage.build_spec(config, **values)
 
 
 def _check_wildcards(config: Config, wildcards: Mapping[str, str]) -> None:
-    """A path on disk may name what the config no longer has."""
+    """Refuse wildcards whose dataset, run, adapter or network is not in the config.
+
+    A path on disk may be older than the config.
+    """
     known: dict[str, tuple[str, Mapping[str, Any]]] = {
         "dataset": ("datasets", config.datasets),
         "run": ("runs", config.runs),
@@ -40,11 +43,11 @@ def _check_wildcards(config: Config, wildcards: Mapping[str, str]) -> None:
 
 def find_output(path: str) -> tuple[str, Mapping[str, str]] | None:
     """(stage, wildcards) of an output's path; None for any other file."""
-    for declared in STAGES.values():
-        for pattern in declared.outputs:
+    for stage in STAGES.values():
+        for pattern in stage.outputs:
             wildcards = paths.parse_wildcards(pattern, path)
             if wildcards is not None:
-                return declared.name, wildcards
+                return stage.name, wildcards
     return None
 
 

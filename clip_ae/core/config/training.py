@@ -13,7 +13,7 @@ class Training:
     """Training of the localizer in one round."""
 
     snippets: int = key(750, "T: snippets sampled a video; shorter videos are padded and masked", minimum=1)
-    batch_size: int = key(16, "videos a step", minimum=1)
+    batch_size: int = key(16, "videos per step", minimum=1)
     steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
     learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
     weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)

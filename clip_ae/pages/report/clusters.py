@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import fmean
 
-from clip_ae.core.config.schema import CLUSTER_MAPPINGS
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.pages.page import render_html_table, render_paragraph, wrap_scrollable
 from clip_ae.pages.report.scores import ResultsBySeed
@@ -17,7 +17,7 @@ def render_clusters(results: ResultsBySeed) -> str:
     ranges = sort_by_width(first["average"])
     mapping_rows = [
         [name, *(format_percent(fmean(r["mapping"][name]["average"][c] for r in results.values())) for c in ranges)]
-        for name in CLUSTER_MAPPINGS
+        for name in CLUSTER_MAPPING_NAMES
     ]
     return "".join(
         [

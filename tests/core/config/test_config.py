@@ -87,7 +87,16 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo has its own"),
         ("datasets.demo.sentences", "x.json", "datasets.demo.sentences: the demo has its own"),
-        ("datasets.simulated.sentences", "x.json", "datasets.simulated.sentences: needs CLIP's text tower"),
+        (
+            "datasets.simulated.sentences",
+            "x.json",
+            "datasets.simulated.sentences: a simulated dataset has no CLIP text tower; remove sentences",
+        ),
+        (
+            "datasets.simulated.vocabulary",
+            "x.txt",
+            "datasets.simulated.vocabulary: a simulated dataset has no CLIP text tower; remove vocabulary",
+        ),
         ("datasets.demo.fewshot.feature_adapters", [], "datasets.demo.fewshot: names no feature_adapters"),
         ("datasets.demo.fewshot.shots", [], "datasets.demo.fewshot: names no shots"),
         (
@@ -105,8 +114,8 @@ def test_the_commented_examples_are_right() -> None:
             "demo",
             "feature_adapters.named.trimmed_dataset is this dataset; name another",
         ),
-        ("feature_adapters.plain", {"run": "ugct"}, "feature_adapters.plain: a name is letters"),
-        ("feature_adapters.clip", {"run": "ugct"}, "and none of clip, plain"),
+        ("feature_adapters.plain", {"run": "ugct"}, "feature_adapters.plain: a name has only letters"),
+        ("feature_adapters.clip", {"run": "ugct"}, "and is none of clip, plain"),
         (
             "feature_adapters.base_classes.mode",
             "encoder",
@@ -122,13 +131,13 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae and oracle, not of ugct"),
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
-        ("runs.ugct.supervision", "full", "runs.ugct.supervision: `full` supervision is for the oracle"),
+        ("runs.ugct.supervision", "full", "runs.ugct.supervision: method oracle needs `full`"),
         (
             "runs.ugct.ugct",
             {"base_head": "stpn", "class_targets": "kl"},
-            "class_targets: both losses need a softmax over classes",
+            "class_targets: `kl` and `mse` need a softmax over classes",
         ),
-        ("runs.oracle.supervision", "weak", "runs.oracle.supervision: `full` supervision is for the oracle"),
+        ("runs.oracle.supervision", "weak", "runs.oracle.supervision: method oracle needs `full`"),
         ("runs.clip_ae.caf.num_layers", 5, "runs.clip_ae.caf.num_layers: 5 must be at most 4"),
         ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),
         ("runs.clip_ae.ugct.base_head", "tcam", 'runs.clip_ae.ugct.base_head: "tcam" is not allowed'),
@@ -180,7 +189,11 @@ def test_the_commented_examples_are_right() -> None:
             None,
             "weights.vggish.integrity: missing; a download is checked before it is read",
         ),
-        ("datasets.demo.encoders.clip.frames", 40, "datasets.demo.encoders.clip.frames: 40 of a snippet of 16"),
+        (
+            "datasets.demo.encoders.clip.frames",
+            40,
+            "datasets.demo.encoders.clip.frames: CLIP reads 40 frames, but a snippet has only 16",
+        ),
         ("datasets.demo.localization.activation_thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
         ("datasets.demo.test_subset", "training", "'training' is also the training subset"),
         ("runs.stpn_sparse.losses.sparsity", -5.0, "runs.stpn_sparse.losses.sparsity: -5.0 must be at least 0"),
@@ -210,7 +223,7 @@ def test_mistakes(data: dict[str, Any], path: str, value: Any, words: str) -> No
 @pytest.mark.parametrize("name", ["weights", "pretrained", "a/b", "-x", "a b", ""])
 def test_names_that_would_collide_or_escape(data: dict[str, Any], name: str) -> None:
     data["datasets"][name] = data["datasets"]["thumos14"]
-    with pytest.raises(UserError, match="a name is letters, digits"):
+    with pytest.raises(UserError, match="a name has only letters, digits"):
         load_config(data)
 
 
