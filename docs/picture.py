@@ -25,7 +25,7 @@ def main() -> None:
         browser.execute_script("document.querySelector('#search').scrollIntoView()")
         wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "article svg"))
         browser.find_element(By.CSS_SELECTOR, ".bar.detection").click()
-        browser.execute_script("document.querySelector('#player video').pause()")
+        browser.execute_script("const v = document.querySelector('#player video'); v.pause(); v.controls = false")
         wait.until(lambda b: b.execute_script("return document.querySelector('#player video').readyState") > 2)
         browser.execute_script("document.querySelectorAll('#hint, .cursor').forEach(e => e.style.display = 'none')")
         browser.save_screenshot(str(ROOT / "docs/page.png"))

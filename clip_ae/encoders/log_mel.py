@@ -30,7 +30,8 @@ def compute_spectrogram(waveform: NDArray[np.float32]) -> NDArray[np.float64]:
     float64: with a loud tone, float32 rounding errors would exceed the energy of the quiet bands (8e-4 in log-mel).
     """
     magnitudes = spectrogram(
-        torch.from_numpy(waveform).double(),
+        # A copy: torch warns about arrays in shared memory, which are read-only.
+        torch.from_numpy(waveform.astype(np.float64)),
         # torch centres the window in the FFT. With these zeros, window k starts at sample 160 k, as VGGish's.
         pad=(FFT_SIZE - WINDOW_SAMPLES) // 2,
         window=_build_hann_window(),

@@ -105,3 +105,11 @@ def test_a_tone_is_largest_in_its_band_and_a_click_in_its_frame():
     click = np.zeros(SAMPLES, np.float32)
     click[160 * 40 + 200] = 1.0  # the middle of window 40
     assert compute_log_mel(click).sum(axis=1).argmax() == 40
+
+
+@pytest.mark.filterwarnings("error")
+def test_read_only_sound_gives_no_warning() -> None:
+    """Decoded sound lies in shared memory, where the parent may not write."""
+    waveform = np.zeros(SAMPLES, np.float32)
+    waveform.flags.writeable = False
+    assert compute_log_mel(waveform).shape == (96, 64)
