@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
 from clip_ae.core.config.schema import Evaluation, ProtocolName, Runtime
 from clip_ae.core.config.specs import EvaluateSpec
-from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.errors import RefusedInput, UserError, suggest_name
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Pathlike = str | Path
 DEFAULT_TIOU = Evaluation().tiou
+# Detections that are printed; a dataset has thousands.
+MAX_SHOWN = 10
 
 
 class Features(Mapping[str, Mapping[str, VideoFeatures]]):
@@ -46,7 +48,7 @@ class Features(Mapping[str, Mapping[str, VideoFeatures]]):
     def __getitem__(self, video_id: str) -> Mapping[str, VideoFeatures]:
         video = {name: videos[video_id] for name, videos in self.by_stream.items() if video_id in videos}
         if not video:
-            raise KeyError(video_id)
+            raise KeyError(f"{video_id}: no such video{suggest_name(video_id, list(self))}")
         return video
 
     def __iter__(self) -> Iterator[str]:
@@ -93,7 +95,12 @@ class Detections(Sequence[Detection]):
         return len(self._detections)
 
     def __repr__(self) -> str:
-        return f"{len(self)} detections in {len({d.video_id for d in self})} videos"
+        """The number of detections, and the first ones as a table."""
+        lines = [f"{len(self)} detections in {len({d.video_id for d in self})} videos"]
+        lines += [
+            f"{d.video_id}  {d.start:8.2f} to {d.stop:8.2f} s  {d.score:.3f}  {d.label}" for d in self[:MAX_SHOWN]
+        ]
+        return "\n".join([*lines, "..."] if len(self) > MAX_SHOWN else lines)
 
     def top(self, number: int) -> "Detections":
         """The best ones by score."""

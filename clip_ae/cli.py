@@ -52,6 +52,11 @@ def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(format_overview())
         return 0
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"clip-ae {version('clip-ae')}")
+        return 0
     command = words[0]
     if command not in (*STAGES, *TOOLS):
         raise UserError(f"{command}: no such command{suggest_name(command, (*STAGES, *TOOLS))}")

@@ -125,6 +125,15 @@ def test_dataframes_have_a_row_for_each_thing() -> None:
     assert len(clip_ae.Detections(PERFECT).to_dataframe()) == 2
 
 
+def test_detections_print_as_a_short_table() -> None:
+    assert repr(clip_ae.Detections(PERFECT)) == (
+        "2 detections in 2 videos\na      1.00 to     4.00 s  0.900  jump\nb      2.00 to     9.00 s  0.800  run"
+    )
+    assert repr(clip_ae.Detections(PERFECT * 6)).count("\n") == 11
+    assert repr(clip_ae.Detections(PERFECT * 6)).endswith("\n...")
+    assert repr(clip_ae.Detections([])) == "0 detections in 0 videos"
+
+
 def video(name: str) -> VideoFeatures:
     times = np.arange(3) * 0.64
     return VideoFeatures(name, times, times + 0.64, np.ones(3, np.float32), np.full((3, 4), 2, np.float16))
@@ -139,8 +148,10 @@ def test_shards_load_as_features(tmp_path: Path) -> None:
     assert list(features) == ["a", "b"]
     assert features["a"]["rgb"].feature.shape == (3, 4)
     assert clip_ae.load_features(tmp_path, ["rgb"]).streams == ["rgb"]
-    with pytest.raises(KeyError):
+    assert repr(features["a"]["rgb"]) == "VideoFeatures('a', 3 snippets, 4 dimensions)"
+    with pytest.raises(KeyError, match="c: no such video; known: a, b"):
         features["c"]
+    assert "c" not in features
 
 
 def test_npy_files_load_as_features(tmp_path: Path) -> None:

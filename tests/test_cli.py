@@ -8,6 +8,7 @@ from typing import Annotated
 
 import pytest
 
+import clip_ae
 from clip_ae import cli
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ProbeSpec
@@ -139,6 +140,8 @@ def test_words_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["show", "--videos", "v", "--num-workers", "0"], 2, "clip-ae: runtime.num_workers: 0 must be at least 1"),
         (["show", "--videos", "v", "--device", "gpu"], 2, 'clip-ae: runtime.device: "gpu" is not allowed'),
         (["show", "--probe", "a"], 2, "clip-ae: the following arguments are required: --videos; see"),
+        (["show", "--vidoes", "v"], 2, "clip-ae: --vidoes: no such option; did you mean '--videos'"),
+        (["show", "--videos", "v", "--tpo=3"], 2, "clip-ae: --tpo: no such option; did you mean '--top'"),
         (["porbe"], 2, "clip-ae: porbe: no such command; did you mean 'probe'?"),
     ],
 )
@@ -161,6 +164,11 @@ def test_help_tells_every_option_and_key_with_its_default(capsys: pytest.Capture
     assert ended.value.code == 0
     for words in ("--videos PATH", "how many, in % (default: 3)", "grid.fps", "(default: 25.0)", "--spec JSON"):
         assert words in text
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"clip-ae {clip_ae.__version__}\n"
 
 
 def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.CaptureFixture[str]) -> None:

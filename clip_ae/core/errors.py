@@ -33,12 +33,17 @@ class Unreadable(Exception):
         self.kind = kind
 
 
+def find_similar_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like the word; None if no name is as similar as `cutoff`, of 1."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=cutoff)), None)
+
+
 def suggest_name(word: str, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' for a misspelt word, or the known words when nothing is near."""
+    """'; did you mean ...?' for a misspelt word, or the known words when nothing is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    similar = find_similar_name(word, names)
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
-    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names[:MAX_NAMES_SHOWN])}{more}"
+    return f"; did you mean '{similar}'?" if similar else f"; known: {', '.join(names[:MAX_NAMES_SHOWN])}{more}"
 
 
 def make_printable(text: str) -> str:

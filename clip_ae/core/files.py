@@ -51,9 +51,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def check_writable_dir(option: str, directory: Path) -> None:
     """Refuse a folder that cannot be created or written to, before any work is done."""
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    existing = _find_existing(directory)
+    if not _is_writable_dir(existing):
         raise UserError(f"{option} {directory}: {existing} is not a folder that you can write to; name another")
+
+
+def _find_existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(candidate for candidate in (path, *path.absolute().parents) if candidate.exists())
+
+
+def _is_writable_dir(path: Path) -> bool:
+    return path.is_dir() and os.access(path, os.W_OK)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -63,7 +72,9 @@ def write_text(path: Path, text: str) -> None:
 
 def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse an output that cannot be written or that is one of the inputs, before any work is done."""
-    check_writable_dir("--out", out_path.parent)
+    folder = out_path.absolute().parent
+    if not _is_writable_dir(_find_existing(folder)):
+        raise UserError(f"--out {out_path}: its folder {folder} cannot be written to; name another")
     if out_path.is_dir():
         raise UserError(f"--out {out_path}: is a folder; name a file")
     if out_path.exists() and any(path is not None and path.exists() and out_path.samefile(path) for path in inputs):

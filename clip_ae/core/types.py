@@ -54,6 +54,10 @@ class VideoFeatures:
     feature: NDArray[np.float16]
     loudness: NDArray[np.float32] | None = None
 
+    def __repr__(self) -> str:
+        rows, dim = self.feature.shape
+        return f"VideoFeatures({self.video_id!r}, {rows} snippets, {dim} dimensions)"
+
     def __post_init__(self) -> None:
         rows = len(self.feature)
         if self.feature.ndim != 2 or not len(self.start) == len(self.stop) == len(self.coverage) == rows:

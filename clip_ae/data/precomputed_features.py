@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -133,9 +134,11 @@ def _load_array(path: Path) -> NDArray[Any]:
     """Return the mapped array of a npy file; Unreadable if it is not floats [snippets, dim]."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        reason = str(error).splitlines()[0].replace(str(path), path.name)
-        raise Unreadable("not-an-array", f"{path.name} is not a plain npy array: {reason}") from None
+    except OSError as error:
+        raise Unreadable("not-an-array", f"{path.name} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, BadZipFile):
+        # In own words: those of numpy advise to load the file as a pickle, which would run code in it.
+        raise Unreadable("not-an-array", f"{path.name} is not a .npy file of numbers, or its end is missing") from None
     if not isinstance(values, np.ndarray):
         raise Unreadable("shape", f"{path.name} contains an archive; expected floats [snippets, dim]")
     if values.ndim != 2 or values.dtype.kind != "f" or 0 in values.shape:

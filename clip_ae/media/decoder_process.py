@@ -4,15 +4,16 @@ The child answers with JSON messages and with pixels in shared memory, never wit
 not at all. So a decoder that a hostile file has taken over can neither run code in this process nor block it.
 """
 
+import contextlib
 import json
-import multiprocessing
 import os
 import pickle
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,13 @@ GIB = 1 << 30
 T = TypeVar("T")
 # Seconds for the child to start: it may load its libraries from a slow disk.
 START_TIMEOUT_S = 120.0
+# The child's code. It finds modules where the parent does. multiprocessing would import the parent's script again, so
+# every script that extracts features would need `if __name__ == "__main__"`.
+CHILD_CODE = """import json, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:], *arguments = json.loads(sys.argv[1])
+from clip_ae.media.decoder_service import serve
+serve(*arguments)"""
 
 
 def create_decoders(runtime: Runtime) -> list["Decoder"]:
@@ -45,7 +53,7 @@ class Decoder:
     def __init__(self, runtime: Runtime = DEFAULT_RUNTIME) -> None:
         self.timeout_s = runtime.decoder_timeout_s
         self.memory_bytes = int(runtime.decoder_memory_gib * GIB)
-        self.process: SpawnProcess | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.interrupted = False
         self.pipe: socket.socket
         self.shared_buffer: SharedBuffer
@@ -113,7 +121,7 @@ class Decoder:
         """Kill the child and release the pipe and the shared memory."""
         if self.process is not None:
             self.process.kill()
-            self.process.join()
+            self.process.wait()
             self.pipe.close()
             self.shared_buffer.close()
             self.process = None
@@ -154,15 +162,13 @@ class Decoder:
         self._guarded_call(self.pipe.send, pickle.dumps(request))
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
         # SEQPACKET keeps message boundaries, so this process never waits for the second half of a message.
         self.pipe, child_pipe = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.shared_buffer = SharedBuffer()
-        arguments = (child_pipe, self.shared_buffer, os.getpid(), self.memory_bytes)
-        process = context.Process(target=decoder_service.serve, args=arguments, daemon=True)
-        process.start()
-        # Set only now: another thread may call `interrupt` at any time, which needs a running process.
-        self.process = process
+        fds = (child_pipe.fileno(), self.shared_buffer.fd)
+        arguments = json.dumps([sys.path, *fds, os.getpid(), self.memory_bytes])
+        command = [sys.executable, "-c", CHILD_CODE, arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
         child_pipe.close()
         try:
             self._receive(dict, START_TIMEOUT_S)
@@ -200,8 +206,8 @@ class Decoder:
         """Return ' of SIGNAL' if a signal ended the child, and release what the child used."""
         exit_code = None
         if self.process is not None:
-            self.process.join(1)
-            exit_code = self.process.exitcode
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                exit_code = self.process.wait(1)
         self.kill()
         return f" of {signal.Signals(-exit_code).name}" if exit_code and exit_code < 0 else ""
 

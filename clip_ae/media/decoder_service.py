@@ -32,9 +32,10 @@ WINDOW_DONE = b"done"
 MAX_MESSAGE_BYTES, MAX_ERROR_CHARS = 1 << 16, 1000
 
 
-def serve(pipe: socket.socket, shared_buffer: SharedBuffer, parent_pid: int, memory_bytes: int) -> None:
-    """Answer one request after another until the pipe closes."""
+def serve(pipe_fd: int, buffer_fd: int, parent_pid: int, memory_bytes: int) -> None:
+    """Answer one request after another until the pipe closes. Both descriptors are inherited."""
     _die_with_parent(parent_pid)
+    pipe, shared_buffer = socket.socket(fileno=pipe_fd), SharedBuffer(buffer_fd)
     _load_av()
     _limit_memory(memory_bytes)
     _send(pipe)
@@ -70,8 +71,7 @@ def _answer_request(pipe: socket.socket, shared_buffer: SharedBuffer) -> bool:
 
 
 def _die_with_parent(parent_pid: int) -> None:
-    """End this process when the parent ends, even by kill -9; ignore Ctrl-C, which the parent handles."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End this process when the parent ends, even by kill -9."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         os._exit(1)

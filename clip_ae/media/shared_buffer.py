@@ -7,7 +7,6 @@ import fcntl
 import mmap
 import os
 from dataclasses import dataclass
-from multiprocessing.reduction import DupFd
 from typing import Any
 
 import numpy as np
@@ -36,10 +35,6 @@ class SharedBuffer:
     def __init__(self, fd: int | None = None) -> None:
         self.fd = _create_memory_file() if fd is None else fd
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle for the arguments of a child process only: the child inherits the descriptor, no socket is needed."""
-        return _from_inherited, (DupFd(self.fd),)
-
     def map_slots(self, slot_spec: SlotSpec) -> NDArray[Any]:
         """Return an array [num_slots, *shape] over the shared memory; equal specs map to the same memory.
 
@@ -58,10 +53,6 @@ class SharedBuffer:
     def close(self) -> None:
         """Close the descriptor. Arrays that are already mapped stay valid."""
         os.close(self.fd)
-
-
-def _from_inherited(inherited_fd: Any) -> SharedBuffer:
-    return SharedBuffer(inherited_fd.detach())
 
 
 def _create_memory_file() -> int:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clip_ae.core.errors import Unreadable, UserError
+from clip_ae.core.paths import ADAPTER_MODEL, parse_wildcards
 from clip_ae.core.progress import log_line, track
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import FeaturesByStream, Instance, VideoInfo
@@ -50,7 +51,9 @@ def read_trained_adapter(adapter: Path) -> TrainedAdapter:
     """The feature adapter of a model file, or of the folder that contains it."""
     path = adapter if adapter.is_file() else adapter / "model.safetensors"
     if not path.is_file():
-        raise UserError(f"--adapter {adapter}: contains no model; expected results/{{dataset}}/adapters/{{adapter}}")
+        is_output = parse_wildcards(ADAPTER_MODEL, str(path)) is not None
+        advice = f"make it with `snakemake --cores 2 {path}`" if is_output else f"expected {Path(ADAPTER_MODEL).parent}"
+        raise UserError(f"--adapter {adapter}: contains no model; {advice}")
     weights = read_weights(path)
     if "joint" not in weights.metadata:
         raise UserError(f"--adapter {adapter}: not a network of train_adapter; expected one of adapters/")

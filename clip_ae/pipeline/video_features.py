@@ -75,6 +75,8 @@ def list_video_files(sources: Iterable[Path]) -> dict[str, Path]:
 
 
 def _videos_at(path: Path) -> Iterator[tuple[str, Path]]:
+    if not os.path.exists(path):
+        raise UserError(f"{path}: no such video or folder; check the path")
     if path.is_dir():
         yield from ((video_id, path / name) for video_id, name in source_folder.list_videos(path).items())
     else:

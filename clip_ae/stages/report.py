@@ -82,8 +82,8 @@ def run(spec: ReportSpec, *, files: ReportFiles, out: Annotated[Path, "HTML page
 
 
 def _describe_run(spec: ReportSpec) -> str:
-    text = f"{spec.main_run}, seeds {', '.join(map(str, spec.seeds))}; streams {', '.join(spec.streams)}"
-    return f"{text}; features {spec.feature_adapter.description}" if spec.feature_adapter else text
+    text = f"{spec.main_run}, seeds {', '.join(map(str, spec.seeds))}; features: {', '.join(spec.streams)}"
+    return f"{text}; adapter: {spec.feature_adapter.description}" if spec.feature_adapter else text
 
 
 def _make_provenance(spec: ReportSpec, files: ReportFiles) -> Provenance:

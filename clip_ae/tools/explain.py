@@ -35,10 +35,11 @@ JOB_NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 def run(
     file: Annotated[Path, "any output: a table, a model, a page, results/{dataset}_map.json"],
     *,
-    root: Annotated[Path, "folder that contains results/"] = Path(),
+    root: Annotated[Path | None, "folder that contains results/ (default: the one above FILE)"] = None,
 ) -> None:
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")
+    root = root or _find_root(file)
     provenance, index = read_provenance(file), ProvenanceIndex(root)
     ancestors = index.collect_ancestors(provenance)
     print(make_printable(str(file)))
@@ -49,6 +50,11 @@ def run(
         print("\njobs before it, in the order of the workflow:")
         print("\n".join(f"  {line}" for line in align_left(_ancestor_rows(index, ancestors, relative_path))))
         print(f"\nlibraries of these jobs: {', '.join(_list_versions(ancestors.values()))}")
+
+
+def _find_root(file: Path) -> Path:
+    """The folder above the file that contains results/; the current one for a file outside of any results/."""
+    return next((folder.parent for folder in file.absolute().parents if folder.name == "results"), Path())
 
 
 def _fact_rows(provenance: Provenance) -> Iterator[list[str]]:

@@ -21,7 +21,8 @@ from clip_ae.workflow.job_summary import list_outputs
 
 # Bytes per second of 480x360 H.264 video: estimates the duration if only the file size is known.
 BYTES_PER_SECOND = 100_000
-HOUR, DAY, GB = 3600.0, 86400.0, 1e9
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+MB, GB = 1e6, 1e9
 # The order of the table; extract_tuned is a rule of the stage extract.
 RULE_ORDER = (*STAGES, "extract_tuned")
 
@@ -161,7 +162,9 @@ def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str,
 
 
 def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
-    """Bytes of features: other outputs are small. A row of an index is as long as a CLIP feature."""
+    """Bytes of features and of weights: other outputs are small. An index row is as long as a CLIP feature."""
+    if job.rule == "weights":
+        return (config.weights[job.wildcards["name"]].size_mb or 0) * MB
     if job.rule not in ("extract", "extract_tuned", "import_features", "index"):
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
@@ -180,11 +183,11 @@ def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
 
 def _table(costs_by_kind: Mapping[str, Cost]) -> list[str]:
     kinds = sorted(costs_by_kind, key=lambda kind: RULE_ORDER.index(kind.split()[0]))
-    return align_table([["stage", "jobs", "hours", "GB", "based on"], *(_row(k, costs_by_kind[k]) for k in kinds)])
+    return align_table([["stage", "jobs", "time", "GB", "based on"], *(_row(k, costs_by_kind[k]) for k in kinds)])
 
 
 def _row(kind: str, cost: Cost) -> list[str]:
-    return [kind, str(cost.jobs), f"{cost.seconds / HOUR:.2f}", f"{cost.bytes / GB:.2f}", _time_source(cost)]
+    return [kind, str(cost.jobs), format_time(cost.seconds), f"{cost.bytes / GB:.2f}", _time_source(cost)]
 
 
 def _time_source(cost: Cost) -> str:
@@ -198,11 +201,14 @@ def _summary(costs_of_kinds: Iterable[Cost], threads: int, cores: int) -> str:
     seconds = sum(cost.seconds for cost in total)
     num_parallel = max(1, cores // threads)
     return (
-        f"{sum(cost.jobs for cost in total)} jobs, {_format_time(seconds)} of work, "
-        f"{_format_time(seconds / num_parallel)} with {num_parallel} at a time; "
-        f"{sum(cost.bytes for cost in total) / GB:.1f} GB of features"
+        f"{sum(cost.jobs for cost in total)} jobs, {format_time(seconds)} of work, "
+        f"{format_time(seconds / num_parallel)} with {num_parallel} at a time; "
+        f"{sum(cost.bytes for cost in total) / GB:.1f} GB of features and weights"
     )
 
 
-def _format_time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
+    """A time in minutes below 2 hours, in hours up to 2 days, otherwise in days."""
+    if seconds < 2 * HOUR:
+        return f"{max(1.0, seconds / MINUTE):.0f} min"
     return f"{seconds / DAY:.1f} days" if seconds > 2 * DAY else f"{seconds / HOUR:.1f} hours"

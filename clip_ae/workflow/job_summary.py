@@ -54,5 +54,5 @@ def _extract_reason(stderr: str, targets: str) -> str:
     if own_errors:
         return own_errors[0]
     if any("No module named snakemake" in line for line in lines):
-        return "snakemake is not installed; pip install 'clip-ae[workflow]'"
+        return "snakemake is not installed; install it with `pip install '.[workflow]'` in the checkout of clip-ae"
     return f"{targets}: Snakemake cannot plan it ({lines[-1] if lines else 'no message'})"

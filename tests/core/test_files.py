@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_a_fault_of_the_disk_is_told_in_a_line_and_leaves_nothing(tmp_path, erro
         part.write_bytes(b"half")
         raise error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_in_a_folder_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    message = f"--out map.json: its folder {tmp_path} cannot be written to; name another"
+    with pytest.raises(UserError, match=rf"^{re.escape(message)}$"):
+        files.check_output_path(Path("map.json"), [])
 
 
 def test_another_error_passes_as_it_is(tmp_path):

@@ -232,11 +232,11 @@ def test_decoder_ends_with_its_parent_process(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from clip_ae.core.timeline import SnippetGrid\n"
         "from clip_ae.media.decoder_process import Decoder\n"
-        "if __name__ == '__main__':\n"
-        "    decoder = Decoder()\n"
-        "    decoder._send_request('probe', sys.argv[1], SnippetGrid())\n"
-        "    print(decoder.process.pid, flush=True)\n"
-        "    decoder._receive(dict)\n"
+        # Without a check of __name__: a script is not imported again in the child.
+        "decoder = Decoder()\n"
+        "decoder._send_request('probe', sys.argv[1], SnippetGrid())\n"
+        "print(decoder.process.pid, flush=True)\n"
+        "decoder._receive(dict)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path / "hangs.mp4")], stdout=subprocess.PIPE, text=True
@@ -263,7 +263,7 @@ def test_child_with_an_invalid_answer_is_ended(answer: bytes) -> None:
     decoder.pipe, child_pipe = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     decoder.shared_buffer = SimpleNamespace(close=lambda: calls.append("closed"))  # type: ignore[assignment]
     decoder.process = SimpleNamespace(  # type: ignore[assignment]
-        kill=lambda: calls.append("killed"), join=lambda *_: calls.append("joined"), exitcode=None
+        kill=lambda: calls.append("killed"), wait=lambda *_: calls.append("joined")
     )
     child_pipe.send(answer)
     with pytest.raises(Unreadable) as caught:

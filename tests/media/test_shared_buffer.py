@@ -1,8 +1,8 @@
 """Shared buffer: a child process fills it, no process can shrink it, and it has no name."""
 
-import multiprocessing
 import os
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +13,24 @@ from clip_ae.media.shared_buffer import NUM_SPARE_SLOTS, SharedBuffer, SlotSpec
 SLOT_SPEC = SlotSpec((2, 3), "f4", overlap=2)
 
 
-def fill(shared_buffer: SharedBuffer) -> None:
-    shared_buffer.map_slots(SLOT_SPEC)[3] = 7
-    try:
-        os.ftruncate(shared_buffer.fd, 0)
-    except PermissionError:
-        shared_buffer.map_slots(SLOT_SPEC)[4] = 8
+CHILD = """
+import os, sys
+from clip_ae.media.shared_buffer import SharedBuffer, SlotSpec
+
+shared_buffer, slot_spec = SharedBuffer(int(sys.argv[1])), SlotSpec((2, 3), "f4", overlap=2)
+shared_buffer.map_slots(slot_spec)[3] = 7
+try:
+    os.ftruncate(shared_buffer.fd, 0)
+except PermissionError:
+    shared_buffer.map_slots(slot_spec)[4] = 8
+"""
 
 
 def test_child_writes_and_cannot_shrink_the_buffer() -> None:
-    shared_buffer, threads = SharedBuffer(), threading.active_count()
+    shared_buffer = SharedBuffer()
     slots = shared_buffer.map_slots(SLOT_SPEC)
-    child = multiprocessing.get_context("spawn").Process(target=fill, args=(shared_buffer,))
-    child.start()
-    # The child inherits the file, so no thread is needed to send it.
-    assert threading.active_count() == threads
-    child.join()
+    command = [sys.executable, "-c", CHILD, str(shared_buffer.fd)]
+    subprocess.run(command, pass_fds=[shared_buffer.fd], check=True)
     assert slots.shape == (2 + NUM_SPARE_SLOTS, 2, 3)
     assert slots.dtype == np.float32
     assert slots[:, 0, 0].tolist() == [0, 0, 0, 7, 8, 0]

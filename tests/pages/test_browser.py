@@ -332,13 +332,33 @@ def test_nothing_is_wider_than_the_window(browser: Chrome, width: int) -> None:
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
-def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> None:
-    names = ("Scores", "Clusters", "Errors", "Training", "Sources")
-    sections = {"Videos": render_timelines([]), **dict.fromkeys(names, "")}
+def open_all_sections(chrome: Chrome, tmp_path: Path) -> tuple[str, ...]:
+    """Open a page with every section on a phone; returns the sections' names."""
+    names = ("Scores", "Clusters", "Errors", "Videos", "Training", "Sources")
+    sections = {name: render_timelines([]) if name == "Videos" else "<p>text</p>" * 50 for name in names}
     (tmp_path / "links.html").write_text(render_html_page("Actions", "", sections, build_page_data([], {}, GRID), "{}"))
     resize(chrome, 320, 800, phone=True)
     chrome.get((tmp_path / "links.html").as_uri())
-    for name in names:
+    return names
+
+
+def test_on_a_phone_the_menu_shows_every_section_and_hides_no_heading(chrome: Chrome, tmp_path: Path) -> None:
+    for name in open_all_sections(chrome, tmp_path):
+        link = one(chrome, "nav").find_element(By.LINK_TEXT, name)
+        assert link.rect["x"] + link.rect["width"] <= one(chrome, "#theme").rect["x"]
+        link.click()
+        wait(
+            chrome,
+            lambda b, name=name: b.execute_script(
+                "return document.querySelector(arguments[0]).getBoundingClientRect().top >= "
+                "document.querySelector('nav').getBoundingClientRect().bottom",
+                f"#{name.lower()} h2",
+            ),
+        )
+
+
+def test_on_a_phone_nothing_covers_a_link(chrome: Chrome, tmp_path: Path) -> None:
+    for name in open_all_sections(chrome, tmp_path):
         one(chrome, "nav").find_element(By.LINK_TEXT, name).click()
         assert chrome.current_url.endswith(f"#{name.lower()}")
 

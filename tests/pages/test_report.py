@@ -187,4 +187,5 @@ def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:
     assert html.count("<figure>") == 4
     assert html.count("<details>") == 1
     assert "total from 2 to 1" in html
+    assert html.count("losses over steps, before their weights; total: their weighted sum") == 4
     assert "diagnostics" not in html

@@ -96,6 +96,19 @@ def test_flags_set_the_keys_of_the_spec_and_a_table_is_printed(tmp_path, capsys)
     assert lines[-1] == "3 videos, 4 instances of 2 classes; 4 detections in 3 videos"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tiou", "50"), "--tiou: 50.0 must be at most 1"),
+        (("--protocol", "thumos"), '--protocol: "thumos" is not allowed; '),
+        (("--set", "evaluation.tiou=[50]"), "--spec.evaluation.tiou[0]: 50.0 must be at most 1"),
+    ],
+)
+def test_a_wrong_value_is_reported_under_the_option_that_set_it(tmp_path, capsys, words, message):
+    line = read_error_line(tmp_path, capsys, write_ground_truth(tmp_path), write_detections(tmp_path), *words)
+    assert line.startswith(f"clip-ae: {message}")
+
+
 def test_segments_as_text_are_numbers(tmp_path):
     assert (
         evaluate_test_subset(tmp_path, write_ground_truth(tmp_path, text=True), write_detections(tmp_path))["mAP"][
@@ -293,7 +306,7 @@ def test_a_table_with_too_few_columns_or_without_an_id(tmp_path, capsys):
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path, capsys):
     gt, det = write_ground_truth(tmp_path), write_detections(tmp_path)
     before = gt.read_bytes()
-    words = {str(gt): "is one of the inputs", str(tmp_path): "is a folder", str(gt / "x.json"): "is not a folder"}
+    words = {str(gt): "is one of the inputs", str(tmp_path): "is a folder", str(gt / "x.json"): "cannot be written to"}
     for out, expected in words.items():
         assert main(["evaluate", "--ground-truth", str(gt), "--detections", str(det), "--out", out]) == 2
         (line,) = capsys.readouterr().err.splitlines()

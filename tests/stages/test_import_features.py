@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -6,11 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from clip_ae.core.config.specs import ImportFeaturesSpec, ProbeSpec
-from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
+from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import read_stream
+from clip_ae.data.source_folder import list_feature_files
 from clip_ae.stages import import_features, probe
 
 STREAMS = ("rgb", "flow")
@@ -71,6 +74,16 @@ def test_one_extra_row_is_cut_with_a_message_and_two_are_refused(tmp_path: Path)
     assert failures == {"one": "length", "two": "length"}
     found = read_stream(tmp_path / "out" / "features", "rgb", 2)
     assert {i: len(v.start) for i, v in found.items()} == {"even": 5, "one": 5}
+
+
+@pytest.mark.parametrize("content", [b"0.1 0.2", b"PK\3\4 no archive", pickle.dumps([1.0]), b"", b"\x93NUMPY"])
+def test_a_file_that_is_no_array_is_described_in_own_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "npy/rgb").mkdir(parents=True)
+    (tmp_path / "npy/rgb/a.npy").write_bytes(content)
+    source = open_precomputed(tmp_path / "npy", list_feature_files(tmp_path / "npy", ["rgb"]), SnippetGrid(), 0, 1)
+    with pytest.raises(Unreadable, match=r"^a\.npy is not a \.npy file of numbers, or its end is missing$") as refusal:
+        source.load("rgb", "a")
+    assert refusal.value.kind == "not-an-array"
 
 
 def test_bad_files_cost_their_own_video(tmp_path: Path) -> None:

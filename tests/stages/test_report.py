@@ -51,6 +51,7 @@ def test_a_dataset_without_annotations_has_its_videos_its_training_and_its_failu
         "Videos",
         "Training",
     ]
+    assert '<p class="lead">stpn, seeds 0; features: rgb</p>' in page
     assert "&lt;broken&gt;" in page
     drawn = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert drawn["labels"] == [["cluster-00", None]]

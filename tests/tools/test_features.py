@@ -159,9 +159,10 @@ def test_a_broken_video_is_logged_as_a_failure(project: Path, tmp_path: Path, ca
 def test_without_readable_videos_it_stops_before_any_network_is_loaded(
     project: Path, tmp_path: Path, capsys: Any
 ) -> None:
+    (tmp_path / "junk.mp4").write_bytes(b"junk")
     with pytest.raises(RefusedInput, match="no video could be read"):
-        run(project, tmp_path / "out", tmp_path / "absent.mp4")
-    assert "absent: probe: missing: " in capsys.readouterr().err
+        run(project, tmp_path / "out", tmp_path / "junk.mp4")
+    assert "junk: probe: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -185,6 +186,11 @@ def test_out_must_be_a_folder(project: Path, tmp_path: Path) -> None:
     for out in (tmp_path / "file", tmp_path / "file/below"):
         with pytest.raises(UserError, match=rf"--out {out}: .*file is not a folder that you can write to"):
             run(project, out)
+
+
+def test_a_path_without_a_video_is_the_users_mistake(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none: no such video or folder; check the path"):
+        run(project, tmp_path / "out", tmp_path / "none")
 
 
 def test_two_videos_with_one_id_are_refused_and_one_video_given_twice_is_not(project: Path, tmp_path: Path) -> None:

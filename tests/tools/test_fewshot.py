@@ -181,7 +181,9 @@ def test_wrong_arguments_are_refused(
         return capsys.readouterr().err.splitlines()[-1]
 
     assert "at least 1" in refused("--top", 0)
-    assert "contains no model" in refused("--adapter", tmp_path)
+    assert "contains no model; expected results/{dataset}/adapters/{adapter}" in refused("--adapter", tmp_path)
+    command = "snakemake --cores 2 results/demo/adapters/base_classes/model.safetensors"
+    assert f"contains no model; make it with `{command}`" in refused("--adapter", "results/demo/adapters/base_classes")
     weights = dataset.parent / "weights/rgb.safetensors"
     assert "not a network of train_adapter" in refused("--adapter", weights)
     assert "no such folder" in refused(videos=tmp_path / "none")

@@ -1,5 +1,6 @@
 """`clip-ae explain`: how a file was produced, and all jobs before it."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_a_model_is_explained_by_its_spec_and_its_own_inputs_only(
     lines = explain(capsys, folder / "model.safetensors", finished.folder)
     assert any(line.endswith("training.steps = 6") for line in lines)
     assert not any(line.split()[:1] in (["localize"], ["evaluate"]) for line in lines)
+
+
+def test_the_other_outputs_are_found_from_any_folder(
+    finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", os.path.relpath(finished.folder / "results/demo_map.json")]) == 0
+    assert "no output here has this id" not in capsys.readouterr().out
 
 
 def test_a_missing_input_is_reported(finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.training import Training
+from clip_ae.core.errors import UserError
+from clip_ae.tools.plan import format_time
 from clip_ae.workflow import costs
+from clip_ae.workflow.job_summary import list_outputs
 from tests.builders import shipped_config
 from tests.workflow.conftest import Project, bare_environment
 
@@ -63,15 +66,18 @@ def test_jobs_that_never_ran_are_estimated_from_measured_rates(thumos: Project) 
     done = plan(thumos, "results/thumos14_map.json", "--cores", "8")
     table = rows(done)
     snippets = 36_000 / 0.64
-    jobs, hours, gigabytes, source = table["extract rgb"]
+    jobs, time, gigabytes, source = table["extract rgb"]
     assert (jobs, source) == ("16", "measured rates")
-    assert float(hours) == pytest.approx(
-        (snippets * costs.I3D_SECONDS["fp32"] + 16 * costs.STARTUP_SECONDS) / 3600, abs=0.01
-    )
+    assert time == f"{(snippets * costs.I3D_SECONDS['fp32'] + 16 * costs.STARTUP_SECONDS) / 3600:.1f} hours"
     assert float(gigabytes) == pytest.approx(snippets * 1024 * 2 / 1e9, abs=0.01)
-    jobs, hours, *_ = table["train clip_ae"]
+    jobs, time, *_ = table["train clip_ae"]
     assert jobs == "15"
-    assert float(hours) == pytest.approx(15 * (6000 * 64 + costs.STARTUP_SECONDS) / 3600, abs=0.01)
+    assert time == f"{15 * (6000 * 64 + costs.STARTUP_SECONDS) / 86400:.1f} days"
+    config = load_config(shipped_config())
+    names = {
+        name for encoder in config.datasets["thumos14"].encoders.by_stream.values() for name in encoder.weights_names
+    }
+    assert float(table["weights"][2]) == pytest.approx(sum(config.weights[n].size_mb for n in names) / 1000, abs=0.01)
     assert list(table)[:2] == ["weights", "probe"]
     assert done.stdout.splitlines()[-1].startswith("122 jobs, ")
     assert "with 4 at a time" in done.stdout.splitlines()[-1]
@@ -95,6 +101,21 @@ def test_without_durations_file_sizes_are_used(thumos: Project) -> None:
     for n in range(100):
         os.truncate(thumos.folder / f"data/thumos14/videos/v{n}.mp4", 36_000_000)
     assert rows(plan(thumos, "results/thumos14_map.json"))["extract audio"][2] == f"{36_000 / 0.64 * 256 / 1e9:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2, "1 min"), (360, "6 min"), (7199, "120 min"), (12_240, "3.4 hours"), (181_440, "2.1 days")],
+)
+def test_times_have_the_unit_that_suits_them(seconds: float, text: str) -> None:
+    assert format_time(seconds) == text
+
+
+def test_without_snakemake_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "python: No module named snakemake\n")
+    monkeypatch.setattr(subprocess, "run", lambda *words, **options: failed)
+    with pytest.raises(UserError, match=r"install it with `pip install '\.\[workflow\]'` in the checkout of clip-ae"):
+        list_outputs(["results/demo_map.json"])
 
 
 def test_wrong_targets_end_in_one_line(thumos: Project) -> None:

@@ -1,5 +1,6 @@
 """The typed functions behind the rules: inputs, options, digests and targets."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,33 @@ def test_provenance_does_not_depend_on_modification_times(tmp_path: Path) -> Non
     assert before[1] == after[1]
 
 
-def test_a_misspelt_target_names_the_nearest_one(config: Config) -> None:
-    with pytest.raises(UserError, match=r"results/mien_map.json: .*did you mean 'results/demo_map.json'"):
-        check_targets(["--cores", "8", "results/mien_map.json"], config)
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("results/demo_mapp.json", "no rule makes this file; did you mean 'results/demo_map.json'?"),
+        ("result/demo_map.json", "no rule makes this file; did you mean 'results/demo_map.json'?"),
+        ("results/mine_report.html", "the config has no dataset 'mine'; add it to config.yaml"),
+        ("results/mine/videos.parquet", "the config has no dataset 'mine'; add it to config.yaml"),
+        (
+            "results/dmeo_map.json",
+            "the config has no dataset 'dmeo'; add it to config.yaml, or did you mean 'results/demo_map.json'?",
+        ),
+    ],
+)
+def test_a_target_that_no_rule_makes_ends_in_a_line(config: Config, word: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(f'{word}: {message}')}$"):
+        check_targets(["--cores", "8", "-n", word], config)
+
+
+def test_targets_options_and_existing_files_are_no_mistakes(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result/demo_map.json").touch()
     check_targets(["-n", "results/demo_map.json", "results/demo/videos.parquet", "verify", "--config", "a=1"], config)
+    check_targets(["./results/demo_map.json", "result/demo_map.json", "--report", "result/demo_report.html"], config)
+    check_targets(["--cleanup-metadata", "results/mine/videos.parquet"], config)
 
 
 def test_every_output_belongs_to_the_stage_that_declares_it() -> None:

@@ -44,7 +44,7 @@ def test_everything_is_made(finished: Project) -> None:
     page = (results / "demo_report.html").read_text()
     for section in ("Scores", "Clusters", "Errors", "Videos", "Training", "Sources"):
         assert f"<h2>{section}</h2>" in page
-    assert page.count("loss over steps") == 2
+    assert page.count("losses over steps, before their weights") == 2
     for stream in ("rgb", "flow", "clip", "audio"):
         assert len(list((results / "demo/features" / stream).glob("*.parquet"))) == 2
 

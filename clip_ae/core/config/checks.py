@@ -197,7 +197,11 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
                 raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
         if adapter := config.runs[run].feature_adapter:
             check_feature_adapter(f"{where}.runs: {run}", dataset, adapter, config)
-    _check_known(f"{where}.main_run", dataset.main_run, dataset.runs)
+    if dataset.main_run not in dataset.runs:
+        raise UserError(
+            f"{where}.main_run: '{dataset.main_run}' is not among the runs of this dataset "
+            f"({', '.join(dataset.runs) or 'none'}); name one of them"
+        )
     if not dataset.search_spaces:
         raise UserError(f"{where}.search_spaces: empty; name at least clip")
     for space in dataset.search_spaces:

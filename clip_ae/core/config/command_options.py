@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import json
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -19,7 +19,7 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import apply_assignment, iterate_keys, parse_dataclass, set_key
 from clip_ae.core.config.schema import Runtime
 from clip_ae.core.config.specs import Spec
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import UserError, suggest_name
 
 # An option that is given twice collects the values of both.
 LIST_OPTION: dict[str, Any] = {"nargs": "+", "action": "extend"}
@@ -27,6 +27,15 @@ LIST_OPTION: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
 class UserErrorParser(argparse.ArgumentParser):
     """Raises UserError, so that a wrong option ends in one line."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Name a misspelt option before argparse says that the right one is missing."""
+        for word in args or ():
+            option = word.partition("=")[0]
+            if option.startswith("--") and option not in self._option_string_actions:
+                known = [name for name in self._option_string_actions if name.startswith("--")]
+                self.error(f"{option}: no such option{suggest_name(option, known)}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> typing.NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
@@ -162,13 +171,24 @@ def _build_argument(parameter: inspect.Parameter, hint: Any, values: dict[str, A
 
 
 def _build_spec(spec: type[Spec], values: dict[str, Any]) -> Spec:
-    data = _json(values["spec"], "--spec")
+    data, flags = _json(values["spec"], "--spec"), {}
     for assignment in values["set"]:
         apply_assignment(data, assignment)
     for leaf in iterate_keys(spec):
         if leaf.flag and values[leaf.path] is not None:
             set_key(data, leaf.path, values[leaf.path])
-    return parse_dataclass(spec, data, "--spec")
+            flags[leaf.path] = leaf.flag
+    try:
+        return parse_dataclass(spec, data, "--spec")
+    except UserError as error:
+        raise UserError(_name_flag(str(error), flags)) from None
+
+
+def _name_flag(message: str, flags: Mapping[str, str]) -> str:
+    """The message about a key of the spec, with the flag that set the key in place of the key."""
+    where, _, fault = message.partition(": ")
+    path = where.removeprefix("--spec.").partition("[")[0]
+    return f"{flags[path]}: {fault}" if path in flags else message
 
 
 def _json(text: str, where: str) -> Any:

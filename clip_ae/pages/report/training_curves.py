@@ -8,15 +8,15 @@ from clip_ae.pages.page import render_figure, wrap_collapsible
 
 # The lines of a training.jsonl.
 TrainingLog = Sequence[Mapping[str, Any]]
+# A log has the total with the weights, and each other loss without its weight: a loss may be above the total.
+CAPTION = "losses over steps, before their weights; total: their weighted sum"
 
 
 def render_training_curves(logs: Mapping[int, Sequence[TrainingLog]]) -> str:
     """HTML of the section, from the logs by seed and round; all seeds but the first are collapsed."""
     pictures = {
         f"seed {seed}": "".join(
-            render_figure(
-                f"seed {seed}, round {number}", "loss over steps", _render_losses(log, f"losses of round {number}")
-            )
+            render_figure(f"seed {seed}, round {number}", CAPTION, _render_losses(log, f"losses of round {number}"))
             for number, log in enumerate(rounds)
         )
         for seed, rounds in logs.items()

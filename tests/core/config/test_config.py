@@ -63,7 +63,11 @@ def test_the_commented_examples_are_right() -> None:
             "x",
             "expected exactly one of demo, simulate, videos_dir, features_dir; got demo, videos_dir",
         ),
-        ("datasets.demo.main_run", "x", "datasets.demo.main_run: 'x' is not defined; known: clip_ae"),
+        (
+            "datasets.demo.runs",
+            ["stpn"],
+            "datasets.demo.main_run: 'stpn_sparse' is not among the runs of this dataset (stpn); name one of them",
+        ),
         ("datasets.demo.runs", ["stpm"], "datasets.demo.runs: 'stpm' is not defined; did you mean 'stpn'?"),
         (
             "datasets.demo.evaluation.tiou_ranges",
