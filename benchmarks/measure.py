@@ -11,6 +11,8 @@ from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+# ru_maxrss is in KiB.
+KIB = 1024
 T = TypeVar("T")
 
 
@@ -19,7 +21,7 @@ def run_measured(command: Sequence[str], folder: Path) -> tuple[float, float, in
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    return time.perf_counter() - start, usage.ru_maxrss / 1000, os.waitstatus_to_exitcode(status)
+    return time.perf_counter() - start, usage.ru_maxrss * KIB / 1e6, os.waitstatus_to_exitcode(status)
 
 
 def run_median(command: Sequence[str], folder: Path, runs: int = 5) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measure import print_result
+from benchmarks.measure import KIB, print_result
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, Run, with_defaults
 from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
@@ -81,7 +81,7 @@ def measure_seconds(function: Callable[[], Any], count: int) -> Iterator[float]:
 def measure_peak_gb(device: str) -> float:
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB / 1e9
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from clip_ae.core.provenance import Provenance
 from clip_ae.core.tiou_ranges import list_score_columns
 from clip_ae.core.types import Detection, VideoFeatures
 from clip_ae.data.shards import write_shard
+from tests.builders import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ANNOTATIONS = {
     "database": {
         "a": {"subset": "test", "annotations": [{"label": "jump", "segment": [1.0, 4.0]}]},

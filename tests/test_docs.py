@@ -15,8 +15,7 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
 from clip_ae.localizers.trainer import create_learner
 from docs import pipeline_picture, time_picture
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.builders import ROOT
 
 TRIAL = """
 from pathlib import Path

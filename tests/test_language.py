@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.builders import ROOT
+
 # Each has a plain word: labels, adapted, input, audio, a failure row, next to, any ...
 BANNED = re.compile(
     r"\b(told|taught|untaught|unheard|learnt by heart|nobody knows|whoever|what it is that|is passed over|speaks? of"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.builders import ROOT
+
 NETWORK_PACKAGES = {"encoders", "losses", "localizers", "language"}
 FILE_PACKAGES = {"media", "data", "weights"}
 TORCH_FREE_PACKAGES = {"clustering", "proposals", "scoring", "worlds", "pages"}

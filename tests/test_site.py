@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 import clip_ae
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.builders import ROOT
 
 
 def test_the_site_has_every_page_and_every_public_name(tmp_path: Path) -> None:

@@ -40,10 +40,6 @@ class SnippetGrid:
     def centre(self, snippet: float) -> float:
         return self.start(snippet) + self.snippet_s / 2
 
-    def snippet_at(self, seconds: float) -> float:
-        """The (fractional) snippet that starts at a time: the inverse of `start`."""
-        return seconds / self.stride_s
-
     def frame_time(self, frame: int) -> float:
         return frame / self.fps
 

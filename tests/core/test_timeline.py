@@ -1,4 +1,4 @@
-"""Seconds and snippets: inverse to each other, for any grid."""
+"""Seconds of snippets, and the number of snippets, for any grid."""
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,6 @@ grids = st.builds(
     frames=st.integers(1, 64),
     stride=st.integers(1, 64),
 )
-
-
-@given(grids, st.floats(0, 1e5))
-def test_seconds_to_index_and_back(grid: SnippetGrid, seconds: float) -> None:
-    assert grid.start(grid.snippet_at(seconds)) == pytest.approx(seconds)
 
 
 @given(grids, st.integers(0, 10_000))

@@ -1,13 +1,10 @@
 """The vocabulary that names clusters."""
 
-from pathlib import Path
-
 import pytest
 
 from clip_ae.core.errors import UserError
 from clip_ae.data.vocabulary import VocabularyEntry, read_vocabulary
-
-ROOT = Path(__file__).parents[2]
+from tests.builders import ROOT
 
 
 def write(folder, text):

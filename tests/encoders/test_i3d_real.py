@@ -20,9 +20,8 @@ from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.stages import weights
 from clip_ae.weights.network_file import read_weights
-from tests.builders import shipped_config
+from tests.builders import ROOT, shipped_config
 
-ROOT = Path(__file__).resolve().parents[2]
 MEDIA = ROOT.parent / "shared/media"
 # Consecutive snippets of 64 frames at 25 frames per second, as in the training of the published I3D.
 GRID = SnippetGrid(fps=25, frames=64, stride=64)

@@ -28,7 +28,6 @@ from clip_ae.scoring.bootstrap_io import bootstrap_summary
 from clip_ae.stages import summarize
 from tests.builders import shipped_config
 
-ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 3)
 PROVENANCE = Provenance("evaluate", {}, "code")
 MAIN_RUN = SummarizeSpec("x", "stpn", SEEDS)

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from clip_ae.workflow.config_files import read_config
+from tests.builders import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "configs", "workflow", "clip_ae", "envs", "profiles")
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 

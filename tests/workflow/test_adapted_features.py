@@ -34,7 +34,7 @@ def test_every_result_states_that_class_names_were_used(adapted: Project) -> Non
     results = adapted.folder / "results"
     words = "post-pretrained adapter, uses class names"
     assert json.loads((results / "demo_map.json").read_text())["features"] == words
-    assert f"features {words}" in (results / "demo_report.html").read_text()
+    assert f"adapter: {words}" in (results / "demo_report.html").read_text()
     table = (results / "demo_table.md").read_text()
     assert table.count(f"STPN, {words}") == 2
     assert table.count("STPN, post-pretrained adapter, aligned to prototypes") == 2

@@ -1,7 +1,6 @@
 """Which stages a key reaches, for every key there is: a table, checked on the specs."""
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.config.stages import build_stage_spec
 from tests.builders import shipped_config
 
-ROOT = Path(__file__).resolve().parents[2]
 NETS = {
     "pretrain",
     "extract",

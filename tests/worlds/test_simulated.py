@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,9 +23,8 @@ from clip_ae.worlds.simulated_events import (
     draw_class_properties,
     plan_videos,
 )
-from tests.builders import shipped_config
+from tests.builders import ROOT, shipped_config
 
-ROOT = Path(__file__).resolve().parents[2]
 GRID = SnippetGrid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
 # Events alone: a feature is then its offset plus the responses to events.

@@ -14,9 +14,7 @@ from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.tools import schema
 from clip_ae.workflow.config_files import merge_keys, parse_config_file
 from docs.config_reference import render_page
-from tests.builders import shipped_config
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.builders import ROOT, shipped_config
 
 
 @pytest.fixture
