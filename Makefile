@@ -11,9 +11,9 @@ UNIT := tests/core tests/data tests/weights tests/provenance tests/losses tests/
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           install, run the demo, write results/demo_report.html (about 8 minutes)"
-	@echo "make check          lint, types and unit tests (about a minute and a half)"
-	@echo "make test           every check that needs no GPU, published weights or real videos (about 12 minutes)"
+	@echo "make demo           install, run the demo, write results/demo_report.html (about 9 minutes)"
+	@echo "make check          lint, types and unit tests (about 80 seconds)"
+	@echo "make test           every check that needs no GPU, published weights or real videos (about 15 minutes)"
 	@echo "make docs           build the documentation site into site/"
 	@echo "make bench          every benchmark; make bench-methods HOW=--smoke compares methods"
 	@echo "make schema         write the JSON Schema of the config and docs/config.md"

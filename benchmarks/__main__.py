@@ -1,6 +1,7 @@
 """`make bench`: measure the numbers of docs/results.md again. One line per number.
 
 python -m benchmarks            everything that needs no installation: minutes; includes .features, .flow and .scoring
+python -m benchmarks.workflow   Snakemake alone: a minute
 python -m benchmarks.search     search a sentence in ten thousand videos: 1.9 GB on disk, a minute
 python -m benchmarks.page       the page with 500 and 5,000 videos in a browser
 python -m benchmarks --long     feature extraction from an hour of 1080p: half an hour
@@ -18,6 +19,8 @@ from benchmarks import cold, features, flow, long, scoring, workflow
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
+    if unknown := set(arguments) - {"--long", "--cold"}:
+        raise SystemExit(f"{', '.join(sorted(unknown))}: expected --long or --cold")
     workflow.main()
     scoring.main()
     features.main()

@@ -41,3 +41,7 @@ def measure_plan(project_dir: Path) -> None:
     seconds, memory = run_median(command, project_dir, runs=3)
     print_result(f"snakemake -n, {VIDEOS} videos in 200 shards", seconds, "s", goal=6)
     print_result("   its peak memory", memory, "MB", goal=500)
+
+
+if __name__ == "__main__":
+    main()
