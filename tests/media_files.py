@@ -98,7 +98,7 @@ def sine(tone: Sequence[float], seconds: float, rate: int = 48000) -> NDArray[np
 
 def truncated(path: Path, share: float) -> Path:
     """The file cut off after a share of its bytes."""
-    # In one step: a file that is written again is empty for a moment, which a reader at work may see.
+    # os.truncate cuts in one step. write_bytes leaves the file empty for a moment, and a decoder may read it then.
     os.truncate(path, int(path.stat().st_size * share))
     return path
 

@@ -137,7 +137,7 @@ def _load_array(path: Path) -> NDArray[Any]:
     except OSError as error:
         raise Unreadable("not-an-array", f"{path.name} cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError, BadZipFile):
-        # In own words: those of numpy advise to load the file as a pickle, which would run code in it.
+        # numpy's message is not shown: it advises to load the file as a pickle, which would run code in it.
         raise Unreadable("not-an-array", f"{path.name} is not a .npy file of numbers, or its end is missing") from None
     if not isinstance(values, np.ndarray):
         raise Unreadable("shape", f"{path.name} contains an archive; expected floats [snippets, dim]")

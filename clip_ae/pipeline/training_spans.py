@@ -31,7 +31,7 @@ Inputs = dict[str, str]
 
 @dataclass(frozen=True)
 class SpanFiles:
-    """The features of a dataset, and the run whose attention separates actions from background."""
+    """Options of a command that trains on spans: the features, and the run whose attention finds the actions."""
 
     features: Annotated[Path, "folder of feature shards, {stream}/{shard}.parquet"]
     shards: Annotated[int, "number of shards"]

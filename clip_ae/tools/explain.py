@@ -35,7 +35,7 @@ JOB_NUMBERS = re.compile(r"(?<=/)\d{4}(?=-of-)|(?<=seed-)\d+|(?<=round-)\d+")
 def run(
     file: Annotated[Path, "any output: a table, a model, a page, results/{dataset}_map.json"],
     *,
-    root: Annotated[Path | None, "folder that contains results/ (default: the one above FILE)"] = None,
+    root: Annotated[Path | None, "folder that contains results/ (default: the one above FILE's results/)"] = None,
 ) -> None:
     if not file.is_file():
         raise UserError(f"{file}: no such file; check the path")

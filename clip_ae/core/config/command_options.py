@@ -1,8 +1,10 @@
 """The options of a command, from the signature of its run(), and the arguments of run() from their values.
 
-A parameter is `Annotated[type, help]`; those before the star are positional. Three kinds of parameter are more than
-one option: a `Spec` (--spec, --set and the flags of its keys); `Annotated[Runtime, "device num_workers"]`, these
-settings of `runtime`; and any other dataclass, an option for each of its fields.
+A parameter is `Annotated[type, help]`; those before the star are positional. Three kinds of parameter become several
+options:
+- a `Spec`: --spec, --set, and the flags of its keys;
+- `Annotated[Runtime, "device num_workers"]`: one option for each named setting of `runtime`;
+- any other dataclass: one option for each field.
 """
 
 import argparse
@@ -29,7 +31,7 @@ class UserErrorParser(argparse.ArgumentParser):
     """Raises UserError, so that a wrong option ends in one line."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Name a misspelt option before argparse says that the right one is missing."""
+        """Report a misspelt option; argparse alone would say that the right option is missing."""
         for word in args or ():
             option = word.partition("=")[0]
             if option.startswith("--") and option not in self._option_string_actions:
@@ -43,7 +45,7 @@ class UserErrorParser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Option:
-    """One word or option; `default` is dataclasses.MISSING if it must be given."""
+    """One positional argument or option; `default` is dataclasses.MISSING if it must be given."""
 
     name: str
     value_type: type
@@ -98,27 +100,27 @@ def _list_options(parameter: inspect.Parameter, hint: Any) -> list[Option]:
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:
-    kind, doc = typing.get_args(hint)
-    return Option(name, _plain_type(kind), typing.get_origin(kind) is tuple, doc, default)
+    annotation, doc = typing.get_args(hint)
+    return Option(name, _plain_type(annotation), typing.get_origin(annotation) is tuple, doc, default)
 
 
-def _plain_type(kind: Any) -> type:
+def _plain_type(annotation: Any) -> type:
     """The plain type of an annotation: Path for `Path | None` and for `tuple[Path, ...]`."""
-    if typing.get_origin(kind) is tuple:
-        kind = typing.get_args(kind)[0]
-    if isinstance(kind, UnionType):
-        kind = next(k for k in typing.get_args(kind) if k is not type(None))
-    if kind not in (str, int, float, Path):
-        raise TypeError(f"{kind}: an option is str, int, float or Path")
-    return typing.cast(type, kind)
+    if typing.get_origin(annotation) is tuple:
+        annotation = typing.get_args(annotation)[0]
+    if isinstance(annotation, UnionType):
+        annotation = next(k for k in typing.get_args(annotation) if k is not type(None))
+    if annotation not in (str, int, float, Path):
+        raise TypeError(f"{annotation}: an option is str, int, float or Path")
+    return typing.cast(type, annotation)
 
 
 def _add_option(parser: UserErrorParser, option: Option) -> None:
-    shown = "" if option.is_required or option.default in (None, "", ()) else f" (default: {option.default})"
-    doc = f"{option.doc}{shown}".replace("%", "%%")
+    default_note = "" if option.is_required or option.default in (None, "", ()) else f" (default: {option.default})"
+    doc = f"{option.doc}{default_note}".replace("%", "%%")
     if option.positional:
-        several: dict[str, Any] = {"nargs": "+"} if option.is_list else {}
-        parser.add_argument(option.name, type=option.value_type, metavar=option.name.upper(), help=doc, **several)
+        nargs: dict[str, Any] = {"nargs": "+"} if option.is_list else {}
+        parser.add_argument(option.name, type=option.value_type, metavar=option.name.upper(), help=doc, **nargs)
         return
     default = None if option.is_required else option.default
     parser.add_argument(
@@ -137,13 +139,13 @@ def _add_spec(parser: UserErrorParser, spec: type[Spec]) -> None:
     for leaf in iterate_keys(spec):
         if leaf.flag is None:
             continue
-        shown = "" if leaf.default is None else f" (default: {_format_default(leaf.default)})"
+        default_note = "" if leaf.default is None else f" (default: {_format_default(leaf.default)})"
         parser.add_argument(
             leaf.flag,
             dest=leaf.path,
             type=leaf.value_type,
             metavar=leaf.value_type.__name__.upper(),
-            help=f"{leaf.doc}{shown}".replace("%", "%%"),
+            help=f"{leaf.doc}{default_note}".replace("%", "%%"),
             **(LIST_OPTION if leaf.is_list else {}),
         )
     parser.add_argument("--spec", default="{}", metavar="JSON", help="the command's spec; keys and defaults below")
