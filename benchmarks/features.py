@@ -18,14 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import measure_seconds, measure_seconds_and_result, print_result
-from clip_ae.core.config.schema import I3dOptions, RgbEncoder
+from clip_ae.core.config.schema import I3dOptions
+from clip_ae.core.config.streams import I3dEncoder
 from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import BatchedEncoder
 from clip_ae.encoders.devices import configure_torch
 from clip_ae.encoders.precision_check import measure_deviation
-from clip_ae.encoders.streams import rgb
+from clip_ae.encoders.streams import i3d
 from clip_ae.media import video
 from clip_ae.media.decoder_process import Decoder
 from clip_ae.media.mux import write_mp4
@@ -125,7 +126,7 @@ class Measurement:
     ) -> None:  # fmt: skip
         self.path, self.info, self.speedup_goal, self.share_goal = path, info, speedup_goal, share_goal
         self.name = f"{precision}{', compiled' if is_compiled else ''}"
-        self.encoder = rgb.build(RgbEncoder(precision=precision, compile=is_compiled), [network], "cpu")
+        self.encoder = i3d.build(I3dEncoder(precision=precision, compile=is_compiled), [network], "cpu")
         self.encoder.encode(np.zeros((1, FRAMES, CROP, CROP, 3), np.uint8))
         self.seconds: list[float] = []
         self.idle_fractions: list[float] = []

@@ -18,12 +18,13 @@ from torch import Tensor
 from benchmarks.measure import ROOT, print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
-from clip_ae.core.config.schema import FlowAlgorithm, FlowEncoder, I3dOptions, RaftOptions
+from clip_ae.core.config.schema import I3dOptions, RaftOptions
+from clip_ae.core.config.streams import FlowAlgorithm, I3dFlowEncoder
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.networks import raft
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.streams import flow as flow_stream
+from clip_ae.encoders.streams import i3d_flow as flow_stream
 from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.weights.network_file import read_weights
@@ -86,12 +87,12 @@ def compare_features(videos: list[Path]) -> None:
 
 def extract_features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
     """Features [len(videos) * SNIPPETS, 1024] of the flow stream."""
-    encoder = flow_stream.build(FlowEncoder(algorithm=algorithm), [network], "cpu")
+    encoder = flow_stream.build(I3dFlowEncoder(algorithm=algorithm), [network], "cpu")
     windows = (window for path in videos for window in read_windows(path, encoder))
     return np.concatenate([encoder.encode(encoder.prepare(window)[None]) for window in windows])
 
 
-def read_windows(path: Path, encoder: flow_stream.FlowStream) -> Iterator[NDArray[np.uint8]]:
+def read_windows(path: Path, encoder: flow_stream.I3dFlowStream) -> Iterator[NDArray[np.uint8]]:
     info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
     info = replace(info, snippets=min(SNIPPETS, info.snippets))
     for window in video.read_video_windows(str(path), info, GRID, encoder.short_side, encoder.lookahead):

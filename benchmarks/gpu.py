@@ -17,17 +17,9 @@ import torch
 from benchmarks.features import GFLOP, GRID, write_film
 from benchmarks.measure import print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, STREAMS, load_module
-from clip_ae.core.config.schema import (
-    AudioEncoder,
-    ClipEncoder,
-    ClipOptions,
-    FlowEncoder,
-    I3dOptions,
-    RgbEncoder,
-    StreamEncoder,
-    VggishOptions,
-)
+from clip_ae.core.config.registry import ENCODERS, FLOW_ALGORITHMS, NETWORKS, load_module
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, VggishOptions
+from clip_ae.core.config.streams import ClipEncoder, I3dEncoder, I3dFlowEncoder, StreamEncoder, VggishEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import BatchedEncoder
@@ -46,10 +38,10 @@ NUMBERS_PER_PIXEL = 4 + 8 + 5
 HEIGHT, WIDTH, PAIRS = 256, 340, 16
 BATCHES = (8, 16, 32, 64)
 KINDS = {
-    "rgb": ("i3d", I3dOptions(), RgbEncoder()),
-    "flow": ("i3d", I3dOptions(channels=2), FlowEncoder(algorithm="tvl1_torch")),
+    "rgb": ("i3d", I3dOptions(), I3dEncoder()),
+    "flow": ("i3d", I3dOptions(channels=2), I3dFlowEncoder(algorithm="tvl1_torch")),
     "clip": ("clip", ClipOptions(), ClipEncoder()),
-    "audio": ("vggish", VggishOptions(), AudioEncoder()),
+    "audio": ("vggish", VggishOptions(), VggishEncoder()),
 }
 
 
@@ -73,7 +65,7 @@ def main(paths: Sequence[Path]) -> None:
 def measure_network(device: str, matrix_rate: float) -> None:
     """Measure I3D-RGB on batches that are already on the GPU."""
     for precision, is_compiled in (("bf16", False), ("bf16", True), ("fp32", False)):
-        settings = replace(RgbEncoder(), precision=precision, compile=is_compiled)
+        settings = replace(I3dEncoder(), precision=precision, compile=is_compiled)
         encoder = build_stream("rgb", device, settings)
         for batch_size in BATCHES:
             frames = torch.randint(0, 256, (batch_size, 16, 224, 224, 3), dtype=torch.uint8, device=device)
@@ -135,7 +127,7 @@ def build_stream(stream: str, device: str, settings: StreamEncoder) -> Any:
     network = NetworkWeights(
         {kind: to_plain_data(options)}, get_tensors(randomize_weights(load_module(NETWORKS[kind]).build(options)))
     )
-    return load_module(STREAMS[stream]).build(settings, [network], device)
+    return load_module(ENCODERS[settings.encoder]).build(settings, [network], device)
 
 
 def measure_matrix_rate(device: str) -> float:

@@ -21,7 +21,6 @@ from torch import Tensor
 from benchmarks.measure import ROOT
 from benchmarks.methods import SIMULATED_DATASET
 from benchmarks.sounds import mask_events, roc_auc
-from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.streams import read_streams
@@ -29,13 +28,14 @@ from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.front_end import FusionFrontEnd, StreamFrontEnd
 from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.localizer import Localizer
-from clip_ae.localizers.model_state import restore_localizer
+from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 from clip_ae.provenance.run_folder import TrainedRun
 from clip_ae.weights.network_file import read_weights, read_weights_metadata
 from clip_ae.worlds.simulated_events import SimulatedVideo, plan_videos
 
 VIDEOS = 60
 NO_COLUMNS = slice(0, 0)
+CBP_STREAMS = ("rgb", "flow")
 
 
 def main(dataset: Path, runs: list[str]) -> None:
@@ -70,13 +70,13 @@ def measure_parts(
     file = read_weights(model)
     localizer = restore_localizer(file.tensors, file.metadata, "cpu")
     shards = len(list((dataset / "features/rgb").glob("*.parquet")))
-    streams = read_streams(dataset / "features", tuple(file.metadata["localizer_config"]["dims"]), shards, set(videos))
+    streams = read_streams(dataset / "features", read_localizer_config(file.metadata).roles, shards, set(videos))
     feature_table = FeatureTable(streams, "cpu")
     results: dict[str, tuple[float, ...]] = {
         "nothing": (measure_attention_auc(localizer, feature_table, videos, grid),)
     }
     for part in find_columns(localizer, "rgb"):
-        part_shares = (statistics.fmean(compute_shares(localizer, feature_table, part, name)) for name in I3D_STREAMS)
+        part_shares = (statistics.fmean(compute_shares(localizer, feature_table, part, name)) for name in CBP_STREAMS)
         results[part] = (measure_attention_auc(remove_part(localizer, part), feature_table, videos, grid), *part_shares)
     return results
 
@@ -101,7 +101,7 @@ def find_columns(localizer: Localizer, stream: str) -> dict[str, slice]:
 
 def remove_part(localizer: Localizer, part: str) -> Localizer:
     localizer_without_part = copy.deepcopy(localizer)
-    for name in I3D_STREAMS:
+    for name in CBP_STREAMS:
         front_end(localizer_without_part, name).projection.weight.data[
             :, find_columns(localizer_without_part, name).get(part, NO_COLUMNS)
         ] = 0.0
@@ -136,7 +136,7 @@ def measure_attention_auc(
 ) -> float:
     results = []
     for video in feature_table.video_ids[:VIDEOS]:
-        attention = predict_video(localizer, feature_table, video, rgb_weight=0.5).attention
+        attention = predict_video(localizer, feature_table, video, stream_weights={}).attention
         inside_mask = mask_events(videos[video].actions, len(attention), grid)
         if inside_mask.any() and not inside_mask.all():
             results.append(roc_auc(attention, inside_mask))

@@ -45,7 +45,7 @@ INTERPRETATIONS: Mapping[str, Tree] = {
     "caf-scale-20": {"caf": {"scale": 20.0}},
     "caf-layer-norm": {"caf": {"layer_norm": True}},
     "caf-normalized-values": {"caf": {"normalized_values": True}},
-    "caf-audio-to-rgb": {"caf": {"audio_to": "rgb"}},
+    "caf-audio-to-rgb": {"caf": {"audio_to": "first"}},
     "ccp-shared-qk": {"ccp": {"shared_qk": True}},
     "ccp-residual": {"ccp": {"residual": True}},
     "fusion-input-residual": {"fusion_input": "residual"},

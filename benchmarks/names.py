@@ -33,7 +33,7 @@ def main(root: Path) -> None:
         with TemporaryDirectory() as folder:
             out = Path(folder, "names.json")
             name_clusters.run(
-                NameClustersSpec(TEMPLATES),
+                NameClustersSpec("clip", TEMPLATES),
                 features=dataset / "features",
                 shards=shards,
                 curves=seed / "curves.parquet",

@@ -13,15 +13,16 @@ import numpy as np
 
 from benchmarks.measure import measure_seconds, print_result
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, ClipEncoder, ClipOptions, VggishOptions
+from clip_ae.core.config.schema import ClipOptions, VggishOptions
+from clip_ae.core.config.streams import ClipEncoder, VggishEncoder
 from clip_ae.core.config.training import Precision
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Encoder, NetworkWeights
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.networks import clip, vggish
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.streams import audio as audio_stream
 from clip_ae.encoders.streams import clip as clip_stream
+from clip_ae.encoders.streams import vggish as audio_stream
 from clip_ae.media.probe import probe_video
 from tests.media_files import write_video
 
@@ -43,7 +44,7 @@ def main() -> None:
     vggish_weights = NetworkWeights(
         {"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions()))
     )
-    sound, audio = np.zeros(15_600, np.float32), AudioEncoder()
+    sound, audio = np.zeros(15_600, np.float32), VggishEncoder()
     seconds = measure_snippet(audio_stream.build(audio, [vggish_weights], device), sound, audio.batch_size)
     print_result("VGGish, fp32: a snippet", seconds, "s")
     print_result("probe: an hour of video with sound", measure_probe(), "s")

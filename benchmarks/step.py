@@ -16,6 +16,7 @@ import torch
 
 from benchmarks.measure import KIB, print_result
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, Run, with_defaults
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.encoders.devices import configure_torch, resolve_device
@@ -43,11 +44,14 @@ def main(methods: list[str]) -> None:
 def measure(method: str, precision: str, device: str, steps: int) -> None:
     modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()} if method == "clip_ae" else {}
     run = Run(method=method, **modules)
-    feature_table = FeatureTable(dict(generate_features(run.streams)), device)
+    roles = StreamRoles(("rgb", "flow"), "clip" if run.ccp else None, "audio" if run.caf else None)
+    feature_table = FeatureTable(dict(generate_features(roles.names)), device)
     labels = [Label(i, k % CLASSES, format_cluster_label(k % CLASSES)) for k, i in enumerate(feature_table.video_ids)]
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
-    dims = {name: DIMS[name] for name in run.streams}
-    config = LocalizerConfig(method=method, dims=dims, labels=names, num_videos=VIDEOS, **with_defaults(run))
+    dims = {name: DIMS[name] for name in roles.names}
+    config = LocalizerConfig(
+        method=method, roles=roles, dims=dims, labels=names, num_videos=VIDEOS, **with_defaults(run)
+    )
     learner = create_learner(config, SETTINGS.steps, 0, precision)
     settings = replace(SETTINGS, precision=precision)
     trainer = Trainer(

@@ -34,7 +34,7 @@ def measure_plan(project_dir: Path) -> None:
     data = yaml.safe_load((project_dir / "config.yaml").read_text())
     data["datasets"]["many"] = {
         "videos_dir": "many", "classes": 100, "shards": 200, "seeds": [0], "runs": ["stpn"], "main_run": "stpn",
-        "encoders": data["datasets"]["thumos14"]["encoders"],
+        "streams": data["datasets"]["thumos14"]["streams"],
     }  # fmt: skip
     (project_dir / "config.yaml").write_text(yaml.safe_dump(data))
     command = [str(BIN / "snakemake"), "results/many_detections.json", "--cores", "2", "-n", "--quiet", "all"]

@@ -222,7 +222,7 @@ def extract(
     sources = [videos] if isinstance(videos, str | Path) else list(videos)
     choice = pipeline.choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
     for stream in streams:
-        pipeline.check_known("streams:", stream, choice.encoders.streams)
+        pipeline.check_known("streams:", stream, list(choice.encoders))
     configure_torch(choice.config.torch_threads)
     settings = {**to_plain_data(choice.config.runtime), "device": device, "num_workers": num_workers}
     decoders = create_decoders(parse_dataclass(Runtime, settings))
@@ -259,7 +259,7 @@ class Localizer:
     @property
     def streams(self) -> tuple[str, ...]:
         """The streams that the model reads."""
-        return self.spec.streams
+        return self.spec.roles.names
 
     def __repr__(self) -> str:
         return f"Localizer: {self.spec.method} on {', '.join(self.streams)}"

@@ -45,8 +45,21 @@ def _rows(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, str,
             yield from _rows(holder, where)
         elif "properties" in (inner := holder["additionalProperties"]):
             yield from _rows(inner, f"{where}.NAME")
+        elif "anyOf" in inner:
+            yield from _variant_rows(inner["anyOf"], f"{where}.NAME")
         else:
             yield f"{where}.NAME", _kind([inner]), "", child["description"]
+
+
+def _variant_rows(variants: list[dict[str, Any]], path: str) -> Iterator[tuple[str, str, str, str]]:
+    """The keys of the first variant, which all have, then those of each other one after the value that chooses it."""
+    common, *others = variants
+    yield from _rows(common, path)
+    for variant in others:
+        kind = variant["properties"]["encoder"]["default"]
+        properties = {k: v for k, v in variant["properties"].items() if k not in common["properties"]}
+        for where, value_kind, default, meaning in _rows({"properties": properties}, path):
+            yield f"{where}", value_kind, default, f"encoder {kind}: {meaning}"
 
 
 def _kind(options: list[dict[str, Any]]) -> str:

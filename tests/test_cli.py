@@ -179,10 +179,12 @@ def test_overview_lists_stages_and_tools_with_their_first_line(capsys: pytest.Ca
         assert len(line.split()) > 3, f"{command} has no summary"
 
 
-def test_a_job_extracts_one_stream() -> None:
-    from clip_ae.core.config.dataclass_config import parse_dataclass
+def test_a_job_extracts_a_stream_with_a_named_encoder() -> None:
+    from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
     from clip_ae.core.config.specs import ExtractSpec
 
-    for encoders in ({}, {"rgb": {}, "clip": {}}):
-        with pytest.raises(UserError, match="a job extracts one stream"):
-            parse_dataclass(ExtractSpec, {"encoders": encoders})
+    with pytest.raises(UserError, match=r"encoder.encoder: missing; kind of encoder"):
+        parse_dataclass(ExtractSpec, {"stream": "dino", "encoder": {}})
+    spec = parse_dataclass(ExtractSpec, {"stream": "dino", "encoder": {"encoder": "clip", "frames": 2}})
+    assert spec.encoder.weights_names == ("clip_b16_openai",)
+    assert parse_dataclass(ExtractSpec, to_plain_data(spec)) == spec

@@ -15,25 +15,26 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
 from clip_ae.localizers.trainer import create_learner
 from docs import pipeline_picture, time_picture
-from tests.builders import ROOT
+from tests.builders import ROOT, roles_of
 
 TRIAL = """
 from pathlib import Path
 import numpy as np
 import torch
-from clip_ae.core.config.schema import Encoders, R2plus1dEncoder, R2plus1dOptions, Weights
+from clip_ae.core.config.schema import R2plus1dOptions, Weights
+from clip_ae.core.config.streams import R2plus1dEncoder
 from clip_ae.core.provenance import digest_stage_code
 from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.config.registry import NETWORKS, STREAMS, load_module
+from clip_ae.core.config.registry import ENCODERS, NETWORKS, load_module
 from clip_ae.weights.network_file import read_weights
 from clip_ae.stages import weights
 
-digest_stage_code("extract", ExtractSpec(Encoders(r2plus1d=R2plus1dEncoder())).modules)
+digest_stage_code("extract", ExtractSpec("fast", R2plus1dEncoder()).modules)
 torch.save(load_module(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict(), "published.pth")
 spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOptions()))
 weights.run(spec, out=Path("mine.safetensors"))
 network = read_weights(Path("mine.safetensors"))
-encoder = load_module(STREAMS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
+encoder = load_module(ENCODERS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
 window = np.random.default_rng(0).integers(0, 256, (16, encoder.short_side, 170, 3), dtype=np.uint8)
 batch = np.stack([encoder.prepare(window)] * 2)
 features = encoder.encode(batch)
@@ -51,15 +52,16 @@ def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
     config, tables = package / "core/config/schema.py", package / "core/config/registry.py"
     options, encoder = names.split("\n\n\n")
     insert(config, "@dataclass(frozen=True)\nclass Weights:", f"{options}\n\n\n")
-    insert(config, "@dataclass(frozen=True)\nclass Encoders:", f"{encoder}\n\n")
+    streams = package / "core/config/streams.py"
+    insert(streams, "# The keys of each row of registry.ENCODERS.", f"{encoder}\n\n")
+    insert(streams, '    "i3d": I3dEncoder,', '    "r2plus1d": R2plus1dEncoder,\n')
     insert(config, "    integrity: str | None", '    r2plus1d: R2plus1dOptions | None = key(None, "R(2+1)D")\n')
     insert(config, '"i3d", "clip", "vggish"', '"r2plus1d", ')
-    insert(config, "    audio: AudioEncoder | None", '    r2plus1d: R2plus1dEncoder | None = key(None, "R(2+1)D")\n')
     for table in ("networks", "streams"):
         insert(
             tables, f'    "clip": "clip_ae.encoders.{table}', f'    "r2plus1d": "clip_ae.encoders.{table}.r2plus1d",\n'
         )
-    assert len(list_changed_files(tmp_path)) == 4
+    assert len(list_changed_files(tmp_path)) == 5
     subprocess.run([sys.executable, "-c", TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
 
 
@@ -73,6 +75,7 @@ from clip_ae.core.config.schema import Config
 from clip_ae.core.config.training import Training
 from clip_ae.core.config.dataclass_config import build_json_schema
 from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.types import Label, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
@@ -89,14 +92,15 @@ def video(name):
     x = rng.normal(size=(6, 8)).astype(np.float16)
     return VideoFeatures(name, times, times + 0.64, np.ones(6, np.float32), x)
 streams = {name: {i: video(i) for i in "ab"} for name in ("rgb", "flow")}
-plan = LocalizerConfig(method="top1", dims={"rgb": 8, "flow": 8}, labels=("x", "y"), width=4, num_videos=2)
+roles, dims = StreamRoles(("rgb", "flow")), {"rgb": 8, "flow": 8}
+plan = LocalizerConfig(method="top1", roles=roles, dims=dims, labels=("x", "y"), width=4, num_videos=2)
 table = FeatureTable(streams, "cpu")
 targets = TargetBuilder([Label("a", 0, "x"), Label("b", 1, "y")], table.video_ids, 2)
 settings = Training(snippets=6, batch_size=2, steps=3, log_every=3)
 trainer = Trainer(create_learner(plan, 3, 0), table, targets, settings, {}, 0, "cpu")
 [line] = train_localizer(trainer)
 assert set(line) == {"step", "foreground", "total", "diagnostics"}, line
-assert predict_video(trainer.learner.final_localizer.eval(), table, "a", rgb_weight=0.5).activation.shape == (6, 2)
+assert predict_video(trainer.learner.final_localizer.eval(), table, "a", stream_weights={}).activation.shape == (6, 2)
 """
 
 
@@ -209,7 +213,15 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
     found = {}
     for method in get_args(MethodName):
         run = Run(method=method, **(modules if method == "clip_ae" else {}))
-        plan = LocalizerConfig(method=method, dims=dims, labels=("x", "y"), width=4, num_videos=2, **with_defaults(run))
+        plan = LocalizerConfig(
+            method=method,
+            roles=roles_of(dims),
+            dims=dims,
+            labels=("x", "y"),
+            width=4,
+            num_videos=2,
+            **with_defaults(run),
+        )
         found[method] = dict(create_learner(plan, 3, 0).loss_weights)
     assert stated == found
 

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping
 
-from clip_ae.core.config.registry import STREAMS
-
 DATASET_DIR = "results/{dataset}"
 RUN_DIR = f"{DATASET_DIR}/runs/{{run}}/seed-{{seed}}"
 ROUND_DIR = f"{RUN_DIR}/round-{{round}}"
@@ -61,8 +59,9 @@ WILDCARD_CONSTRAINTS = {
     "name": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "space": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "adapter": r"[A-Za-z0-9][A-Za-z0-9_-]*",
-    "stream": "|".join(STREAMS),
-    "stage": "|".join(["probe", *STREAMS]),
+    # Failures of probe are in a folder beside those of the streams.
+    "stream": r"(?!probe/)[A-Za-z0-9][A-Za-z0-9_-]*",
+    "stage": r"[A-Za-z0-9][A-Za-z0-9_-]*",
     "shard": r"\d{4}-of-\d{4}",
     "seed": r"\d+",
     "round": r"\d+",

@@ -39,7 +39,9 @@ class ParquetFeatureWriter:
             return False
 
     def write(self, video: VideoFeatures, dim: int, provenance: Provenance) -> None:
-        write_shard(self._path(video.video_id), self.stream, dim, [video], provenance)
+        has_loudness = video.loudness is not None
+        path = self._path(video.video_id)
+        write_shard(path, self.stream, dim, [video], provenance, with_loudness=has_loudness)
 
     def _path(self, video_id: str) -> Path:
         return _feature_path(self.out_dir, self.stream, video_id, "parquet")

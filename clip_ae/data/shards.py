@@ -14,14 +14,13 @@ from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.parquet import VIDEO_ID_FIELD, open_table_writer, read_parquet_provenance, report_table_errors
 
-CLIP_STREAM, AUDIO_STREAM = "clip", "audio"
 # A folder of shards, {stream}/{shard}.parquet, or several folders.
 FeatureDirs = Path | Sequence[Path]
 FEATURE_DIRS_HELP = "folders of feature shards, {stream}/{shard}.parquet; the last one that has a stream is used"
 LOUDNESS_FIELD = pa.field("loudness", pa.float32())
 
 
-def shard_schema(stream: str, dim: int) -> pa.Schema:
+def shard_schema(dim: int, *, with_loudness: bool = False) -> pa.Schema:
     return pa.schema(
         [
             VIDEO_ID_FIELD,
@@ -29,23 +28,33 @@ def shard_schema(stream: str, dim: int) -> pa.Schema:
             pa.field("start", pa.float64(), nullable=False),
             pa.field("stop", pa.float64(), nullable=False),
             pa.field("coverage", pa.float32(), nullable=False),
-            *([LOUDNESS_FIELD] if stream == AUDIO_STREAM else []),
+            *([LOUDNESS_FIELD] if with_loudness else []),
             pa.field("feature", pa.fixed_shape_tensor(pa.float16(), [dim]), nullable=False),
         ]
     )
 
 
-def write_shard(path: Path, stream: str, dim: int, videos: Iterable[VideoFeatures], provenance: Provenance) -> None:
+def write_shard(
+    path: Path,
+    stream: str,
+    dim: int,
+    videos: Iterable[VideoFeatures],
+    provenance: Provenance,
+    *,
+    with_loudness: bool = False,
+) -> None:
     """Write a shard of these videos, one after another, so that memory holds one table only."""
-    with open_shard(path, stream, dim, provenance) as write_video:
+    with open_shard(path, stream, dim, provenance, with_loudness=with_loudness) as write_video:
         for video in videos:
             write_video(video)
 
 
 @contextlib.contextmanager
-def open_shard(path: Path, stream: str, dim: int, provenance: Provenance) -> Iterator[Callable[[VideoFeatures], None]]:
+def open_shard(
+    path: Path, stream: str, dim: int, provenance: Provenance, *, with_loudness: bool = False
+) -> Iterator[Callable[[VideoFeatures], None]]:
     """Yield a function that appends a video to a new shard; the shard is complete when the block ends."""
-    schema = shard_schema(stream, dim)
+    schema = shard_schema(dim, with_loudness=with_loudness)
     with open_table_writer(path, schema, provenance, {"stream": stream}) as write_table:
         yield lambda video: write_table(_to_table(video, schema))
 

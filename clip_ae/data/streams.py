@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_ae.core.config.methods import I3D_STREAMS
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import assign_shard, format_shard_name
@@ -14,25 +14,25 @@ from clip_ae.data.shards import FeatureDirs, find_stream_dir, read_stream
 
 
 def read_streams(
-    feature_dirs: FeatureDirs, stream_names: Collection[str], num_shards: int, ids: Collection[str] | None = None
+    feature_dirs: FeatureDirs, roles: StreamRoles, num_shards: int, ids: Collection[str] | None = None
 ) -> FeaturesByStream:
-    """Return, by stream, the videos that both I3D streams have, by sorted id; only `ids` if given.
+    """Return, by stream, the videos that all cbp streams have, by sorted id; only `ids` if given.
 
-    A video that the CLIP or audio stream lacks gets rows of zeros with coverage 0 there.
+    A video that the vlp or audio stream lacks gets rows of zeros with coverage 0 there.
     """
-    streams = {name: read_stream(feature_dirs, name, num_shards, ids) for name in stream_names}
-    i3d_streams = [videos for name, videos in streams.items() if name in I3D_STREAMS]
-    shared_ids = sorted(set.intersection(*(set(videos) for videos in i3d_streams)))
+    streams = {name: read_stream(feature_dirs, name, num_shards, ids) for name in roles.names}
+    shared_ids = sorted(set.intersection(*(set(streams[name]) for name in roles.cbp)))
     if not shared_ids:
         missing = "no video" if ids is None else f"none of the {len(ids)} requested videos"
-        parent_dir = find_stream_dir(I3D_STREAMS[0], feature_dirs).parent
-        raise UserError(f"{parent_dir}: {missing} in the {', '.join(stream_names)} shards")
+        parent_dir = find_stream_dir(roles.cbp[0], feature_dirs).parent
+        raise UserError(f"{parent_dir}: {missing} in the {', '.join(roles.names)} shards")
     for name, videos in streams.items():
         num_extra = len(videos) - len(shared_ids)
-        if name in I3D_STREAMS and num_extra > 0:
+        if name in roles.cbp and num_extra > 0:
             log_line(f"{num_extra} videos of the {name} stream are left out: another stream lacks them")
-        if name not in I3D_STREAMS:
-            _add_missing_videos(find_stream_dir(name, feature_dirs), videos, [i3d_streams[0][i] for i in shared_ids])
+        if name not in roles.cbp:
+            templates = [streams[roles.cbp[0]][i] for i in shared_ids]
+            _add_missing_videos(find_stream_dir(name, feature_dirs), videos, templates)
     for video_id in shared_ids:
         _check_video(feature_dirs, num_shards, {name: videos[video_id] for name, videos in streams.items()})
     return {name: {i: videos[i] for i in shared_ids} for name, videos in streams.items()}

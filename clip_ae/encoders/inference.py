@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from clip_ae.core.config.schema import StreamEncoder
+from clip_ae.core.config.streams import StreamEncoder
 from clip_ae.core.config.training import Precision
 from clip_ae.encoders.crops import Array
 

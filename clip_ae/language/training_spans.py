@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.progress import track
 from clip_ae.core.types import Annotation, FeaturesByStream, Label, NetworkWeights, VideoFeatures
 from clip_ae.language import spans
@@ -15,9 +14,6 @@ from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 
-IMAGE_STREAM = "clip"
-# Both streams have the same weight in the curves of the run that finds actions.
-RGB_WEIGHT = 0.5
 Floats = NDArray[np.float32]
 
 
@@ -40,15 +36,17 @@ def collect_run_spans(
 ) -> TrainingSpans:
     """Actions of each video's labels, and background, found with the model of a run."""
     localizer = restore_localizer(model.tensors, model.metadata, device)
-    table = FeatureTable({name: streams[name] for name in read_localizer_config(model.metadata).streams}, device)
+    roles = read_localizer_config(model.metadata).roles
+    table = FeatureTable({name: streams[name] for name in roles.names}, device)
     actions: list[Span] = []
     background: list[Span] = []
     labels_by_video: dict[str, list[Label]] = {}
     for label in supervision_labels:
         labels_by_video.setdefault(label.video_id, []).append(label)
     for i in track(table.video_ids, "find actions", unit="videos"):
-        curves = predict_video(localizer, table, i, rgb_weight=RGB_WEIGHT)
-        coverage_mask = streams[I3D_STREAMS[0]][i].coverage > 0
+        # All streams have the same weight in these curves.
+        curves = predict_video(localizer, table, i, stream_weights={})
+        coverage_mask = streams[roles.cbp[0]][i].coverage > 0
         background += spans.find_background(i, curves.attention, coverage_mask)
         for label in labels_by_video[i]:
             curve = curves.attention * curves.activation[:, label.cluster]
@@ -66,7 +64,7 @@ def collect_clip_spans(
 
     held_out_classes are left out.
     """
-    videos = clips[I3D_STREAMS[0]]
+    videos = next(iter(clips.values()))
     labels = {i.label for name in videos if name in annotations for i in annotations[name].instances}
     class_ids = {name: k for k, name in enumerate(sorted(labels - set(held_out_classes)), start=1)}
     actions: list[Span] = []
@@ -103,16 +101,19 @@ def limit_snippets(training_spans: TrainingSpans, max_snippets: int, seed: int) 
 
 
 def contrastive_targets(
-    training_spans: TrainingSpans, align_to: str, embed_texts: Callable[[Sequence[str]], Floats]
+    training_spans: TrainingSpans,
+    align_to: str,
+    vlp_stream: str | None,
+    embed_texts: Callable[[Sequence[str]], Floats],
 ) -> Floats:
     """[actions, D]: the target embedding of each action in CLIP's space.
 
-    align_to: `names` is the text of its class name, by embed_texts; `images` its own mean image; `prototypes` the mean
-    image of its class.
+    align_to: `names` is the text of its class name, by embed_texts; `images` its own mean image in the vlp stream;
+    `prototypes` the mean image of its class.
     """
     class_ids = np.array([span.class_id for span in training_spans.actions])
-    if align_to != "names":
-        images = spans.compute_span_means(training_spans.actions, training_spans.streams[IMAGE_STREAM])
+    if vlp_stream is not None and align_to != "names":
+        images = spans.compute_span_means(training_spans.actions, training_spans.streams[vlp_stream])
         return images if align_to == "images" else average_images_by_class(images, class_ids)
     texts = embed_texts([training_spans.class_names[class_id] for class_id in sorted(training_spans.class_ids)])
     return texts[np.searchsorted(np.unique(class_ids), class_ids)]

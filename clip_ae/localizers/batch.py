@@ -1,8 +1,10 @@
 """Several videos as padded tensors with masks, and their training targets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
+import torch
 from torch import Tensor
 
 StreamTensors = Mapping[str, Tensor]
@@ -23,6 +25,11 @@ class Batch:
                 raise ValueError(
                     f"{name}: features {tuple(x.shape)} and mask {tuple(self.masks[name].shape)}; expected {shape}"
                 )
+
+
+def common_mask(masks: StreamTensors, streams: Iterable[str]) -> Tensor:
+    """[B, T]: the snippets that all the given streams cover."""
+    return reduce(torch.logical_and, (masks[name] for name in streams))
 
 
 @dataclass(frozen=True)

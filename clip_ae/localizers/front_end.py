@@ -1,4 +1,4 @@
-"""The front end: the head's input in place of an I3D stream X, computed with CAF and CCP.
+"""The front end: the head's input in place of a cbp stream X, computed with CAF and CCP.
 
 The paper does not say how the outputs of CAF and CCP enter the head. Here:
     M = [chi_v; chi_a; Z_CBP; Z_VLP]      of the modules that are on
@@ -15,23 +15,25 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.batch import Batch
 from clip_ae.localizers.caf import Caf
 from clip_ae.localizers.ccp import Ccp
 from clip_ae.localizers.fusion_outputs import FusedFeatures
+from clip_ae.localizers.stream_modules import modules_by_stream
 
 
 class StreamFrontEnd(nn.Module):
-    """CAF, CCP and the projection P of one I3D stream."""
+    """CAF, CCP and the projection P of one cbp stream."""
 
     def __init__(self, name: str, config: LocalizerConfig) -> None:
         super().__init__()
-        dims, width, caf, ccp = config.dims, config.width, config.caf, config.ccp
-        self.caf = Caf(dims["audio"], dims[name], width, caf) if caf else None
-        self.ccp = Ccp(dims[name], dims["clip"], width, ccp) if ccp else None
-        self.name = name
-        self.uses_audio = caf is not None and (caf.audio_to == "both" or name == "rgb")
+        dims, width, caf, ccp, roles = config.dims, config.width, config.caf, config.ccp, config.roles
+        # Empty names are never used: without CAF and CCP there is nothing to read.
+        self.name, self.audio, self.vlp = name, roles.audio or "", roles.vlp or ""
+        self.caf = Caf(dims[self.audio], dims[name], width, caf) if caf else None
+        self.ccp = Ccp(dims[name], dims[self.vlp], width, ccp) if ccp else None
+        self.uses_audio = caf is not None and (caf.audio_to == "all" or name == roles.cbp[0])
         num_parts = (1 + self.uses_audio if caf else 0) + (2 if ccp else 0)
         self.centred = config.fusion_input == "centred"
         self.norm = nn.LayerNorm(dims[name]) if config.fusion_input == "layer_norm" else None
@@ -44,8 +46,8 @@ class StreamFrontEnd(nn.Module):
             nn.init.zeros_(self.projection.bias)
 
     def forward(self, x: Tensor, batch: Batch, video_mask: Tensor) -> FusedFeatures:
-        caf = self.caf(batch.features["audio"], x, batch.masks["audio"], video_mask) if self.caf else None
-        ccp = self.ccp(x, batch.features["clip"], video_mask, batch.masks["clip"]) if self.ccp else None
+        caf = self.caf(batch.features[self.audio], x, batch.masks[self.audio], video_mask) if self.caf else None
+        ccp = self.ccp(x, batch.features[self.vlp], video_mask, batch.masks[self.vlp]) if self.ccp else None
         parts = [caf.visual] if caf else []
         parts += [caf.audio] if caf and self.uses_audio else []
         parts += [ccp.cbp, ccp.vlp] if ccp else []
@@ -69,12 +71,12 @@ class StreamFrontEnd(nn.Module):
     def diagnostics(self, x: Tensor, batch: Batch, video_mask: Tensor) -> Iterator[tuple[str, float]]:
         """The entropy of each attention map (1 is uniform), and the scales of CAF."""
         if self.caf:
-            entropies = self.caf.attention_entropies(batch.features["audio"], x, batch.masks["audio"], video_mask)
+            entropies = self.caf.attention_entropies(batch.features[self.audio], x, batch.masks[self.audio], video_mask)
             for number, (layer, entropy) in enumerate(zip(self.caf.layers, entropies, strict=True), start=1):
                 yield f"entropy {self.name} caf {number}", entropy
                 yield f"scale {self.name} caf {number}", float(layer.scale)
         if self.ccp:
-            yield f"entropy {self.name} ccp", self.ccp.attention_entropy(x, batch.features["clip"], video_mask)
+            yield f"entropy {self.name} ccp", self.ccp.attention_entropy(x, batch.features[self.vlp], video_mask)
 
 
 def _mean_over_time(features: Tensor, mask: Tensor) -> Tensor:
@@ -83,11 +85,11 @@ def _mean_over_time(features: Tensor, mask: Tensor) -> Tensor:
 
 
 class FusionFrontEnd(nn.Module):
-    """The front ends of both I3D streams."""
+    """The front ends of all cbp streams."""
 
     def __init__(self, config: LocalizerConfig) -> None:
         super().__init__()
-        streams = nn.ModuleDict({name: StreamFrontEnd(name, config) for name in I3D_STREAMS})
+        streams = modules_by_stream({name: StreamFrontEnd(name, config) for name in config.roles.cbp})
         self.streams: Mapping[str, StreamFrontEnd] = streams  # type: ignore[assignment]
 
     def forward(self, batch: Batch) -> Mapping[str, FusedFeatures]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.batch import StreamTensors, Targets
+from clip_ae.localizers.stream_modules import modules_by_stream
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Head(nn.Module, ABC, Generic[OutputT]):
     def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__()
         num_outputs = config.num_classes + self.has_background
-        self.branches = nn.ModuleDict({n: self.build_branch(dim, num_outputs, config) for n, dim in dims.items()})
+        self.branches = modules_by_stream({n: self.build_branch(dim, num_outputs, config) for n, dim in dims.items()})
 
     @abstractmethod
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> nn.Module:
@@ -101,9 +102,8 @@ class Head(nn.Module, ABC, Generic[OutputT]):
         activation = self.class_probabilities(output.cas) * mask[..., None]
         return Curves(output.attention, activation, self.class_probabilities(output.foreground_logits))
 
-    def fuse(self, outputs: Mapping[str, OutputT], masks: StreamTensors, rgb_weight: float) -> Curves:
-        """The weighted mean of the streams' curves."""
-        weights = {"rgb": rgb_weight, "flow": 1 - rgb_weight}
+    def fuse(self, outputs: Mapping[str, OutputT], masks: StreamTensors, weights: Mapping[str, float]) -> Curves:
+        """The weighted mean of the streams' curves; the weights sum to 1."""
         curves = [(weights[name], self.compute_curves(output, masks[name])) for name, output in outputs.items()]
         return Curves(
             _weighted_sum((w, c.attention) for w, c in curves),

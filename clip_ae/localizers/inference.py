@@ -1,5 +1,6 @@
 """Inference: the curves of one video at its native length, without sampling and without other videos in the batch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,10 @@ class VideoPrediction:
 
 @torch.inference_mode()
 def predict_video(
-    localizer: Localizer, feature_table: FeatureTable, video_id: str, *, rgb_weight: float
+    localizer: Localizer, feature_table: FeatureTable, video_id: str, *, stream_weights: Mapping[str, float]
 ) -> VideoPrediction:
     """The curves of one video, with the streams fused."""
     batch = feature_table.full_video_batch(video_id)
-    fused = localizer.fuse(localizer(batch), batch.masks, rgb_weight)
+    fused = localizer.fuse(localizer(batch), batch.masks, stream_weights)
     arrays = (t[0].cpu().numpy().astype(np.float64) for t in (fused.attention, fused.activation, fused.scores))
     return VideoPrediction(*arrays)

@@ -1,13 +1,13 @@
 """The localizer: the network that finds actions, saved in model files. A head, after a front end if there is one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig
+from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.core.config.registry import FRONT_END_MODULE, METHODS, get_head_module, load_module
 from clip_ae.localizers.batch import Batch, StreamTensors
 from clip_ae.localizers.fusion_outputs import FrontEnd, FusedFeatures
@@ -16,7 +16,7 @@ from clip_ae.localizers.head import Curves, Head, StreamOutput
 
 @dataclass(frozen=True)
 class LocalizerOutput:
-    """By I3D stream: the head's outputs, the features that the head reads, and the front end's outputs.
+    """By cbp stream: the head's outputs, the features that the head reads, and the front end's outputs.
 
     Without a front end, `fused` is empty.
     """
@@ -29,8 +29,9 @@ class LocalizerOutput:
 class Localizer(nn.Module):
     """A head after an optional front end."""
 
-    def __init__(self, head: Head[Any], front_end: FrontEnd | None, precision: str) -> None:
+    def __init__(self, head: Head[Any], front_end: FrontEnd | None, cbp_streams: Sequence[str], precision: str) -> None:
         super().__init__()
+        self.cbp_streams = tuple(cbp_streams)
         self.head = head
         self.front_end = front_end
         self.precision = precision
@@ -44,7 +45,7 @@ class Localizer(nn.Module):
 
     def _run_networks(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:
-            features: StreamTensors = {name: batch.features[name] for name in I3D_STREAMS}
+            features: StreamTensors = {name: batch.features[name] for name in self.cbp_streams}
             return LocalizerOutput(self.head(features, batch.masks), features, {})
         fused = self.front_end(batch)
         features = {name: stream.features for name, stream in fused.items()}
@@ -53,19 +54,21 @@ class Localizer(nn.Module):
     def diagnostics(self, batch: Batch) -> dict[str, float]:
         return self.front_end.diagnostics(_zero_masked(batch)) if self.front_end else {}
 
-    def fuse(self, output: LocalizerOutput, masks: Mapping[str, Tensor], rgb_weight: float) -> Curves:
-        """The weighted mean of the streams' curves."""
-        return self.head.fuse(output.streams, masks, rgb_weight)
+    def fuse(self, output: LocalizerOutput, masks: Mapping[str, Tensor], stream_weights: Mapping[str, float]) -> Curves:
+        """The weighted mean of the streams' curves; without weights, their mean."""
+        weights = {name: stream_weights[name] if stream_weights else 1.0 for name in self.cbp_streams}
+        total = sum(weights.values())
+        return self.head.fuse(output.streams, masks, {name: weight / total for name, weight in weights.items()})
 
 
 def build(config: LocalizerConfig, precision: str = "fp32") -> Localizer:
     """A new localizer. The head is initialised first: for one seed it starts the same with and without a front end."""
     name = config.ugct.base_head if config.ugct else METHODS[config.method].head
-    dims = {stream: config.dims[stream] for stream in I3D_STREAMS}
+    dims = {stream: config.dims[stream] for stream in config.roles.cbp}
     head: Head[Any] = load_module(get_head_module(name)).build(config, dims)
     # Loaded by name: methods without a front end do not depend on its code, so an edit does not run them again.
     front_end = load_module(FRONT_END_MODULE).build(config) if config.caf or config.ccp else None
-    return Localizer(head, front_end, precision)
+    return Localizer(head, front_end, config.roles.cbp, precision)
 
 
 def _zero_masked(batch: Batch) -> Batch:

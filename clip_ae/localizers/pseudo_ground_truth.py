@@ -1,24 +1,27 @@
-"""TSCN's refinement (Zhai et al., ECCV 2020): both streams learn from their fused attention one refinement earlier.
+"""TSCN's refinement (Zhai et al., ECCV 2020): all streams learn from their fused attention one refinement earlier.
 
 A refinement is a quarter of the steps. From the second one on, the target is
-G = 1[beta A_rgb + (1 - beta) A_flow > 0.5], with the network as it was at the end of the previous refinement. The paper
+G = 1[beta A_rgb + (1 - beta) A_flow > 0.5], with the network as it was at the end of the previous refinement. With
+other cbp streams than rgb and flow, the fused attention is their mean. The paper
 computes G for whole videos between two trainings; here a frozen copy of the network computes it for the current batch,
 which needs no files in between. The optimizer continues.
 """
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from clip_ae.core.config.methods import LocalizerConfig
-from clip_ae.localizers.batch import Batch, Targets
+from clip_ae.localizers.batch import Batch, Targets, common_mask
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 from clip_ae.localizers.teacher import Teacher
 from clip_ae.losses.pseudo_ground_truth import pseudo_ground_truth_loss
 
 NUM_REFINEMENTS = 4
-RGB_WEIGHT = 0.4
+# beta and 1 - beta, for the streams of the paper.
+PAPER_WEIGHTS = {"rgb": 0.4, "flow": 0.6}
 
 
 class PseudoGroundTruth(Learner):
@@ -37,18 +40,21 @@ class PseudoGroundTruth(Learner):
         losses = super().losses(output, batch, targets, step)
         if step > self.refinement_steps:
             return {**losses, "pseudo_truth": self._pseudo_truth_loss(output, batch)}
-        return {**losses, "pseudo_truth": output.streams["rgb"].attention.new_zeros(())}
+        return {**losses, "pseudo_truth": losses["foreground"].new_zeros(())}
 
     def after_step(self, output: LocalizerOutput, targets: Targets, step: int) -> None:
         if step % self.refinement_steps == 0:
             self.previous.update_ema(self.localizer, 0.0)
 
     def _pseudo_truth_loss(self, output: LocalizerOutput, batch: Batch) -> Tensor:
-        previous, mask = self.previous(batch).streams, batch.masks["rgb"] & batch.masks["flow"]
-        fused = RGB_WEIGHT * previous["rgb"].attention + (1 - RGB_WEIGHT) * previous["flow"].attention
+        previous, mask = self.previous(batch).streams, common_mask(batch.masks, output.streams)
+        weights = (
+            PAPER_WEIGHTS if previous.keys() == PAPER_WEIGHTS.keys() else dict.fromkeys(previous, 1 / len(previous))
+        )
+        fused = torch.stack([weights[name] * stream.attention for name, stream in previous.items()]).sum(dim=0)
         target = (fused > 0.5).float()
-        rgb, flow = (pseudo_ground_truth_loss(output.streams[name].attention, target, mask) for name in ("rgb", "flow"))
-        return rgb + flow
+        losses = [pseudo_ground_truth_loss(stream.attention, target, mask) for stream in output.streams.values()]
+        return torch.stack(losses).sum()
 
 
 def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> PseudoGroundTruth:

@@ -2,6 +2,8 @@
 
 The student of each stream learns from pseudo-labels of the other stream's teacher:
     G = 1[A_teacher > mean_t A_teacher] of the other stream
+With more than two streams, A_teacher is the mean of the other streams' teachers; a single stream is its own teacher
+(`teachers: self` and `all` choose so for any number of streams).
     loss = base + w(t) mean_t [ exp(-U) (A - G)^2 + b U ],   w(t) = exp(-5 (1 - t / t_ramp)^2)
 U is the log-uncertainty of a small branch, between 0 and 5; the branch is dropped at the end of training. Teachers are
 exponential moving averages of their students. They are the final localizer, and their attention pools the descriptors
@@ -15,7 +17,8 @@ whatever varies most within a video before any class is learned: after CAF, on w
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -23,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config.methods import LocalizerConfig, UgctSwitches
-from clip_ae.localizers.batch import Batch, Targets
+from clip_ae.localizers.batch import Batch, Targets, common_mask
 from clip_ae.localizers.head import StreamOutput
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
@@ -31,11 +34,18 @@ from clip_ae.localizers.teacher import Teacher
 from clip_ae.losses.attention_pseudo import attention_pseudo_loss
 from clip_ae.losses.class_pseudo import CLASS_TARGET_LOSSES
 
-OTHER_STREAM = {"rgb": "flow", "flow": "rgb"}
 MAX_LOG_UNCERTAINTY = 5.0
 NUM_DROPOUT_PASSES = 4
 # The largest possible variance of numbers in [0, 1].
 MAX_VARIANCE = 0.25
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What a student learns from: attention [B, T] and class activations [B, T, K] of its teachers, averaged."""
+
+    attention: Tensor
+    cas: Tensor
 
 
 class Ugct(Learner):
@@ -46,6 +56,9 @@ class Ugct(Learner):
         if config.ugct is None:
             raise ValueError(f"localizer config: ugct is missing; the method {config.method} needs it")
         self.switches: UgctSwitches = config.ugct
+        self.teachers = {
+            name: select_teachers(self.switches.teachers, config.roles.cbp, name) for name in config.roles.cbp
+        }
         self.teacher = Teacher(localizer)
         self.uncertainty = nn.ModuleDict()
         if self.switches.uncertainty == "predicted":
@@ -94,13 +107,12 @@ class Ugct(Learner):
 
     def _pseudo_losses(self, output: LocalizerOutput, batch: Batch) -> dict[str, Tensor]:
         """The losses on pseudo-labels, summed over the streams."""
-        teachers = self.teacher(batch).streams
+        teachers = self._average_teachers(self.teacher(batch).streams)
         log_uncertainties = self._log_uncertainties(output, batch, teachers)
         uncertainty_weight = self.switches.uncertainty_weight if self.switches.uncertainty == "predicted" else 0.0
         losses: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
         for name, student in output.streams.items():
-            teacher = teachers[OTHER_STREAM[name]]
-            mask = batch.masks[name] & batch.masks[OTHER_STREAM[name]]
+            teacher, mask = teachers[name], common_mask(batch.masks, {name, *self.teachers[name]})
             target, log_uncertainty = self._attention_target(teacher.attention, mask), log_uncertainties[name]
             losses["attention_pseudo"].append(
                 attention_pseudo_loss(student.attention, target, log_uncertainty, mask, uncertainty_weight)
@@ -111,6 +123,10 @@ class Ugct(Learner):
                 losses["class_pseudo"].append(class_loss(student.cas, teacher.cas, log_uncertainty.detach(), mask))
         return {name: torch.stack(stream_losses).sum() for name, stream_losses in losses.items() if stream_losses}
 
+    def _average_teachers(self, outputs: Mapping[str, StreamOutput]) -> dict[str, Teaching]:
+        """By student, the average of its teachers."""
+        return {name: average_outputs([outputs[t] for t in teachers]) for name, teachers in self.teachers.items()}
+
     def _attention_target(self, attention: Tensor, mask: Tensor) -> Tensor:
         """G [B, T]."""
         if self.switches.attention_targets == "soft":
@@ -119,21 +135,20 @@ class Ugct(Learner):
         return (attention > (mean if self.switches.attention_targets == "mean" else 0.5)).float()
 
     def _log_uncertainties(
-        self, output: LocalizerOutput, batch: Batch, teachers: Mapping[str, StreamOutput]
+        self, output: LocalizerOutput, batch: Batch, teachers: Mapping[str, Teaching]
     ) -> dict[str, Tensor]:
         """U [B, T] of the pseudo-labels of each stream."""
         head = self.localizer.head
         if self.switches.uncertainty == "predicted":
             return {n: self._predict_log_uncertainty(n, o.embedding) for n, o in output.streams.items()}
         if self.switches.uncertainty == "dropout":
-            passes = [self.teacher(batch, dropout=True).streams for _ in range(NUM_DROPOUT_PASSES)]
+            outputs = [self.teacher(batch, dropout=True).streams for _ in range(NUM_DROPOUT_PASSES)]
+            passes = [self._average_teachers(streams) for streams in outputs]
             return {
-                n: _relative_variance([head.foreground_probability(p[OTHER_STREAM[n]].cas) for p in passes])
-                for n in output.streams
+                n: _relative_variance([head.foreground_probability(p[n].cas) for p in passes]) for n in output.streams
             }
         if self.switches.uncertainty == "heads":
-            other_teachers = {n: teachers[OTHER_STREAM[n]] for n in output.streams}
-            return {n: _binary_kl(o.attention, head.foreground_probability(o.cas)) for n, o in other_teachers.items()}
+            return {n: _binary_kl(t.attention, head.foreground_probability(t.cas)) for n, t in teachers.items()}
         return {n: torch.zeros_like(o.attention) for n, o in output.streams.items()}
 
     def _predict_log_uncertainty(self, name: str, embedding: Tensor) -> Tensor:
@@ -141,6 +156,22 @@ class Ugct(Learner):
         # pseudo-label could have the weight exp(5) = 148, and a student could never leave a teacher that attends to
         # everything. The bound is therefore 0.
         return F.softplus(self.uncertainty[name](embedding).squeeze(-1)).clamp(max=MAX_LOG_UNCERTAINTY)
+
+
+def select_teachers(choice: str, streams: Sequence[str], student: str) -> tuple[str, ...]:
+    """The streams whose teachers a student learns from."""
+    if choice == "self" or len(streams) == 1:
+        return (student,)
+    return tuple(name for name in streams if choice == "all" or name != student)
+
+
+def average_outputs(outputs: Sequence[StreamOutput]) -> Teaching:
+    """The means of attention and of class activations."""
+    if len(outputs) == 1:
+        return Teaching(outputs[0].attention, outputs[0].cas)
+    attention = torch.stack([output.attention for output in outputs])
+    cas = torch.stack([output.cas for output in outputs])
+    return Teaching(attention.mean(dim=0), cas.mean(dim=0))
 
 
 def _binary_kl(attention: Tensor, probability: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ def import_shard(
     inputs = {"probe": read_parquet_provenance(probe).id}
     provenance = make_provenance("import_features", spec, inputs, libraries=("numpy",))
     failure_rows: list[Failure] = []
-    with open_shard(out, spec.stream, source.dim(spec.stream), provenance) as write_video:
+    dim = source.dim(spec.stream)
+    with open_shard(out, spec.stream, dim, provenance, with_loudness=spec.with_loudness) as write_video:
         for row in track(rows, f"import {spec.stream}", unit="videos"):
             loaded = source.load(spec.stream, row["video_id"])
             video, non_finite = _clear_non_finite(_keep_first_rows(loaded, row["snippets"]))

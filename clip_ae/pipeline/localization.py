@@ -26,10 +26,10 @@ def localize_videos(
     settings, labels = spec.localization, read_localizer_config(model.metadata).labels
     localizer, table = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
     predictions = {
-        i: predict_video(localizer, table, i, rgb_weight=settings.rgb_weight)
+        i: predict_video(localizer, table, i, stream_weights=settings.stream_weights)
         for i in track(table.video_ids, "localize", unit="video")
     }
-    videos = streams[spec.streams[0]]
+    videos = streams[spec.roles.cbp[0]]
     detections = [
         detection
         for i, prediction in predictions.items()

@@ -33,7 +33,10 @@ def make_extract_provenance(
     spec: ExtractSpec, networks: Sequence[WeightsFile], source_inputs: dict[str, str], stage: str = "extract"
 ) -> Provenance:
     """Provenance of a stream's features; `stage` is the stage or tool that extracts, `source_inputs` the videos."""
-    names, libraries = spec.encoder.weights_names, registry.load_module(registry.STREAMS[spec.stream]).LIBRARIES
+    names, libraries = (
+        spec.encoder.weights_names,
+        registry.load_module(registry.ENCODERS[spec.encoder.encoder]).LIBRARIES,
+    )
     inputs = source_inputs | {name: file.provenance.id for name, file in zip(names, networks, strict=True)}
     return make_provenance(stage, spec, inputs, ("av", "numpy", "torch", *libraries))
 
@@ -55,7 +58,7 @@ def _build_encoder(
 ) -> tuple[Encoder, BatchEncoder]:
     """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
     check_networks(spec, networks)
-    build = registry.load_module(registry.STREAMS[spec.stream]).build
+    build = registry.load_module(registry.ENCODERS[spec.encoder.encoder]).build
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
     reference = replace(spec.encoder, precision="fp32", compile=False)

@@ -44,8 +44,8 @@ def load_training_spans(spec: TrainAdapterSpec, files: SpanFiles, device: str) -
     """Action and background spans by the run's localizer, and the ids of the inputs that they come from."""
     model = read_weights(files.localizer)
     video_labels = exclude_held_out(spec, read_labels(files.labels), files.annotations)
-    streams = read_streams(files.features, spec.streams, files.shards, {label.video_id for label in video_labels})
-    inputs = {f"features/{name}": read_stream_input_id(files.features, name, files.shards) for name in spec.streams}
+    streams = read_streams(files.features, spec.roles, files.shards, {label.video_id for label in video_labels})
+    inputs = {f"features/{name}": read_stream_input_id(files.features, name, files.shards) for name in spec.roles.names}
     inputs |= {"localizer": model.provenance.id, "labels": read_parquet_provenance(files.labels).id}
     if files.annotations and spec.feature_adapter.held_out_classes:
         inputs["annotations"] = annotations_digest(files.annotations)
@@ -85,5 +85,5 @@ def load_contrastive_targets(
     def embed_class_names(names: Sequence[str]) -> Floats:
         return text_files.load_text_encoder(device).embed_words([[name] for name in names], spec.templates)
 
-    targets = contrastive_targets(spans, spec.feature_adapter.align_to, embed_class_names)
+    targets = contrastive_targets(spans, spec.feature_adapter.align_to, spec.roles.vlp, embed_class_names)
     return torch.from_numpy(targets).to(device), text_files.read_input_ids()

@@ -1,13 +1,14 @@
 """Extract features of any videos with the encoders of a dataset of the config; missing weights are downloaded."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import Config, Encoders
+from clip_ae.core.config.schema import Config
 from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
+from clip_ae.core.config.streams import StreamEncoder
 from clip_ae.core.errors import Unreadable, UserError, suggest_name
 from clip_ae.core.paths import WEIGHTS
 from clip_ae.core.progress import log_line, track
@@ -27,12 +28,12 @@ class EncoderChoice:
     """The encoders and the grid of one dataset of the config, and the folder of converted weights."""
 
     config: Config
-    encoders: Encoders
+    encoders: Mapping[str, StreamEncoder]
     grid: SnippetGrid
     weights_root: Path
 
     def spec(self, stream: str) -> ExtractSpec:
-        return ExtractSpec(self.encoders.only(stream), self.grid, self.config.torch_threads)
+        return ExtractSpec(stream, self.encoders[stream], self.grid, self.config.torch_threads)
 
     def networks(self, spec: ExtractSpec) -> list[WeightsFile]:
         """The stream's networks; a missing or outdated file is downloaded and converted first."""

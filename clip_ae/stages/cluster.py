@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from clip_ae.clustering.num_clusters import choose_num_clusters, compute_silhouettes
 from clip_ae.clustering.pooling import pool_descriptors
 from clip_ae.clustering.relabel import relabel_by_appearance
-from clip_ae.core.config.dataclass_config import to_canonical_json
+from clip_ae.core.config.dataclass_config import parse_dataclass, to_canonical_json
 from clip_ae.core.config.registry import CLUSTERINGS, DESCRIPTORS, load_module
 from clip_ae.core.config.specs import ClusterSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import digest, make_provenance
@@ -41,7 +42,7 @@ def run(
     device: Annotated[str, "auto, cpu or cuda"] = "auto",
 ) -> None:
     ids = read_subset_ids(annotations, spec.train_subset) if annotations else None
-    all_streams = read_streams(features, _input_streams(spec, previous_model), shards, ids)
+    all_streams = read_streams(features, _input_roles(spec, previous_model), shards, ids)
     streams = _drop_uncovered_videos(all_streams, spec.streams)
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in streams}
     silhouettes: Silhouettes = {}
@@ -58,13 +59,16 @@ def run(
     write_labels(out, labels, make_provenance("cluster", spec, inputs, libraries), silhouettes)
 
 
-def _input_streams(spec: ClusterSpec, previous_model: Path | None) -> tuple[str, ...]:
+def _input_roles(spec: ClusterSpec, previous_model: Path | None) -> StreamRoles:
     """The streams of the descriptors; in later rounds also those that the attention model reads."""
     if (spec.descriptor == "mean") != (previous_model is None):
         raise UserError(
             f"--previous-model: the `{spec.descriptor}` descriptor {'takes no' if previous_model else 'needs a'} model"
         )
-    return tuple(read_weights_metadata(previous_model)["localizer_config"]["dims"]) if previous_model else spec.streams
+    if previous_model is None:
+        return StreamRoles(spec.streams)
+    config = read_weights_metadata(previous_model)["localizer_config"]
+    return parse_dataclass(StreamRoles, config["roles"], f"{previous_model}: roles")
 
 
 def _drop_uncovered_videos(streams: FeaturesByStream, descriptor_streams: Collection[str]) -> FeaturesByStream:

@@ -32,11 +32,11 @@ def run(
     configure_torch(spec.torch_threads)
     model_file = read_weights(model)
     ids = read_subset_ids(annotations, spec.test_subset) if annotations else None
-    streams = read_streams(features, spec.streams, shards, ids)
+    streams = read_streams(features, spec.roles, shards, ids)
     check_model(model, model_file, spec.method, streams)
     predictions, detections = localize_videos(spec, model_file, streams, resolve_device(device))
     labels = read_localizer_config(model_file.metadata).labels
-    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.streams}
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.roles.names}
     inputs["model"] = model_file.provenance.id
     provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
     threshold = spec.localization.class_threshold

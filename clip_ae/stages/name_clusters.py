@@ -15,7 +15,7 @@ from clip_ae.core.types import NetworkWeights
 from clip_ae.data.curves import read_curves
 from clip_ae.data.detections import write_json
 from clip_ae.data.parquet import read_parquet_provenance
-from clip_ae.data.shards import CLIP_STREAM, read_stream, read_stream_input_id
+from clip_ae.data.shards import read_stream, read_stream_input_id
 from clip_ae.data.vocabulary import VocabularyEntry, read_vocabulary, vocabulary_digest
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
@@ -25,7 +25,7 @@ from clip_ae.weights.network_file import read_weights
 def run(
     spec: NameClustersSpec,
     *,
-    features: Annotated[Path, "folder of feature shards, with clip/{shard}.parquet"],
+    features: Annotated[Path, "folder of feature shards, with those of the vlp stream"],
     shards: Annotated[int, "number of shards"],
     curves: Annotated[Path, "curves.parquet of the run"],
     clip_weights: Annotated[Path, "weights of the CLIP that extracted the features"],
@@ -38,11 +38,11 @@ def run(
     configure_torch(spec.torch_threads)
     words, network = read_vocabulary(vocabulary), read_weights(clip_weights)
     curves_by_video = read_curves(curves)
-    clip = read_stream(features, CLIP_STREAM, shards, curves_by_video.keys())
+    clip = read_stream(features, spec.vlp_stream, shards, curves_by_video.keys())
     cluster_features = compute_cluster_features(clip, curves_by_video)
     names = rank_cluster_names(spec, words, network, cluster_features, resolve_device(device))
     inputs = {
-        f"features/{CLIP_STREAM}": read_stream_input_id(features, CLIP_STREAM, shards),
+        f"features/{spec.vlp_stream}": read_stream_input_id(features, spec.vlp_stream, shards),
         "curves": read_parquet_provenance(curves).id,
         "clip_weights": network.provenance.id,
         "vocabulary": vocabulary_digest(words),

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config.feature_adapters import UNADAPTED
-from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import ScoreFewshotSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.progress import track
@@ -67,11 +67,11 @@ def run(
     torch_device = resolve_device(device)
     models = _read_adapters(spec, adapters)
     annotations = read_annotations(ground_truth)
-    streams = read_streams(features, I3D_STREAMS, shards, set(annotations))
+    streams = read_streams(features, StreamRoles(spec.streams), shards, set(annotations))
     test_ids = read_evaluated_ids(ground_truth, spec.test_subset, spec.evaluation.video_list)
     data = _collect_episode_data(spec, streams, annotations, test_ids)
     episodes.check_episodes(data.support_pool, data.test_annotations, spec.fewshot.ways, max(spec.fewshot.shots))
-    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.streams}
     inputs |= {name: model.provenance.id for name, model in models.items()}
     inputs["annotations"] = annotations_digest(ground_truth)
     provenance = make_provenance("score_fewshot", spec, inputs, ("numpy", "scipy", "torch"))
@@ -115,7 +115,7 @@ def _collect_episode_data(
     annotations: Mapping[str, Annotation],
     test_ids: Sequence[str],
 ) -> EpisodeData:
-    videos, covered_masks = streams[I3D_STREAMS[0]], compute_coverage_masks(streams)
+    videos, covered_masks = streams[spec.streams[0]], compute_coverage_masks(streams)
     all_classes = {instance.label for a in annotations.values() for instance in a.instances}
     classes = few_shot.collect_held_out_classes(spec) or all_classes
     for name in sorted(classes - all_classes):

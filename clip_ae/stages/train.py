@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.methods import I3D_STREAMS, LocalizerConfig, Switches
+from clip_ae.core.config.methods import LocalizerConfig, Switches
 from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
@@ -44,9 +44,9 @@ def run(
     configure_torch(spec.torch_threads)
     training_labels = read_labels(labels)
     num_classes = _count_classes(spec, training_labels)
-    streams = read_streams(features, spec.streams, shards, {label.video_id for label in training_labels})
-    _check_labels(labels, training_labels, set(streams[spec.streams[0]]), num_classes)
-    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.streams}
+    streams = read_streams(features, spec.roles, shards, {label.video_id for label in training_labels})
+    _check_labels(labels, training_labels, set(streams[spec.roles.cbp[0]]), num_classes)
+    inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.roles.names}
     inputs["labels"] = read_parquet_provenance(labels).id
     provenance = make_provenance("train", spec, inputs, ("numpy", "torch"))
     torch_device = resolve_device(device)
@@ -58,16 +58,16 @@ def run(
         open_tensorboard(tensorboard, checkpoint.step) as write_event,
     ):
         lines = _train(trainer, checkpoint, write_event)
-        for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"]):
+        for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"], spec.roles.cbp):
             log_line(f"train: attention of {name} is constant in each video; only class activations cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
         arrays = module_arrays(trainer.learner.final_localizer)
         save_weights(out, arrays, provenance, {"localizer_config": to_plain_data(config)})
 
 
-def find_collapsed_streams(diagnostics: Mapping[str, float]) -> list[str]:
+def find_collapsed_streams(diagnostics: Mapping[str, float], streams: Sequence[str]) -> list[str]:
     """The streams whose attention is the same for all snippets of a video."""
-    return [name for name in I3D_STREAMS if is_flat(diagnostics[f"attention {name}"], diagnostics[f"spread {name}"])]
+    return [name for name in streams if is_flat(diagnostics[f"attention {name}"], diagnostics[f"spread {name}"])]
 
 
 def _create_trainer(
@@ -106,6 +106,7 @@ def _build_localizer_config(
     return LocalizerConfig(
         **{f.name: getattr(spec, f.name) for f in fields(Switches)},
         method=spec.method,
+        roles=spec.roles,
         dims=dims,
         labels=tuple(names.get(k, format_cluster_label(k)) for k in range(num_classes)),
         width=spec.training.width,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.specs import TrainAdapterSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import annotations_digest, read_subset_annotations
 from clip_ae.data.shards import read_stream_input_id
@@ -64,12 +64,11 @@ def run(
         inputs |= trimmed_inputs
     check_training_spans(spans, files.localizer)
     targets, text_inputs = load_contrastive_targets(spec, spans, text_files, torch_device)
-    streams = {name: spans.streams[name] for name in I3D_STREAMS}
+    cbp = spec.roles.cbp
+    streams = {name: spans.streams[name] for name in cbp}
     if tuned_features:
-        streams = dict(read_streams(tuned_features, I3D_STREAMS, files.shards, streams[I3D_STREAMS[0]].keys()))
-        inputs |= {
-            f"tuned_features/{name}": read_stream_input_id(tuned_features, name, files.shards) for name in I3D_STREAMS
-        }
+        streams = dict(read_streams(tuned_features, StreamRoles(cbp), files.shards, streams[cbp[0]].keys()))
+        inputs |= {f"tuned_features/{name}": read_stream_input_id(tuned_features, name, files.shards) for name in cbp}
     settings, seed = spec.training, spec.feature_adapter.seed
     joint = create_joint_embedding(get_feature_dims(streams), targets.shape[1], settings, seed)
     sampler = SequenceSampler(FeatureTable(streams, torch_device), spans.actions, spans.background, settings)
@@ -83,8 +82,8 @@ def _replace_actions(
     spec: TrainAdapterSpec, spans: TrainingSpans, features: Path, shards: int, annotations: Path
 ) -> tuple[TrainingSpans, Inputs]:
     """The run's background spans with the actions of trimmed clips, and the inputs that these come from."""
-    streams = read_streams(features, I3D_STREAMS, shards)
+    streams = read_streams(features, StreamRoles(spec.roles.cbp), shards)
     clip_annotations = read_subset_annotations(annotations, spec.trimmed_subset)
     clip_spans = collect_clip_spans(spans, streams, clip_annotations, spec.feature_adapter.held_out_classes)
-    inputs = {f"trimmed_features/{name}": read_stream_input_id(features, name, shards) for name in I3D_STREAMS}
+    inputs = {f"trimmed_features/{name}": read_stream_input_id(features, name, shards) for name in spec.roles.cbp}
     return clip_spans, inputs | {"trimmed_annotations": annotations_digest(annotations)}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from torch import Tensor
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
-from clip_ae.core.config.registry import STREAMS, load_module
+from clip_ae.core.config.registry import ENCODERS, load_module
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, I3dOptions, Runtime
 from clip_ae.core.config.specs import TuneEncoderSpec
 from clip_ae.core.errors import UserError
@@ -93,7 +93,7 @@ def run(
     sampler = SequenceSampler(table, actions, background, spec.training)
     tuned, lines = _tune(spec, networks[0], trunk_shape, sampler, targets, torch_device)
     write_training_log(log, lines)
-    libraries = (*LIBRARIES, *load_module(STREAMS[spec.extract.stream]).LIBRARIES)
+    libraries = (*LIBRARIES, *load_module(ENCODERS[spec.extract.encoder.encoder]).LIBRARIES)
     provenance = make_provenance("tune_encoder", spec, inputs, libraries)
     save_weights(out, get_tensors(tuned), provenance, _describe_tuned(networks[0], tuning.blocks))
 
@@ -114,7 +114,7 @@ def _build_trunk(
     """The stream's encoder without the blocks that are tuned, and the shape of these blocks' input."""
     blocks, options = spec.training.tuning.blocks, _read_options(spec, networks[0])
     shape = compute_trunk_shape(options, blocks, spec.extract.grid.frames)
-    build_encoder = load_module(STREAMS[spec.extract.stream]).build
+    build_encoder = load_module(ENCODERS[spec.extract.encoder.encoder]).build
     trunk = build_encoder(spec.extract.encoder, networks, device, skip_last_blocks=blocks)
     return replace(trunk, dim=math.prod(shape)), shape
 

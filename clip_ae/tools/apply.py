@@ -79,7 +79,7 @@ def _localize(
     settings, lineage = trained.spec, trained.lineage
     streams = {
         name: {v.video_id: v for v in extract_like(lineage, name, [info], Path(), [decoder], device)}
-        for name in settings.streams
+        for name in settings.roles.names
     }
     _, detections = localize_videos(settings, weights, streams, device)
     return detections
@@ -90,7 +90,7 @@ def _make_provenance(trained: TrainedRun, weights: WeightsFile, video: Path) -> 
     inputs = {
         "model": weights.provenance.id,
         "video": source_folder.files_digest(video.parent, [video.name], with_mtime=False),
-        **list_network_inputs(trained.lineage, settings.streams),
+        **list_network_inputs(trained.lineage, settings.roles.names),
     }
     return make_provenance("apply", settings, inputs, ("av", "numpy", "torch"))
 

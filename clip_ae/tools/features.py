@@ -7,7 +7,6 @@ from typing import Annotated
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import apply_assignment
-from clip_ae.core.config.registry import STREAMS
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Config, Runtime
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.errors import RefusedInput
@@ -51,7 +50,7 @@ def run(
     videos: Annotated[tuple[Path, ...], "videos, or folders of videos"],
     *,
     out: Annotated[Path, "folder to write to: {stream}/{video_id}.parquet or .npy"],
-    streams: Annotated[str, "streams, separated by commas"] = ",".join(STREAMS),
+    streams: Annotated[str, "streams, separated by commas"] = "rgb,flow,clip,audio",
     format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file of the same name"] = "parquet",
     encoders: EncoderOptions = EncoderOptions(),
     runtime: Annotated[
@@ -61,7 +60,7 @@ def run(
     choice = choose_encoders(_load_config(encoders), encoders.dataset, encoders.weights)
     names = streams.split(",")
     for name in names:
-        check_known("--streams", name, choice.encoders.streams)
+        check_known("--streams", name, list(choice.encoders))
     check_known("--format", format, list(FEATURE_WRITERS))
     check_writable_dir("--out", out)
     files = list_video_files(videos)
@@ -81,9 +80,13 @@ def _load_config(options: EncoderOptions) -> Config:
     """The config, with changed keys of the dataset's encoders."""
     merged = read_config(find_resource("configs"), [options.config or config_path(Path())])
     datasets = merged.data.get("datasets", {})
-    check_known("--dataset", options.dataset, [name for name, data in datasets.items() if "encoders" in data])
+    check_known(
+        "--dataset",
+        options.dataset,
+        [name for name, data in datasets.items() if "videos_dir" in data or "demo" in data],
+    )
     for assignment in options.set:
-        apply_assignment(datasets[options.dataset]["encoders"], assignment)
+        apply_assignment(datasets[options.dataset]["streams"], assignment)
     return load_config(merged.data)
 
 

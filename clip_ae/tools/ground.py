@@ -17,7 +17,6 @@ from clip_ae.core.provenance import Provenance, digest, make_provenance
 from clip_ae.core.types import Detection, VideoInfo
 from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
-from clip_ae.data.shards import CLIP_STREAM
 from clip_ae.data.snippet_index import SnippetIndex, build_index, read_index
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
@@ -50,7 +49,16 @@ class SearchedDataset:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        return parse_dataclass(IndexSpec, self.index.provenance.spec).streams
+        """The streams of the index: those that an adapter adapts, or the vlp stream."""
+        return self._spec.cbp_streams or (self._spec.vlp_stream,)
+
+    @property
+    def vlp_stream(self) -> str:
+        return self._spec.vlp_stream
+
+    @cached_property
+    def _spec(self) -> IndexSpec:
+        return parse_dataclass(IndexSpec, self.index.provenance.spec)
 
     @cached_property
     def adapter(self) -> WeightsFile | None:
@@ -73,7 +81,7 @@ def run(
     _check_options(where, text, top, out, cut)
     index, device = _read_index(dataset_dir, space), resolve_device(runtime.device)
     dataset = SearchedDataset(index, FeatureLineage(dataset_dir.resolve(), index.provenance.inputs))
-    clip_spec, (clip_weights, *_) = dataset.lineage.read_encoder(CLIP_STREAM)
+    clip_spec, (clip_weights, *_) = dataset.lineage.read_encoder(dataset.vlp_stream)
     spec = GroundSpec(space, top, clip_spec.torch_threads)
     configure_torch(spec.torch_threads)
     query = _build_query(dataset, clip_weights, text, device)
@@ -122,8 +130,8 @@ def _read_index(dataset_dir: Path, space: str) -> SnippetIndex:
     path = dataset_dir / "index" / f"{space}.arrow"
     if path.is_file():
         return read_index(path)
-    if not (dataset_dir / "features" / CLIP_STREAM).is_dir():
-        raise UserError(f"{dataset_dir}: no results of a dataset with a clip stream; expected results/{{dataset}}")
+    if not (dataset_dir / "features").is_dir():
+        raise UserError(f"{dataset_dir}: no results of a dataset; expected results/{{dataset}}")
     indexed_spaces = ", ".join(sorted(other.stem for other in path.parent.glob("*.arrow"))) or "none yet"
     target = f"results/{dataset_dir.resolve().name}/index/{space}.arrow"
     raise UserError(
@@ -147,7 +155,7 @@ def _index_video(dataset: SearchedDataset, info: VideoInfo, decoder: Decoder, de
         name: extract_like(dataset.lineage, name, [info], Path(), [decoder], device) for name in dataset.streams
     }
     if dataset.adapter is None:
-        return build_index(features[CLIP_STREAM], dataset.index.provenance)
+        return build_index(features[dataset.vlp_stream], dataset.index.provenance)
     width = dataset.adapter.metadata["joint"]["width"]
     points = {
         name: {v.video_id: normalize_adapter_output(v, width) for v in videos} for name, videos in features.items()
@@ -157,7 +165,7 @@ def _index_video(dataset: SearchedDataset, info: VideoInfo, decoder: Decoder, de
 
 def _make_provenance(spec: GroundSpec, dataset: SearchedDataset, text: str, video: Path | None) -> Provenance:
     """A dataset needs CLIP alone, for the sentence; a video also needs the networks that extract its features."""
-    streams = dict.fromkeys([CLIP_STREAM, *(dataset.streams if video else ())])
+    streams = dict.fromkeys([dataset.vlp_stream, *(dataset.streams if video else ())])
     inputs = {"index": dataset.index.provenance.id, **list_network_inputs(dataset.lineage, streams)}
     inputs["text"] = digest(text)
     if dataset.adapter:

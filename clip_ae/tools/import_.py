@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from clip_ae.core.config.registry import STREAMS
 from clip_ae.core.config.specs import CatalogSpec, ImportFeaturesSpec, ProbeSpec
+from clip_ae.core.config.streams import WELL_KNOWN_STREAMS
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
@@ -60,10 +60,11 @@ def run(
 
 
 def _list_streams(features: Path) -> list[str]:
-    names = [name for name in STREAMS if any(path.is_dir() for path in features.rglob(name))]
+    names = [name for name in WELL_KNOWN_STREAMS if any(path.is_dir() for path in features.rglob(name))]
     if not names:
         raise UserError(
-            f"{features}: has no folder called {', '.join(STREAMS)}; put the files of a stream in such a folder"
+            f"{features}: has no folder called {', '.join(WELL_KNOWN_STREAMS)}; "
+            "put the files of a stream in such a folder"
         )
     return names
 

@@ -169,7 +169,8 @@ def estimate_bytes(config: Config, job: Job, videos: Mapping[str, Mapping[str, f
         return 0.0
     dataset = config.datasets[job.wildcards["dataset"]]
     snippets = _hours(job, videos) * HOUR / dataset.grid.stride_s
-    return snippets * costs.FEATURE_DIMS[job.wildcards.get("stream", "clip")] * costs.BYTES_PER_VALUE
+    stream = job.wildcards.get("stream", dataset.vlp_stream or "")
+    return snippets * costs.estimate_snippet_bytes(dataset, stream)
 
 
 def _hours(job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:

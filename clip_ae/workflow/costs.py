@@ -1,11 +1,10 @@
 """Run times of the published networks and methods on two CPU cores (docs/results.md), for `clip-ae plan` only."""
 
-from typing import Any
-
 from clip_ae.core.config.schema import Dataset
+from clip_ae.core.config.streams import ClipEncoder, I3dFlowEncoder, VggishEncoder
 from clip_ae.core.config.training import Training
 
-# I3D: seconds for a snippet (`python -m benchmarks.features`).
+# By encoder. I3D: seconds for a snippet (`python -m benchmarks.features`).
 I3D_SECONDS = {"fp32": 0.374, "bf16": 0.166}
 # Optical flow of the 16 frame pairs of a snippet at 340x256, seconds on one core (`python -m benchmarks.flow`).
 FLOW_SECONDS = {"tvl1": 20.4, "tvl1_torch": 7.6, "dis": 0.15, "raft": 29.5}
@@ -19,19 +18,26 @@ STEP_SECONDS = {"stpn": 0.47, "ugct": 4.4, "clip_ae": 64.0}
 PAPER_TRAINING = Training(snippets=750, batch_size=16, width=1024)
 # Start of Python and its libraries, and writing the outputs: seconds for a job.
 STARTUP_SECONDS = 5.0
-# Length of a feature, and bytes of each of its numbers.
-FEATURE_DIMS, BYTES_PER_VALUE = {"rgb": 1024, "flow": 1024, "clip": 512, "audio": 128}, 2
+# Length of a feature by encoder (of others: DEFAULT_DIM), and bytes of each of its numbers.
+FEATURE_DIMS, DEFAULT_DIM, BYTES_PER_VALUE = {"i3d": 1024, "i3d_flow": 1024, "clip": 512, "vggish": 128}, 1024, 2
 
 
 def estimate_snippet_seconds(dataset: Dataset, stream: str) -> float:
     """Seconds for a snippet of a stream with the published networks; the demo's networks are much faster."""
-    encoder: Any = dataset.encoders.by_stream[stream] if dataset.encoders else None
-    if stream == "audio":
+    encoder = dataset.encoders[stream]
+    if isinstance(encoder, VggishEncoder):
         return VGGISH_SECONDS
-    if stream == "clip":
-        return float(CLIP_SECONDS[encoder.precision] * encoder.frames)
+    if isinstance(encoder, ClipEncoder):
+        return CLIP_SECONDS[encoder.precision] * encoder.frames
     # The two decoders compute flow in parallel with the network.
-    return float(I3D_SECONDS[encoder.precision]) + (FLOW_SECONDS[encoder.algorithm] / 2 if stream == "flow" else 0.0)
+    flow_seconds = FLOW_SECONDS[encoder.algorithm] / 2 if isinstance(encoder, I3dFlowEncoder) else 0.0
+    return I3D_SECONDS[encoder.precision] + flow_seconds
+
+
+def estimate_snippet_bytes(dataset: Dataset, stream: str) -> int:
+    """Bytes of one feature."""
+    encoder = dataset.encoders.get(stream)
+    return FEATURE_DIMS.get(encoder.encoder if encoder else "", DEFAULT_DIM) * BYTES_PER_VALUE
 
 
 def estimate_step_seconds(method: str, training: Training) -> float:

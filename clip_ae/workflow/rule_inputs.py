@@ -5,10 +5,11 @@ from pathlib import Path
 
 from clip_ae.core import paths
 from clip_ae.core.config.checks import check_feature_adapter, check_search_space
-from clip_ae.core.config.methods import I3D_STREAMS
 from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.config.specs import CLIP_SPACE
-from clip_ae.core.config.stage_specs import adapter_streams, count_rounds
+from clip_ae.core.config.stage_specs import adapter_streams, count_rounds, run_streams
+from clip_ae.core.config.stream_checks import has_text_tower
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.data.sentences import read_sentences
@@ -63,8 +64,7 @@ class RuleInputs:
 
     def encoder_weights(self, wildcards: Wildcards) -> Paths:
         """The weights of the stream's encoder, its own network first."""
-        encoders = self._data(wildcards).encoders
-        encoder = encoders.by_stream[wildcards["stream"]] if encoders else None
+        encoder = self._data(wildcards).encoders.get(wildcards["stream"])
         return [paths.WEIGHTS.format(name=name) for name in encoder.weights_names] if encoder else []
 
     def tuned_encoder_weights(self, wildcards: Wildcards) -> Paths:
@@ -72,12 +72,13 @@ class RuleInputs:
         return [paths.TUNED_WEIGHTS.format(**wildcards), *self.encoder_weights(wildcards)[1:]]
 
     def clip_weights(self, wildcards: Wildcards) -> str:
-        encoders = self._data(wildcards).encoders
-        if encoders is None or encoders.clip is None:
+        data = self._data(wildcards)
+        if data.vlp_stream is None or not has_text_tower(data):
             raise UserError(
-                f"datasets.{wildcards['dataset']}: has no CLIP network to read text with; add encoders.clip"
+                f"datasets.{wildcards['dataset']}: has no CLIP network to read text with; "
+                "add a stream with role vlp and encoder clip"
             )
-        return paths.WEIGHTS.format(name=encoders.clip.weights)
+        return paths.WEIGHTS.format(name=data.encoders[data.vlp_stream].weights)
 
     def probe_shards(self, wildcards: Wildcards) -> Paths:
         return self._shards(paths.PROBE, wildcards["dataset"])
@@ -87,32 +88,38 @@ class RuleInputs:
         stages = ["probe", *self._data(wildcards).stream_names]
         return [p for stage in stages for p in self._shards(paths.SHARD_FAILURES, wildcards["dataset"], stage=stage)]
 
-    def clip_features(self, wildcards: Wildcards) -> Paths:
-        return self._features(wildcards["dataset"], ["clip"])
+    def vlp_features(self, wildcards: Wildcards) -> Paths:
+        stream = self._data(wildcards).vlp_stream
+        return self._features(wildcards["dataset"], [stream]) if stream else []
 
-    def i3d_features(self, wildcards: Wildcards) -> Paths:
-        return self._features(wildcards["dataset"], I3D_STREAMS)
+    def fewshot_features(self, wildcards: Wildcards) -> Paths:
+        """The shards of the streams that the compared feature adapters adapt."""
+        fewshot = self._data(wildcards).fewshot
+        if fewshot is None:
+            return []
+        streams = adapter_streams(self.config, wildcards["dataset"], fewshot.feature_adapters[0])
+        return self._features(wildcards["dataset"], streams.cbp)
 
     def audio_features(self, wildcards: Wildcards) -> Paths:
         """The audio shards, for the loudness curves of the report page."""
-        has_audio = "audio" in self._data(wildcards).stream_names
-        return self._features(wildcards["dataset"], ["audio"]) if has_audio else []
+        stream = self._data(wildcards).audio_stream
+        return self._features(wildcards["dataset"], [stream]) if stream else []
 
     def run_features(self, wildcards: Wildcards) -> Paths:
         """The shards of the streams that a run's method reads."""
-        return self._run_shards(wildcards, self.config.runs[wildcards["run"]].streams)
+        return self._run_shards(wildcards, self._run_roles(wildcards).names)
 
     def cluster_features(self, wildcards: Wildcards) -> Paths:
-        """I3D features in round 0; from round 1 on all features that the attention model reads."""
+        """The cbp streams in round 0; from round 1 on all streams that the attention model reads."""
         is_first = int(wildcards["round"]) == 0
-        return self._run_shards(wildcards, I3D_STREAMS) if is_first else self.run_features(wildcards)
+        return self._run_shards(wildcards, self._run_roles(wildcards).cbp) if is_first else self.run_features(wildcards)
 
     # --- feature adapters ---
 
     def adapter_features(self, wildcards: Wildcards) -> Paths:
-        """The features of the adapter's run, and the CLIP image features that actions may be aligned to."""
-        streams = adapter_streams(self.config, wildcards["adapter"])
-        return self._features(wildcards["dataset"], streams)
+        """The features of the adapter's run, and the vlp features that actions may be aligned to."""
+        self._check_adapter(wildcards)
+        return self._features(wildcards["dataset"], self._adapter_roles(wildcards).names)
 
     def adapter_run(self, pattern: str) -> Callable[[Wildcards], str]:
         """An output of the run that separates actions from background, in the last round of the first seed."""
@@ -140,13 +147,15 @@ class RuleInputs:
         dataset = self.config.feature_adapters[wildcards["adapter"]].trimmed_dataset
         if not dataset:
             return []
-        return [*self._features(dataset, I3D_STREAMS), *self.annotations({"dataset": dataset})]
+        streams = self._adapter_roles(wildcards).cbp
+        return [*self._features(dataset, streams), *self.annotations({"dataset": dataset})]
 
     def tuned_features(self, wildcards: Wildcards) -> Paths:
         """The shards of fine-tuned encoders, if the adapter is trained on them."""
         if not self.tunes_encoder(wildcards):
             return []
-        return [p for s in I3D_STREAMS for p in self._shards(paths.TUNED_FEATURES, **wildcards, stream=s)]
+        streams = self._adapter_roles(wildcards).cbp
+        return [p for s in streams for p in self._shards(paths.TUNED_FEATURES, **wildcards, stream=s)]
 
     def features_to_adapt(self, wildcards: Wildcards) -> str:
         """The shard that adapted features are computed from."""
@@ -253,13 +262,13 @@ class RuleInputs:
         """The shards of the search space, those of the CLIP stream, and the adapter behind the space."""
         name, space, data = wildcards["dataset"], wildcards["space"], self._data(wildcards)
         target = paths.INDEX.format(**wildcards)
-        if "clip" not in data.stream_names:
-            raise UserError(f"{target}: only CLIP features can be searched by text, and {name} has no clip stream")
+        if data.vlp_stream is None:
+            raise UserError(f"{target}: only CLIP features can be searched by text, and {name} has no vlp stream")
         check_search_space(target, data, space, self.config)
-        clip = self.clip_features(wildcards)
+        clip = self.vlp_features(wildcards)
         if space == CLIP_SPACE:
             return clip
-        adapted = self._adapted_features(name, space, I3D_STREAMS)
+        adapted = self._adapted_features(name, space, adapter_streams(self.config, name, space).cbp)
         return [*clip, *adapted, *self._adapter_models(name, [space])]
 
     def indices(self, wildcards: Wildcards) -> Paths:
@@ -278,6 +287,12 @@ class RuleInputs:
 
     # --- helpers ---
 
+    def _run_roles(self, wildcards: Wildcards) -> StreamRoles:
+        return run_streams(self.config, wildcards["dataset"], wildcards["run"])
+
+    def _adapter_roles(self, wildcards: Wildcards) -> StreamRoles:
+        return adapter_streams(self.config, wildcards["dataset"], wildcards["adapter"])
+
     def _data(self, wildcards: Wildcards) -> Dataset:
         return self.config.datasets[wildcards["dataset"]]
 
@@ -295,7 +310,7 @@ class RuleInputs:
     def _run_shards(self, wildcards: Wildcards, streams: Sequence[str]) -> Paths:
         """Adapted features if the run names an adapter, extracted ones otherwise."""
         adapter = self.config.runs[wildcards["run"]].feature_adapter
-        adapted = [s for s in streams if adapter and s in I3D_STREAMS]
+        adapted = [s for s in streams if adapter and s in self._run_roles(wildcards).cbp]
         extracted = self._features(wildcards["dataset"], [s for s in streams if s not in adapted])
         return [*extracted, *(self._adapted_features(wildcards["dataset"], adapter, adapted) if adapter else ())]
 

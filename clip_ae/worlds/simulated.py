@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clip_ae.core.config.simulation import LATENT_DIM, SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, StreamName, class_name, make_rng
+from clip_ae.worlds.simulated_events import Event, Floats, SimulatedVideo, class_name, make_rng
 
 # VGGish reads 0.96 s of sound for each snippet of 0.64 s: 0.16 s more at both ends.
 AUDIO_PADDING_S = 0.16
@@ -31,7 +31,7 @@ class FeatureStatistics:
 
 
 # At full width, norms and the share of zeros in audio are those of real features.
-FEATURE_STATISTICS: dict[StreamName, FeatureStatistics] = {
+FEATURE_STATISTICS: dict[str, FeatureStatistics] = {
     "rgb": FeatureStatistics(0.3, 0.2, 0.6),
     "flow": FeatureStatistics(0.25, 0.2, 0.44),
     "clip": FeatureStatistics(0.0, 0.4, 1.0),
@@ -63,9 +63,7 @@ class SnippetTimes:
         return np.clip(seconds_inside, 0, None) / (self.grid.snippet_s + 2 * border)
 
 
-def generate_features(
-    world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, grid: SnippetGrid
-) -> VideoFeatures:
+def generate_features(world: SimulatedWorld, stream: str, video: SimulatedVideo, grid: SnippetGrid) -> VideoFeatures:
     """The features of one video in one stream."""
     times = np.array([grid.start(k) for k in range(grid.count_snippets(video.duration))])
     coverage = np.clip((video.duration - times) / grid.snippet_s, 0, 1)
@@ -96,7 +94,7 @@ def shrink_extent(start: Floats, stop: Floats, share: float, position: Floats) -
 
 
 @functools.cache
-def _build_space(world: SimulatedWorld, stream: StreamName) -> StreamSpace:
+def _build_space(world: SimulatedWorld, stream: str) -> StreamSpace:
     rng = make_rng(world, stream)
     dim = world.dim_of(stream)
     confusion = {"clip": world.clip_confusion, "audio": 0.0}.get(stream, world.i3d_confusion)
@@ -118,7 +116,7 @@ def _draw_prototypes(world: SimulatedWorld, cosine: float, rng: np.random.Genera
     return _normalize_rows(math.sqrt(cosine) * groups + math.sqrt(1 - cosine) * own)
 
 
-def _generate_latent(world: SimulatedWorld, stream: StreamName, video: SimulatedVideo, times: SnippetTimes) -> Floats:
+def _generate_latent(world: SimulatedWorld, stream: str, video: SimulatedVideo, times: SnippetTimes) -> Floats:
     """Latent vectors [snippets, latent]: the events, and the scene, drift and noise that do not depend on them."""
     space = _build_space(world, stream)
     rng = make_rng(world, stream, video.subset, video.index)
@@ -134,7 +132,7 @@ def _generate_latent(world: SimulatedWorld, stream: StreamName, video: Simulated
 
 
 def _visible_events(
-    world: SimulatedWorld, stream: StreamName, video: SimulatedVideo
+    world: SimulatedWorld, stream: str, video: SimulatedVideo
 ) -> Iterator[tuple[tuple[Event, ...], float]]:
     """The groups of events that a stream responds to, and the strength of the response."""
     factor = world.clip_distractors if stream == "clip" else 1.0
@@ -154,7 +152,7 @@ def _draw_event_directions(
 
 
 def _compute_responses(
-    world: SimulatedWorld, stream: StreamName, events: tuple[Event, ...], times: SnippetTimes, rng: np.random.Generator
+    world: SimulatedWorld, stream: str, events: tuple[Event, ...], times: SnippetTimes, rng: np.random.Generator
 ) -> Floats:
     """[snippets, events]: response of the stream to each event, from 0 to 1."""
     start, stop, position = np.array([(e.start, e.stop, e.core_position) for e in events]).T
@@ -167,7 +165,7 @@ def _compute_responses(
     return world.i3d_outer * times.compute_overlap(start, stop) + (1 - world.i3d_outer) * core
 
 
-def _compute_scene(world: SimulatedWorld, stream: StreamName, own: Floats, usual: Floats) -> Floats:
+def _compute_scene(world: SimulatedWorld, stream: str, own: Floats, usual: Floats) -> Floats:
     """Scene of a video [latent]: partly the usual scene of its class. In audio no class has a usual scene."""
     factor = {"flow": world.flow_scene, "clip": world.clip_scene, "audio": world.audio_scene}.get(stream, 1.0)
     share = 0.0 if stream == "audio" else world.scene_class
@@ -183,7 +181,7 @@ def _draw_drift(world: SimulatedWorld, times: SnippetTimes, rng: np.random.Gener
     return drift
 
 
-def _map_to_features(space: StreamSpace, stream: StreamName, latent: Floats) -> Floats:
+def _map_to_features(space: StreamSpace, stream: str, latent: Floats) -> Floats:
     """Features [snippets, dim] of latent vectors: normalised to length 1 for clip, after a ReLU for the others."""
     raw: Floats = space.offset + latent @ space.isometry
     return _normalize_rows(raw) if stream == "clip" else np.maximum(raw, 0)

@@ -5,20 +5,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.config.simulation import SimulatedWorld, list_simulated_subsets
+from clip_ae.core.config.simulation import SIMULATED_STREAMS, SimulatedWorld, list_simulated_subsets
 from clip_ae.core.types import Instance
 
 Floats = NDArray[np.float64]
-StreamName = Literal["rgb", "flow", "clip", "audio"]
-Purpose = StreamName | Literal["classes", "layout", "distractors", "sounds", "texts"]
-PURPOSES: tuple[Purpose, ...] = (
-    "classes", "layout", "distractors", "sounds", "rgb", "flow", "clip", "audio", "texts"
-)  # fmt: skip
+# What random numbers are drawn for; a generator's seed has the position.
+PURPOSES = ("classes", "layout", "distractors", "sounds", *SIMULATED_STREAMS, "texts")
 
 SEED_PREFIX = 1
 MIN_ACTION_S = 0.2
@@ -73,7 +70,7 @@ class ClassProperties:
     misleading_audio: frozenset[int]
 
 
-def make_rng(world: SimulatedWorld, purpose: Purpose, subset: str = "training", index: int = -1) -> np.random.Generator:
+def make_rng(world: SimulatedWorld, purpose: str, subset: str = "training", index: int = -1) -> np.random.Generator:
     """The generator for one purpose in one video, or (index -1) in the whole world. Draws do not affect each other."""
     return np.random.default_rng(
         (SEED_PREFIX, world.seed, PURPOSES.index(purpose), int(subset == "training"), index + 1)

@@ -56,7 +56,7 @@ def test_audio_shard_has_loudness_for_snippets_with_audio(tmp_path: Path) -> Non
     path = tmp_path / "audio" / "0000-of-0001.parquet"
     level = np.array([-20, np.nan, -96], np.float32)
     videos = [replace(video("a", 3), loudness=level), video("b", 2)]
-    shards.write_shard(path, "audio", 8, videos, PROVENANCE)
+    shards.write_shard(path, "noise", 8, videos, PROVENANCE, with_loudness=True)
     assert pq.read_schema(path).names == ["video_id", "snippet", "start", "stop", "coverage", "loudness", "feature"]
     assert shards.read_loudness(path) == {"a": [-20.0, None, -96.0]}
     loud, silent = shards.read_shard(path)

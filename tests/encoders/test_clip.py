@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import ClipEncoder, ClipOptions
+from clip_ae.core.config.schema import ClipOptions
+from clip_ae.core.config.streams import ClipEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo

@@ -12,17 +12,9 @@ import pytest
 import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, STREAMS, load_module
-from clip_ae.core.config.schema import (
-    AudioEncoder,
-    ClipEncoder,
-    ClipOptions,
-    FlowEncoder,
-    I3dOptions,
-    RaftOptions,
-    RgbEncoder,
-    VggishOptions,
-)
+from clip_ae.core.config.registry import ENCODERS, FLOW_ALGORITHMS, NETWORKS, load_module
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, RaftOptions, VggishOptions
+from clip_ae.core.config.streams import ClipEncoder, I3dEncoder, I3dFlowEncoder, VggishEncoder
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import MAX_BATCH_SIZE, BatchedEncoder
@@ -37,10 +29,10 @@ from tests.media_files import write_video
 
 pytestmark = pytest.mark.gpu
 OPTIONS: dict[str, Any] = {
-    "rgb": (RgbEncoder(), I3dOptions(3, 0.25, 64, 56)),
-    "flow": (FlowEncoder(algorithm="tvl1_torch", clip_value=2), I3dOptions(2, 0.25, 64, 56)),
+    "rgb": (I3dEncoder(), I3dOptions(3, 0.25, 64, 56)),
+    "flow": (I3dFlowEncoder(algorithm="tvl1_torch", clip_value=2), I3dOptions(2, 0.25, 64, 56)),
     "clip": (ClipEncoder(), ClipOptions("tiny")),
-    "audio": (AudioEncoder(), VggishOptions(0.125)),
+    "audio": (VggishEncoder(), VggishOptions(0.125)),
 }
 # Bounds of the lowest cosine and of the largest difference as a share of the largest value, for features minus their
 # mean: with the mean all features are alike. TF32 (10 bits instead of 24) would give about 0.01. TV-L1 has wider
@@ -60,7 +52,7 @@ def build_stream(name: str, device: str, **changes: Any) -> Any:
     torch.manual_seed(0)
     network = randomize_weights(load_module(NETWORKS[KINDS[name]]).build(options))
     networks = [NetworkWeights({KINDS[name]: to_plain_data(options)}, get_tensors(network))]
-    return load_module(STREAMS[name]).build(replace(encoder, **changes), networks, device)
+    return load_module(ENCODERS[encoder.encoder]).build(replace(encoder, **changes), networks, device)
 
 
 def smooth_video(stream: Any, seed: int) -> Any:

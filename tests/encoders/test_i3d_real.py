@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.checks import load_config
-from clip_ae.core.config.schema import I3dOptions, RgbEncoder, Weights
+from clip_ae.core.config.schema import I3dOptions, Weights
 from clip_ae.core.config.specs import WeightsSpec
+from clip_ae.core.config.streams import I3dEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo
-from clip_ae.encoders.streams import rgb
+from clip_ae.encoders.streams import i3d
 from clip_ae.media import video
 from clip_ae.media.probe import probe_video
 from clip_ae.stages import weights
@@ -50,7 +51,7 @@ def rgb_scratch(tmp_path_factory):
 def features(network, name):
     """Rows [snippets, 1024] of the rgb stream."""
     path = str(MEDIA / name)
-    encoder = rgb.build(RgbEncoder("rgb_scratch"), [network], "cpu")
+    encoder = i3d.build(I3dEncoder(weights="rgb_scratch"), [network], "cpu")
     info = VideoInfo(name, name, **vars(probe_video(path, GRID)))
     windows = video.read_video_windows(path, info, GRID, encoder.short_side, 0)
     return np.concatenate([encoder.encode(encoder.prepare(window.data)[None]) for window in windows])

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from clip_ae.core.config.schema import RgbEncoder
+from clip_ae.core.config.streams import I3dEncoder
 from clip_ae.encoders.inference import DTYPES, compile_forward, infer
 
 
@@ -18,5 +18,5 @@ def test_a_network_is_compiled_only_if_configured():
     def forward(x):
         return x
 
-    assert compile_forward(forward, RgbEncoder()) is forward
-    assert compile_forward(forward, RgbEncoder(compile=True)) is not forward
+    assert compile_forward(forward, I3dEncoder()) is forward
+    assert compile_forward(forward, I3dEncoder(compile=True)) is not forward

@@ -9,28 +9,21 @@ import pytest
 import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.registry import NETWORKS, STREAMS, load_module
-from clip_ae.core.config.schema import (
-    AudioEncoder,
-    ClipEncoder,
-    ClipOptions,
-    FlowEncoder,
-    I3dOptions,
-    RgbEncoder,
-    VggishOptions,
-)
+from clip_ae.core.config.registry import ENCODERS, NETWORKS, load_module
+from clip_ae.core.config.schema import ClipOptions, I3dOptions, VggishOptions
+from clip_ae.core.config.streams import ClipEncoder, I3dEncoder, I3dFlowEncoder, VggishEncoder
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.streams import flow as flow_stream
+from clip_ae.encoders.streams import i3d_flow as flow_stream
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d, randomize_weights
 
 # Encoder, options of its network, and the length of a feature.
 SMALL: dict[str, Any] = {
-    "rgb": (RgbEncoder(), {"i3d": I3dOptions(3, 0.125, 40, 32)}, 128),
-    "flow": (FlowEncoder(algorithm="dis"), {"i3d": I3dOptions(2, 0.125, 40, 32)}, 128),
+    "rgb": (I3dEncoder(), {"i3d": I3dOptions(3, 0.125, 40, 32)}, 128),
+    "flow": (I3dFlowEncoder(algorithm="dis"), {"i3d": I3dOptions(2, 0.125, 40, 32)}, 128),
     "clip": (ClipEncoder(), {"clip": ClipOptions("tiny")}, 64),
-    "audio": (AudioEncoder(), {"vggish": VggishOptions(0.125)}, 16),
+    "audio": (VggishEncoder(), {"vggish": VggishOptions(0.125)}, 16),
 }
 # Shape and type of a prepared window: pixels are bytes, flow and log-mel are float32.
 PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -55,7 +48,9 @@ def random_network(name: str) -> NetworkWeights:
 
 
 def build_stream(name: str, **changes: Any) -> Any:
-    return load_module(STREAMS[name]).build(replace(SMALL[name][0], **changes), [random_network(name)], "cpu")
+    return load_module(ENCODERS[SMALL[name][0].encoder]).build(
+        replace(SMALL[name][0], **changes), [random_network(name)], "cpu"
+    )
 
 
 def random_window(stream: Any, seed: int) -> Any:
@@ -92,7 +87,7 @@ def test_a_prepared_window_is_a_copy(stream):
 
 def test_a_prepared_square_window_is_a_copy():
     """Even if the crop is the whole frame, it is copied."""
-    encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
+    encoder = load_module(ENCODERS["i3d"]).build(I3dEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
     frames = np.ones((16, 32, 32, 3), np.uint8)
     assert not np.shares_memory(encoder.prepare(frames), frames)
 
@@ -118,7 +113,7 @@ def test_bf16_features_have_the_same_direction(name):
 def test_rgb_features_equal_the_reference_on_the_centre_crop():
     options = SMALL["rgb"][1]["i3d"]
     network = random_i3d(options)
-    encoder = load_module(STREAMS["rgb"]).build(RgbEncoder(), [network], "cpu")
+    encoder = load_module(ENCODERS["i3d"]).build(I3dEncoder(), [network], "cpu")
     frames = random_window(encoder, 0)
     crop = torch.from_numpy(frames[:, 4:36, 10:42]).double()
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
@@ -135,7 +130,7 @@ def fake_flow(frames: torch.Tensor) -> torch.Tensor:
 def build_flow_stream(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: NetworkWeights) -> Any:
     algorithm = SimpleNamespace(ON_DEVICE=on_device, build=lambda device, *networks, compile: fake_flow)
     monkeypatch.setattr(flow_stream, "load_module", lambda module: algorithm)
-    return flow_stream.build(FlowEncoder(algorithm="dis"), [network], "cpu")
+    return flow_stream.build(I3dFlowEncoder(algorithm="dis"), [network], "cpu")
 
 
 def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
@@ -170,7 +165,7 @@ def test_the_flow_algorithm_gets_the_device_and_the_second_network(monkeypatch):
 
     monkeypatch.setattr(flow_stream, "load_module", lambda module: SimpleNamespace(ON_DEVICE=True, build=build))
     raft = NetworkWeights({}, {})
-    encoder = FlowEncoder(algorithm="raft", raft="x", compile=True)
+    encoder = I3dFlowEncoder(algorithm="raft", raft="x", compile=True)
     flow_stream.build(encoder, [random_network("flow"), raft], "cpu")
     assert arguments_of_build == ["cpu", raft, True]
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.config.schema import VggishOptions, VggishPcaOptions
+from clip_ae.core.config.streams import VggishEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import vggish, vggish_pca
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
-from clip_ae.encoders.streams import audio
+from clip_ae.encoders.streams import vggish as audio
 
 
 def test_tensors_have_the_published_names_and_shapes():
@@ -101,7 +102,7 @@ def test_pca_and_quantisation_equal_the_float64_reference(means_as_column):
     assert_bytes_equal(compute_exact_values(file, embeddings), module(torch.from_numpy(embeddings)).numpy())
 
 
-def features(encoder: AudioEncoder, patches: np.ndarray, dim: int = 16) -> np.ndarray:
+def features(encoder: VggishEncoder, patches: np.ndarray, dim: int = 16) -> np.ndarray:
     """Features of a network with fixed random weights."""
     torch.manual_seed(0)
     options = VggishOptions(0.125)
@@ -115,25 +116,25 @@ def features(encoder: AudioEncoder, patches: np.ndarray, dim: int = 16) -> np.nd
 
 def test_the_stream_applies_relu_and_pca():
     patches = np.random.default_rng(2).normal(size=(5, 1, 96, 64)).astype(np.float32)
-    raw = features(AudioEncoder(), patches)
+    raw = features(VggishEncoder(), patches)
     assert (raw < 0).any()
     rectified = np.maximum(raw, 0)
-    np.testing.assert_array_equal(features(AudioEncoder(relu=True), patches), rectified)
+    np.testing.assert_array_equal(features(VggishEncoder(relu=True), patches), rectified)
     for relu, embeddings in ((False, raw), (True, rectified)):
-        quantised = features(AudioEncoder(relu=relu, pca="pca"), patches)
+        quantised = features(VggishEncoder(relu=relu, pca="pca"), patches)
         assert_bytes_equal(compute_exact_values(published_pca(16), embeddings), quantised)
 
 
 def test_a_pca_of_another_length_is_an_error():
     with pytest.raises(UserError, match=r"weights\.pca\.vggish_pca\.dim: 128, .* 16 numbers"):
-        features(AudioEncoder(pca="pca"), np.zeros((1, 1, 96, 64), np.float32), dim=128)
+        features(VggishEncoder(pca="pca"), np.zeros((1, 1, 96, 64), np.float32), dim=128)
 
 
 def test_the_stream_reads_the_published_patch_length():
     torch.manual_seed(0)
     options = VggishOptions(1 / 64)
     stream = audio.build(
-        AudioEncoder(), [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(vggish.build(options)))], "cpu"
+        VggishEncoder(), [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(vggish.build(options)))], "cpu"
     )
     wave = np.random.default_rng(0).uniform(-1, 1, 15600).astype(np.float32)
     prepared = stream.prepare(wave)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, VggishOptions
+from clip_ae.core.config.schema import VggishOptions
+from clip_ae.core.config.streams import VggishEncoder
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish
-from clip_ae.encoders.streams import audio as stream
+from clip_ae.encoders.streams import vggish as stream
 from clip_ae.media import audio
 from clip_ae.media.packet_scan import scan_packets
 from clip_ae.pipeline.network_weights import read_state_dict
@@ -51,7 +52,7 @@ def test_features_are_close_to_published_ones():
         for name, value in vggish.convert_state_dict(read_state_dict("vggish", Path(str(WEIGHTS)))).items()
     }
     network = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, tensors)
-    encoder = stream.build(AudioEncoder(relu=True), [network], "cpu")
+    encoder = stream.build(VggishEncoder(relu=True), [network], "cpu")
     features, expected = (
         encoder.encode(np.stack([encoder.prepare(wave) for wave in read_published_windows()])),
         load_published_features(),

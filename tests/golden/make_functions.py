@@ -31,7 +31,7 @@ from clip_ae.clustering.quality import measure_quality
 from clip_ae.clustering.relabel import relabel_by_appearance
 from clip_ae.core import types
 from clip_ae.core.config import feature_adapters as adapter_config
-from clip_ae.core.config import methods, schema, simulation, training
+from clip_ae.core.config import methods, schema, simulation, streams, training
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.encoders.flows import dis, raft, tvl1, tvl1_torch
@@ -42,10 +42,10 @@ from clip_ae.encoders.networks import i3d_finetuning
 from clip_ae.encoders.networks import raft as raft_network
 from clip_ae.encoders.networks import vggish as vggish_network
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.streams import audio as audio_stream
 from clip_ae.encoders.streams import clip as clip_stream
-from clip_ae.encoders.streams import flow as flow_stream
-from clip_ae.encoders.streams import rgb as rgb_stream
+from clip_ae.encoders.streams import i3d as rgb_stream
+from clip_ae.encoders.streams import i3d_flow as flow_stream
+from clip_ae.encoders.streams import vggish as audio_stream
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.language import embedding_space, few_shot, spans, text_query, training_spans
 from clip_ae.language.adapter_training import contrastive_losses, create_joint_embedding
@@ -89,6 +89,7 @@ from clip_ae.scoring.eval_input import build_eval_input
 from clip_ae.scoring.recall import compute_recall
 from clip_ae.scoring.segments import make_segments
 from clip_ae.worlds import simulated, simulated_events, trimmed, untrimmed
+from tests.builders import roles_of
 from tests.golden import arrays
 from tests.golden.arrays import Array, Arrays, Machine
 
@@ -158,7 +159,7 @@ LOCALIZERS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             **UGCT,
             "caf": methods.CafSwitches(
-                num_layers=1, scale=20.0, normalized_values=True, layer_norm=True, audio_to="rgb"
+                num_layers=1, scale=20.0, normalized_values=True, layer_norm=True, audio_to="first"
             ),
             "ccp": methods.CcpSwitches(shared_qk=True, residual=True),
             "fusion_input": "layer_norm",
@@ -173,7 +174,14 @@ LOCALIZERS: dict[str, tuple[str, dict[str, Any]]] = {
 def localizer_config(method: str, dims: Mapping[str, int], switches: Mapping[str, Any]) -> Any:
     labels = tuple(f"cluster-{k:02d}" for k in range(CLASSES))
     return methods.LocalizerConfig(
-        method=method, dims=dict(dims), labels=labels, width=8, dropout=0.3, num_videos=VIDEOS, **switches
+        method=method,
+        roles=roles_of(dims),
+        dims=dict(dims),
+        labels=labels,
+        width=8,
+        dropout=0.3,
+        num_videos=VIDEOS,
+        **switches,
     )
 
 
@@ -232,9 +240,9 @@ ADAPTER = adapter_config.AdapterTraining(
 )
 TUNING = adapter_config.I3dFinetuning(blocks=2)
 I3D = {"rgb": schema.I3dOptions(3, 0.125, 36, 32, 5), "flow": schema.I3dOptions(2, 0.125, 36, 32, 5)}
-RGB, CLIP = schema.RgbEncoder(), schema.ClipEncoder(frames=4)
-FLOW = schema.FlowEncoder(algorithm="dis", clip_value=2.0)
-AUDIO = schema.AudioEncoder(relu=True, pca="pca")
+RGB, CLIP = streams.I3dEncoder(), streams.ClipEncoder(frames=4)
+FLOW = streams.I3dFlowEncoder(algorithm="dis", clip_value=2.0)
+AUDIO = streams.VggishEncoder(relu=True, pca="pca")
 VGGISH, PCA = schema.VggishOptions(width=0.125, classes=3), schema.VggishPcaOptions(dim=16)
 TINY, RAFT = schema.ClipOptions("tiny"), schema.RaftOptions("small")
 # ------------------------------------------------------------------------------------------------------------------
@@ -401,7 +409,7 @@ def _inferred(localizer: Any, batch: Batch) -> Found:
     for stream, one in output.streams.items():
         yield f"{stream}/features", output.features[stream].numpy()
         yield from ((f"{stream}/{name}", getattr(one, field).numpy()) for name, field in STREAM_FIELDS.items())
-    fused = localizer.fuse(output, batch.masks, 0.4)
+    fused = localizer.fuse(output, batch.masks, {"rgb": 0.4, "flow": 0.6})
     yield from ((f"fused/{name}", getattr(fused, field).numpy()) for name, field in CURVE_FIELDS.items())
 
 
@@ -424,7 +432,9 @@ def descriptors() -> Found:
         yield name, pool_descriptors(*pooling_inputs)
     table = feature_table.FeatureTable(streams, "cpu")
     for video in ("v0", "v8"):
-        curves = inference.predict_video(learner.localizer.eval(), table, video, rgb_weight=0.6)
+        curves = inference.predict_video(
+            learner.localizer.eval(), table, video, stream_weights={"rgb": 0.6, "flow": 0.4}
+        )
         yield from ((f"curves/{video}/{name}", getattr(curves, field)) for name, field in CURVE_FIELDS.items())
     network = types.NetworkWeights(known, tensors)
     labels = [types.Label(v, number % CLASSES, f"c{number % CLASSES}") for number, v in enumerate(streams["rgb"])]
@@ -438,7 +448,7 @@ def descriptors() -> Found:
         yield (
             f"tied_to_{text}",
             training_spans.contrastive_targets(
-                collected_spans, text, lambda names: np.zeros((len(names), 3), np.float32)
+                collected_spans, text, "clip", lambda names: np.zeros((len(names), 3), np.float32)
             ),
         )
     yield "sampled", np.stack([feature_table.sample_snippets(50, 8, np.random.default_rng(seed)) for seed in range(3)])
@@ -513,7 +523,7 @@ def networks() -> Found:
     means = rng.normal(size=PCA.dim).astype(np.float32)
     pca = types.NetworkWeights({"vggish_pca": to_plain_data(PCA)}, {"pca_eigen_vectors": vectors, "pca_means": means})
     sound = rng.normal(0, 0.2, (2, 15600)).astype(np.float32)
-    plain_audio = audio_stream.build(schema.AudioEncoder(), [vggish], "cpu")
+    plain_audio = audio_stream.build(streams.VggishEncoder(), [vggish], "cpu")
     yield "audio", plain_audio.encode(np.stack([plain_audio.prepare(samples) for samples in sound]))
     audio = audio_stream.build(AUDIO, [vggish, pca], "cpu")
     yield "audio_pca", audio.encode(np.stack([audio.prepare(samples) for samples in sound]))

@@ -125,7 +125,7 @@ PRETRAINED = {"rgb": "demo_rgb", "flow": "demo_flow", "clip": "demo_clip", "audi
 NETWORKS = {"rgb": "fixed_rgb", "flow": "fixed_flow", "clip": "demo_clip", "audio": "fixed_audio"}
 FIXED = ("rgb", "flow", "audio")
 # Config: where networks are, where a network comes from, its options by kind, and which network an encoder has.
-WEIGHTS, SOURCE, ENCODER_WEIGHTS = "weights", "source", "datasets.demo.encoders.{stream}.weights"
+WEIGHTS, SOURCE, ENCODER_WEIGHTS = "weights", "source", "datasets.demo.streams.{stream}.weights"
 BUILD: dict[str, tuple[Any, Any]] = {"i3d": (i3d.build, I3dOptions), "vggish": (vggish.build, VggishOptions)}
 ADAPTERS = {"prototypes": "post_pretrained", "names": "base_classes", "encoder": "tuned"}
 # Adapters whose features a run reads; the adapter on tuned encoders.

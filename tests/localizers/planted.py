@@ -8,6 +8,7 @@ from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
+from tests.builders import roles_of
 
 DIMS = {"rgb": 8, "flow": 8, "clip": 6, "audio": 4}
 CLASSES, ROWS, ACTION = 3, 16, slice(5, 12)
@@ -43,7 +44,14 @@ def localizer_config(method="ugct", *, dims=None, width=8, dropout=0.0, **switch
     dims = dims or {n: DIMS[n] for n in streams_of(switches)}
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
     return LocalizerConfig(
-        method=method, dims=dims, labels=names, width=width, dropout=dropout, num_videos=9, **switches
+        method=method,
+        roles=roles_of(dims),
+        dims=dims,
+        labels=names,
+        width=width,
+        dropout=dropout,
+        num_videos=9,
+        **switches,
     )
 
 

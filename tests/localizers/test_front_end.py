@@ -41,7 +41,7 @@ def test_only_the_modules_that_are_on_exist():
 
 
 def test_audio_can_be_limited_to_rgb():
-    both, rgb = create_front_end(caf=CafSwitches()), create_front_end(caf=CafSwitches(audio_to="rgb"))
+    both, rgb = create_front_end(caf=CafSwitches()), create_front_end(caf=CafSwitches(audio_to="first"))
     assert both.streams["flow"].projection.in_features == 2 * 8
     assert rgb.streams["flow"].projection.in_features == 8
     assert rgb.streams["rgb"].projection.in_features == 2 * 8

@@ -55,7 +55,7 @@ def test_the_first_steps_are_close_to_those_of_the_cpu(device, method, precision
     assert pairs[0][1]["total"] == pytest.approx(pairs[0][0]["total"], rel=1e-4 if precision == "fp32" else 5e-2)
     assert all(np.isfinite(line["total"]) for _, line in pairs)
     video_id, localizer = gpu.feature_table.video_ids[0], gpu.learner.final_localizer.eval()
-    assert np.isfinite(predict_video(localizer, gpu.feature_table, video_id, rgb_weight=0.5).activation).all()
+    assert np.isfinite(predict_video(localizer, gpu.feature_table, video_id, stream_weights={}).activation).all()
 
 
 @pytest.mark.parametrize(("method", "switches"), [("clip_ae", BOTH), ("tcam", {})])

@@ -59,7 +59,7 @@ def test_the_planted_class_and_time_are_found(method, switches):
     trainer, _ = train(streams, method, settings=settings, losses=SPARSE if method == "stpn" else {}, **switches)
     localizer = trainer.learner.final_localizer.eval()
     for n, video_id in enumerate(trainer.feature_table.video_ids):
-        prediction = predict_video(localizer, trainer.feature_table, video_id, rgb_weight=0.5)
+        prediction = predict_video(localizer, trainer.feature_table, video_id, stream_weights={})
         assert prediction.scores.argmax() == n % 3
         weighted = prediction.attention * prediction.activation[:, n % 3]
         assert weighted[ACTION].mean() > 1.5 * np.delete(weighted, np.r_[ACTION]).mean()
@@ -151,7 +151,8 @@ def test_a_localizer_can_be_saved_as_arrays_and_restored(result):
     localizer = trainer.learner.final_localizer
     restored = restore_localizer(module_arrays(localizer), metadata_of(localizer_config("stpn")), "cpu")
     first, second = (
-        predict_video(network.eval(), trainer.feature_table, "v0", rgb_weight=0.5) for network in (localizer, restored)
+        predict_video(network.eval(), trainer.feature_table, "v0", stream_weights={})
+        for network in (localizer, restored)
     )
     assert np.array_equal(first.activation, second.activation)
 

@@ -81,9 +81,8 @@ def test_uncertainty_is_that_of_the_other_streams_teacher(kind):
         constant.classifier.bias[-1] = math.log(CLASSES)
     learner.train()
     torch.manual_seed(0)
-    log_uncertainties = learner._log_uncertainties(
-        learner.localizer(create_batch()), create_batch(), learner.teacher(create_batch()).streams
-    )
+    teachers = learner._average_teachers(learner.teacher(create_batch()).streams)
+    log_uncertainties = learner._log_uncertainties(learner.localizer(create_batch()), create_batch(), teachers)
     mask = create_batch().masks["flow"]
     assert log_uncertainties["flow"][mask].abs().max() < 1e-6 < log_uncertainties["rgb"][mask].max()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
-from clip_ae.core.config.schema import Encoders
+from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.specs import ExtractSpec
+from clip_ae.core.config.streams import I3dEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
@@ -16,7 +16,7 @@ from clip_ae.data.shards import read_stream_input_id, write_shard
 from clip_ae.provenance.feature_lineage import FeatureLineage
 from clip_ae.weights.network_file import read_weights_provenance, save_weights
 
-SPEC = ExtractSpec(parse_dataclass(Encoders, {"rgb": {"weights": "eyes"}}, "encoders"))
+SPEC = ExtractSpec("rgb", I3dEncoder(weights="eyes"))
 ADAPTER_DIR = "adapters/words"
 
 

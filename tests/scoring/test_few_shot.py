@@ -7,6 +7,7 @@ from clip_ae.scoring import few_shot
 SPEC = ScoreFewshotSpec(
     dataset="d",
     fewshot=FewShotEvaluation(("adapted",), shots=(1,), episodes=3),
+    streams=("rgb", "flow"),
     feature_adapters={"adapted": FeatureAdapter(run="ugct", held_out_classes=("a", "b"))},
 )
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from clip_ae.core.config import registry
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, Encoders, FlowEncoder, I3dOptions, RaftOptions, RgbEncoder, Runtime
+from clip_ae.core.config.schema import I3dOptions, RaftOptions, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
+from clip_ae.core.config.streams import I3dEncoder, I3dFlowEncoder, StreamEncoder, VggishEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
@@ -83,9 +84,9 @@ def run(
     module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
     monkeypatch.setattr(registry, "load_module", lambda name: module)
     audio = encoder.short_side is None
-    encoders = Encoders(audio=AudioEncoder(batch_size=batch)) if audio else Encoders(rgb=RgbEncoder(batch_size=batch))
+    settings = VggishEncoder(batch_size=batch) if audio else I3dEncoder(batch_size=batch)
     extract.run(
-        ExtractSpec(encoders),
+        ExtractSpec("audio" if audio else "rgb", settings),
         videos=videos,
         probe=table,
         weights=(weights,),
@@ -171,7 +172,7 @@ def test_a_shard_of_broken_videos_is_a_valid_empty_file(monkeypatch: pytest.Monk
 
 
 def run_with_networks(
-    videos: Path, encoders: Encoders, weights: dict[str, tuple[dict[str, NDArray[Any]], dict[str, Any]]], out: str
+    videos: Path, encoder: StreamEncoder, weights: dict[str, tuple[dict[str, NDArray[Any]], dict[str, Any]]], out: str
 ) -> Path:
     """Run probe and extract with networks given as (tensors, metadata) by name. Returns the shard."""
     out_dir = videos.parent / out
@@ -186,7 +187,7 @@ def run_with_networks(
         failures=out_dir / "probe_failures.parquet",
     )
     extract.run(
-        ExtractSpec(encoders),
+        ExtractSpec("flow" if isinstance(encoder, I3dFlowEncoder) else "rgb", encoder),
         videos=videos,
         probe=out_dir / "probe.parquet",
         weights=files,
@@ -207,19 +208,19 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
     return found
 
 
-RGB = RgbEncoder(batch_size=4)
+RGB = I3dEncoder(batch_size=4)
 PRECISION_CHECK_LINE = re.compile(
     r"^rgb in (.*) against fp32, first batch: cosine (\S+), largest difference (\S+)%$", re.MULTILINE
 )
 
 
-def check_faster_setting(videos: Path, setting: RgbEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
+def check_faster_setting(videos: Path, setting: I3dEncoder, capsys: pytest.CaptureFixture[str]) -> tuple[str, float]:
     """The name of a faster setting and its largest difference to fp32; its features and log line are checked."""
     network = random_i3d(I3dOptions(3, 0.125, 40, 32))
     weights = {RGB.weights: (dict(network.tensors), dict(network.metadata))}
-    exact = rows_of(run_with_networks(videos, Encoders(rgb=RGB), weights, "exact"))
+    exact = rows_of(run_with_networks(videos, RGB, weights, "exact"))
     assert not PRECISION_CHECK_LINE.search(capsys.readouterr().err), "fp32 is not compared with itself"
-    found = rows_of(run_with_networks(videos, Encoders(rgb=setting), weights, "fast"))
+    found = rows_of(run_with_networks(videos, setting, weights, "fast"))
     assert len(found) == 10
     assert cosines(found, exact).min() > 0.999
     ((name, cosine, _),) = PRECISION_CHECK_LINE.findall(capsys.readouterr().err)
@@ -250,8 +251,8 @@ def test_flow_in_the_network_s_thread_takes_videos_of_any_width(videos: Path) ->
     write_video(videos / "wide.mp4", frames=40, size=(128, 48))
     found = []
     for batch in (1, 4):
-        flow = FlowEncoder(batch_size=batch, algorithm="tvl1_torch")
-        found.append(rows_of(run_with_networks(videos, Encoders(flow=flow), weights, f"batch-{batch}")))
+        flow = I3dFlowEncoder(batch_size=batch, algorithm="tvl1_torch")
+        found.append(rows_of(run_with_networks(videos, flow, weights, f"batch-{batch}")))
     assert len(found[0]) == 7
     assert cosines(*found).min() > 0.9999
 
@@ -262,9 +263,9 @@ def test_raft_comes_with_weights_of_its_own(videos: Path) -> None:
         "flow_imagenet": (dict(network.tensors), dict(network.metadata)),
         "sharp": (get_tensors(raft.build(options)), {"raft": to_plain_data(options)}),
     }
-    flow = FlowEncoder(batch_size=2, algorithm="raft", raft="sharp")
+    flow = I3dFlowEncoder(batch_size=2, algorithm="raft", raft="sharp")
     (videos / "c.mp4").unlink()
-    shard = run_with_networks(videos, Encoders(flow=flow), weights, "out")
+    shard = run_with_networks(videos, flow, weights, "out")
     assert np.isfinite(rows_of(shard)).all()
     inputs = read_parquet_provenance(shard).inputs
     assert {name: inputs[name] for name in weights} == {
@@ -287,6 +288,6 @@ def test_weights_given_by_hand_are_checked(tmp_path: Path, kinds: tuple[str, ...
         save_weights(path, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), metadata)
     with pytest.raises(UserError, match=message):
         extract.run(
-            ExtractSpec(Encoders(rgb=RgbEncoder())), videos=tmp_path, probe=tmp_path / "p", weights=files,
+            ExtractSpec("rgb", I3dEncoder()), videos=tmp_path, probe=tmp_path / "p", weights=files,
             out=tmp_path / "x", failures=tmp_path / "f", runtime=Runtime(device="cpu"),
         )  # fmt: skip

@@ -115,11 +115,13 @@ def run(folder: Path, stage: str, *words: object, **paths: str) -> int:
 
 
 def index(folder: Path, out: str = "clip.arrow", *words: object, **paths: str) -> int:
-    return run(folder, "index", "--shards", SHARDS, *words, features="features", out=out, **paths)
+    return run(
+        folder, "index", "--shards", SHARDS, "--set", "vlp_stream=clip", *words, features="features", out=out, **paths
+    )
 
 
 def joint_index(folder: Path) -> int:
-    words = ("--set", 'streams=["rgb","flow"]')
+    words = ("--set", 'cbp_streams=["rgb","flow"]')
     return index(folder, "joint.arrow", *words, adapted_features="adapted", adapter="joint.safetensors")
 
 
@@ -333,7 +335,7 @@ def test_mistakes_end_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]
         return line
 
     assert "--adapted-features, --adapter: missing" in error_line(
-        index(folder, "x.arrow", "--set", 'streams=["rgb","flow"]')
+        index(folder, "x.arrow", "--set", 'cbp_streams=["rgb","flow"]')
     )
     assert "none.arrow: no index" in error_line(find(folder, index="none.arrow"))
     assert index(folder) == 0

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_data
-from clip_ae.core.config.schema import AudioEncoder, Encoders, I3dOptions, RgbEncoder, Runtime, VggishOptions
+from clip_ae.core.config.schema import I3dOptions, Runtime, VggishOptions
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
+from clip_ae.core.config.streams import I3dEncoder, VggishEncoder
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoFeatures, VideoInfo, Window
@@ -43,8 +44,8 @@ RESTART_S = 5.0
 MAX_MEMORY_MB = 2000
 ONE_BY_ONE: dict[str, Hostile] = LIES | BOMBS | PLACES
 STREAMS = {
-    "rgb": Encoders(rgb=RgbEncoder(batch_size=8)),
-    "audio": Encoders(audio=AudioEncoder(batch_size=8)),
+    "rgb": I3dEncoder(batch_size=8),
+    "audio": VggishEncoder(batch_size=8),
 }
 
 
@@ -160,10 +161,10 @@ def run(videos: Path, networks: dict[str, Path], out: Path) -> Result:
     runtime = Runtime(device="cpu", decoder_timeout_s=DECODER_TIMEOUT_S)
     probe.run(ProbeSpec(), videos=videos, shard=shard, out=table, failures=failures, runtime=runtime)
     reports, rows = read_rows(failures), {}
-    for stream, encoders in STREAMS.items():
+    for stream, encoder in STREAMS.items():
         features, failures = out / f"{stream}.parquet", out / f"{stream}_failures.parquet"
         extract.run(
-            ExtractSpec(encoders, torch_threads=1), videos=videos, probe=table, weights=(networks[stream],),
+            ExtractSpec(stream, encoder, torch_threads=1), videos=videos, probe=table, weights=(networks[stream],),
             out=features, failures=failures, runtime=runtime,
         )  # fmt: skip
         reports += read_rows(failures)
@@ -298,8 +299,8 @@ def test_the_commands_end_well_and_small(hostile_folder: Path, networks: dict[st
     shared = ["--videos", str(hostile_folder), "--decoder-timeout-s", str(DECODER_TIMEOUT_S)]
     failures = ["--failures", str(tmp_path / "failures.parquet")]
     commands = [["probe", "--shard", "0000-of-0001", "--out", str(table), *shared, *failures]]
-    for stream, encoders in STREAMS.items():
-        cfg, out = to_canonical_json(ExtractSpec(encoders, torch_threads=1)), tmp_path / f"{stream}.parquet"
+    for stream, encoder in STREAMS.items():
+        cfg, out = to_canonical_json(ExtractSpec(stream, encoder, torch_threads=1)), tmp_path / f"{stream}.parquet"
         options = ["--spec", cfg, "--weights", str(networks[stream]), "--out", str(out), "--device", "cpu"]
         commands.append(["extract", "--probe", str(table), *options, *shared, *failures])
     for command in commands:

@@ -11,6 +11,7 @@ import pytest
 
 from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.config.specs import ClusterSpec, EvaluateSpec, LocalizeSpec, TrainSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.config.training import Localization, Training
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import Provenance
@@ -29,6 +30,7 @@ CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
 TRAINING = Training(snippets=24, batch_size=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
 SPARSE = {"classification": 1.0, "sparsity": 3e-2}
 STREAMS = ("rgb", "flow")
+ROLES = StreamRoles(STREAMS)
 
 
 def planted(videos=18, seed=0):
@@ -67,7 +69,7 @@ def write(folder, features, database):
 
 
 def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec):
-    spec = {"classes": CLASSES, **spec}
+    spec = {"classes": CLASSES, "streams": STREAMS, **spec}
     if model:
         spec = {"descriptor": "attention", "method": "stpn", **spec}
     annotations = at / "annotations.json" if annotated else None
@@ -79,7 +81,7 @@ def do_cluster(at, name="labels.parquet", *, annotated=True, model=None, **spec)
 
 
 def do_train(at, *, labels="labels.parquet", checkpoint_interval_s=1e9, **spec):
-    given = {"method": "stpn", "losses": SPARSE, **spec}
+    given = {"method": "stpn", "losses": SPARSE, "roles": ROLES, **spec}
     with mock.patch.object(training_checkpoint, "CHECKPOINT_INTERVAL_S", checkpoint_interval_s):
         train.run(
             TrainSpec(**{"classes": CLASSES, "training": TRAINING, "torch_threads": 1, **given}),
@@ -90,7 +92,8 @@ def do_train(at, *, labels="labels.parquet", checkpoint_interval_s=1e9, **spec):
 
 def do_localize(at, annotated=True, **spec):
     localize.run(
-        LocalizeSpec(torch_threads=1, **{"method": "stpn", **spec}), features=at / "features", shards=SHARDS,
+        LocalizeSpec(torch_threads=1, **{"method": "stpn", "roles": ROLES, **spec}), features=at / "features",
+        shards=SHARDS,
         model=at / "model.safetensors", out=at / "detections.json", curves=at / "curves.parquet",
         annotations=at / "annotations.json" if annotated else None, device="cpu",
     )  # fmt: skip
@@ -192,7 +195,7 @@ def test_each_stream_counts_as_much_as_the_config_says(finished_dir, tmp_path):
     shutil.copytree(finished_dir, tmp_path / "it")
     found = {}
     for weight in (0.0, 0.25, 1.0):
-        do_localize(tmp_path / "it", localization=Localization(rgb_weight=weight))
+        do_localize(tmp_path / "it", localization=Localization(stream_weights={"rgb": weight, "flow": 1 - weight}))
         rows = read_rows(tmp_path / "it" / "curves.parquet")
         found[weight] = np.array([row["attention"] for row in rows])
     np.testing.assert_allclose(found[0.25], 0.25 * found[1.0] + 0.75 * found[0.0], atol=1e-7)

@@ -61,7 +61,21 @@ def run_name_clusters(folder: Path, *words: str, vocabulary: str = "words.txt") 
         "out": "names.json",
     }
     options = [word for key, path in paths.items() for word in (f"--{key.replace('_', '-')}", str(folder / path))]
-    return main(["name_clusters", "--features", str(folder), "--shards", "1", "--device", "cpu", *options, *words])
+    return main(
+        [
+            "name_clusters",
+            "--features",
+            str(folder),
+            "--shards",
+            "1",
+            "--device",
+            "cpu",
+            *options,
+            "--set",
+            "vlp_stream=clip",
+            *words,
+        ]
+    )
 
 
 def read_names(folder: Path) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def run(world: Path, out: Path, *words: object, **keys: Any) -> tuple[int, Any, 
     fewshot = FewShotEvaluation(tuple(adapters), **{"ways": 2, "shots": (1, 2), "episodes": 4, **keys})
     spec = ScoreFewshotSpec(
         localization=Localization(activation_thresholds=(0.5,)), dataset="planted", fewshot=fewshot,
+        streams=("rgb", "flow"),
         feature_adapters=adapters,
         evaluation=EVALUATION,
     )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import EvaluateSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.config.training import Training
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.timeline import SnippetGrid
@@ -20,13 +21,13 @@ from clip_ae.data.labels import read_labels
 from clip_ae.localizers.trainer import Trainer
 from clip_ae.stages import evaluate, train
 from clip_ae.weights import training_checkpoint
-from tests.stages.test_learning import CLASSES, STREAMS, do_cluster, do_localize, do_train, planted, write
+from tests.stages.test_learning import CLASSES, ROLES, STREAMS, do_cluster, do_localize, do_train, planted, write
 
 SHORT = Training(snippets=24, batch_size=6, steps=60, learning_rate=1e-2, log_every=20, width=8, dropout=0.0)
 UGCT = {"method": "ugct", "ugct": UgctSwitches(), "losses": {}, "training": SHORT}
-ALL = (*STREAMS, "clip", "audio")
+ALL = StreamRoles(STREAMS, "clip", "audio")
 BOTH = {"caf": CafSwitches(), "ccp": CcpSwitches(), "fusion_input": "centred", "self_supervision": SelfSupervision()}
-CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "streams": ALL}
+CLIP_AE = {**UGCT, **BOTH, "method": "clip_ae", "roles": ALL}
 
 
 def four_streams():
@@ -64,7 +65,7 @@ def score(at, supervision="unsupervised", labels="labels.parquet"):
 def test_every_method_goes_from_features_to_map(clustered_dir, method):
     spec = switches_of(method)
     do_train(clustered_dir, **spec)
-    do_localize(clustered_dir, method=method, streams=spec.get("streams", STREAMS))
+    do_localize(clustered_dir, method=method, roles=spec.get("roles", ROLES))
     result = score(clustered_dir)
     assert result["mAP"]["0.1"] > 0.2
     later = do_cluster(clustered_dir, "later.parquet", model=clustered_dir / "model.safetensors", method=method)
@@ -126,7 +127,7 @@ def test_a_stream_that_some_videos_lack_counts_as_missing_there(tmp_path, capsys
     do_cluster(at)
     do_train(at, **CLIP_AE)
     assert "features/audio: lacks 3 videos, as 'v00'" in capsys.readouterr().err
-    found = do_localize(at, method="clip_ae", streams=ALL)
+    found = do_localize(at, method="clip_ae", roles=ALL)
     assert {d.video_id for d in found} == {f"v{n:02d}" for n in range(12, 18)}
 
 
@@ -294,5 +295,8 @@ def test_collapsed_attention_is_logged(clustered_dir, monkeypatch, capsys, flat,
 
 def test_a_stream_has_collapsed_where_attention_hardly_differs():
     watched = {"attention rgb": 0.999, "spread rgb": 1e-4, "attention flow": 0.02, "spread flow": 0.01}
-    assert train.find_collapsed_streams(watched) == ["rgb"]
-    assert train.find_collapsed_streams({**watched, "attention flow": 0.0, "spread flow": 0.0}) == ["rgb", "flow"]
+    assert train.find_collapsed_streams(watched, STREAMS) == ["rgb"]
+    assert train.find_collapsed_streams({**watched, "attention flow": 0.0, "spread flow": 0.0}, STREAMS) == [
+        "rgb",
+        "flow",
+    ]

@@ -9,6 +9,7 @@ import pytest
 from clip_ae.cli import main
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter
 from clip_ae.core.config.specs import AdaptFeaturesSpec, ClusterSpec, TrainAdapterSpec
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.sharding import assign_shard, format_shard_name
@@ -64,14 +65,14 @@ def run_train_adapter(
     **options,
 ):
     adapter = FeatureAdapter("stpn", align_to=text, seed=seed, held_out_classes=held_out_classes)
-    streams = ("rgb", "flow") if text == "names" else ("rgb", "flow", "clip")
+    roles = StreamRoles(("rgb", "flow"), None if text == "names" else "clip")
     out_dir.mkdir(exist_ok=True)
     files = SpanFiles(
         world / "features", SHARDS, world / "model.safetensors", world / labels, options.pop("annotations", None)
     )
     text_files = TextEncoderFiles(text_embeddings=options.pop("text_embeddings", None))
     train_adapter.run(
-        TrainAdapterSpec(adapter, training, "stpn", None, streams, torch_threads=1), files=files,
+        TrainAdapterSpec(adapter, roles, training, "stpn", torch_threads=1), files=files,
         text_files=text_files, out=out_dir / "model.safetensors", log=out_dir / "training.jsonl", device="cpu",
         **options,
     )  # fmt: skip
@@ -139,7 +140,7 @@ def test_the_same_job_writes_the_same_bytes_and_another_seed_others(world, adapt
 
 def test_a_run_reads_adapted_features_in_place_of_extracted_ones(world, adapter_dir, tmp_path):
     cluster.run(
-        ClusterSpec(CLASSES), features=(world / "features", adapter_dir / "features"), shards=SHARDS,
+        ClusterSpec(CLASSES, ("rgb", "flow")), features=(world / "features", adapter_dir / "features"), shards=SHARDS,
         out=tmp_path / "labels.parquet", annotations=world / "annotations.json", device="cpu",
     )  # fmt: skip
     found = read_parquet_provenance(tmp_path / "labels.parquet")
@@ -200,7 +201,7 @@ def test_prototypes_are_the_mean_image_of_a_kind():
 
 
 def test_videos_of_held_out_classes_are_not_trained_on(world, tmp_path):
-    spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), TRAINING)
+    spec = TrainAdapterSpec(FeatureAdapter("stpn", held_out_classes=("b",)), StreamRoles(("rgb", "flow")), TRAINING)
     labels = exclude_held_out(spec, read_labels(world / "labels.parquet"), world / "annotations.json")
     shown = json.loads((world / "annotations.json").read_text())["database"]
     assert labels

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, I3dFinetuning
-from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder, Runtime
+from clip_ae.core.config.schema import I3dOptions, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec, TuneEncoderSpec
+from clip_ae.core.config.streams import I3dEncoder, I3dFlowEncoder, StreamRoles
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
@@ -24,8 +25,8 @@ from tests.media_files import write_video
 
 SHARD = "0000-of-0001"
 STREAMS = {
-    "rgb": RgbEncoder("small", batch_size=4),
-    "flow": FlowEncoder("small", batch_size=4, algorithm="dis", clip_value=2.0),
+    "rgb": I3dEncoder(weights="small", batch_size=4),
+    "flow": I3dFlowEncoder(weights="small", batch_size=4, algorithm="dis", clip_value=2.0),
 }
 TUNING = I3dFinetuning(blocks=2, steps=12, batch_size=3, learning_rate=1e-3)
 TRAINING = AdapterTraining(
@@ -80,9 +81,12 @@ def run_tune_encoder(world, out_dir, monkeypatch, stream="rgb", training=TRAININ
     monkeypatch.setattr(
         tune_encoder, "load_training_spans", lambda *_: (build_training_spans(), {"localizer": "of a run"})
     )
-    encoders = Encoders(**{stream: STREAMS[stream]})
     spec = TuneEncoderSpec(
-        FeatureAdapter("some", mode="encoder"), training, extract=ExtractSpec(encoders), torch_threads=1
+        FeatureAdapter("some", mode="encoder"),
+        StreamRoles(("rgb", "flow"), "clip"),
+        training,
+        extract=ExtractSpec(stream, STREAMS[stream]),
+        torch_threads=1,
     )
     out_dir.mkdir()
     tune_encoder.run(
@@ -143,7 +147,7 @@ def test_extract_reads_the_tuned_network(world, tmp_path, monkeypatch):
     rows = []
     for weights in (world / "rgb.safetensors", tmp_path / "once/x.safetensors"):
         extract.run(
-            ExtractSpec(Encoders(rgb=STREAMS["rgb"])), videos=world / "videos", probe=world / f"{SHARD}.parquet",
+            ExtractSpec("rgb", STREAMS["rgb"]), videos=world / "videos", probe=world / f"{SHARD}.parquet",
             weights=(weights,), out=tmp_path / "x.parquet", failures=tmp_path / "f.parquet",
             runtime=Runtime(device="cpu"),
         )  # fmt: skip

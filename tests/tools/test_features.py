@@ -43,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "datasets": {
             "mine": {
                 "videos_dir": "videos", "classes": 2, "runs": ["stpn"], "main_run": "stpn",
-                "encoders": {
+                "streams": {
                     "rgb": {"weights": "rgb", "batch_size": 2},
                     "flow": {"weights": "flow", "algorithm": "dis"},
                     "audio": {"weights": "sound", "batch_size": 4},
@@ -172,7 +172,7 @@ def test_without_readable_videos_it_stops_before_any_network_is_loaded(
         ({"streams": "rbg"}, "--streams rbg: expected one of rgb, flow, audio; did you mean 'rgb'"),
         ({"streams": "rgb,clip"}, "--streams clip: expected one of rgb, flow, audio"),
         ({"format": "numpy"}, "--format numpy: expected one of parquet, npy"),
-        ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.encoders\.rgb\.precison: unknown key.*'precision'"),
+        ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.streams\.rgb\.precison: unknown key.*'precision'"),
         ({"set": ("rgb.batch_size",)}, r"--set rgb\.batch_size: expected KEY=VALUE"),
     ],
 )

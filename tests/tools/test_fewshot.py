@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.cli import main
-from clip_ae.core.config.schema import Encoders, FlowEncoder, I3dOptions, RgbEncoder, Runtime
+from clip_ae.core.config.schema import I3dOptions, Runtime
 from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
+from clip_ae.core.config.streams import I3dEncoder, I3dFlowEncoder
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_detections, read_json_provenance
 from clip_ae.data.shards import read_stream_input_id
@@ -62,8 +63,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(raw / "old.mp4", **action_video(-1, 0))
     options = {"rgb": I3dOptions(3, 0.125, 40, 32, 5), "flow": I3dOptions(2, 0.125, 40, 32, 5)}
     encoders = {
-        "rgb": Encoders(rgb=RgbEncoder("rgb", batch_size=2)),
-        "flow": Encoders(flow=FlowEncoder("flow", batch_size=2, algorithm="dis")),
+        "rgb": I3dEncoder(weights="rgb", batch_size=2),
+        "flow": I3dFlowEncoder(weights="flow", batch_size=2, algorithm="dis"),
     }
     for name, geometry in options.items():
         network = random_i3d(geometry)
@@ -74,9 +75,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             dict(network.metadata),
         )
     probe.run(ProbeSpec(), videos=raw, shard="0000-of-0001", out=results / "probe.parquet", failures=root / "f.parquet")
-    for name, spec in encoders.items():
+    for name, encoder in encoders.items():
         extract.run(
-            ExtractSpec(spec), videos=raw, probe=results / "probe.parquet",
+            ExtractSpec(name, encoder), videos=raw, probe=results / "probe.parquet",
             weights=(root / f"results/weights/{name}.safetensors",),
             out=results / f"features/{name}/0000-of-0001.parquet", failures=root / "f.parquet",
             runtime=Runtime(device="cpu"),

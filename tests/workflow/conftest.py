@@ -177,9 +177,9 @@ def finished_folder(finished: Project, tmp_path_factory: pytest.TempPathFactory)
     content = {"database": {named[video_id]: entry for video_id, entry in database.items()}}
     (folder / "mine/annotations.json").write_text(json.dumps(content))
     demo = project.config["datasets"]["demo"]
-    encoders = {stream: demo["encoders"][stream] for stream in ("rgb", "flow")}
+    encoders = {stream: demo["streams"][stream] for stream in ("rgb", "flow")}
     dataset = {key: value for key, value in demo.items() if key not in ("demo", "vocabulary", "fewshot")}
-    dataset |= {"videos_dir": "mine/videos", "annotations": "mine/annotations.json", "encoders": encoders, "shards": 4}
+    dataset |= {"videos_dir": "mine/videos", "annotations": "mine/annotations.json", "streams": encoders, "shards": 4}
     project.change("datasets.mine", dataset | {"rounds": 1, "runs": ["stpn_sparse"], "main_run": "stpn_sparse"})
     done = project.run("results/mine_map.json", "results/mine_report.html")
     assert done.returncode == 0, done.stdout + done.stderr

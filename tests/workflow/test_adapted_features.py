@@ -116,5 +116,5 @@ def test_an_impossible_adapter_is_refused_before_any_job(adapted: Project, tmp_p
     assert "'ugt' is not defined" in error_of("feature_adapters.named.run", "ugt")
     assert "reads adapted features itself" in error_of("feature_adapters.named.run", "free")
     assert "is an oracle" in error_of("feature_adapters.named.run", "oracle")
-    encoders = {k: v for k, v in project.config["datasets"]["demo"]["encoders"].items() if k != "clip"}
-    assert "clip" in error_of("datasets.demo.encoders", encoders)
+    encoders = {k: v for k, v in project.config["datasets"]["demo"]["streams"].items() if k != "clip"}
+    assert "clip" in error_of("datasets.demo.streams", encoders)

@@ -87,9 +87,9 @@ def test_an_error_of_a_command_line_value_says_so() -> None:
 
 
 def test_every_renamed_key_leads_to_a_key_that_exists() -> None:
-    from clip_ae.core.config import dataclass_config, feature_adapters, methods, schema, training
+    from clip_ae.core.config import dataclass_config, feature_adapters, methods, schema, streams, training
 
-    modules = (schema, methods, feature_adapters, training, dataclass_config)
+    modules = (schema, streams, methods, feature_adapters, training, dataclass_config)
     for name, keys in RENAMED_KEYS.items():
         cls = next(getattr(module, name) for module in modules if hasattr(module, name))
         fields = cls.__dataclass_fields__

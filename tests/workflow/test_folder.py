@@ -163,7 +163,7 @@ def test_features_that_lie_ready(folder_project: Project) -> None:
     """The shards of one dataset are the source of another, from clustering on."""
     dataset = folder_project.config["datasets"]["mine"]
     ready = {key: value for key, value in dataset.items() if key not in ("videos_dir", "encoders")}
-    ready |= {"features_dir": "ready", "streams": ["rgb", "flow"], "shards": 3}
+    ready |= {"features_dir": "ready", "streams": {"rgb": {}, "flow": {}}, "shards": 3}
     shutil.copytree(folder_project.folder / "results/mine/features", folder_project.folder / "ready")
     folder_project.change("datasets.ready", ready)
     done = folder_project.run("results/ready_map.json", "results/ready_detections.json")
@@ -177,9 +177,9 @@ def test_features_that_lie_ready(folder_project: Project) -> None:
 
 def test_own_videos_a_number_left_open_names_and_a_few_examples(folder_project: Project) -> None:
     """No annotation reaches clustering, training or localization; the examples score what came of it."""
-    demo = folder_project.config["datasets"]["demo"]["encoders"]
+    demo = folder_project.config["datasets"]["demo"]["streams"]
     folder_project.change("datasets.mine.annotations", None)
-    folder_project.change("datasets.mine.encoders", {stream: demo[stream] for stream in ("rgb", "flow", "clip")})
+    folder_project.change("datasets.mine.streams", {stream: demo[stream] for stream in ("rgb", "flow", "clip")})
     folder_project.change("datasets.mine.classes", "auto")
     folder_project.change("datasets.mine.vocabulary", "workflow/vocabularies/everyday.txt")
     done = folder_project.run("results/mine_detections.json")

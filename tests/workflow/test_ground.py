@@ -53,7 +53,14 @@ def add_joint_space(project: Project) -> Path:
             assert main([str(word) for word in ("adapt_features", *words, "--device", "cpu")]) == 0
     index = project.folder / INDEX.format(**SPACE)
     words = ("--features", results / "features", "--shards", SHARDS, "--out", index, "--adapter", model)
-    more = ("--adapted-features", model.parent / "features", "--set", 'streams=["rgb","flow"]')
+    more = (
+        "--adapted-features",
+        model.parent / "features",
+        "--set",
+        "vlp_stream=clip",
+        "--set",
+        'cbp_streams=["rgb","flow"]',
+    )
     assert main([str(word) for word in ("index", *words, *more)]) == 0
     return results
 

@@ -74,9 +74,7 @@ def test_jobs_that_never_ran_are_estimated_from_measured_rates(thumos: Project) 
     assert jobs == "15"
     assert time == f"{15 * (6000 * 64 + costs.STARTUP_SECONDS) / 86400:.1f} days"
     config = load_config(shipped_config())
-    names = {
-        name for encoder in config.datasets["thumos14"].encoders.by_stream.values() for name in encoder.weights_names
-    }
+    names = {name for encoder in config.datasets["thumos14"].encoders.values() for name in encoder.weights_names}
     assert float(table["weights"][2]) == pytest.approx(sum(config.weights[n].size_mb for n in names) / 1000, abs=0.01)
     assert list(table)[:2] == ["weights", "probe"]
     assert done.stdout.splitlines()[-1].startswith("122 jobs, ")

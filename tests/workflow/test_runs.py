@@ -104,8 +104,8 @@ def test_logs_and_benchmarks_are_written(finished: Project) -> None:
         ("runs.stpn_sparse.clustering", "kmeans", {}),
         ("runs.clip_ae.losses", {"ins_dis": 0.5}, RETRAIN),
         ("runs.clip_ae.clustering", "kmeans", {**CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
-        ("datasets.demo.encoders.clip.frames", 2, {**CLIP_OR_AUDIO_CHANGED, **SEARCH_JOBS}),
-        ("datasets.demo.encoders.rgb.batch_size", 4, {**STREAM_CHANGED, **CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
+        ("datasets.demo.streams.clip.frames", 2, {**CLIP_OR_AUDIO_CHANGED, **SEARCH_JOBS}),
+        ("datasets.demo.streams.rgb.batch_size", 4, {**STREAM_CHANGED, **CLUSTER_AND_TRAIN, **AFTER_TRAINING}),
         ("weights.demo_audio.licence", "MIT-0", {"pretrain": 1, "weights": 1, **CLIP_OR_AUDIO_CHANGED}),
         ("datasets.demo.rounds", 1, AFTER_TRAINING),
         # The error analysis reads the first seed only, which does not change.
@@ -162,7 +162,7 @@ def test_reordered_keys_and_comments_change_nothing(tiny: Project) -> None:
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("encoders/streams/audio.py", CLIP_OR_AUDIO_CHANGED),
+        ("encoders/streams/vggish.py", CLIP_OR_AUDIO_CHANGED),
         (
             "encoders/flows/dis.py",
             {"pretrain": 1, "weights": 1, **STREAM_CHANGED, **CLUSTER_AND_TRAIN, **AFTER_TRAINING},
@@ -201,7 +201,7 @@ def test_untracked_code_runs_nothing_again(tiny: Project) -> None:
 def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) -> None:
     shutil.rmtree(tiny.folder / ".snakemake")
     assert "0 out of date" in tiny.run("verify").stdout
-    tiny.change("datasets.demo.encoders.clip.frames", 2)
+    tiny.change("datasets.demo.streams.clip.frames", 2)
     done = tiny.run("verify")
     assert done.returncode != 0
     stale = [line.split(":")[0] for line in done.stdout.splitlines() if ": spec changed" in line]

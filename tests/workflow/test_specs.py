@@ -59,10 +59,10 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.max_failures": {"catalog"},
     "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "index", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
-    "datasets.demo.encoders.rgb.*": {"extract rgb", "tune_encoder"},
-    "datasets.demo.encoders.flow.*": {"extract flow", "tune_encoder"},
-    "datasets.demo.encoders.clip.*": {"extract clip"},
-    "datasets.demo.encoders.audio.*": {"extract audio"},
+    "datasets.demo.streams.rgb.*": {"extract rgb", "tune_encoder"},
+    "datasets.demo.streams.flow.*": {"extract flow", "tune_encoder"},
+    "datasets.demo.streams.clip.*": {"extract clip"},
+    "datasets.demo.streams.audio.*": {"extract audio"},
     "datasets.demo.rounds": {"report"},  # otherwise which rounds are asked for
     "datasets.demo.seeds": {"summarize", "report"},  # and which seeds are asked for
     "datasets.demo.training.*": {"train"},
@@ -90,8 +90,8 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.mine.partial_annotations": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
-    "datasets.mine.streams": {"probe", "report"},  # and which streams are asked for
-    "datasets.mine.grid.*": {"probe", "import_features", "localize", "index", "report"},
+    "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize"},
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }
@@ -114,11 +114,11 @@ OTHER: dict[str, Any] = {
     "rgb_weight": 0.4,
     "rerun_on_code_change": False,
     "source": "elsewhere.pt",
-    "streams": ["rgb", "flow", "audio"],
+    "role": "audio",
     "precision": "bf16",
     "supervision": "weak",
     "descriptor": "fused",
-    "audio_to": "rgb",
+    "audio_to": "first",
     "fusion_input": "layer_norm",
     "decor": "literal",
     "pairing": "cross",
@@ -149,11 +149,11 @@ OTHER: dict[str, Any] = {
 def base() -> dict[str, Any]:
     data = to_plain_data(load_config(shipped_config()))
     data["datasets"]["mine"] = {
-        "features_dir": "x", "streams": ["rgb", "flow"], "classes": 3, "runs": ["stpn"], "main_run": "stpn",
-        "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
+        "features_dir": "x", "streams": {"rgb": {"role": "cbp"}, "flow": {}}, "classes": 3, "runs": ["stpn"],
+        "main_run": "stpn", "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
     }  # fmt: skip
     data["datasets"]["own"] = {
-        "videos_dir": "x", "classes": "auto", "encoders": copy.deepcopy(data["datasets"]["demo"]["encoders"]),
+        "videos_dir": "x", "classes": "auto", "streams": copy.deepcopy(data["datasets"]["demo"]["streams"]),
         "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "main_run": "stpn",
     }  # fmt: skip
     data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
@@ -185,7 +185,7 @@ def jobs(config: Config) -> dict[str, str]:
             for stream in ("rgb", "flow"):
                 add(f"tune_encoder {stream} {dataset}", "tune_encoder", dataset=dataset, adapter="tuned", stream=stream)
         add(f"probe {dataset}", "probe", dataset=dataset)
-        for stream in data.encoders.streams if data.encoders else ():
+        for stream in data.encoders:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features_dir:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
@@ -203,11 +203,12 @@ def jobs(config: Config) -> dict[str, str]:
         add(f"train {dataset}", "train", dataset=dataset, run=run, seed="0")
         add(f"localize {dataset}", "localize", dataset=dataset, run=run)
         add(f"evaluate {dataset}", "evaluate", dataset=dataset, run=run)
-        add(f"train_adapter {dataset}", "train_adapter", dataset=dataset, adapter="post_pretrained")
-        add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, adapter="post_pretrained", stream="rgb")
-        for stage in ("name_clusters", "find_moments", "score_grounding"):
+        if data.vlp_stream:
+            add(f"train_adapter {dataset}", "train_adapter", dataset=dataset, adapter="post_pretrained")
+            add(f"adapt_features {dataset}", "adapt_features", dataset=dataset, adapter="post_pretrained", stream="rgb")
+        for stage in ("name_clusters", "find_moments", "score_grounding") if data.vlp_stream else ():
             add(f"{stage} {dataset}", stage, dataset=dataset)
-        for space in data.search_spaces:
+        for space in data.search_spaces if data.vlp_stream else ():
             add(f"index {dataset} {space}", "index", dataset=dataset, space=space)
     return found
 
@@ -278,9 +279,9 @@ def test_every_key_has_its_row_and_reaches_just_its_stages(base: dict[str, Any])
         assert len(rows) == 1, f"{leaf}: rows {rows}; say in EXPECTED which stages it reaches"
         if leaf in SKIPPED:
             continue
-        if leaf.endswith(("weights.demo_rgb", "encoders.rgb.weights", "encoders.flow.weights", "encoders.clip.weights",
-                          "encoders.audio.weights")):  # fmt: skip
-            continue  # naming other weights is checked below
+        if leaf.endswith(("weights.demo_rgb", "streams.rgb.weights", "streams.flow.weights", "streams.clip.weights",
+                          "streams.audio.weights", ".encoder")):  # fmt: skip
+            continue  # naming other weights is checked below, and another encoder has other keys
         scope = leaf.split(".")[1] if leaf.startswith(("datasets.", "weights.")) else None
         got = changed(base, leaf)
         stages = {name.rsplit(" ", 1)[0] if name.startswith("extract") else name.split(" ")[0] for name in got}
@@ -318,7 +319,7 @@ def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]
 def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:
     data = copy.deepcopy(base)
     data["weights"]["another"] = data["weights"]["demo_clip"]
-    data["datasets"]["demo"]["encoders"]["clip"]["weights"] = "another"
+    data["datasets"]["demo"]["streams"]["clip"]["weights"] = "another"
     before, after = jobs(load_config(base)), jobs(load_config(data))
     assert {n for n in before if before[n] != after[n]} == {"extract clip demo"}
 
@@ -341,11 +342,11 @@ def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(ba
 
 def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> None:
     data = copy.deepcopy(base)
-    data["datasets"]["demo"]["encoders"]["flow"] |= {"algorithm": "raft", "raft": "raft_large"}
+    data["datasets"]["demo"]["streams"]["flow"] |= {"algorithm": "raft", "raft": "raft_large"}
     before, after = jobs(load_config(base)), jobs(load_config(data))
     assert {n for n in before if before[n] != after[n]} == {"extract flow demo", "tune_encoder flow demo"}
     spec = build_stage_spec(load_config(data), "extract", {"dataset": "demo", "stream": "flow"})
-    assert spec.modules == ("clip_ae.encoders.streams.flow", "clip_ae.encoders.flows.raft")
+    assert spec.modules == ("clip_ae.encoders.streams.i3d_flow", "clip_ae.encoders.flows.raft")
 
 
 def test_two_values_swapped_are_seen(base: dict[str, Any]) -> None:

@@ -20,7 +20,6 @@ rule tune_encoder:
         "results/{dataset}/benchmarks/tune_encoder/{stream}/{adapter}.tsv"
     wildcard_constraints:
         dataset=datasets_with("demo", "videos_dir"),
-        stream="rgb|flow",
     conda:
         "../../envs/clip_ae.yaml"
     threads: CONFIG.torch_threads
@@ -126,7 +125,7 @@ rule adapt_features:
 
 rule score_fewshot:
     input:
-        inputs.i3d_features,
+        inputs.fewshot_features,
         inputs.annotations,
         adapters=inputs.fewshot_adapters,
     output:

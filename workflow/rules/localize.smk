@@ -33,7 +33,7 @@ rule localize:
 
 rule name_clusters:
     input:
-        inputs.clip_features,
+        inputs.vlp_features,
         curves=paths.CURVES,
         clip_weights=inputs.clip_weights,
     output:

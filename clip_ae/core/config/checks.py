@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import SWITCHES_OF, Run
-from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS, STREAMS
+from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS
 from clip_ae.core.config.schema import (
     DATASET_SOURCES,
     NETWORK_KINDS,
@@ -16,17 +17,21 @@ from clip_ae.core.config.schema import (
     Config,
     Dataset,
     Evaluation,
-    FlowEncoder,
-    StreamEncoder,
     Weights,
 )
 from clip_ae.core.config.specs import CLIP_SPACE
-from clip_ae.core.config.stage_specs import adapter_streams
-from clip_ae.core.errors import UserError, suggest_name
+from clip_ae.core.config.stream_checks import (
+    NAME_PATTERN,
+    check_adapter_streams,
+    check_known,
+    check_run_streams,
+    check_streams,
+    has_text_tower,
+)
+from clip_ae.core.errors import UserError
 from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.video_lists import VIDEO_LISTS
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 # Folders of results/ that are not datasets.
 RESERVED_NAMES = {"weights", "pretrained"}
 INTEGRITY_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64}|git-blob:[0-9a-f]{40}")
@@ -42,14 +47,14 @@ def load_config(data: Any) -> Config:
         _check_name(f"runs.{name}", name)
         _check_run(f"runs.{name}", run)
         if run.feature_adapter:
-            _check_known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
+            check_known(f"runs.{name}.feature_adapter", run.feature_adapter, config.feature_adapters)
     for name, adapter in config.feature_adapters.items():
         _check_name(f"feature_adapters.{name}", name, {CLIP_SPACE, UNADAPTED})
         _check_adapter(f"feature_adapters.{name}", adapter, config)
     for name, dataset in config.datasets.items():
         _check_name(f"datasets.{name}", name)
         _check_dataset(f"datasets.{name}", dataset, config)
-    return config
+    return replace(config, datasets={name: data.without_unused_encoders for name, data in config.datasets.items()})
 
 
 def _check_run(where: str, run: Run) -> None:
@@ -69,18 +74,18 @@ def _check_run(where: str, run: Run) -> None:
             f"{where}.ugct.class_targets: `kl` and `mse` need a softmax over classes; stpn has one sigmoid per class"
         )
     for loss in run.losses:
-        _check_known(f"{where}.losses.{loss}", loss, list_losses(run))
+        check_known(f"{where}.losses.{loss}", loss, list_losses(run))
 
 
 def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:
-    _check_known(f"{where}.run", adapter.run, config.runs)
+    check_known(f"{where}.run", adapter.run, config.runs)
     run = config.runs[adapter.run]
     if run.feature_adapter or run.supervision == "full":
         raise UserError(
             f"{where}.run: {adapter.run} {'reads adapted features itself' if run.feature_adapter else 'is an oracle'}"
         )
     if adapter.trimmed_dataset:
-        _check_known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
+        check_known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
         if adapter.mode == "encoder":
             raise UserError(
                 f"{where}.trimmed_dataset: an encoder is fine-tuned on the dataset's own videos; use mode: adapter"
@@ -101,40 +106,20 @@ def check_feature_adapter(where: str, dataset: Dataset, adapter: str, config: Co
     """Refuse a dataset that lacks what a feature adapter needs."""
     settings = config.feature_adapters[adapter]
     run = config.runs[settings.run]
-    for stream in adapter_streams(config, adapter):
-        if stream not in dataset.stream_names:
-            raise UserError(f"{where} needs the {stream} stream for feature_adapters.{adapter}; this dataset has none")
+    check_adapter_streams(where, dataset, adapter, config)
     if (run.supervision != "unsupervised" or settings.held_out_classes) and not dataset.is_annotated:
         raise UserError(f"{where} needs annotations for feature_adapters.{adapter}; this dataset has none")
-    has_clip_encoder = dataset.encoders is not None and dataset.encoders.clip is not None
-    if settings.uses_class_names and not (has_clip_encoder or dataset.simulate):
-        raise UserError(f"{where} needs a CLIP text tower for feature_adapters.{adapter}; add encoders.clip")
-    if settings.mode == "encoder" and dataset.encoders is None:
-        raise UserError(f"{where} needs videos and encoders for feature_adapters.{adapter}, which fine-tunes I3D")
     if settings.trimmed_dataset and config.datasets[settings.trimmed_dataset] is dataset:
         raise UserError(f"{where}: feature_adapters.{adapter}.trimmed_dataset is this dataset; name another")
-    if settings.trimmed_dataset:
-        _check_trimmed_dataset(where, dataset, config.datasets[settings.trimmed_dataset])
+    if settings.trimmed_dataset and not config.datasets[settings.trimmed_dataset].is_annotated:
+        raise UserError(f"{where}: the trimmed clips have no annotations")
 
 
 def check_search_space(where: str, dataset: Dataset, space: str, config: Config) -> None:
     """Refuse a search space that the dataset cannot have."""
-    _check_known(where, space, (CLIP_SPACE, *config.feature_adapters))
+    check_known(where, space, (CLIP_SPACE, *config.feature_adapters))
     if space != CLIP_SPACE:
         check_feature_adapter(f"{where}: {space}", dataset, space, config)
-
-
-def _check_trimmed_dataset(where: str, dataset: Dataset, trimmed: Dataset) -> None:
-    if not trimmed.is_annotated:
-        raise UserError(f"{where}: the trimmed clips have no annotations")
-    encoders, trimmed_encoders = dataset.encoders, trimmed.encoders
-    if (
-        encoders is None
-        or trimmed_encoders is None
-        or (encoders.rgb, encoders.flow) != (trimmed_encoders.rgb, trimmed_encoders.flow)
-        or dataset.grid != trimmed.grid
-    ):
-        raise UserError(f"{where}: the trimmed clips need the same rgb and flow encoders and the same grid")
 
 
 def list_losses(run: Run) -> tuple[str, ...]:
@@ -177,24 +162,14 @@ def _check_sdist(where: str, weights: Weights) -> None:
 def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
     _expect_one(where, dataset.sources, DATASET_SOURCES)
     _check_source(where, dataset)
-    if dataset.encoders:
-        for stream in dataset.encoders.streams:
-            _check_encoder(f"{where}.encoders.{stream}", stream, dataset.encoders.by_stream[stream], config)
-        clip = dataset.encoders.clip
-        if clip and clip.frames > dataset.grid.frames:
-            raise UserError(
-                f"{where}.encoders.clip.frames: CLIP reads {clip.frames} frames, but a snippet has only "
-                f"{dataset.grid.frames}; make it smaller"
-            )
+    check_streams(where, dataset, config)
     if dataset.is_scored and dataset.train_subset == dataset.test_subset:
         raise UserError(f"{where}.test_subset: '{dataset.test_subset}' is also the training subset")
     for run in dataset.runs:
-        _check_known(f"{where}.runs", run, config.runs)
+        check_known(f"{where}.runs", run, config.runs)
         if config.runs[run].supervision != "unsupervised" and not dataset.is_annotated:
             raise UserError(f"{where}.runs: {run} needs labels, and this dataset has no annotations")
-        for stream in config.runs[run].streams:
-            if stream not in dataset.stream_names:
-                raise UserError(f"{where}.runs: {run} reads the {stream} stream, which this dataset does not have")
+        check_run_streams(where, dataset, run, config)
         if adapter := config.runs[run].feature_adapter:
             check_feature_adapter(f"{where}.runs: {run}", dataset, adapter, config)
     if dataset.main_run not in dataset.runs:
@@ -218,20 +193,22 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
 
 
 def _check_text_files(where: str, dataset: Dataset) -> None:
-    """Partial annotations are for datasets without annotations; text needs a CLIP stream with known weights."""
+    """Partial annotations are for datasets without annotations; text needs a vlp stream with known CLIP weights."""
     if dataset.partial_annotations is not None and dataset.is_annotated:
         raise UserError(f"{where}.partial_annotations: not together with `annotations`")
     for name in ("vocabulary", "sentences"):
         if getattr(dataset, name) is None:
             continue
-        if "clip" not in dataset.stream_names:
-            raise UserError(f"{where}.{name}: needs the clip stream, which this dataset does not have")
+        if dataset.vlp_stream is None:
+            raise UserError(f"{where}.{name}: needs a stream with role vlp, and this dataset has none")
         if dataset.simulate is not None:
             raise UserError(f"{where}.{name}: a simulated dataset has no CLIP text tower; remove {name}")
-        if dataset.encoders is None:
+        if dataset.features_dir is not None:
             raise UserError(
                 f"{where}.{name}: needs CLIP's text tower, and precomputed features do not say which CLIP made them"
             )
+        if not has_text_tower(dataset):
+            raise UserError(f"{where}.{name}: needs CLIP's text tower; the vlp stream needs encoder clip")
 
 
 def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, config: Config) -> None:
@@ -240,7 +217,7 @@ def _check_fewshot(where: str, dataset: Dataset, fewshot: FewShotEvaluation, con
     if not fewshot.feature_adapters or not fewshot.shots:
         raise UserError(f"{where}.fewshot: names no {'shots' if fewshot.feature_adapters else 'feature_adapters'}")
     for name in fewshot.feature_adapters:
-        _check_known(f"{where}.fewshot.feature_adapters", name, config.feature_adapters)
+        check_known(f"{where}.fewshot.feature_adapters", name, config.feature_adapters)
         check_feature_adapter(f"{where}.fewshot", dataset, name, config)
         if config.feature_adapters[name].mode != "adapter":
             raise UserError(
@@ -257,18 +234,10 @@ def _check_source(where: str, dataset: Dataset) -> None:
     if dataset.simulate is not None:
         _check_simulated(where, dataset)
         return
-    if dataset.features_dir is None and dataset.encoders is None:
-        raise UserError(f"{where}.encoders: missing; say which streams to extract from the videos")
-    if dataset.features_dir is None and dataset.streams is not None:
-        raise UserError(f"{where}.streams: only for a `features_dir` source; `encoders` names the streams of videos")
     if dataset.features_dir is None and dataset.features_description is not None:
         raise UserError(
             f"{where}.features_description: only for a `features_dir` source; for videos the provenance has it"
         )
-    if dataset.features_dir is not None and dataset.encoders is not None:
-        raise UserError(f"{where}.encoders: not for a `features_dir` source; give `streams`")
-    if not dataset.stream_names:
-        raise UserError(f"{where}: has no stream; name at least one of {', '.join(STREAMS)}")
     for name in ("annotations", "sentences"):
         if dataset.demo and getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: the demo has its own")
@@ -277,32 +246,17 @@ def _check_source(where: str, dataset: Dataset) -> None:
 
 
 def _check_simulated(where: str, dataset: Dataset) -> None:
-    for name in ("encoders", "streams", "features_description", "annotations"):
+    for name in ("features_description", "annotations"):
         if getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: a simulated dataset has its own")
     if dataset.simulate and dataset.simulate.classes != dataset.classes:
         raise UserError(f"{where}.classes: {dataset.classes}, but simulate.classes is {dataset.simulate.classes}")
 
 
-def _check_encoder(where: str, stream: str, encoder: StreamEncoder, config: Config) -> None:
-    for name, kind in encoder.NETWORK_KIND_BY_KEY.items():
-        chosen = getattr(encoder, name)
-        if chosen is not None:
-            _check_known(f"{where}.{name}", chosen, config.weights)
-            found = config.weights[chosen].network_kind
-            if found != kind:
-                raise UserError(f"{where}.{name}: {chosen} is a {found} network; {stream} needs {kind} here")
-    i3d, channels = config.weights[encoder.weights].i3d, {"rgb": 3, "flow": 2}.get(stream)
-    if i3d and i3d.channels != channels:
-        raise UserError(f"{where}.weights: {encoder.weights} takes {i3d.channels} channels; {stream} has {channels}")
-    if isinstance(encoder, FlowEncoder) and (encoder.algorithm == "raft") != (encoder.raft is not None):
-        raise UserError(f"{where}.raft: name a raft entry of `weights` with algorithm raft, and with no other")
-
-
 def _check_evaluation(where: str, evaluation: Evaluation) -> None:
     parse_tiou_ranges(evaluation.tiou_ranges, evaluation.tiou, where)
     if evaluation.video_list is not None:
-        _check_known(f"{where}.video_list", evaluation.video_list, VIDEO_LISTS)
+        check_known(f"{where}.video_list", evaluation.video_list, VIDEO_LISTS)
 
 
 def _check_rising(where: str, values: tuple[float, ...]) -> None:
@@ -321,8 +275,3 @@ def _check_name(where: str, name: str, reserved: Collection[str] = RESERVED_NAME
 def _expect_one(where: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:
     if len(given) != 1:
         raise UserError(f"{where}: expected exactly one of {', '.join(names)}; got {', '.join(given) or 'none'}")
-
-
-def _check_known(where: str, name: str, known: Any) -> None:
-    if name not in known:
-        raise UserError(f"{where}: '{name}' is not defined{suggest_name(name, known)}")

@@ -6,7 +6,7 @@ import math
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -24,6 +24,20 @@ LIMITS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("exclusiveMinimum", operator.gt, "more than"),
     ("maximum", operator.le, "at most"),
 )
+
+
+class Variant:
+    """Base of a dataclass whose subclasses are its variants: the plain data decide which one is built."""
+
+    @classmethod
+    def select_variant(cls, where: str, data: Mapping[str, Any]) -> type:
+        """The class to build for the data at the key `where`."""
+        raise NotImplementedError
+
+    @classmethod
+    def list_variants(cls) -> Collection[type]:
+        """The classes that can be built."""
+        raise NotImplementedError
 
 
 def key(
@@ -47,6 +61,8 @@ def parse_dataclass(cls: type[T], data: Any, where: str = "") -> T:
     """Build `cls` from plain data; the first wrong value raises a UserError that names its key."""
     if not isinstance(data, dict):
         raise UserError(f"{where or 'config'}: expected keys and values, got {abbreviate(data)}")
+    if issubclass(cls, Variant) and issubclass(selected := cls.select_variant(where, data), cls):
+        cls = selected
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values = {}
@@ -127,7 +143,13 @@ def to_canonical_json(value: Any) -> str:
 
 
 def build_json_schema(cls: type) -> dict[str, Any]:
-    """JSON Schema of a dataclass."""
+    """JSON Schema of a dataclass, or of any of its variants."""
+    if issubclass(cls, Variant):
+        return {"anyOf": [_build_object_schema(variant) for variant in cls.list_variants()]}
+    return _build_object_schema(cls)
+
+
+def _build_object_schema(cls: type) -> dict[str, Any]:
     hints = get_type_hints(cls)
     fields = dataclasses.fields(cls)
     return {
@@ -164,7 +186,11 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise UserError(f"{where}: expected keys and values, got {abbreviate(value)}")
-        return {str(k): _value(get_args(hint)[1], v, join_key(where, k), limits) for k, v in value.items()}
+        items = {str(k): v for k, v in value.items()}
+        if dataclasses.is_dataclass(get_args(hint)[1]):
+            # null removes an entry that another config file has.
+            items = {k: v for k, v in items.items() if v is not None}
+        return {k: _value(get_args(hint)[1], v, join_key(where, k), limits) for k, v in items.items()}
     if dataclasses.is_dataclass(hint):
         return parse_dataclass(hint, value, where)  # type: ignore[arg-type]
     return _scalar(hint, value, where, limits)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.registry import BASE_HEADS, METHODS
+from clip_ae.core.config.streams import ROLE_PURPOSES, Role, StreamRoles
 from clip_ae.core.config.training import LocalizationOverrides, TrainingOverrides
+from clip_ae.core.errors import UserError
 
 if TYPE_CHECKING:
     MethodName = str
@@ -18,7 +21,6 @@ else:  # so that a new method needs one line in the registry
 Clustering = Literal["spectral", "kmeans"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
-I3D_STREAMS = ("rgb", "flow")
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class CafSwitches:
     )
     normalized_values: bool = key(False, "use the L2-normalised features in eq. 2")
     layer_norm: bool = key(False, "LayerNorm before each tanh: large features would saturate it")
-    audio_to: Literal["both", "rgb"] = key("both", "streams whose head input includes the fused audio")
+    audio_to: Literal["all", "first"] = key(
+        "all", "cbp streams whose head input includes the fused audio: all, or the first only"
+    )
 
 
 @dataclass(frozen=True)
 class CcpSwitches:
-    """Cross-view collaboration of CLIP and I3D features (CLIP-AE eq. 4-6)."""
+    """Cross-view collaboration of the cbp streams and the vlp stream (CLIP-AE eq. 4-6)."""
 
     shared_qk: bool = key(False, "one attention map for both views, as the subscripts literally say")
     residual: bool = key(False, "add the projected features to the attention output")
@@ -63,6 +67,9 @@ class UgctSwitches:
     attention_targets: Literal["mean", "half", "soft"] = key(
         "mean", "threshold of the teacher's attention: its mean in the video, 0.5, or none (soft)"
     )
+    teachers: Literal["others", "self", "all"] = key(
+        "others", "a stream's teachers: those of the other cbp streams (its own if it is the only one), its own, or all"
+    )
     class_targets: Literal["none", "kl", "mse"] = key("none", "loss on the teacher's class activations")
     uncertainty: Literal["predicted", "dropout", "heads", "none"] = key(
         "predicted",
@@ -86,7 +93,9 @@ class Switches:
     """The switches of a method; a module without an entry is not built."""
 
     caf: CafSwitches | None = key(None, "audio-visual fusion; {} turns it on with its defaults")
-    ccp: CcpSwitches | None = key(None, "cross-view collaboration of CLIP and I3D; {} turns it on with its defaults")
+    ccp: CcpSwitches | None = key(
+        None, "cross-view collaboration of cbp and vlp streams; {} turns it on with its defaults"
+    )
     fusion_input: Literal["centred", "residual", "layer_norm"] | None = key(
         None,
         "input of the head: X + P(modules minus their mean over time), the default; X + P(modules); LN(P(X, modules))",
@@ -108,18 +117,15 @@ class Run(Switches):
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
     feature_adapter: str | None = key(
-        None, "entry of `feature_adapters` whose output replaces the rgb and flow features"
+        None, "entry of `feature_adapters` whose output replaces the features of the cbp streams"
     )
-
+    cbp_streams: tuple[str, ...] | None = key(
+        None, "streams to read as classification view, whatever their role; default: all of the dataset's cbp streams"
+    )
     training: TrainingOverrides | None = key(None, "keys of the dataset's `training` that differ in this run")
     localization: LocalizationOverrides | None = key(
         None, "keys of the dataset's `localization` that differ in this run"
     )
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """The streams that the method reads: both of I3D, and those of CAF and CCP where they are on."""
-        return (*I3D_STREAMS, *(("clip",) if self.ccp else ()), *(("audio",) if self.caf else ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +133,7 @@ class LocalizerConfig(Switches):
     """Everything needed to build a localizer; stored in its model file."""
 
     method: MethodName = key(doc="localizer")
+    roles: StreamRoles = key(doc="the streams to read")
     dims: dict[str, int] = key(doc="length of a feature by stream")
     labels: tuple[str, ...] = key(doc="label of each class in detections")
     width: int = key(1024, "d: length of embeddings", minimum=1)
@@ -136,10 +143,6 @@ class LocalizerConfig(Switches):
     @property
     def num_classes(self) -> int:
         return len(self.labels)
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        return tuple(self.dims)
 
 
 # Switches that only some methods have, and their defaults for these methods.
@@ -155,6 +158,25 @@ SWITCH_DEFAULTS: dict[str, Any] = {
     "self_supervision": SelfSupervision(),
     "ugct": UgctSwitches(),
 }
+
+
+def select_streams(where: str, roles: Mapping[str, Role], run: Run) -> StreamRoles:
+    """The streams of a dataset, given by name with their roles, that a run reads; UserError if it lacks one."""
+    for name in run.cbp_streams or ():
+        if name not in roles:
+            raise UserError(
+                f"{where}: cbp_streams names the {name} stream, which this dataset does not have ({', '.join(roles)})"
+            )
+    names = {role: [name for name, its_role in roles.items() if its_role == role] for role in ROLE_PURPOSES}
+    cbp = tuple(run.cbp_streams or names["cbp"])
+    needed: dict[Role, bool] = {"cbp": not cbp, "vlp": run.ccp is not None, "audio": run.caf is not None}
+    for role, is_needed in needed.items():
+        if is_needed and not names[role]:
+            raise UserError(
+                f"{where}: needs a stream with role {role} for {ROLE_PURPOSES[role]}, and this dataset has none; "
+                "add one to its `streams`, or remove the run"
+            )
+    return StreamRoles(cbp, names["vlp"][0] if needed["vlp"] else None, names["audio"][0] if needed["audio"] else None)
 
 
 def with_defaults(run: Run) -> dict[str, Any]:

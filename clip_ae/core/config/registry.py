@@ -21,11 +21,11 @@ class Method:
     reconstruction_note: str = ""
 
 
-STREAMS = {
-    "rgb": "clip_ae.encoders.streams.rgb",
-    "flow": "clip_ae.encoders.streams.flow",
+ENCODERS = {
+    "i3d": "clip_ae.encoders.streams.i3d",
+    "i3d_flow": "clip_ae.encoders.streams.i3d_flow",
     "clip": "clip_ae.encoders.streams.clip",
-    "audio": "clip_ae.encoders.streams.audio",
+    "vggish": "clip_ae.encoders.streams.vggish",
 }
 NETWORKS = {
     "i3d": "clip_ae.encoders.networks.i3d",

@@ -1,4 +1,4 @@
-"""Config keys of format 1 and their names today: an old key is refused with its new name."""
+"""Config keys of earlier formats and their names today: an old key is refused with its new name."""
 
 # By the dataclass that holds the key.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
@@ -16,6 +16,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "Dataset": {
         "videos": "videos_dir",
         "features": "features_dir",
+        "encoders": "streams",
         "origin": "features_description",
         "examples": "partial_annotations",
         "views": "search_spaces",
@@ -33,10 +34,10 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "ema": "ema_decay",
         "warm_up": "warmup_fraction",
     },
-    "RgbEncoder": {"batch": "batch_size"},
-    "FlowEncoder": {"batch": "batch_size", "bound": "clip_value"},
+    "I3dEncoder": {"batch": "batch_size"},
+    "I3dFlowEncoder": {"batch": "batch_size", "bound": "clip_value"},
     "ClipEncoder": {"batch": "batch_size"},
-    "AudioEncoder": {"batch": "batch_size"},
+    "VggishEncoder": {"batch": "batch_size"},
     "Pretraining": {"clips": "num_clips"},
     "PretrainSchedule": {"batch": "batch_size"},
     "Training": {"batch": "batch_size"},
@@ -51,6 +52,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "video_score": "video_score_weight",
         "nms_sigma": "soft_nms_sigma",
         "minimum_score": "min_score",
+        "rgb_weight": "stream_weights",
     },
     "LocalizationOverrides": {
         "thresholds": "activation_thresholds",
@@ -58,6 +60,7 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
         "video_score": "video_score_weight",
         "nms_sigma": "soft_nms_sigma",
         "minimum_score": "min_score",
+        "rgb_weight": "stream_weights",
     },
     "Evaluation": {
         "averages": "tiou_ranges",

@@ -6,21 +6,20 @@ keys.
 """
 
 import re
-from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import Run
-from clip_ae.core.config.simulation import SimulatedWorld
-from clip_ae.core.config.training import Localization, Precision, Training
+from clip_ae.core.config.simulation import SIMULATED_STREAMS, SimulatedWorld
+from clip_ae.core.config.streams import Role, Stream, StreamEncoder, order_streams
+from clip_ae.core.config.training import Localization, Training
 from clip_ae.core.timeline import SnippetGrid
 
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
 PIP_PREFIX = "pip:"
 SDIST_PATTERN = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
-StreamName = Literal["rgb", "flow", "clip", "audio"]
-FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
 ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
 CLUSTER_MAPPING_NAMES: tuple[str, ...] = get_args(ClusterMapping)
 # The number of action classes, or `auto`: chosen from the features.
@@ -139,93 +138,6 @@ class DemoWorld:
 
 
 @dataclass(frozen=True)
-class StreamEncoder:
-    """The keys that every stream's encoder has."""
-
-    weights: str = key(doc="name of an entry of `weights`")
-    batch_size: int = key(1, "snippets per forward pass; it changes features by rounding only", minimum=1)
-    precision: Precision = key("fp32", "fp32, or bf16: faster on some processors, features differ slightly")
-    compile: bool = key(False, "compile the network with torch.compile (and tvl1_torch on a GPU); takes a minute")
-
-    # Keys that name entries of `weights`, and the kind of network that each one needs.
-    NETWORK_KIND_BY_KEY: ClassVar[dict[str, str]] = {}
-
-    @property
-    def weights_names(self) -> tuple[str, ...]:
-        """The entries of `weights` that the stream loads, its own network first."""
-        return tuple(getattr(self, name) for name in self.NETWORK_KIND_BY_KEY if getattr(self, name) is not None)
-
-
-@dataclass(frozen=True)
-class RgbEncoder(StreamEncoder):
-    """I3D on frames."""
-
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d"}
-    weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
-
-
-@dataclass(frozen=True)
-class FlowEncoder(StreamEncoder):
-    """I3D on optical flow."""
-
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d", "raft": "raft"}
-    weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
-    algorithm: FlowAlgorithm = key(
-        "tvl1", "tvl1 (OpenCV), tvl1_torch (batched, for GPUs), dis (fast, less accurate) or raft"
-    )
-    clip_value: float = key(20.0, "pixels per frame; flow is clipped to +-clip_value and scaled to [-1, 1]", above=0)
-    raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
-
-
-@dataclass(frozen=True)
-class ClipEncoder(StreamEncoder):
-    """CLIP's image tower on some frames of a snippet."""
-
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "clip"}
-    weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
-    batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
-    frames: int = key(4, "frames per snippet, evenly placed; their embeddings are averaged", minimum=1)
-
-
-@dataclass(frozen=True)
-class AudioEncoder(StreamEncoder):
-    """VGGish on 0.96 s centred on the snippet."""
-
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
-    weights: str = key("vggish", "name of a vggish entry of `weights`")
-    batch_size: int = key(32, "snippets per forward pass; it changes features by rounding only", minimum=1)
-    relu: bool = key(False, "set negative values of the embedding to 0, as torchvggish does")
-    pca: str | None = key(
-        None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
-    )
-
-
-@dataclass(frozen=True)
-class Encoders:
-    """The streams to extract; a stream without an entry is not extracted."""
-
-    rgb: RgbEncoder | None = key(None, "I3D on frames")
-    flow: FlowEncoder | None = key(None, "I3D on optical flow")
-    clip: ClipEncoder | None = key(None, "CLIP on frames")
-    audio: AudioEncoder | None = key(None, "VGGish on sound")
-
-    @property
-    def by_stream(self) -> dict[str, StreamEncoder]:
-        """The encoders that are given, by stream."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {stream: encoder for stream, encoder in given.items() if encoder is not None}
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        return tuple(self.by_stream)
-
-    def only(self, stream: str) -> "Encoders":
-        """The same encoder of one stream, and no other."""
-        absent: dict[str, None] = {name: None for name in self.by_stream if name != stream}
-        return replace(self, **absent)
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """How detections are scored."""
 
@@ -281,7 +193,9 @@ class Dataset:
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
     videos_dir: str | None = key(None, "source: folder of raw videos, searched recursively")
     features_dir: str | None = key(None, "source: folder of precomputed features, {stream}/{id}.npy or shards")
-    streams: tuple[StreamName, ...] | None = key(None, "with `features_dir` only: the streams in that folder")
+    streams: dict[str, Stream] = key(
+        {}, "streams by name, each with its role, and its encoder if videos are the source"
+    )
     features_description: str | None = key(
         None, "with `features_dir` only: where the features come from; written into every shard's provenance"
     )
@@ -302,7 +216,6 @@ class Dataset:
     test_subset: str = key("validation", "subset that is localized and scored")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid that all streams share")
     shards: int = key(8, "number of shards; a video is in shard sha256(id) mod shards", minimum=1, maximum=1000)
-    encoders: Encoders | None = key(None, "streams to extract from the videos")
     max_failures: float = key(
         1.0, "share of videos that may fail or be missing; above it the dataset is refused", minimum=0, maximum=1
     )
@@ -327,9 +240,37 @@ class Dataset:
 
     @property
     def stream_names(self) -> tuple[str, ...]:
-        if self.simulate:
-            return get_args(StreamName)
-        return self.encoders.streams if self.encoders else self.streams or ()
+        """The streams in an order that does not depend on the order of the keys."""
+        return order_streams(self.streams or (SIMULATED_STREAMS if self.simulate else ()))
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The role of each stream; the config check makes sure that every stream has one."""
+        streams = {name: self.streams.get(name, Stream()) for name in self.stream_names}
+        return {name: role for name, stream in streams.items() if (role := stream.role_of(name)) is not None}
+
+    @property
+    def vlp_stream(self) -> str | None:
+        return next((name for name, role in self.roles.items() if role == "vlp"), None)
+
+    @property
+    def audio_stream(self) -> str | None:
+        return next((name for name, role in self.roles.items() if role == "audio"), None)
+
+    @property
+    def encoders(self) -> dict[str, StreamEncoder]:
+        """The encoder of each stream, if videos are the source."""
+        if self.demo is None and self.videos_dir is None:
+            return {}
+        streams = {name: self.streams[name] for name in self.stream_names}
+        return {name: stream for name, stream in streams.items() if isinstance(stream, StreamEncoder)}
+
+    @property
+    def without_unused_encoders(self) -> "Dataset":
+        """The same with roles only, if the features come from files: a well-known name alone chose an encoder."""
+        if self.demo is not None or self.videos_dir is not None:
+            return self
+        return replace(self, streams={name: Stream(role=stream.role) for name, stream in self.streams.items()})
 
     @property
     def is_annotated(self) -> bool:

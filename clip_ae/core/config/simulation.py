@@ -8,6 +8,8 @@ from clip_ae.core.config.dataclass_config import key
 LATENT_DIM = 32
 # Number of shards of each stream.
 SIMULATED_SHARDS = 4
+# The streams that a world generates.
+SIMULATED_STREAMS = ("rgb", "flow", "clip", "audio")
 
 
 @dataclass(frozen=True)

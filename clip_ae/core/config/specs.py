@@ -5,26 +5,25 @@ again, and what is in it always does. `modules` names the lazily loaded code a s
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
-from clip_ae.core.config.methods import I3D_STREAMS, SWITCHES_OF, Clustering, MethodName, Run, Supervision, Switches
+from clip_ae.core.config.methods import SWITCHES_OF, Clustering, MethodName, Run, Supervision, Switches
 from clip_ae.core.config.registry import (
     CLUSTERINGS,
     DESCRIPTORS,
+    ENCODERS,
     FLOW_ALGORITHMS,
     FRONT_END_MODULE,
     METHODS,
     NETWORKS,
     PRETRAINERS,
-    STREAMS,
     get_head_module,
 )
 from clip_ae.core.config.schema import (
     Config,
     DemoWorld,
-    Encoders,
     Evaluation,
     NumClasses,
     Pretraining,
@@ -32,8 +31,8 @@ from clip_ae.core.config.schema import (
     Weights,
 )
 from clip_ae.core.config.simulation import SimulatedWorld
+from clip_ae.core.config.streams import I3dFlowEncoder, StreamEncoder, StreamRoles
 from clip_ae.core.config.training import Localization, Training
-from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SnippetGrid
 
 # The search space of CLIP's own images.
@@ -97,27 +96,16 @@ class ProbeSpec(Spec):
 
 @dataclass(frozen=True)
 class ExtractSpec(Spec):
-    encoders: Encoders = key(doc="the one stream to extract")
+    stream: str = key(doc="the one stream to extract")
+    encoder: StreamEncoder = key(doc="its encoder")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     torch_threads: int = key(2, "CPU threads of torch", minimum=1)
 
-    def __post_init__(self) -> None:
-        if len(self.encoders.streams) != 1:
-            found = ", ".join(self.encoders.streams) or "none"
-            raise UserError(f"encoders: a job extracts one stream of {', '.join(STREAMS)}; got {found}")
-
-    @property
-    def stream(self) -> str:
-        return self.encoders.streams[0]
-
-    @property
-    def encoder(self) -> Any:
-        return self.encoders.by_stream[self.stream]
-
     @property
     def modules(self) -> tuple[str, ...]:
-        flow = self.encoders.flow
-        return (STREAMS[self.stream], *((FLOW_ALGORITHMS[flow.algorithm],) if flow else ()))
+        encoder = self.encoder
+        flow = (FLOW_ALGORITHMS[encoder.algorithm],) if isinstance(encoder, I3dFlowEncoder) else ()
+        return (ENCODERS[encoder.encoder], *flow)
 
 
 @dataclass(frozen=True)
@@ -125,6 +113,7 @@ class ImportFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to import")
     grid: SnippetGrid = key(SnippetGrid(), "the grid that the features were made on")
     features_description: str | None = key(None, "where the features come from")
+    with_loudness: bool = key(False, "write the loudness of each row, if the source has it")
 
 
 @dataclass(frozen=True)
@@ -137,12 +126,10 @@ class CatalogSpec(Spec):
 @dataclass(frozen=True)
 class TrainAdapterSpec(Spec):
     feature_adapter: FeatureAdapter = key(doc="the feature adapter")
+    roles: StreamRoles = key(doc="streams to read: the run's, and the vlp stream where actions are aligned to images")
     training: AdapterTraining = key(AdapterTraining(), "training of the adapter network")
     method: MethodName = key("ugct", "localizer of the run that separates actions from background")
     base_head: str | None = key(None, "head inside the localizer, where it is not its own")
-    streams: tuple[str, ...] = key(
-        I3D_STREAMS, "streams to read: the run's, and clip where actions are aligned to images"
-    )
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a class name in place of {}"
     )
@@ -179,6 +166,7 @@ class FewshotSpec(Spec):
 class ScoreFewshotSpec(FewshotSpec):
     dataset: str = key(doc="name of the dataset")
     fewshot: FewShotEvaluation = key(doc="the episodes")
+    streams: tuple[str, ...] = key(doc="streams to read, all with role cbp")
     feature_adapters: dict[str, FeatureAdapter] = key(doc="feature adapters of the models, by name")
     evaluation: Evaluation = key(Evaluation(), "scoring")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
@@ -190,8 +178,8 @@ class ScoreFewshotSpec(FewshotSpec):
 @dataclass(frozen=True)
 class ClusterSpec(Spec):
     classes: NumClasses = key(doc="number of clusters, or auto", minimum=2)
+    streams: tuple[str, ...] = key(doc="streams of the descriptor")
     supervision: Supervision = key("unsupervised", "labels: clusters, or classes of the annotations")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams of the descriptor")
     clustering: Clustering = key("spectral", "algorithm")
     descriptor: Literal["mean", "attention", "fused"] = key(
         "mean", "descriptor: `mean` in round 0, `attention` or `fused` later"
@@ -211,7 +199,7 @@ class ClusterSpec(Spec):
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec(Switches, Spec):
     method: MethodName = key(doc="localizer")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams to read")
+    roles: StreamRoles = key(doc="streams to read")
     classes: NumClasses = key(
         doc="number of clusters, which are the classes to learn; auto: those there are", minimum=2
     )
@@ -231,8 +219,8 @@ class TrainSpec(Switches, Spec):
 @dataclass(frozen=True)
 class LocalizeSpec(Spec):
     method: MethodName = key(doc="localizer")
+    roles: StreamRoles = key(doc="streams to read")
     base_head: str | None = key(None, "head inside the localizer, where it is not its own")
-    streams: tuple[str, ...] = key(I3D_STREAMS, "streams to read")
     localization: Localization = key(Localization(), "from attention and class activations to segments")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     test_subset: str = key("validation", "subset to localize; without annotations all videos")
@@ -251,6 +239,7 @@ def _method_modules(method: str, base: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class NameClustersSpec(Spec):
+    vlp_stream: str = key(doc="stream of CLIP's image features")
     templates: tuple[str, ...] = key(
         PROMPT_TEMPLATES, "texts whose embeddings are averaged, with a name in place of {}"
     )
@@ -260,7 +249,8 @@ class NameClustersSpec(Spec):
 
 @dataclass(frozen=True)
 class IndexSpec(Spec):
-    streams: tuple[str, ...] = key(("clip",), "clip for the CLIP space, rgb and flow for an adapter's joint space")
+    vlp_stream: str = key(doc="stream of CLIP's image features")
+    cbp_streams: tuple[str, ...] = key((), "for an adapter's joint space: the streams that it adapts")
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from clip_ae.core import paths
 from clip_ae.core.config.dataclass_config import apply_overrides
 from clip_ae.core.config.feature_adapters import FeatureAdapter
-from clip_ae.core.config.methods import I3D_STREAMS, Run, UgctSwitches, with_defaults
+from clip_ae.core.config.methods import Run, UgctSwitches, select_streams, with_defaults
 from clip_ae.core.config.schema import Config, Dataset, Runtime
 from clip_ae.core.config.specs import (
     CLIP_SPACE,
@@ -36,6 +36,7 @@ from clip_ae.core.config.specs import (
     WeightsSpec,
 )
 from clip_ae.core.config.stage_registry import stage
+from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
 
 
@@ -70,21 +71,22 @@ def weights(config: Config, name: str) -> WeightsSpec:
 @stage(paths.PROBE, paths.SHARD_FAILURES.replace("{stage}", "probe"))
 def probe(config: Config, dataset: str) -> ProbeSpec:
     data = config.datasets[dataset]
-    return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams)
+    return ProbeSpec(data.grid, None if data.encoders else data.stream_names)
 
 
 @stage(paths.FEATURES, paths.SHARD_FAILURES.replace("{stage}", "{stream}"), paths.TUNED_FEATURES, paths.TUNED_FAILURES)
 def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
     data = config.datasets[dataset]
-    if data.encoders is None:
-        raise UserError(f"datasets.{dataset}: has no encoders")
-    return ExtractSpec(data.encoders.only(stream), data.grid, config.torch_threads)
+    if stream not in data.encoders:
+        raise UserError(f"datasets.{dataset}.streams: no encoder for a stream called {stream}")
+    return ExtractSpec(stream, data.encoders[stream], data.grid, config.torch_threads)
 
 
 @stage()
 def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
-    return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.features_description)
+    description = "simulated" if data.simulate else data.features_description
+    return ImportFeaturesSpec(stream, data.grid, description, with_loudness=data.roles[stream] == "audio")
 
 
 @stage(paths.VIDEOS, paths.FAILURES)
@@ -98,10 +100,10 @@ def tune_encoder(config: Config, dataset: str, adapter: str, stream: str) -> Tun
     base = train_adapter(config, dataset, adapter)
     return TuneEncoderSpec(
         base.feature_adapter,
+        base.roles,
         config.datasets[dataset].adapter_training.for_tuning,
         base.method,
         base.base_head,
-        base.streams,
         trimmed_subset=base.trimmed_subset,
         torch_threads=base.torch_threads,
         extract=extract(config, dataset, stream),
@@ -115,20 +117,25 @@ def train_adapter(config: Config, dataset: str, adapter: str) -> TrainAdapterSpe
     trimmed = config.datasets[settings.trimmed_dataset] if settings.trimmed_dataset else None
     return TrainAdapterSpec(
         settings,
+        adapter_streams(config, dataset, adapter),
         config.datasets[dataset].adapter_training.without_tuning,
         run.method,
         _base_head(run),
-        adapter_streams(config, adapter),
         trimmed_subset=trimmed.train_subset if trimmed else TrainAdapterSpec.trimmed_subset,
         torch_threads=config.torch_threads,
     )
 
 
-def adapter_streams(config: Config, adapter: str) -> tuple[str, ...]:
-    """The streams of the adapter's run, and the clip stream where actions are aligned to CLIP images."""
+def adapter_streams(config: Config, dataset: str, adapter: str) -> StreamRoles:
+    """The streams of the adapter's run, and the vlp stream where actions are aligned to CLIP images."""
     settings = config.feature_adapters[adapter]
-    images = () if settings.uses_class_names else ("clip",)
-    return tuple(dict.fromkeys([*config.runs[settings.run].streams, *images]))
+    roles = run_streams(config, dataset, settings.run)
+    return roles if settings.uses_class_names else replace(roles, vlp=config.datasets[dataset].vlp_stream)
+
+
+def run_streams(config: Config, dataset: str, run: str) -> StreamRoles:
+    """The streams of the dataset that a run reads."""
+    return select_streams(f"datasets.{dataset}.runs: {run}", config.datasets[dataset].roles, config.runs[run])
 
 
 @stage(paths.ADAPTED_FEATURES)
@@ -146,6 +153,7 @@ def score_fewshot(config: Config, dataset: str) -> ScoreFewshotSpec:
         torch_threads=config.torch_threads,
         dataset=dataset,
         fewshot=data.fewshot,
+        streams=adapter_streams(config, dataset, data.fewshot.feature_adapters[0]).cbp,
         feature_adapters={name: config.feature_adapters[name] for name in data.fewshot.feature_adapters},
         evaluation=data.evaluation,
         grid=data.grid,
@@ -162,6 +170,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
     return ClusterSpec(
         classes=data.classes,
         supervision=settings.supervision,
+        streams=run_streams(config, dataset, run).cbp,
         clustering=settings.clustering,
         descriptor=later if round else "mean",  # type: ignore[arg-type]
         method=settings.method if round else None,
@@ -179,7 +188,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     return TrainSpec(
         **with_defaults(settings),
         method=settings.method,
-        streams=settings.streams,
+        roles=run_streams(config, dataset, run),
         classes=data.classes,
         supervision=settings.supervision,
         losses=settings.losses,
@@ -197,7 +206,7 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     return LocalizeSpec(
         method=settings.method,
         base_head=_base_head(settings),
-        streams=settings.streams,
+        roles=run_streams(config, dataset, run),
         localization=apply_overrides(data.localization, settings.localization),
         grid=data.grid,
         test_subset=data.test_subset,
@@ -207,12 +216,13 @@ def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
 
 @stage(paths.CLUSTER_NAMES)
 def name_clusters(config: Config, dataset: str) -> NameClustersSpec:
-    return NameClustersSpec(torch_threads=config.torch_threads)
+    return NameClustersSpec(_vlp_stream(config, dataset), torch_threads=config.torch_threads)
 
 
 @stage(paths.INDEX)
 def index(config: Config, dataset: str, space: str) -> IndexSpec:
-    return IndexSpec(("clip",) if space == CLIP_SPACE else I3D_STREAMS, config.datasets[dataset].grid)
+    adapted = () if space == CLIP_SPACE else adapter_streams(config, dataset, space).cbp
+    return IndexSpec(_vlp_stream(config, dataset), adapted, config.datasets[dataset].grid)
 
 
 @stage(paths.MOMENTS)
@@ -277,7 +287,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
 @stage(paths.REPRO)
 def freeze(config: Config, dataset: str) -> FreezeSpec:
     datasets = {name: _only_main_run(config.datasets[name]) for name in _required_datasets(config, dataset)}
-    encoders = [encoder for d in datasets.values() if d.encoders for encoder in d.encoders.by_stream.values()]
+    encoders = [encoder for data in datasets.values() for encoder in data.encoders.values()]
     networks = sorted({name for encoder in encoders for name in encoder.weights_names})
     main_runs = [data.main_run for data in datasets.values()]
     adapters = _adapters_of(config, main_runs)
@@ -327,6 +337,16 @@ def _adapters_of(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapte
 
 def _dataset_and_run(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
     return config.datasets[dataset], config.runs[run]
+
+
+def _vlp_stream(config: Config, dataset: str) -> str:
+    stream = config.datasets[dataset].vlp_stream
+    if stream is None:
+        raise UserError(
+            f"datasets.{dataset}: text needs a stream with role vlp, extracted by CLIP, and this dataset has none; "
+            "add one to its `streams`"
+        )
+    return stream
 
 
 def _base_head(run: Run) -> str | None:

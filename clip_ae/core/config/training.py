@@ -47,7 +47,9 @@ class Localization:
     video_score_weight: float = key(0.2, "weight of the video's class score in a segment's score", minimum=0)
     soft_nms_sigma: float = key(0.3, "soft-NMS: sigma of the Gaussian decay in tIoU", above=0)
     min_score: float = key(0.001, "segments that decay below this score are dropped", minimum=0)
-    rgb_weight: float = key(0.5, "share of the RGB stream where two streams are fused", minimum=0, maximum=1)
+    stream_weights: dict[str, float] = key(
+        {}, "weight of each cbp stream in the mean of their curves; empty: equal weights", minimum=0
+    )
 
 
 if TYPE_CHECKING:

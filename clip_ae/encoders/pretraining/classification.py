@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, NETWORKS, load_module
-from clip_ae.core.config.schema import FlowEncoder, I3dOptions, PretrainSchedule, Weights
+from clip_ae.core.config.schema import I3dOptions, PretrainSchedule, Weights
+from clip_ae.core.config.streams import I3dFlowEncoder
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks.state_dict import get_tensors
@@ -36,7 +37,7 @@ from clip_ae.encoders.pretraining.training_loop import (
 )
 
 # Equal to the demo's flow stream in configs/demo.yaml; a test compares them.
-DEMO_FLOW_ENCODER = FlowEncoder(algorithm="dis", clip_value=2.0)
+DEMO_FLOW_ENCODER = I3dFlowEncoder(algorithm="dis", clip_value=2.0)
 NUM_FRAMES = 16
 
 

@@ -1,4 +1,4 @@
-"""The clip stream: CLIP image features of some of a snippet's frames."""
+"""The clip encoder: CLIP image features of some of a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
-from clip_ae.core.config.schema import ClipEncoder, ClipOptions
+from clip_ae.core.config.schema import ClipOptions
+from clip_ae.core.config.streams import ClipEncoder
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, sample_frames
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.streams import I3dFlowEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.sharding import list_demo_subsets
 from clip_ae.core.tiou_ranges import parse_tiou_ranges
@@ -123,10 +124,27 @@ def test_the_commented_examples_are_right() -> None:
             "encoder",
             "base_classes has mode encoder; all rows must share the same features",
         ),
-        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: only for a `features_dir` source"),
-        ("datasets.demo.encoders", None, "datasets.demo.encoders: missing"),
-        ("datasets.demo.encoders.flow", None, "stpn_sparse reads the flow stream, which this dataset does not have"),
-        ("datasets.demo.encoders.audio", None, "clip_ae reads the audio stream, which this dataset does not have"),
+        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: expected keys and values"),
+        ("datasets.demo.streams", {}, "datasets.demo.streams: missing; name the streams"),
+        ("datasets.demo.encoders", {}, "datasets.demo.encoders: this key is now called `streams`; rename it"),
+        ("datasets.demo.streams.audio", None, "clip_ae: needs a stream with role audio for caf, and this dataset has"),
+        ("datasets.demo.streams.clip.role", "cbp", "needs a stream with role vlp for ccp, and this dataset has none"),
+        ("datasets.demo.streams.clip.role", "audio", "clip and audio have the role audio; only one stream can"),
+        ("datasets.demo.streams.flow.role", "vlp", "flow and clip have the role vlp; only one stream can have it"),
+        ("datasets.demo.streams.dino", {"encoder": "i3d"}, "datasets.demo.streams.dino.role: missing; say cbp, vlp or"),
+        ("datasets.demo.streams.dino", {"role": "cbp"}, "datasets.demo.streams.dino.encoder: missing; one of i3d,"),
+        ("datasets.demo.streams.dino", {"encoder": "i3f", "role": "cbp"}, "not an encoder; did you mean 'i3d'"),
+        ("datasets.demo.streams.probe", {"role": "cbp"}, "a stream cannot be called probe; choose another name"),
+        ("datasets.demo.streams.a/b", {"role": "cbp"}, "datasets.demo.streams.a/b: a name has only letters, digits"),
+        ("datasets.simulated.streams", {"dino": {"role": "cbp"}}, "simulated.streams.dino: 'dino' is not defined"),
+        ("datasets.simulated.streams", {"clip": {}}, "needs a stream with role cbp for every method"),
+        ("datasets.simulated.streams", {"rgb": {"weights": "x"}}, "streams.rgb: only `role` can be set here"),
+        ("runs.ugct.cbp_streams", ["rbg"], "cbp_streams names the rbg stream, which this dataset does not have"),
+        ("datasets.demo.localization.stream_weights", {"rgb": 1}, "localization.stream_weights has no flow; give each"),
+        ("datasets.demo.localization.stream_weights", {"dino": 1}, "stream_weights: 'dino' is not defined"),
+        ("datasets.demo.localization.stream_weights", {"rgb": 0, "flow": 0}, "are 0 for rgb, flow; raise one"),
+        ("datasets.demo.localization.rgb_weight", 0.6, "this key is now called `stream_weights`; rename it"),
+        ("runs.ugct_post.cbp_streams", ["rgb", "clip"], "ugct_post reads clip, which feature_adapters.post_pretrained"),
         ("datasets.simulated.classes", 21, "datasets.simulated.classes: 21, but simulate.classes is 20"),
         ("datasets.simulated.annotations", "x", "datasets.simulated.annotations: a simulated dataset has its own"),
         ("datasets.demo.localization.attention_thresholds", [0.5, 0.1], "attention_thresholds: expected rising"),
@@ -143,9 +161,9 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.clip_ae.caf.num_layers", 5, "runs.clip_ae.caf.num_layers: 5 must be at most 4"),
         ("runs.clip_ae.losses", {"decorr": 1.0}, "'decorr' is not defined; did you mean 'decor'"),
         ("runs.clip_ae.ugct.base_head", "tcam", 'runs.clip_ae.ugct.base_head: "tcam" is not allowed'),
-        ("datasets.demo.encoders.rgb.weights", "demo_clip", "demo_clip is a clip network; rgb needs i3d"),
-        ("datasets.demo.encoders.rgb.weights", "demo_flow", "demo_flow takes 2 channels; rgb has 3"),
-        ("datasets.demo.encoders.rgb.weights", "demo_rbg", "'demo_rbg' is not defined; did you mean 'demo_rgb'?"),
+        ("datasets.demo.streams.rgb.weights", "demo_clip", "demo_clip is a clip network; rgb needs i3d"),
+        ("datasets.demo.streams.rgb.weights", "demo_flow", "demo_flow takes 2 channels; rgb has 3"),
+        ("datasets.demo.streams.rgb.weights", "demo_rbg", "'demo_rbg' is not defined; did you mean 'demo_rgb'?"),
         ("datasets.demo.evaluation.tiou", [0.5, 0.1], "datasets.demo.evaluation.tiou: expected rising numbers"),
         ("datasets.demo.evaluation.tiou", [0.5, 1.5], "datasets.demo.evaluation.tiou[1]: 1.5 must be at most 1"),
         ("datasets.demo.evaluation.tiou_ranges", ["0.1:0.55"], "'0.1:0.55' must be LOW:HIGH with both ends in tiou"),
@@ -170,18 +188,18 @@ def test_the_commented_examples_are_right() -> None:
             "weights.raft_large.source: the workflow cannot train a raft network",
         ),
         ("weights.raft_large.raft.size", "huge", 'weights.raft_large.raft.size: "huge" is not allowed'),
-        ("datasets.demo.encoders.rgb.weights", "raft_large", "raft_large is a raft network; rgb needs i3d here"),
-        ("datasets.demo.encoders.rgb.precision", "fp16", 'rgb.precision: "fp16" is not allowed'),
-        ("datasets.demo.encoders.rgb.raft", "raft_large", "datasets.demo.encoders.rgb.raft: unknown key"),
-        ("datasets.demo.encoders.flow.algorithm", "raft", "flow.raft: name a raft entry of `weights` with algorithm"),
-        ("datasets.demo.encoders.flow.raft", "raft_large", "flow.raft: name a raft entry of `weights` with algorithm"),
+        ("datasets.demo.streams.rgb.weights", "raft_large", "raft_large is a raft network; rgb needs i3d here"),
+        ("datasets.demo.streams.rgb.precision", "fp16", 'rgb.precision: "fp16" is not allowed'),
+        ("datasets.demo.streams.rgb.raft", "raft_large", "datasets.demo.streams.rgb.raft: unknown key"),
+        ("datasets.demo.streams.flow.algorithm", "raft", "flow.raft: name a raft entry of `weights` with algorithm"),
+        ("datasets.demo.streams.flow.raft", "raft_large", "flow.raft: name a raft entry of `weights` with algorithm"),
         (
-            "datasets.demo.encoders.flow.raft",
+            "datasets.demo.streams.flow.raft",
             "raft_lrge",
             "flow.raft: 'raft_lrge' is not defined; did you mean",
         ),
-        ("datasets.demo.encoders.flow.raft", "vggish", "flow.raft: vggish is a vggish network; flow needs raft here"),
-        ("datasets.demo.encoders.audio.pca", "vggish", "audio.pca: vggish is a vggish network; audio needs vggish_pca"),
+        ("datasets.demo.streams.flow.raft", "vggish", "flow.raft: vggish is a vggish network; flow needs raft here"),
+        ("datasets.demo.streams.audio.pca", "vggish", "audio.pca: vggish is a vggish network; audio needs vggish_pca"),
         ("runtime.gpu_batch_size", -1, "runtime.gpu_batch_size: -1 must be at least 0"),
         ("runtime.num_workers", 0, "runtime.num_workers: 0 must be at least 1"),
         ("weights.demo_rgb.i3d.crop", 50, "weights.demo_rgb.i3d.crop: 50 pixels do not fit into short_side 42"),
@@ -192,9 +210,9 @@ def test_the_commented_examples_are_right() -> None:
             "weights.vggish.integrity: missing; a download is checked before it is read",
         ),
         (
-            "datasets.demo.encoders.clip.frames",
+            "datasets.demo.streams.clip.frames",
             40,
-            "datasets.demo.encoders.clip.frames: CLIP reads 40 frames, but a snippet has only 16",
+            "datasets.demo.streams.clip.frames: CLIP reads 40 frames, but a snippet has only 16",
         ),
         ("datasets.demo.localization.activation_thresholds", [50], "thresholds[0]: 50.0 must be at most 1"),
         ("datasets.demo.test_subset", "training", "'training' is also the training subset"),
@@ -208,7 +226,7 @@ def test_the_commented_examples_are_right() -> None:
         (
             "datasets.simulated.runs",
             ["ugct_tuned"],
-            "needs videos and encoders for feature_adapters.tuned, which fine-tunes I3D",
+            "feature_adapters.tuned fine-tunes I3D, so it needs videos",
         ),
         ("datasets.demo.adapter_training.tuning.blocks", 10, "adapter_training.tuning.blocks: 10 must be at most 9"),
         ("math_threds", 2, "math_threds: unknown key; did you mean 'torch_threads'?"),
@@ -230,11 +248,11 @@ def test_names_that_would_collide_or_escape(data: dict[str, Any], name: str) -> 
 
 
 def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
-    mine = {"features_dir": "x", "classes": 3, "runs": ["stpn"], "main_run": "stpn"}
+    mine: dict[str, Any] = {"features_dir": "x", "classes": 3, "runs": ["stpn"], "main_run": "stpn"}
     data["datasets"]["mine"] = mine
-    with pytest.raises(UserError, match="has no stream; name at least one"):
+    with pytest.raises(UserError, match=r"mine\.streams: missing; name the streams"):
         load_config(data)
-    mine["streams"] = ["rgb", "flow"]
+    mine["streams"] = {"rgb": {}, "flow": {}}
     assert load_config(data).datasets["mine"].stream_names == ("rgb", "flow")
     mine |= {"runs": ["ugct_weak"], "main_run": "ugct_weak"}
     with pytest.raises(UserError, match="ugct_weak needs labels, and this dataset has no annotations"):
@@ -245,32 +263,29 @@ def test_a_features_source_names_its_streams(data: dict[str, Any]) -> None:
 def test_words_are_read_by_the_clip_that_saw_the_videos(data: dict[str, Any], name: str) -> None:
     mine = {
         "features_dir": "x",
-        "streams": ["rgb", "flow"],
+        "streams": {"rgb": {}, "flow": {}},
         "classes": 3,
         "runs": ["stpn"],
         "main_run": "stpn",
         name: "x",
     }
     data["datasets"]["mine"] = mine
-    with pytest.raises(UserError, match=f"mine.{name}: needs the clip stream, which this dataset does not have"):
+    with pytest.raises(UserError, match=f"mine.{name}: needs a stream with role vlp, and this dataset has none"):
         load_config(data)
-    mine["streams"] = ["rgb", "flow", "clip"]
+    mine["streams"] = {"rgb": {}, "flow": {}, "clip": {}}
     with pytest.raises(UserError, match=f"mine.{name}: needs CLIP.s text tower"):
         load_config(data)
     del mine["features_dir"], mine["streams"]
-    mine |= {"videos_dir": "x", "encoders": data["datasets"]["demo"]["encoders"]}
+    mine |= {"videos_dir": "x", "streams": data["datasets"]["demo"]["streams"]}
     assert getattr(load_config(data).datasets["mine"], name) == "x"
 
 
 def test_networks_of_a_stream_its_own_first(data: dict[str, Any]) -> None:
-    flow = data["datasets"]["demo"]["encoders"]["flow"]
+    flow = data["datasets"]["demo"]["streams"]["flow"]
     flow |= {"algorithm": "raft", "raft": "raft_large"}
     encoders = load_config(data).datasets["demo"].encoders
-    assert encoders is not None
-    assert encoders.flow is not None
-    assert encoders.rgb is not None
-    assert encoders.flow.weights_names == ("demo_flow", "raft_large")
-    assert encoders.rgb.weights_names == ("demo_rgb",)
+    assert encoders["flow"].weights_names == ("demo_flow", "raft_large")
+    assert encoders["rgb"].weights_names == ("demo_rgb",)
 
 
 def test_averages_hold_the_thresholds_between_their_ends() -> None:
@@ -307,8 +322,9 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, words: 
 def test_the_demo_extracts_the_flow_that_its_network_was_trained_on() -> None:
     from clip_ae.encoders.pretraining.classification import DEMO_FLOW_ENCODER
 
-    flow = load_config(shipped_config()).datasets["demo"].encoders.flow  # type: ignore[union-attr]
-    assert (flow.algorithm, flow.clip_value) == (DEMO_FLOW_ENCODER.algorithm, DEMO_FLOW_ENCODER.clip_value)  # type: ignore[union-attr]
+    flow = load_config(shipped_config()).datasets["demo"].encoders["flow"]
+    assert isinstance(flow, I3dFlowEncoder)
+    assert (flow.algorithm, flow.clip_value) == (DEMO_FLOW_ENCODER.algorithm, DEMO_FLOW_ENCODER.clip_value)
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from clip_ae.core.config.methods import LocalizerConfig
 from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.localizer import build
+from tests.builders import roles_of
 
 DIMS = {"rgb": 6, "flow": 5}
 # The second video has one snippet, the third none. The fourth class has no video; the last video has two classes.
@@ -50,7 +51,9 @@ def _pad(x, longest):
 def create_localizer(method, precision="fp32", dropout=0.0):
     """A localizer of a method; noise is added to all parameters, so that none is exactly 0."""
     torch.manual_seed(0)
-    config = LocalizerConfig(method=method, dims=DIMS, labels=tuple("abcd"), width=8, dropout=dropout)
+    config = LocalizerConfig(
+        method=method, roles=roles_of(DIMS), dims=DIMS, labels=tuple("abcd"), width=8, dropout=dropout
+    )
     localizer = build(config, precision).eval()
     with torch.no_grad():
         for parameter in localizer.parameters():

@@ -59,7 +59,7 @@ def test_outputs_have_their_shapes(head):
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 def test_curves_are_in_0_to_1(head, weight):
     localizer, task = create_localizer(head), create_task()
-    curves = localizer.fuse(localizer(task.batch), task.batch.masks, weight)
+    curves = localizer.fuse(localizer(task.batch), task.batch.masks, {"rgb": weight, "flow": 1 - weight})
     assert curves.attention.shape == (5, 9)
     assert curves.activation.shape == (5, 9, C)
     assert curves.scores.shape == (5, C)
@@ -141,7 +141,7 @@ def test_fusion_with_a_weight_of_1_equals_one_stream(head):
     output, mask = localizer(task.batch), task.batch.masks
     for name, weight in (("rgb", 1.0), ("flow", 0.0)):
         fused, own = (
-            localizer.fuse(output, mask, weight),
+            localizer.fuse(output, mask, {"rgb": weight, "flow": 1 - weight}),
             localizer.head.compute_curves(output.streams[name], mask[name]),
         )
         assert all(torch.equal(getattr(fused, f.name), getattr(own, f.name)) for f in fields(fused))

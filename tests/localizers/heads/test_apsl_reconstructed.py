@@ -24,7 +24,7 @@ def test_both_streams_have_the_same_output_where_both_are_covered():
     assert output.streams["rgb"] is output.streams["flow"]
     assert mask["rgb"][0, 3]
     assert output.streams["rgb"].attention[0, 3] == 0
-    fused = [localizer.fuse(output, mask, weight) for weight in (0.0, 0.3, 1.0)]
+    fused = [localizer.fuse(output, mask, {"rgb": weight, "flow": 1 - weight}) for weight in (0.0, 0.3, 1.0)]
     assert all(torch.equal(fused[0].activation, other.activation) for other in fused)
     assert not fused[0].activation[0, 3].any()
 

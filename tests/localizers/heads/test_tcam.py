@@ -64,6 +64,6 @@ def test_activations_are_scaled_to_0_to_1_over_the_real_snippets(name):
 
 def test_a_single_snippet_has_attention_1_and_activation_0():
     localizer, task = create_localizer("tcam"), create_task([1])
-    curves = localizer.fuse(localizer(task.batch), task.batch.masks, 0.5)
+    curves = localizer.fuse(localizer(task.batch), task.batch.masks, {})
     assert curves.attention[0].tolist() == [1.0] + 8 * [0.0]
     assert not curves.activation.any()

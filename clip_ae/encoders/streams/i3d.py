@@ -1,4 +1,4 @@
-"""The rgb stream: I3D features of a snippet's frames."""
+"""The i3d encoder: I3D features of a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
-from clip_ae.core.config.schema import I3dOptions, RgbEncoder
+from clip_ae.core.config.schema import I3dOptions
+from clip_ae.core.config.streams import I3dEncoder
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -21,7 +22,7 @@ LIBRARIES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class RgbStream:
+class I3dStream:
     """Frames [T, H, W, 3] to features [dim]."""
 
     forward: Forward
@@ -38,7 +39,7 @@ class RgbStream:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0) -> RgbStream:
+def build(encoder: I3dEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0) -> I3dStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
@@ -51,4 +52,4 @@ def build(encoder: RgbEncoder, networks: Sequence[NetworkWeights], device: str, 
     def forward(frames: Tensor) -> Tensor:
         return extract_features(normalize_rgb(frames, dtype))
 
-    return RgbStream(forward, network.dim, options.short_side, options.crop, device)
+    return I3dStream(forward, network.dim, options.short_side, options.crop, device)

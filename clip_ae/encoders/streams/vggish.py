@@ -1,4 +1,4 @@
-"""The audio stream: VGGish features of 15600 samples (0.975 s) of sound, centred on a snippet."""
+"""The vggish encoder: VGGish features of 15600 samples (0.975 s) of sound, centred on a snippet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
-from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
+from clip_ae.core.config.schema import VggishOptions, VggishPcaOptions
+from clip_ae.core.config.streams import VggishEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array
@@ -22,7 +23,7 @@ LIBRARIES = ("torchaudio",)
 
 
 @dataclass(frozen=True)
-class AudioStream:
+class VggishStream:
     """Samples [15600] at 16 kHz to features [dim]."""
 
     forward: Forward
@@ -38,7 +39,7 @@ class AudioStream:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str) -> AudioStream:
+def build(encoder: VggishEncoder, networks: Sequence[NetworkWeights], device: str) -> VggishStream:
     """The stream with these weights; a second network is the post-processing by PCA."""
     options = parse_dataclass(VggishOptions, networks[0].metadata["vggish"], encoder.weights)
     dtype = DTYPES[encoder.precision]
@@ -53,7 +54,7 @@ def build(encoder: AudioEncoder, networks: Sequence[NetworkWeights], device: str
         features: Tensor = postprocess(embed(patches.to(dtype)).float())
         return features
 
-    return AudioStream(forward, network.dim, device)
+    return VggishStream(forward, network.dim, device)
 
 
 def _build_pca(name: str, network: NetworkWeights, dim: int) -> vggish_pca.VggishPca:

@@ -1,4 +1,4 @@
-"""The flow stream: I3D features of the optical flow between a snippet's frames."""
+"""The i3d_flow encoder: I3D features of the optical flow between a snippet's frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
-from clip_ae.core.config.schema import FlowEncoder, I3dOptions
+from clip_ae.core.config.schema import I3dOptions
+from clip_ae.core.config.streams import I3dFlowEncoder
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -23,7 +24,7 @@ LIBRARIES = ("opencv-contrib-python-headless", "torchvision")
 
 
 @dataclass(frozen=True)
-class FlowStream:
+class I3dFlowStream:
     """Frames [T + 1, H, W, 3] to features [dim]."""
 
     compute_flow: FlowFunction
@@ -57,8 +58,8 @@ class FlowStream:
 
 
 def build(
-    encoder: FlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
-) -> FlowStream:
+    encoder: I3dFlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
+) -> I3dFlowStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]
@@ -73,4 +74,6 @@ def build(
         return extract_features(normalize_flow(flow, encoder.clip_value, dtype))
 
     compute_flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
-    return FlowStream(compute_flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device)
+    return I3dFlowStream(
+        compute_flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device
+    )
