@@ -164,6 +164,20 @@ def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:
     assert (published["0.1"], published["0.1 sd"]) == ("50.1", "")
 
 
+def test_a_dataset_with_a_frame_protocol_has_its_column_first() -> None:
+    def with_frames(run: ScoredRun) -> ScoredRun:
+        results = {s: {**r, "frame_mAP": {"charades": r["average"]["0.1:0.7"] / 2}} for s, r in run.results.items()}
+        return replace(run, results=results)
+
+    runs = [with_frames(run) for run in ALL]
+    assert list_metric_columns(runs[0]) == ["charades", "0.1", "0.5", "0.1:0.5", "0.1:0.7"]
+    table = tables.build_result_tables(SPEC, runs)[0]
+    rows = {(row[2], row[1]): row[4] for row in table.rows}
+    assert table.header[4] == "charades frames"
+    assert rows["both", "CLIP-AE, CAF + CCP (reconstructed)"] == "17.5 ± 0.5"
+    assert rows["-", "STPN*"] == "-"
+
+
 def test_every_part_of_clip_ae_is_on_or_off() -> None:
     rows = by_name(ablation.build_ablation_tables(SPEC, ALL)[0])
     switches = {

@@ -133,6 +133,7 @@ OTHER: dict[str, Any] = {
     "feature_adapters": ["base_actions"],
     "shots": [3],
     "protocol": "non-interpolated",
+    "frame_protocol": "charades",
     "dropout": 0.1,
     "attention_thresholds": [0.5],
     "published": "activitynet12",
