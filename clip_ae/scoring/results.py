@@ -82,14 +82,15 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, features, and whether the method is a reconstruction."""
+    """Title of a run: method, modules, features, whether the method is a reconstruction, and its segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
     modules = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
     features = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
-    return f"{method.title}{base}{modules}{reconstructed}{features}"
+    segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
+    return f"{method.title}{base}{modules}{reconstructed}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.config.training import LocalizationOverrides
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.results import (
     ResultTable,
@@ -126,6 +127,12 @@ def test_titles_show_modules_and_reconstructions() -> None:
         format_run_title(SPEC, Run(method="ugct", ugct=UgctSwitches(base_head="stpn")))
         == "UGCT over STPN (reconstructed)"
     )
+
+
+def test_titles_show_runs_whose_segments_are_whole_videos() -> None:
+    whole = Run(method="ugct", localization=LocalizationOverrides(segments="whole_video"))
+    assert format_run_title(SPEC, whole) == "UGCT (reconstructed), whole videos"
+    assert format_run_title(SPEC, replace(whole, localization=LocalizationOverrides())) == "UGCT (reconstructed)"
 
 
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:

@@ -112,6 +112,7 @@ OTHER: dict[str, Any] = {
     "channels": None,
     "classes": 7,
     "rgb_weight": 0.4,
+    "segments": "whole_video",
     "rerun_on_code_change": False,
     "source": "elsewhere.pt",
     "streams": ["rgb", "flow", "audio"],
