@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
-from clip_ae.core.config.schema import Evaluation, ProtocolName, Runtime
+from clip_ae.core.config.schema import Evaluation, FrameProtocolName, ProtocolName, Runtime
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, UserError, suggest_name
+from clip_ae.core.score_columns import FRAME_KIND
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
@@ -23,6 +24,7 @@ from clip_ae.data.source_folder import list_feature_files
 from clip_ae.pipeline.comparison import ComparedMetric, compare_results
 from clip_ae.pipeline.evaluation import evaluate_detections
 from clip_ae.provenance.run_folder import find_trained_run
+from clip_ae.scoring.frame_protocols import FRAME_PROTOCOLS
 from clip_ae.scoring.protocols import PROTOCOLS
 from clip_ae.workflow.config_files import load_project_config
 
@@ -134,6 +136,11 @@ class Scores:
         """The mean over the widest range of tIoU."""
         averages: dict[str, float] = self.content["average"]
         return averages[sort_by_width(averages)[-1]]
+
+    @property
+    def frame_map(self) -> float | None:
+        """mAP of sampled frames; None if no frame protocol was given."""
+        return next(iter(self.content.get(FRAME_KIND, {}).values()), None)
 
     def __repr__(self) -> str:
         return (
@@ -295,20 +302,28 @@ def evaluate(
     subset: str | None = None,
     tiou: Sequence[float] = DEFAULT_TIOU,
     protocol: str = "activitynet",
+    frame_protocol: str | None = None,
     bootstrap_samples: int = 1000,
 ) -> Scores:
     """Score detections whose labels are class names.
 
     Both are files or dictionaries in ActivityNet's form; detections may also be a list of `Detection`. `subset` is
-    needed if the annotations have more than one. Without any detection the scores are 0.
+    needed if the annotations have more than one. Without any detection mAP is 0 at every tIoU. `frame_protocol`
+    "charades" scores 25 frames of each video as well; every scored video then needs its duration.
     """
     with _as_file(ground_truth, "ground_truth") as truth_path, _as_file(_submission(detections), "detections") as path:
         annotations = read_annotations(truth_path)
         subset = subset if subset is not None else _only_subset({a.subset for a in annotations.values()})
         if protocol not in PROTOCOLS:
             raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
+        if frame_protocol not in (None, *FRAME_PROTOCOLS):
+            raise UserError(f"frame_protocol: '{frame_protocol}' is not one of {', '.join(FRAME_PROTOCOLS)}")
         settings = replace(
-            Evaluation(), tiou=tuple(tiou), protocol=cast(ProtocolName, protocol), bootstrap_samples=bootstrap_samples
+            Evaluation(),
+            tiou=tuple(tiou),
+            protocol=cast(ProtocolName, protocol),
+            frame_protocol=cast(FrameProtocolName | None, frame_protocol),
+            bootstrap_samples=bootstrap_samples,
         )
         # weak: the labels are class names already.
         spec = EvaluateSpec(evaluation=settings, supervision="weak", train_subset=subset, test_subset=subset)

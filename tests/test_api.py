@@ -9,7 +9,7 @@ import pytest
 
 import clip_ae
 from clip_ae.core.provenance import Provenance
-from clip_ae.core.tiou_ranges import list_score_columns
+from clip_ae.core.score_columns import list_score_columns
 from clip_ae.core.types import Detection, VideoFeatures
 from clip_ae.data.shards import write_shard
 from tests.builders import ROOT
@@ -60,6 +60,17 @@ def test_of_equally_wide_ranges_the_average_is_that_of_the_last_column() -> None
     content = {"mAP": {}, "average": {"0.1:0.5": 0.4, "0.3:0.7": 0.2}}
     assert list_score_columns(content)[-1] == ("average", "0.3:0.7")
     assert clip_ae.Scores(content).average_map == 0.2
+
+
+def test_frames_are_scored_if_a_frame_protocol_is_given() -> None:
+    timed = {"database": {i: {**entry, "duration": 10.0} for i, entry in ANNOTATIONS["database"].items()}}
+    scores = clip_ae.evaluate(timed, PERFECT, frame_protocol="charades", bootstrap_samples=0)
+    assert scores.frame_map == pytest.approx(1.0)
+    assert clip_ae.evaluate(timed, PERFECT, bootstrap_samples=0).frame_map is None
+    with pytest.raises(clip_ae.UserError, match="frame_protocol: 'frames' is not one of charades"):
+        clip_ae.evaluate(timed, PERFECT, frame_protocol="frames")
+    with pytest.raises(clip_ae.UserError, match="video 'a' has no duration above 0"):
+        clip_ae.evaluate(ANNOTATIONS, PERFECT, frame_protocol="charades")
 
 
 def test_files_and_dictionaries_score_alike(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Ranges of tIoU thresholds, over which tables average mAP."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from clip_ae.core.errors import UserError
 
@@ -43,11 +42,3 @@ def sort_by_width(tiou_ranges: Iterable[str]) -> list[str]:
         return round(high - low, 6), low
 
     return sorted(tiou_ranges, key=width_and_start)
-
-
-def list_score_columns(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The columns of a map.json: every tIoU of `mAP`, then every range of `average`."""
-    return [
-        *(("mAP", t) for t in sorted(result["mAP"], key=float)),
-        *(("average", r) for r in sort_by_width(result["average"])),
-    ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clip_ae.core.tiou_ranges import list_score_columns
+from clip_ae.core.score_columns import format_column_heading, list_score_columns
 from clip_ae.pages.text_table import align_table, format_percent
 
 # Counts that are shown only if they are not 0.
@@ -20,7 +20,7 @@ ANOMALY_MESSAGES = {
 def format_scores(result: Mapping[str, Any]) -> str:
     """mAP by tIoU and by range, its intervals if there are any, and the counts of scored items."""
     columns = list_score_columns(result)
-    header = ["tIoU", *(name if kind == "mAP" else f"avg {name}" for kind, name in columns)]
+    header = ["tIoU", *(format_column_heading(name) for _, name in columns)]
     rows = [header, ["mAP, %", *(format_percent(result[kind][name]) for kind, name in columns)]]
     if "interval" in result:
         for row_name, end in (("95 % from", 0), ("to", 1)):
@@ -34,5 +34,5 @@ def _describe_counts(counts: Mapping[str, int]) -> list[str]:
         f"{counts['detections']} detections in {counts['videos_with_detections']} videos"
     ]
     if not counts["detections"]:
-        lines.append("no detection was scored: every AP is 0")
+        lines.append("no detection was scored: mAP is 0 at every tIoU")
     return [*lines, *(f"{counts[name]} {message}" for name, message in ANOMALY_MESSAGES.items() if counts[name])]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_ae.core.errors import UserError
-from clip_ae.core.tiou_ranges import list_score_columns
+from clip_ae.core.score_columns import list_score_columns, list_score_kinds
 from clip_ae.scoring import bootstrap_io
 from clip_ae.scoring.bootstrap import PairedComparison, compare_scores
 
@@ -14,7 +14,7 @@ MIN_BOOTSTRAP_SAMPLES = 100
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """One column of two results: a tIoU threshold, or an average over a range such as `0.1:0.7`."""
+    """One column of two results: a frame protocol, a tIoU threshold, or an average over a range such as `0.1:0.7`."""
 
     name: str
     first: float
@@ -52,20 +52,20 @@ def _is_scored(result: Any) -> bool:
     """Whether every column has its bootstrap samples; a result without a bootstrap has none at all."""
     try:
         if "bootstrap" not in result:
-            return all(isinstance(result[kind], dict) for kind in bootstrap_io.METRIC_KINDS)
+            return all(isinstance(result[kind], dict) for kind in list_score_kinds(result))
         draws = bootstrap_io.read_draws(result)
-        return all(draws[kind].keys() == result[kind].keys() for kind in bootstrap_io.METRIC_KINDS)
+        return all(draws[kind].keys() == result[kind].keys() for kind in list_score_kinds(result))
     except (KeyError, TypeError, ValueError, AttributeError):
         # A file that the user names may be JSON of any structure.
         return False
 
 
 def _check_comparable(first: Any, second: Any, names: str) -> None:
-    if first["bootstrap"]["truth"] != second["bootstrap"]["truth"]:
-        raise UserError(f"{names}: scored against different ground truth, or different videos of it")
     for one, other in zip(_describe_scoring(first), _describe_scoring(second), strict=True):
         if one != other:
             raise UserError(f"{names}: scored {one} and {other}; score both with the same settings")
+    if first["bootstrap"]["truth"] != second["bootstrap"]["truth"]:
+        raise UserError(f"{names}: scored against different ground truth, or different videos of it")
 
 
 def _describe_scoring(result: Any) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from clip_ae.clustering.quality import ClusterQuality, measure_quality
+from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.counts import count_scored_items
@@ -16,6 +17,7 @@ from clip_ae.scoring.eval_input import (
     round_times,
 )
 from clip_ae.scoring.evaluate import score_classes, score_clusters
+from clip_ae.scoring.frame_protocols import FRAME_PROTOCOLS
 from clip_ae.scoring.protocols import PROTOCOLS
 
 EXACT_TIMES_NOTE = "in seconds, neither detections nor ground truth rounded"
@@ -72,8 +74,14 @@ def _describe_protocol(spec: EvaluateSpec, *, has_clusters: bool) -> str:
     video_list = f" Of the subset, {settings.video_list} alone." if settings.video_list else ""
     return (
         f"{settings.protocol} detection, {times}: {PROTOCOLS[settings.protocol].description}; mean over the classes "
-        f"that occur in the test subset.{video_list}{f' {CLUSTER_NAMES_NOTE}' if has_clusters else ''}"
+        f"that occur in the test subset.{_describe_frames(settings)}{video_list}"
+        f"{f' {CLUSTER_NAMES_NOTE}' if has_clusters else ''}"
     )
+
+
+def _describe_frames(settings: Evaluation) -> str:
+    name = settings.frame_protocol
+    return "" if name is None else f" {name} frames: {FRAME_PROTOCOLS[name].description}."
 
 
 def _select_others(annotations: Mapping[str, Annotation], test: Mapping[str, Annotation]) -> dict[str, Annotation]:

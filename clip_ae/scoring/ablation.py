@@ -8,13 +8,13 @@ from typing import Any
 
 from clip_ae.core.config.methods import Run, with_defaults
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring.paired import CONFIDENCE, compare_paired
 from clip_ae.scoring.published import ACTIVITYNET12_COLUMNS, PUBLISHED_ABLATION, SELECTION_NOTE
 from clip_ae.scoring.results import (
     ResultTable,
     ScoredRun,
     describe_source,
-    format_column_heading,
     format_mean_sd,
     format_run_title,
     list_tiou_ranges,

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring.paired import CONFIDENCE, compare_paired
 from clip_ae.scoring.results import (
     ResultTable,
     ScoredRun,
     describe_source,
-    format_column_heading,
     format_mean_sd,
     format_run_title,
     list_tiou_ranges,

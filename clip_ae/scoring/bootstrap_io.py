@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from clip_ae.core.score_columns import list_score_kinds
 from clip_ae.scoring.bootstrap import compute_bootstrap_interval
 from clip_ae.scoring.segments import Floats
 
-# By kind (METRIC_KINDS), then by tIoU or range of tIoU.
+# By kind (core/score_columns.py), then by tIoU, range of tIoU or frame protocol.
 Metrics = Mapping[str, Mapping[str, float]]
 Draws = Mapping[str, Mapping[str, Floats]]
-METRIC_KINDS = ("mAP", "average")
 
 
 def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: str, protocol: str) -> dict[str, Any]:
@@ -23,14 +23,17 @@ def bootstrap_summary(metrics: Metrics, draws: Draws, *, ground_truth_digest: st
         return {}
     return {
         "interval": {
-            kind: {c: compute_clipped_interval(metrics[kind][c], v) for c, v in draws[kind].items()}
-            for kind in METRIC_KINDS
+            kind: {c: compute_clipped_interval(metrics[kind][c], v) for c, v in columns.items()}
+            for kind, columns in draws.items()
         },
         "bootstrap": {
             "truth": ground_truth_digest,
             "protocol": protocol,
             # Strings: as JSON lists, with a number in each line, they would hide the rest of the file.
-            **{kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in draws[kind].items()} for kind in METRIC_KINDS},
+            **{
+                kind: {c: " ".join(f"{x:.6f}" for x in v) for c, v in columns.items()}
+                for kind, columns in draws.items()
+            },
         },
     }
 
@@ -39,7 +42,7 @@ def read_draws(result: Mapping[str, Any]) -> dict[str, dict[str, Floats]]:
     """The draws of a map.json, by kind and column."""
     return {
         kind: {c: np.array([float(x) for x in text.split()]) for c, text in result["bootstrap"][kind].items()}
-        for kind in METRIC_KINDS
+        for kind in list_score_kinds(result["bootstrap"])
     }
 
 
@@ -52,8 +55,7 @@ def bootstrap_seed_mean(metrics: Metrics, results: Sequence[Mapping[str, Any]]) 
         return {}
     seed_draws = [read_draws(result) for result in results]
     draws = {
-        kind: {c: np.mean([draws[kind][c] for draws in seed_draws], axis=0) for c in metrics[kind]}
-        for kind in METRIC_KINDS
+        kind: {c: np.mean([draws[kind][c] for draws in seed_draws], axis=0) for c in metrics[kind]} for kind in metrics
     }
     first = results[0]["bootstrap"]
     return bootstrap_summary(metrics, draws, ground_truth_digest=first["truth"], protocol=first["protocol"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.types import Annotation, Detection, Label
-from clip_ae.scoring.segments import Ints, Segments, make_segments
+from clip_ae.scoring.segments import Floats, Ints, Segments, make_segments
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class EvalInput:
 
     If labels_are_classes, clusters are classes and need no mapping. Ambiguous segments have no class: their label
     is always 0 and has no meaning. contingency [clusters, classes] counts the training videos of each class in each
-    cluster.
+    cluster. durations [videos] are in seconds, nan where the annotations state none.
     """
 
     classes: list[str]
@@ -29,6 +29,7 @@ class EvalInput:
     detections: Segments
     ambiguous: Segments
     contingency: Ints
+    durations: Floats
 
 
 def build_eval_input(
@@ -68,6 +69,7 @@ def build_eval_input(
         detections=make_segments(detection_rows),
         ambiguous=make_segments(ambiguous_rows),
         contingency=_count_contingency(labels, train, cluster_index, class_index),
+        durations=np.array([test[v].duration for v in videos], np.float64),
     )
 
 

@@ -1,5 +1,6 @@
 """Score detections by mAP: under each mapping of clusters to classes, with bootstrap intervals and the chance level."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from clip_ae.scoring.average_precision import MatchedDetections, average_over_cl
 from clip_ae.scoring.bootstrap import bootstrap_map
 from clip_ae.scoring.bootstrap_io import Metrics, bootstrap_summary
 from clip_ae.scoring.eval_input import EvalInput, round_times
+from clip_ae.scoring.frame_scores import compute_frame_class_ap, draw_frame_map, score_frame_map
 from clip_ae.scoring.mapping import CLUSTER_MAPPINGS, apply_mapping
 from clip_ae.scoring.segments import Floats, Ints, Segments
 
@@ -56,10 +58,12 @@ def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any
 def _score_matches(eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
     """mAP, averages, AP of each class, and their bootstrap intervals if the settings ask for draws."""
     ap = compute_average_precision(matches, len(eval_input.classes))
-    metrics = _average_ap(ap, eval_input.ground_truth, settings)
+    metrics = _average_all(eval_input, matches, ap, settings)
+    frame_class_ap = compute_frame_class_ap(eval_input, matches.detections, settings)
     return {
         **metrics,
         "per_class": _list_class_ap(eval_input, ap, settings),
+        **({"frame_AP": frame_class_ap} if frame_class_ap else {}),
         **(_bootstrap(eval_input, matches, settings, metrics) if settings.bootstrap_samples else {}),
     }
 
@@ -70,7 +74,7 @@ def _score_mapping(
     """The scores of one mapping, and the number of detections after it."""
     ap = compute_average_precision(matches, len(eval_input.classes))
     return {
-        **_average_ap(ap, eval_input.ground_truth, settings),
+        **_average_all(eval_input, matches, ap, settings),
         "weights": _build_nested_table(eval_input, weights),
         "detections": len(matches.detections),
     }
@@ -88,20 +92,26 @@ def _bootstrap(
             name: np.mean([by_tiou[t] for t in thresholds], axis=0)
             for name, thresholds in _get_tiou_ranges(settings).items()
         },
+        **draw_frame_map(eval_input, matches.detections, settings),
     }
     rounding = f", rounded to {settings.round_to_grid:g} s" if settings.round_to_grid else ""
+    frames = f", {settings.frame_protocol} frames" if settings.frame_protocol else ""
     return bootstrap_summary(
         metrics,
         draws,
-        ground_truth_digest=_compute_ground_truth_digest(eval_input),
-        protocol=f"{settings.protocol}{rounding}",
+        ground_truth_digest=_compute_ground_truth_digest(eval_input, settings),
+        protocol=f"{settings.protocol}{rounding}{frames}",
     )
 
 
-def _compute_ground_truth_digest(eval_input: EvalInput) -> str:
-    """Digest of the videos, classes and segments of the test set; files with equal digests can be compared in pairs."""
+def _compute_ground_truth_digest(eval_input: EvalInput, settings: Evaluation) -> str:
+    """Digest of the videos, classes and segments of the test set; files with equal digests can be compared in pairs.
+
+    Durations are in it only if frames are scored: segments do not depend on them.
+    """
     rows = [_list_sorted_rows(segments) for segments in (eval_input.ground_truth, eval_input.ambiguous)]
-    return digest(to_canonical_json([eval_input.videos, eval_input.classes, *rows]))
+    durations = [eval_input.durations.tolist()] if settings.frame_protocol else []
+    return digest(to_canonical_json([eval_input.videos, eval_input.classes, *rows, *durations]))
 
 
 def _list_sorted_rows(segments: Segments) -> list[tuple[Any, ...]]:
@@ -130,12 +140,34 @@ def _score_permuted(eval_input: EvalInput, weights: Floats, settings: Evaluation
     d = eval_input.detections
     clusters = np.tile(np.arange(len(eval_input.clusters)), (len(eval_input.videos), 1))
     total = np.zeros((len(settings.tiou), len(eval_input.classes)))
+    frame_scores = []
     for _ in range(settings.chance_permutations):
         label = rng.permuted(clusters, axis=1)[d.video, d.label]
         permuted = Segments(d.video, label, d.start, d.stop, d.score)
         matches = _match_mapped(eval_input, permuted, weights, settings)
         total += compute_average_precision(matches, len(eval_input.classes))
-    return _average_ap(total / settings.chance_permutations, eval_input.ground_truth, settings)
+        frame_scores.append(score_frame_map(eval_input, matches.detections, settings))
+    return {
+        **_average_scores(frame_scores),
+        **_average_ap(total / settings.chance_permutations, eval_input.ground_truth, settings),
+    }
+
+
+def _average_scores(scores: Sequence[Metrics]) -> dict[str, dict[str, float]]:
+    """Mean of each score, by kind and column."""
+    return {
+        kind: {c: float(np.mean([s[kind][c] for s in scores])) for c in columns} for kind, columns in scores[0].items()
+    }
+
+
+def _average_all(
+    eval_input: EvalInput, matches: MatchedDetections, ap: Floats, settings: Evaluation
+) -> dict[str, dict[str, float]]:
+    """mAP of frames if the settings ask for it, mAP by tIoU, and its average over each range."""
+    return {
+        **score_frame_map(eval_input, matches.detections, settings),
+        **_average_ap(ap, eval_input.ground_truth, settings),
+    }
 
 
 def _average_ap(ap: Floats, ground_truth: Segments, settings: Evaluation) -> dict[str, dict[str, float]]:

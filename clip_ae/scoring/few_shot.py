@@ -6,10 +6,10 @@ from typing import Any
 
 from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter
 from clip_ae.core.config.specs import ScoreFewshotSpec
+from clip_ae.core.score_columns import TIOU_KINDS, format_column_heading
 from clip_ae.core.tiou_ranges import sort_by_width
-from clip_ae.scoring.bootstrap_io import METRIC_KINDS
 from clip_ae.scoring.paired import MeanEstimate, compare_paired, estimate_mean
-from clip_ae.scoring.results import ResultTable, format_column_heading
+from clip_ae.scoring.results import ResultTable
 
 # The metrics of one episode, and the same at chance level.
 EpisodeScore = tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -93,7 +93,7 @@ def _summarize_episodes(
 def _reduce_episodes(scores: Sequence[Mapping[str, Any]], reduce: Callable[[list[float]], Any]) -> dict[str, Any]:
     return {
         kind: {column: reduce([score[kind][column] for score in scores]) for column in scores[0][kind]}
-        for kind in METRIC_KINDS
+        for kind in TIOU_KINDS
     }
 
 

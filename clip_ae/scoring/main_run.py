@@ -8,7 +8,8 @@ from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.provenance import Provenance
-from clip_ae.scoring.bootstrap_io import METRIC_KINDS, bootstrap_seed_mean
+from clip_ae.core.score_columns import list_score_kinds
+from clip_ae.scoring.bootstrap_io import bootstrap_seed_mean
 
 JsonTree = Any
 Reduction = Callable[[list[float]], float]
@@ -18,7 +19,7 @@ def build_main_run_map(
     spec: SummarizeSpec, results: list[JsonTree], source_counts: dict[str, int], provenance: Provenance
 ) -> dict[str, Any]:
     """Content of results/{dataset}_map.json: fractions, mean over seeds."""
-    metrics = {kind: _average([r[kind] for r in results]) for kind in METRIC_KINDS}
+    metrics = {kind: _average([r[kind] for r in results]) for kind in list_score_kinds(results[0])}
     adapter = next(iter(spec.feature_adapters.values()), None)
     return {
         "dataset": spec.dataset,
@@ -29,6 +30,7 @@ def build_main_run_map(
         "sd": {kind: reduce_over_seeds([r[kind] for r in results], _compute_sd) for kind in metrics},
         "chance": _average([r["chance"] for r in results]),
         "per_class": _average([r["per_class"] for r in results]),
+        **({"frame_AP": _average([r["frame_AP"] for r in results])} if "frame_AP" in results[0] else {}),
         "mapping": {
             "headline": results[0]["mapping"]["headline"],
             **{
@@ -62,7 +64,7 @@ def _average(trees: list[JsonTree]) -> JsonTree:
 
 
 def _select_metrics(result: JsonTree) -> dict[str, JsonTree]:
-    return {kind: result[kind] for kind in METRIC_KINDS}
+    return {kind: result[kind] for kind in list_score_kinds(result)}
 
 
 def _compute_sd(values: list[float]) -> float:

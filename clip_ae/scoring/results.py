@@ -8,6 +8,7 @@ from typing import Any
 from clip_ae.core.config.methods import Run
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.score_columns import list_score_columns, list_score_kinds
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.scoring.published import METHOD_ORDER
 
@@ -28,8 +29,9 @@ class ScoredRun:
         return next(iter(self.results.values()))
 
     def get_percent_by_seed(self, column: str) -> dict[int, float]:
-        """mAP at one tIoU, or its average over one range, in percent by seed."""
-        return {seed: 100 * {**r["mAP"], **r["average"]}[column] for seed, r in self.results.items()}
+        """mAP of a column, which is a frame protocol, a tIoU or a range of tIoU, in percent by seed."""
+        kind = next(k for k in list_score_kinds(self.first_result) if column in self.first_result[k])
+        return {seed: 100 * r[kind][column] for seed, r in self.results.items()}
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,13 @@ class ResultTable:
 
 
 def list_metric_columns(run: ScoredRun) -> list[str]:
-    """tIoU thresholds, rising, then ranges, the widest last."""
-    return [*sorted(run.first_result["mAP"], key=float), *list_tiou_ranges(run)]
+    """The frame protocol if there is one, tIoU thresholds, rising, then ranges, the widest last."""
+    return [column for _, column in list_score_columns(run.first_result)]
 
 
 def list_tiou_ranges(run: ScoredRun) -> list[str]:
     """Ranges of tIoU, the widest last."""
     return sort_by_width(run.first_result["average"])
-
-
-def format_column_heading(column: str) -> str:
-    return f"avg {column}" if ":" in column else column
 
 
 def sort_runs(runs: Iterable[ScoredRun]) -> list[ScoredRun]:
@@ -84,14 +82,15 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, features, and whether the method is a reconstruction."""
+    """Title of a run: method, modules, features, whether the method is a reconstruction, and its segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
     modules = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
     features = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
-    return f"{method.title}{base}{modules}{reconstructed}{features}"
+    segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
+    return f"{method.title}{base}{modules}{reconstructed}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

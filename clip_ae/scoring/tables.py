@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring import adapted_features_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
 from clip_ae.scoring.results import (
     ResultTable,
     ScoredRun,
     describe_source,
-    format_column_heading,
     format_mean_and_sd_cells,
     format_mean_sd,
     format_run_title,

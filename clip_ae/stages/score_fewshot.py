@@ -180,7 +180,7 @@ def _score_episode(
         )
     ]
     # Spread and chance level come from many episodes: one episode needs no bootstrap and one permutation.
-    settings = replace(spec.evaluation, bootstrap_samples=0, chance_permutations=1)
+    settings = replace(spec.evaluation, bootstrap_samples=0, chance_permutations=1, frame_protocol=None)
     eval_input = build_eval_input(test, {}, [], detections)
     return score_classes(eval_input, settings), score_chance(eval_input, settings)
 

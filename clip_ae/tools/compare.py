@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.score_columns import format_column_heading
 from clip_ae.data.detections import read_json_object
 from clip_ae.pages.text_table import align_table, format_percent
 from clip_ae.pipeline.comparison import ComparedMetric, compare_results
@@ -41,6 +42,6 @@ def _verdict(first: Path, second: Path, metric: ComparedMetric) -> str:
 def _row(metric: ComparedMetric) -> list[str]:
     result = metric.comparison
     signed = [f"{100 * value:+.1f}" for value in (result.difference, *result.interval)]
-    column = f"avg {metric.name}" if ":" in metric.name else metric.name
     share_better = f"{100 * result.share_ahead:.0f} % of samples"
-    return [column, format_percent(metric.first), format_percent(metric.second), *signed, share_better]
+    scores = (format_percent(score) for score in (metric.first, metric.second))
+    return [format_column_heading(metric.name), *scores, *signed, share_better]

@@ -10,7 +10,7 @@ from clip_ae.core.config.simulation import list_simulated_subsets
 from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.sharding import assign_shard, list_demo_subsets, parse_shard_name
 from clip_ae.data import source_folder
-from clip_ae.data.annotations import read_subsets
+from clip_ae.data.annotations import read_annotation_facts, read_subsets
 from clip_ae.data.source_folder import FeatureFiles
 
 
@@ -114,6 +114,8 @@ class DatasetFiles:
             self._ids_on_disk()
         if self.data.is_scored:
             self._check_subsets()
+        if self.data.annotations and self.data.evaluation.frame_protocol:
+            self._check_durations(Path(self.data.annotations))
         self.is_checked = True
 
     def _check_subsets(self) -> None:
@@ -124,6 +126,15 @@ class DatasetFiles:
                 raise UserError(
                     f"datasets.{self.name}.{key}: '{subset}' is not a subset of the annotations"
                     f"{suggest_name(subset, subset_names)}"
+                )
+
+    def _check_durations(self, annotations: Path) -> None:
+        """Frames cannot be sampled from a video of unknown duration; scoring, the last step, would refuse it."""
+        for video_id, (subset, duration) in read_annotation_facts(annotations).items():
+            if subset == self.data.test_subset and not (duration or 0) > 0:
+                raise UserError(
+                    f"{annotations}: video '{video_id}' has no duration above 0, which datasets.{self.name}.evaluation."
+                    'frame_protocol needs; add "duration" in seconds, or remove this key'
                 )
 
     def _hint(self, key: str) -> str:

@@ -148,6 +148,22 @@ def test_scores_of_one_seed_without_interval_and_published_row() -> None:
     assert "band" not in html
 
 
+def test_frame_scores_have_the_first_column() -> None:
+    frames = {"frame_mAP": {"charades": 0.123}}
+    with_frames = {**result(0.4), **frames, "chance": {**result(0.4)["chance"], "frame_mAP": {"charades": 0.02}}}
+    interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
+    html = render_scores({3: with_frames}, {**interval, "frame_mAP": {"charades": (0.11, 0.14)}}, {"UGCT": {}})
+    rows = cells(html)
+    assert re.findall(r'<th scope="col">([^<]*)</th>', html)[:3] == ["tIoU", "charades frames", "0.3"]
+    assert [rows[name][0] for name in ("seed 3", "mean", "chance level", "UGCT, published")] == [
+        "12.3",
+        "12.3",
+        "2.0",
+        "",
+    ]
+    assert [rows[f"95 % interval {end}"][0] for end in ("from", "to")] == ["11.0", "14.0"]
+
+
 def test_clusters_are_in_the_order_of_their_classes() -> None:
     html = render_contingency({"cluster-00": {"run": 4, "jump": 1}, "cluster-01": {}, "cluster-02": {"jump": 2}})
     assert re.findall(r'<th scope="row">([^<]*)<', html) == ["cluster-02", "cluster-00", "cluster-01"]

@@ -1,10 +1,11 @@
 """Scores of detections with clusters: mappings, chance level, and cases without detections or clusters."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from clip_ae.core.config.schema import Evaluation
+from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES, Evaluation
 from clip_ae.core.types import Annotation, Detection, Instance, Label
 from clip_ae.scoring.eval_input import build_eval_input, find_main_class
 from clip_ae.scoring.evaluate import score_clusters
@@ -83,6 +84,33 @@ def test_a_video_of_two_classes_counts_for_both_in_its_cluster():
     train["t0"] = Annotation("training", (Instance("a", 0, 1), Instance("b", 2, 3), Instance("b", 4, 5)))
     result = score_clusters(build_eval_input(test, train, labels, detections), SETTINGS)
     assert result["mapping"]["contingency"]["cluster-00"] == {"a": 1, "b": 1}
+
+
+def test_frames_are_scored_under_every_mapping_and_at_chance_level():
+    test, train, labels, detections = make_dataset()
+    test = {i: replace(a, duration=10.0) for i, a in test.items()}
+    # Cluster 4 has as many videos of class a as of e; only soft majority maps it to both.
+    train["t4"] = Annotation("training", (Instance("a", 0, 1), Instance("e", 0, 1)))
+    settings = replace(SETTINGS, frame_protocol="charades")
+    result = score_clusters(build_eval_input(test, train, labels, detections), settings)
+    by_mapping = {name: result["mapping"][name]["frame_mAP"]["charades"] for name in CLUSTER_MAPPING_NAMES}
+    assert by_mapping["hungarian"] == pytest.approx(1.0)
+    assert by_mapping["hard_majority"] < by_mapping["soft_majority"] < 1.0
+    assert result["frame_mAP"] == {"charades": by_mapping["soft_majority"]}
+    assert result["frame_AP"]["b"] == pytest.approx(1.0)
+    assert 0 < result["chance"]["frame_mAP"]["charades"] < 0.5
+    json.dumps(result, allow_nan=False)
+
+
+def test_durations_change_the_ground_truth_only_if_frames_are_scored():
+    def digest(duration, protocol):
+        test, train, labels, detections = make_dataset()
+        test = {i: replace(a, duration=duration) for i, a in test.items()}
+        settings = replace(SETTINGS, frame_protocol=protocol)
+        return score_clusters(build_eval_input(test, train, labels, detections), settings)["bootstrap"]["truth"]
+
+    assert digest(10.0, None) == digest(11.0, None)
+    assert digest(10.0, "charades") != digest(11.0, "charades")
 
 
 def test_main_class_has_most_instances_then_the_first_name():

@@ -8,6 +8,7 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.config.training import LocalizationOverrides
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.results import (
     ResultTable,
@@ -128,6 +129,12 @@ def test_titles_show_modules_and_reconstructions() -> None:
     )
 
 
+def test_titles_show_runs_whose_segments_are_whole_videos() -> None:
+    whole = Run(method="ugct", localization=LocalizationOverrides(segments="whole_video"))
+    assert format_run_title(SPEC, whole) == "UGCT (reconstructed), whole videos"
+    assert format_run_title(SPEC, replace(whole, localization=LocalizationOverrides())) == "UGCT (reconstructed)"
+
+
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
@@ -162,6 +169,20 @@ def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:
     assert (float(both["0.1"]), float(both["0.1 sd"])) == (pytest.approx(70), pytest.approx(2))
     published = next(row for row in cells if row["method"] == "STPN*")
     assert (published["0.1"], published["0.1 sd"]) == ("50.1", "")
+
+
+def test_a_dataset_with_a_frame_protocol_has_its_column_first() -> None:
+    def with_frames(run: ScoredRun) -> ScoredRun:
+        results = {s: {**r, "frame_mAP": {"charades": r["average"]["0.1:0.7"] / 2}} for s, r in run.results.items()}
+        return replace(run, results=results)
+
+    runs = [with_frames(run) for run in ALL]
+    assert list_metric_columns(runs[0]) == ["charades", "0.1", "0.5", "0.1:0.5", "0.1:0.7"]
+    table = tables.build_result_tables(SPEC, runs)[0]
+    rows = {(row[2], row[1]): row[4] for row in table.rows}
+    assert table.header[4] == "charades frames"
+    assert rows["both", "CLIP-AE, CAF + CCP (reconstructed)"] == "17.5 ± 0.5"
+    assert rows["-", "STPN*"] == "-"
 
 
 def test_every_part_of_clip_ae_is_on_or_off() -> None:

@@ -174,6 +174,56 @@ def test_rounding_is_stated_in_the_protocol(tmp_path):
     assert "neither" in plain["protocol"]
 
 
+FRAMES = ("--frame-protocol", "charades")
+
+
+def test_frames_are_scored_with_intervals_and_ap_of_each_class(tmp_path, capsys):
+    """25 s: frame k is at second k. The best detection of `run` covers 3 positive frames of 8 and 5 others."""
+    det = write_detections(tmp_path, {"a": [("run", 0.9, 1.0, 8.0), ("jump", 0.8, 5.0, 9.0)]})
+    gt = write_ground_truth(tmp_path, duration=25.0)
+    result = evaluate_test_subset(tmp_path, gt, det, *FRAMES)
+    frames = result["frame_AP"]
+    assert set(frames) == {"run", "jump"}
+    assert result["frame_mAP"] == {"charades": pytest.approx((frames["run"] + frames["jump"]) / 2)}
+    # The 5 positive frames of b are somewhere among the 67 frames without a detection.
+    tied = [3 / 8 * sum((1 + 2 / 7 * i) / (i + 1) for i in range(8))]
+    tied.append(5 / 67 * sum((4 + 4 / 66 * i) / (9 + i) for i in range(67)))
+    assert frames["run"] == pytest.approx(sum(tied) / 8)
+    low, high = result["interval"]["frame_mAP"]["charades"]
+    assert low <= result["frame_mAP"]["charades"] <= high
+    assert len(result["bootstrap"]["frame_mAP"]["charades"].split()) == 20
+    assert "charades frames: frame k of 25" in result["protocol"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:4] == ["tIoU", "charades", "frames", "0.1"]
+    plain = evaluate_test_subset(tmp_path, gt, det)
+    assert {*result} - {*plain} == {"frame_mAP", "frame_AP"}
+    assert plain["mAP"] == result["mAP"]
+
+
+def test_results_with_frames_are_compared_with_each_other_only(tmp_path, capsys):
+    ids = [f"v{n}" for n in range(30)]
+    gt = write_ground_truth(tmp_path, {i: [("run", 1.0, 9.0)] for i in ids}, duration=25.0)
+    paths = {}
+    for name, shift, words in (("good", 0.0, FRAMES), ("bad", 2.0, FRAMES), ("plain", 0.0, ())):
+        det = write_detections(tmp_path, {i: [("run", 0.9, 1.0 + shift, 9.0 + shift)] for i in ids})
+        evaluate(tmp_path, gt, det, "--subset", "test", "--bootstrap", "100", *words)
+        paths[name] = str((tmp_path / "map.json").rename(tmp_path / f"{name}.json"))
+    capsys.readouterr()
+    assert main(["compare", paths["good"], paths["bad"]]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    # 7 of 9 detected frames are positive, and precision is lower still at the 2 missed ones.
+    assert row[:3] == ["charades", "frames", "100.0"]
+    assert 50 < float(row[3]) < 78
+    assert main(["compare", paths["good"], paths["plain"]]) == 2
+    assert "scored by the protocol activitynet, charades frames and by" in capsys.readouterr().err
+
+
+def test_frames_need_durations(tmp_path, capsys):
+    line = read_error_line(tmp_path, capsys, write_ground_truth(tmp_path), write_detections(tmp_path), *FRAMES)
+    assert "annotations: video 'a' has no duration above 0, so its frames cannot be sampled (3 such videos)" in line
+    assert "leave --frame-protocol out" in line
+
+
 def test_a_list_of_videos(tmp_path, capsys):
     ids = sorted({f"video_test_{n:07d}" for n in range(1400, 1611)} | VIDEO_LISTS["210"])
     gt = write_ground_truth(tmp_path, {i: [("run", 0.0, 4.0)] for i in ids})
@@ -208,7 +258,7 @@ def test_odd_detections_are_counted_and_printed(tmp_path, capsys):
 def test_no_detections_score_zero_with_a_message(tmp_path, capsys):
     result = evaluate_test_subset(tmp_path, write_ground_truth(tmp_path), write_detections(tmp_path, {}))
     assert set(result["mAP"].values()) == {0.0}
-    assert "no detection was scored: every AP is 0" in capsys.readouterr().out
+    assert "no detection was scored: mAP is 0 at every tIoU" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,10 @@ def do_localize(at, annotated=True, **spec):
     return read_detections(at / "detections.json")
 
 
-def do_evaluate(at, **spec):
+def do_evaluate(at, frame_protocol=None, **spec):
     evaluate.run(
-        EvaluateSpec(Evaluation(chance_permutations=5), **spec), detections=at / "detections.json",
+        EvaluateSpec(Evaluation(chance_permutations=5, frame_protocol=frame_protocol), **spec),
+        detections=at / "detections.json",
         labels=(at / "labels.parquet",), ground_truth=at / "annotations.json", out=at / "map.json",
     )  # fmt: skip
     return json.loads((at / "map.json").read_text())
@@ -128,6 +129,24 @@ def test_planted_actions_are_found_from_features_alone(finished_dir):
         "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
         "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0, "instances_without_length": 0,
     }  # fmt: skip
+
+
+def test_segments_score_more_frames_than_whole_videos_do(finished_dir, tmp_path):
+    """Clusters, classes and frames together; both readings are of the same model."""
+    at = shutil.copytree(finished_dir, tmp_path / "at")
+    database = json.loads((at / "annotations.json").read_text())["database"]
+    timed = {i: {**entry, "duration": 20.0} for i, entry in database.items()}
+    (at / "annotations.json").write_text(json.dumps({"database": timed}))
+    results = {}
+    for segments in ("curves", "whole_video"):
+        found = do_localize(at, localization=Localization(segments=segments))
+        whole = [d for d in found if d.start == 0 and d.stop > 10]
+        assert (len(whole) == len(found)) == (segments == "whole_video")
+        results[segments] = do_evaluate(at, frame_protocol="charades")
+    frame_map = {name: result["frame_mAP"]["charades"] for name, result in results.items()}
+    assert frame_map["curves"] > 0.85
+    assert frame_map["curves"] > frame_map["whole_video"] + 0.2
+    assert frame_map["whole_video"] > results["whole_video"]["chance"]["frame_mAP"]["charades"] + 0.1
 
 
 def test_records_form_a_chain(finished_dir):

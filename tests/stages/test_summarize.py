@@ -95,6 +95,22 @@ def test_means_and_deviations_over_the_seeds(results_dir: Path) -> None:
     assert (content["dataset"], content["run"], content["protocol"]) == ("x", "stpn", "words")
 
 
+def test_frame_scores_are_summarized_like_the_others(results_dir: Path) -> None:
+    for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
+        frames = {"frame_mAP": {"charades": value / 4}}
+        result = build_scores(value) | frames | {"frame_AP": {"jump": value}}
+        result["mapping"] = {"headline": "soft_majority", **{n: {**result, **frames} for n in CLUSTER_MAPPING_NAMES}}
+        result["chance"] |= {"frame_mAP": {"charades": 0.02}}
+        (results_dir / f"runs/stpn/seed-{seed}/map.json").write_text(json.dumps(result))
+    content = run(results_dir, "map.json")
+    assert content["frame_mAP"]["charades"] == pytest.approx(0.125)
+    assert content["sd"]["frame_mAP"]["charades"] == pytest.approx(statistics.stdev([0.1, 0.15]))
+    assert content["frame_AP"]["jump"] == pytest.approx(0.5)
+    assert content["mapping"]["hungarian"]["frame_mAP"]["charades"] == pytest.approx(0.125)
+    assert content["chance"]["frame_mAP"]["charades"] == pytest.approx(0.02)
+    assert content["seeds"]["3"]["frame_mAP"]["charades"] == pytest.approx(0.15)
+
+
 def test_the_interval_is_of_the_mean_over_seeds(results_dir: Path) -> None:
     assert "interval" not in run(results_dir, "map.json")
     shared = np.random.default_rng(0).normal(0, 0.05, 1000)

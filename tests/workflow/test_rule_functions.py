@@ -1,5 +1,6 @@
 """The typed functions behind the rules: inputs, options, digests and targets."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,19 @@ def test_code_digests_can_be_turned_off() -> None:
     data["rerun_on_code_change"] = False
     config = load_config(data)
     assert RuleDigests(config, files_of(config)).code("train")({}) == "untracked"
+
+
+@pytest.mark.parametrize("duration", [None, 0.0])
+def test_frames_without_durations_are_refused_before_any_job(tmp_path: Path, duration: float | None) -> None:
+    database = {"a": {"subset": "training"}, "b": {"subset": "validation", "duration": duration}}
+    (tmp_path / "gt.json").write_text(json.dumps({"database": database}))
+    (tmp_path / "a.mp4").touch()
+    keys = {"annotations": str(tmp_path / "gt.json")}
+    DatasetFiles("mine", config_with(mine=video_dataset(str(tmp_path), **keys)).datasets["mine"]).check()
+    keys |= {"evaluation": {"frame_protocol": "charades"}}
+    files = DatasetFiles("mine", config_with(mine=video_dataset(str(tmp_path), **keys)).datasets["mine"])
+    with pytest.raises(UserError, match=r"gt.json: video 'b' has no duration above 0, which datasets.mine.evaluation"):
+        files.check()
+    database["b"]["duration"] = 12.0
+    (tmp_path / "gt.json").write_text(json.dumps({"database": database}))
+    files.check()

@@ -24,6 +24,8 @@ ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
 CLUSTER_MAPPING_NAMES: tuple[str, ...] = get_args(ClusterMapping)
 # The number of action classes, or `auto`: chosen from the features.
 NumClasses = int | Literal["auto"]
+FrameProtocolName = Literal["charades"]
+FRAME_PROTOCOL_NAMES: tuple[str, ...] = get_args(FrameProtocolName)
 ProtocolName = Literal["activitynet", "non-interpolated", "thumos14-2014", "thumos14-2015"]
 
 
@@ -149,6 +151,11 @@ class Evaluation:
     )
     protocol: ProtocolName = key(
         "activitynet", "activitynet, non-interpolated, thumos14-2014 or thumos14-2015", flag="--protocol"
+    )
+    frame_protocol: FrameProtocolName | None = key(
+        None,
+        "also score sampled frames: charades, 25 frames a video; needs the duration of every scored video",
+        flag="--frame-protocol",
     )
     video_list: str | None = key(
         None,

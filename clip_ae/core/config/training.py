@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from clip_ae.core.config.dataclass_config import key, make_overrides
 
 Precision = Literal["fp32", "bf16"]
+SegmentSource = Literal["curves", "whole_video"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Training:
 class Localization:
     """Localization: from attention and class activations to scored segments."""
 
+    segments: SegmentSource = key(
+        "curves",
+        "curves: segments cut from attention and activations; whole_video: one segment for each class over the whole "
+        "video, scored by the video's class score: a baseline",
+    )
     class_threshold: float = key(
         0.2, "a class is kept when its video score exceeds this; the best one always", minimum=0
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from clip_ae.core.tiou_ranges import list_score_columns, sort_by_width
+from clip_ae.core.score_columns import format_column_heading, list_score_columns, list_score_kinds
+from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.pages import charts
 from clip_ae.pages.page import render_card, render_figure, render_heading, render_html_table, render_key_numbers
 from clip_ae.pages.text_table import format_percent
@@ -50,7 +51,7 @@ def render_scores(
     seed_results = list(results.values())
     mean, chance = average_over_seeds(seed_results), average_over_seeds([r["chance"] for r in seed_results])
     scores = _Scores(results, mean, chance, intervals, published)
-    header = ["tIoU", *(column for _, column in scores.columns)]
+    header = ["tIoU", *(format_column_heading(name) for _, name in scores.columns)]
     note = f"in %{'; the band is the 95 % interval (bootstrap over videos)' if intervals else ''}"
     return "".join(
         [
@@ -64,8 +65,10 @@ def render_scores(
 
 
 def average_over_seeds(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean over seeds of every mAP and every average over a range."""
-    return {kind: {c: fmean(r[kind][c] for r in results) for c in results[0][kind]} for kind in ("mAP", "average")}
+    """Mean over seeds of every score, by kind and column."""
+    return {
+        kind: {c: fmean(r[kind][c] for r in results) for c in results[0][kind]} for kind in list_score_kinds(results[0])
+    }
 
 
 def _list_key_numbers(scores: _Scores) -> dict[str, str]:
