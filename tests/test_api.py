@@ -162,7 +162,7 @@ def test_npy_files_load_as_features(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_features_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(clip_ae.UserError, match="make one sub-folder per stream, named rgb, flow"):
+    with pytest.raises(clip_ae.UserError, match="no features in a known layout"):
         clip_ae.load_features(tmp_path)
     with pytest.raises(clip_ae.UserError, match="no such folder"):
         clip_ae.load_features(tmp_path / "absent")

@@ -265,6 +265,8 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(
             f"{where}.features_description: only for a `features_dir` source; for videos the provenance has it"
         )
+    if dataset.features_dir is None and dataset.layout is not None:
+        raise UserError(f"{where}.layout: only for a `features_dir` source; videos are found by suffix")
     if dataset.features_dir is not None and dataset.encoders is not None:
         raise UserError(f"{where}.encoders: not for a `features_dir` source; give `streams`")
     if not dataset.stream_names:
@@ -277,7 +279,7 @@ def _check_source(where: str, dataset: Dataset) -> None:
 
 
 def _check_simulated(where: str, dataset: Dataset) -> None:
-    for name in ("encoders", "streams", "features_description", "annotations"):
+    for name in ("encoders", "streams", "features_description", "layout", "annotations"):
         if getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: a simulated dataset has its own")
     if dataset.simulate and dataset.simulate.classes != dataset.classes:

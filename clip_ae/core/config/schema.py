@@ -265,6 +265,8 @@ class Evaluation:
     )
 
 
+# How the files of precomputed features are arranged; docs/features.md shows each.
+LayoutName = Literal["streams", "wtalc", "joint", "suffix", "hdf5", "npz", "shards"]
 DATASET_SOURCES = ("demo", "simulate", "videos_dir", "features_dir")
 
 
@@ -280,7 +282,10 @@ class Dataset:
     demo: DemoWorld | None = key(None, "source: generated videos")
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
     videos_dir: str | None = key(None, "source: folder of raw videos, searched recursively")
-    features_dir: str | None = key(None, "source: folder of precomputed features, {stream}/{id}.npy or shards")
+    features_dir: str | None = key(None, "source: folder, or one file, of precomputed features; docs/features.md")
+    layout: LayoutName | None = key(
+        None, "with `features_dir` only: how its files are arranged; without it the layout is recognised by itself"
+    )
     streams: tuple[StreamName, ...] | None = key(None, "with `features_dir` only: the streams in that folder")
     features_description: str | None = key(
         None, "with `features_dir` only: where the features come from; written into every shard's provenance"

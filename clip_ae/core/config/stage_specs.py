@@ -70,7 +70,7 @@ def weights(config: Config, name: str) -> WeightsSpec:
 @stage(paths.PROBE, paths.SHARD_FAILURES.replace("{stage}", "probe"))
 def probe(config: Config, dataset: str) -> ProbeSpec:
     data = config.datasets[dataset]
-    return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams)
+    return ProbeSpec(data.grid, data.stream_names if data.simulate else data.streams, data.layout)
 
 
 @stage(paths.FEATURES, paths.SHARD_FAILURES.replace("{stage}", "{stream}"), paths.TUNED_FEATURES, paths.TUNED_FAILURES)
@@ -84,7 +84,8 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
 @stage()
 def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
-    return ImportFeaturesSpec(stream, data.grid, "simulated" if data.simulate else data.features_description)
+    description = "simulated" if data.simulate else data.features_description
+    return ImportFeaturesSpec(stream, data.grid, description, data.stream_names, data.layout)
 
 
 @stage(paths.VIDEOS, paths.FAILURES)
