@@ -109,7 +109,7 @@ class ArrayFeatures:
             hint = "; it seems to be transposed" if rows == orientation.width else ""
             name = self.paths_in_shard[stream][video_id]
             raise Unreadable(
-                "shape", f"{stream} in {name}: {columns} columns, most videos have {orientation.width}{hint}"
+                "shape", f"{stream} in {name}: {columns} columns; most videos have {orientation.width}{hint}"
             )
         return rows, columns
 

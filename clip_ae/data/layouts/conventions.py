@@ -53,3 +53,12 @@ CONVENTIONS = (
     ),
     Convention("npz", "one image feature a second, such as CLIP's", SnippetGrid(1, 1, 1), "one frame a second"),
 )
+# The grids of the conventions and their usual variants, to find the grid of features by the lengths of videos.
+COMMON_GRIDS = tuple(
+    dict.fromkeys(
+        [
+            *(convention.grid for convention in CONVENTIONS),
+            *(SnippetGrid(fps, 16, stride) for fps in (15, 24, 25, 30) for stride in (16, 8, 4)),
+        ]
+    )
+)

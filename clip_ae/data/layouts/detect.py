@@ -45,7 +45,10 @@ def _find_fitting(root: Path, paths: Paths, streams: Streams) -> list[FeatureFil
     if any(files.layout == "wtalc" for files in fitting):
         return fitting
     taken = {path for files in fitting for path in files.files_of_shard(0, 1)}
-    joint = _list_joint(root, [path for path in paths if path not in taken], streams)
+    # Files of streams that were not asked for: ID_clip.npy where there is ID_rgb.npy.
+    suffix_ids = {video_id for files in fitting if files.layout == "suffix" for video_id in files.video_ids()}
+    rest = [path for path in paths if path not in taken and _before_suffix(path) not in suffix_ids]
+    joint = _list_joint(root, rest, streams)
     return [*fitting, joint] if joint else fitting
 
 
@@ -155,13 +158,19 @@ def _group_by_suffix(paths: Paths, streams: Streams) -> dict[str, dict[str, str]
     wanted = set(streams) or {SUFFIX_ALIASES.get(name, name) for name in KNOWN_SUFFIXES}
     groups: dict[str, dict[str, str]] = {}
     for path in _direct(paths, ".npy"):
-        video_id, _, suffix = os.path.splitext(path)[0].rpartition("_")
+        suffix = os.path.splitext(path)[0].rpartition("_")[2]
         stream = suffix if suffix in wanted else SUFFIX_ALIASES.get(suffix, suffix)
-        if video_id and stream in wanted:
-            files = groups.setdefault(stream, {})
-            if files.setdefault(escape_undecodable(video_id), path) != path:
-                raise UserError(f"{path}: a second {stream} file of '{video_id}'; remove one")
+        video_id = _before_suffix(path)
+        if not video_id or stream not in wanted:
+            continue
+        if groups.setdefault(stream, {}).setdefault(video_id, path) != path:
+            raise UserError(f"{path}: a second {stream} file of '{video_id}'; remove one")
     return groups
+
+
+def _before_suffix(path: str) -> str:
+    """Return the video id of ID_{suffix}.npy; empty for another name."""
+    return escape_undecodable(os.path.splitext(path)[0].rpartition("_")[0])
 
 
 def _list_hdf5(root: Path, paths: Paths, streams: Streams) -> FeatureFiles | None:
