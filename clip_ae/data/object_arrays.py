@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput
-from clip_ae.data.pickle_scan import ArrayRecord, ByteRange, scan_pickle
+from clip_ae.data.pickle_scan import ArrayRecord, ByteRange, GlobalName, scan_pickle
 from clip_ae.data.pickles import NPY_HEADER_READERS, NUMERIC_DTYPES
 
 T = TypeVar("T")
@@ -117,4 +117,6 @@ def _to_dtype(record: ArrayRecord) -> "np.dtype[Any]":
 def _describe(item: Any) -> str:
     if isinstance(item, ArrayRecord):
         return f"an array of {'objects' if item.dtype.is_object else 'numbers'}"
+    if isinstance(item, GlobalName):
+        return f"the name {item.name}"
     return "text" if isinstance(item, str | ByteRange) else f"a {type(item).__name__}"

@@ -72,10 +72,9 @@ def _suggest_grid(videos: Sequence[ComparedLength]) -> str:
     num_fitting = _count_fitting(grid, videos)
     if num_fitting < MIN_FITTING_SHARE * len(videos) or num_fitting <= sum(video.fits for video in videos):
         return ""
-    return (
-        f"; {num_fitting} of {len(videos)} fit the grid fps {grid.fps:g}, frames {grid.frames}, stride {grid.stride}: "
-        "set `grid` to it, or --fps --frames --stride"
-    )
+    # Lengths depend on the number of frames by less than a second, so it cannot be found from them.
+    name = f"fps {grid.fps:g}, stride {grid.stride}, frames about {grid.frames}"
+    return f"; {num_fitting} of {len(videos)} fit the grid {name}: set `grid` to it, or --fps --frames --stride"
 
 
 def _count_fitting(grid: SnippetGrid, videos: Sequence[ComparedLength]) -> int:
