@@ -18,19 +18,20 @@ FileBytes = NDArray[np.uint8]
 
 
 class ObjectArrays:
-    """The arrays in a npy file of objects. They stay in the file, and each is mapped when it is asked for."""
+    """The arrays in a npy file of objects. They stay in the file, and each is read when it is asked for."""
 
     def __init__(self, path: Path) -> None:
-        self.content, self.records = _report_as(path, "arrays", lambda: _scan_arrays(path))
+        self.path = path
+        self.records = _report_as(path, "arrays", lambda: _scan_arrays(path))
 
     def dtype(self, index: int) -> "np.dtype[Any]":
         return _to_dtype(self.records[index])
 
     def read(self, index: int) -> NDArray[Any]:
-        """Return the array as a view of the file."""
         record = self.records[index]
-        start = record.content.start
-        numbers = self.content[start : start + record.content.size].view(self.dtype(index))
+        count = math.prod(record.shape)
+        # Not a view of a map: its pages would count as memory of the process until the map is closed.
+        numbers: NDArray[Any] = np.fromfile(self.path, self.dtype(index), count, offset=record.content.start)
         return numbers.reshape(record.shape, order="F" if record.is_fortran_order else "C")
 
 
@@ -69,7 +70,7 @@ def _decode(value: Any) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
-def _scan_arrays(path: Path) -> tuple[FileBytes, list[ArrayRecord]]:
+def _scan_arrays(path: Path) -> list[ArrayRecord]:
     content = np.memmap(path, np.uint8, mode="r")
     start, dtype = _read_header(path)
     if not dtype.hasobject:
@@ -79,7 +80,7 @@ def _scan_arrays(path: Path) -> tuple[FileBytes, list[ArrayRecord]]:
         _check_item(index, item)
     if len({item.content.start for item in items}) != len(items):
         raise ValueError("has one array twice")
-    return content, items
+    return items
 
 
 def _read_header(path: Path) -> tuple[int, "np.dtype[Any]"]:

@@ -43,8 +43,15 @@ def test_some_other_videos_are_counted_and_the_worst_is_named() -> None:
 
 
 def test_no_grid_is_named_if_none_fits_most() -> None:
-    videos = features_on(SnippetGrid(7, 16, 5), SnippetGrid())
-    assert "fit the grid" not in describe_differences(videos)
+    assert "fit the grid" not in describe_differences(features_on(SnippetGrid(7, 16, 5), SnippetGrid()))
+    # Half of the videos on one grid, half on another.
+    halves = zip(
+        features_on(SnippetGrid(30, 16, 4), SnippetGrid(7)),
+        features_on(SnippetGrid(1, 1, 1), SnippetGrid(7)),
+        strict=True,
+    )
+    mixed = [pair[k % 2] for k, pair in enumerate(halves)]
+    assert "fit the grid" not in describe_differences(mixed)
 
 
 def test_no_grid_is_named_for_videos() -> None:

@@ -33,11 +33,17 @@ class Convention:
 
 
 CONVENTIONS = (
-    Convention("wtalc", "THUMOS14 I3D of W-TALC", SnippetGrid(25, 16, 16), "README of sujoyp/wtalc-pytorch"),
-    Convention("streams", "THUMOS14 I3D of BaS-Net and CoLA", SnippetGrid(25, 16, 16), "their papers, section 4.1"),
+    Convention(
+        *("wtalc", "THUMOS14 I3D of W-TALC", SnippetGrid(25, 16, 16)),
+        source="detectionMAP.py of sujoyp/wtalc-pytorch",
+    ),
+    Convention(
+        *("streams", "THUMOS14 I3D of BaS-Net and CoLA", SnippetGrid(25, 16, 16)),
+        source="core/config.py of zhang-can/CoLA",
+    ),
     Convention(
         *("joint", "THUMOS14 I3D of ActionFormer", SnippetGrid(30, 16, 4)),
-        source="configs/thumos_i3d.yaml of happyharrycn/actionformer_release; 30 is the rate of nearly all videos",
+        source="configs/thumos_i3d.yaml of happyharrycn/actionformer_release; nearly all videos have 30 fps",
     ),
     Convention(
         *("joint", "ActivityNet I3D of ActionFormer", SnippetGrid(25, 16, 16)),
@@ -51,7 +57,10 @@ CONVENTIONS = (
         *("suffix", "UnAV-100 I3D and VGGish", SnippetGrid(25, 24, 8)),
         source="libs/core/config.py of ttgeng233/UnAV",
     ),
-    Convention("npz", "one image feature a second, such as CLIP's", SnippetGrid(1, 1, 1), "one frame a second"),
+    Convention(
+        *("npz", "CLIP features of one frame a second", SnippetGrid(1, 1, 1)),
+        source="usual for moment retrieval",
+    ),
 )
 # The grids of the conventions and their usual variants, to find the grid of features by the lengths of videos.
 COMMON_GRIDS = tuple(
