@@ -222,7 +222,7 @@ def test_every_kind_of_failure_is_explained() -> None:
     code = "".join(
         path.read_text()
         for part in ("core", "data", "media", "pipeline", "stages")
-        for path in (ROOT / "clip_ae" / part).glob("*.py")
+        for path in (ROOT / "clip_ae" / part).rglob("*.py")
     )
     forms = (
         r'Unreadable\(\s*"([\w-]+)"',

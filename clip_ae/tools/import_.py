@@ -17,6 +17,8 @@ from clip_ae.pipeline.feature_import import import_shard
 from clip_ae.pipeline.probing import probe_shard
 
 SINGLE_SHARD = format_shard_name(0, 1)
+# Features on another grid than stated have a failure for each video.
+MAX_LOGGED_FAILURES = 20
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def _shard_path(folder: Path, name: str) -> Path:
 
 def _log_summary(out: Path) -> None:
     failures, videos = read_rows(out / "failures.parquet"), read_rows(out / "videos.parquet")
-    for row in failures:
+    for row in failures[:MAX_LOGGED_FAILURES]:
         log_line(f"{row['video_id']}: {row['stage']}: {row['kind']}: {row['message']}")
+    if len(failures) > MAX_LOGGED_FAILURES:
+        log_line(f"and {len(failures) - MAX_LOGGED_FAILURES} more")
     log_line(f"{sum(v['status'] == 'ok' for v in videos)} videos in {out}; {len(failures)} rows in failures.parquet")

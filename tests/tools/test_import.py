@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import UserError
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import read_stream
 from tests.data.feature_sets import WRITERS, make_array
@@ -93,6 +94,20 @@ def test_values_above_float16_are_named_with_what_to_do(arrays: Path, tmp_path: 
         "29 rgb features are not finite, or above 65504, first that of snippet 0; they count as not decoded. "
         "Divide larger features by a constant before the import"
     )
+
+
+def test_features_of_another_grid_are_described_in_one_line(tmp_path: Path, capsys: Any) -> None:
+    durations = {f"v{k:02d}": 20.0 + k for k in range(30)}
+    for video_id, duration in durations.items():
+        path = tmp_path / f"features/rgb/{video_id}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.zeros((SnippetGrid(30, 16, 4).count_snippets(duration), 4), np.float32))
+    tool.run(tmp_path / "features", out=tmp_path / "out", annotations=annotations(tmp_path, **durations))
+    lines = capsys.readouterr().err.splitlines()
+    [line] = [line for line in lines if "30 of 30 videos are not as long as annotated" in line]
+    assert "30 of 30 fit the grid fps 30, stride 4, frames about 16: set `grid` to it" in line
+    assert "and 10 more" in lines
+    assert len(lines) < 30
 
 
 def test_out_must_be_a_folder(arrays: Path, tmp_path: Path) -> None:
