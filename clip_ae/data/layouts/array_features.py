@@ -22,6 +22,8 @@ from clip_ae.data.source_folder import select_shard
 
 # Readers of files of many videos; the other layouts have a file for each video.
 SHARED_FILE_READERS: dict[str, type[ArraySource]] = {"wtalc": WtalcArrays, "hdf5": Hdf5Arrays, "npz": NpzArrays}
+# Every job reads the shapes, and a dataset may have hundreds of jobs.
+MAX_SHAPES = 2000
 
 
 class ArrayFeatures:
@@ -43,13 +45,20 @@ class ArrayFeatures:
         return int(columns.stop - columns.start)
 
     def count_rows(self, stream: str, video_id: str) -> int:
-        self._check_exists(stream, video_id)
-        return self._orient(stream, video_id, self.source.shape(stream, video_id))[0]
+        """Return the number of rows; Unreadable if the array has not the columns of the others."""
+        if video_id not in self.paths_in_shard[stream]:
+            raise Unreadable("missing", f"has no {stream} features")
+        shape, orientation = self.source.shape(stream, video_id), self._orientation(stream)
+        rows, columns = reversed(shape) if orientation.is_transposed else shape
+        if columns != orientation.width:
+            hint = "; it seems to be transposed" if rows == orientation.width else ""
+            place = f"{stream} in {self.paths_in_shard[stream][video_id]}"
+            raise Unreadable("shape", f"{place}: {columns} columns; most videos have {orientation.width}{hint}")
+        return rows
 
     def load(self, stream: str, video_id: str) -> VideoFeatures:
-        self._check_exists(stream, video_id)
+        self.count_rows(stream, video_id)
         array = self.source.read(stream, video_id)
-        self._orient(stream, video_id, (array.shape[0], array.shape[1]))
         values: NDArray[Any] = (array.T if self._orientation(stream).is_transposed else array)[:, self._columns(stream)]
         start, stop = snippet_times(self.grid, len(values))
         coverage = np.ones(len(values), np.float32)
@@ -64,22 +73,6 @@ class ArrayFeatures:
         form = f"{self.files.layout} ({FORMS[self.files.layout]})"
         return f"{self.files.place}: layout {form}; {len(videos)} videos, arrays {order}; columns: {dims}"
 
-    def _check_exists(self, stream: str, video_id: str) -> None:
-        if video_id not in self.paths_in_shard[stream]:
-            raise Unreadable("missing", f"has no {stream} features")
-
-    def _orient(self, stream: str, video_id: str, shape: tuple[int, int]) -> tuple[int, int]:
-        """Return (rows, columns) of an array as stored; Unreadable if it has not the columns of the others."""
-        orientation = self._orientation(stream)
-        rows, columns = reversed(shape) if orientation.is_transposed else shape
-        if columns != orientation.width:
-            hint = "; it seems to be transposed" if rows == orientation.width else ""
-            name = self.paths_in_shard[stream][video_id]
-            raise Unreadable(
-                "shape", f"{stream} in {name}: {columns} columns; most videos have {orientation.width}{hint}"
-            )
-        return rows, columns
-
     def _columns(self, stream: str) -> slice:
         width = self._orientation(stream).width
         if not self.source.is_joint:
@@ -90,7 +83,7 @@ class ArrayFeatures:
             raise UserError(f"{self.files.place}: {error}") from None
 
     def _orientation(self, stream: str) -> Orientation:
-        """Return it for the stream: read once from all shapes. Joint arrays have one for all streams."""
+        """Return it for the stream, found once. Joint arrays have one for all streams."""
         key = "" if self.source.is_joint else stream
         if key not in self.orientations:
             self.orientations[key] = find_orientation(self._read_shapes(stream))
@@ -99,8 +92,10 @@ class ArrayFeatures:
         return self.orientations[key]
 
     def _read_shapes(self, stream: str) -> list[tuple[int, int]]:
+        """Return the shapes of all videos, or of evenly spaced ones: the same in the jobs of all shards."""
+        video_ids = list(self.source.paths(stream))
         shapes = []
-        for video_id in self.source.paths(stream):
+        for video_id in video_ids[:: -(-len(video_ids) // MAX_SHAPES) or 1]:
             try:
                 shapes.append(self.source.shape(stream, video_id))
             except Unreadable:

@@ -9,8 +9,10 @@ import pytest
 
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError
 from clip_ae.core.timeline import SnippetGrid
+from clip_ae.data.layouts import array_features
 from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.layouts.npz_file import NpzFile
+from clip_ae.data.layouts.video_files import VideoFileArrays
 from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
 from clip_ae.data.precomputed_probe import probe_precomputed
 from tests.data.feature_sets import (
@@ -126,6 +128,22 @@ def test_the_most_common_width_wins_over_the_first(tmp_path: Path, name: str) ->
     save(source / first, np.zeros((5, 20), np.float32))
     assert read(source).dim("rgb") == DIM
     assert failures(source)["0"].startswith(f"shape: rgb in {first}: 20 columns; most videos have ")
+
+
+def test_some_shapes_of_many_videos_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.npy", np.zeros((3, 5 if number % 2 else 8), np.float32))
+    read_shapes = []
+    read_shape = VideoFileArrays.shape
+
+    def count(source: VideoFileArrays, stream: str, video_id: str) -> tuple[int, int]:
+        read_shapes.append(video_id)
+        return read_shape(source, stream, video_id)
+
+    monkeypatch.setattr(VideoFileArrays, "shape", count)
+    monkeypatch.setattr(array_features, "MAX_SHAPES", 5)
+    assert read(tmp_path, ("one",)).dim("one") == 8
+    assert read_shapes == ["0", "2", "4", "6", "8"]
 
 
 def test_the_most_common_width_wins_in_shards(tmp_path: Path) -> None:
@@ -245,6 +263,22 @@ def test_no_readable_array_at_all_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"text")
     with pytest.raises(UserError, match=r"no file of the rgb stream is a \[T, D\] array of floats"):
         read(tmp_path).dim("rgb")
+
+
+def test_an_array_of_other_dimensions_fails_its_own_video(tmp_path: Path) -> None:
+    arrays = [make_joint(video_id) for video_id in "ab"]
+    source = write_wtalc(tmp_path, [*arrays, np.zeros(8, np.float32)])
+    assert failures(source) == {"c": "shape: the array of c contains float32 [8]; expected floats [snippets, D]"}
+    with pytest.raises(Unreadable):
+        read(source).load("rgb", "c")
+
+
+def test_names_of_another_set_are_refused(tmp_path: Path) -> None:
+    message = r"Features\.npy: 3 arrays, and {} names in Set-Annotations/videoname\.npy, {} of them different; the two"
+    with pytest.raises(UserError, match=message.format(2, 2)):
+        read(write_wtalc(tmp_path, names=np.array([b"a", b"b"])))
+    with pytest.raises(UserError, match=message.format(3, 2)):
+        read(write_wtalc(tmp_path, names=np.array([b"a", b"b", b"a"])))
 
 
 # --- HDF5 ---
