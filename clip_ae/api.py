@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
-from clip_ae.core.config.schema import Evaluation, FrameProtocolName, ProtocolName, Runtime
+from clip_ae.core.config.schema import Evaluation, FrameProtocolName, LayoutName, ProtocolName, Runtime
 from clip_ae.core.config.specs import EvaluateSpec
-from clip_ae.core.errors import RefusedInput, UserError, suggest_name
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, suggest_name
 from clip_ae.core.score_columns import FRAME_KIND
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
 from clip_ae.data.annotations import read_annotations, read_evaluated_ids
 from clip_ae.data.detections import read_detections, read_json_object
-from clip_ae.data.precomputed_features import open_precomputed
+from clip_ae.data.layouts.detect import list_feature_files
+from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
 from clip_ae.data.shards import read_shard
-from clip_ae.data.source_folder import list_feature_files
 from clip_ae.pipeline.comparison import ComparedMetric, compare_results
 from clip_ae.pipeline.evaluation import evaluate_detections
 from clip_ae.provenance.run_folder import find_trained_run
@@ -184,27 +184,33 @@ class Comparison:
         )
 
 
-def load_features(features_dir: Pathlike, streams: Sequence[str] = (), grid: SnippetGrid | None = None) -> Features:
-    """Read feature files: {stream}/*.parquet of this project, or {stream}/{video_id}.npy of shape [snippets, D].
+def load_features(
+    features_dir: Pathlike,
+    streams: Sequence[str] = (),
+    grid: SnippetGrid | None = None,
+    layout: LayoutName | None = None,
+) -> Features:
+    """Read feature files in any layout of docs/features.md: a folder, or one file.
 
-    `streams` defaults to every sub-folder with such files. `grid` is the snippet grid of npy files (default: 25 fps, 16
-    frames per snippet); parquet files have their own.
+    `streams` defaults to those that the files name. `grid` is the snippet grid of the arrays (default: 25 fps, 16
+    frames per snippet); parquet files have their own. `layout` defaults to the one that fits.
     """
-    folder = Path(features_dir)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of features")
-    names = list(streams) or sorted(p.name for p in folder.iterdir() if p.is_dir() and _has_features(p))
-    if not names:
-        raise UserError(
-            f"{folder}: no sub-folder with feature files (.parquet or .npy); make one sub-folder per stream, named "
-            "rgb, flow, clip or audio"
-        )
-    files = list_feature_files(folder, names)
-    if files.npy_files:
-        source = open_precomputed(folder, files, grid or SnippetGrid(), shard_index=0, num_shards=1)
-        return Features({s: {i: source.load(s, i) for i in files.npy_files[s]} for s in names})
-    shards = {stream: [folder / path for path in files.shard_files[stream]] for stream in names}
-    return Features({s: {v.video_id: v for path in paths for v in read_shard(path)} for s, paths in shards.items()})
+    files = list_feature_files(Path(features_dir), streams, layout)
+    if files.layout == "shards":
+        shards = {stream: [files.root_dir / path for path in paths] for stream, paths in files.shared_files.items()}
+        return Features({s: {v.video_id: v for path in paths for v in read_shard(path)} for s, paths in shards.items()})
+    source = open_precomputed(files, grid or SnippetGrid(), shard_index=0, num_shards=1)
+    return Features({stream: dict(_load_stream(source, stream)) for stream in files.streams})
+
+
+def _load_stream(source: PrecomputedFeatures, stream: str) -> Iterator[tuple[str, VideoFeatures]]:
+    """Yield the features of each video that has the stream."""
+    for video_id in sorted(source.video_paths):
+        try:
+            yield video_id, source.load(stream, video_id)
+        except Unreadable as failure:
+            if failure.kind != "missing":
+                raise RefusedInput(f"{video_id}: {failure}") from None
 
 
 def extract(
@@ -373,10 +379,6 @@ def _only_subset(subsets: set[str]) -> str:
     if len(subsets) != 1:
         raise UserError(f"ground_truth: has the subsets {', '.join(sorted(subsets)) or 'none'}; give subset=")
     return subsets.pop()
-
-
-def _has_features(folder: Path) -> bool:
-    return any(p.suffix in (".parquet", ".npy") for p in folder.iterdir())
 
 
 def _dataframe(rows: Iterator[dict[str, Any]]) -> "pd.DataFrame":

@@ -10,6 +10,7 @@ import pytest
 import clip_ae
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.score_columns import list_score_columns
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, VideoFeatures
 from clip_ae.data.shards import write_shard
 from tests.builders import ROOT
@@ -172,8 +173,29 @@ def test_npy_files_load_as_features(tmp_path: Path) -> None:
     assert features["a"]["rgb"].start.tolist() == pytest.approx([0, 0.64, 1.28])
 
 
+def test_a_file_of_all_videos_loads_as_features(tmp_path: Path) -> None:
+    np.savez(tmp_path / "all.npz", a=np.ones((3, 4), np.float32), b=np.full((2, 4), 2, np.float32))
+    features = clip_ae.load_features(tmp_path / "all.npz", ["clip"], SnippetGrid(1, 1, 1))
+    assert features["b"]["clip"].feature.tolist() == [[2] * 4] * 2
+    assert features["a"]["clip"].stop.tolist() == [1, 2, 3]
+    with pytest.raises(clip_ae.UserError, match="layout npz does not name its streams"):
+        clip_ae.load_features(tmp_path / "all.npz")
+    (tmp_path / "rgb").mkdir()
+    (tmp_path / "rgb/c.npy").write_bytes(b"text")
+    with pytest.raises(clip_ae.UserError, match=r"fits 2 layouts, streams .* and npz"):
+        clip_ae.load_features(tmp_path)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rgb").mkdir()
+    np.save(tmp_path / "rgb/a.npy", np.ones((3, 4), np.float32))
+    (tmp_path / "rgb/c.npy").write_bytes(b"text")
+    with pytest.raises(clip_ae.RefusedInput, match=r"^c: c\.npy is not a \.npy file of numbers"):
+        clip_ae.load_features(tmp_path)
+
+
 def test_a_folder_without_features_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(clip_ae.UserError, match="make one sub-folder per stream, named rgb, flow"):
+    with pytest.raises(clip_ae.UserError, match="no features in a known layout"):
         clip_ae.load_features(tmp_path)
     with pytest.raises(clip_ae.UserError, match="no such folder"):
         clip_ae.load_features(tmp_path / "absent")

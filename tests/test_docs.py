@@ -11,11 +11,14 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+import yaml
 
+from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
+from clip_ae.data.layouts.conventions import CONVENTIONS, FORMS, Convention
 from clip_ae.localizers.trainer import create_learner
 from docs import pipeline_picture, time_picture
-from tests.builders import ROOT, roles_of
+from tests.builders import ROOT, roles_of, shipped_config
 
 TRIAL = """
 from pathlib import Path
@@ -231,7 +234,7 @@ def test_every_kind_of_failure_is_explained() -> None:
     code = "".join(
         path.read_text()
         for part in ("core", "data", "media", "pipeline", "stages")
-        for path in (ROOT / "clip_ae" / part).glob("*.py")
+        for path in (ROOT / "clip_ae" / part).rglob("*.py")
     )
     forms = (
         r'Unreadable\(\s*"([\w-]+)"',
@@ -248,3 +251,30 @@ def test_every_kind_of_failure_is_explained() -> None:
         for word in re.findall(r"`([a-z-]+)`", row.split("|")[1] if "|" in row else "")
     }
     assert kinds == told
+
+
+FEATURES_PAGE = (ROOT / "docs/features.md").read_text()
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda c: c.name)
+def test_the_page_of_features_has_the_published_grids(convention: Convention) -> None:
+    grid = convention.grid
+    cells = (
+        f"`{convention.layout}`",
+        convention.name,
+        f"`{{fps: {grid.fps:g}, frames: {grid.frames}, stride: {grid.stride}}}`",
+        convention.source,
+    )
+    assert f"| {' | '.join(cells)} |" in FEATURES_PAGE
+
+
+def test_the_page_of_features_has_config_lines_for_each_layout() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", FEATURES_PAGE, re.DOTALL)
+    assert [re.findall(r"# (\w+)\n", block)[0] for block in blocks] == list(FORMS)
+    for block in blocks:
+        [(name, dataset)] = yaml.safe_load(block).items()
+        data = shipped_config()
+        data["datasets"][name] = dataset | {"annotations": "x", "classes": 2, "runs": ["stpn"], "main_run": "stpn"}
+        assert load_config(data).datasets[name].features_dir
+    for name in FORMS:
+        assert f"\n| `{name}` | " in FEATURES_PAGE

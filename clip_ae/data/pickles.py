@@ -86,7 +86,8 @@ ARRAY_CLASSES = _replacements(PickledArray, PickledDtype)
 LIST_CLASSES = _replacements(PickledList, PickledObjectDtype)
 
 
-class RestrictedUnpickler(pickle.Unpickler):
+# The unpickler in Python, not in C: in C a memo index of five bytes allocates up to 64 GB.
+class RestrictedUnpickler(pickle._Unpickler):
     """Unpickles plain values and the `allowed` classes only; RefusedInput for any other name."""
 
     def __init__(self, file: IO[bytes], allowed: Mapping[str, type], encoding: str = "ASCII") -> None:

@@ -18,16 +18,9 @@ def probe_precomputed(source: PrecomputedFeatures, streams: Sequence[str], grid:
 def _probe_video(source: PrecomputedFeatures, video_id: str, streams: Sequence[str], grid: SnippetGrid) -> VideoInfo:
     info = VideoInfo(video_id, source_folder.escape_undecodable(source.video_paths[video_id]))
     try:
-        return _with_length(info, {stream: _count_rows(source, stream, video_id) for stream in streams}, grid)
+        return _with_length(info, {stream: source.count_rows(stream, video_id) for stream in streams}, grid)
     except Unreadable as failure:
         return replace(info, status="failed", reason=f"{failure.kind}: {failure}")
-
-
-def _count_rows(source: PrecomputedFeatures, stream: str, video_id: str) -> int:
-    rows, dim = source.shape(stream, video_id)
-    if dim != source.dim(stream):
-        raise Unreadable("shape", f"{stream} features of length {dim}, not {source.dim(stream)}")
-    return rows
 
 
 def _with_length(info: VideoInfo, rows_by_stream: dict[str, int], grid: SnippetGrid) -> VideoInfo:

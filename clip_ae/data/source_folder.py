@@ -1,12 +1,11 @@
-"""List the files in a dataset's folder: videos, or precomputed features.
+"""List the files in a folder: videos by id, any files by suffix, and digests of them.
 
 Standard library only: each parse of the workflow reads this module.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from clip_ae.core.errors import UserError
@@ -18,60 +17,15 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class FeatureFiles:
-    """Precomputed feature files by stream: shards of this project's own form, or npy files by video id.
-
-    One of the two is empty.
-    """
-
-    shard_files: dict[str, tuple[str, ...]]
-    npy_files: dict[str, dict[str, str]]
-
-    def npy_video_ids(self) -> set[str]:
-        """Return the ids of videos with a npy file in any stream. Ids in shards are known only after reading them."""
-        return {video_id for files in self.npy_files.values() for video_id in files}
-
-    def files_of_shard(self, shard_index: int, num_shards: int) -> list[str]:
-        """Return the files that one job reads: the npy files of its own videos, but all shards.
-
-        The shards in the folder may have been made with another number of shards.
-        """
-        shard_files = [path for paths in self.shard_files.values() for path in paths]
-        return shard_files + [
-            path for files in self.npy_files.values() for path in select_shard(files, shard_index, num_shards).values()
-        ]
-
-
 def list_videos(videos_dir: Path, hint: str = "") -> dict[str, str]:
     """Return the path in the folder by video id, sorted; videos are found by suffix, at any depth.
 
     `hint` is added to the error if there are none.
     """
-    videos = _index_by_stem(videos_dir, _walk_files(videos_dir, VIDEO_SUFFIXES, hint))
+    videos = index_by_stem(videos_dir, walk_files(videos_dir, VIDEO_SUFFIXES, hint))
     if not videos:
         raise UserError(f"{videos_dir}: no videos there ({' '.join(sorted(VIDEO_SUFFIXES))}){hint}")
     return videos
-
-
-def list_feature_files(features_dir: Path, streams: Sequence[str], hint: str = "") -> FeatureFiles:
-    """Return {stream}/*.parquet, or the npy files below a folder with the stream's name, at any depth."""
-    shards: dict[str, list[str]] = {stream: [] for stream in streams}
-    npy: dict[str, list[str]] = {stream: [] for stream in streams}
-    for path in _walk_files(features_dir, frozenset({".npy", ".parquet"}), hint):
-        *parents, name = path.split(os.sep)
-        stream = next((parent for parent in reversed(parents) if parent in npy), None)
-        if stream is None:
-            continue
-        if name.lower().endswith(".npy"):
-            npy[stream].append(path)
-        elif parents == [stream]:
-            shards[stream].append(path)
-    if any(shards.values()):
-        _check_streams(features_dir, shards, "{stream}/*.parquet", hint)
-        return FeatureFiles({stream: tuple(sorted(paths)) for stream, paths in shards.items()}, {})
-    _check_streams(features_dir, npy, "{stream}/{video_id}.npy", hint)
-    return FeatureFiles({}, {stream: _index_by_stem(features_dir, paths) for stream, paths in npy.items()})
 
 
 def select_shard(listing: Mapping[str, str], shard_index: int, num_shards: int) -> dict[str, str]:
@@ -100,7 +54,7 @@ def escape_undecodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _walk_files(root_dir: Path, suffixes: frozenset[str], hint: str) -> Iterator[str]:
+def walk_files(root_dir: Path, suffixes: frozenset[str], hint: str) -> Iterator[str]:
     """Yield the paths below a folder, relative to it; skip hidden files and loops of links."""
     if not root_dir.is_dir():
         raise UserError(f"{root_dir}: no such folder; the data is expected there{hint}")
@@ -138,7 +92,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _index_by_stem(root_dir: Path, paths: Iterable[str]) -> dict[str, str]:
+def index_by_stem(root_dir: Path, paths: Iterable[str]) -> dict[str, str]:
     """Return the paths by file name without suffix, sorted; UserError if two have the same name."""
     paths_by_id: dict[str, str] = {}
     for path in sorted(paths):
@@ -148,9 +102,3 @@ def _index_by_stem(root_dir: Path, paths: Iterable[str]) -> dict[str, str]:
             raise UserError(f"{root_dir}: {pair} have the same name; video ids are file names, so rename one")
         paths_by_id[video_id] = path
     return dict(sorted(paths_by_id.items()))
-
-
-def _check_streams(features_dir: Path, files: Mapping[str, Sequence[str]], expected: str, hint: str) -> None:
-    for stream, paths in files.items():
-        if not paths:
-            raise UserError(f"{features_dir}: no features of the {stream} stream; expected {expected}{hint}")

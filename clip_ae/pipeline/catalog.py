@@ -1,22 +1,22 @@
 """Join the tables of all shards: every video with its subset, and every failure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.specs import CatalogSpec
 from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import digest, digest_ids, make_provenance
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import Failure, VideoInfo
 from clip_ae.data.annotations import read_annotation_facts
 from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, read_parquet_provenance, read_rows_of_files, write_rows
+from clip_ae.pipeline.length_check import compare_lengths, describe_differences, make_length_failure
 
 MISSING_MESSAGE = "annotated, but the video is missing"
-# Largest allowed difference of a video's length from the annotated one: seconds, plus a share of the annotated length.
-MAX_LENGTH_DIFF_S, MAX_LENGTH_DIFF_SHARE = 2.0, 0.02
 # Kinds of failure after which the rest of the video is still used.
 USABLE_FAILURES = {"partial", "length", "not-finite"}
 Row = Mapping[str, Any]
@@ -47,11 +47,13 @@ def build_catalog(
     inputs |= {f"failures/{part}": _digest_tables(paths) for part, paths in failure_tables.items()}
     provenance = make_provenance("catalog", spec, inputs)
     absent = _build_missing_rows(spec, present, subsets)
-    durations = {video_id: duration for video_id, (_, duration) in facts.items() if duration}
+    lengths = compare_lengths(present, {video_id: duration for video_id, (_, duration) in facts.items() if duration})
+    if differences := describe_differences(lengths):
+        log_line(differences)
     all_failures = [
         *(row for paths in failure_tables.values() for row in read_rows_of_files(paths)),
         *(vars(Failure(row["video_id"], "catalog", "missing", MISSING_MESSAGE)) for row in absent),
-        *(vars(failure) for failure in _find_length_failures(present, durations)),
+        *(vars(make_length_failure(video)) for video in lengths if not video.fits),
     ]
     all_failures.sort(key=lambda row: (row["video_id"], row["stage"], row["kind"]))
     videos = sorted([*present.values(), *absent], key=lambda row: row["video_id"])
@@ -78,19 +80,6 @@ def _build_missing_rows(
         for video_id, subset in subsets.items()
         if subset in wanted_subsets and video_id not in present
     ]
-
-
-def _find_length_failures(present: Mapping[str, Row], annotated_durations: Mapping[str, float]) -> Iterator[Failure]:
-    """Videos whose length differs from the annotated one: another cut or another video, with segments elsewhere."""
-    for video_id, row in present.items():
-        length = annotated_durations.get(video_id)
-        if (
-            row["status"] == "ok"
-            and length
-            and abs(row["duration"] - length) > MAX_LENGTH_DIFF_S + MAX_LENGTH_DIFF_SHARE * length
-        ):
-            message = f"is {row['duration']:.1f} s long, the annotations say {length:.1f} s"
-            yield Failure(video_id, "catalog", "length", message)
 
 
 def _check_failed_share(

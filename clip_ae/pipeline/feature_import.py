@@ -10,10 +10,12 @@ from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import parse_shard_name
 from clip_ae.core.types import Failure, VideoFeatures
-from clip_ae.data import source_folder
+from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import open_shard
+
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 def import_shard(
@@ -27,8 +29,8 @@ def import_shard(
 ) -> None:
     """Write the feature shard, one video after another, and its table of failures."""
     index, shards = parse_shard_name(shard)
-    files = source_folder.list_feature_files(features, (spec.stream,))
-    source = open_precomputed(features, files, spec.grid, index, shards)
+    files = list_feature_files(features, spec.streams or (spec.stream,), spec.layout)
+    source = open_precomputed(files, spec.grid, index, shards)
     rows = [row for row in read_rows(probe) if row["status"] != "failed"]
     inputs = {"probe": read_parquet_provenance(probe).id}
     provenance = make_provenance("import_features", spec, inputs, libraries=("numpy",))
@@ -45,7 +47,10 @@ def import_shard(
 
 
 def _make_failure(video_id: str, stream: str, non_finite: list[int]) -> Failure:
-    message = f"{len(non_finite)} features are not finite in float16, first that of snippet {non_finite[0]}"
+    message = (
+        f"{len(non_finite)} {stream} features are not finite, or above {FLOAT16_MAX:.0f}, first that of snippet "
+        f"{non_finite[0]}; they count as not decoded. Divide larger features by a constant before the import"
+    )
     return Failure(video_id, f"import_features/{stream}", "not-finite", message)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable, UserError
-from clip_ae.core.progress import track
+from clip_ae.core.progress import log_line, track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import parse_shard_name
 from clip_ae.core.types import Failure, VideoInfo
 from clip_ae.data import source_folder
+from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.parquet import FAILURES_SCHEMA, PROBE_SCHEMA, write_rows
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.precomputed_probe import probe_precomputed
@@ -48,9 +49,11 @@ def _probe_videos(spec: ProbeSpec, videos: Path, shard: str, decoder: Decoder) -
 def _probe_features(spec: ProbeSpec, features: Path, shard: str) -> tuple[list[VideoInfo], str]:
     index, shards = parse_shard_name(shard)
     streams = spec.streams or ()
-    files = source_folder.list_feature_files(features, streams)
-    rows = probe_precomputed(open_precomputed(features, files, spec.grid, index, shards), streams, spec.grid)
-    return rows, source_folder.files_digest(features, files.files_of_shard(index, shards), with_mtime=False)
+    files = list_feature_files(features, streams, spec.layout)
+    source = open_precomputed(files, spec.grid, index, shards)
+    log_line(source.describe())
+    rows = probe_precomputed(source, streams, spec.grid)
+    return rows, source_folder.files_digest(files.root_dir, files.files_of_shard(index, shards), with_mtime=False)
 
 
 def _probe_file(decoder: Decoder, spec: ProbeSpec, videos: Path, video_id: str, path: str) -> VideoInfo:

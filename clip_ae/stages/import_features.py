@@ -1,4 +1,4 @@
-"""Import one stream of precomputed features into a shard, from npy files or from feature shards of another number."""
+"""Import one stream of precomputed features into a shard, from any layout of docs/features.md."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from clip_ae.pipeline.feature_import import import_shard
 def run(
     spec: ImportFeaturesSpec,
     *,
-    features: Annotated[Path, "folder of precomputed features: {stream}/{video_id}.npy, or {stream}/*.parquet"],
+    features: Annotated[Path, "folder, or one file, of precomputed features; docs/features.md"],
     probe: Annotated[Path, "the shard's table of videos, from the probe stage"],
     shard: Annotated[str, "name of the shard, such as 0003-of-0008"],
     out: Annotated[Path, "feature shard to write (parquet)"],

@@ -19,7 +19,7 @@ def run(
     failures: Annotated[Path, "table of failures to write (parquet)"],
     videos: Annotated[Path | None, "folder of raw videos"] = None,
     features: Annotated[
-        Path | None, "folder of precomputed features, in place of --videos; the spec names its streams"
+        Path | None, "folder, or one file, of precomputed features, in place of --videos; the spec names its streams"
     ] = None,
     runtime: Annotated[Runtime, "decoder_timeout_s decoder_memory_gib"] = DEFAULT_RUNTIME,
 ) -> None:

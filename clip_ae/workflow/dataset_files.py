@@ -11,7 +11,8 @@ from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.sharding import assign_shard, list_demo_subsets, parse_shard_name
 from clip_ae.data import source_folder
 from clip_ae.data.annotations import read_annotation_facts, read_subsets
-from clip_ae.data.source_folder import FeatureFiles
+from clip_ae.data.layouts.detect import list_feature_files
+from clip_ae.data.layouts.files import FeatureFiles
 
 
 class DatasetFiles:
@@ -55,9 +56,8 @@ class DatasetFiles:
     @cached_property
     def feature_files(self) -> FeatureFiles:
         """Precomputed feature files by stream."""
-        return source_folder.list_feature_files(
-            self.source_dir, self.data.stream_names, hint=self._hint("features_dir")
-        )
+        hint = self._hint("features_dir")
+        return list_feature_files(self.source_dir, self.data.stream_names, self.data.layout, hint)
 
     @cached_property
     def videos_by_shard(self) -> list[list[str]]:
@@ -68,7 +68,7 @@ class DatasetFiles:
         return shards
 
     def files_of_shard(self, shard: str) -> Iterable[str]:
-        """The source files that one shard reads: its own videos or npy files, but every Parquet file."""
+        """The source files that one shard reads: its own videos or arrays, and all files of many videos."""
         index, num_shards = parse_shard_name(shard)
         if self.has_precomputed_features:
             return self.feature_files.files_of_shard(index, num_shards)
@@ -81,7 +81,9 @@ class DatasetFiles:
 
         Rules add the modification times; provenance does not, as a copied folder is the same input.
         """
-        return source_folder.files_digest(self.source_dir, self.files_of_shard(shard), with_mtime)
+        # The source of features may be one file.
+        root_dir = self.feature_files.root_dir if self.has_precomputed_features else self.source_dir
+        return source_folder.files_digest(root_dir, self.files_of_shard(shard), with_mtime)
 
     @cached_property
     def subsets(self) -> Mapping[str, str]:
@@ -101,9 +103,9 @@ class DatasetFiles:
         return [i for i in video_ids if not self.data.is_annotated or self.subsets.get(i) == subset]
 
     def _ids_on_disk(self) -> Iterable[str]:
-        """Ids of the source files. Ids inside Parquet shards would need reading: the annotated ids replace them."""
+        """Ids of the source files; the annotated ids for files of many videos, as those would need reading."""
         if self.data.features_dir:
-            return self.feature_files.npy_video_ids() or self.subsets.keys()
+            return self.feature_files.video_ids() or self.subsets.keys()
         return self.videos.keys()
 
     def check(self) -> None:

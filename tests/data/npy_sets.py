@@ -21,7 +21,8 @@ def write_npy_set(folder: Path, rows: list[dict[str, Any]], durations: bool = Tr
 
 def write_objects(path: Path, rows: list[Any]) -> Path:
     column = np.empty(len(rows), dtype=object)
-    column[:] = rows
+    for index, row in enumerate(rows):
+        column[index] = row
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (len(rows),)})
         file.write(_to_python_2_pickle(pickle.dumps(column, protocol=3)))
@@ -33,9 +34,12 @@ def _to_python_2_pickle(content: bytes) -> bytes:
     opcodes = list(pickletools.genops(content))
     ends = [position for *_, position in opcodes[1:]] + [len(content)]
     parts = [
-        b"U" + bytes([len(value)]) + (value if isinstance(value, bytes) else value.encode())
-        if op.name in ("BINUNICODE", "SHORT_BINBYTES")
-        else content[start:end]
+        _to_python_2_text(value) if op.name in ("BINUNICODE", "SHORT_BINBYTES", "BINBYTES") else content[start:end]
         for (op, value, start), end in zip(opcodes, ends, strict=True)
     ]
     return b"".join(parts).replace(b"numpy._core", b"numpy.core")
+
+
+def _to_python_2_text(value: str | bytes) -> bytes:
+    text = value.encode() if isinstance(value, str) else value
+    return b"U" + bytes([len(text)]) + text if len(text) < 256 else b"T" + len(text).to_bytes(4, "little") + text

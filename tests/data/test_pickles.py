@@ -3,6 +3,7 @@
 import datetime
 import os
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_code_is_refused_by_name_and_never_run(tmp_path, nested, protocol):
         ({"a": [np.zeros(2)]}, "a is a list"),
         ([1], "it is a list"),
         ({"a": datetime.date(2020, 1, 1)}, "names datetime.date"),
-        (b"", "Ran out of input"),
+        (b"", "EOFError"),
         (b"nonsense", ""),
         (pickle.dumps({"a": np.zeros(99)}, 4)[:-200], ""),
     ],
@@ -94,6 +95,14 @@ def test_dict_that_contains_itself_is_refused(tmp_path):
     value["again"] = value
     with pytest.raises(RefusedInput, match="recursion"):
         read(tmp_path, value)
+
+
+def test_a_large_memo_index_allocates_nothing(tmp_path):
+    content = b"\x80\x04}r\x00\x00\x00\x01."
+    tracemalloc.start()
+    assert read(tmp_path, content) == {}
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 def test_lists_in_a_npy_file(tmp_path):

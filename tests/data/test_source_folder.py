@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clip_ae.core.errors import UserError
-from clip_ae.data.source_folder import escape_undecodable, files_digest, list_feature_files, list_videos, select_shard
+from clip_ae.data.source_folder import escape_undecodable, files_digest, list_videos, select_shard
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -84,23 +84,3 @@ def test_ten_thousand_videos_are_listed_in_a_second(tmp_path: Path) -> None:
     assert len(list_videos(tmp_path)) == 10_000
     # 0.06 s where this was written.
     assert time.perf_counter() - start < 1
-
-
-def test_npy_features_are_found_below_a_folder_of_their_stream(tmp_path: Path) -> None:
-    touch(tmp_path, "rgb/x.npy", "train/flow/deep/x.npy", "other/z.npy")
-    files = list_feature_files(tmp_path, ("rgb", "flow"))
-    assert files.npy_files == {"rgb": {"x": "rgb/x.npy"}, "flow": {"x": "train/flow/deep/x.npy"}}
-    assert files.files_of_shard(0, 1) == ["rgb/x.npy", "train/flow/deep/x.npy"]
-
-
-def test_all_jobs_read_all_shards(tmp_path: Path) -> None:
-    touch(tmp_path, "rgb/b.parquet", "rgb/a.parquet", "rgb/more/c.parquet")
-    files = list_feature_files(tmp_path, ("rgb",))
-    assert files.shard_files == {"rgb": ("rgb/a.parquet", "rgb/b.parquet")}
-    assert files.files_of_shard(0, 7) == files.files_of_shard(3, 7) == ["rgb/a.parquet", "rgb/b.parquet"]
-
-
-def test_stream_without_files_is_named(tmp_path: Path) -> None:
-    touch(tmp_path, "rgb/x.npy")
-    with pytest.raises(UserError, match="no features of the flow stream"):
-        list_feature_files(tmp_path, ("rgb", "flow"))

@@ -10,10 +10,10 @@ from clip_ae.core.config.specs import ImportFeaturesSpec, ProbeSpec
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.timeline import SnippetGrid
+from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.parquet import read_rows
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import read_stream
-from clip_ae.data.source_folder import list_feature_files
 from clip_ae.stages import import_features, probe
 
 STREAMS = ("rgb", "flow")
@@ -80,7 +80,7 @@ def test_one_extra_row_is_cut_with_a_message_and_two_are_refused(tmp_path: Path)
 def test_a_file_that_is_no_array_is_described_in_own_words(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "npy/rgb").mkdir(parents=True)
     (tmp_path / "npy/rgb/a.npy").write_bytes(content)
-    source = open_precomputed(tmp_path / "npy", list_feature_files(tmp_path / "npy", ["rgb"]), SnippetGrid(), 0, 1)
+    source = open_precomputed(list_feature_files(tmp_path / "npy", ["rgb"]), SnippetGrid(), 0, 1)
     with pytest.raises(Unreadable, match=r"^a\.npy is not a \.npy file of numbers, or its end is missing$") as refusal:
         source.load("rgb", "a")
     assert refusal.value.kind == "not-an-array"

@@ -14,7 +14,7 @@ import yaml
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import I3dOptions, Runtime, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.data import source_folder
+from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import read_shard
 from clip_ae.encoders.networks import i3d, vggish
@@ -84,8 +84,8 @@ def test_all_streams_have_equal_rows_and_both_formats_equal_values(project: Path
 def test_both_formats_can_be_used_as_precomputed_features(project: Path, tmp_path: Path) -> None:
     for form in ("parquet", "npy"):
         run(project, tmp_path / form, format=form)
-        files = source_folder.list_feature_files(tmp_path / form, ("rgb", "audio"))
-        assert bool(files.npy_files) == (form == "npy")
+        files = list_feature_files(tmp_path / form, ("rgb", "audio"))
+        assert files.layout == {"parquet": "shards", "npy": "streams"}[form]
 
 
 def test_unusual_file_names_work_and_a_name_that_is_too_long_is_a_failure(

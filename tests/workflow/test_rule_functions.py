@@ -1,6 +1,7 @@
 """The typed functions behind the rules: inputs, options, digests and targets."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from clip_ae.workflow.rule_inputs import RuleInputs
 from clip_ae.workflow.rule_options import RuleOptions, option, options_of
 from clip_ae.workflow.targets import check_targets
 from tests.builders import shipped_config, video_dataset
+from tests.data.feature_sets import WRITERS
 
 
 def config_with(**datasets: dict[str, Any]) -> Config:
@@ -93,9 +95,40 @@ def test_moving_or_touching_videos_changes_only_their_own_shard(tmp_path: Path) 
     assert sum(one != other for one, other in zip(before, digests(), strict=True)) == 1
 
 
-def test_provenance_does_not_depend_on_modification_times(tmp_path: Path) -> None:
-    import os
+@pytest.mark.parametrize("name", ["npz", "hdf5 id", "wtalc", "joint npy", "suffix"])
+def test_changing_features_runs_the_jobs_that_read_them(tmp_path: Path, name: str) -> None:
+    """Every job reads a file of many videos; a file of one video belongs to one job."""
+    source = WRITERS[name][1](tmp_path / "features")
+    changed = source if source.is_file() else sorted(source.glob("*.npy"))[0]
+    dataset = {
+        "features_dir": str(source),
+        "streams": {"rgb": {}, "flow": {}},
+        "classes": 2,
+        "runs": ["stpn"],
+        "shards": 3,
+    }
+    config = config_with(mine=dataset | {"main_run": "stpn"})
 
+    def digests() -> list[str]:
+        rules = RuleDigests(config, files_of(config))
+        return [rules.source_files({"dataset": "mine", "shard": f"{i:04}-of-0003"}) for i in range(3)]
+
+    before = digests()
+    assert digests() == before
+    os.utime(changed, (1, 1))
+    num_changed = sum(one != other for one, other in zip(before, digests(), strict=True))
+    assert num_changed == (1 if name in ("joint npy", "suffix") else 3)
+
+
+def test_a_layout_is_for_features_only() -> None:
+    with pytest.raises(UserError, match=r"mine\.layout: only for a `features_dir` source"):
+        config_with(mine=video_dataset("x", layout="joint"))
+    dataset = {"features_dir": "x", "streams": {"rgb": {}}, "classes": 2, "runs": ["stpn"], "main_run": "stpn"}
+    with pytest.raises(UserError, match="did you mean 'suffix'"):
+        config_with(mine=dataset | {"layout": "sufix"})
+
+
+def test_provenance_does_not_depend_on_modification_times(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     data = config_with(mine=video_dataset(str(tmp_path))).datasets["mine"]
     shard = next(

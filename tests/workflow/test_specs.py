@@ -87,6 +87,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.vocabulary": OUTSIDE,  # its words are a digest of their own
     "datasets.demo.search_spaces": {"score_grounding"},  # and which indices are asked for
     "datasets.mine.features_dir": OUTSIDE,
+    "datasets.mine.layout": {"probe", "import_features"},
     "datasets.mine.partial_annotations": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
@@ -116,6 +117,7 @@ OTHER: dict[str, Any] = {
     "rerun_on_code_change": False,
     "source": "elsewhere.pt",
     "role": "audio",
+    "layout": "suffix",
     "precision": "bf16",
     "supervision": "weak",
     "descriptor": "fused",
@@ -151,8 +153,9 @@ OTHER: dict[str, Any] = {
 def base() -> dict[str, Any]:
     data = to_plain_data(load_config(shipped_config()))
     data["datasets"]["mine"] = {
-        "features_dir": "x", "streams": {"rgb": {"role": "cbp"}, "flow": {}}, "classes": 3, "runs": ["stpn"],
-        "main_run": "stpn", "grid": {"fps": 25, "frames": 16, "stride": 16}, "partial_annotations": "few.json",
+        "features_dir": "x", "layout": "joint", "streams": {"rgb": {"role": "cbp"}, "flow": {}}, "classes": 3,
+        "runs": ["stpn"], "main_run": "stpn", "grid": {"fps": 25, "frames": 16, "stride": 16},
+        "partial_annotations": "few.json",
     }  # fmt: skip
     data["datasets"]["own"] = {
         "videos_dir": "x", "classes": "auto", "streams": copy.deepcopy(data["datasets"]["demo"]["streams"]),
@@ -265,7 +268,10 @@ def tracked_leaves(base: dict[str, Any]) -> list[str]:
     own = ("runs.clip_ae.", "feature_adapters.post_pretrained.",
            "datasets.simulated.simulate.", "weights.demo_rgb.", "weights.demo_clip.",
            "weights.demo_audio.", "datasets.thumos14.videos_dir", "datasets.thumos14.annotations")  # fmt: skip
-    of = {"mine": ("features_dir", "streams", "grid", "partial_annotations"), "own": ("vocabulary", "sentences")}
+    of = {
+        "mine": ("features_dir", "layout", "streams", "grid", "partial_annotations"),
+        "own": ("vocabulary", "sentences"),
+    }
     return [
         leaf
         for leaf in leaves(base)

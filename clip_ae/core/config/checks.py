@@ -238,6 +238,8 @@ def _check_source(where: str, dataset: Dataset) -> None:
         raise UserError(
             f"{where}.features_description: only for a `features_dir` source; for videos the provenance has it"
         )
+    if dataset.features_dir is None and dataset.layout is not None:
+        raise UserError(f"{where}.layout: only for a `features_dir` source; videos are found by suffix")
     for name in ("annotations", "sentences"):
         if dataset.demo and getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: the demo has its own")
@@ -246,7 +248,7 @@ def _check_source(where: str, dataset: Dataset) -> None:
 
 
 def _check_simulated(where: str, dataset: Dataset) -> None:
-    for name in ("features_description", "annotations"):
+    for name in ("features_description", "layout", "annotations"):
         if getattr(dataset, name) is not None:
             raise UserError(f"{where}.{name}: a simulated dataset has its own")
     if dataset.simulate and dataset.simulate.classes != dataset.classes:

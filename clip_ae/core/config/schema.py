@@ -184,6 +184,8 @@ class Evaluation:
     )
 
 
+# How the files of precomputed features are arranged; docs/features.md shows each.
+LayoutName = Literal["streams", "wtalc", "joint", "suffix", "hdf5", "npz", "shards"]
 DATASET_SOURCES = ("demo", "simulate", "videos_dir", "features_dir")
 
 
@@ -199,7 +201,10 @@ class Dataset:
     demo: DemoWorld | None = key(None, "source: generated videos")
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")
     videos_dir: str | None = key(None, "source: folder of raw videos, searched recursively")
-    features_dir: str | None = key(None, "source: folder of precomputed features, {stream}/{id}.npy or shards")
+    features_dir: str | None = key(None, "source: folder, or one file, of precomputed features; docs/features.md")
+    layout: LayoutName | None = key(
+        None, "with `features_dir` only: how its files are arranged; without it the layout is recognised by itself"
+    )
     streams: dict[str, Stream] = key(
         {}, "streams by name, each with its role, and its encoder if videos are the source"
     )

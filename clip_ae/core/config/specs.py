@@ -25,6 +25,7 @@ from clip_ae.core.config.schema import (
     Config,
     DemoWorld,
     Evaluation,
+    LayoutName,
     NumClasses,
     Pretraining,
     PretrainSchedule,
@@ -92,6 +93,7 @@ class WeightsSpec(Spec):
 class ProbeSpec(Spec):
     grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
     streams: tuple[str, ...] | None = key(None, "streams of precomputed features; absent for videos")
+    layout: LayoutName | None = key(None, "layout of precomputed features; absent: the one that fits")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class ImportFeaturesSpec(Spec):
     stream: str = key(doc="the one stream to import")
     grid: SnippetGrid = key(SnippetGrid(), "the grid that the features were made on")
     features_description: str | None = key(None, "where the features come from")
+    streams: tuple[str, ...] = key((), "all streams of the dataset, if one array has the columns of several")
+    layout: LayoutName | None = key(None, "layout of the files; absent: the one that fits")
     with_loudness: bool = key(False, "write the loudness of each row, if the source has it")
 
 

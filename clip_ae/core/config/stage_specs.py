@@ -71,7 +71,7 @@ def weights(config: Config, name: str) -> WeightsSpec:
 @stage(paths.PROBE, paths.SHARD_FAILURES.replace("{stage}", "probe"))
 def probe(config: Config, dataset: str) -> ProbeSpec:
     data = config.datasets[dataset]
-    return ProbeSpec(data.grid, None if data.encoders else data.stream_names)
+    return ProbeSpec(data.grid, None if data.encoders else data.stream_names, data.layout)
 
 
 @stage(paths.FEATURES, paths.SHARD_FAILURES.replace("{stage}", "{stream}"), paths.TUNED_FEATURES, paths.TUNED_FAILURES)
@@ -86,7 +86,14 @@ def extract(config: Config, dataset: str, stream: str) -> ExtractSpec:
 def import_features(config: Config, dataset: str, stream: str) -> ImportFeaturesSpec:
     data = config.datasets[dataset]
     description = "simulated" if data.simulate else data.features_description
-    return ImportFeaturesSpec(stream, data.grid, description, with_loudness=data.roles[stream] == "audio")
+    return ImportFeaturesSpec(
+        stream,
+        data.grid,
+        description,
+        with_loudness=data.roles[stream] == "audio",
+        streams=data.stream_names,
+        layout=data.layout,
+    )
 
 
 @stage(paths.VIDEOS, paths.FAILURES)

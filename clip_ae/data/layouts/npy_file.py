@@ -1,0 +1,40 @@
+"""Read the header of a npy file, and its array without loading the file."""
+
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.core.errors import Unreadable
+from clip_ae.data.layouts.array_checks import check_array, report_array_errors
+
+HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+Header = tuple[tuple[int, ...], bool, "np.dtype[Any]"]
+
+
+def read_header(name: str, file: IO[bytes]) -> Header:
+    """Return (shape, whether the order is Fortran's, dtype); the file is then at its first number."""
+    shape, is_fortran_order, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject:
+        raise Unreadable("not-an-array", f"{name} contains Python objects, not numbers")
+    return shape, is_fortran_order, dtype
+
+
+def read_npy_shape(path: Path) -> tuple[int, int]:
+    """Return [rows, columns] from the header alone; Unreadable if the file is not floats in two dimensions."""
+    with report_array_errors(path.name), path.open("rb") as file:
+        return check_header(path.name, read_header(path.name, file))
+
+
+def map_npy(path: Path) -> NDArray[Any]:
+    """Return the array of a npy file: pages of the file are read when they are used."""
+    read_npy_shape(path)
+    with report_array_errors(path.name):
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return values
+
+
+def check_header(name: str, header: Header) -> tuple[int, int]:
+    shape, _, dtype = header
+    return check_array(name, shape, dtype)
