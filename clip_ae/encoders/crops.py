@@ -1,4 +1,4 @@
-"""Crops of frames, conversion to grey and evenly spaced frames."""
+"""Crops of frames and conversion to grey."""
 
 from typing import Any, TypeVar
 
@@ -32,8 +32,3 @@ def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
     """RGB [n, H, W, 3] to grey [n, H, W]."""
     luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA_WEIGHTS
     return np.rint(luma).astype(np.uint8)
-
-
-def sample_frames(frames: Array, num_frames: int) -> Array:
-    """`num_frames` frames, each from the middle of an equal part of the snippet: 2, 6, 10, 14 of 16."""
-    return frames[[(2 * i + 1) * len(frames) // (2 * num_frames) for i in range(num_frames)]]

@@ -1,4 +1,4 @@
-"""Crops, sampled frames and grey."""
+"""Crops and grey."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,6 @@ def test_centre_crop(convert):
     assert crops.centre_crop(convert(frames), 4)[0, :, :, 0].tolist() == frames[0, 1:5, 2:6, 0].tolist()
     with pytest.raises(ValueError, match="6x9 are smaller"):
         crops.centre_crop(convert(frames), 7)
-
-
-@pytest.mark.parametrize(("count", "indices"), [(4, [2, 6, 10, 14]), (1, [8]), (2, [4, 12]), (16, list(range(16)))])
-def test_sampled_frames_are_evenly_spaced(count, indices):
-    assert crops.sample_frames(np.arange(16), count).tolist() == indices
 
 
 def test_grey_is_bt601_luma():

@@ -19,6 +19,7 @@ from clip_ae.core.config.schema import (
     RgbEncoder,
     VggishOptions,
 )
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import flow as flow_stream
@@ -60,9 +61,9 @@ def build_stream(name: str, **changes: Any) -> Any:
 
 def random_window(stream: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    if stream.short_side is None:
+    if stream.frame_size is None:
         return rng.uniform(-0.3, 0.3, 15600).astype(np.float32)
-    shape = (16 + stream.lookahead, stream.short_side, stream.short_side + 13, 3)
+    shape = (len(stream.sampling.offsets(SnippetGrid())), stream.frame_size, stream.frame_size + 13, 3)
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -157,7 +158,7 @@ def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
 
 
 def test_flow_needs_one_frame_of_the_next_snippet():
-    assert build_stream("flow").lookahead == 1
+    assert build_stream("flow").sampling.offsets(SnippetGrid()) == tuple(range(17))
 
 
 def test_the_flow_algorithm_gets_the_device_and_the_second_network(monkeypatch):

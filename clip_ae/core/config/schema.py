@@ -185,6 +185,12 @@ class ClipEncoder(StreamEncoder):
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
     batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
     frames: int = key(4, "frames per snippet, evenly placed; their embeddings are averaged", minimum=1)
+    window_s: float | None = key(
+        None,
+        "seconds; the frames are spread over this window, centred on the snippet; null: the snippet",
+        above=0,
+        maximum=30,
+    )
 
 
 @dataclass(frozen=True)

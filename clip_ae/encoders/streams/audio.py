@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import AudioEncoder, VggishOptions, VggishPcaOptions
 from clip_ae.core.errors import UserError
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -28,8 +29,8 @@ class AudioStream:
     forward: Forward
     dim: int
     device: str
-    short_side: None = None
-    lookahead: int = 0
+    frame_size: None = None
+    sampling: FrameSampling = SNIPPET_FRAMES
 
     def prepare(self, window: Array) -> Array:
         return compute_log_mel(window)[None]

@@ -1,4 +1,4 @@
-"""The clip stream: CLIP image features of some of a snippet's frames."""
+"""The clip stream: CLIP image features of some frames of a snippet, or of a longer window around it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from torch.nn.functional import normalize
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import ClipEncoder, ClipOptions
+from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
-from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, sample_frames
+from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
 from clip_ae.encoders.networks import clip
 from clip_ae.encoders.networks.state_dict import load_tensors
@@ -24,17 +25,16 @@ LIBRARIES = ("open_clip_torch",)
 
 @dataclass(frozen=True)
 class ClipStream:
-    """Frames [T, H, W, 3] to features [dim] of length 1: the mean of the frames' embeddings."""
+    """Frames [n, H, W, 3] to features [dim] of length 1: the mean of the frames' embeddings."""
 
     forward: Forward
     dim: int
-    short_side: int
-    num_frames: int
+    frame_size: int
+    sampling: FrameSampling
     device: str
-    lookahead: int = 0
 
     def prepare(self, window: Array) -> Array:
-        return centre_crop(sample_frames(window, self.num_frames), self.short_side).copy()
+        return centre_crop(window, self.frame_size).copy()
 
     def encode(self, batch: Array) -> NDArray[np.float32]:
         return infer(self.forward, batch, self.device)
@@ -54,4 +54,5 @@ def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str)
         embeddings = embed(normalize_clip(frames, mean, std, dtype)).float()
         return normalize(embeddings.unflatten(0, frames.shape[:2]).mean(dim=1), dim=-1)
 
-    return ClipStream(forward, tower.output_dim, clip.get_image_size(network), encoder.frames, device)
+    sampling = FrameSampling(encoder.frames, encoder.window_s)
+    return ClipStream(forward, tower.output_dim, clip.get_image_size(network), sampling, device)
