@@ -28,6 +28,14 @@ def centre_crop(frames: Frames, size: int) -> Frames:
     return crop_square(frames, (height - size) // 2, (width - size) // 2, size)
 
 
+def centre_crop_rounded(frames: Frames, size: int) -> Frames:
+    """As `centre_crop`, but a half pixel is rounded to the even neighbour, as in torchvision, timm and open_clip."""
+    height, width = frames.shape[1:3]
+    if min(height, width) < size:
+        raise ValueError(f"frames of {height}x{width} are smaller than the crop of {size}")
+    return crop_square(frames, round((height - size) / 2), round((width - size) / 2), size)
+
+
 def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
     """RGB [n, H, W, 3] to grey [n, H, W]."""
     luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA_WEIGHTS

@@ -33,6 +33,8 @@ NETWORKS = {
     "vggish": "clip_ae.encoders.networks.vggish",
     "vggish_pca": "clip_ae.encoders.networks.vggish_pca",
     "raft": "clip_ae.encoders.networks.raft",
+    "timm": "clip_ae.encoders.networks.timm_image",
+    "torchvision": "clip_ae.encoders.networks.torchvision_video",
 }
 PRETRAINERS = {
     "i3d": "clip_ae.encoders.pretraining.classification",
