@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.frame_encoders import TimmEncoder, TorchvisionEncoder
+from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.registry import NETWORKS, STREAMS, load_module
 from clip_ae.core.config.schema import (
     AudioEncoder,
@@ -19,6 +21,7 @@ from clip_ae.core.config.schema import (
     RgbEncoder,
     VggishOptions,
 )
+from clip_ae.core.errors import RefusedInput
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
@@ -32,6 +35,13 @@ SMALL: dict[str, Any] = {
     "flow": (FlowEncoder(algorithm="dis"), {"i3d": I3dOptions(2, 0.125, 40, 32)}, 128),
     "clip": (ClipEncoder(), {"clip": ClipOptions("tiny")}, 64),
     "audio": (AudioEncoder(), {"vggish": VggishOptions(0.125)}, 16),
+    "timm": (TimmEncoder("x", frames=3), {"timm": TimmOptions("test_vit", 32)}, 64),
+    "torchvision": (TorchvisionEncoder("x", frames=8), {"torchvision": TorchvisionOptions("mc3_18")}, 512),
+}
+# Streams by the network's kind, in addition to STREAMS.
+MODULES = STREAMS | {
+    "timm": "clip_ae.encoders.streams.timm_image",
+    "torchvision": "clip_ae.encoders.streams.torchvision_video",
 }
 # Shape and type of a prepared window: pixels are bytes, flow and log-mel are float32.
 PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -39,7 +49,13 @@ PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
     "flow": ((16, 32, 32, 2), np.float32),
     "clip": ((4, 64, 64, 3), np.uint8),
     "audio": ((1, 96, 64), np.float32),
+    "timm": ((3, 32, 32, 3), np.uint8),
+    "torchvision": ((8, 112, 112, 3), np.uint8),
 }
+
+
+# Kinds of networks whose weights state their input.
+FRAME_KINDS = ("clip", "timm", "torchvision")
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -50,20 +66,22 @@ def stream(request: Any) -> Any:
 def random_network(name: str) -> NetworkWeights:
     ((kind, value),) = SMALL[name][1].items()
     torch.manual_seed(0)
-    return NetworkWeights(
-        {kind: to_plain_data(value)}, get_tensors(randomize_weights(load_module(NETWORKS[kind]).build(value)))
-    )
+    network = load_module(NETWORKS[kind])
+    facts = network.get_frame_input(value).to_metadata() if kind in FRAME_KINDS else {}
+    return NetworkWeights({kind: to_plain_data(value), **facts}, get_tensors(randomize_weights(network.build(value))))
 
 
 def build_stream(name: str, **changes: Any) -> Any:
-    return load_module(STREAMS[name]).build(replace(SMALL[name][0], **changes), [random_network(name)], "cpu")
+    return load_module(MODULES[name]).build(replace(SMALL[name][0], **changes), [random_network(name)], "cpu")
 
 
 def random_window(stream: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     if stream.frame_size is None:
         return rng.uniform(-0.3, 0.3, 15600).astype(np.float32)
-    shape = (len(stream.sampling.offsets(SnippetGrid())), stream.frame_size, stream.frame_size + 13, 3)
+    size = stream.frame_size
+    height, width = (size, size + 13) if isinstance(size, int) else size
+    shape = (len(stream.sampling.offsets(SnippetGrid())), height, width, 3)
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -155,6 +173,22 @@ def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
     expected = plain_i3d.features(clipped.permute(0, 4, 1, 2, 3), weights)
     np.testing.assert_allclose(device_features[:1], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["clip", "timm", "torchvision"])
+def test_frames_are_spread_over_a_window_around_the_snippet(name: str) -> None:
+    sampling = build_stream(name, window_s=2.56, frames=4).sampling
+    assert sampling.offsets(SnippetGrid()) == (-16, 0, 16, 32)
+
+
+@pytest.mark.parametrize("name", FRAME_KINDS[1:])
+def test_weights_that_do_not_state_their_input_are_refused(name: str) -> None:
+    network = random_network(name)
+    bare = NetworkWeights({name: network.metadata[name]}, network.tensors)
+    with pytest.raises(
+        RefusedInput, match=r"x: the file does not state the network's input \(frame_input\); delete it"
+    ):
+        load_module(MODULES[name]).build(SMALL[name][0], [bare], "cpu")
 
 
 def test_flow_needs_one_frame_of_the_next_snippet():

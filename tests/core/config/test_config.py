@@ -161,7 +161,8 @@ def test_the_commented_examples_are_right() -> None:
         (
             "weights.demo_rgb.clip",
             {},
-            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft, timm, torchvision; got i3d, clip",
+            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft, timm, torchvision; "
+            "got i3d, clip",
         ),
         ("weights.demo_rgb.i3d", None, "vggish_pca, raft, timm, torchvision; got none"),
         (
