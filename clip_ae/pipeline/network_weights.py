@@ -16,6 +16,7 @@ from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.pickles import read_pickled_arrays
+from clip_ae.encoders.frame_input import METADATA_KEY, read_frame_input
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
 from clip_ae.pipeline.weights_source import fetch_source
 from clip_ae.weights.integrity import file_digest
@@ -61,6 +62,8 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
             # The config's licence stands before the library's.
             licence = weights.licence if weights.licence != UNKNOWN else library_facts.get("licence", UNKNOWN)
             facts |= {**library_facts, "licence": licence}
+            if METADATA_KEY in facts:
+                facts["reads"] = read_frame_input(facts, key).describe()
             facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
             tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path), options), key)
     loaded = load_tensors(network.build(options), tensors, key)

@@ -17,7 +17,7 @@ from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.schema import ClipOptions, VggishOptions, Weights
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.encoders.frame_input import read_frame_input
+from clip_ae.encoders.frame_input import FrameInput, read_frame_input
 from clip_ae.encoders.networks import clip, timm_image, torchvision_video
 from clip_ae.encoders.networks.published import PublishedWeights, download_from_hub
 from clip_ae.pipeline.network_weights import convert_weights
@@ -81,8 +81,11 @@ def r3d_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+RECORDED = FrameInput((20, 30), 16, (0.1, 0.2, 0.3), (1.0, 1.0, 1.0), "bilinear")
+
+
 def publish(monkeypatch: pytest.MonkeyPatch, url: str, digest: str) -> None:
-    record = PublishedWeights(url, integrity=f"sha256-prefix:{digest}", metadata={"frame_input": "from the record"})
+    record = PublishedWeights(url, integrity=f"sha256-prefix:{digest}", metadata=RECORDED.to_metadata())
     monkeypatch.setattr(torchvision_video, "find_published", lambda options, name: record)
 
 
@@ -94,7 +97,8 @@ def test_weights_of_torchvision_are_downloaded_and_checked(
 ) -> None:
     publish(monkeypatch, r3d_file.as_uri(), file_digest(r3d_file)[:8])
     found = convert(tmp_path, MC3)
-    assert found.metadata["frame_input"] == "from the record"
+    assert read_frame_input(found.metadata, "eyes") == RECORDED
+    assert found.metadata["reads"] == "RGB, resized to 20x30, centre crop 16, (x / 255 - mean) / std"
     assert found.tensors["stem.0.weight"].shape == (64, 3, 3, 7, 7)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["eyes.safetensors"]
 
