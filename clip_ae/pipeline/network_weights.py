@@ -59,7 +59,7 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
         facts["metrics"] = trained.metadata.get("metrics", {})
     else:
         with fetch_source(spec, network, out.parent) as (path, library_facts):
-            # The config's licence stands before the library's.
+            # A licence in the config takes precedence over that of the record.
             licence = weights.licence if weights.licence != UNKNOWN else library_facts.get("licence", UNKNOWN)
             facts |= {**library_facts, "licence": licence}
             if METADATA_KEY in facts:

@@ -11,8 +11,9 @@ from clip_ae.core.config.network_options import TorchvisionOptions
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks import torchvision_video
+from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import torchvision_video as stream
-from tests.encoders.random_networks import perturb_weights
+from tests.encoders.random_networks import perturb_weights, randomize_weights
 
 FAST = ("r2plus1d_18",)
 SLOW = ("s3d", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b", "r3d_18", "mc3_18", "mvit_v1_b")
@@ -20,6 +21,21 @@ SLOW = ("s3d", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b", "r3d_18", "mc3_1
 
 def test_every_video_network_of_torchvision_is_known() -> None:
     assert set(torchvision_video.ARCHITECTURES) == set(list_models(module=video)) == {*FAST, *SLOW}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", torchvision_video.ARCHITECTURES)
+def test_bf16_features_have_the_same_direction(model: str) -> None:
+    """On CPUs torch lacks some layers for bf16."""
+    options = TorchvisionOptions(model)
+    network = randomize_weights(torchvision_video.build(options))
+    metadata = {"torchvision": to_plain_data(options), **torchvision_video.get_frame_input(options).to_metadata()}
+    weights = NetworkWeights(metadata, get_tensors(network))
+    crop = torchvision_video.get_frame_input(options).crop
+    batch = np.random.default_rng(0).integers(0, 256, (1, 16, crop, crop, 3), np.uint8)
+    encoders = [TorchvisionEncoder("x"), TorchvisionEncoder("x", precision="bf16")]
+    exact, fast = (stream.build(encoder, [weights], "cpu").encode(batch)[0] for encoder in encoders)
+    assert exact @ fast / np.linalg.norm(exact) / np.linalg.norm(fast) > 0.999
 
 
 @pytest.mark.parametrize("model", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])

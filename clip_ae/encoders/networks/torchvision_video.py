@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from clip_ae.core.config.network_options import TorchvisionOptions
 from clip_ae.core.errors import UserError, suggest_name
@@ -40,6 +40,13 @@ ARCHITECTURES = {
 }
 
 
+class Fp32AvgPool3d(nn.AvgPool3d):
+    """Average pooling in fp32: on CPUs torch has none for bf16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
 def input_description(options: TorchvisionOptions) -> str:
     """The network's input, for the metadata of network files."""
     return get_frame_input(options).describe()
@@ -52,6 +59,8 @@ def build(options: TorchvisionOptions) -> nn.Module:
     architecture = get_architecture(options)
     network: nn.Module = get_model(options.model, weights=None)
     setattr(network, architecture.classifier, nn.Identity())
+    if options.model == "s3d":
+        network.avgpool = Fp32AvgPool3d(network.avgpool.kernel_size, network.avgpool.stride)  # type: ignore[union-attr, arg-type]
     return network
 
 
