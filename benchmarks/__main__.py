@@ -11,6 +11,7 @@ python -m benchmarks.methods    all methods on the simulated benchmark (`make be
 python -m benchmarks.sounds     scores by the kind of sound of a class, on the same results
 python -m benchmarks.head_input effect of each part of CAF and CCP on attention, on the same results
 python -m benchmarks.step       one training step at the paper's size
+python -m benchmarks.frame_encoders   networks of open_clip, timm and torchvision, from file to features
 python -m benchmarks.gpu        everything that needs a GPU; .step and .methods --paper also use one
 """
 

@@ -81,7 +81,7 @@ def generate_frames(seconds: int, size: tuple[int, int], seed: int = 0) -> Itera
 
 def measure_decoding(path: Path, info: VideoInfo) -> None:
     """Measure reading alone (child process, grid, shared buffer), and decord's own loop."""
-    height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
+    height, width = video.window_shape(info, GRID, SIDE)[1:3]
     with Decoder() as decoder:
         list(decoder.read_video_windows(path, info, GRID, SIDE))
         ratios, decord_rates = [], []
@@ -161,7 +161,7 @@ class Measurement:
 def run_usual_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> float:
     """Seconds per window of the usual loop: decode 16 frames, then run the network; fp32, default memory layout."""
     weights = {name: torch.from_numpy(tensor) for name, tensor in network.tensors.items()}
-    height, width = video.window_shape(info, GRID, SIDE, 0)[1:3]
+    height, width = video.window_shape(info, GRID, SIDE)[1:3]
     top, left = (height - CROP) // 2, (width - CROP) // 2
     start = time.perf_counter()
     reader = decord.VideoReader(str(path), width=width, height=height, num_threads=2)

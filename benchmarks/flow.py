@@ -95,7 +95,7 @@ def extract_features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: 
 def read_windows(path: Path, encoder: flow_stream.I3dFlowStream) -> Iterator[NDArray[np.uint8]]:
     info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), GRID)))
     info = replace(info, snippets=min(SNIPPETS, info.snippets))
-    for window in video.read_video_windows(str(path), info, GRID, encoder.short_side, encoder.lookahead):
+    for window in video.read_video_windows(str(path), info, GRID, encoder.frame_size, encoder.sampling):
         yield window.data
 
 

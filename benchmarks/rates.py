@@ -38,7 +38,7 @@ def main() -> None:
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
         encoder = ClipEncoder(precision=precision)
-        frames = np.zeros((16, 256, 340, 3), np.uint8)
+        frames = np.zeros((encoder.frames, 224, 298, 3), np.uint8)
         seconds = measure_snippet(clip_stream.build(encoder, [clip_weights], device), frames, encoder.batch_size)
         print_result(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
     vggish_weights = NetworkWeights(

@@ -38,7 +38,7 @@ spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOpti
 weights.run(spec, out=Path("mine.safetensors"))
 network = read_weights(Path("mine.safetensors"))
 encoder = load_module(ENCODERS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
-window = np.random.default_rng(0).integers(0, 256, (16, encoder.short_side, 170, 3), dtype=np.uint8)
+window = np.random.default_rng(0).integers(0, 256, (16, encoder.frame_size, 170, 3), dtype=np.uint8)
 batch = np.stack([encoder.prepare(window)] * 2)
 features = encoder.encode(batch)
 assert features.shape == (2, encoder.dim) and np.isfinite(features).all(), features.shape

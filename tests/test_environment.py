@@ -62,6 +62,7 @@ def test_conda_has_the_pins_of_the_package_and_the_workflow() -> None:
 def test_what_the_code_imports_is_declared() -> None:
     """Every direct dependency is imported by the package."""
     modules = {
+        "huggingface-hub": "huggingface_hub",
         "open-clip-torch": "open_clip",
         "opencv-contrib-python-headless": "cv2",
         "pyyaml": "yaml",

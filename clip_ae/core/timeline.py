@@ -5,6 +5,7 @@ covers frames k * stride ... k * stride + frames - 1.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clip_ae.core.config.dataclass_config import key
@@ -56,6 +57,38 @@ class SnippetGrid:
         """Number of grid frames from the first snippet's start to the last one's end."""
         return (num_snippets - 1) * self.stride + self.frames
 
-    def count_overlapping(self, lookahead: int = 0) -> int:
-        """Number of snippets that share a frame, when each is longer by some frames."""
-        return math.ceil((self.frames + lookahead) / self.stride)
+    def count_overlapping(self, offsets: Sequence[int] = ()) -> int:
+        """Number of windows that share a frame: each has the snippet's frames and those at `offsets`."""
+        first, last = self.window_span(offsets)
+        return math.ceil((last + 1 - first) / self.stride)
+
+    def window_span(self, offsets: Sequence[int]) -> tuple[int, int]:
+        """First and last frame of a window, counted from the snippet's first frame."""
+        return min((0, *offsets)), max((self.frames - 1, *offsets))
+
+
+@dataclass(frozen=True)
+class FrameSampling:
+    """The grid's frames that a stream reads for each snippet: all of the snippet's, or some of a window.
+
+    num_frames: frames spread evenly over the window; None: every frame of the snippet.
+    window_s: seconds; length of the window, centred on the snippet; None: the snippet.
+    lookahead: frames after the snippet, read in addition to every frame of it.
+    """
+
+    num_frames: int | None = None
+    window_s: float | None = None
+    lookahead: int = 0
+
+    def offsets(self, grid: SnippetGrid) -> tuple[int, ...]:
+        """The frames in order, counted from the snippet's first frame; frames before it are negative."""
+        if self.num_frames is None:
+            return tuple(range(grid.frames + self.lookahead))
+        length = grid.frames if self.window_s is None else max(1, round(self.window_s * grid.fps))
+        start = (grid.frames - length) // 2
+        # From the middle of each of num_frames equal parts: 2, 6, 10, 14 of 16.
+        return tuple(start + (2 * i + 1) * length // (2 * self.num_frames) for i in range(self.num_frames))
+
+
+# Every frame of the snippet and no other.
+SNIPPET_FRAMES = FrameSampling()

@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clip_ae.core.timeline import FrameSampling
+
 if TYPE_CHECKING:  # Snakemake's parse imports this module, and numpy would double its time
     import numpy as np
     from numpy.typing import NDArray
+
+
+# Size of decoded frames in pixels: the short side, or (height, width) whatever the video's proportions.
+FrameSize = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -166,13 +172,13 @@ class Encoder(Protocol):
         ...
 
     @property
-    def short_side(self) -> int | None:
-        """Short side in pixels of decoded frames; None for the audio stream."""
+    def frame_size(self) -> FrameSize | None:
+        """Size of decoded frames; None for a stream of sound."""
         ...
 
     @property
-    def lookahead(self) -> int:
-        """Number of frames after the snippet that `prepare` needs."""
+    def sampling(self) -> FrameSampling:
+        """The frames that `prepare` gets for a snippet."""
         ...
 
     def prepare(self, window: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Crops of frames, conversion to grey and evenly spaced frames."""
+"""Crops of frames and conversion to grey."""
 
 from typing import Any, TypeVar
 
@@ -28,12 +28,15 @@ def centre_crop(frames: Frames, size: int) -> Frames:
     return crop_square(frames, (height - size) // 2, (width - size) // 2, size)
 
 
+def centre_crop_rounded(frames: Frames, size: int) -> Frames:
+    """As `centre_crop`, but a half pixel is rounded to the even neighbour, as in torchvision, timm and open_clip."""
+    height, width = frames.shape[1:3]
+    if min(height, width) < size:
+        raise ValueError(f"frames of {height}x{width} are smaller than the crop of {size}")
+    return crop_square(frames, round((height - size) / 2), round((width - size) / 2), size)
+
+
 def convert_to_grey(frames: Array) -> NDArray[np.uint8]:
     """RGB [n, H, W, 3] to grey [n, H, W]."""
     luma: NDArray[np.float32] = frames.astype(np.float32) @ LUMA_WEIGHTS
     return np.rint(luma).astype(np.uint8)
-
-
-def sample_frames(frames: Array, num_frames: int) -> Array:
-    """`num_frames` frames, each from the middle of an equal part of the snippet: 2, 6, 10, 14 of 16."""
-    return frames[[(2 * i + 1) * len(frames) // (2 * num_frames) for i in range(num_frames)]]

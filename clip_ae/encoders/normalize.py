@@ -22,10 +22,10 @@ def normalize_flow(flow: Tensor, clip_value: float, dtype: torch.dtype = torch.f
     return _move_channels_first(flow.clamp(-clip_value, clip_value).div_(clip_value).to(dtype))
 
 
-def normalize_clip(
+def normalize_images(
     frames: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Input of CLIP's image tower: uint8 [B, n, H, W, 3] to [B * n, 3, H, W], normalised by mean and std."""
+    """Input of an image network: uint8 [B, n, H, W, 3] to [B * n, 3, H, W], normalised by mean and std."""
     images = frames.flatten(0, 1).permute(0, 3, 1, 2).float().div_(255)
     shape = (1, 3, 1, 1)
     mean_tensor, std_tensor = (torch.tensor(values, device=frames.device).view(shape) for values in (mean, std))

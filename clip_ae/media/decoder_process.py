@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.errors import Unreadable, UserError
-from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import VideoInfo, Window
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling, SnippetGrid
+from clip_ae.core.types import FrameSize, VideoInfo, Window
 from clip_ae.media import audio, decoder_service, video
 from clip_ae.media.probe import ProbeResult
 from clip_ae.media.shared_buffer import SharedBuffer, SlotSpec
@@ -70,17 +70,21 @@ class Decoder:
         return self._receive(lambda answer: parse_dataclass(ProbeResult, answer["facts"]))
 
     def read_video_windows(
-        self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
+        self,
+        path: Path,
+        info: VideoInfo,
+        grid: SnippetGrid,
+        frame_size: FrameSize,
+        sampling: FrameSampling = SNIPPET_FRAMES,
     ) -> Iterator[Window]:
         """Run media.video.read_video_windows in the child.
 
         If PyAV hangs or dies, a new child continues with decord, provided that decord can read the video. A window's
         frames are in the shared buffer: they stay valid until the next window is requested.
         """
-        slot_spec = SlotSpec(
-            video.window_shape(info, grid, short_side, lookahead), "u1", overlap=grid.count_overlapping(lookahead)
-        )
-        request = (str(path), info, grid, short_side, lookahead)
+        shape = video.window_shape(info, grid, frame_size, sampling)
+        slot_spec = SlotSpec(shape, "u1", overlap=grid.count_overlapping(sampling.offsets(grid)))
+        request = (str(path), info, grid, frame_size, sampling)
         num_read = 0
         try:
             for window in self._read_windows("video", slot_spec, info.snippets, *request):

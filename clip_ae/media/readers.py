@@ -17,11 +17,11 @@ from clip_ae.media.packet_scan import PacketScan
 
 Frame = NDArray[np.uint8]
 # (width, height)
-FrameSize = tuple[int, int]
-FrameReader = Callable[[str, PacketScan, FrameSize], Iterator[tuple[float, Frame]]]
+PixelSize = tuple[int, int]
+FrameReader = Callable[[str, PacketScan, PixelSize], Iterator[tuple[float, Frame]]]
 
 
-def read_with_pyav(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
+def read_with_pyav(path: str, scan: PacketScan, size: PixelSize) -> Iterator[tuple[float, Frame]]:
     """Yield (seconds after the first frame, RGB [H, W, 3]), turned upright and resized to `size`."""
     quarter_turns = scan.rotation // 90
     resize = _make_resizer(size[::-1] if quarter_turns % 2 else size)
@@ -34,7 +34,7 @@ def read_with_pyav(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tup
                 yield seconds - scan.start_time, np.ascontiguousarray(np.rot90(resize(frame), quarter_turns))
 
 
-def _make_resizer(size: FrameSize) -> Callable[[Any], Frame]:
+def _make_resizer(size: PixelSize) -> Callable[[Any], Frame]:
     """Return a function from an av frame to RGB of `size`. It keeps a filter graph for each input format."""
     graphs: dict[tuple[int, int, str], Any] = {}
 
@@ -50,7 +50,7 @@ def _make_resizer(size: FrameSize) -> Callable[[Any], Frame]:
     return resize
 
 
-def _build_resize_graph(frame: Any, size: FrameSize) -> Any:
+def _build_resize_graph(frame: Any, size: PixelSize) -> Any:
     from av.filter import Graph
 
     graph = Graph()
@@ -65,7 +65,7 @@ def _build_resize_graph(frame: Any, size: FrameSize) -> Any:
     return graph
 
 
-def read_with_decord(path: str, scan: PacketScan, size: FrameSize) -> Iterator[tuple[float, Frame]]:
+def read_with_decord(path: str, scan: PacketScan, size: PixelSize) -> Iterator[tuple[float, Frame]]:
     """Yield the same as read_with_pyav; Unreadable for a video that decord cannot read frame by frame."""
     decord = _import_decord()
     # decord does not report which frame it returns, nor whether it has turned the frame.

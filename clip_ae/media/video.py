@@ -2,16 +2,16 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S, SnippetGrid
-from clip_ae.core.types import VideoInfo, Window
+from clip_ae.core.timeline import SNIPPET_FRAMES, TIMESTAMP_TOLERANCE_S, FrameSampling, SnippetGrid
+from clip_ae.core.types import FrameSize, VideoInfo, Window
 from clip_ae.media.packet_scan import PacketScan, scan_packets
-from clip_ae.media.readers import Frame, FrameReader, FrameSize, read_with_pyav
+from clip_ae.media.readers import Frame, FrameReader, PixelSize, read_with_pyav
 
 # Snippet -> the array into which its window is written.
 GetSlot = Callable[[int], NDArray[Any]]
@@ -21,66 +21,79 @@ def read_video_windows(
     path: str,
     info: VideoInfo,
     grid: SnippetGrid,
-    short_side: int,
-    lookahead: int,
+    frame_size: FrameSize,
+    sampling: FrameSampling = SNIPPET_FRAMES,
     *,
     reader: FrameReader = read_with_pyav,
     get_slot: GetSlot | None = None,
 ) -> Iterator[Window]:
-    """Yield one window of uint8 [grid.frames + lookahead, H, W, 3] for each of info.snippets snippets.
+    """Yield one window of uint8 frames [n, H, W, 3] for each of info.snippets snippets.
 
+    `sampling` chooses the n frames. Before the video starts its first frame is repeated, after its end the last one.
     A window is written to `get_slot(snippet)`, or to new memory.
     """
-    scan = scan_packets(path)
-    shape = window_shape(info, grid, short_side, lookahead)
+    scan, offsets = scan_packets(path), sampling.offsets(grid)
+    shape = window_shape(info, grid, frame_size, sampling)
     _, height, width, _ = shape
-    num_frames = grid.count_frames_spanned(info.snippets) + lookahead
+    first, last = grid.window_span(offsets)
+    num_frames = (info.snippets - 1) * grid.stride + last + 1
     resampled = resample_to_grid(reader(path, scan, (width, height)), scan, grid, num_frames)
     frame, is_real = np.zeros((height, width, 3), np.uint8), False
     open_windows: deque[_OpenWindow] = deque()
+    num_opened = 0
     for j in range(num_frames):
         # Past the end the last frame is repeated; a video of which no frame can be decoded is black.
         frame, is_real = next(resampled, (frame, False))
-        snippet, frame_in_stride = divmod(j, grid.stride)
-        if frame_in_stride == 0 and snippet < info.snippets:
-            open_windows.append(_OpenWindow(snippet, get_slot(snippet) if get_slot else np.empty(shape, np.uint8)))
+        # Several windows may start before the video does.
+        while num_opened < info.snippets and num_opened * grid.stride + first <= j:
+            data = get_slot(num_opened) if get_slot else np.empty(shape, np.uint8)
+            open_windows.append(_OpenWindow(num_opened, data, offsets, grid))
+            num_opened += 1
         for window in open_windows:
-            window.add(frame, is_real)
-        if open_windows and open_windows[0].is_full:
-            yield open_windows.popleft().finish(grid.frames)
+            window.add(j, frame, is_real)
+        if open_windows and open_windows[0].is_complete(j):
+            yield open_windows.popleft().finish()
 
 
 class _OpenWindow:
     """A window that still receives frames."""
 
-    def __init__(self, snippet: int, data: Frame) -> None:
-        self.snippet, self.data = snippet, data
-        # For each frame so far: whether it was decoded, not a repeated one.
-        self.is_real: list[bool] = []
+    def __init__(self, snippet: int, data: Frame, offsets: Sequence[int], grid: SnippetGrid) -> None:
+        self.snippet, self.data, self.offsets = snippet, data, offsets
+        self.start, self.num_own_frames = snippet * grid.stride, grid.frames
+        self.num_written = self.num_real = 0
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.is_real) == len(self.data)
+    def add(self, j: int, frame: Frame, is_real: bool) -> None:
+        """Write frame j of the video wherever the window shows it. `is_real`: it was decoded, not repeated."""
+        self.num_real += is_real and self.start <= j < self.start + self.num_own_frames
+        # Offsets may lie before the first frame of the video, which then stands for them, or be equal.
+        while self.num_written < len(self.offsets) and self.start + self.offsets[self.num_written] <= j:
+            self.data[self.num_written] = frame
+            self.num_written += 1
 
-    def add(self, frame: Frame, is_real: bool) -> None:
-        self.data[len(self.is_real)] = frame
-        self.is_real.append(is_real)
+    def is_complete(self, j: int) -> bool:
+        """Whether frame j was the last that the window or its coverage needs."""
+        return self.num_written == len(self.offsets) and j >= self.start + self.num_own_frames - 1
 
-    def finish(self, num_snippet_frames: int) -> Window:
-        """Return the window; its coverage counts the snippet's own frames, without the lookahead."""
-        return Window(self.snippet, self.data, sum(self.is_real[:num_snippet_frames]) / num_snippet_frames)
+    def finish(self) -> Window:
+        """Return the window; its coverage counts the snippet's own frames only."""
+        return Window(self.snippet, self.data, self.num_real / self.num_own_frames)
 
 
-def window_shape(info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int) -> tuple[int, int, int, int]:
+def window_shape(
+    info: VideoInfo, grid: SnippetGrid, frame_size: FrameSize, sampling: FrameSampling = SNIPPET_FRAMES
+) -> tuple[int, int, int, int]:
     """Return the shape of each window of a video: [n, H, W, 3]."""
-    width, height = scale_size(info.width, info.height, short_side)
-    return grid.frames + lookahead, height, width, 3
+    width, height = scale_size(info.width, info.height, frame_size)
+    return len(sampling.offsets(grid)), height, width, 3
 
 
-def scale_size(width: int, height: int, short_side: int) -> FrameSize:
-    """Return (width, height) with the given short side; the other side is in proportion and even."""
-    long_side = 2 * round(max(width, height) * short_side / min(width, height) / 2)
-    return (long_side, short_side) if width >= height else (short_side, long_side)
+def scale_size(width: int, height: int, frame_size: FrameSize) -> PixelSize:
+    """Return (width, height) of decoded frames. With a given short side the other is in proportion and even."""
+    if not isinstance(frame_size, int):
+        return frame_size[::-1]
+    long_side = 2 * round(max(width, height) * frame_size / min(width, height) / 2)
+    return (long_side, frame_size) if width >= height else (frame_size, long_side)
 
 
 def resample_to_grid(

@@ -171,7 +171,7 @@ class FeatureExtractor:
     def _complete(self, unfinished: deque[FeatureBuffer]) -> Iterator[VideoFeatures]:
         while unfinished and unfinished[0].is_complete:
             buffer = unfinished.popleft()
-            self.failures.extend(buffer.failures(self.stream, is_visual=self.encoder.short_side is not None))
+            self.failures.extend(buffer.failures(self.stream, is_visual=self.encoder.frame_size is not None))
             yield buffer.to_video_features(self.grid)
 
     def _select_snippets(self, info: VideoInfo) -> Collection[int]:
@@ -183,9 +183,9 @@ class FeatureExtractor:
 
     def _decode(self, decoder: Decoder, info: VideoInfo) -> Iterator[Window]:
         path = self.videos_dir / info.path
-        if self.encoder.short_side is None:
+        if self.encoder.frame_size is None:
             return decoder.read_audio_windows(path, info, self.grid)
-        return decoder.read_video_windows(path, info, self.grid, self.encoder.short_side, self.encoder.lookahead)
+        return decoder.read_video_windows(path, info, self.grid, self.encoder.frame_size, self.encoder.sampling)
 
 
 def _store_features(batch: WindowBatch, encoded: Future[NDArray[np.float32]]) -> None:

@@ -1,11 +1,8 @@
 """Download published weights, check their hash, and convert them without running code from the file."""
 
-import contextlib
 import pickle
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,17 +14,18 @@ from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.registry import NETWORKS, load_module
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.pickles import read_pickled_arrays
+from clip_ae.encoders.frame_input import METADATA_KEY, read_frame_input
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
-from clip_ae.weights.downloads import make_download_error
-from clip_ae.weights.integrity import check_integrity, file_digest
+from clip_ae.pipeline.weights_source import fetch_source
+from clip_ae.weights.integrity import file_digest
 from clip_ae.weights.network_file import Tensors, read_weights, save_weights
-from clip_ae.weights.sources import fetch_weights
 
-# `open_clip:ARCHITECTURE/TAG` names weights that the library open_clip can download.
-OPEN_CLIP_PREFIX = "open_clip:"
+# The default of `licence` in the config.
+UNKNOWN = "unknown"
+# Libraries that convert a kind of network, in addition to those of every kind.
+LIBRARIES = {"timm": ("timm",), "torchvision": ("torchvision",)}
 # Globals of numpy arrays, by their old and new names: some publishers saved arrays instead of tensors.
 SAFE_GLOBALS: list[Any] = [
     (_reconstruct, "numpy.core.multiarray._reconstruct"),
@@ -60,37 +58,17 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
         tensors, inputs = trained.tensors, {"pretrained": trained.provenance.id}
         facts["metrics"] = trained.metadata.get("metrics", {})
     else:
-        with fetch_source(spec, network, out.parent) as (path, normalization):
-            facts |= normalization
+        with fetch_source(spec, network, out.parent) as (path, library_facts):
+            # A licence in the config takes precedence over that of the record.
+            licence = weights.licence if weights.licence != UNKNOWN else library_facts.get("licence", UNKNOWN)
+            facts |= {**library_facts, "licence": licence}
+            if METADATA_KEY in facts:
+                facts["reads"] = read_frame_input(facts, key).describe()
             facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
-            tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path)), key)
+            tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path), options), key)
     loaded = load_tensors(network.build(options), tensors, key)
-    libraries = ("numpy", "open_clip_torch", "safetensors", "torch")
+    libraries = ("numpy", "open_clip_torch", "safetensors", "torch", *LIBRARIES.get(weights.network_kind, ()))
     save_weights(out, get_tensors(loaded), make_provenance("weights", spec, inputs, libraries), facts)
-
-
-@contextlib.contextmanager
-def fetch_source(
-    spec: WeightsSpec, network: ModuleType, work_dir: Path
-) -> Iterator[tuple[Path, dict[str, list[float]]]]:
-    """Yield the checked source file, downloaded to `work_dir` if needed, and facts of open_clip: input mean and sd."""
-    weights, key = spec.weights, f"weights.{spec.name}"
-    if not weights.source.startswith(OPEN_CLIP_PREFIX):
-        with fetch_weights(key, weights, work_dir) as path:
-            yield path, {}
-        return
-    if weights.clip is None:
-        raise UserError(f"{key}.source: {weights.source} is for a clip network")
-    pretrained_facts = network.get_pretrained_facts(weights.clip, weights.source.removeprefix(OPEN_CLIP_PREFIX))
-    repository = pretrained_facts.get("hf_hub")
-    url = f"https://huggingface.co/{repository}" if repository else pretrained_facts["url"]
-    log_line(f"{key}: from {url}, or from the cache of an earlier download")
-    try:
-        path = network.download_weights(pretrained_facts)
-    except (OSError, RuntimeError) as error:
-        raise make_download_error(key, weights, url, error, "get its safetensors file") from None
-    check_integrity(key, path, weights.integrity)
-    yield path, {"mean": list(pretrained_facts["mean"]), "std": list(pretrained_facts["std"])}
 
 
 def read_state_dict(key: str, path: Path) -> dict[str, Any]:

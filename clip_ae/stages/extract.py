@@ -34,6 +34,6 @@ def run(
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
     provenance = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
     encoder, rows = extractor.encoder, extractor.extract(infos)
-    write_shard(out, spec.stream, encoder.dim, rows, provenance, with_loudness=encoder.short_side is None)
+    write_shard(out, spec.stream, encoder.dim, rows, provenance, with_loudness=encoder.frame_size is None)
     write_rows(failures, FAILURES_SCHEMA, sorted(extractor.failures, key=lambda f: (f.video_id, f.kind)), provenance)
     log_line(f"{spec.stream}: the network was idle {extractor.idle_fraction:.0%} of the time")

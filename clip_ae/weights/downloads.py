@@ -37,5 +37,14 @@ def make_download_error(
     size = f" ({weights.size_mb} MB)" if weights.size_mb else ""
     # The first sentence only: some libraries append guesses and advice.
     short_reason = str(reason).partition("\n")[0].partition(". ")[0]
-    advice = f"{advice} by other means and set {key}.source to its path"
+    advice = f"{advice} by other means and set {key}.source to its path{_describe_entry(key, weights)}"
     return UserError(f"{key}: cannot download {target}{size}: {short_reason}; {advice}")
+
+
+def _describe_entry(key: str, weights: Weights) -> str:
+    """The whole entry, for kinds of networks that an encoder can name without an entry in the config."""
+    options = weights.timm or weights.torchvision
+    if options is None:
+        return ""
+    name, kind = key.rpartition(".")[2], weights.network_kind
+    return f", as in weights: {{{name}: {{source: PATH, {kind}: {{model: {options.model}}}}}}}"

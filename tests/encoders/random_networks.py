@@ -31,3 +31,19 @@ def randomize_weights(network: nn.Module, seed: int = 0) -> nn.Module:
 def random_i3d(options: I3dOptions, seed: int = 0) -> NetworkWeights:
     """Random weights of an I3D."""
     return NetworkWeights({"i3d": to_plain_data(options)}, get_tensors(randomize_weights(i3d.build(options), seed)))
+
+
+def perturb_weights(network: nn.Module, seed: int = 0) -> nn.Module:
+    """The network with noise on every parameter and random BatchNorm statistics, in inference mode.
+
+    Fresh transformers scale their blocks by almost 0, and fresh BatchNorms are the identity.
+    """
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d) and layer.running_var is not None:
+                layer.running_mean.normal_(0, 0.3)  # type: ignore[union-attr]
+                layer.running_var.uniform_(0.5, 2)
+    return network.eval()

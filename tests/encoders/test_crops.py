@@ -1,8 +1,9 @@
-"""Crops, sampled frames and grey."""
+"""Crops and grey."""
 
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.functional import center_crop
 
 from clip_ae.encoders import crops
 
@@ -15,11 +16,17 @@ def test_centre_crop(convert):
         crops.centre_crop(convert(frames), 7)
 
 
-@pytest.mark.parametrize(("count", "indices"), [(4, [2, 6, 10, 14]), (1, [8]), (2, [4, 12]), (16, list(range(16)))])
-def test_sampled_frames_are_evenly_spaced(count, indices):
-    assert crops.sample_frames(np.arange(16), count).tolist() == indices
-
-
 def test_grey_is_bt601_luma():
     colours = np.uint8([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]]])
     assert crops.convert_to_grey(colours).ravel().tolist() == [76, 150, 29, 9]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (8, 13), (9, 16), (11, 11), (13, 8)])
+def test_the_rounded_centre_crop_is_that_of_torchvision(size):
+    """A half pixel is rounded to the even neighbour."""
+    frames = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
+    for crop in range(1, min(size) + 1):
+        expected = center_crop(torch.from_numpy(frames).permute(0, 3, 1, 2), [crop]).permute(0, 2, 3, 1)
+        assert np.array_equal(crops.centre_crop_rounded(frames, crop), expected)
+    with pytest.raises(ValueError, match="are smaller than the crop of 99"):
+        crops.centre_crop_rounded(frames, 99)

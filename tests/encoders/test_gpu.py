@@ -58,17 +58,17 @@ def build_stream(name: str, device: str, **changes: Any) -> Any:
 def smooth_video(stream: Any, seed: int) -> Any:
     """Frames of travelling waves, with a flow that is well defined."""
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: stream.short_side, : stream.short_side + 12]
+    y, x = np.mgrid[: stream.frame_size, : stream.frame_size + 12]
     speed, scale = rng.uniform(-1.5, 1.5, 2), rng.uniform(4, 8, 2)
     frames = [
         np.sin((x - speed[0] * t) / scale[0]) + np.sin((y - speed[1] * t) / scale[1])
-        for t in range(16 + stream.lookahead)
+        for t in stream.sampling.offsets(SnippetGrid())
     ]
     return np.repeat((np.stack(frames) * 60 + 127).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def prepare_batch(stream: Any, count: int = 3) -> Any:
-    if stream.short_side is None:
+    if stream.frame_size is None:
         windows = np.random.default_rng(0).uniform(-0.3, 0.3, (count, 15600)).astype(np.float32)
     else:
         windows = np.stack([smooth_video(stream, seed) for seed in range(count)])

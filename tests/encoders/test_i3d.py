@@ -167,7 +167,9 @@ def test_logits_are_the_classifier_s_output_on_the_features():
 def test_a_published_state_dict_loads():
     network = i3d.build(I3dOptions(3, 0.125, classes=5)).eval()
     state = {f"module.{name}": value for name, value in network.state_dict().items()}
-    tensors = {name: value.numpy() for name, value in i3d.convert_state_dict({"state_dict": state}).items()}
+    tensors = {
+        name: value.numpy() for name, value in i3d.convert_state_dict({"state_dict": state}, I3dOptions()).items()
+    }
     other = load_tensors(i3d.build(I3dOptions(3, 0.125, classes=5)), tensors, "file")
     x = torch.randn(1, 3, 16, 32, 32)
     assert torch.equal(network(x), other(x))

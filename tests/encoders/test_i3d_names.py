@@ -50,7 +50,7 @@ def to_flax(network):
 
 
 def load_flax(state):
-    tensors = {name: tensor.numpy() for name, tensor in i3d.convert_state_dict(state).items()}
+    tensors = {name: tensor.numpy() for name, tensor in i3d.convert_state_dict(state, I3dOptions()).items()}
     return load_tensors(i3d.build(OPTIONS), tensors, "file")
 
 

@@ -53,7 +53,7 @@ def features(network, name):
     path = str(MEDIA / name)
     encoder = i3d.build(I3dEncoder(weights="rgb_scratch"), [network], "cpu")
     info = VideoInfo(name, name, **vars(probe_video(path, GRID)))
-    windows = video.read_video_windows(path, info, GRID, encoder.short_side, 0)
+    windows = video.read_video_windows(path, info, GRID, encoder.frame_size)
     return np.concatenate([encoder.encode(encoder.prepare(window.data)[None]) for window in windows])
 
 

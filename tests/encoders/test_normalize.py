@@ -48,7 +48,7 @@ def test_clip_input_is_normalised_by_mean_and_std():
     frames = torch.zeros(2, 3, 4, 5, 3, dtype=torch.uint8)
     frames[1, 2, 3, 4] = 128
     mean, std = (0.5, 0.4, 0.3), (0.5, 0.25, 0.1)
-    output = normalize.normalize_clip(frames, mean, std)
+    output = normalize.normalize_images(frames, mean, std)
     assert output.shape == (6, 3, 4, 5)
     np.testing.assert_allclose(output[5, :, 3, 4], (128 / 255 - np.array(mean)) / std, atol=1e-6)
     np.testing.assert_allclose(output[0, :, 3, 4], -np.array(mean) / std, atol=1e-6)

@@ -9,9 +9,19 @@ import pytest
 import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
+from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.registry import ENCODERS, NETWORKS, load_module
 from clip_ae.core.config.schema import ClipOptions, I3dOptions, VggishOptions
-from clip_ae.core.config.streams import ClipEncoder, I3dEncoder, I3dFlowEncoder, VggishEncoder
+from clip_ae.core.config.streams import (
+    ClipEncoder,
+    I3dEncoder,
+    I3dFlowEncoder,
+    TimmEncoder,
+    TorchvisionEncoder,
+    VggishEncoder,
+)
+from clip_ae.core.errors import RefusedInput
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
 from clip_ae.encoders.streams import i3d_flow as flow_stream
@@ -24,6 +34,8 @@ SMALL: dict[str, Any] = {
     "flow": (I3dFlowEncoder(algorithm="dis"), {"i3d": I3dOptions(2, 0.125, 40, 32)}, 128),
     "clip": (ClipEncoder(), {"clip": ClipOptions("tiny")}, 64),
     "audio": (VggishEncoder(), {"vggish": VggishOptions(0.125)}, 16),
+    "timm": (TimmEncoder(weights="x", frames=3), {"timm": TimmOptions("test_vit", 32)}, 64),
+    "torchvision": (TorchvisionEncoder(weights="x", frames=8), {"torchvision": TorchvisionOptions("mc3_18")}, 512),
 }
 # Shape and type of a prepared window: pixels are bytes, flow and log-mel are float32.
 PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -31,7 +43,13 @@ PREPARED: dict[str, tuple[tuple[int, ...], Any]] = {
     "flow": ((16, 32, 32, 2), np.float32),
     "clip": ((4, 64, 64, 3), np.uint8),
     "audio": ((1, 96, 64), np.float32),
+    "timm": ((3, 32, 32, 3), np.uint8),
+    "torchvision": ((8, 112, 112, 3), np.uint8),
 }
+
+
+# Kinds of networks whose weights state their input.
+FRAME_KINDS = ("clip", "timm", "torchvision")
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -42,9 +60,9 @@ def stream(request: Any) -> Any:
 def random_network(name: str) -> NetworkWeights:
     ((kind, value),) = SMALL[name][1].items()
     torch.manual_seed(0)
-    return NetworkWeights(
-        {kind: to_plain_data(value)}, get_tensors(randomize_weights(load_module(NETWORKS[kind]).build(value)))
-    )
+    network = load_module(NETWORKS[kind])
+    facts = network.get_frame_input(value).to_metadata() if kind in FRAME_KINDS else {}
+    return NetworkWeights({kind: to_plain_data(value), **facts}, get_tensors(randomize_weights(network.build(value))))
 
 
 def build_stream(name: str, **changes: Any) -> Any:
@@ -55,9 +73,11 @@ def build_stream(name: str, **changes: Any) -> Any:
 
 def random_window(stream: Any, seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    if stream.short_side is None:
+    if stream.frame_size is None:
         return rng.uniform(-0.3, 0.3, 15600).astype(np.float32)
-    shape = (16 + stream.lookahead, stream.short_side, stream.short_side + 13, 3)
+    size = stream.frame_size
+    height, width = (size, size + 13) if isinstance(size, int) else size
+    shape = (len(stream.sampling.offsets(SnippetGrid())), height, width, 3)
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -151,8 +171,24 @@ def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
     np.testing.assert_allclose(device_features[:1], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["clip", "timm", "torchvision"])
+def test_frames_are_spread_over_a_window_around_the_snippet(name: str) -> None:
+    sampling = build_stream(name, window_s=2.56, frames=4).sampling
+    assert sampling.offsets(SnippetGrid()) == (-16, 0, 16, 32)
+
+
+@pytest.mark.parametrize("name", FRAME_KINDS[1:])
+def test_weights_that_do_not_state_their_input_are_refused(name: str) -> None:
+    network = random_network(name)
+    bare = NetworkWeights({name: network.metadata[name]}, network.tensors)
+    with pytest.raises(
+        RefusedInput, match=r"x: the file does not state the network's input \(frame_input\); delete it"
+    ):
+        load_module(ENCODERS[SMALL[name][0].encoder]).build(SMALL[name][0], [bare], "cpu")
+
+
 def test_flow_needs_one_frame_of_the_next_snippet():
-    assert build_stream("flow").lookahead == 1
+    assert build_stream("flow").sampling.offsets(SnippetGrid()) == tuple(range(17))
 
 
 def test_the_flow_algorithm_gets_the_device_and_the_second_network(monkeypatch):

@@ -61,7 +61,9 @@ def test_a_network_without_classes_has_no_logits():
 
 
 def test_post_processing_in_published_weights_is_ignored():
-    assert set(vggish.convert_state_dict({"features.0.bias": 1, "pproc.pca_means": 2})) == {"features.0.bias"}
+    assert set(vggish.convert_state_dict({"features.0.bias": 1, "pproc.pca_means": 2}, VggishOptions())) == {
+        "features.0.bias"
+    }
 
 
 def published_pca(dim: int) -> dict[str, Any]:
@@ -90,7 +92,10 @@ def assert_bytes_equal(values: np.ndarray, quantised: np.ndarray) -> None:
 
 def to_tensors(file: dict[str, Any]) -> dict[str, np.ndarray]:
     """Tensors as the weights stage converts them from a file."""
-    return {name: np.asarray(value.float()) for name, value in vggish_pca.convert_state_dict(file).items()}
+    return {
+        name: np.asarray(value.float())
+        for name, value in vggish_pca.convert_state_dict(file, VggishPcaOptions()).items()
+    }
 
 
 @pytest.mark.parametrize("means_as_column", [False, True])

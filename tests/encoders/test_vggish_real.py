@@ -49,7 +49,9 @@ def test_the_published_grid_gives_as_many_patches_as_published_features():
 def test_features_are_close_to_published_ones():
     tensors = {
         name: value.numpy()
-        for name, value in vggish.convert_state_dict(read_state_dict("vggish", Path(str(WEIGHTS)))).items()
+        for name, value in vggish.convert_state_dict(
+            read_state_dict("vggish", Path(str(WEIGHTS))), VggishOptions()
+        ).items()
     }
     network = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, tensors)
     encoder = stream.build(VggishEncoder(relu=True), [network], "cpu")

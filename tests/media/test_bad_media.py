@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from clip_ae.core.config.schema import Runtime
 from clip_ae.core.config.specs import ProbeSpec
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import VideoFeatures, VideoInfo, Window
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling, SnippetGrid
+from clip_ae.core.types import FrameSize, VideoFeatures, VideoInfo, Window
 from clip_ae.data.parquet import read_rows
 from clip_ae.media import video
 from clip_ae.media.decoder_process import Decoder
@@ -124,7 +124,7 @@ def grey_frame(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 def test_brightness_does_not_depend_on_range_and_depth(tmp_path: Path, pix_fmt: str, reader: FrameReader) -> None:
     path = write_video(tmp_path / "x.mp4", frames=16, pix_fmt=pix_fmt, draw=grey_frame)
     info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
-    [window] = video.read_video_windows(str(path), info, GRID, SHORT_SIDE, 0, reader=reader)
+    [window] = video.read_video_windows(str(path), info, GRID, SHORT_SIDE, reader=reader)
     assert window.coverage == 1
     assert np.abs(window.data.astype(int) - 200).max() <= 4
 
@@ -219,9 +219,14 @@ class Fragile(Decoder):
     names: ClassVar = {"hangs": signal.SIGSTOP, "dies": signal.SIGSEGV}
 
     def read_video_windows(
-        self, path: Path, info: VideoInfo, grid: SnippetGrid, short_side: int, lookahead: int = 0
+        self,
+        path: Path,
+        info: VideoInfo,
+        grid: SnippetGrid,
+        frame_size: FrameSize,
+        sampling: FrameSampling = SNIPPET_FRAMES,
     ) -> Iterator[Window]:
-        return self._with_signals(path, super().read_video_windows(path, info, grid, short_side, lookahead))
+        return self._with_signals(path, super().read_video_windows(path, info, grid, frame_size, sampling))
 
     def read_audio_windows(self, path: Path, info: VideoInfo, grid: SnippetGrid) -> Iterator[Window]:
         return self._with_signals(path, super().read_audio_windows(path, info, grid))
@@ -234,8 +239,8 @@ class Fragile(Decoder):
 class FrameNumberEncoder:
     """An encoder whose feature is (number on the first frame, number on the last)."""
 
-    short_side: int | None = SHORT_SIDE
-    lookahead: int = 0
+    frame_size: int | None = SHORT_SIDE
+    sampling: FrameSampling = SNIPPET_FRAMES
     dim: int = 2
 
     def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
@@ -337,7 +342,7 @@ def test_video_features_of_the_folder(folder: Folder) -> None:
 
 
 def test_audio_features_of_the_folder(folder: Folder) -> None:
-    features, failures = folder.extract(AmplitudeEncoder(short_side=None))
+    features, failures = folder.extract(AmplitudeEncoder(frame_size=None))
     for name, case in CASES.items():
         rows = features[Path(name).stem]
         assert rows.coverage.tolist() == pytest.approx(list(case.audio_coverage), abs=0.05), name

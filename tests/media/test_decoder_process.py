@@ -17,7 +17,7 @@ import pytest
 
 from clip_ae.core.config.schema import Runtime
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling, SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio, video
 from clip_ae.media.decoder_process import Decoder, create_decoders
@@ -26,6 +26,7 @@ from clip_ae.media.shared_buffer import SlotSpec
 from tests.media_files import write_video
 
 GRID = SnippetGrid()
+FLOW_FRAMES = FrameSampling(lookahead=1)
 
 
 def info_of(path: Path, grid: SnippetGrid = GRID) -> VideoInfo:
@@ -49,8 +50,8 @@ def test_child_process_returns_the_same_windows_as_the_readers(tmp_path: Path) -
         assert decoder.probe_video(path, GRID) == probe_video(str(path), GRID)
         pairs = [
             (
-                decoder.read_video_windows(path, info, GRID, 32, 1),
-                video.read_video_windows(str(path), info, GRID, 32, 1),
+                decoder.read_video_windows(path, info, GRID, 32, FLOW_FRAMES),
+                video.read_video_windows(str(path), info, GRID, 32, FLOW_FRAMES),
             ),
             (decoder.read_audio_windows(path, info, GRID), audio.read_audio_windows(str(path), info, GRID)),
         ]
@@ -58,19 +59,18 @@ def test_child_process_returns_the_same_windows_as_the_readers(tmp_path: Path) -
             assert assert_same_windows(from_child, direct) == info.snippets
 
 
-@pytest.mark.parametrize("lookahead", [0, 1])
+@pytest.mark.parametrize("sampling", [SNIPPET_FRAMES, FLOW_FRAMES, FrameSampling(4, 2.0)])
 @pytest.mark.parametrize("stride", [2, 4, 16, 20])
-def test_any_grid_works_with_fewer_slots_than_windows(tmp_path: Path, stride: int, lookahead: int) -> None:
+def test_any_grid_works_with_fewer_slots_than_windows(tmp_path: Path, stride: int, sampling: FrameSampling) -> None:
     """Windows overlap, touch, or leave frames out; their frames are correct after a slot was used again."""
     grid = SnippetGrid(stride=stride)
     path = write_video(tmp_path / "x.mp4", frames=300)
     info = info_of(path, grid)
-    assert info.snippets > SlotSpec((), "u1", grid.count_overlapping(lookahead)).num_slots
+    assert info.snippets > SlotSpec((), "u1", grid.count_overlapping(sampling.offsets(grid))).num_slots
     with Decoder(Runtime(decoder_timeout_s=20)) as decoder:
-        windows = decoder.read_video_windows(path, info, grid, 32, lookahead)
+        windows = decoder.read_video_windows(path, info, grid, 32, sampling)
         assert (
-            assert_same_windows(windows, video.read_video_windows(str(path), info, grid, 32, lookahead))
-            == info.snippets
+            assert_same_windows(windows, video.read_video_windows(str(path), info, grid, 32, sampling)) == info.snippets
         )
 
 
@@ -113,7 +113,7 @@ def test_dead_child_is_replaced_and_reading_continues(tmp_path: Path, num_read: 
             if len(copies) == num_read:
                 _wait_until(lambda: _has_message(decoder))
                 first_pid = _kill_child(decoder)
-        assert assert_same_windows(copies, video.read_video_windows(str(path), info, GRID, 64, 0)) == 10
+        assert assert_same_windows(copies, video.read_video_windows(str(path), info, GRID, 64)) == 10
         assert decoder.process is not None
         assert decoder.process.pid != first_pid
 
@@ -230,7 +230,7 @@ def test_decoder_ends_with_its_parent_process(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from clip_ae.core.timeline import SnippetGrid\n"
+        "from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling, SnippetGrid\n"
         "from clip_ae.media.decoder_process import Decoder\n"
         # Without a check of __name__: a script is not imported again in the child.
         "decoder = Decoder()\n"

@@ -1,5 +1,6 @@
 """Video windows, compared with all frames of PyAV put on the grid by a simple search over their timestamps."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S, SnippetGrid
+from clip_ae.core.timeline import SNIPPET_FRAMES, TIMESTAMP_TOLERANCE_S, FrameSampling, SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import video
 from clip_ae.media.probe import probe_video
@@ -22,9 +23,11 @@ from tests.media_files import counter_frame, read_counter, truncated, write_vide
 GRID = SnippetGrid()
 
 
-def read_windows(path: Path, grid: SnippetGrid = GRID, lookahead: int = 0, **options: Any) -> list[Window]:
+def read_windows(
+    path: Path, grid: SnippetGrid = GRID, sampling: FrameSampling = SNIPPET_FRAMES, **options: Any
+) -> list[Window]:
     info = VideoInfo(path.stem, path.name, **vars(probe_video(str(path), grid)))
-    return list(video.read_video_windows(str(path), info, grid, 64, lookahead, **options))
+    return list(video.read_video_windows(str(path), info, grid, 64, sampling, **options))
 
 
 def counters(windows: Sequence[Window]) -> list[int]:
@@ -90,7 +93,7 @@ def test_frames_are_red_green_blue(tmp_path: Path, reader: FrameReader, short_si
     colour = (200, 120, 40)
     path = write_video(tmp_path / "x.mp4", 16, draw=lambda _, size: np.full((*size[::-1], 3), colour, np.uint8))
     info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
-    [window] = video.read_video_windows(str(path), info, GRID, short_side, 0, reader=reader)
+    [window] = video.read_video_windows(str(path), info, GRID, short_side, reader=reader)
     assert np.abs(window.data - np.array(colour)).max() <= 4
 
 
@@ -98,7 +101,7 @@ def test_frames_are_red_green_blue(tmp_path: Path, reader: FrameReader, short_si
 def test_narrow_frames_have_three_channels(tmp_path: Path, short_side: int) -> None:
     path = write_video(tmp_path / "x.mp4", size=(96, 64))
     info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
-    windows = list(video.read_video_windows(str(path), info, GRID, short_side, 0))
+    windows = list(video.read_video_windows(str(path), info, GRID, short_side))
     assert windows[0].data.shape == (16, short_side, short_side * 3 // 2, 3)
     assert counters(windows) == list(range(48))
 
@@ -110,9 +113,75 @@ def test_missing_frames_repeat_the_last_one_and_lower_the_coverage(tmp_path: Pat
 
 
 def test_lookahead_contains_the_first_frames_of_the_next_snippet(tmp_path: Path) -> None:
-    windows = read_windows(write_video(tmp_path / "x.mp4", frames=32), lookahead=2)
+    windows = read_windows(write_video(tmp_path / "x.mp4", frames=32), sampling=FrameSampling(lookahead=2))
     assert [counters([w])[-2:] for w in windows] == [[16, 17], [31, 31]]
     assert [w.coverage for w in windows] == [1.0, 1.0]
+
+
+def index_naively(grid: SnippetGrid, sampling: FrameSampling, snippet: int, num_frames: int) -> list[int]:
+    """Frame numbers of a window, from times: the frame on display in the middle of each part of the window."""
+    if sampling.num_frames is None:
+        times = [grid.start(snippet) + i / grid.fps for i in range(grid.frames + sampling.lookahead)]
+    else:
+        length = grid.snippet_s if sampling.window_s is None else round(sampling.window_s * grid.fps) / grid.fps
+        # A window that is longer or shorter by an odd number of frames starts half a frame before the exact centre.
+        start = math.floor((grid.centre(snippet) - length / 2) * grid.fps + 1e-6) / grid.fps
+        times = [start + (i + 0.5) * length / sampling.num_frames for i in range(sampling.num_frames)]
+    return [min(max(math.floor(t * grid.fps + 1e-6), 0), num_frames - 1) for t in times]
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("long") / "x.mp4", frames=90)
+
+
+samplings = st.builds(FrameSampling, st.integers(1, 40), st.none() | st.floats(0.01, 6))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    grid=st.builds(SnippetGrid, frames=st.integers(1, 20), stride=st.integers(1, 24)),
+    sampling=samplings | st.builds(FrameSampling, lookahead=st.integers(0, 3)),
+)
+def test_a_window_has_the_frames_of_a_naive_indexer(
+    long_video: Path, grid: SnippetGrid, sampling: FrameSampling
+) -> None:
+    """Also before the start and after the end of the video; coverage counts the snippet's own frames."""
+    windows = read_windows(long_video, grid, sampling)
+    for window in windows:
+        assert counters([window]) == index_naively(grid, sampling, window.snippet, 90)
+        begin = window.snippet * grid.stride
+        assert window.coverage == len(range(begin, min(begin + grid.frames, 90))) / grid.frames
+    assert [window.snippet for window in windows] == list(range(len(windows)))
+
+
+@given(
+    st.builds(SnippetGrid, frames=st.integers(1, 20), stride=st.integers(1, 24)),
+    samplings | st.builds(FrameSampling, lookahead=st.integers(0, 3)),
+)
+def test_as_many_windows_are_open_as_counted(grid: SnippetGrid, sampling: FrameSampling) -> None:
+    first, last = grid.window_span(sampling.offsets(grid))
+    spans = [(k * grid.stride + first, k * grid.stride + last) for k in range(200)]
+    num_open = max(sum(begin <= j <= end for begin, end in spans) for j in range(400))
+    assert num_open == grid.count_overlapping(sampling.offsets(grid))
+
+
+@pytest.mark.parametrize(("count", "frames"), [(4, [2, 6, 10, 14]), (1, [8]), (2, [4, 12]), (16, list(range(16)))])
+def test_frames_of_a_snippet_are_evenly_spaced(count: int, frames: list[int]) -> None:
+    assert list(FrameSampling(count).offsets(GRID)) == frames
+
+
+def test_frames_of_a_longer_window_are_centred_on_the_snippet() -> None:
+    assert FrameSampling(4, 2.56).offsets(GRID) == (-16, 0, 16, 32)
+
+
+@pytest.mark.parametrize("reader", [read_with_pyav, read_with_decord])
+def test_frames_of_a_stated_size_are_not_in_proportion(tmp_path: Path, reader: FrameReader) -> None:
+    path = write_video(tmp_path / "x.mp4", size=(120, 90))
+    info = VideoInfo("x", path.name, **vars(probe_video(str(path), GRID)))
+    windows = list(video.read_video_windows(str(path), info, GRID, (128, 171), reader=reader))
+    assert windows[0].data.shape == (16, 128, 171, 3)
+    assert counters(windows) == list(range(48))
 
 
 @pytest.mark.parametrize("stride", [4, 16, 20])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.timeline import SNIPPET_FRAMES, SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media.decoder_pool import QUEUE_SIZE
 from clip_ae.media.decoder_process import Decoder
@@ -43,10 +43,10 @@ class ScriptedDecoder(Decoder):
 class CountingEncoder:
     """An encoder and its network in one: returns two numbers, and counts the windows between `prepare` and `encode`."""
 
-    dim, lookahead = 2, 0
+    dim, sampling = 2, SNIPPET_FRAMES
 
-    def __init__(self, batch: int = BATCH, short_side: int | None = 32, pause: float = 0.0) -> None:
-        self.batch, self.short_side, self.pause = batch, short_side, pause
+    def __init__(self, batch: int = BATCH, frame_size: int | None = 32, pause: float = 0.0) -> None:
+        self.batch, self.frame_size, self.pause = batch, frame_size, pause
         self.prepared = self.encoded = self.max_waiting = 0
         self.batches: list[list[list[float]]] = []
         self.lock = threading.Lock()
@@ -190,7 +190,7 @@ def test_the_share_of_waiting() -> None:
 
 
 def test_what_nothing_covers_never_reaches_the_network() -> None:
-    encoder = CountingEncoder(short_side=None)
+    encoder = CountingEncoder(frame_size=None)
     work = create_extractor(encoder, [ScriptedDecoder(coverage=0.0)])
     (silent,) = work.extract(infos_of(5))
     assert encoder.batches == []

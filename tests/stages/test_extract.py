@@ -15,6 +15,7 @@ from clip_ae.core.config.specs import ExtractSpec, ProbeSpec
 from clip_ae.core.config.streams import I3dEncoder, I3dFlowEncoder, StreamEncoder, VggishEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import read_shard
@@ -33,8 +34,8 @@ class CounterStream:
     """A stream whose features are the numbers on the first and the last frame."""
 
     batch: int
-    short_side: int | None = 32
-    lookahead: int = 0
+    frame_size: int | None = 32
+    sampling: FrameSampling = SNIPPET_FRAMES
     dim: int = 2
 
     def prepare(self, window: NDArray[Any]) -> NDArray[np.float32]:
@@ -83,7 +84,7 @@ def run(
     save_weights(weights, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), {"i3d": {}, "vggish": {}})
     module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
     monkeypatch.setattr(registry, "load_module", lambda name: module)
-    audio = encoder.short_side is None
+    audio = encoder.frame_size is None
     settings = VggishEncoder(batch_size=batch) if audio else I3dEncoder(batch_size=batch)
     extract.run(
         ExtractSpec("audio" if audio else "rgb", settings),
@@ -126,7 +127,7 @@ def test_output_bytes_do_not_depend_on_the_order_of_decoders(monkeypatch: pytest
 
 
 def test_sound_has_as_many_rows_and_a_silent_film_is_no_failure(monkeypatch: pytest.MonkeyPatch, videos: Path) -> None:
-    found, failures, _ = run(monkeypatch, videos, LoudnessStream(4, short_side=None))
+    found, failures, _ = run(monkeypatch, videos, LoudnessStream(4, frame_size=None))
     assert [len(v.start) for v in found.values()] == [3, 1, 6]
     assert failures == []
     assert found["a"].feature[1].tolist() == pytest.approx([0.5, 15600], abs=0.02)

@@ -158,7 +158,9 @@ def test_pickled_arrays_are_weights_too(tmp_path):
     state = {"params": {"Conv3d_1a_7x7": {"Conv_0": {"kernel": kernel}}}}
     path = tmp_path / "eyes.ckpt"
     path.write_bytes(pickle.dumps(state, 4))
-    found = i3d.convert_state_dict(network_weights.read_state_dict("weights.eyes", path))["Conv3d_1a_7x7.conv3d.weight"]
+    found = i3d.convert_state_dict(network_weights.read_state_dict("weights.eyes", path), options)[
+        "Conv3d_1a_7x7.conv3d.weight"
+    ]
     np.testing.assert_array_equal(found.numpy(), kernel.transpose(4, 3, 0, 1, 2))
     spec = WeightsSpec("eyes", Weights(str(path), i3d=options))
     with pytest.raises(RefusedInput, match=r"weights.eyes: has no tensor Conv3d_1a_7x7.bn.bias"):

@@ -8,6 +8,7 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import SWITCHES_OF, Run
+from clip_ae.core.config.model_weights import expand_models
 from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS
 from clip_ae.core.config.schema import (
     DATASET_SOURCES,
@@ -39,7 +40,7 @@ INTEGRITY_PATTERN = re.compile(r"sha256:[0-9a-f]{64}|sha256-prefix:[0-9a-f]{8,64
 
 def load_config(data: Any) -> Config:
     """A checked Config from plain data; a UserError names the first wrong key."""
-    config = parse_dataclass(Config, data)
+    config = expand_models(parse_dataclass(Config, data))
     for name, weights in config.weights.items():
         _check_name(f"weights.{name}", name)
         _check_weights(f"weights.{name}", weights)

@@ -26,6 +26,8 @@ ENCODERS = {
     "i3d_flow": "clip_ae.encoders.streams.i3d_flow",
     "clip": "clip_ae.encoders.streams.clip",
     "vggish": "clip_ae.encoders.streams.vggish",
+    "timm": "clip_ae.encoders.streams.timm_image",
+    "torchvision": "clip_ae.encoders.streams.torchvision_video",
 }
 NETWORKS = {
     "i3d": "clip_ae.encoders.networks.i3d",
@@ -33,6 +35,8 @@ NETWORKS = {
     "vggish": "clip_ae.encoders.networks.vggish",
     "vggish_pca": "clip_ae.encoders.networks.vggish_pca",
     "raft": "clip_ae.encoders.networks.raft",
+    "timm": "clip_ae.encoders.networks.timm_image",
+    "torchvision": "clip_ae.encoders.networks.torchvision_video",
 }
 PRETRAINERS = {
     "i3d": "clip_ae.encoders.pretraining.classification",

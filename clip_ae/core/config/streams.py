@@ -14,6 +14,7 @@ from clip_ae.core.errors import UserError, suggest_name
 
 Role = Literal["cbp", "vlp", "audio"]
 FlowAlgorithm = Literal["tvl1", "tvl1_torch", "dis", "raft"]
+WINDOW_DOC = "seconds; the frames are spread over this window, centred on the snippet; null: the snippet"
 # What each role is for, in errors.
 ROLE_PURPOSES: dict[Role, str] = {"cbp": "every method", "vlp": "ccp", "audio": "caf"}
 # Names of a folder beside those of streams, and of parameters that have no weight decay.
@@ -113,6 +114,7 @@ class ClipEncoder(StreamEncoder):
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
     batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
     frames: int = key(4, "frames per snippet, evenly placed; their embeddings are averaged", minimum=1)
+    window_s: float | None = key(None, WINDOW_DOC, above=0, maximum=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +131,42 @@ class VggishEncoder(StreamEncoder):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FrameEncoder(StreamEncoder):
+    """The keys of encoders that read sampled frames. Exactly one of `weights` and `model` is given."""
+
+    weights: str | None = key(None, "name of an entry of `weights`")  # type: ignore[assignment]
+    model: str | None = key(None, "in place of `weights`: pretrained weights by their name in the library")
+    frames: int = key(4, "frames per snippet, evenly spread over the window", minimum=1, maximum=256)
+    window_s: float | None = key(None, WINDOW_DOC, above=0, maximum=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimmEncoder(FrameEncoder):
+    """An image network of timm on frames; their embeddings are averaged."""
+
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "timm"}
+    encoder: Literal["timm"] = key("timm", "an image network of timm")
+    batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchvisionEncoder(FrameEncoder):
+    """A video network of torchvision on a clip of frames."""
+
+    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "torchvision"}
+    encoder: Literal["torchvision"] = key("torchvision", "a video network of torchvision")
+    frames: int = key(16, "frames per snippet, evenly spread over the window", minimum=1, maximum=256)
+
+
 # The keys of each row of registry.ENCODERS.
 ENCODER_CLASSES: dict[str, type[StreamEncoder]] = {
     "i3d": I3dEncoder,
     "i3d_flow": I3dFlowEncoder,
     "clip": ClipEncoder,
     "vggish": VggishEncoder,
+    "timm": TimmEncoder,
+    "torchvision": TorchvisionEncoder,
 }
 
 

@@ -176,6 +176,6 @@ def build(options: I3dOptions) -> I3d:
     return I3d(options.channels, options.width, options.classes)
 
 
-def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any], options: I3dOptions) -> dict[str, Any]:
     """A published state dict, in PyTorch's or in Flax's layout, with this network's names."""
     return convert_flax(state_dict) if is_flax(state_dict) else unwrap_state_dict(state_dict)

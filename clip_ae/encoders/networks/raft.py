@@ -23,6 +23,6 @@ def build(options: RaftOptions) -> nn.Module:
     return network
 
 
-def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any], options: RaftOptions) -> dict[str, Any]:
     """A published state dict, with this network's names."""
     return unwrap_state_dict(state_dict)

@@ -73,6 +73,6 @@ def build(options: VggishOptions) -> Vggish:
     return Vggish(options.width, options.classes)
 
 
-def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any], options: VggishOptions) -> dict[str, Any]:
     """A published state dict, with this network's names and without the post-processing (a network of its own)."""
     return {name: value for name, value in unwrap_state_dict(state_dict).items() if not name.startswith("pproc.")}

@@ -49,7 +49,7 @@ def build(options: VggishPcaOptions) -> VggishPca:
     return VggishPca(options.dim)
 
 
-def convert_state_dict(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+def convert_state_dict(state_dict: Mapping[str, Any], options: VggishPcaOptions) -> dict[str, Any]:
     """The published state dict as tensors: it contains numpy arrays, with the means as a row or as a column."""
     arrays = {name: torch.as_tensor(value) for name, value in state_dict.items()}
     return {name: value.flatten() if name == "pca_means" else value for name, value in arrays.items()}

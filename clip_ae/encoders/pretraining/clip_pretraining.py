@@ -12,7 +12,7 @@ from clip_ae.core.config.schema import PretrainSchedule, Weights
 from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop
 from clip_ae.encoders.networks import clip as clip_network
 from clip_ae.encoders.networks.state_dict import get_tensors
-from clip_ae.encoders.normalize import normalize_clip
+from clip_ae.encoders.normalize import normalize_images
 from clip_ae.encoders.pretraining.augment import random_color_jitter, random_crop, random_flip, resize_frames
 from clip_ae.encoders.pretraining.training_loop import (
     Metrics,
@@ -77,4 +77,4 @@ def _measure_retrieval(network: torch.nn.Module, images: list[Array], texts: Ten
 
 
 def _normalize_images(images: list[Array]) -> Tensor:
-    return normalize_clip(torch.from_numpy(np.stack(images)), CLIP_MEAN, CLIP_STD)
+    return normalize_images(torch.from_numpy(np.stack(images)), CLIP_MEAN, CLIP_STD)

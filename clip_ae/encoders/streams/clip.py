@@ -1,58 +1,44 @@
-"""The clip encoder: CLIP image features of some of a snippet's frames."""
+"""The clip encoder: CLIP image features of some frames of a snippet, or of a longer window around it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import ClipOptions
 from clip_ae.core.config.streams import ClipEncoder
+from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
-from clip_ae.encoders.crops import CLIP_MEAN, CLIP_STD, Array, centre_crop, sample_frames
-from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
+from clip_ae.encoders.frame_input import METADATA_KEY, read_frame_input
+from clip_ae.encoders.frame_stream import FrameStream
+from clip_ae.encoders.inference import DTYPES, compile_forward
 from clip_ae.encoders.networks import clip
 from clip_ae.encoders.networks.state_dict import load_tensors
-from clip_ae.encoders.normalize import normalize_clip
+from clip_ae.encoders.normalize import normalize_images
 
 # Libraries whose versions the features' provenance states, in addition to torch and av.
 LIBRARIES = ("open_clip_torch",)
 
 
-@dataclass(frozen=True)
-class ClipStream:
-    """Frames [T, H, W, 3] to features [dim] of length 1: the mean of the frames' embeddings."""
+def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
+    """The stream with these weights: a feature is the mean of the frames' embeddings, scaled to length 1.
 
-    forward: Forward
-    dim: int
-    short_side: int
-    num_frames: int
-    device: str
-    lookahead: int = 0
-
-    def prepare(self, window: Array) -> Array:
-        return centre_crop(sample_frames(window, self.num_frames), self.short_side).copy()
-
-    def encode(self, batch: Array) -> NDArray[np.float32]:
-        return infer(self.forward, batch, self.device)
-
-
-def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> ClipStream:
-    """The stream with these weights. Mean and sd of the pixels come from the weights, or are OpenAI's."""
-    metadata = networks[0].metadata
+    The weights state the input of the network; the demo's own do not, nor do files of earlier versions.
+    """
+    metadata, dtype = networks[0].metadata, DTYPES[encoder.precision]
     options = parse_dataclass(ClipOptions, metadata["clip"], encoder.weights)
     network = load_tensors(clip.build(options), networks[0].tensors, encoder.weights)
-    dtype = DTYPES[encoder.precision]
-    tower: Any = network.visual.to(device, dtype)
-    embed = compile_forward(tower, encoder)
-    mean, std = metadata.get("mean", CLIP_MEAN), metadata.get("std", CLIP_STD)
+    is_stated = METADATA_KEY in metadata
+    frame_input = read_frame_input(metadata, encoder.weights) if is_stated else clip.get_frame_input(options)
+    tower: Any = network
+    tower.visual.to(device, dtype)
+    embed = compile_forward(tower.encode_image, encoder)
 
     def forward(frames: Tensor) -> Tensor:
-        embeddings = embed(normalize_clip(frames, mean, std, dtype)).float()
+        embeddings = embed(normalize_images(frames, frame_input.mean, frame_input.std, dtype)).float()
         return normalize(embeddings.unflatten(0, frames.shape[:2]).mean(dim=1), dim=-1)
 
-    return ClipStream(forward, tower.output_dim, clip.get_image_size(network), encoder.frames, device)
+    dim, sampling = clip.get_embedding_dim(options), FrameSampling(encoder.frames, encoder.window_s)
+    return FrameStream(forward, dim, frame_input.size, frame_input.crop, sampling, device)

@@ -11,6 +11,7 @@ from torch import Tensor
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.streams import I3dEncoder
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -27,10 +28,10 @@ class I3dStream:
 
     forward: Forward
     dim: int
-    short_side: int
+    frame_size: int
     crop: int
     device: str
-    lookahead: int = 0
+    sampling: FrameSampling = SNIPPET_FRAMES
 
     def prepare(self, window: Array) -> Array:
         return centre_crop(window, self.crop).copy()

@@ -13,6 +13,7 @@ from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.streams import I3dFlowEncoder
+from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -32,11 +33,11 @@ class I3dFlowStream:
     flow_on_device: bool
     forward: Forward
     dim: int
-    short_side: int
+    frame_size: int
     crop: int
     device: str
     # The last flow needs the first frame of the next snippet.
-    lookahead: int = 1
+    sampling: FrameSampling = FrameSampling(lookahead=1)
 
     def prepare(self, window: Array) -> Array:
         if self.flow_on_device:

@@ -11,6 +11,7 @@ from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import VggishOptions, VggishPcaOptions
 from clip_ae.core.config.streams import VggishEncoder
 from clip_ae.core.errors import UserError
+from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array
 from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
@@ -29,8 +30,8 @@ class VggishStream:
     forward: Forward
     dim: int
     device: str
-    short_side: None = None
-    lookahead: int = 0
+    frame_size: None = None
+    sampling: FrameSampling = SNIPPET_FRAMES
 
     def prepare(self, window: Array) -> Array:
         return compute_log_mel(window)[None]

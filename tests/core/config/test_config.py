@@ -179,9 +179,10 @@ def test_the_commented_examples_are_right() -> None:
         (
             "weights.demo_rgb.clip",
             {},
-            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft; got i3d, clip",
+            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft, timm, torchvision; "
+            "got i3d, clip",
         ),
-        ("weights.demo_rgb.i3d", None, "vggish_pca, raft; got none"),
+        ("weights.demo_rgb.i3d", None, "vggish_pca, raft, timm, torchvision; got none"),
         (
             "weights.raft_large.source",
             "pretrain",
