@@ -18,8 +18,8 @@ from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.registry import NETWORKS as NETWORK_MODULES
 from clip_ae.core.config.registry import load_module
-from clip_ae.core.config.schema import ClipEncoder, ClipOptions, StreamEncoder
-from clip_ae.core.config.streams import TimmEncoder, TorchvisionEncoder
+from clip_ae.core.config.schema import ClipOptions
+from clip_ae.core.config.streams import ClipEncoder, StreamEncoder, TimmEncoder, TorchvisionEncoder
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Encoder, NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import BatchedEncoder
