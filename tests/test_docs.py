@@ -214,7 +214,7 @@ def test_losses_and_their_weights_stand_in_the_page_as_in_the_code() -> None:
     modules: dict[str, Any] = {"caf": CafSwitches(), "ccp": CcpSwitches()}
     dims = {"rgb": 4, "flow": 4, "clip": 4, "audio": 4}
     found = {}
-    for method in get_args(MethodName):
+    for method in (name for name in get_args(MethodName) if name != "ridge"):
         run = Run(method=method, **(modules if method == "clip_ae" else {}))
         plan = LocalizerConfig(
             method=method,

@@ -1,6 +1,6 @@
 """The localizer: the network that finds actions, saved in model files. A head, after a front end if there is one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -29,9 +29,9 @@ class LocalizerOutput:
 class Localizer(nn.Module):
     """A head after an optional front end."""
 
-    def __init__(self, head: Head[Any], front_end: FrontEnd | None, cbp_streams: Sequence[str], precision: str) -> None:
+    def __init__(self, head: Head[Any], front_end: FrontEnd | None, config: LocalizerConfig, precision: str) -> None:
         super().__init__()
-        self.cbp_streams = tuple(cbp_streams)
+        self.cbp_streams, self.input_scales = config.roles.cbp, config.input_scales
         self.head = head
         self.front_end = front_end
         self.precision = precision
@@ -40,8 +40,14 @@ class Localizer(nn.Module):
         """Runs the networks in the configured precision; the outputs are float32 again, for the losses."""
         device = next(iter(batch.features.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
-            output = self._run_networks(_zero_masked(batch))
+            output = self._run_networks(self.prepare_batch(batch))
         return to_float32(output) if self.precision == "bf16" else output
+
+    def prepare_batch(self, batch: Batch) -> Batch:
+        """The batch with scaled features, and 0 where masked: the values there can be any, and 0 * nan would be nan."""
+        features = {n: x.masked_fill(~batch.masks[n][..., None], 0.0) for n, x in batch.features.items()}
+        scaled = {n: x * self.input_scales[n] if self.input_scales else x for n, x in features.items()}
+        return Batch(batch.video_ids, scaled, batch.masks)
 
     def _run_networks(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:
@@ -52,7 +58,7 @@ class Localizer(nn.Module):
         return LocalizerOutput(self.head(features, batch.masks), features, fused)
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        return self.front_end.diagnostics(_zero_masked(batch)) if self.front_end else {}
+        return self.front_end.diagnostics(self.prepare_batch(batch)) if self.front_end else {}
 
     def fuse(self, output: LocalizerOutput, masks: Mapping[str, Tensor], stream_weights: Mapping[str, float]) -> Curves:
         """The weighted mean of the streams' curves; without weights, their mean."""
@@ -68,13 +74,7 @@ def build(config: LocalizerConfig, precision: str = "fp32") -> Localizer:
     head: Head[Any] = load_module(get_head_module(name)).build(config, dims)
     # Loaded by name: methods without a front end do not depend on its code, so an edit does not run them again.
     front_end = load_module(FRONT_END_MODULE).build(config) if config.caf or config.ccp else None
-    return Localizer(head, front_end, config.roles.cbp, precision)
-
-
-def _zero_masked(batch: Batch) -> Batch:
-    """The batch with masked features set to 0. They can have any value, and 0 * nan would be nan."""
-    features = {name: x.masked_fill(~batch.masks[name][..., None], 0.0) for name, x in batch.features.items()}
-    return Batch(batch.video_ids, features, batch.masks)
+    return Localizer(head, front_end, config, precision)
 
 
 def to_float32(value: Any) -> Any:

@@ -23,6 +23,7 @@ from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.feature_table import FeatureTable, sample_snippets, select_batch_videos
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import LocalizerOutput
+from clip_ae.localizers.ridge import RidgeLearner
 from clip_ae.localizers.targets import TargetBuilder
 
 StateArrays = dict[str, NDArray[Any]]
@@ -68,6 +69,9 @@ class Trainer:
         After a log line, state_arrays() is the complete state of the training.
         """
         self.num_steps_done += 1
+        if isinstance(self.learner, RidgeLearner):
+            fitted = self.learner.fit(self.feature_table, self.target_builder)
+            return {"step": self.num_steps_done, "total": fitted["squared_error"], "diagnostics": fitted}
         batch, output, losses = self._update_weights()
         # One transfer for all losses: on a GPU each transfer waits for all queued work.
         values = torch.stack(list(losses.values())).tolist()
@@ -102,6 +106,11 @@ class Trainer:
         batch = table.batch(video_ids, rows)
         return batch, self.target_builder.build_targets(batch, rows)
 
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether the first step is the whole training."""
+        return isinstance(self.learner, RidgeLearner)
+
     def state_arrays(self) -> StateArrays:
         """The state of the learner and of the optimizer, by name: input of `resume`."""
         tensors = {f"learner.{name}": tensor for name, tensor in self.learner.state_dict().items()}
@@ -127,7 +136,8 @@ class Trainer:
 def train_localizer(trainer: Trainer, on_log_line: Callable[[LogLine], None] | None = None) -> list[LogLine]:
     """Train to the last step and return the log lines. `on_log_line` is called after each of them."""
     lines: list[LogLine] = []
-    for _ in track(range(trainer.num_steps_done, trainer.settings.steps), "train", unit="step"):
+    num_steps = 1 if trainer.is_closed_form else trainer.settings.steps
+    for _ in track(range(trainer.num_steps_done, num_steps), "train", unit="step"):
         line = trainer.step()
         if line is not None:
             lines.append(line)

@@ -82,7 +82,7 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, features, whether the method is a reconstruction, and its segments."""
+    """Title of a run: method, modules, whether it is a reconstruction, and the streams, features and segments it has."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
@@ -90,7 +90,8 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     features = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
     segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
-    return f"{method.title}{base}{modules}{reconstructed}{features}{segments}"
+    streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
+    return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

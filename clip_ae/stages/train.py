@@ -20,6 +20,7 @@ from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.localizers.feature_table import FeatureTable
+from clip_ae.localizers.input_scales import compute_input_scales
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.tensorboard import open_tensorboard
@@ -50,7 +51,7 @@ def run(
     inputs["labels"] = read_parquet_provenance(labels).id
     provenance = make_provenance("train", spec, inputs, ("numpy", "torch"))
     torch_device = resolve_device(device)
-    config = _build_localizer_config(spec, get_feature_dims(streams), training_labels, num_classes)
+    config = _build_localizer_config(spec, streams, training_labels, num_classes)
     trainer = _create_trainer(spec, config, streams, training_labels, torch_device)
     device_type = torch_device.split(":")[0]
     with (
@@ -67,7 +68,8 @@ def run(
 
 def find_collapsed_streams(diagnostics: Mapping[str, float], streams: Sequence[str]) -> list[str]:
     """The streams whose attention is the same for all snippets of a video."""
-    return [name for name in streams if is_flat(diagnostics[f"attention {name}"], diagnostics[f"spread {name}"])]
+    attention = {name: diagnostics.get(f"attention {name}") for name in streams}
+    return [n for n, mean in attention.items() if mean is not None and is_flat(mean, diagnostics[f"spread {n}"])]
 
 
 def _create_trainer(
@@ -100,14 +102,15 @@ def _count_classes(spec: TrainSpec, labels: Sequence[Label]) -> int:
 
 
 def _build_localizer_config(
-    spec: TrainSpec, dims: dict[str, int], labels: Sequence[Label], num_classes: int
+    spec: TrainSpec, streams: FeaturesByStream, labels: Sequence[Label], num_classes: int
 ) -> LocalizerConfig:
     names = {label.cluster: label.label for label in labels}
     return LocalizerConfig(
         **{f.name: getattr(spec, f.name) for f in fields(Switches)},
         method=spec.method,
         roles=spec.roles,
-        dims=dims,
+        dims=get_feature_dims(streams),
+        input_scales=compute_input_scales(streams) if spec.training.scale_inputs else {},
         labels=tuple(names.get(k, format_cluster_label(k)) for k in range(num_classes)),
         width=spec.training.width,
         dropout=spec.training.dropout,

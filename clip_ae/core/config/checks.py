@@ -64,8 +64,10 @@ def _check_run(where: str, run: Run) -> None:
             raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
     if run.descriptor == "fused" and not (run.caf or run.ccp):
         raise UserError(f"{where}.descriptor: `fused` needs caf or ccp")
-    if (run.method == "oracle") != (run.supervision == "full"):
-        raise UserError(f"{where}.supervision: method oracle needs `full`, and no other method can have it")
+    if run.method == "oracle" and run.supervision != "full":
+        raise UserError(f"{where}.supervision: method oracle needs `full`")
+    if run.supervision == "full" and run.method not in ("oracle", "ridge"):
+        raise UserError(f"{where}.supervision: only the methods oracle and ridge can have `full`")
     if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
         raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):

@@ -135,6 +135,7 @@ class LocalizerConfig(Switches):
     method: MethodName = key(doc="localizer")
     roles: StreamRoles = key(doc="the streams to read")
     dims: dict[str, int] = key(doc="length of a feature by stream")
+    input_scales: dict[str, float] = key({}, "factor on the features by stream; empty: none")
     labels: tuple[str, ...] = key(doc="label of each class in detections")
     width: int = key(1024, "d: length of embeddings", minimum=1)
     dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)

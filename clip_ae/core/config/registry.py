@@ -66,6 +66,7 @@ HEAD_LOSSES = {
     "ugct": ("foreground", "background", "norm", "guide"),
     "apsl_reconstructed": ("foreground", "norm", "contrast"),
     "oracle": ("extent", "classification"),
+    "ridge": (),
 }
 # Heads that UGCT can use: two streams, attention and class activations for each.
 BASE_HEADS = ("ugct", "stpn", "wsal_bm", "tscn")
@@ -94,6 +95,7 @@ METHODS = {
     "apsl_reconstructed": Method(
         "after APSL", "apsl_reconstructed", reconstruction_note="from the idea of a paper alone"
     ),
+    "ridge": Method("ridge (linear)", "ridge", "clip_ae.localizers.ridge"),
     "oracle": Method("oracle", "oracle"),
 }
 

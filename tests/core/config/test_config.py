@@ -151,7 +151,7 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae and oracle, not of ugct"),
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
-        ("runs.ugct.supervision", "full", "runs.ugct.supervision: method oracle needs `full`"),
+        ("runs.ugct.supervision", "full", "runs.ugct.supervision: only the methods oracle and ridge can have `full`"),
         (
             "runs.ugct.ugct",
             {"base_head": "stpn", "class_targets": "kl"},
