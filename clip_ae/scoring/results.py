@@ -82,7 +82,7 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, whether it is a reconstruction, and the streams, features and segments it has."""
+    """Title of a run: method, modules, whether it is a reconstruction, its streams, features and segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)

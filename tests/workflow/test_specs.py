@@ -193,7 +193,7 @@ def jobs(config: Config) -> dict[str, str]:
         for stream in data.encoders:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features_dir:
-            add(f"import_features {dataset}", "import_features", dataset=dataset, stream="rgb")
+            add(f"import_features {dataset}", "import_features", dataset=dataset, stream=data.stream_names[0])
         for stage in ("catalog", "diagnose", "report"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
         if data.fewshot:
@@ -260,6 +260,7 @@ def tracked_leaves(base: dict[str, Any]) -> list[str]:
     roots = (
         "datasets.thumos14.",
         "datasets.activitynet12.",
+        "datasets.charades.",
         "datasets.simulated",
         "runs.",
         "weights.",
