@@ -37,7 +37,7 @@ torch.save(load_module(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict
 spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOptions()))
 weights.run(spec, out=Path("mine.safetensors"))
 network = read_weights(Path("mine.safetensors"))
-encoder = load_module(ENCODERS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
+encoder = load_module(ENCODERS["r2plus1d"]).build_stream(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
 window = np.random.default_rng(0).integers(0, 256, (16, encoder.frame_size, 170, 3), dtype=np.uint8)
 batch = np.stack([encoder.prepare(window)] * 2)
 features = encoder.encode(batch)

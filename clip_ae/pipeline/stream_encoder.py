@@ -58,7 +58,7 @@ def _build_encoder(
 ) -> tuple[Encoder, BatchEncoder]:
     """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
     check_networks(spec, networks)
-    build = registry.load_module(registry.ENCODERS[spec.encoder.encoder]).build
+    build = registry.load_module(registry.ENCODERS[spec.encoder.encoder]).build_stream
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
     reference = replace(spec.encoder, precision="fp32", compile=False)
