@@ -43,7 +43,7 @@ def make_extract_provenance(
 
 def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
     """Refuse a wrong number of weight files, and weights of another kind of network."""
-    kinds = [kind for name, kind in spec.encoder.NETWORK_KIND_BY_KEY.items() if getattr(spec.encoder, name) is not None]
+    kinds = [kind for name, kind in spec.encoder.network_kind_by_key.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):
         raise UserError(f"--weights: {spec.stream} needs {len(kinds)} files ({', '.join(kinds)}); got {len(networks)}")
     for kind, network in zip(kinds, networks, strict=True):
