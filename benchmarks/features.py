@@ -126,7 +126,7 @@ class Measurement:
     ) -> None:  # fmt: skip
         self.path, self.info, self.speedup_goal, self.share_goal = path, info, speedup_goal, share_goal
         self.name = f"{precision}{', compiled' if is_compiled else ''}"
-        self.encoder = i3d.build(I3dEncoder(precision=precision, compile=is_compiled), [network], "cpu")
+        self.encoder = i3d.build_stream(I3dEncoder(precision=precision, compile=is_compiled), [network], "cpu")
         self.encoder.encode(np.zeros((1, FRAMES, CROP, CROP, 3), np.uint8))
         self.seconds: list[float] = []
         self.idle_fractions: list[float] = []

@@ -87,7 +87,7 @@ def compare_features(videos: list[Path]) -> None:
 
 def extract_features(algorithm: FlowAlgorithm, network: NetworkWeights, videos: list[Path]) -> NDArray[np.float32]:
     """Features [len(videos) * SNIPPETS, 1024] of the flow stream."""
-    encoder = flow_stream.build(I3dFlowEncoder(algorithm=algorithm), [network], "cpu")
+    encoder = flow_stream.build_stream(I3dFlowEncoder(algorithm=algorithm), [network], "cpu")
     windows = (window for path in videos for window in read_windows(path, encoder))
     return np.concatenate([encoder.encode(encoder.prepare(window)[None]) for window in windows])
 

@@ -47,18 +47,18 @@ class Case(NamedTuple):
 
 
 def timm_case(options: TimmOptions, **keys: Any) -> Case:
-    return Case(timm_image.build, TimmEncoder(weights="x", precision="bf16", **keys), "timm", options)
+    return Case(timm_image.build_stream, TimmEncoder(weights="x", precision="bf16", **keys), "timm", options)
 
 
 def torchvision_case(model: str) -> Case:
     encoder = TorchvisionEncoder(weights="x", precision="bf16")
-    return Case(torchvision_video.build, encoder, "torchvision", TorchvisionOptions(model))
+    return Case(torchvision_video.build_stream, encoder, "torchvision", TorchvisionOptions(model))
 
 
 CLIP = ClipEncoder(precision="bf16")
 NETWORKS = {
-    "clip ViT-B/16": Case(clip.build, CLIP, "clip", ClipOptions()),
-    "SigLIP ViT-B/16": Case(clip.build, CLIP, "clip", ClipOptions("ViT-B-16-SigLIP")),
+    "clip ViT-B/16": Case(clip.build_stream, CLIP, "clip", ClipOptions()),
+    "SigLIP ViT-B/16": Case(clip.build_stream, CLIP, "clip", ClipOptions("ViT-B-16-SigLIP")),
     "DINOv2 ViT-S/14, 224 pixels": timm_case(TimmOptions("vit_small_patch14_dinov2", 224)),
     "DINOv2 ViT-S/14, 224 pixels, window of 2.56 s": timm_case(
         TimmOptions("vit_small_patch14_dinov2", 224), window_s=2.56

@@ -127,7 +127,7 @@ def build_stream(stream: str, device: str, settings: StreamEncoder) -> Any:
     network = NetworkWeights(
         {kind: to_plain_data(options)}, get_tensors(randomize_weights(load_module(NETWORKS[kind]).build(options)))
     )
-    return load_module(ENCODERS[settings.encoder]).build(settings, [network], device)
+    return load_module(ENCODERS[settings.encoder]).build_stream(settings, [network], device)
 
 
 def measure_matrix_rate(device: str) -> float:

@@ -39,13 +39,13 @@ def main() -> None:
     for precision in precisions:
         encoder = ClipEncoder(precision=precision)
         frames = np.zeros((encoder.frames, 224, 298, 3), np.uint8)
-        seconds = measure_snippet(clip_stream.build(encoder, [clip_weights], device), frames, encoder.batch_size)
+        seconds = measure_snippet(clip_stream.build_stream(encoder, [clip_weights], device), frames, encoder.batch_size)
         print_result(f"CLIP ViT-B/16, {precision}: a frame", seconds / encoder.frames, "s")
     vggish_weights = NetworkWeights(
         {"vggish": to_plain_data(VggishOptions())}, get_tensors(vggish.build(VggishOptions()))
     )
     sound, audio = np.zeros(15_600, np.float32), VggishEncoder()
-    seconds = measure_snippet(audio_stream.build(audio, [vggish_weights], device), sound, audio.batch_size)
+    seconds = measure_snippet(audio_stream.build_stream(audio, [vggish_weights], device), sound, audio.batch_size)
     print_result("VGGish, fp32: a snippet", seconds, "s")
     print_result("probe: an hour of video with sound", measure_probe(), "s")
 

@@ -215,7 +215,7 @@ def _load_stream(source: PrecomputedFeatures, stream: str) -> Iterator[tuple[str
 
 def extract(
     videos: Pathlike | Sequence[Pathlike],
-    streams: Sequence[str] = ("rgb", "flow", "clip", "audio"),
+    streams: Sequence[str] | None = None,
     *,
     dataset: str = "thumos14",
     weights_root: Pathlike = Path(),
@@ -224,6 +224,7 @@ def extract(
 ) -> Features:
     """Extract features of videos, or of folders of them, with the encoders of a dataset of the config.
 
+    Without `streams` all of the dataset's are extracted.
     Converted weights are kept in `weights_root`/results/weights and fetched first where they are missing.
     """
     # Needs torch and av, which scoring does not.
@@ -234,7 +235,8 @@ def extract(
 
     sources = [videos] if isinstance(videos, str | Path) else list(videos)
     choice = pipeline.choose_encoders(load_project_config(Path()), dataset, Path(weights_root))
-    for stream in streams:
+    names = list(choice.encoders) if streams is None else streams
+    for stream in names:
         pipeline.check_known("streams:", stream, list(choice.encoders))
     configure_torch(choice.config.torch_threads)
     settings = {**to_plain_data(choice.config.runtime), "device": device, "num_workers": num_workers}
@@ -245,7 +247,7 @@ def extract(
     if not infos:
         raise RefusedInput("; ".join(f"{f.video_id}: {f.kind}: {f.message}" for f in failures) or "no videos given")
     by_stream = {}
-    for stream in streams:
+    for stream in names:
         spec = choice.spec(stream)
         extractor = build_extractor(spec, choice.networks(spec), decoders, resolve_device(device))
         by_stream[stream] = {video.video_id: video for video in extractor.extract(infos)}

@@ -56,7 +56,7 @@ def _variant_rows(variants: list[dict[str, Any]], path: str) -> Iterator[tuple[s
     common, *others = variants
     yield from _rows(common, path)
     for variant in others:
-        kind = variant["properties"]["encoder"]["default"]
+        kind = variant["properties"]["encoder"].get("default", "of your own")
         properties = {k: v for k, v in variant["properties"].items() if k not in common["properties"]}
         for where, value_kind, default, meaning in _rows({"properties": properties}, path):
             yield f"{where}", value_kind, default, f"encoder {kind}: {meaning}"

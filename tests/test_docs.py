@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -17,55 +18,136 @@ from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
 from clip_ae.data.layouts.conventions import CONVENTIONS, FORMS, Convention
 from clip_ae.localizers.trainer import create_learner
+from clip_ae.workflow.config_files import merge_keys
 from docs import pipeline_picture, time_picture
-from tests.builders import ROOT, roles_of, shipped_config
+from tests.builders import ROOT, roles_of, shipped_config, video_dataset
+from tests.media_files import write_video
 
-TRIAL = """
+# From videos to detections with the new stream alone, by the specs that the workflow would give to the stages.
+ENCODER_TRIAL = """
 from pathlib import Path
 import numpy as np
 import torch
-from clip_ae.core.config.schema import R2plus1dOptions, Weights
-from clip_ae.core.config.streams import R2plus1dEncoder
-from clip_ae.core.provenance import digest_stage_code
-from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
-from clip_ae.core.config.registry import ENCODERS, NETWORKS, load_module
-from clip_ae.weights.network_file import read_weights
-from clip_ae.stages import weights
+import yaml
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.schema import Runtime
+from clip_ae.core.config.stages import build_stage_spec
+from clip_ae.core.config.streams import FrameEncoder
+from clip_ae.data.parquet import read_parquet_provenance, read_rows
+from clip_ae.data.shards import read_shard
+from clip_ae.encoders.streams import small3d
+from clip_ae.stages import cluster, extract, localize, probe, train, weights
+from clip_ae.weights.network_file import read_weights_metadata
 
-digest_stage_code("extract", ExtractSpec("fast", R2plus1dEncoder()).modules)
-torch.save(load_module(NETWORKS["r2plus1d"]).build(R2plus1dOptions()).state_dict(), "published.pth")
-spec = WeightsSpec("mine", Weights(source="published.pth", r2plus1d=R2plus1dOptions()))
-weights.run(spec, out=Path("mine.safetensors"))
-network = read_weights(Path("mine.safetensors"))
-encoder = load_module(ENCODERS["r2plus1d"]).build(encoder=R2plus1dEncoder(), networks=[network], device="cpu")
-window = np.random.default_rng(0).integers(0, 256, (16, encoder.frame_size, 170, 3), dtype=np.uint8)
-batch = np.stack([encoder.prepare(window)] * 2)
-features = encoder.encode(batch)
-assert features.shape == (2, encoder.dim) and np.isfinite(features).all(), features.shape
+torch.manual_seed(0)
+published = small3d.build().state_dict() | {"classifier.weight": torch.zeros(2, 64)}
+torch.save({"state_dict": published}, "small3d.pt")
+config = load_config(yaml.safe_load(Path("config.yaml").read_text()))
+wildcards = {"name": "small3d_mine", "dataset": "mine", "stream": "small", "run": "weak", "seed": "0", "round": "0"}
+def spec(stage):
+    return build_stage_spec(config, stage, wildcards)
+runtime, videos, shard = Runtime(device="cpu", num_workers=1), Path("videos"), "0000-of-0001"
+network, table, features = Path("small3d.safetensors"), Path("probe.parquet"), Path(f"features/small/{shard}.parquet")
+
+assert type(spec("extract").encoder) is FrameEncoder
+assert spec("extract").modules == spec("weights").modules == ("clip_ae.encoders.streams.small3d",)
+weights.run(spec("weights"), out=network)
+assert read_weights_metadata(network)["reads"].startswith("RGB, short side 128, centre crop 112"), network
+probe.run(spec("probe"), videos=videos, shard=shard, out=table, failures=Path("probe_failures.parquet"))
+extract.run(
+    spec("extract"), videos=videos, probe=table, weights=(network,), out=features,
+    failures=Path("failures.parquet"), runtime=runtime,
+)
+assert not read_rows(Path("failures.parquet"))
+by_video = {video.video_id: video.feature for video in read_shard(features)}
+assert {video.shape for video in by_video.values()} == {(3, 64)}, by_video
+assert np.ptp(np.concatenate([*by_video.values()]), axis=0).max() > 0, "all features are equal"
+assert "small3d_mine" in read_parquet_provenance(features).inputs
+
+folders, annotations = (Path("features"),), Path("annotations.json")
+labels, model = Path("labels.parquet"), Path("model.safetensors")
+cluster.run(spec("cluster"), features=folders, shards=1, out=labels, annotations=annotations, device="cpu")
+train.run(
+    spec("train"), features=folders, shards=1, labels=labels, out=model, log=Path("training.jsonl"), device="cpu"
+)
+assert read_weights_metadata(model)["localizer_config"]["roles"] == {"cbp": ["small"]}, read_weights_metadata(model)
+localize.run(
+    spec("localize"), features=folders, shards=1, model=model, out=Path("detections.json"),
+    curves=Path("curves.parquet"), annotations=annotations, device="cpu",
+)
+assert len(read_rows(Path("curves.parquet"))) == 6
+"""
+KEYS_TRIAL = """
+from pathlib import Path
+import yaml
+from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.streams import Small3dEncoder
+
+data = yaml.safe_load(Path("config.yaml").read_text())
+data["datasets"]["mine"]["streams"]["small"]["scale"] = 2
+encoder = load_config(data).datasets["mine"].encoders["small"]
+assert encoder == Small3dEncoder(role="cbp", weights="small3d_mine", scale=2.0), encoder
+assert encoder.weights_names == ("small3d_mine",)
 """
 
 
 def test_the_example_of_a_new_encoder_works(tmp_path: Path) -> None:
-    """All steps of docs/encoders.md on a copy of the package, then one batch through it."""
+    """One file and one row of docs/encoders.md on a copy of the package, then from videos to detections."""
+    encoder, row, keys = read_code_blocks("encoders.md", "python")
+    *_, config = read_code_blocks("encoders.md", "yaml")
     shutil.copytree(ROOT / "clip_ae", tmp_path / "clip_ae", ignore=shutil.ignore_patterns("__pycache__"))
-    network, stream, names = re.findall(r"```python\n(.*?)```", (ROOT / "docs/encoders.md").read_text(), re.DOTALL)
-    package = tmp_path / "clip_ae"
-    (package / "encoders/networks/r2plus1d.py").write_text(network)
-    (package / "encoders/streams/r2plus1d.py").write_text(stream)
-    config, tables = package / "core/config/schema.py", package / "core/config/registry.py"
-    options, encoder = names.split("\n\n\n")
-    insert(config, "@dataclass(frozen=True)\nclass Weights:", f"{options}\n\n\n")
-    streams = package / "core/config/streams.py"
-    insert(streams, "# The keys of each row of registry.ENCODERS.", f"{encoder}\n\n")
-    insert(streams, '    "i3d": I3dEncoder,', '    "r2plus1d": R2plus1dEncoder,\n')
-    insert(config, "    integrity: str | None", '    r2plus1d: R2plus1dOptions | None = key(None, "R(2+1)D")\n')
-    insert(config, '"i3d", "clip", "vggish"', '"r2plus1d", ')
-    for table in ("networks", "streams"):
-        insert(
-            tables, f'    "clip": "clip_ae.encoders.{table}', f'    "r2plus1d": "clip_ae.encoders.{table}.r2plus1d",\n'
-        )
-    assert len(list_changed_files(tmp_path)) == 5
-    subprocess.run([sys.executable, "-c", TRIAL], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+    (tmp_path / "clip_ae/encoders/streams/small3d.py").write_text(encoder)
+    [entry] = re.findall(r"^SINGLE_FILE_ENCODERS = {\.\.\., (.*)}$", row, re.MULTILINE)
+    insert(tmp_path / "clip_ae/core/config/registry.py", "}\nENCODERS = {", entry)
+    assert len(list_changed_modules(tmp_path)) == 2
+    write_encoder_project(tmp_path, yaml.safe_load(config))
+    run_trial(ENCODER_TRIAL, tmp_path)
+    streams = tmp_path / "clip_ae/core/config/streams.py"
+    insert(streams, "# The keys of each row of registry.ENCODERS", f"{keys}\n\n")
+    insert(streams, '    "i3d": I3dEncoder,', '    "small3d": Small3dEncoder,\n')
+    assert len(list_changed_modules(tmp_path)) == 3
+    run_trial(KEYS_TRIAL, tmp_path)
+
+
+def write_encoder_project(folder: Path, config: dict[str, Any]) -> None:
+    """config.yaml with the keys of the page, four videos of three snippets, and their annotations."""
+    videos = folder / "videos"
+    videos.mkdir()
+    database: dict[str, Any] = {}
+    for number, subset in enumerate(["training", "training", "validation", "validation"]):
+        write_video(videos / f"v{number}.mp4", frames=48)
+        actions = [{"label": "xy"[number % 2], "segment": [0.0, 1.0]}]
+        database[f"v{number}"] = {"subset": subset, "duration": 1.92, "annotations": actions}
+    (folder / "annotations.json").write_text(json.dumps({"database": database}))
+    keys = {
+        "annotations": "annotations.json", "runs": ["weak"], "main_run": "weak", "shards": 1,
+        "training": {"snippets": 3, "batch_size": 2, "steps": 3, "width": 4},
+    }  # fmt: skip
+    config["datasets"]["mine"] = video_dataset("videos", **keys) | config["datasets"]["mine"]
+    config["weights"]["small3d_mine"]["source"] = "small3d.pt"
+    config["runs"] = {"weak": {"method": "stpn", "supervision": "weak"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_the_networks_of_libraries_on_the_page_are_valid_streams_of_thumos14() -> None:
+    data = shipped_config()
+    for block in read_code_blocks("encoders.md", "yaml")[:-1]:
+        merge_keys(data, yaml.safe_load(block))
+    config = load_config(data)
+    assert config.datasets["thumos14"].roles == {
+        "rgb": "cbp", "flow": "cbp", "clip": "vlp", "audio": "audio", "dino": "cbp", "swin": "cbp"
+    }  # fmt: skip
+    names = {name for encoder in config.datasets["thumos14"].encoders.values() for name in encoder.weights_names}
+    assert {"timm-vit_small_patch14_dinov2-lvd142m", "torchvision-swin3d_t", "siglip"} < names
+
+
+def read_code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+
+
+def run_trial(program: str, folder: Path) -> None:
+    """Run a program in a folder that has a copy of the package."""
+    subprocess.run([sys.executable, "-c", program], cwd=folder, env={"PATH": "/usr/bin:/bin"}, check=True)
 
 
 HEAD_TRIAL = """
@@ -172,6 +254,10 @@ def list_changed_files(copy: Path) -> list[Path]:
     """Files of a copy of the project that are new or differ."""
     paths = [p.relative_to(copy) for p in copy.rglob("*") if p.is_file() and p.suffix in (".py", ".smk", ".yaml")]
     return [p for p in paths if not (ROOT / p).is_file() or (ROOT / p).read_bytes() != (copy / p).read_bytes()]
+
+
+def list_changed_modules(copy: Path) -> list[Path]:
+    return [path for path in list_changed_files(copy) if path.suffix == ".py"]
 
 
 def append(path: Path, text: str) -> None:

@@ -41,13 +41,13 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
     """Fetch, check, convert and save one network's weights with their provenance."""
     weights, key = spec.weights, f"weights.{spec.name}"
     network = load_module(NETWORKS[weights.network_kind])
-    options = weights.network_options
+    arguments = weights.network_arguments
     inputs: dict[str, str] = {}
     facts = {
         "name": spec.name,
         "source": weights.source,
-        weights.network_kind: to_plain_data(options),
-        "reads": network.input_description(options),
+        weights.network_kind: to_plain_data(arguments[0]) if arguments else {},
+        "reads": network.input_description(*arguments),
         "licence": weights.licence,
         "trained_on": weights.trained_on,
     }
@@ -65,8 +65,8 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
             if METADATA_KEY in facts:
                 facts["reads"] = read_frame_input(facts, key).describe()
             facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
-            tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path), options), key)
-    loaded = load_tensors(network.build(options), tensors, key)
+            tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path), *arguments), key)
+    loaded = load_tensors(network.build(*arguments), tensors, key)
     libraries = ("numpy", "open_clip_torch", "safetensors", "torch", *LIBRARIES.get(weights.network_kind, ()))
     save_weights(out, get_tensors(loaded), make_provenance("weights", spec, inputs, libraries), facts)
 

@@ -43,7 +43,7 @@ def make_extract_provenance(
 
 def check_networks(spec: ExtractSpec, networks: Sequence[NetworkWeights]) -> None:
     """Refuse a wrong number of weight files, and weights of another kind of network."""
-    kinds = [kind for name, kind in spec.encoder.NETWORK_KIND_BY_KEY.items() if getattr(spec.encoder, name) is not None]
+    kinds = [kind for name, kind in spec.encoder.network_kind_by_key.items() if getattr(spec.encoder, name) is not None]
     if len(networks) != len(kinds):
         raise UserError(f"--weights: {spec.stream} needs {len(kinds)} files ({', '.join(kinds)}); got {len(networks)}")
     for kind, network in zip(kinds, networks, strict=True):
@@ -58,7 +58,7 @@ def _build_encoder(
 ) -> tuple[Encoder, BatchEncoder]:
     """The stream's encoder and its batched network, which logs its error against fp32 if the precision is lower."""
     check_networks(spec, networks)
-    build = registry.load_module(registry.ENCODERS[spec.encoder.encoder]).build
+    build = registry.load_module(registry.ENCODERS[spec.encoder.encoder]).build_stream
     encoder: Encoder = build(encoder=spec.encoder, networks=networks, device=device)
     network = BatchedEncoder(encoder.encode, spec.encoder.batch_size if device == "cpu" else gpu_batch_size, device)
     reference = replace(spec.encoder, precision="fp32", compile=False)

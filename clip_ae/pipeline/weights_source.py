@@ -35,7 +35,7 @@ def fetch_source(spec: WeightsSpec, network: ModuleType, work_dir: Path) -> Iter
         return
     if weights.network_kind != KIND_BY_PREFIX[prefix]:
         raise UserError(f"{key}.source: {weights.source} is for a {KIND_BY_PREFIX[prefix]} network")
-    published = network.find_published(weights.network_options, weights.source.removeprefix(prefix))
+    published = network.find_published(*weights.network_arguments, weights.source.removeprefix(prefix))
     with _fetch_published(key, weights, published, work_dir) as path:
         yield path, published.metadata
 
@@ -44,7 +44,7 @@ def get_input_facts(weights: Weights, network: ModuleType) -> dict[str, Any]:
     """The network's input by its library's record, for a file whose origin is not known; {} for other networks."""
     if weights.network_kind not in KIND_BY_PREFIX.values():
         return {}
-    facts: dict[str, Any] = network.get_frame_input(weights.network_options).to_metadata()
+    facts: dict[str, Any] = network.get_frame_input(*weights.network_arguments).to_metadata()
     return facts
 
 

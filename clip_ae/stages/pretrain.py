@@ -19,7 +19,7 @@ LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torc
 
 def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network to write (safetensors)"]) -> None:
     weights = spec.weights
-    options = weights.network_options
+    (options,) = weights.network_arguments
     if isinstance(options, I3dOptions | VggishOptions) and options.classes != len(trimmed.CLASSES):
         key = f"weights.{spec.name}.{weights.network_kind}.classes"
         raise UserError(f"{key}: {options.classes}; the generated clips have {len(trimmed.CLASSES)} classes")

@@ -114,7 +114,7 @@ def _build_trunk(
     """The stream's encoder without the blocks that are tuned, and the shape of these blocks' input."""
     blocks, options = spec.training.tuning.blocks, _read_options(spec, networks[0])
     shape = compute_trunk_shape(options, blocks, spec.extract.grid.frames)
-    build_encoder = load_module(ENCODERS[spec.extract.encoder.encoder]).build
+    build_encoder = load_module(ENCODERS[spec.extract.encoder.encoder]).build_stream
     trunk = build_encoder(spec.extract.encoder, networks, device, skip_last_blocks=blocks)
     return replace(trunk, dim=math.prod(shape)), shape
 

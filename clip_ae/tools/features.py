@@ -1,15 +1,18 @@
 """Extract features of videos, one file for each video and stream. A second run continues where the first stopped."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import apply_assignment
+from clip_ae.core.config.registry import ENCODERS
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Config, Runtime
 from clip_ae.core.config.specs import ExtractSpec
-from clip_ae.core.errors import RefusedInput
+from clip_ae.core.config.streams import WELL_KNOWN_STREAMS
+from clip_ae.core.errors import RefusedInput, UserError, suggest_name
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import Provenance
@@ -40,7 +43,11 @@ class EncoderOptions:
         Path | None, "config file (default: config.yaml of this folder, or else of the clip-ae installation)"
     ] = None
     dataset: Annotated[str, "dataset of the config whose encoders and grid are used"] = "thumos14"
-    set: Annotated[tuple[str, ...], "keys of the encoders, such as flow.algorithm=dis rgb.precision=bf16"] = ()
+    set: Annotated[
+        tuple[str, ...],
+        "keys of the streams, such as flow.algorithm=dis rgb.precision=bf16, or a new stream: "
+        "dino.encoder=timm dino.model=vit_small_patch14_dinov2.lvd142m",
+    ] = ()
     weights: Annotated[
         Path, "folder that contains results/weights; missing weights are fetched and converted there"
     ] = Path()
@@ -50,7 +57,7 @@ def run(
     videos: Annotated[tuple[Path, ...], "videos, or folders of videos"],
     *,
     out: Annotated[Path, "folder to write to: {stream}/{video_id}.parquet or .npy"],
-    streams: Annotated[str, "streams, separated by commas"] = "rgb,flow,clip,audio",
+    streams: Annotated[str | None, "streams, separated by commas (default: all of the dataset)"] = None,
     format: Annotated[str, "parquet, or npy: [snippets, D] float32, with a JSON file of the same name"] = "parquet",
     encoders: EncoderOptions = EncoderOptions(),
     runtime: Annotated[
@@ -58,7 +65,7 @@ def run(
     ] = DEFAULT_RUNTIME,
 ) -> None:
     choice = choose_encoders(_load_config(encoders), encoders.dataset, encoders.weights)
-    names = streams.split(",")
+    names = list(choice.encoders) if streams is None else streams.split(",")
     for name in names:
         check_known("--streams", name, list(choice.encoders))
     check_known("--format", format, list(FEATURE_WRITERS))
@@ -77,7 +84,7 @@ def run(
 
 
 def _load_config(options: EncoderOptions) -> Config:
-    """The config, with changed keys of the dataset's encoders."""
+    """The config; with --set, of its datasets only the named one, with the changed streams."""
     merged = read_config(find_resource("configs"), [options.config or config_path(Path())])
     datasets = merged.data.get("datasets", {})
     check_known(
@@ -85,9 +92,38 @@ def _load_config(options: EncoderOptions) -> Config:
         options.dataset,
         [name for name, data in datasets.items() if "videos_dir" in data or "demo" in data],
     )
+    config = load_config(merged.data)
+    return load_config(_change_streams(merged.data, options)) if options.set else config
+
+
+def _change_streams(data: dict[str, Any], options: EncoderOptions) -> dict[str, Any]:
+    """Config data with the changed streams, and no run that they would have to fit."""
+    dataset = data["datasets"][options.dataset]
+    streams = copy.deepcopy(dataset["streams"])
     for assignment in options.set:
-        apply_assignment(datasets[options.dataset]["streams"], assignment)
-    return load_config(merged.data)
+        apply_assignment(streams, assignment)
+    for name in streams.keys() - dataset["streams"].keys() - WELL_KNOWN_STREAMS.keys():
+        if isinstance(streams[name], dict):
+            streams[name] = _complete_new_stream(name, streams[name], options.dataset, dataset["streams"])
+    source = {key: dataset[key] for key in ("videos_dir", "demo", "grid") if key in dataset}
+    run = {"runs": ["any"], "main_run": "any", "classes": dataset["classes"]}
+    cbp_streams = [name for name, stream in streams.items() if stream is not None]
+    return {
+        **data,
+        "feature_adapters": {},
+        "runs": {"any": {"method": "stpn", "cbp_streams": cbp_streams}},
+        "datasets": {options.dataset: {**source, **run, "streams": streams}},
+    }
+
+
+def _complete_new_stream(name: str, stream: dict[str, Any], dataset: str, known: Collection[str]) -> dict[str, Any]:
+    """The stream with a role, which extraction does not read; a UserError if it has no encoder."""
+    if "encoder" not in stream:
+        raise UserError(
+            f"--set {name}: {dataset} has no stream {name}{suggest_name(name, known)}; for a new one give "
+            f"{name}.encoder=KIND ({', '.join(ENCODERS)}) and {name}.model or {name}.weights"
+        )
+    return {"role": "cbp", **stream}
 
 
 def _export_stream(

@@ -73,7 +73,7 @@ def test_the_stream_equals_open_clip_s_preprocessing_and_model(shape):
     network, _, preprocess = open_clip.create_model_and_transforms(SMALLEST)
     network.eval()
     windows = np.random.default_rng(0).integers(0, 256, (2, 16, *shape, 3), np.uint8)
-    encoder = stream.build(
+    encoder = stream.build_stream(
         ClipEncoder(frames=4),
         [NetworkWeights({"clip": to_plain_data(ClipOptions(SMALLEST))}, get_tensors(network))],
         "cpu",
@@ -93,7 +93,7 @@ def test_normalisation_comes_from_the_weights():
     window = np.random.default_rng(0).integers(0, 256, (16, 64, 80, 3), np.uint8)
     rows = []
     for facts in (metadata, other_metadata):
-        encoder = stream.build(ClipEncoder(), [NetworkWeights(facts, get_tensors(network))], "cpu")
+        encoder = stream.build_stream(ClipEncoder(), [NetworkWeights(facts, get_tensors(network))], "cpu")
         rows.append(encoder.encode(encoder.prepare(window[:4])[None]))
     assert np.abs(rows[0] - rows[1]).max() > 1e-3
 
@@ -133,7 +133,7 @@ def small_siglip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def assert_equals_open_clip(network: Any, preprocess: Any, options: ClipOptions, size: tuple[int, int]) -> None:
     """Compare features of frames of the decoder's size with those of open_clip's own preprocessing and network."""
     metadata = {"clip": to_plain_data(options), **clip.get_frame_input(options).to_metadata()}
-    encoder = stream.build(ClipEncoder(frames=3), [NetworkWeights(metadata, get_tensors(network))], "cpu")
+    encoder = stream.build_stream(ClipEncoder(frames=3), [NetworkWeights(metadata, get_tensors(network))], "cpu")
     assert encoder.frame_size == size
     window = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
     [feature] = encoder.encode(encoder.prepare(window)[None])

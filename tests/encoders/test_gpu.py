@@ -52,7 +52,7 @@ def build_stream(name: str, device: str, **changes: Any) -> Any:
     torch.manual_seed(0)
     network = randomize_weights(load_module(NETWORKS[KINDS[name]]).build(options))
     networks = [NetworkWeights({KINDS[name]: to_plain_data(options)}, get_tensors(network))]
-    return load_module(ENCODERS[encoder.encoder]).build(replace(encoder, **changes), networks, device)
+    return load_module(ENCODERS[encoder.encoder]).build_stream(replace(encoder, **changes), networks, device)
 
 
 def smooth_video(stream: Any, seed: int) -> Any:

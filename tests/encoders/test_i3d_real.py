@@ -51,7 +51,7 @@ def rgb_scratch(tmp_path_factory):
 def features(network, name):
     """Rows [snippets, 1024] of the rgb stream."""
     path = str(MEDIA / name)
-    encoder = i3d.build(I3dEncoder(weights="rgb_scratch"), [network], "cpu")
+    encoder = i3d.build_stream(I3dEncoder(weights="rgb_scratch"), [network], "cpu")
     info = VideoInfo(name, name, **vars(probe_video(path, GRID)))
     windows = video.read_video_windows(path, info, GRID, encoder.frame_size)
     return np.concatenate([encoder.encode(encoder.prepare(window.data)[None]) for window in windows])

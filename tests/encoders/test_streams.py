@@ -66,7 +66,7 @@ def random_network(name: str) -> NetworkWeights:
 
 
 def build_stream(name: str, **changes: Any) -> Any:
-    return load_module(ENCODERS[SMALL[name][0].encoder]).build(
+    return load_module(ENCODERS[SMALL[name][0].encoder]).build_stream(
         replace(SMALL[name][0], **changes), [random_network(name)], "cpu"
     )
 
@@ -107,7 +107,7 @@ def test_a_prepared_window_is_a_copy(stream):
 
 def test_a_prepared_square_window_is_a_copy():
     """Even if the crop is the whole frame, it is copied."""
-    encoder = load_module(ENCODERS["i3d"]).build(I3dEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
+    encoder = load_module(ENCODERS["i3d"]).build_stream(I3dEncoder(), [random_i3d(I3dOptions(3, 0.125, 32, 32))], "cpu")
     frames = np.ones((16, 32, 32, 3), np.uint8)
     assert not np.shares_memory(encoder.prepare(frames), frames)
 
@@ -133,7 +133,7 @@ def test_bf16_features_have_the_same_direction(name):
 def test_rgb_features_equal_the_reference_on_the_centre_crop():
     options = SMALL["rgb"][1]["i3d"]
     network = random_i3d(options)
-    encoder = load_module(ENCODERS["i3d"]).build(I3dEncoder(), [network], "cpu")
+    encoder = load_module(ENCODERS["i3d"]).build_stream(I3dEncoder(), [network], "cpu")
     frames = random_window(encoder, 0)
     crop = torch.from_numpy(frames[:, 4:36, 10:42]).double()
     weights = {name: torch.from_numpy(tensor).double() for name, tensor in network.tensors.items()}
@@ -150,7 +150,7 @@ def fake_flow(frames: torch.Tensor) -> torch.Tensor:
 def build_flow_stream(monkeypatch: pytest.MonkeyPatch, on_device: bool, network: NetworkWeights) -> Any:
     algorithm = SimpleNamespace(ON_DEVICE=on_device, build=lambda device, *networks, compile: fake_flow)
     monkeypatch.setattr(flow_stream, "load_module", lambda module: algorithm)
-    return flow_stream.build(I3dFlowEncoder(algorithm="dis"), [network], "cpu")
+    return flow_stream.build_stream(I3dFlowEncoder(algorithm="dis"), [network], "cpu")
 
 
 def test_flow_features_do_not_depend_on_the_place_of_computation(monkeypatch):
@@ -184,7 +184,7 @@ def test_weights_that_do_not_state_their_input_are_refused(name: str) -> None:
     with pytest.raises(
         RefusedInput, match=r"x: the file does not state the network's input \(frame_input\); delete it"
     ):
-        load_module(ENCODERS[SMALL[name][0].encoder]).build(SMALL[name][0], [bare], "cpu")
+        load_module(ENCODERS[SMALL[name][0].encoder]).build_stream(SMALL[name][0], [bare], "cpu")
 
 
 def test_flow_needs_one_frame_of_the_next_snippet():
@@ -202,7 +202,7 @@ def test_the_flow_algorithm_gets_the_device_and_the_second_network(monkeypatch):
     monkeypatch.setattr(flow_stream, "load_module", lambda module: SimpleNamespace(ON_DEVICE=True, build=build))
     raft = NetworkWeights({}, {})
     encoder = I3dFlowEncoder(algorithm="raft", raft="x", compile=True)
-    flow_stream.build(encoder, [random_network("flow"), raft], "cpu")
+    flow_stream.build_stream(encoder, [random_network("flow"), raft], "cpu")
     assert arguments_of_build == ["cpu", raft, True]
 
 

@@ -63,7 +63,7 @@ def preprocess(network: Any, options: TimmOptions, frames: Any) -> torch.Tensor:
 def test_the_stream_equals_timm_s_preprocessing_and_network(options: TimmOptions) -> None:
     """On frames of the record's size, as from the decoder; the width differs by an odd number of pixels."""
     network = create_network(options)
-    encoder = stream.build(TimmEncoder(weights="x", frames=3), [convert(network, options)], "cpu")
+    encoder = stream.build_stream(TimmEncoder(weights="x", frames=3), [convert(network, options)], "cpu")
     size = encoder.frame_size
     height, width = (size, size + 13) if isinstance(size, int) else size
     windows = np.random.default_rng(0).integers(0, 256, (2, 3, height, width, 3), np.uint8)

@@ -34,7 +34,7 @@ def test_bf16_features_have_the_same_direction(model: str) -> None:
     crop = torchvision_video.get_frame_input(options).crop
     batch = np.random.default_rng(0).integers(0, 256, (1, 16, crop, crop, 3), np.uint8)
     encoders = [TorchvisionEncoder(weights="x"), TorchvisionEncoder(weights="x", precision="bf16")]
-    exact, fast = (stream.build(encoder, [weights], "cpu").encode(batch)[0] for encoder in encoders)
+    exact, fast = (stream.build_stream(encoder, [weights], "cpu").encode(batch)[0] for encoder in encoders)
     assert exact @ fast / np.linalg.norm(exact) / np.linalg.norm(fast) > 0.999
 
 
@@ -46,7 +46,7 @@ def test_the_stream_equals_torchvision_s_preprocessing_and_network(model: str) -
     tensors = torchvision_video.convert_state_dict(network.state_dict(), options)
     metadata = {"torchvision": to_plain_data(options), **torchvision_video.get_frame_input(options).to_metadata()}
     weights = NetworkWeights(metadata, {name: value.numpy() for name, value in tensors.items()})
-    encoder = stream.build(TorchvisionEncoder(weights="x"), [weights], "cpu")
+    encoder = stream.build_stream(TorchvisionEncoder(weights="x"), [weights], "cpu")
     size = encoder.frame_size
     height, width = (size, size + 13) if isinstance(size, int) else size
     window = np.random.default_rng(0).integers(0, 256, (16, height, width, 3), np.uint8)

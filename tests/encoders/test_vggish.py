@@ -116,7 +116,7 @@ def features(encoder: VggishEncoder, patches: np.ndarray, dim: int = 16) -> np.n
     networks = [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(network))]
     if encoder.pca:
         networks.append(NetworkWeights({"vggish_pca": {"dim": dim}}, to_tensors(published_pca(dim))))
-    return audio.build(encoder, networks, "cpu").encode(patches)
+    return audio.build_stream(encoder, networks, "cpu").encode(patches)
 
 
 def test_the_stream_applies_relu_and_pca():
@@ -138,7 +138,7 @@ def test_a_pca_of_another_length_is_an_error():
 def test_the_stream_reads_the_published_patch_length():
     torch.manual_seed(0)
     options = VggishOptions(1 / 64)
-    stream = audio.build(
+    stream = audio.build_stream(
         VggishEncoder(), [NetworkWeights({"vggish": to_plain_data(options)}, get_tensors(vggish.build(options)))], "cpu"
     )
     wave = np.random.default_rng(0).uniform(-1, 1, 15600).astype(np.float32)

@@ -54,7 +54,7 @@ def test_features_are_close_to_published_ones():
         ).items()
     }
     network = NetworkWeights({"vggish": to_plain_data(VggishOptions())}, tensors)
-    encoder = stream.build(VggishEncoder(relu=True), [network], "cpu")
+    encoder = stream.build_stream(VggishEncoder(relu=True), [network], "cpu")
     features, expected = (
         encoder.encode(np.stack([encoder.prepare(wave) for wave in read_published_windows()])),
         load_published_features(),

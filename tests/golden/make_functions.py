@@ -490,9 +490,9 @@ def networks() -> Found:
     """Encoders with random weights on fixed pictures and sound: `prepare`, then `encode`."""
     frames = _frames(2 * 17, 36, 48).reshape(2, 17, 36, 48, 3)
     networks = {name: _network("i3d", i3d_network.build(options), options) for name, options in I3D.items()}
-    rgb = rgb_stream.build(RGB, [networks["rgb"]], "cpu")
+    rgb = rgb_stream.build_stream(RGB, [networks["rgb"]], "cpu")
     yield "rgb", rgb.encode(np.stack([rgb.prepare(video[:16]) for video in frames]))
-    flow = flow_stream.build(FLOW, [networks["flow"]], "cpu")
+    flow = flow_stream.build_stream(FLOW, [networks["flow"]], "cpu")
     prepared = np.stack([flow.prepare(video) for video in frames])
     yield "flow", flow.encode(prepared)
     whole = i3d_network.build(I3D["rgb"]).eval()
@@ -500,7 +500,7 @@ def networks() -> Found:
     clips = torch.from_numpy(frames[:, :16, 2:34, 8:40].astype(np.float32) / 127.5 - 1).permute(0, 4, 1, 2, 3)
     with torch.inference_mode():
         yield "i3d_logits", whole(clips).numpy()
-    cut = rgb_stream.build(RGB, [networks["rgb"]], "cpu", TUNING.blocks)
+    cut = rgb_stream.build_stream(RGB, [networks["rgb"]], "cpu", TUNING.blocks)
     read = cut.encode(np.stack([cut.prepare(video[:16]) for video in frames]))
     yield "i3d_before", read
     blocks = i3d_finetuning.TunedBlocks(
@@ -510,7 +510,7 @@ def networks() -> Found:
         yield "i3d_blocks", blocks(torch.from_numpy(read)).numpy()
     torch.manual_seed(0)
     clip = types.NetworkWeights({"clip": to_plain_data(TINY)}, get_tensors(clip_network.build(TINY)))
-    images = clip_stream.build(CLIP, [clip], "cpu")
+    images = clip_stream.build_stream(CLIP, [clip], "cpu")
     pictures = _frames(2 * 16, 72, 80).reshape(2, 16, 72, 80, 3)
     yield "clip", images.encode(np.stack([images.prepare(video[2::4]) for video in pictures]))
     tower = TextTower(clip, "cpu")
@@ -523,9 +523,9 @@ def networks() -> Found:
     means = rng.normal(size=PCA.dim).astype(np.float32)
     pca = types.NetworkWeights({"vggish_pca": to_plain_data(PCA)}, {"pca_eigen_vectors": vectors, "pca_means": means})
     sound = rng.normal(0, 0.2, (2, 15600)).astype(np.float32)
-    plain_audio = audio_stream.build(streams.VggishEncoder(), [vggish], "cpu")
+    plain_audio = audio_stream.build_stream(streams.VggishEncoder(), [vggish], "cpu")
     yield "audio", plain_audio.encode(np.stack([plain_audio.prepare(samples) for samples in sound]))
-    audio = audio_stream.build(AUDIO, [vggish, pca], "cpu")
+    audio = audio_stream.build_stream(AUDIO, [vggish, pca], "cpu")
     yield "audio_pca", audio.encode(np.stack([audio.prepare(samples) for samples in sound]))
 
 

@@ -30,7 +30,7 @@ def build_stream(window_s: float | None) -> FrameStream:
     options = TimmOptions("test_convnext", 32)
     metadata = {"timm": to_plain_data(options), **timm_image.get_frame_input(options).to_metadata()}
     weights = NetworkWeights(metadata, get_tensors(perturb_weights(timm_image.build(options))))
-    return stream.build(TimmEncoder(weights="x", frames=2, window_s=window_s), [weights], "cpu")
+    return stream.build_stream(TimmEncoder(weights="x", frames=2, window_s=window_s), [weights], "cpu")
 
 
 @pytest.mark.parametrize("window_s", [None, 1.28])

@@ -82,7 +82,7 @@ def run(
     if not table.exists():
         probe.run(ProbeSpec(), videos=videos, shard=SHARD, out=table, failures=out_dir / "pf.parquet")
     save_weights(weights, {"w": np.zeros(1, np.float32)}, Provenance("weights", {}, "code"), {"i3d": {}, "vggish": {}})
-    module = SimpleNamespace(build=lambda **_: encoder, LIBRARIES=())
+    module = SimpleNamespace(build_stream=lambda **_: encoder, LIBRARIES=())
     monkeypatch.setattr(registry, "load_module", lambda name: module)
     audio = encoder.frame_size is None
     settings = VggishEncoder(batch_size=batch) if audio else I3dEncoder(batch_size=batch)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 import yaml
 
+from clip_ae import cli
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import I3dOptions, Runtime, VggishOptions
 from clip_ae.core.errors import RefusedInput, UserError
@@ -129,6 +131,43 @@ def test_another_setting_extracts_again(project: Path, tmp_path: Path, capsys: A
     assert "rgb in bf16 against fp32, first batch: cosine" in capsys.readouterr().err
 
 
+def test_a_stream_that_the_dataset_lacks_is_extracted_from_weights_in_a_local_file(
+    project: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """The words of a command line; the dataset's run gives each of its own streams a weight, and the new one none."""
+    torch.manual_seed(0)
+    torch.save(timm.create_model("test_vit", num_classes=0).state_dict(), tmp_path / "test_vit.pt")
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["weights"]["vit"] = {"timm": {"model": "test_vit"}, "source": str(tmp_path / "test_vit.pt")}
+    config["datasets"]["mine"]["localization"] = {"stream_weights": {"rgb": 0.6, "flow": 0.4}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [
+        "features", str(project / "videos"), "--out", str(tmp_path / "out"), "--streams", "dino", "--set",
+        "dino.encoder=timm", "dino.weights=vit", "--set", "dino.frames=2", "--config", str(tmp_path / "config.yaml"),
+        "--dataset", "mine", "--weights", str(tmp_path), "--device", "cpu",
+    ]  # fmt: skip
+    assert cli.main(command) == 0, capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dino"]
+    for video_id, rows in (("a", 5), ("b c", 3)):
+        path = tmp_path / "out/dino" / f"{video_id}.parquet"
+        (video,) = read_shard(path)
+        assert video.feature.shape == (rows, 64)
+        provenance = read_parquet_provenance(path)
+        assert provenance.spec["encoder"]["frames"] == 2
+        assert set(provenance.inputs) == {"video", "vit"}
+
+
+def test_a_model_of_a_new_stream_is_looked_up_in_the_library(project: Path, tmp_path: Path) -> None:
+    """Refused before any download: timm does not have it."""
+    with pytest.raises(UserError, match=r"timm\.model: timm has no model test_vti; did you mean 'test_vit'"):
+        run(project, tmp_path, streams="dino", set=("dino.encoder=timm", "dino.model=test_vti"))
+
+
+def test_without_a_choice_all_streams_of_the_dataset_are_extracted(project: Path, tmp_path: Path) -> None:
+    run(project, tmp_path, project / "videos/b c.mp4", streams=None, set=("flow=null",))
+    assert {path.name for path in tmp_path.iterdir()} == {"rgb", "audio"}
+
+
 def test_weights_are_converted_once_and_again_if_the_config_changes(project: Path, tmp_path: Path) -> None:
     run(project, tmp_path / "one", streams="rgb")
     weights_path = project / "results/weights/rgb.safetensors"
@@ -174,6 +213,16 @@ def test_without_readable_videos_it_stops_before_any_network_is_loaded(
         ({"format": "numpy"}, "--format numpy: expected one of parquet, npy"),
         ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.streams\.rgb\.precison: unknown key.*'precision'"),
         ({"set": ("rgb.batch_size",)}, r"--set rgb\.batch_size: expected KEY=VALUE"),
+        (
+            {"set": ("rbg.precision=bf16",)},
+            r"--set rbg: mine has no stream rbg; did you mean 'rgb'\?; for a new one give rbg\.encoder=KIND "
+            r"\(i3d, .*\) and rbg\.model or rbg\.weights",
+        ),
+        ({"set": ("dino.encoder=tim",)}, r"streams\.dino\.encoder: 'tim' is not an encoder; did you mean 'timm'"),
+        ({"set": ("dino.encoder=timm",)}, r"streams\.dino: give one of `weights` .* and `model`; neither is given"),
+        ({"set": ("dino.encoder=timm", "dino.weights=vit")}, r"streams\.dino\.weights: 'vit' is not defined"),
+        ({"set": ("dino=5",)}, r"streams\.dino: expected keys and values, got 5"),
+        ({"set": ("dino.encoder=clip", "dino.weights=rgb")}, r"dino\.weights: rgb is a i3d network; dino needs clip"),
     ],
 )
 def test_wrong_options_are_refused(project: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.feature_adapters import UNADAPTED, FeatureAdapter, FewShotEvaluation
 from clip_ae.core.config.methods import SWITCHES_OF, Run
 from clip_ae.core.config.model_weights import expand_models
-from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS
+from clip_ae.core.config.registry import HEAD_LOSSES, METHODS, PRETRAINERS, SINGLE_FILE_ENCODERS
 from clip_ae.core.config.schema import (
     DATASET_SOURCES,
     NETWORK_KINDS,
@@ -29,7 +29,7 @@ from clip_ae.core.config.stream_checks import (
     check_streams,
     has_text_tower,
 )
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.video_lists import VIDEO_LISTS
 
@@ -138,7 +138,10 @@ def list_losses(run: Run) -> tuple[str, ...]:
 
 
 def _check_weights(where: str, weights: Weights) -> None:
-    _expect_one(where, tuple(weights.options_by_kind), NETWORK_KINDS)
+    own = () if weights.network is None else ("network",)
+    _expect_one(where, (*weights.options_by_kind, *own), (*NETWORK_KINDS, "network"))
+    if weights.network is not None:
+        _check_network(f"{where}.network", weights.network)
     if weights.source == "pretrain" and weights.network_kind not in PRETRAINERS:
         raise UserError(
             f"{where}.source: the workflow cannot train a {weights.network_kind} network; give a path or a URL"
@@ -153,6 +156,16 @@ def _check_weights(where: str, weights: Weights) -> None:
         raise UserError(f"{where}.integrity: missing; a download is checked before it is read")
     if weights.source.startswith(PIP_PREFIX):
         _check_sdist(where, weights)
+
+
+def _check_network(where: str, network: str) -> None:
+    if network in NETWORK_KINDS:
+        raise UserError(f"{where}: {network} has options; write `{network}: {{...}}` in its place")
+    if network not in SINGLE_FILE_ENCODERS:
+        raise UserError(
+            f"{where}: '{network}' is not a row of SINGLE_FILE_ENCODERS in clip_ae/core/config/registry.py"
+            f"{suggest_name(network, SINGLE_FILE_ENCODERS)}"
+        )
 
 
 def _check_sdist(where: str, weights: Weights) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.schema import Config, Dataset, Weights
-from clip_ae.core.config.streams import FrameEncoder, Stream
+from clip_ae.core.config.streams import LibraryEncoder, Stream
 from clip_ae.core.errors import UserError
 
 
@@ -14,8 +14,8 @@ def expand_models(config: Config) -> Config:
     models = []
     for name, data in config.datasets.items():
         for stream, encoder in data.streams.items():
-            if isinstance(encoder, FrameEncoder):
-                check_frame_encoder(f"datasets.{name}.streams.{stream}", encoder)
+            if isinstance(encoder, LibraryEncoder):
+                check_library_encoder(f"datasets.{name}.streams.{stream}", encoder)
                 models += [encoder] if encoder.model else []
     return replace(
         config,
@@ -28,12 +28,11 @@ def _name_all_weights(data: Dataset) -> Dataset:
     return replace(data, streams={name: name_weights(stream) for name, stream in data.streams.items()})
 
 
-def implicit_weights(encoder: FrameEncoder) -> tuple[str, Weights]:
+def implicit_weights(encoder: LibraryEncoder) -> tuple[str, Weights]:
     """Name and content of the `weights` entry that the encoder's `model` stands for."""
     model = encoder.model or ""
-    kind = encoder.NETWORK_KIND_BY_KEY["weights"]
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", f"{kind}-{model}")
-    if kind == "timm":
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", f"{encoder.encoder}-{model}")
+    if encoder.encoder == "timm":
         return name, Weights(f"timm:{model}", timm=TimmOptions(model))
     architecture, _, tag = model.partition(".")
     source = f"torchvision:{architecture}/{tag or 'DEFAULT'}"
@@ -42,12 +41,12 @@ def implicit_weights(encoder: FrameEncoder) -> tuple[str, Weights]:
 
 def name_weights(stream: Stream) -> Stream:
     """The stream with `weights` in place of `model`, so that both spellings are the same spec."""
-    if not isinstance(stream, FrameEncoder) or stream.model is None:
+    if not isinstance(stream, LibraryEncoder) or stream.model is None:
         return stream
     return replace(stream, weights=implicit_weights(stream)[0], model=None)
 
 
-def check_frame_encoder(where: str, encoder: FrameEncoder) -> None:
+def check_library_encoder(where: str, encoder: LibraryEncoder) -> None:
     """Raise a UserError unless exactly one of `weights` and `model` is given."""
     if (encoder.weights is None) == (encoder.model is None):
         given = "both are" if encoder.model else "neither is"

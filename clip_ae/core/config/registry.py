@@ -21,6 +21,8 @@ class Method:
     reconstruction_note: str = ""
 
 
+# Encoders whose one module has the network, too: a row here is all that they need (docs/encoders.md).
+SINGLE_FILE_ENCODERS: dict[str, str] = {}
 ENCODERS = {
     "i3d": "clip_ae.encoders.streams.i3d",
     "i3d_flow": "clip_ae.encoders.streams.i3d_flow",
@@ -28,6 +30,7 @@ ENCODERS = {
     "vggish": "clip_ae.encoders.streams.vggish",
     "timm": "clip_ae.encoders.streams.timm_image",
     "torchvision": "clip_ae.encoders.streams.torchvision_video",
+    **SINGLE_FILE_ENCODERS,
 }
 NETWORKS = {
     "i3d": "clip_ae.encoders.networks.i3d",
@@ -37,6 +40,7 @@ NETWORKS = {
     "raft": "clip_ae.encoders.networks.raft",
     "timm": "clip_ae.encoders.networks.timm_image",
     "torchvision": "clip_ae.encoders.networks.torchvision_video",
+    **SINGLE_FILE_ENCODERS,
 }
 PRETRAINERS = {
     "i3d": "clip_ae.encoders.pretraining.classification",

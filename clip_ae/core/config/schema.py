@@ -91,6 +91,7 @@ class Weights:
     raft: RaftOptions | None = key(None, "a RAFT network, for optical flow")
     timm: TimmOptions | None = key(None, "an image network of timm")
     torchvision: TorchvisionOptions | None = key(None, "a video network of torchvision")
+    network: str | None = key(None, "a network without options: a row of SINGLE_FILE_ENCODERS (docs/encoders.md)")
     integrity: str | None = key(None, "sha256:HEX, sha256-prefix:HEX or git-blob:HEX of the source file")
     size_mb: int | None = key(None, "MB; size of the source file, named in the error when a download fails", minimum=1)
     licence: str = key("unknown", "licence of the weights")
@@ -98,17 +99,18 @@ class Weights:
 
     @property
     def options_by_kind(self) -> dict[str, "NetworkOptions"]:
-        """The options of every kind of network that is given; the config check allows exactly one."""
+        """The options of every kind of network that has some; the config check allows one, or `network`."""
         given = {kind: getattr(self, kind) for kind in NETWORK_KINDS}
         return {kind: options for kind, options in given.items() if options is not None}
 
     @property
     def network_kind(self) -> str:
-        return next(iter(self.options_by_kind))
+        return next(iter(self.options_by_kind)) if self.network is None else self.network
 
     @property
-    def network_options(self) -> "NetworkOptions":
-        return next(iter(self.options_by_kind.values()))
+    def network_arguments(self) -> tuple["NetworkOptions", ...]:
+        """What the functions of the network's module take: its options, if it has some."""
+        return tuple(self.options_by_kind.values())
 
 
 @dataclass(frozen=True)

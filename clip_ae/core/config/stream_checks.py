@@ -115,13 +115,14 @@ def _check_source(where: str, name: str, stream: Stream, dataset: Dataset) -> No
         if not isinstance(stream, StreamEncoder):
             raise UserError(f"{where}.encoder: missing; one of {', '.join(ENCODERS)}")
         return
-    default = replace(type(stream)(), role=stream.role) if name in WELL_KNOWN_STREAMS else Stream(role=stream.role)
+    default_type = WELL_KNOWN_STREAMS[name].encoder if name in WELL_KNOWN_STREAMS else Stream
+    default = replace(default_type(), role=stream.role)
     if stream != default:
         raise UserError(f"{where}: only `role` can be set here; encoders are for a dataset of videos")
 
 
 def _check_encoder(where: str, name: str, encoder: StreamEncoder, dataset: Dataset, config: Config) -> None:
-    for key_name, kind in encoder.NETWORK_KIND_BY_KEY.items():
+    for key_name, kind in encoder.network_kind_by_key.items():
         chosen = getattr(encoder, key_name)
         if chosen is not None:
             check_known(f"{where}.{key_name}", chosen, config.weights)

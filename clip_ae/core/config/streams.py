@@ -54,11 +54,11 @@ class Stream(Variant):
             return WELL_KNOWN_STREAMS[name].encoder if name in WELL_KNOWN_STREAMS else Stream
         if kind not in ENCODERS:
             raise UserError(f"{where}.encoder: '{kind}' is not an encoder{suggest_name(str(kind), ENCODERS)}")
-        return ENCODER_CLASSES[kind]
+        return ENCODER_CLASSES.get(kind, FrameEncoder)
 
     @classmethod
     def list_variants(cls) -> Collection[type["Stream"]]:
-        return (Stream, *ENCODER_CLASSES.values())
+        return (Stream, *ENCODER_CLASSES.values(), FrameEncoder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,20 +71,21 @@ class StreamEncoder(Stream):
     precision: Precision = key("fp32", "fp32, or bf16: faster on some processors, features differ slightly")
     compile: bool = key(False, "compile the network with torch.compile (and tvl1_torch on a GPU); takes a minute")
 
-    # Keys that name entries of `weights`, and the kind of network that each one needs.
-    NETWORK_KIND_BY_KEY: ClassVar[dict[str, str]] = {}
+    @property
+    def network_kind_by_key(self) -> dict[str, str]:
+        """Keys that name entries of `weights`, and the kind of network that each one needs."""
+        return {"weights": self.encoder}
 
     @property
     def weights_names(self) -> tuple[str, ...]:
         """The entries of `weights` that the stream loads, its own network first."""
-        return tuple(getattr(self, name) for name in self.NETWORK_KIND_BY_KEY if getattr(self, name) is not None)
+        return tuple(getattr(self, name) for name in self.network_kind_by_key if getattr(self, name) is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class I3dEncoder(StreamEncoder):
     """I3D on frames."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d"}
     NUM_CHANNELS: ClassVar = 3
     encoder: Literal["i3d"] = key("i3d", "I3D on frames")
     weights: str = key("rgb_imagenet", "name of an i3d entry of `weights` with 3 channels")
@@ -94,7 +95,6 @@ class I3dEncoder(StreamEncoder):
 class I3dFlowEncoder(StreamEncoder):
     """I3D on optical flow."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "i3d", "raft": "raft"}
     NUM_CHANNELS: ClassVar = 2
     encoder: Literal["i3d_flow"] = key("i3d_flow", "I3D on optical flow")
     weights: str = key("flow_imagenet", "name of an i3d entry of `weights` with 2 channels")
@@ -104,12 +104,15 @@ class I3dFlowEncoder(StreamEncoder):
     clip_value: float = key(20.0, "pixels per frame; flow is clipped to +-clip_value and scaled to [-1, 1]", above=0)
     raft: str | None = key(None, "for algorithm raft: name of a raft entry of `weights`")
 
+    @property
+    def network_kind_by_key(self) -> dict[str, str]:
+        return {"weights": "i3d", "raft": "raft"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipEncoder(StreamEncoder):
     """CLIP's image tower on some frames of a snippet."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "clip"}
     encoder: Literal["clip"] = key("clip", "CLIP's image tower")
     weights: str = key("clip_b16_openai", "name of a clip entry of `weights`")
     batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
@@ -121,7 +124,6 @@ class ClipEncoder(StreamEncoder):
 class VggishEncoder(StreamEncoder):
     """VGGish on 0.96 s centred on the snippet."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "vggish", "pca": "vggish_pca"}
     encoder: Literal["vggish"] = key("vggish", "VGGish on sound")
     weights: str = key("vggish", "name of a vggish entry of `weights`")
     batch_size: int = key(32, "snippets per forward pass; it changes features by rounding only", minimum=1)
@@ -130,36 +132,45 @@ class VggishEncoder(StreamEncoder):
         None, "name of a vggish_pca entry of `weights`: PCA and 8-bit quantisation of the AudioSet release"
     )
 
+    @property
+    def network_kind_by_key(self) -> dict[str, str]:
+        return {"weights": "vggish", "pca": "vggish_pca"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameEncoder(StreamEncoder):
-    """The keys of encoders that read sampled frames. Exactly one of `weights` and `model` is given."""
+    """An encoder of sampled frames. One without a class of its own has these keys."""
 
-    weights: str | None = key(None, "name of an entry of `weights`")  # type: ignore[assignment]
-    model: str | None = key(None, "in place of `weights`: pretrained weights by their name in the library")
+    encoder: str = key(doc="kind of encoder: a row of SINGLE_FILE_ENCODERS (docs/encoders.md)")
     frames: int = key(4, "frames per snippet, evenly spread over the window", minimum=1, maximum=256)
     window_s: float | None = key(None, WINDOW_DOC, above=0, maximum=30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimmEncoder(FrameEncoder):
+class LibraryEncoder(FrameEncoder):
+    """An encoder with a network of a library. Exactly one of `weights` and `model` is given."""
+
+    weights: str | None = key(None, "name of an entry of `weights`")  # type: ignore[assignment]
+    model: str | None = key(None, "in place of `weights`: pretrained weights by their name in the library")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimmEncoder(LibraryEncoder):
     """An image network of timm on frames; their embeddings are averaged."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "timm"}
     encoder: Literal["timm"] = key("timm", "an image network of timm")
     batch_size: int = key(8, "snippets per forward pass; it changes features by rounding only", minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TorchvisionEncoder(FrameEncoder):
+class TorchvisionEncoder(LibraryEncoder):
     """A video network of torchvision on a clip of frames."""
 
-    NETWORK_KIND_BY_KEY: ClassVar = {"weights": "torchvision"}
     encoder: Literal["torchvision"] = key("torchvision", "a video network of torchvision")
     frames: int = key(16, "frames per snippet, evenly spread over the window", minimum=1, maximum=256)
 
 
-# The keys of each row of registry.ENCODERS.
+# The keys of each row of registry.ENCODERS; those of a row that is not here: FrameEncoder.
 ENCODER_CLASSES: dict[str, type[StreamEncoder]] = {
     "i3d": I3dEncoder,
     "i3d_flow": I3dFlowEncoder,

@@ -22,7 +22,7 @@ from clip_ae.encoders.normalize import normalize_images
 LIBRARIES = ("open_clip_torch",)
 
 
-def build(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
+def build_stream(encoder: ClipEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
     """The stream with these weights: a feature is the mean of the frames' embeddings, scaled to length 1.
 
     The weights state the input of the network; the demo's own do not, nor do files of earlier versions.

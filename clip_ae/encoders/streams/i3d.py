@@ -40,7 +40,9 @@ class I3dStream:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: I3dEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0) -> I3dStream:
+def build_stream(
+    encoder: I3dEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
+) -> I3dStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
     dtype = DTYPES[encoder.precision]

@@ -58,7 +58,7 @@ class I3dFlowStream:
         return self.forward(cropped.unflatten(0, (num_snippets, num_pairs)))
 
 
-def build(
+def build_stream(
     encoder: I3dFlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
 ) -> I3dFlowStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""

@@ -20,7 +20,7 @@ from clip_ae.encoders.normalize import normalize_images
 LIBRARIES = ("timm",)
 
 
-def build(encoder: TimmEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
+def build_stream(encoder: TimmEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
     """The stream with these weights: a feature is the mean of the frames' embeddings, not normalised."""
     metadata, name = networks[0].metadata, str(encoder.weights)
     options = parse_dataclass(TimmOptions, metadata["timm"], name)

@@ -20,7 +20,7 @@ from clip_ae.encoders.normalize import normalize_images
 LIBRARIES = ("torchvision",)
 
 
-def build(encoder: TorchvisionEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
+def build_stream(encoder: TorchvisionEncoder, networks: Sequence[NetworkWeights], device: str) -> FrameStream:
     """The stream with these weights: a feature is the globally pooled input of the network's classifier."""
     metadata, name = networks[0].metadata, str(encoder.weights)
     options = parse_dataclass(TorchvisionOptions, metadata["torchvision"], name)

@@ -40,7 +40,7 @@ class VggishStream:
         return infer(self.forward, batch, self.device)
 
 
-def build(encoder: VggishEncoder, networks: Sequence[NetworkWeights], device: str) -> VggishStream:
+def build_stream(encoder: VggishEncoder, networks: Sequence[NetworkWeights], device: str) -> VggishStream:
     """The stream with these weights; a second network is the post-processing by PCA."""
     options = parse_dataclass(VggishOptions, networks[0].metadata["vggish"], encoder.weights)
     dtype = DTYPES[encoder.precision]

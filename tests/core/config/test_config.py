@@ -179,10 +179,14 @@ def test_the_commented_examples_are_right() -> None:
         (
             "weights.demo_rgb.clip",
             {},
-            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft, timm, torchvision; "
-            "got i3d, clip",
+            "weights.demo_rgb: expected exactly one of i3d, clip, vggish, vggish_pca, raft, timm, torchvision, "
+            "network; got i3d, clip",
         ),
-        ("weights.demo_rgb.i3d", None, "vggish_pca, raft, timm, torchvision; got none"),
+        ("weights.demo_rgb.i3d", None, "vggish_pca, raft, timm, torchvision, network; got none"),
+        ("weights.demo_rgb.network", "x", "torchvision, network; got i3d, network"),
+        ("weights.mine", {"network": "clip", "source": "x"}, "weights.mine.network: clip has options; write `clip: {"),
+        ("weights.mine", {"network": "", "source": "x"}, "weights.mine.network: '' is not a row of SINGLE_FILE_ENC"),
+        ("datasets.simulated.streams", {"rgb": {"encoder": "vggish"}}, "streams.rgb: only `role` can be set here"),
         (
             "weights.raft_large.source",
             "pretrain",

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
-from clip_ae.core.config.model_weights import check_frame_encoder, implicit_weights, name_weights
+from clip_ae.core.config.model_weights import check_library_encoder, implicit_weights, name_weights
 from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.schema import Weights
-from clip_ae.core.config.streams import FrameEncoder, TimmEncoder, TorchvisionEncoder
+from clip_ae.core.config.streams import LibraryEncoder, TimmEncoder, TorchvisionEncoder
 from clip_ae.core.errors import UserError
 
 DINO = "vit_small_patch14_dinov2.lvd142m"
@@ -34,10 +34,10 @@ DINO = "vit_small_patch14_dinov2.lvd142m"
         ),
     ],
 )
-def test_a_model_stands_for_an_entry_of_weights(encoder: FrameEncoder, name: str, weights: Weights) -> None:
+def test_a_model_stands_for_an_entry_of_weights(encoder: LibraryEncoder, name: str, weights: Weights) -> None:
     assert implicit_weights(encoder) == (name, weights)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", name)
-    assert weights.network_kind == encoder.NETWORK_KIND_BY_KEY["weights"]
+    assert weights.network_kind == encoder.network_kind_by_key["weights"]
     assert name_weights(encoder) == type(encoder)(weights=name)
     assert name_weights(encoder).weights_names == (name,)
     assert "model" not in to_plain_data(name_weights(encoder))
@@ -51,10 +51,10 @@ def test_an_encoder_with_weights_stays_as_it_is() -> None:
     ("encoder", "message"),
     [(TimmEncoder(), "neither is given"), (TimmEncoder(weights="a", model="b"), "both are given")],
 )
-def test_exactly_one_of_weights_and_model_is_given(encoder: FrameEncoder, message: str) -> None:
+def test_exactly_one_of_weights_and_model_is_given(encoder: LibraryEncoder, message: str) -> None:
     with pytest.raises(UserError, match=rf"^datasets.d.streams.dino: give one of .*; {message}$"):
-        check_frame_encoder("datasets.d.streams.dino", encoder)
-    check_frame_encoder("x", TimmEncoder(weights="a"))
+        check_library_encoder("datasets.d.streams.dino", encoder)
+    check_library_encoder("x", TimmEncoder(weights="a"))
 
 
 @pytest.mark.parametrize(
