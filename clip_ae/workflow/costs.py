@@ -1,7 +1,7 @@
 """Run times of the published networks and methods on two CPU cores (docs/results.md), for `clip-ae plan` only."""
 
 from clip_ae.core.config.schema import Dataset
-from clip_ae.core.config.streams import ClipEncoder, I3dFlowEncoder, VggishEncoder
+from clip_ae.core.config.streams import ClipEncoder, I3dFlowEncoder, TimmEncoder, TorchvisionEncoder, VggishEncoder
 from clip_ae.core.config.training import Training
 
 # By encoder. I3D: seconds for a snippet (`python -m benchmarks.features`).
@@ -11,6 +11,9 @@ FLOW_SECONDS = {"tvl1": 20.4, "tvl1_torch": 7.6, "dis": 0.15, "raft": 29.5}
 # CLIP ViT-B/16: seconds for a frame. VGGish: seconds for a snippet (`python -m benchmarks.rates`).
 CLIP_SECONDS = {"fp32": 0.157, "bf16": 0.046}
 VGGISH_SECONDS = 0.008
+# In bf16, of one network each (`python -m benchmarks.frame_encoders`): DINOv2-S at 224 pixels for a frame, R(2+1)D-18
+# for a snippet. Other networks of these libraries differ from them by up to four times.
+TIMM_SECONDS, TORCHVISION_SECONDS = 0.15, 1.3
 # Probing (reading timestamps): seconds for an hour of video.
 PROBE_SECONDS = 1.5
 # A training step with T = 750, 16 videos and d = 1024: seconds (`python -m benchmarks.step`).
@@ -30,6 +33,10 @@ def estimate_snippet_seconds(dataset: Dataset, stream: str) -> float:
         return VGGISH_SECONDS
     if isinstance(encoder, ClipEncoder):
         return CLIP_SECONDS[encoder.precision] * encoder.frames
+    if isinstance(encoder, TimmEncoder):
+        return TIMM_SECONDS * encoder.frames
+    if isinstance(encoder, TorchvisionEncoder):
+        return TORCHVISION_SECONDS
     # The two decoders compute flow in parallel with the network.
     flow_seconds = FLOW_SECONDS[encoder.algorithm] / 2 if isinstance(encoder, I3dFlowEncoder) else 0.0
     return I3D_SECONDS[encoder.precision] + flow_seconds
