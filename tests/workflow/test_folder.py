@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from clip_ae import load_features
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.data.vocabulary import read_vocabulary
 from tests.workflow.conftest import VIDEO_NAMES, Project
@@ -162,7 +164,7 @@ def test_a_weights_file_with_one_flipped_byte_is_refused(folder_project: Project
 def test_features_that_lie_ready(folder_project: Project) -> None:
     """The shards of one dataset are the source of another, from clustering on."""
     dataset = folder_project.config["datasets"]["mine"]
-    ready = {key: value for key, value in dataset.items() if key not in ("videos_dir", "encoders")}
+    ready = {key: value for key, value in dataset.items() if key not in ("videos_dir", "streams")}
     ready |= {"features_dir": "ready", "streams": {"rgb": {}, "flow": {}}, "shards": 3}
     shutil.copytree(folder_project.folder / "results/mine/features", folder_project.folder / "ready")
     folder_project.change("datasets.ready", ready)
@@ -173,6 +175,44 @@ def test_features_that_lie_ready(folder_project: Project) -> None:
     ]
     assert scores[0]["mAP"] == scores[1]["mAP"]
     assert folder_project.planned("results/ready_map.json") == {}
+
+
+def test_one_stream_of_any_name_from_videos_to_the_page(folder_project: Project) -> None:
+    """CLIP's rows as the only stream, under a name of our own; then the same rows as arrays in a folder."""
+    clip = folder_project.config["datasets"]["demo"]["streams"]["clip"]
+    folder_project.change("datasets.mine.streams", {"pictures": {**clip, "encoder": "clip", "role": "cbp"}})
+    done = folder_project.run("results/mine_map.json", "results/mine_report.html")
+    assert done.returncode == 0, done.stderr
+    assert "features: pictures" in (folder_project.folder / "results/mine_report.html").read_text()
+    features = load_features(folder_project.folder / "results/mine/features", ["pictures"])
+    (folder_project.folder / "arrays").mkdir()
+    for video_id, video in features.by_stream["pictures"].items():
+        np.save(folder_project.folder / f"arrays/{video_id}.npy", video.feature)
+    dataset = {k: v for k, v in folder_project.config["datasets"]["mine"].items() if k != "videos_dir"}
+    dataset |= {"features_dir": "arrays", "streams": {"anything": {"role": "cbp"}}}
+    folder_project.change("datasets.arrays", dataset)
+    done = folder_project.run("results/arrays_map.json")
+    assert done.returncode == 0, done.stderr
+    assert "layout joint" in (folder_project.folder / "results/arrays/logs/probe/0000-of-0004.log").read_text()
+    mine, arrays = (
+        json.loads((folder_project.folder / f"results/{n}_map.json").read_text())["mAP"] for n in ("mine", "arrays")
+    )
+    # An array does not say that the last snippet of a video is partial.
+    assert mine == pytest.approx(arrays, abs=0.1)
+    assert folder_project.planned("results/arrays_map.json", "results/mine_map.json") == {}
+
+
+def test_a_run_may_read_some_of_the_streams(folder_project: Project) -> None:
+    folder_project.change("runs.rgb_alone", {"method": "ridge", "supervision": "weak", "cbp_streams": ["rgb"]})
+    folder_project.change("datasets.mine.runs", ["stpn_sparse", "rgb_alone"])
+    table = "results/mine_table.md"
+    rules = folder_project.planned(table)
+    assert rules.keys() == {"cluster", "train", "localize", "evaluate", "summarize"}
+    done = folder_project.run(table)
+    assert done.returncode == 0, done.stderr
+    assert "ridge (linear), cbp: rgb" in (folder_project.folder / table).read_text()
+    folder_project.change("runs.rgb_alone.caf", {})
+    assert "runs.rgb_alone.caf: a switch of clip_ae" in folder_project.error_line(table)
 
 
 def test_own_videos_a_number_left_open_names_and_a_few_examples(folder_project: Project) -> None:
