@@ -207,7 +207,7 @@ def test_verify_names_what_is_stale_when_snakemake_has_forgotten(tiny: Project) 
     stale = [line.split(":")[0] for line in done.stdout.splitlines() if ": spec changed" in line]
     places = ("failures", "features")
     assert stale == [f"results/demo/{place}/clip/000{i}-of-0002.parquet" for place in places for i in (0, 1)]
-    assert "spec changed: encoders.clip.frames" in done.stdout
+    assert "spec changed: encoder.frames" in done.stdout
 
 
 def test_verify_reads_second_outputs_too(tiny: Project) -> None:
