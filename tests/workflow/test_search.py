@@ -105,6 +105,6 @@ def test_a_dataset_without_sentences_or_a_clip_stream_is_refused(tiny: Project) 
     assert "mine has no sentences and no annotations to score by" in tiny.error_line(
         "-n", "results/mine_grounding.json"
     )
-    assert "only CLIP features can be searched by text, and mine has no clip stream" in tiny.error_line(
+    assert "only CLIP features can be searched by text, and mine has no vlp stream" in tiny.error_line(
         "-n", "results/mine/index/clip.arrow"
     )
