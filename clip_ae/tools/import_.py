@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.specs import CatalogSpec, ImportFeaturesSpec, ProbeSpec
+from clip_ae.core.config.stream_checks import check_stream_name
+from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import format_shard_name
@@ -44,7 +46,12 @@ def run(
 ) -> None:
     check_writable_dir("--out", out)
     grid = SnippetGrid(source.fps, source.frames, source.stride)
-    files = list_feature_files(features, source.streams.split(",") if source.streams else (), source.layout)
+    streams = source.streams.split(",") if source.streams else []
+    for name in streams:
+        check_stream_name(f"--streams {name}", name)
+    if len(set(streams)) < len(streams):
+        raise UserError(f"--streams {source.streams}: names a stream twice")
+    files = list_feature_files(features, streams, source.layout)
     names = files.streams
     table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
     probe_shard(

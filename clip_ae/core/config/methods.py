@@ -163,13 +163,17 @@ SWITCH_DEFAULTS: dict[str, Any] = {
 
 def select_streams(where: str, roles: Mapping[str, Role], run: Run) -> StreamRoles:
     """The streams of a dataset, given by name with their roles, that a run reads; UserError if it lacks one."""
-    for name in run.cbp_streams or ():
+    chosen = run.cbp_streams
+    if chosen is not None and (not chosen or len(set(chosen)) < len(chosen)):
+        raise UserError(f"{where}: cbp_streams is {list(chosen)}; name different streams, or remove the key")
+    for name in chosen or ():
         if name not in roles:
             raise UserError(
                 f"{where}: cbp_streams names the {name} stream, which this dataset does not have ({', '.join(roles)})"
             )
     names = {role: [name for name, its_role in roles.items() if its_role == role] for role in ROLE_PURPOSES}
-    cbp = tuple(run.cbp_streams or names["cbp"])
+    # In the order of the dataset: the order of initialisation, so of the numbers.
+    cbp = tuple(name for name in roles if name in (chosen or names["cbp"]))
     needed: dict[Role, bool] = {"cbp": not cbp, "vlp": run.ccp is not None, "audio": run.caf is not None}
     for role, is_needed in needed.items():
         if is_needed and not names[role]:

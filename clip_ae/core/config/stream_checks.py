@@ -27,7 +27,7 @@ def check_streams(where: str, dataset: Dataset, config: Config) -> None:
     if not dataset.stream_names:
         raise UserError(f"{where}.streams: missing; name the streams, as in `streams: {{rgb: {{}}}}`")
     for name, stream in dataset.streams.items():
-        _check_name(f"{where}.streams.{name}", name)
+        check_stream_name(f"{where}.streams.{name}", name)
         if stream.role_of(name) is None:
             raise UserError(
                 f"{where}.streams.{name}.role: missing; say cbp, vlp or audio (only "
@@ -100,7 +100,8 @@ def has_text_tower(dataset: Dataset) -> bool:
     return dataset.vlp_stream is not None and isinstance(dataset.encoders.get(dataset.vlp_stream), ClipEncoder)
 
 
-def _check_name(where: str, name: str) -> None:
+def check_stream_name(where: str, name: str) -> None:
+    """Refuse a name that cannot be a folder, a wildcard or a part of a network."""
     if not NAME_PATTERN.fullmatch(name):
         raise UserError(f"{where}: a name has only letters, digits, '-' and '_', and begins with a letter or digit")
     if name in RESERVED_STREAM_NAMES:

@@ -124,7 +124,7 @@ def test_the_commented_examples_are_right() -> None:
             "encoder",
             "base_classes has mode encoder; all rows must share the same features",
         ),
-        ("datasets.demo.streams", ["rgb"], "datasets.demo.streams: expected keys and values"),
+        ("datasets.demo.streams", ["rgb"], 'got ["rgb"]; write names as keys, as in `{rgb: {}}`'),
         ("datasets.demo.streams", {}, "datasets.demo.streams: missing; name the streams"),
         ("datasets.demo.encoders", {}, "datasets.demo.encoders: this key is now called `streams`; rename it"),
         ("datasets.demo.streams.audio", None, "clip_ae: needs a stream with role audio for caf, and this dataset has"),
@@ -139,6 +139,8 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.simulated.streams", {"dino": {"role": "cbp"}}, "simulated.streams.dino: 'dino' is not defined"),
         ("datasets.simulated.streams", {"clip": {}}, "needs a stream with role cbp for every method"),
         ("datasets.simulated.streams", {"rgb": {"weights": "x"}}, "streams.rgb: only `role` can be set here"),
+        ("runs.ugct.cbp_streams", ["rgb", "rgb"], "cbp_streams is ['rgb', 'rgb']; name different streams"),
+        ("runs.ugct.cbp_streams", [], "cbp_streams is []; name different streams, or remove the key"),
         ("runs.ugct.cbp_streams", ["rbg"], "cbp_streams names the rbg stream, which this dataset does not have"),
         ("datasets.demo.localization.stream_weights", {"rgb": 1}, "localization.stream_weights has no flow; give each"),
         ("datasets.demo.localization.stream_weights", {"dino": 1}, "stream_weights: 'dino' is not defined"),
@@ -337,3 +339,10 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     path.write_bytes("# caf\u00e9\n".encode("latin-1"))
     with pytest.raises(UserError, match="expected a text file in UTF-8"):
         parse_config_file(path)
+
+
+def test_the_order_of_cbp_streams_changes_nothing(data: dict[str, Any]) -> None:
+    from clip_ae.core.config.stage_specs import run_streams
+
+    data["runs"]["tscn"]["cbp_streams"] = ["clip", "flow", "rgb"]
+    assert run_streams(load_config(data), "demo", "tscn").cbp == ("rgb", "flow", "clip")
