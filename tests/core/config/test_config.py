@@ -342,7 +342,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_the_order_of_cbp_streams_changes_nothing(data: dict[str, Any]) -> None:
-    from clip_ae.core.config.stage_specs import run_streams
+    from clip_ae.core.config.methods import Run, select_streams
 
-    data["runs"]["tscn"]["cbp_streams"] = ["clip", "flow", "rgb"]
-    assert run_streams(load_config(data), "demo", "tscn").cbp == ("rgb", "flow", "clip")
+    run = Run(method="stpn", cbp_streams=("clip", "flow", "rgb"))
+    assert select_streams("x", load_config(data).datasets["demo"].roles, run).cbp == ("rgb", "flow", "clip")
