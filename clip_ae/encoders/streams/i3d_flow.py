@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.registry import FLOW_ALGORITHMS, load_module
-from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.streams import I3dFlowEncoder
 from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
-from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
-from clip_ae.encoders.networks.i3d_inference import inference_network
+from clip_ae.encoders.i3d_features import build_features
+from clip_ae.encoders.inference import DTYPES, Forward, infer
 from clip_ae.encoders.normalize import FlowFunction, normalize_flow
 
 # Libraries whose versions the features' provenance states, in addition to torch and av.
@@ -62,19 +59,12 @@ def build_stream(
     encoder: I3dFlowEncoder, networks: Sequence[NetworkWeights], device: str, skip_last_blocks: int = 0
 ) -> I3dFlowStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
-    options = parse_dataclass(I3dOptions, networks[0].metadata["i3d"], encoder.weights)
+    extract_features, options, dim = build_features(encoder, networks[0], device, skip_last_blocks)
     dtype = DTYPES[encoder.precision]
-    network = inference_network(options, networks[0].tensors, encoder.weights).to(device, dtype)
-    extract_features = compile_forward(
-        partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features,
-        encoder,
-    )
     algorithm = load_module(FLOW_ALGORITHMS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:
         return extract_features(normalize_flow(flow, encoder.clip_value, dtype))
 
     compute_flow = algorithm.build(device, *networks[1:], compile=encoder.compile)
-    return I3dFlowStream(
-        compute_flow, algorithm.ON_DEVICE, forward, network.dim, options.short_side, options.crop, device
-    )
+    return I3dFlowStream(compute_flow, algorithm.ON_DEVICE, forward, dim, options.short_side, options.crop, device)
