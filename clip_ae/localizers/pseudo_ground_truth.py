@@ -2,9 +2,10 @@
 
 A refinement is a quarter of the steps. From the second one on, the target is
 G = 1[beta A_rgb + (1 - beta) A_flow > 0.5], with the network as it was at the end of the previous refinement. With
-other cbp streams than rgb and flow, the fused attention is their mean. The paper
-computes G for whole videos between two trainings; here a frozen copy of the network computes it for the current batch,
-which needs no files in between. The optimizer continues.
+other cbp streams than rgb and flow, the fused attention is the mean over the streams.
+
+The paper computes G for whole videos between two trainings; here a frozen copy of the network computes it for the
+current batch, which needs no files in between. The optimizer continues.
 """
 
 from collections.abc import Mapping

@@ -185,7 +185,7 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
         return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", limits) for i, v in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
-            hint_text = "; write names as keys, as in `{rgb: {}}`" if isinstance(value, list) else ""
+            hint_text = "; write each name as a key, as in `NAME: {}`" if isinstance(value, list) else ""
             raise UserError(f"{where}: expected keys and values, got {abbreviate(value)}{hint_text}")
         items = {str(k): v for k, v in value.items()}
         if dataclasses.is_dataclass(get_args(hint)[1]):

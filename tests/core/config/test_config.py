@@ -124,7 +124,7 @@ def test_the_commented_examples_are_right() -> None:
             "encoder",
             "base_classes has mode encoder; all rows must share the same features",
         ),
-        ("datasets.demo.streams", ["rgb"], 'got ["rgb"]; write names as keys, as in `{rgb: {}}`'),
+        ("datasets.demo.streams", ["rgb"], 'got ["rgb"]; write each name as a key, as in `NAME: {}`'),
         ("datasets.demo.streams", {}, "datasets.demo.streams: missing; name the streams"),
         ("datasets.demo.encoders", {}, "datasets.demo.encoders: this key is now called `streams`; rename it"),
         ("datasets.demo.streams.audio", None, "clip_ae: needs a stream with role audio for caf, and this dataset has"),
