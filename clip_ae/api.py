@@ -294,8 +294,7 @@ class Localizer:
         if not shared:
             raise UserError(f"features: no video has all of the streams {', '.join(self.streams)}")
         check_model(Path("model"), self.weights, self.spec.method, streams)
-        _curves, detections = localize_videos(self.spec, self.weights, streams, self.device)
-        return Detections(detections)
+        return Detections(localize_videos(self.spec, self.weights, streams, self.device).detect())
 
 
 def localize(features: "Features | FeaturesByStream", results_dir: Pathlike, device: str = "auto") -> Detections:

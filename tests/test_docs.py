@@ -72,8 +72,8 @@ train.run(
 )
 assert read_weights_metadata(model)["localizer_config"]["roles"] == {"cbp": ["small"]}, read_weights_metadata(model)
 localize.run(
-    spec("localize"), features=folders, shards=1, model=model, out=Path("detections.json"),
-    curves=Path("curves.parquet"), annotations=annotations, device="cpu",
+    spec("localize"), features=folders, shards=1, model=model, annotations=annotations, device="cpu",
+    outputs=localize.Outputs(Path("detections.json"), Path("other.json"), Path("curves.parquet")),
 )
 assert len(read_rows(Path("curves.parquet"))) == 6
 """

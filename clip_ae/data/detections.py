@@ -19,13 +19,21 @@ DECIMALS = 6
 DETECTION_COLUMNS = ("video_id", "label", "score", "start", "stop")
 
 
-def write_detections(path: Path, detections: Iterable[Detection], provenance: Provenance) -> None:
-    """Write ActivityNet's submission form: videos by id, detections by falling score, then label and time."""
+def write_detections(path: Path, detections: Iterable[Detection], provenance: Provenance, **external_data: Any) -> None:
+    """Write ActivityNet's submission form: videos by id, detections by falling score, then label and time.
+
+    external_data: what to write beside the provenance.
+    """
     results: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for d in sorted(map(_round, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
         results[d.video_id].append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
     write_json(
-        path, {"version": SUBMISSION_VERSION, "results": results, "external_data": {"provenance": asdict(provenance)}}
+        path,
+        {
+            "version": SUBMISSION_VERSION,
+            "results": results,
+            "external_data": {**external_data, "provenance": asdict(provenance)},
+        },
     )
 
 
@@ -43,6 +51,15 @@ def read_detections(path: Path) -> list[Detection]:
             raise UserError(f"{where}: detections are not a list")
         detections += [_parse_detection(f"{where}, detection {i}", video_id, item) for i, item in enumerate(items)]
     return detections
+
+
+def read_cut_from(path: Path) -> dict[str, Any]:
+    """The curve that a run's detections were cut from."""
+    external_data = read_json_object(path).get("external_data")
+    cut_from = external_data.get("cut_from") if isinstance(external_data, dict) else None
+    if not isinstance(cut_from, dict):
+        raise UserError(f"{path}: does not say which curve it was cut from; run localize again")
+    return cut_from
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -2,16 +2,25 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from clip_ae.core.config.training import Localization
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, VideoFeatures
 from clip_ae.localizers.inference import VideoPrediction
+from clip_ae.proposals.curve_choice import CurveChoice
 from clip_ae.proposals.localize import localize
+from clip_ae.proposals.moving_mean import moving_mean
 from clip_ae.proposals.whole_video import propose_whole_video
 
 
 def detect(
-    video: VideoFeatures, prediction: VideoPrediction, labels: Sequence[str], settings: Localization, grid: SnippetGrid
+    video: VideoFeatures,
+    prediction: VideoPrediction,
+    labels: Sequence[str],
+    settings: Localization,
+    choice: CurveChoice,
+    grid: SnippetGrid,
 ) -> list[Detection]:
     """The scored segments of one video; `labels` are the names of the prediction's classes."""
     if settings.segments == "whole_video":
@@ -22,10 +31,14 @@ def detect(
             class_threshold=settings.class_threshold,
             duration=video.covered_end,
         )
+    # With constant attention, the weighted activation is the activation.
+    is_weighted = choice.curve == "weighted"
+    attention = prediction.attention if is_weighted else np.ones_like(prediction.attention)
+    width = choice.smoothing_s / grid.stride_s
     return localize(
         video.video_id,
-        prediction.attention,
-        prediction.activation,
+        moving_mean(attention, width),
+        moving_mean(prediction.activation, width),
         prediction.scores,
         labels=labels,
         settings=settings,

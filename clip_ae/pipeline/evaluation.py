@@ -10,13 +10,14 @@ from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.counts import count_scored_items
 from clip_ae.scoring.eval_input import (
+    EvalInput,
     build_eval_input,
     collect_labels,
     find_main_class,
     refuse_unknown_labels,
     round_times,
 )
-from clip_ae.scoring.evaluate import score_classes, score_clusters
+from clip_ae.scoring.evaluate import score_classes, score_clusters, score_map
 from clip_ae.scoring.frame_protocols import FRAME_PROTOCOLS
 from clip_ae.scoring.protocols import PROTOCOLS
 
@@ -35,11 +36,13 @@ def evaluate_detections(
     detections: Sequence[Detection],
     rounds: Sequence[Sequence[Label]] = (),
     source: str = "detections",
+    other_curve: Sequence[Detection] | None = None,
 ) -> dict[str, Any]:
     """The content of map.json, without provenance.
 
     `rounds`: the labels of every round, if the labels of detections are clusters; the last round names the clusters.
-    `source`: the name of the detections in errors.
+    `source`: the name of the detections in errors. `other_curve`: detections of the same model, cut from its other
+    curve, to be scored for comparison.
     """
     test = {video_id: annotations[video_id] for video_id in test_ids}
     train = (
@@ -48,11 +51,15 @@ def evaluate_detections(
     if not rounds:
         refuse_unknown_labels(source, detections, collect_labels(annotations.values()))
     is_supervised = spec.supervision != "unsupervised"
-    eval_input = build_eval_input(
-        test, train, rounds[-1] if rounds else [], detections, labels_are_classes=is_supervised
-    )
+
+    def build_input(found: Sequence[Detection]) -> EvalInput:
+        labels = rounds[-1] if rounds else []
+        return build_eval_input(test, train, labels, found, labels_are_classes=is_supervised)
+
+    eval_input = build_input(detections)
     return {
         **(score_clusters if rounds else score_classes)(eval_input, spec.evaluation),
+        **({} if other_curve is None else {"other_curve": score_map(build_input(other_curve), spec.evaluation)}),
         # Cluster quality of every round; empty if the labels are classes.
         "rounds": []
         if is_supervised

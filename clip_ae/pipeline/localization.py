@@ -1,41 +1,67 @@
 """Localize actions with a trained model: curves and scored segments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from clip_ae.core.config.specs import LocalizeSpec
+from clip_ae.core.config.training import Localization
 from clip_ae.core.errors import UserError
 from clip_ae.core.progress import track
-from clip_ae.core.types import Detection, FeaturesByStream
+from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
 from clip_ae.data.parquet import CURVES_SCHEMA
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import VideoPrediction, predict_video
 from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
+from clip_ae.pipeline.curve_statistics import read_curve_statistics
 from clip_ae.pipeline.detection import detect
 from clip_ae.pipeline.feature_dims import get_feature_dims
+from clip_ae.proposals.curve_choice import CurveChoice, choose_curve
 from clip_ae.proposals.localize import select_classes
 from clip_ae.weights.network_file import WeightsFile
 
 
-def localize_videos(
-    spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str
-) -> tuple[dict[str, VideoPrediction], list[Detection]]:
-    """The curves of each video, by video id, and the scored segments that are cut from them."""
-    settings, labels = spec.localization, read_localizer_config(model.metadata).labels
+@dataclass(frozen=True)
+class LocalizedVideos:
+    """The curves of each video, by video id, and how segments are cut from them."""
+
+    predictions: Mapping[str, VideoPrediction]
+    videos: Mapping[str, VideoFeatures]
+    labels: Sequence[str]
+    settings: Localization
+    choice: CurveChoice
+    grid: SnippetGrid
+
+    def detect(self, choice: CurveChoice | None = None) -> list[Detection]:
+        """The scored segments of all videos, by the choice of the settings or by another one."""
+        return [
+            detection
+            for i, prediction in self.predictions.items()
+            for detection in detect(
+                self.videos[i], prediction, self.labels, self.settings, choice or self.choice, self.grid
+            )
+        ]
+
+
+def localize_videos(spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str) -> LocalizedVideos:
+    """Run a model on all videos of the streams."""
+    settings = spec.localization
     localizer, table = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
     predictions = {
         i: predict_video(localizer, table, i, stream_weights=settings.stream_weights)
         for i in track(table.video_ids, "localize", unit="video")
     }
-    videos = streams[spec.roles.cbp[0]]
-    detections = [
-        detection
-        for i, prediction in predictions.items()
-        for detection in detect(videos[i], prediction, labels, settings, spec.grid)
-    ]
-    return predictions, detections
+    return LocalizedVideos(
+        predictions,
+        streams[spec.roles.cbp[0]],
+        read_localizer_config(model.metadata).labels,
+        settings,
+        choose_curve(settings, read_curve_statistics(model.metadata), spec.grid.stride_s),
+        spec.grid,
+    )
 
 
 def curves_table(video_id: str, prediction: VideoPrediction, labels: Sequence[str], threshold: float) -> pa.Table:

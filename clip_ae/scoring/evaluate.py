@@ -36,10 +36,7 @@ def score_chance(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
 def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """All metrics of map.json: those of settings.cluster_mapping at the top, those of each mapping under `mapping`."""
     eval_input = round_times(eval_input, settings.round_to_grid)
-    weights = {
-        name: _build_identity(eval_input) if eval_input.labels_are_classes else rule(eval_input.contingency)
-        for name, rule in CLUSTER_MAPPINGS.items()
-    }
+    weights = {name: _weigh_classes(eval_input, name) for name in CLUSTER_MAPPINGS}
     matches = {name: _match_mapped(eval_input, eval_input.detections, w, settings) for name, w in weights.items()}
     return {
         **_score_matches(eval_input, matches[settings.cluster_mapping], settings),
@@ -53,6 +50,14 @@ def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any
             "shuffles": settings.chance_permutations,
         },
     }
+
+
+def score_map(eval_input: EvalInput, settings: Evaluation) -> dict[str, dict[str, float]]:
+    """Only mAP and its averages, with classes as labels or under settings.cluster_mapping."""
+    eval_input = round_times(eval_input, settings.round_to_grid)
+    weights = _weigh_classes(eval_input, settings.cluster_mapping)
+    matches = _match_mapped(eval_input, eval_input.detections, weights, settings)
+    return _average_all(eval_input, matches, compute_average_precision(matches, len(eval_input.classes)), settings)
 
 
 def _score_matches(eval_input: EvalInput, matches: MatchedDetections, settings: Evaluation) -> dict[str, Any]:
@@ -117,6 +122,13 @@ def _compute_ground_truth_digest(eval_input: EvalInput, settings: Evaluation) ->
 def _list_sorted_rows(segments: Segments) -> list[tuple[Any, ...]]:
     columns = (segments.video, segments.label, segments.start, segments.stop)
     return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _weigh_classes(eval_input: EvalInput, mapping: str) -> Floats:
+    """Weights [clusters, classes] of a mapping; the identity if labels are classes."""
+    if eval_input.labels_are_classes:
+        return _build_identity(eval_input)
+    return CLUSTER_MAPPINGS[mapping](eval_input.contingency)
 
 
 def _build_identity(eval_input: EvalInput) -> Floats:

@@ -9,6 +9,7 @@ from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring import adapted_features_table
+from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
 from clip_ae.scoring.results import (
     ResultTable,
@@ -63,7 +64,7 @@ def _list_reconstructions(runs: Sequence[ScoredRun]) -> str:
 
 
 def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
-    """The results, feature adapters, clusters of all runs and of all rounds of the main run, and cluster mappings."""
+    """The results, curves, feature adapters, clusters of all runs and rounds of the main run, and cluster mappings."""
     columns = list_metric_columns(runs[0])
     rows = [
         [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in columns)] for row in build_result_rows(spec, runs)
@@ -71,11 +72,13 @@ def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[
     header = [*TEXT_COLUMNS, *map(format_column_heading, columns)]
     notes = (*PUBLISHED_NOTES[spec.published], SELECTION_NOTE) if spec.published else ()
     results = ResultTable("Mean average precision, %", header, rows, len(TEXT_COLUMNS), notes)
+    curves = build_curves_table(sort_runs(runs))
     clustered_runs = [run for run in sort_runs(runs) if run.first_result["rounds"]]
     if not clustered_runs:
-        return [results]
+        return [results, curves]
     return [
         results,
+        curves,
         *adapted_features_table.build_adapter_tables(spec, runs),
         _build_last_round_table(clustered_runs),
         *(_build_rounds_table(run) for run in clustered_runs if run.name == spec.main_run),

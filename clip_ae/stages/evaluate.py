@@ -9,7 +9,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_output_path
 from clip_ae.core.provenance import digest, make_provenance
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
-from clip_ae.data.detections import read_detections, write_json
+from clip_ae.data.detections import read_cut_from, read_detections, write_json
 from clip_ae.data.labels import read_labels
 from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.pages.score_text import format_scores
@@ -25,6 +25,9 @@ def run(
         Path, "annotations in the ActivityNet format, or the folder of the THUMOS14 kit's text files"
     ],
     out: Annotated[Path, "map.json to write"],
+    other_curve: Annotated[
+        Path | None, "detections of the same model, cut from its other curve: scored for comparison"
+    ] = None,
     labels: Annotated[
         tuple[Path, ...], "labels.parquet of every round in order, if the labels of detections are clusters"
     ] = (),
@@ -41,11 +44,21 @@ def run(
             "so no cluster can be named"
         )
     content = evaluate_detections(
-        spec, annotations, test_ids, read_detections(detections), rounds, source=str(detections)
+        spec,
+        annotations,
+        test_ids,
+        read_detections(detections),
+        rounds,
+        source=str(detections),
+        other_curve=read_detections(other_curve) if other_curve else None,
     )
+    if other_curve:
+        content["cut_from"] = read_cut_from(detections)
+        content["other_curve"] |= {"cut_from": read_cut_from(other_curve)}
     inputs = {
         "annotations": annotations_digest(ground_truth),
         "detections": read_input_id(detections),
+        **({"other_curve": read_input_id(other_curve)} if other_curve else {}),
         **({"videos": digest(",".join(sorted(test_ids)))} if spec.evaluation.video_list else {}),
         **{f"labels/{number}": read_parquet_provenance(path).id for number, path in enumerate(labels)},
     }

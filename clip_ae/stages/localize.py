@@ -1,5 +1,6 @@
 """Localize actions in the test videos: write scored segments with the model's labels, and the curves behind them."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,17 @@ from clip_ae.data.parquet import CURVES_SCHEMA, open_table_writer
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
-from clip_ae.localizers.model_state import read_localizer_config
 from clip_ae.pipeline.localization import check_model, curves_table, localize_videos
 from clip_ae.weights.network_file import read_weights
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write."""
+
+    out: Annotated[Path, "detections.json to write"]
+    other_curve: Annotated[Path, "file to write: detections cut from the other curve, for comparison"]
+    curves: Annotated[Path, "curves.parquet to write: attention and class activations of each snippet"]
 
 
 def run(
@@ -22,8 +31,7 @@ def run(
     features: Annotated[tuple[Path, ...], FEATURE_DIRS_HELP],
     shards: Annotated[int, "number of shards"],
     model: Annotated[Path, "model.safetensors of the last round"],
-    out: Annotated[Path, "detections.json to write"],
-    curves: Annotated[Path, "curves.parquet to write: attention and class activations of each snippet"],
+    outputs: Outputs,
     annotations: Annotated[
         Path | None, "annotation file; only its subsets are read. Without it all videos are test videos"
     ] = None,
@@ -34,13 +42,13 @@ def run(
     ids = read_subset_ids(annotations, spec.test_subset) if annotations else None
     streams = read_streams(features, spec.roles, shards, ids)
     check_model(model, model_file, spec.method, streams)
-    predictions, detections = localize_videos(spec, model_file, streams, resolve_device(device))
-    labels = read_localizer_config(model_file.metadata).labels
+    localized = localize_videos(spec, model_file, streams, resolve_device(device))
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.roles.names}
     inputs["model"] = model_file.provenance.id
     provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
     threshold = spec.localization.class_threshold
-    with open_table_writer(curves, CURVES_SCHEMA, provenance) as write_table:
-        for video_id, prediction in predictions.items():
-            write_table(curves_table(video_id, prediction, labels, threshold))
-    write_detections(out, detections, provenance)
+    with open_table_writer(outputs.curves, CURVES_SCHEMA, provenance) as write_table:
+        for video_id, prediction in localized.predictions.items():
+            write_table(curves_table(video_id, prediction, localized.labels, threshold))
+    for path, choice in ((outputs.other_curve, localized.choice.other), (outputs.out, localized.choice)):
+        write_detections(path, localized.detect(choice), provenance, cut_from=asdict(choice))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.tensorboard import open_tensorboard
 from clip_ae.localizers.trainer import LogLine, Trainer, create_learner, train_localizer
+from clip_ae.pipeline.curve_statistics import measure_curves
 from clip_ae.pipeline.feature_dims import get_feature_dims
 from clip_ae.proposals.flat_attention import is_flat
 from clip_ae.weights.network_file import save_weights
@@ -62,8 +63,10 @@ def run(
         for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"], spec.roles.cbp):
             log_line(f"train: attention of {name} is constant in each video; only class activations cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
-        arrays = module_arrays(trainer.learner.final_localizer)
-        save_weights(out, arrays, provenance, {"localizer_config": to_plain_data(config)})
+        localizer = trainer.learner.final_localizer
+        statistics = measure_curves(localizer.eval(), trainer.feature_table, training_labels)
+        metadata = {"localizer_config": to_plain_data(config), "curve_statistics": asdict(statistics)}
+        save_weights(out, module_arrays(localizer), provenance, metadata)
 
 
 def find_collapsed_streams(diagnostics: Mapping[str, float], streams: Sequence[str]) -> list[str]:

@@ -81,8 +81,7 @@ def _localize(
         name: {v.video_id: v for v in extract_like(lineage, name, [info], Path(), [decoder], device)}
         for name in settings.roles.names
     }
-    _, detections = localize_videos(settings, weights, streams, device)
-    return detections
+    return localize_videos(settings, weights, streams, device).detect()
 
 
 def _make_provenance(trained: TrainedRun, weights: WeightsFile, video: Path) -> Provenance:

@@ -32,6 +32,7 @@ from clip_ae.pipeline.few_shot_videos import (
     select_examples,
 )
 from clip_ae.pipeline.network_inputs import list_network_inputs
+from clip_ae.proposals.curve_choice import PROBABILITIES, choose_curve
 
 
 def run(
@@ -116,10 +117,11 @@ def _detect(
     background_masks = outside_masks if any(mask.any() for mask in outside_masks.values()) else searched_masks
     prototypes = build_prototypes(space, embeddings, example_spans, extracted.coverage_masks, background_masks)
     videos = next(iter(extracted.streams.values()))
+    choice = choose_curve(spec.localization, PROBABILITIES, trained.grid.stride_s)
     detections: list[Detection] = []
     for i, mask in searched_masks.items():
         prediction = predict_from_prototypes(space, embeddings[i], prototypes, mask)
-        detections += detect(videos[i], prediction, labels, spec.localization, trained.grid)
+        detections += detect(videos[i], prediction, labels, spec.localization, choice, trained.grid)
     return detections
 
 

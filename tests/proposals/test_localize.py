@@ -67,9 +67,10 @@ def test_each_setting_changes_the_detections(name):
 
 
 def test_all_settings_are_tested_here():
-    # stream_weights is not used here: the head fuses the streams before. segments chooses between this function and
-    # propose_whole_video.
-    assert {f.name for f in fields(Localization)} == {*CHANGES, "stream_weights", "segments"}
+    # Not used here: stream_weights (the head fuses the streams before), curve and smoothing_s (`detect` prepares the
+    # curves) and segments (`detect` calls another function).
+    others = {"stream_weights", "curve", "smoothing_s", "segments"}
+    assert {f.name for f in fields(Localization)} == {*CHANGES, *others}
 
 
 def test_a_video_without_attention_has_no_detections():

@@ -10,6 +10,7 @@ from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.config.training import LocalizationOverrides
 from clip_ae.scoring import ablation, tables
+from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.results import (
     ResultTable,
     ScoredRun,
@@ -43,6 +44,8 @@ def result(value: float, *, supervised: bool = False) -> dict[str, Any]:
         "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
         "rounds": [] if supervised else [quality, {**quality, "purity": value}],
         "protocol": "words",
+        "cut_from": {"curve": "weighted", "smoothing_s": 1.92},
+        "other_curve": {"cut_from": {"curve": "activation", "smoothing_s": 1.92}, **result_of(scores, 1)},
     }
 
 
@@ -143,7 +146,7 @@ def test_captions_name_the_scored_model_and_the_chance_level() -> None:
 
 
 def test_clusters_of_unsupervised_runs_only() -> None:
-    _, last, rounds, mappings = tables.build_result_tables(SPEC, ALL)
+    _, _, last, rounds, mappings = tables.build_result_tables(SPEC, ALL)
     assert by_name(last)["both"] == {
         "run": "both", "purity": "0.350", "NMI": "0.250", "ARI": "0.125", "classes covered": "17.0 of 20",
         "smallest": "1.0", "largest": "34.0",
@@ -156,9 +159,24 @@ def test_clusters_of_unsupervised_runs_only() -> None:
 
 
 def test_supervised_runs_have_no_cluster_tables() -> None:
-    assert (
-        len(tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [build_scored_run("ugct_weak", 0.4)])) == 1
-    )
+    found = tables.build_result_tables(replace(SPEC, main_run="ugct_weak"), [build_scored_run("ugct_weak", 0.4)])
+    assert [table.heading.split(",")[0] for table in found] == ["Mean average precision", "Curves"]
+
+
+def test_both_curves_of_a_run_are_scored() -> None:
+    """Also where the seeds of a run chose different curves."""
+    run = build_scored_run("both", 0.34, 0.36)
+    first, second = run.results[0], run.results[1]
+    swapped = {
+        **second,
+        "cut_from": second["other_curve"]["cut_from"],
+        "other_curve": {**second["other_curve"], "cut_from": second["cut_from"]},
+    }
+    (row,) = by_name(build_curves_table([replace(run, results={0: first, 1: swapped})])).values()
+    assert row == {
+        "run": "both", "chosen": "weighted, activation", "smoothing, s": "1.9 ± 0.0",
+        "weighted": "30.0 ± 5.7", "activation": "30.0 ± 8.5",
+    }  # fmt: skip
 
 
 def test_the_csv_has_one_number_in_a_cell_and_one_provenance() -> None:

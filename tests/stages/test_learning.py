@@ -93,8 +93,8 @@ def do_train(at, *, labels="labels.parquet", checkpoint_interval_s=1e9, **spec):
 def do_localize(at, annotated=True, **spec):
     localize.run(
         LocalizeSpec(torch_threads=1, **{"method": "stpn", "roles": ROLES, **spec}), features=at / "features",
-        shards=SHARDS,
-        model=at / "model.safetensors", out=at / "detections.json", curves=at / "curves.parquet",
+        shards=SHARDS, model=at / "model.safetensors",
+        outputs=localize.Outputs(at / "detections.json", at / "other.json", at / "curves.parquet"),
         annotations=at / "annotations.json" if annotated else None, device="cpu",
     )  # fmt: skip
     return read_detections(at / "detections.json")
@@ -103,7 +103,7 @@ def do_localize(at, annotated=True, **spec):
 def do_evaluate(at, frame_protocol=None, **spec):
     evaluate.run(
         EvaluateSpec(Evaluation(chance_permutations=5, frame_protocol=frame_protocol), **spec),
-        detections=at / "detections.json",
+        detections=at / "detections.json", other_curve=at / "other.json",
         labels=(at / "labels.parquet",), ground_truth=at / "annotations.json", out=at / "map.json",
     )  # fmt: skip
     return json.loads((at / "map.json").read_text())
@@ -129,6 +129,20 @@ def test_planted_actions_are_found_from_features_alone(finished_dir):
         "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
         "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0, "instances_without_length": 0,
     }  # fmt: skip
+
+
+def test_both_curves_are_scored_and_the_files_say_which_is_which(finished_dir, tmp_path):
+    """The map of a run that is cut from the other curve has the same two scores, exchanged."""
+    result = json.loads((finished_dir / "map.json").read_text())
+    at = shutil.copytree(finished_dir, tmp_path / "at")
+    other_curve = result["other_curve"]["cut_from"]["curve"]
+    assert {result["cut_from"]["curve"], other_curve} == {"weighted", "activation"}
+    do_localize(at, localization=Localization(curve=other_curve))
+    exchanged = do_evaluate(at)
+    assert exchanged["cut_from"] == result["other_curve"]["cut_from"]
+    for kind in ("mAP", "average"):
+        assert exchanged[kind] == result["other_curve"][kind]
+        assert exchanged["other_curve"][kind] == result[kind]
 
 
 def test_segments_score_more_frames_than_whole_videos_do(finished_dir, tmp_path):

@@ -100,6 +100,8 @@ EXPECTED: dict[str, set[str]] = {
 OTHER: dict[str, Any] = {
     "device": "cpu",
     "clustering": "kmeans",
+    "curve": "activation",
+    "smoothing_s": 1.5,
     "algorithm": "tvl1",
     "cluster_mapping": "hungarian",
     "tiou_ranges": ["0.1:0.4"],

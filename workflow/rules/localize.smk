@@ -7,6 +7,7 @@ rule localize:
         model=inputs.last_round(paths.MODEL),
     output:
         detections=paths.DETECTIONS,
+        other_curve=paths.OTHER_CURVE_DETECTIONS,
         curves=paths.CURVES,
     log:
         "results/{dataset}/logs/localize/{run}/seed-{seed}.log",
@@ -27,8 +28,8 @@ rule localize:
         runtime=options.runtime("device"),
     shell:
         "python -m clip_ae localize --spec {params.spec:q} {params.features} "
-        "--shards {params.shards} --model {input.model} --out {output.detections} --curves {output.curves} "
-        "{params.annotations} {params.runtime} 2>&1 | tee {log} >&2"
+        "--shards {params.shards} --model {input.model} --out {output.detections} --other-curve {output.other_curve} "
+        "--curves {output.curves} {params.annotations} {params.runtime} 2>&1 | tee {log} >&2"
 
 
 rule name_clusters:
@@ -64,6 +65,7 @@ rule evaluate:
     input:
         inputs.annotations,
         detections=paths.DETECTIONS,
+        other_curve=paths.OTHER_CURVE_DETECTIONS,
         labels=inputs.every_round(paths.LABELS),
     output:
         paths.MAP,
@@ -80,4 +82,4 @@ rule evaluate:
         ground_truth=options.ground_truth,
     shell:
         "python -m clip_ae evaluate --spec {params.spec:q} --detections {input.detections} --labels {input.labels} "
-        "--out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
+        "--other-curve {input.other_curve} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"

@@ -207,7 +207,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     )
 
 
-@stage(paths.DETECTIONS, paths.CURVES)
+@stage(paths.DETECTIONS, paths.OTHER_CURVE_DETECTIONS, paths.CURVES)
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _dataset_and_run(config, dataset, run)
     return LocalizeSpec(

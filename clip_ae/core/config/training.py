@@ -7,6 +7,8 @@ from clip_ae.core.config.dataclass_config import key, make_overrides
 
 Precision = Literal["fp32", "bf16"]
 SegmentSource = Literal["curves", "whole_video"]
+CurveName = Literal["weighted", "activation"]
+CurveSetting = Literal["auto", "weighted", "activation"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Localization:
         "curves",
         "curves: segments cut from attention and activations; whole_video: one segment for each class over the whole "
         "video, scored by the video's class score: a baseline",
+    )
+    curve: CurveSetting = key(
+        "auto",
+        "curve of a class that segments are cut from and scored by: `weighted`, attention times activation; "
+        "`activation` alone; or `auto`: activation if attention covers much less of the training videos",
+    )
+    smoothing_s: float | Literal["auto"] = key(
+        "auto",
+        "seconds; width of the moving mean of curves before they are cut; 0: none; `auto`: the width with which one "
+        "stream's curves predict those of another best, in the training videos",
+        minimum=0,
     )
     class_threshold: float = key(
         0.2, "a class is kept when its video score exceeds this; the best one always", minimum=0
