@@ -215,6 +215,26 @@ def test_a_broken_file_fails_its_own_video(tmp_path: Path, content: bytes, suffi
         assert "pickle" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["streams", "joint npy", "suffix"])
+def test_a_npy_file_cut_short_fails_its_own_video_in_probe(tmp_path: Path, name: str) -> None:
+    source = WRITERS[name][1](tmp_path)
+    path = next(tmp_path.rglob("b*.npy"))
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-8])
+    [(video_id, reason)] = failures(source).items()
+    assert video_id == "b"
+    assert reason == (
+        f"not-an-array: {path.name} has {size - 8} bytes, and its header needs {size}: "
+        "its end is missing; copy the file again"
+    )
+
+
+def test_bytes_after_the_array_are_ignored(tmp_path: Path) -> None:
+    source = write_joint(tmp_path)
+    (tmp_path / "b.npy").write_bytes((tmp_path / "b.npy").read_bytes() + b"more")
+    assert failures(source) == {}
+
+
 def test_an_array_that_claims_too_much_is_refused_by_its_size(tmp_path: Path) -> None:
     write_joint(tmp_path)
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3200000000, 8), }"
