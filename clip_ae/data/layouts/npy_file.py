@@ -15,11 +15,15 @@ HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.fo
 Header = tuple[tuple[int, ...], bool, "np.dtype[Any]"]
 
 
+class ContainsObjects(Unreadable):
+    """The file has Python objects in place of numbers: often the arrays of all videos."""
+
+
 def read_header(name: str, file: IO[bytes]) -> Header:
     """Return (shape, whether the order is Fortran's, dtype); the file is then at its first number."""
     shape, is_fortran_order, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
     if dtype.hasobject:
-        raise Unreadable("not-an-array", f"{name} contains Python objects, not numbers")
+        raise ContainsObjects("not-an-array", f"{name} contains Python objects, not numbers")
     return shape, is_fortran_order, dtype
 
 
