@@ -152,7 +152,7 @@ class Measurement:
         share = GFLOP / float(seconds) / rate
         print_result(f"{self.name}: share of the bf16 matrix rate", share, "", goal=self.share_goal)
         print_result(
-            f"{self.name}: share of the time in which the network waited", float(np.median(self.idle_fractions)), ""
+            f"{self.name}: share of the time in which the network was idle", float(np.median(self.idle_fractions)), ""
         )
         cosine, difference = measure_deviation(self.features, exact_features)
         print(f"{self.name}: against fp32: cosine {cosine:.5f}, largest difference {difference:.2%}")

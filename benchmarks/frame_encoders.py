@@ -86,7 +86,7 @@ def main(names: list[str]) -> None:
 
 
 def measure(name: str, case: Case, path: Path, info: VideoInfo, device: str) -> None:
-    """Print milliseconds a snippet, and the share of the time in which the network waited."""
+    """Print milliseconds a snippet, and the share of the time in which the network was idle."""
     encoder = case.build(case.encoder, [random_weights(case)], device)
     network = BatchedEncoder(encoder.encode, case.encoder.batch_size if device == "cpu" else 0, device)
     warm_up(encoder, case.encoder.batch_size, info)
@@ -98,7 +98,7 @@ def measure(name: str, case: Case, path: Path, info: VideoInfo, device: str) -> 
     seconds, features = measure_seconds_and_result(lambda: list(extractor.extract([info, info])))
     num_snippets = sum(len(video.feature) for video in features)
     print_result(f"{name}: file to features", 1000 * seconds / num_snippets, "ms a snippet")
-    print_result(f"{name}: share of the time in which the network waited", extractor.idle_fraction, "")
+    print_result(f"{name}: share of the time in which the network was idle", extractor.idle_fraction, "")
 
 
 def warm_up(encoder: Encoder, batch_size: int, info: VideoInfo) -> None:

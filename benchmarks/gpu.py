@@ -109,7 +109,7 @@ def measure_extraction(stream: str, infos: Sequence[VideoInfo], device: str) -> 
     seconds = time.perf_counter() - start
     snippets = sum(info.snippets for info in infos)
     print_result(f"{stream}, file to features", snippets / seconds, "snippets/s")
-    print_result(f"{stream}: share of the time in which the network waited", extractor.idle_fraction, "", goal=0.1)
+    print_result(f"{stream}: share of the time in which the network was idle", extractor.idle_fraction, "", goal=0.1)
     short = replace(infos[0], snippets=4)
     cpu_stream = build_stream(stream, "cpu", KINDS[stream][2])
     cpu_extractor = FeatureExtractor(

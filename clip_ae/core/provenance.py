@@ -82,7 +82,7 @@ def digest(text: str) -> str:
 
 
 def digest_ids(ids: Iterable[str]) -> str:
-    """One id for a set of inputs, independent of their order."""
+    """One id for several inputs, independent of their order; inputs of equal ids count one by one."""
     return digest("\n".join(sorted(ids)))
 
 

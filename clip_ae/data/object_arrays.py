@@ -22,7 +22,7 @@ class ObjectArrays:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.records = _report_as(path, "arrays", lambda: _scan_arrays(path))
+        self.records = _report_as(path, "arrays", "[T, D] array of numbers", lambda: _scan_arrays(path))
 
     def dtype(self, index: int) -> "np.dtype[Any]":
         return _to_dtype(self.records[index])
@@ -37,16 +37,22 @@ class ObjectArrays:
 
 def read_texts(path: Path) -> list[str]:
     """Return the elements of a npy file of text, or of objects that are text."""
-    return _report_as(path, "text", lambda: _read_texts(path))
+    return _report_as(path, "text", "name", lambda: _read_texts(path))
 
 
-def _report_as(path: Path, kind: str, read: Callable[[], T]) -> T:
-    """Return what `read` returns; RefusedInput for any error, as bytes that are no pickle can cause any."""
+def _report_as(path: Path, kind: str, element: str, read: Callable[[], T]) -> T:
+    """Return what `read` returns; RefusedInput for any error, as bytes that are no pickle can cause any.
+
+    `element`: what the file must have for each video.
+    """
     try:
         return read()
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RefusedInput(f"{path}: not a npy file with a list of {kind} ({reason})") from None
+        raise RefusedInput(
+            f"{path}: not a npy file with a list of {kind} ({reason}); copy the file again, or save it with one "
+            f"{element} for each video"
+        ) from None
 
 
 def _read_texts(path: Path) -> list[str]:

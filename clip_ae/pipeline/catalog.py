@@ -57,9 +57,12 @@ def build_catalog(
     ]
     all_failures.sort(key=lambda row: (row["video_id"], row["stage"], row["kind"]))
     videos = sorted([*present.values(), *absent], key=lambda row: row["video_id"])
-    _check_failed_share(spec.max_failures, videos, all_failures, failures)
+    kinds = _find_failed_videos(videos, all_failures)
+    _check_failed_share(spec.max_failures, len(videos), kinds, failures)
     write_rows(out, VIDEOS_SCHEMA, videos, provenance)
     write_rows(failures_out, FAILURES_SCHEMA, all_failures, provenance)
+    if kinds:
+        log_line(f"catalog: {_count_kinds(kinds, len(videos))}; {failures_out} lists them")
 
 
 def _check_ids(annotations: Path, present: Mapping[str, Row], subsets: Mapping[str, str]) -> None:
@@ -82,23 +85,29 @@ def _build_missing_rows(
     ]
 
 
-def _check_failed_share(
-    max_failures: float, videos: Sequence[Row], failures: Sequence[Row], failures_dir: Path
-) -> None:
+def _find_failed_videos(videos: Sequence[Row], failures: Sequence[Row]) -> dict[str, str]:
+    """The kind of failure of each video that is not used, by id."""
+    failed_ids = {row["video_id"] for row in videos if row["status"] == "failed"}
+    return {
+        f["video_id"]: f["kind"] for f in failures if f["video_id"] in failed_ids or f["kind"] not in USABLE_FAILURES
+    }
+
+
+def _check_failed_share(max_failures: float, num_videos: int, kinds: Mapping[str, str], failures_dir: Path) -> None:
     """Refuse a dataset in which the share of failed videos exceeds `max_failures`.
 
     The message counts the kinds of failure, because Snakemake deletes the tables of a failed job.
     """
-    failed_ids = {row["video_id"] for row in videos if row["status"] == "failed"}
-    kinds = {
-        f["video_id"]: f["kind"] for f in failures if f["video_id"] in failed_ids or f["kind"] not in USABLE_FAILURES
-    }
-    if videos and len(kinds) / len(videos) > max_failures:
-        counts = ", ".join(f"{kind} {count}" for kind, count in Counter(kinds.values()).most_common())
+    if num_videos and len(kinds) / num_videos > max_failures:
         raise RefusedInput(
-            f"{len(kinds)} of {len(videos)} videos failed ({counts}), more than max_failures {max_failures:g} allows; "
+            f"{_count_kinds(kinds, num_videos)}, more than max_failures {max_failures:g} allows; "
             f"the tables in {failures_dir} say why; repair the videos or raise the dataset's max_failures"
         )
+
+
+def _count_kinds(kinds: Mapping[str, str], num_videos: int) -> str:
+    counts = ", ".join(f"{kind} {count}" for kind, count in Counter(kinds.values()).most_common())
+    return f"{len(kinds)} of {num_videos} videos failed ({counts})"
 
 
 def _list_shard_tables(folder: Path, shards: int) -> list[Path]:

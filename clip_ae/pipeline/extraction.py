@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.progress import track
+from clip_ae.core.progress import log_line, track
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Encoder, Failure, VideoFeatures, VideoInfo, Window
 from clip_ae.data.snippet_times import snippet_times
@@ -113,6 +113,11 @@ class FeatureExtractor:
     def idle_fraction(self) -> float:
         """Share of the time in which the network was idle."""
         return 1 - self.busy_s / self.elapsed_s if self.elapsed_s else 0.0
+
+    def log_idle_share(self) -> None:
+        """Log the share of the time in which the network was idle; nothing if it encoded no snippet."""
+        if self.busy_s:
+            log_line(f"{self.stream}: the network was idle {self.idle_fraction:.0%} of the time")
 
     def extract(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
         """Yield every video in order, as soon as all its features are computed."""

@@ -1,19 +1,24 @@
 """Read one stream of precomputed features into a shard."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clip_ae.core.config.specs import ImportFeaturesSpec
+from clip_ae.core.errors import Unreadable
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import parse_shard_name
+from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Failure, VideoFeatures
 from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import open_shard
+from clip_ae.data.snippet_times import snippet_times
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -38,15 +43,31 @@ def import_shard(
     dim = source.dim(spec.stream)
     with open_shard(out, spec.stream, dim, provenance, with_loudness=spec.with_loudness) as write_video:
         for row in track(rows, f"import {spec.stream}", unit="videos"):
-            loaded = source.load(spec.stream, row["video_id"])
-            video, non_finite = _clear_non_finite(_keep_first_rows(loaded, row["snippets"]))
+            try:
+                loaded = _keep_first_rows(source.load(spec.stream, row["video_id"]), row["snippets"])
+            except Unreadable as error:
+                # Every stream of a video has the same rows, so the video is not left out here.
+                loaded = _make_zeros(row["video_id"], spec.grid, row["snippets"], dim)
+                failure_rows.append(_make_unreadable_failure(row, spec.stream, error))
+            video, non_finite = _clear_non_finite(loaded)
             write_video(video)
             if non_finite:
-                failure_rows.append(_make_failure(video.video_id, spec.stream, non_finite))
+                failure_rows.append(_make_non_finite_failure(video.video_id, spec.stream, non_finite))
     write_rows(failures, FAILURES_SCHEMA, failure_rows, provenance)
 
 
-def _make_failure(video_id: str, stream: str, non_finite: list[int]) -> Failure:
+def _make_zeros(video_id: str, grid: SnippetGrid, num_rows: int, dim: int) -> VideoFeatures:
+    """Return features of a video of which nothing could be read: zeros with coverage 0."""
+    start, stop = snippet_times(grid, num_rows)
+    return VideoFeatures(video_id, start, stop, np.zeros(num_rows, np.float32), np.zeros((num_rows, dim), np.float16))
+
+
+def _make_unreadable_failure(row: Mapping[str, Any], stream: str, error: Unreadable) -> Failure:
+    message = f"{error}; its {row['snippets']} {stream} snippets count as not decoded"
+    return Failure(row["video_id"], f"import_features/{stream}", error.kind, message)
+
+
+def _make_non_finite_failure(video_id: str, stream: str, non_finite: list[int]) -> Failure:
     message = (
         f"{len(non_finite)} {stream} features are not finite, or above {FLOAT16_MAX:.0f}, first that of snippet "
         f"{non_finite[0]}; they count as not decoded. Divide larger features by a constant before the import"

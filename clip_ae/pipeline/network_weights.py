@@ -18,7 +18,7 @@ from clip_ae.core.provenance import make_provenance
 from clip_ae.data.pickles import read_pickled_arrays
 from clip_ae.encoders.frame_input import METADATA_KEY, read_frame_input
 from clip_ae.encoders.networks.state_dict import get_tensors, load_tensors
-from clip_ae.pipeline.weights_source import fetch_source
+from clip_ae.pipeline.weights_source import fetch_source, report_with_entry
 from clip_ae.weights.integrity import file_digest
 from clip_ae.weights.network_file import Tensors, read_weights, save_weights
 
@@ -43,11 +43,13 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
     network = load_module(NETWORKS[weights.network_kind])
     arguments = weights.network_arguments
     inputs: dict[str, str] = {}
+    with report_with_entry(spec):
+        reads = network.input_description(*arguments)
     facts = {
         "name": spec.name,
         "source": weights.source,
         weights.network_kind: to_plain_data(arguments[0]) if arguments else {},
-        "reads": network.input_description(*arguments),
+        "reads": reads,
         "licence": weights.licence,
         "trained_on": weights.trained_on,
     }
@@ -65,7 +67,10 @@ def convert_weights(spec: WeightsSpec, out: Path, pretrained: Path | None = None
             if METADATA_KEY in facts:
                 facts["reads"] = read_frame_input(facts, key).describe()
             facts["integrity"] = weights.integrity or f"sha256:{file_digest(path)}"
-            tensors = convert_arrays(network.convert_state_dict(read_state_dict(key, path), *arguments), key)
+            published_state = read_state_dict(key, path)
+            with report_with_entry(spec):
+                state = network.convert_state_dict(published_state, *arguments)
+            tensors = convert_arrays(state, key)
     loaded = load_tensors(network.build(*arguments), tensors, key)
     libraries = ("numpy", "open_clip_torch", "safetensors", "torch", *LIBRARIES.get(weights.network_kind, ()))
     save_weights(out, get_tensors(loaded), make_provenance("weights", spec, inputs, libraries), facts)

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import torch
 
+from clip_ae.core.config.model_weights import describe_entry
 from clip_ae.core.config.schema import Weights
 from clip_ae.core.config.specs import WeightsSpec
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import log_line
 from clip_ae.encoders.networks.published import PublishedWeights
 from clip_ae.weights.downloads import make_download_error
@@ -29,15 +30,26 @@ def fetch_source(spec: WeightsSpec, network: ModuleType, work_dir: Path) -> Iter
     weights, key = spec.weights, f"weights.{spec.name}"
     prefix = next((prefix for prefix in KIND_BY_PREFIX if weights.source.startswith(prefix)), None)
     if prefix is None:
-        facts = get_input_facts(weights, network)
+        with report_with_entry(spec):
+            facts = get_input_facts(weights, network)
         with fetch_weights(key, weights, work_dir) as path:
             yield path, facts
         return
     if weights.network_kind != KIND_BY_PREFIX[prefix]:
         raise UserError(f"{key}.source: {weights.source} is for a {KIND_BY_PREFIX[prefix]} network")
-    published = network.find_published(*weights.network_arguments, weights.source.removeprefix(prefix))
+    with report_with_entry(spec):
+        published = network.find_published(*weights.network_arguments, weights.source.removeprefix(prefix))
     with _fetch_published(key, weights, published, work_dir) as path:
         yield path, published.metadata
+
+
+@contextlib.contextmanager
+def report_with_entry(spec: WeightsSpec) -> Iterator[None]:
+    """Name the entry of `weights` in errors of a library's network, which knows only its own options."""
+    try:
+        yield
+    except (UserError, RefusedInput) as error:
+        raise type(error)(f"{describe_entry(spec.name, spec.weights)}: {error}") from None
 
 
 def get_input_facts(weights: Weights, network: ModuleType) -> dict[str, Any]:

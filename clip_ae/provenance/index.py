@@ -41,14 +41,15 @@ class ProvenanceIndex:
     @cached_property
     def jobs_by_input_id(self) -> dict[str, set[str]]:
         """The jobs behind each id that an input may have: the id of one job, or one id for all shards of a folder."""
-        jobs_by_shard_set: dict[str, set[str]] = defaultdict(set)
+        # One id for each shard, as readers of a folder digest them: imported or empty shards may share one job.
+        ids_by_shard_set: dict[str, list[str]] = defaultdict(list)
         for job, outputs in self.outputs_by_job.items():
             for output in outputs:
                 folder, _, name = output.path.rpartition("/")
                 # A folder may also contain the shards of an earlier number of shards.
-                jobs_by_shard_set[folder + name.partition("-of-")[2]].add(job)
+                ids_by_shard_set[folder + name.partition("-of-")[2]].append(job)
         single_jobs = {job: {job} for job in self.outputs_by_job}
-        return {digest_ids(jobs): jobs for jobs in jobs_by_shard_set.values()} | single_jobs
+        return {digest_ids(ids): set(ids) for ids in ids_by_shard_set.values()} | single_jobs
 
     def collect_ancestors(self, provenance: Provenance) -> dict[str, Provenance]:
         """Return the provenance of all jobs that the inputs name, directly or not, by id."""

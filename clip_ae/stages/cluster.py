@@ -18,7 +18,7 @@ from clip_ae.core.supervision import SupervisionLabels, labels_for_supervision
 from clip_ae.core.types import FeaturesByStream, Label, format_cluster_label
 from clip_ae.data.annotations import read_annotations, read_subset_ids
 from clip_ae.data.labels import write_labels
-from clip_ae.data.shards import FEATURE_DIRS_HELP, FeatureDirs, read_stream_input_id
+from clip_ae.data.shards import FEATURE_DIRS_HELP, FeatureDirs, find_stream_dir, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.weights.network_file import read_weights, read_weights_metadata, read_weights_provenance
 
@@ -111,10 +111,13 @@ def _pool_descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_mod
 def _check_num_videos(spec: ClusterSpec, features: FeatureDirs, num_videos: int) -> None:
     minimum = MIN_VIDEOS_FOR_AUTO if spec.classes == "auto" else spec.classes
     if num_videos < minimum:
-        purpose = (
-            "choose a number of clusters; set" if spec.classes == "auto" else f"form {spec.classes} clusters; lower"
+        advice = (
+            f"for `classes: auto`, which needs at least {minimum}; add videos, or set `classes` to a number"
+            if spec.classes == "auto"
+            else f"to form {minimum} clusters; lower `classes`"
         )
-        raise UserError(f"{features}: {num_videos} training videos are too few to {purpose} `classes`")
+        place = find_stream_dir(spec.streams[0], features).parent
+        raise UserError(f"{place}: {num_videos} training videos are too few {advice}")
 
 
 def _choose_num_clusters(spec: ClusterSpec, silhouettes: Mapping[int, float], previous_model: Path | None) -> int:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.config.specs import ExtractSpec
-from clip_ae.core.progress import log_line
 from clip_ae.core.types import VideoInfo
 from clip_ae.data.parquet import FAILURES_SCHEMA, read_parquet_provenance, read_rows, write_rows
 from clip_ae.data.shards import write_shard
@@ -36,4 +35,4 @@ def run(
     encoder, rows = extractor.encoder, extractor.extract(infos)
     write_shard(out, spec.stream, encoder.dim, rows, provenance, with_loudness=encoder.frame_size is None)
     write_rows(failures, FAILURES_SCHEMA, sorted(extractor.failures, key=lambda f: (f.video_id, f.kind)), provenance)
-    log_line(f"{spec.stream}: the network was idle {extractor.idle_fraction:.0%} of the time")
+    extractor.log_idle_share()

@@ -12,7 +12,7 @@ from clip_ae.core.config.registry import ENCODERS
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Config, Runtime
 from clip_ae.core.config.specs import ExtractSpec
 from clip_ae.core.config.streams import WELL_KNOWN_STREAMS
-from clip_ae.core.errors import RefusedInput, UserError, suggest_name
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import Provenance
@@ -34,6 +34,9 @@ from clip_ae.weights.network_file import WeightsFile
 from clip_ae.workflow.config_files import config_path, read_config
 from clip_ae.workflow.resources import find_resource
 
+# A model of timm, for help and messages.
+EXAMPLE_MODEL = "vit_small_patch14_dinov2.lvd142m"
+
 
 @dataclass(frozen=True)
 class EncoderOptions:
@@ -46,7 +49,7 @@ class EncoderOptions:
     set: Annotated[
         tuple[str, ...],
         "keys of the streams, such as flow.algorithm=dis rgb.precision=bf16, or a new stream: "
-        "dino.encoder=timm dino.model=vit_small_patch14_dinov2.lvd142m",
+        f"dino.encoder=timm dino.model={EXAMPLE_MODEL}",
     ] = ()
     weights: Annotated[
         Path, "folder that contains results/weights; missing weights are fetched and converted there"
@@ -67,7 +70,7 @@ def run(
     choice = choose_encoders(_load_config(encoders), encoders.dataset, encoders.weights)
     names = list(choice.encoders) if streams is None else streams.split(",")
     for name in names:
-        check_known("--streams", name, list(choice.encoders))
+        _check_stream(name, encoders.dataset, choice.encoders)
     check_known("--format", format, list(FEATURE_WRITERS))
     check_writable_dir("--out", out)
     files = list_video_files(videos)
@@ -81,6 +84,15 @@ def run(
     log_line(f"{len(infos)} of {len(files)} videos, {', '.join(names)}: {out}")
     if not infos:
         raise RefusedInput("no video could be read; the lines above say why")
+
+
+def _check_stream(name: str, dataset: str, known: Collection[str]) -> None:
+    """Refuse a stream without an encoder."""
+    if name not in known:
+        raise UserError(
+            f"--streams {name}: {dataset} has no stream {name}, only {', '.join(known)}; for a new one name its "
+            f"encoder, such as --set {name}.encoder=timm {name}.model={EXAMPLE_MODEL} (docs/encoders.md)"
+        )
 
 
 def _load_config(options: EncoderOptions) -> Config:
@@ -120,7 +132,7 @@ def _complete_new_stream(name: str, stream: dict[str, Any], dataset: str, known:
     """The stream with a role, which extraction does not read; a UserError if it has no encoder."""
     if "encoder" not in stream:
         raise UserError(
-            f"--set {name}: {dataset} has no stream {name}{suggest_name(name, known)}; for a new one give "
+            f"--set {name}: {dataset} has no stream {name}, only {', '.join(known)}; for a new one give "
             f"{name}.encoder=KIND ({', '.join(ENCODERS)}) and {name}.model or {name}.weights"
         )
     return {"role": "cbp", **stream}
@@ -146,7 +158,7 @@ def _export_stream(
     extractor = build_extractor(spec, networks, decoders, device, runtime.gpu_batch_size)
     for video in extractor.extract(outdated):
         writer.write(video, extractor.encoder.dim, provenances[video.video_id])
-    log_line(f"{stream}: the network waited {extractor.idle_fraction:.0%} of the time")
+    extractor.log_idle_share()
     return extractor.failures
 
 

@@ -140,4 +140,5 @@ class DatasetFiles:
                 )
 
     def _hint(self, key: str) -> str:
-        return f" (datasets.{self.name}.{key} in config.yaml; docs/datasets.md explains it)"
+        page = "docs/features.md" if key == "features_dir" else "docs/datasets.md"
+        return f" (datasets.{self.name}.{key} in config.yaml; {page} explains it)"

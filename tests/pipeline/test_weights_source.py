@@ -13,9 +13,11 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
+from clip_ae.core.config.model_weights import implicit_weights
 from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.schema import ClipOptions, VggishOptions, Weights
 from clip_ae.core.config.specs import WeightsSpec
+from clip_ae.core.config.streams import TimmEncoder, TorchvisionEncoder
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.encoders.frame_input import FrameInput, read_frame_input
 from clip_ae.encoders.networks import clip, timm_image, torchvision_video
@@ -52,6 +54,39 @@ def test_weights_of_timm_come_from_the_hub_with_the_facts_of_its_record(
     assert found.metadata["licence"] == "apache-2.0"
     assert read_frame_input(found.metadata, "eyes") == timm_image.get_frame_input(TimmOptions(VIT))
     assert not [name for name in found.tensors if name.startswith("head.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        (
+            "eyes",
+            Weights("timm:vit_smal", timm=TimmOptions("vit_smal")),
+            r"eyes: timm\.model: timm has no model vit",
+        ),
+        (
+            "eyes",
+            Weights("w.pt", clip=ClipOptions("ViT-B")),
+            r"eyes: clip\.architecture: ViT-B is not an open_clip mo",
+        ),
+        (
+            "eyes",
+            Weights(f"timm:{VIT}a", timm=TimmOptions("test_vit")),
+            r"eyes: timm\.model: timm has no weights te",
+        ),
+        (
+            *implicit_weights(TimmEncoder(model="vit_smal.x")),
+            r"timm-vit_smal-x, the `model` of a stream: timm\.model: timm",
+        ),
+        (
+            *implicit_weights(TorchvisionEncoder(model="swin3d_x")),
+            r"torchvision-swin3d_x, the `model` of a stream: torchvision\.model: swin3d_x is not a video network",
+        ),
+    ],
+)
+def test_an_error_of_a_library_names_the_entry(tmp_path: Path, name: str, weights: Weights, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^weights\.{message}"):
+        convert(tmp_path, weights, name)
 
 
 def test_a_file_given_by_its_path_has_the_same_facts_and_the_licence_of_the_config(

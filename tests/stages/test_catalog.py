@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,22 @@ def test_more_failures_than_allowed_are_refused_with_their_kinds(
     )
     assert str(tables_dir / "failures") in str(caught.value)
     assert not (tables_dir / "videos.parquet").exists()
+
+
+def test_failed_videos_are_counted_in_the_log(tables_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """b is partial and counts as usable."""
+    run(tables_dir, {"a": "training", "gone": "training"})
+    line = f"catalog: 2 of 4 videos failed (empty 1, missing 1); {tables_dir / 'failures.parquet'} lists them"
+    assert line in capsys.readouterr().err.splitlines()
+
+
+def test_nothing_is_logged_if_no_video_failed(tables_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"{format_shard_name(assign_shard('c', SHARDS), SHARDS)}.parquet"
+    write_rows(tables_dir / "failures/probe" / name, FAILURES_SCHEMA, [], PROVENANCE)
+    rows = [VideoInfo(**row) for row in read_rows(tables_dir / "probe" / name)]
+    write_rows(tables_dir / "probe" / name, PROBE_SCHEMA, [replace(row, status="ok") for row in rows], PROVENANCE)
+    run(tables_dir)
+    assert capsys.readouterr().err == ""
 
 
 def test_missing_and_timed_out_videos_count_as_failed(tables_dir: Path) -> None:

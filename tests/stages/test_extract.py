@@ -164,12 +164,15 @@ def test_features_not_finite_in_float16_are_zero_with_a_failure_row(
     assert [(f["video_id"], f["kind"]) for f in failures] == [("a", "not-finite"), ("c", "not-finite")]
 
 
-def test_a_shard_of_broken_videos_is_a_valid_empty_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_shard_of_broken_videos_is_a_valid_empty_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "x.mp4").touch()
     found, failures, shard = run(monkeypatch, tmp_path / "videos", CounterStream(4))
     assert (found, failures) == ({}, [])
     assert shard.is_file()
+    assert "idle" not in capsys.readouterr().err
 
 
 def run_with_networks(

@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from clip_ae.data.parquet import read_rows
 from clip_ae.data.precomputed_features import open_precomputed
 from clip_ae.data.shards import read_stream
 from clip_ae.stages import import_features, probe
+from tests.data.feature_sets import write_hdf5, write_streams
 
 STREAMS = ("rgb", "flow")
 
@@ -39,7 +41,12 @@ def run(
         for stream in STREAMS:
             path = out / "features" / stream / f"{shard}.parquet"
             import_features.run(
-                ImportFeaturesSpec(stream, grid), features=source, probe=table, shard=shard, out=path, failures=failed
+                ImportFeaturesSpec(stream, grid, streams=STREAMS),
+                features=source,
+                probe=table,
+                shard=shard,
+                out=path,
+                failures=failed,
             )
             failures += read_rows(failed)
     return {r["video_id"]: r for r in rows}, {f["video_id"]: f["kind"] for f in failures}
@@ -114,6 +121,69 @@ def test_bad_files_cost_their_own_video(tmp_path: Path) -> None:
         "good": [1, 1, 1, 1], "nan": [1, 1, 0, 0], "large": [0, 0, 0, 0],
     }  # fmt: skip
     assert all(np.isfinite(v.feature).all() for v in found.values())
+
+
+# Enough bytes that reading the header of an array does not read its end.
+LONG = np.arange(600 * 8, dtype=np.float32).reshape(600, 8)
+
+
+def damage_npz(folder: Path) -> Path:
+    """An archive whose member b has other bytes than its checksum says."""
+    path = folder / "features.npz"
+    folder.mkdir()
+    np.savez(path, a=LONG[:5], b=LONG, c=LONG[:7])
+    path.write_bytes(path.read_bytes().replace(LONG.tobytes(), LONG.tobytes()[::-1]))
+    return path
+
+
+def damage_hdf5(folder: Path) -> Path:
+    """A file in which the packed bytes of b cannot be unpacked."""
+    import h5py
+
+    path = write_hdf5(folder)
+    with h5py.File(path, "a") as file:
+        del file["b"]
+        chunk = file.create_dataset("b", data=LONG, compression="gzip", chunks=LONG.shape).id.get_chunk_info(0)
+    with path.open("r+b") as stream:
+        stream.seek(chunk.byte_offset)
+        stream.write(b"\xff" * chunk.size)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("damage", "name"), [(damage_npz, "features.npz/b"), (damage_hdf5, "features.h5/b")], ids=["npz", "hdf5"]
+)
+def test_an_array_that_only_reading_finds_broken_has_zeros_and_failures(
+    tmp_path: Path, damage: Callable[[Path], Path], name: str
+) -> None:
+    rows, _ = run(damage(tmp_path / "source"), tmp_path / "out", shards=1)
+    assert rows["b"]["snippets"] == 600
+    for stream in STREAMS:
+        videos = read_stream(tmp_path / "out/features", stream, 1)
+        assert list(videos) == ["a", "b", "c"]
+        assert videos["b"].feature.shape == (600, 4)
+        assert not videos["b"].feature.any()
+        assert not videos["b"].coverage.any()
+        assert videos["b"].stop[-1] == pytest.approx(600 * 0.64)
+        assert videos["c"].coverage.all()
+    [failure] = read_rows(tmp_path / "out/failures/0000-of-0001.parquet")
+    assert (failure["video_id"], failure["stage"], failure["kind"]) == ("b", "import_features/flow", "not-an-array")
+    assert failure["message"].startswith(name)
+    assert failure["message"].endswith("; its 600 flow snippets count as not decoded")
+
+
+def test_a_file_that_disappeared_after_probe_has_zeros_and_a_failure(tmp_path: Path) -> None:
+    source = write_streams(tmp_path / "source")
+    table, failed = tmp_path / "probe/0000-of-0001.parquet", tmp_path / "failed.parquet"
+    probe.run(ProbeSpec(SnippetGrid(), STREAMS), features=source, shard=table.stem, out=table, failures=failed)
+    (source / "train/rgb/b.npy").unlink()
+    out = tmp_path / "features/rgb" / table.name
+    spec = ImportFeaturesSpec("rgb", SnippetGrid(), streams=STREAMS)
+    import_features.run(spec, features=source, probe=table, shard=table.stem, out=out, failures=failed)
+    assert [row["kind"] for row in read_rows(failed)] == ["missing"]
+    assert {i: v.coverage.any() for i, v in read_stream(tmp_path / "features", "rgb", 1).items()} == {
+        "a": True, "b": False, "c": True,
+    }  # fmt: skip
 
 
 def test_shards_are_cut_another_way_and_keep_everything(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """cluster, train, localize, evaluate on tiny planted shards: the whole path from features to mAP."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from unittest import mock
@@ -310,7 +311,7 @@ def test_streams_on_different_grids_are_refused(tmp_path):
 
 
 def test_fewer_videos_than_clusters(finished_dir):
-    with pytest.raises(UserError, match="12 training videos are too few to form 13 clusters; lower `classes`"):
+    with pytest.raises(UserError, match="/features: 12 training videos are too few to form 13 clusters; lower `cl"):
         do_cluster(finished_dir, "x.parquet", classes=13)
     assert not (finished_dir / "x.parquet").exists()
 
@@ -331,7 +332,11 @@ def test_an_automatic_number_of_clusters_is_chosen_in_round_0_only(tmp_path):
 
 def test_too_few_videos_to_tell_a_number(tmp_path):
     at = write(tmp_path, *planted(videos=6))
-    with pytest.raises(UserError, match="4 training videos are too few to choose a number of clusters; set `classes`"):
+    message = (
+        f"{at / 'features'}: 4 training videos are too few for `classes: auto`, which needs at least 6; add videos, or "
+        "set `classes` to a number"
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         do_cluster(at, classes="auto")
 
 

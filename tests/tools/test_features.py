@@ -1,6 +1,7 @@
 """`clip-ae features`: from videos to feature files, on small networks with random weights."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -159,7 +160,8 @@ def test_a_stream_that_the_dataset_lacks_is_extracted_from_weights_in_a_local_fi
 
 def test_a_model_of_a_new_stream_is_looked_up_in_the_library(project: Path, tmp_path: Path) -> None:
     """Refused before any download: timm does not have it."""
-    with pytest.raises(UserError, match=r"timm\.model: timm has no model test_vti; did you mean 'test_vit'"):
+    message = r"^weights\.timm-test_vti, the `model` of a stream: timm\.model: timm has no model test_vti; did you mean"
+    with pytest.raises(UserError, match=message):
         run(project, tmp_path, streams="dino", set=("dino.encoder=timm", "dino.model=test_vti"))
 
 
@@ -195,6 +197,11 @@ def test_a_broken_video_is_logged_as_a_failure(project: Path, tmp_path: Path, ca
     assert sorted(p.name for p in (tmp_path / "out/rgb").iterdir()) == ["a.parquet", "cut.parquet"]
 
 
+def test_the_idle_share_is_logged_in_the_words_of_the_workflow(project: Path, tmp_path: Path, capsys: Any) -> None:
+    run(project, tmp_path, streams="rgb")
+    assert re.search(r"^rgb: the network was idle \d+% of the time$", capsys.readouterr().err, re.MULTILINE)
+
+
 def test_without_readable_videos_it_stops_before_any_network_is_loaded(
     project: Path, tmp_path: Path, capsys: Any
 ) -> None:
@@ -208,14 +215,18 @@ def test_without_readable_videos_it_stops_before_any_network_is_loaded(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"streams": "rbg"}, "--streams rbg: expected one of rgb, flow, audio; did you mean 'rgb'"),
-        ({"streams": "rgb,clip"}, "--streams clip: expected one of rgb, flow, audio"),
+        ({"streams": "rbg"}, "--streams rbg: mine has no stream rbg, only rgb, flow, audio; for a new one name its"),
+        (
+            {"streams": "rgb,dino"},
+            r"--streams dino: mine has no stream dino, only rgb, flow, audio; for a new one name its encoder, such as "
+            r"--set dino\.encoder=timm dino\.model=vit_small_patch14_dinov2\.lvd142m \(docs/encoders\.md\)$",
+        ),
         ({"format": "numpy"}, "--format numpy: expected one of parquet, npy"),
         ({"set": ("rgb.precison=bf16",)}, r"datasets\.mine\.streams\.rgb\.precison: unknown key.*'precision'"),
         ({"set": ("rgb.batch_size",)}, r"--set rgb\.batch_size: expected KEY=VALUE"),
         (
             {"set": ("rbg.precision=bf16",)},
-            r"--set rbg: mine has no stream rbg; did you mean 'rgb'\?; for a new one give rbg\.encoder=KIND "
+            r"--set rbg: mine has no stream rbg, only audio, flow, rgb; for a new one give rbg\.encoder=KIND "
             r"\(i3d, .*\) and rbg\.model or rbg\.weights",
         ),
         ({"set": ("dino.encoder=tim",)}, r"streams\.dino\.encoder: 'tim' is not an encoder; did you mean 'timm'"),

@@ -85,6 +85,14 @@ def test_the_layout_can_be_named(tmp_path: Path) -> None:
     assert sorted(read_stream(tmp_path / "out", "one", 1))[:2] == ["a_flow", "a_rgb"]
 
 
+def test_a_file_cut_short_leaves_out_its_own_video_only(arrays: Path, tmp_path: Path, capsys: Any) -> None:
+    path = arrays / "train/rgb/v0.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+    tool.run(arrays, out=tmp_path / "out")
+    assert list(read_stream(tmp_path / "out", "rgb", 1)) == list(read_stream(tmp_path / "out", "flow", 1)) == ["v1"]
+    assert "v0: probe: not-an-array: v0.npy has" in capsys.readouterr().err
+
+
 def test_values_above_float16_are_named_with_what_to_do(arrays: Path, tmp_path: Path) -> None:
     np.save(arrays / "train/rgb/v0.npy", np.full((30, 8), 1e6, np.float32))
     tool.run(arrays, out=tmp_path / "out")

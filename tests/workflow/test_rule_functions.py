@@ -195,6 +195,15 @@ def test_code_digests_can_be_turned_off() -> None:
     assert RuleDigests(config, files_of(config)).code("train")({}) == "untracked"
 
 
+@pytest.mark.parametrize(("key", "page"), [("videos_dir", "datasets"), ("features_dir", "features")])
+def test_a_missing_folder_is_explained_by_the_page_of_its_key(tmp_path: Path, key: str, page: str) -> None:
+    keys = {"streams": {"rgb": {}}, "classes": 2, "runs": ["stpn"], "main_run": "stpn", key: str(tmp_path / "absent")}
+    files = DatasetFiles("mine", config_with(mine=keys).datasets["mine"])
+    with pytest.raises(UserError) as refusal:
+        files.check()
+    assert str(refusal.value).endswith(f"(datasets.mine.{key} in config.yaml; docs/{page}.md explains it)")
+
+
 @pytest.mark.parametrize("duration", [None, 0.0])
 def test_frames_without_durations_are_refused_before_any_job(tmp_path: Path, duration: float | None) -> None:
     database = {"a": {"subset": "training"}, "b": {"subset": "validation", "duration": duration}}

@@ -31,12 +31,23 @@ def _name_all_weights(data: Dataset) -> Dataset:
 def implicit_weights(encoder: LibraryEncoder) -> tuple[str, Weights]:
     """Name and content of the `weights` entry that the encoder's `model` stands for."""
     model = encoder.model or ""
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", f"{encoder.encoder}-{model}")
+    name = _make_name(encoder.encoder, model)
     if encoder.encoder == "timm":
         return name, Weights(f"timm:{model}", timm=TimmOptions(model))
     architecture, _, tag = model.partition(".")
     source = f"torchvision:{architecture}/{tag or 'DEFAULT'}"
     return name, Weights(source, torchvision=TorchvisionOptions(architecture))
+
+
+def describe_entry(name: str, weights: Weights) -> str:
+    """The entry of `weights`, for messages; an entry that `model` stands for is not in the user's config."""
+    model = weights.source.partition(":")[2].replace("/", ".")
+    implicit_names = [_make_name(weights.network_kind, text) for text in (model, model.removesuffix(".DEFAULT"))]
+    return f"weights.{name}, the `model` of a stream" if name in implicit_names else f"weights.{name}"
+
+
+def _make_name(library: str, model: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{library}-{model}")
 
 
 def name_weights(stream: Stream) -> Stream:

@@ -1,18 +1,21 @@
 """Features from the arrays of any layout: their columns, the order of their axes, and the times of the grid."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import Unreadable, UserError
+from clip_ae.core.errors import ClipAeError, RefusedInput, Unreadable, UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.layouts.array_source import ArraySource
 from clip_ae.data.layouts.columns import find_columns
 from clip_ae.data.layouts.conventions import FORMS
+from clip_ae.data.layouts.detect import NAMES_FILE
 from clip_ae.data.layouts.files import FeatureFiles
 from clip_ae.data.layouts.hdf5 import Hdf5Arrays
+from clip_ae.data.layouts.npy_file import ContainsObjects
 from clip_ae.data.layouts.npz import NpzArrays
 from clip_ae.data.layouts.orientation import Orientation, find_orientation
 from clip_ae.data.layouts.video_files import VideoFileArrays
@@ -47,7 +50,8 @@ class ArrayFeatures:
     def count_rows(self, stream: str, video_id: str) -> int:
         """Return the number of rows; Unreadable if the array has not the columns of the others."""
         if video_id not in self.paths_in_shard[stream]:
-            raise Unreadable("missing", f"has no {stream} features")
+            expected = self.source.describe_place(stream, video_id)
+            raise Unreadable("missing", f"has no {stream} features; expected {expected}")
         shape, orientation = self.source.shape(stream, video_id), self._orientation(stream)
         rows, columns = reversed(shape) if orientation.is_transposed else shape
         if columns != orientation.width:
@@ -86,18 +90,37 @@ class ArrayFeatures:
         """Return it for the stream, found once. Joint arrays have one for all streams."""
         key = "" if self.source.is_joint else stream
         if key not in self.orientations:
-            self.orientations[key] = find_orientation(self._read_shapes(stream))
+            shapes, failures = self._read_shapes(stream)
+            self.orientations[key] = find_orientation(shapes)
             if not self.orientations[key].width:
-                raise UserError(f"{self.files.place}: no file of the {stream} stream is a [T, D] array of floats")
+                raise _make_stream_error(f"{self.files.place}: no file of the {stream} stream", failures)
         return self.orientations[key]
 
-    def _read_shapes(self, stream: str) -> list[tuple[int, int]]:
-        """Return the shapes of all videos, or of evenly spaced ones: the same in the jobs of all shards."""
+    def _read_shapes(self, stream: str) -> tuple[list[tuple[int, int]], list[Unreadable]]:
+        """Return the shapes of all videos, or of evenly spaced ones, and the failures.
+
+        They are the same in the jobs of all shards.
+        """
         video_ids = list(self.source.paths(stream))
-        shapes = []
+        shapes: list[tuple[int, int]] = []
+        failures: list[Unreadable] = []
         for video_id in video_ids[:: -(-len(video_ids) // MAX_SHAPES) or 1]:
             try:
                 shapes.append(self.source.shape(stream, video_id))
-            except Unreadable:
-                continue
-        return shapes
+            except Unreadable as failure:
+                failures.append(failure)
+        return shapes, failures
+
+
+def _make_stream_error(subject: str, failures: Sequence[Unreadable]) -> ClipAeError:
+    """Return the error of a stream without any array: RefusedInput if its files are broken, or else UserError."""
+    reason = f" ({failures[0]})" if failures else ""
+    message = f"{subject} is a [T, D] array of floats{reason}"
+    if failures and isinstance(failures[0], ContainsObjects):
+        return UserError(
+            f"{message}; a file with the arrays of all videos needs {NAMES_FILE} beside it, or in a folder beside it: "
+            "docs/features.md"
+        )
+    if failures and failures[0].kind == "not-an-array":
+        return RefusedInput(f"{message}; copy the files again")
+    return UserError(message)

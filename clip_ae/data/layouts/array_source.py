@@ -20,6 +20,10 @@ class ArraySource(Protocol):
         """Return the path of the file with each video's array, by video id."""
         ...
 
+    def describe_place(self, stream: str, video_id: str) -> str:
+        """Return where the layout has the array of a video that has none, for messages."""
+        ...
+
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
         """Return the two lengths of the array without reading its numbers; Unreadable if it is none of floats."""
         ...

@@ -15,6 +15,8 @@ from clip_ae.data.source_folder import escape_undecodable, index_by_stem, walk_f
 
 FEATURE_SUFFIXES = frozenset({".npy", ".npz", ".h5", ".hdf5", ".parquet"})
 NAMES_FILE = "videoname.npy"
+# End of the name, in small letters, of published files with the arrays of all videos.
+ALL_ARRAYS_ENDING = "jointfeatures.npy"
 Paths = Sequence[str]
 Streams = Sequence[str]
 
@@ -34,6 +36,8 @@ def list_feature_files(features: Path, streams: Streams, layout: str | None = No
         raise UserError(f"layout {layout}: no such layout{suggest_name(layout, LISTERS)}{hint}")
     if len(fitting) != 1:
         raise UserError(_describe_mismatch(features, fitting, streams, layout) + hint)
+    if layout is None:
+        _check_names_file(fitting[0], hint)
     _check_streams(features, fitting[0], hint)
     return fitting[0]
 
@@ -84,6 +88,16 @@ def _describe_mismatch(features: Path, fitting: Sequence[FeatureFiles], streams:
 
 def _example(files: FeatureFiles) -> str:
     return next(path for path in files.files_of_shard(0, 1))
+
+
+def _check_names_file(files: FeatureFiles, hint: str) -> None:
+    """Refuse the arrays of all videos without the list of their names: the file alone fits `joint`, as one video's."""
+    for path in files.files_of_shard(0, 1) if files.layout == "joint" else ():
+        if path.lower().endswith(ALL_ARRAYS_ENDING):
+            raise UserError(
+                f"{files.root_dir / path}: its name says that it has the arrays of all videos; expected "
+                f"{FORMS['wtalc']}{hint}"
+            )
 
 
 def _check_streams(features: Path, files: FeatureFiles, hint: str) -> None:

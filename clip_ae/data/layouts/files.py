@@ -27,8 +27,9 @@ class FeatureFiles:
     @property
     def place(self) -> Path:
         """The one file, or the folder of several, for messages."""
-        shared = {path for paths in self.shared_files.values() for path in paths}
-        return self.root_dir / shared.pop() if len(shared) == 1 else self.root_dir
+        paths = {path for paths in self.shared_files.values() for path in paths}
+        paths |= {path for files in self.video_files.values() for path in files.values()}
+        return self.root_dir / paths.pop() if len(paths) == 1 else self.root_dir
 
     def video_ids(self) -> set[str]:
         """Return the ids of videos with a file of their own in any stream."""

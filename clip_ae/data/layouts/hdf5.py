@@ -41,6 +41,10 @@ class Hdf5Arrays:
         file = self.file_by_path[path]
         return dict.fromkeys(sorted(file[stream] if self.template.startswith("{stream}") else file), path)
 
+    def describe_place(self, stream: str, video_id: str) -> str:
+        name = self.template.format(stream=stream, id=video_id)
+        return f"the data set {name} in {self.path_by_stream[stream]}"
+
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
         name, data_set = self._find(stream, video_id)
         return check_array(name, data_set.shape, data_set.dtype)

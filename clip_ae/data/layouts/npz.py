@@ -20,6 +20,9 @@ class NpzArrays:
     def paths(self, stream: str) -> Mapping[str, str]:
         return self.path_by_id
 
+    def describe_place(self, stream: str, video_id: str) -> str:
+        return f"the array {video_id} in {self.archive.path.name}"
+
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
         return self.archive.shape(video_id)
 

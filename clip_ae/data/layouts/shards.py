@@ -70,7 +70,7 @@ class ShardFeatures:
 
     def load(self, stream: str, video_id: str) -> VideoFeatures:
         if video_id not in self.videos[stream]:
-            raise Unreadable("missing", f"has no {stream} features")
+            raise Unreadable("missing", f"has no {stream} features; expected rows of it in {stream}/*.parquet")
         return self.videos[stream][video_id]
 
 

@@ -20,6 +20,11 @@ class VideoFileArrays:
     def paths(self, stream: str) -> Mapping[str, str]:
         return self.files.video_files[stream]
 
+    def describe_place(self, stream: str, video_id: str) -> str:
+        if self.files.layout == "streams":
+            return f"a file {stream}/{video_id}.npy, at any depth"
+        return f"a file {video_id}.npy" if self.is_joint else f"a file {video_id}_{stream}.npy"
+
     def shape(self, stream: str, video_id: str) -> tuple[int, int]:
         path = self._path(stream, video_id)
         if path.suffix.lower() != ".npz":

@@ -142,6 +142,20 @@ def test_a_named_layout_wins_over_the_recognised_one(tmp_path: Path) -> None:
         list_feature_files(tmp_path, BOTH, "sufix")
 
 
+@pytest.mark.parametrize("as_file", [False, True])
+def test_arrays_of_all_videos_need_the_list_of_names(tmp_path: Path, as_file: bool) -> None:
+    source = write_wtalc(tmp_path)
+    (tmp_path / "Set-Annotations/videoname.npy").unlink()
+    path = tmp_path / "Set-I3D-JOINTFeatures.npy"
+    with pytest.raises(
+        UserError,
+        match=r"Set-I3D-JOINTFeatures\.npy: its name says that it has the arrays of all videos; expected one npy file "
+        r"of all videos' arrays, with videoname\.npy beside it or in a folder beside it",
+    ):
+        list_feature_files(path if as_file else source, BOTH)
+    assert list_feature_files(source, BOTH, "joint").video_ids() == {path.stem}
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="absent: no such folder"):
         list_feature_files(tmp_path / "absent", BOTH)

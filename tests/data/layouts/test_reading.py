@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.layouts import array_features
 from clip_ae.data.layouts.detect import list_feature_files
@@ -15,6 +16,7 @@ from clip_ae.data.layouts.npz_file import NpzFile
 from clip_ae.data.layouts.video_files import VideoFileArrays
 from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
 from clip_ae.data.precomputed_probe import probe_precomputed
+from clip_ae.data.shards import write_shard
 from tests.data.feature_sets import (
     DIM,
     ROWS,
@@ -147,9 +149,6 @@ def test_some_shapes_of_many_videos_are_read(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_most_common_width_wins_in_shards(tmp_path: Path) -> None:
-    from clip_ae.core.provenance import Provenance
-    from clip_ae.data.shards import write_shard
-
     WRITERS["shards"][1](tmp_path)
     video = make_video("0", np.zeros((5, 20), np.float32))
     write_shard(tmp_path / "rgb/0.parquet", "rgb", 20, [video], Provenance("extract", {}, "code"))
@@ -172,7 +171,30 @@ def test_other_streams_than_the_halves_are_refused(tmp_path: Path) -> None:
 def test_a_stream_of_only_some_videos_fails_the_others(tmp_path: Path) -> None:
     write_streams(tmp_path)
     (tmp_path / "train/flow/a.npy").unlink()
-    assert failures(tmp_path) == {"a": "missing: has no flow features"}
+    assert failures(tmp_path) == {"a": "missing: has no flow features; expected a file flow/a.npy, at any depth"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("suffix", "a file a_flow.npy"),
+        ("hdf5 stream/id", "the data set flow/a in features.h5"),
+        ("shards", "rows of it in flow/*.parquet"),
+    ],
+)
+def test_a_missing_stream_is_named_as_its_layout_stores_it(tmp_path: Path, name: str, expected: str) -> None:
+    source = WRITERS[name][1](tmp_path)
+    if name == "suffix":
+        (tmp_path / "a_flow.npy").unlink()
+    elif name == "shards":
+        videos = [make_video(i, make_array(i, "flow")) for i in ("b", "c")]
+        write_shard(tmp_path / "flow/x.parquet", "flow", DIM, videos, Provenance("extract", {}, "code"))
+    else:
+        import h5py
+
+        with h5py.File(source, "a") as file:
+            del file["flow/a"]
+    assert failures(source) == {"a": f"missing: has no flow features; expected {expected}"}
 
 
 def test_streams_that_differ_by_more_than_a_row_fail(tmp_path: Path) -> None:
@@ -213,6 +235,26 @@ def test_a_broken_file_fails_its_own_video(tmp_path: Path, content: bytes, suffi
             action("rgb", "z")
         assert refusal.value.kind in ("not-an-array", "shape")
         assert "pickle" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["streams", "joint npy", "suffix"])
+def test_a_npy_file_cut_short_fails_its_own_video_in_probe(tmp_path: Path, name: str) -> None:
+    source = WRITERS[name][1](tmp_path)
+    path = next(tmp_path.rglob("b*.npy"))
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-8])
+    [(video_id, reason)] = failures(source).items()
+    assert video_id == "b"
+    assert reason == (
+        f"not-an-array: {path.name} has {size - 8} bytes, and its header needs {size}: "
+        "its end is missing; copy the file again"
+    )
+
+
+def test_bytes_after_the_array_are_ignored(tmp_path: Path) -> None:
+    source = write_joint(tmp_path)
+    (tmp_path / "b.npy").write_bytes((tmp_path / "b.npy").read_bytes() + b"more")
+    assert failures(source) == {}
 
 
 def test_an_array_that_claims_too_much_is_refused_by_its_size(tmp_path: Path) -> None:
@@ -260,9 +302,44 @@ def test_a_broken_file_of_all_videos_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_readable_array_at_all_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.npy").write_bytes(b"text")
-    with pytest.raises(UserError, match=r"no file of the rgb stream is a \[T, D\] array of floats"):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.npy").write_bytes(b"text")
+    with pytest.raises(RefusedInput) as refusal:
         read(tmp_path).dim("rgb")
+    assert str(refusal.value) == (
+        f"{tmp_path}: no file of the rgb stream is a [T, D] array of floats (a.npy is not a .npy file of numbers, or "
+        "its end is missing); copy the files again"
+    )
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_the_one_file_that_cannot_be_read_is_named(tmp_path: Path, as_file: bool) -> None:
+    path = write_npz(tmp_path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(RefusedInput) as refusal:
+        read(path if as_file else tmp_path).dim("rgb")
+    assert str(refusal.value).startswith(
+        f"{path}: no file of the rgb stream is a [T, D] array of floats (features.npz "
+    )
+
+
+def test_arrays_of_the_wrong_form_are_described(tmp_path: Path) -> None:
+    save(tmp_path / "a.npy", np.zeros(4, np.float32))
+    with pytest.raises(
+        UserError, match=r"a\.npy: no file .* of floats \(a\.npy contains float32 \[4\]; expected floats"
+    ):
+        read(tmp_path).dim("rgb")
+
+
+def test_a_file_of_objects_without_names_is_described(tmp_path: Path) -> None:
+    save(tmp_path / "mine.npy", make_object_array([make_joint("a"), make_joint("b")]), allow_pickle=True)
+    with pytest.raises(UserError) as refusal:
+        read(tmp_path).dim("rgb")
+    assert str(refusal.value) == (
+        f"{tmp_path / 'mine.npy'}: no file of the rgb stream is a [T, D] array of floats (mine.npy contains Python "
+        "objects, not numbers); a file with the arrays of all videos needs videoname.npy beside it, or in a folder "
+        "beside it: docs/features.md"
+    )
 
 
 def test_an_array_of_other_dimensions_fails_its_own_video(tmp_path: Path) -> None:
