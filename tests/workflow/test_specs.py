@@ -91,7 +91,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.mine.partial_annotations": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
-    "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize"},
+    "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize", "report"},
     "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
