@@ -172,6 +172,14 @@ def test_the_networks_of_libraries_on_the_page_are_valid_streams_of_thumos14() -
     assert {"timm-vit_small_patch14_dinov2-lvd142m", "torchvision-swin3d_t", "siglip"} < names
 
 
+def test_the_streams_of_the_page_of_frame_encoders_have_its_weights() -> None:
+    data = shipped_config()
+    for block in read_code_blocks("frame-encoders.md", "yaml")[:2]:
+        merge_keys(data, yaml.safe_load(block))
+    encoders = load_config(data).datasets["thumos14"].encoders
+    assert [encoders[name].weights for name in ("dino", "swin", "clip")] == ["dinov2_s", "swin", "siglip"]
+
+
 def read_code_blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
 
