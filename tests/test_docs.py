@@ -11,11 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import yaml
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, MethodName, Run, with_defaults
+from clip_ae.core.types import Instance
+from clip_ae.data.annotations import read_annotations
 from clip_ae.data.layouts.conventions import CONVENTIONS, FORMS, Convention
 from clip_ae.localizers.trainer import create_learner
 from clip_ae.workflow.config_files import merge_keys
@@ -129,6 +132,34 @@ def write_encoder_project(folder: Path, config: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
+def test_the_lines_for_the_files_of_charades_work(tmp_path: Path) -> None:
+    """Both blocks of docs/charades.md, on files of the original forms: ids, rows, split, and actions within videos."""
+    video_ids = [f"V{number:04d}" for number in range(902)]
+    (tmp_path / "embeddings").mkdir()
+    (tmp_path / "data/charades").mkdir(parents=True)
+    for video_id in video_ids:
+        path = tmp_path / "embeddings" / f"{video_id}__ViT-B_32__fps_1.npz"
+        np.savez(path, embeddings=np.ones((3, 4), np.float32), timestamps=np.arange(3))
+    table = ["id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length"]
+    facts = 'S,Kitchen,6,7,Yes,"A man, who eats",a;b,He eats.'
+    table += [f"{video_id},{facts},c092 0.50 2.00;c147 1.00 4.20,3.10" for video_id in video_ids]
+    table[1] = f"V0000,{facts},,3.10"
+    table[2] = f"V0001,{facts},c001 3.10 5.00,3.10"
+    table += [f"NOROW,{facts},c001 0.00 1.00,9.00"]
+    (tmp_path / "data/charades/Charades_v1_test.csv").write_text("\n".join(table))
+    for block in read_code_blocks("charades.md", "python"):
+        run_trial(block, tmp_path)
+    with np.load(tmp_path / "data/charades/charades_clip_b32.npz") as rows:
+        assert sorted(rows.files) == video_ids
+        assert (rows["V0901"].shape, rows["V0901"].dtype) == ((3, 4), np.float16)
+    annotations = read_annotations(tmp_path / "data/charades/charades_test_annotations.json")
+    shuffled = np.random.default_rng(0).permutation(902)
+    assert {i for i in video_ids if annotations[i].subset == "validation"} == {video_ids[k] for k in shuffled[900:]}
+    assert list(annotations) == video_ids
+    assert annotations["V0000"].instances == annotations["V0001"].instances == ()
+    assert annotations["V0901"].instances == (Instance("c092", 0.5, 2.0), Instance("c147", 1.0, 3.1))
+
+
 def test_the_networks_of_libraries_on_the_page_are_valid_streams_of_thumos14() -> None:
     data = shipped_config()
     for block in read_code_blocks("encoders.md", "yaml")[:-1]:
@@ -139,6 +170,14 @@ def test_the_networks_of_libraries_on_the_page_are_valid_streams_of_thumos14() -
     }  # fmt: skip
     names = {name for encoder in config.datasets["thumos14"].encoders.values() for name in encoder.weights_names}
     assert {"timm-vit_small_patch14_dinov2-lvd142m", "torchvision-swin3d_t", "siglip"} < names
+
+
+def test_the_streams_of_the_page_of_frame_encoders_have_its_weights() -> None:
+    data = shipped_config()
+    for block in read_code_blocks("frame-encoders.md", "yaml")[:2]:
+        merge_keys(data, yaml.safe_load(block))
+    encoders = load_config(data).datasets["thumos14"].encoders
+    assert [encoders[name].weights for name in ("dino", "swin", "clip")] == ["dinov2_s", "swin", "siglip"]
 
 
 def read_code_blocks(page: str, language: str) -> list[str]:

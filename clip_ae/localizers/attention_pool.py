@@ -27,7 +27,7 @@ def prepare_pooling(
     *,
     use_fused: bool,
 ) -> tuple[FeaturesByStream, SnippetWeights]:
-    """The I3D streams to pool and the weight of each snippet, by stream and video id.
+    """The cbp streams to pool and the weight of each snippet, by stream and video id.
 
     tensors and metadata are those of a localizer's model file.
     """

@@ -1,4 +1,4 @@
-"""CAF, audio-visual cross-attention fusion (CLIP-AE eq. 1-3), of one I3D stream and the audio stream.
+"""CAF, audio-visual cross-attention fusion (CLIP-AE eq. 1-3), of one cbp stream and the audio stream.
 
 X_a, X_v [B, L, d] are the features after one linear layer each, x the same with unit length:
     Lambda = x_a W x_v^T                                                      (1)

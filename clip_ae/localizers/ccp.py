@@ -1,4 +1,4 @@
-"""CCP, cross-view collaboration (CLIP-AE eq. 4-6), of one I3D stream (view CBP) and the clip stream (view VLP).
+"""CCP, cross-view collaboration (CLIP-AE eq. 4-6), of one cbp stream and the vlp stream.
 
     M = [X_CBP; X_VLP]                      concatenated features, [B, T, d_c + d_v]      (4)
     Q = M W^Q,  K = M W^K,  V = X W^V       X is one view's features                      (5)

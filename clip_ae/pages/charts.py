@@ -58,28 +58,36 @@ def render_curves(lines: Mapping[str, Points], aria_label: str, *, band: Band = 
 
     The SVG stretches to the width of the page, so all text is outside of it.
     """
-    points = [*(p for line in lines.values() for p in line), *((x, y) for x, *ends in band for y in ends)]
+    points = [*(p for line in lines.values() for p in line), *((x, y) for x, *ys in band for y in ys)]
     if not points:
         return ""
     xs, ys = zip(*points, strict=True)
     (left, right), low, high = (min(xs), max(xs)), min(0.0, *ys), max(ys)
 
     def format_points(line: Points) -> str:
-        scaled = ((100 * (x - left) / ((right - left) or 1), 100 * (high - y) / ((high - low) or 1)) for x, y in line)
+        scaled = ((_scale(x - left, right - left), _scale(high - y, high - low)) for x, y in line)
         return " ".join(f"{x:.2f},{y:.2f}" for x, y in scaled)
 
     outline = [*((x, top) for x, _, top in band), *((x, bottom) for x, bottom, _ in reversed(band))]
     shapes = [f'<polygon class="band" points="{format_points(outline)}"/>'] if band else []
     styles = dict(zip(lines, cycle(_list_line_styles()), strict=False))
     shapes += [
-        f'<polyline class="line" style="{styles[name]}" points="{format_points(line)}"/>'
+        f'<polyline class="{"line" if len(line) > 1 else "line point"}" style="{styles[name]}" '
+        # A line of one point is drawn as a dot, the round ends of a line of length 0.
+        f'points="{format_points(line if len(line) > 1 else [*line, *line])}"/>'
         for name, line in lines.items()
     ]
+    ends = "".join(f"<span>{x:g}</span>" for x in dict.fromkeys((left, right)))
     return (
         f'<div class="plot" role="img" aria-label="{escape(aria_label)}"><span>{high:.3g}</span>'
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(shapes)}</svg>'
-        f"<span>{low:.3g}</span><p><span>{left:g}</span><span>{right:g}</span></p></div>{_render_line_legend(styles)}"
+        f"<span>{low:.3g}</span><p>{ends}</p></div>{_render_line_legend(styles)}"
     )
+
+
+def _scale(distance: float, length: float) -> float:
+    """A distance as a percentage of an axis; the middle of an axis without length."""
+    return 100 * distance / length if length else 50.0
 
 
 def render_legend(colours: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a snippet index: CLIP features, or the mean of the adapter outputs of rgb and flow."""
+"""Rows of a snippet index: CLIP features, or the mean of the adapter outputs of the cbp streams."""
 
 from collections.abc import Iterator
 from dataclasses import replace

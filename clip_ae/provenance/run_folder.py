@@ -7,9 +7,11 @@ from pathlib import Path
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import LocalizeSpec
 from clip_ae.core.errors import UserError
+from clip_ae.core.paths import SUMMARIES
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_object, read_json_provenance
 from clip_ae.provenance.feature_lineage import FeatureLineage
+from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
 
@@ -74,10 +76,12 @@ def find_trained_run(folder: Path) -> TrainedRun:
 
 
 def _find_main_run_dir(dataset_dir: Path) -> Path | None:
-    """Return the folder of the run behind results/{dataset}_detections.json; None if there is none."""
-    summary_path = dataset_dir.parent / f"{dataset_dir.name}_detections.json"
-    if not summary_path.is_file():
-        return None
-    spec = read_json_provenance(summary_path).spec
-    run_dir = dataset_dir / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
-    return run_dir if (run_dir / "detections.json").is_file() else None
+    """Return the folder of the main run's first seed, by the dataset's first summary that has it; None without one."""
+    for name in (*SUMMARIES, "report.html"):
+        summary_path = dataset_dir.parent / f"{dataset_dir.name}_{name}"
+        if summary_path.is_file():
+            spec = read_provenance(summary_path).spec
+            run_dir = dataset_dir / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
+            if (run_dir / "detections.json").is_file():
+                return run_dir
+    return None

@@ -12,6 +12,7 @@ from selenium.webdriver.support.select import Select
 
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
+from clip_ae.pages.charts import render_curves
 from clip_ae.pages.page import render_html_page, render_html_table
 from clip_ae.pages.report.videos import VideoEntry, build_page_data, render_timelines
 from tests.media_files import write_video
@@ -376,6 +377,37 @@ def test_a_table_takes_the_focus_only_where_it_scrolls(browser: Chrome, width: i
     box = one(browser, ".scroll")
     assert box.get_attribute("aria-label") == "In seconds"
     wait(browser, lambda b: box.get_attribute("tabindex") == stop)
+
+
+def test_tables_of_a_report_fit_a_narrow_page_and_a_phone(chrome: Chrome, tmp_path: Path) -> None:
+    averages, tiou = ("avg 0.1:0.5", "avg 0.3:0.7", "avg 0.1:0.7"), [f"0.{k}" for k in range(1, 8)]
+    scores = render_html_table("mAP", ["tIoU", *averages, *tiou], [["95 % interval from", *["53.3"] * 10]])
+    names = ["actions", "number", "missed at tIoU 0.5, %", "normalised mAP, %"]
+    rows = render_html_table("By characteristic", names, [["coverage 0.067 to 0.1 of the video", "15", "14.3", "88.1"]])
+    sections = {"Scores": scores, "Errors": rows}
+    (tmp_path / "page.html").write_text(render_html_page("Actions", "", sections, build_page_data([], {}, GRID), "{}"))
+    for width, fitting in ((800, [True, True]), (390, [False, True])):
+        resize(chrome, width, 800, phone=width < 500)
+        chrome.get((tmp_path / "page.html").as_uri())
+        script = "return [...document.querySelectorAll('.scroll')].map(e => e.scrollWidth <= e.clientWidth)"
+        assert chrome.execute_script(script) == fitting, width
+    box, widest = one(chrome, ".scroll").rect, chrome.find_elements(By.CSS_SELECTOR, "thead th")[3].rect
+    assert widest["x"] + widest["width"] <= box["x"] + box["width"], "the averages are in view"
+
+
+def test_labels_of_an_axis_are_left_of_it_and_a_single_point_is_drawn(chrome: Chrome, tmp_path: Path) -> None:
+    curves = render_curves({"total": [(20, -0.000249)]}, "losses")
+    (tmp_path / "page.html").write_text(
+        render_html_page("Actions", "", {"Training": curves}, build_page_data([], {}, GRID), "{}")
+    )
+    resize(chrome, 800, 600)
+    chrome.get((tmp_path / "page.html").as_uri())
+    low, plot = chrome.find_elements(By.CSS_SELECTOR, ".plot > span")[1], one(chrome, ".plot svg")
+    assert low.text == "-0.000249"
+    assert chrome.execute_script("return arguments[0].scrollWidth <= arguments[0].offsetWidth", low)
+    assert low.rect["x"] + low.rect["width"] <= plot.rect["x"]
+    style = "return getComputedStyle(document.querySelector('.plot polyline')).strokeLinecap"
+    assert chrome.execute_script(style) == "round"
 
 
 @pytest.mark.parametrize("width", [660, 1280])

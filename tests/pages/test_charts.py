@@ -47,7 +47,15 @@ def test_more_lines_than_styles_are_all_drawn() -> None:
     assert len(points(html, "polyline")) == 40
 
 
-def test_one_point_and_no_points_work() -> None:
+def test_a_line_of_one_point_is_a_dot_in_the_middle_over_its_only_x() -> None:
+    html = charts.render_curves({"a": [(20, 4.0)], "b": [(20, 1.0)]}, "one step")
+    assert points(html, "polyline") == [[(50, 0), (50, 0)], [(50, 75), (50, 75)]]
+    assert html.count('class="line point"') == 2
+    assert [e.text for e in parse(html) if e.tag == "span"][:3] == ["4", "0", "20"]
+    assert html.count("<span>20</span>") == 1
+
+
+def test_zeros_and_no_points_work() -> None:
     parse(charts.render_curves({"a": [(3, 0.0)]}, "one"))
     assert charts.render_curves({}, "none") == ""
     parse(charts.render_bars({}))

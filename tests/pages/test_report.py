@@ -124,12 +124,13 @@ def test_scores_show_seeds_mean_interval_and_published_row() -> None:
     interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
     html = render_scores({0: result(0.4), 7: result(0.6)}, interval, {"UGCT": {"0.3": 51.7, "0.3:0.5": 40.0}})
     rows = cells(html)
-    assert rows["seed 7"] == ["60.0", "30.0", "45.0"]
-    assert rows["mean"] == ["50.0", "25.0", "37.5"]
-    assert rows["95 % interval from"] == ["40.0", "20.0", "30.0"]
-    assert rows["95 % interval to"] == ["60.0", "30.0", "45.0"]
-    assert rows["UGCT, published"] == ["51.7", "", "40.0"]
-    assert rows["chance level"] == ["5.0", "2.5", "3.8"]
+    assert re.findall(r'<th scope="col">([^<]*)</th>', html) == ["tIoU", "avg 0.3:0.5", "0.3", "0.5"]
+    assert rows["seed 7"] == ["45.0", "60.0", "30.0"]
+    assert rows["mean"] == ["37.5", "50.0", "25.0"]
+    assert rows["95 % interval from"] == ["30.0", "40.0", "20.0"]
+    assert rows["95 % interval to"] == ["45.0", "60.0", "30.0"]
+    assert rows["UGCT, published"] == ["40.0", "51.7", ""]
+    assert rows["chance level"] == ["3.8", "5.0", "2.5"]
     key_numbers = dict(re.findall(r"<div><b>([^<]*)</b><span>([^<]*)</span>", html))
     assert key_numbers == {
         "37.5 ± 10.6": "average mAP, tIoU 0.3:0.5, 2 seeds",
@@ -154,7 +155,7 @@ def test_frame_scores_have_the_first_column() -> None:
     interval = {"mAP": {"0.3": (0.4, 0.6), "0.5": (0.2, 0.3)}, "average": {"0.3:0.5": (0.3, 0.45)}}
     html = render_scores({3: with_frames}, {**interval, "frame_mAP": {"charades": (0.11, 0.14)}}, {"UGCT": {}})
     rows = cells(html)
-    assert re.findall(r'<th scope="col">([^<]*)</th>', html)[:3] == ["tIoU", "charades frames", "0.3"]
+    assert re.findall(r'<th scope="col">([^<]*)</th>', html)[:3] == ["tIoU", "charades frames", "avg 0.3:0.5"]
     assert [rows[name][0] for name in ("seed 3", "mean", "chance level", "UGCT, published")] == [
         "12.3",
         "12.3",

@@ -91,7 +91,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.mine.partial_annotations": OUTSIDE,  # their content is a digest of its own
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
-    "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize"},
+    "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize", "report"},
     "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
@@ -392,3 +392,11 @@ def test_a_frozen_run_keeps_the_trimmed_dataset_of_its_adapter() -> None:
     assert set(frozen.runs) == {"ugct_clipped", "ugct_weak", "ugct"}
     assert set(frozen.feature_adapters) == {"clipped"}
     assert load_config(to_plain_data(frozen)) == frozen
+
+
+def test_the_report_names_the_streams_that_the_main_run_reads() -> None:
+    data = shipped_config()
+    assert set(data["datasets"]["demo"]["streams"]) == {"rgb", "flow", "clip", "audio"}
+    for main_run, streams in (("stpn_sparse", ("rgb", "flow")), ("clip_ae", ("rgb", "flow", "clip", "audio"))):
+        data["datasets"]["demo"] |= {"main_run": main_run, "runs": [main_run]}
+        assert build_stage_spec(load_config(data), "report", {"dataset": "demo"}).streams == streams

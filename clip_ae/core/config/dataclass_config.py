@@ -69,7 +69,7 @@ def parse_dataclass(cls: type[T], data: Any, where: str = "") -> T:
     for name, value in data.items():
         if name not in fields:
             raise _unknown_key(cls, join_key(where, name), str(name), fields)
-        values[name] = _value(hints[name], value, join_key(where, name), fields[name].metadata.get("limits", {}))
+        values[name] = _value(hints[name], value, join_key(where, name), fields[name].metadata)
     for name, field in fields.items():
         if name not in values and field.default is REQUIRED and field.default_factory is REQUIRED:
             raise UserError(f"{join_key(where, name)}: missing; {field.metadata.get('doc', 'it has no default')}")
@@ -171,18 +171,19 @@ def join_key(where: str, name: Any) -> str:
     return f"{where}.{name}" if where else str(name)
 
 
-def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
+def _value(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> Any:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return None if value is None else _value(_alternative_for(hint, value), value, where, limits)
+        return None if value is None else _value(_alternative_for(hint, value), value, where, metadata)
     if origin is Literal:
         if value not in get_args(hint):
             raise UserError(f"{where}: {abbreviate(value)} is not allowed{suggest_name(str(value), get_args(hint))}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise UserError(f"{where}: expected a list, got {abbreviate(value)}")
-        return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", limits) for i, v in enumerate(value))
+            meaning = f"; {metadata['doc']}" if metadata.get("doc") else ""
+            raise UserError(f"{where}: expected a list, got {abbreviate(value)}{meaning}")
+        return tuple(_value(get_args(hint)[0], v, f"{where}[{i}]", metadata) for i, v in enumerate(value))
     if origin is dict:
         if not isinstance(value, dict):
             hint_text = "; write each name as a key, as in `NAME: {}`" if isinstance(value, list) else ""
@@ -191,10 +192,10 @@ def _value(hint: Any, value: Any, where: str, limits: dict[str, float]) -> Any:
         if dataclasses.is_dataclass(get_args(hint)[1]):
             # null removes an entry that another config file has.
             items = {k: v for k, v in items.items() if v is not None}
-        return {k: _value(get_args(hint)[1], v, join_key(where, k), limits) for k, v in items.items()}
+        return {k: _value(get_args(hint)[1], v, join_key(where, k), metadata) for k, v in items.items()}
     if dataclasses.is_dataclass(hint):
         return parse_dataclass(hint, value, where)  # type: ignore[arg-type]
-    return _scalar(hint, value, where, limits)
+    return _scalar(hint, value, where, metadata.get("limits", {}))
 
 
 def _scalar(hint: type, value: Any, where: str, limits: dict[str, float]) -> Any:

@@ -11,7 +11,7 @@ UNADAPTED = "plain"
 
 @dataclass(frozen=True)
 class FeatureAdapter:
-    """A feature adapter. Runs that name it read its output in place of the rgb and flow features."""
+    """A feature adapter. Runs that name it read its output in place of the cbp features."""
 
     run: str = key(doc="run whose last round (first seed) separates actions from background")
     mode: Literal["adapter", "encoder"] = key(

@@ -206,7 +206,7 @@ class Dataset:
     classes: NumClasses = key(
         doc="number of action classes, the only supervision of unsupervised runs; auto: the best silhouette", minimum=2
     )
-    runs: tuple[str, ...] = key(doc="names in `runs` to train and score on this dataset")
+    runs: tuple[str, ...] = key(doc="names of runs to train and score; runs are defined under the top-level key `runs`")
     main_run: str = key(doc="the run of results/{dataset}_map.json and _detections.json")
     demo: DemoWorld | None = key(None, "source: generated videos")
     simulate: SimulatedWorld | None = key(None, "source: generated features; docs/simulation.md")

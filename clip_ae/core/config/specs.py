@@ -311,7 +311,7 @@ class ReportSpec(Spec):
     main_run: str = key(doc="the main run")
     seeds: tuple[int, ...] = key(doc="its seeds")
     rounds: int = key(doc="number of rounds to show", minimum=1)
-    streams: tuple[str, ...] = key(doc="the dataset's streams")
+    streams: tuple[str, ...] = key(doc="the streams that the main run reads")
     method: MethodName = key(doc="the main run's localizer")
     supervision: Supervision = key("unsupervised", "kind of labels of the main run")
     feature_adapter: FeatureAdapter | None = key(None, "the main run's feature adapter")

@@ -282,7 +282,7 @@ def report(config: Config, dataset: str) -> ReportSpec:
         data.main_run,
         data.seeds,
         count_rounds(config, dataset, data.main_run),
-        data.stream_names,
+        run_streams(config, dataset, data.main_run).names,
         settings.method,
         settings.supervision,
         next(iter(_adapters_of(config, [data.main_run]).values()), None),

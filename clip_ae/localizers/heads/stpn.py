@@ -1,4 +1,4 @@
-"""STPN, sparse temporal pooling network (Nguyen et al., CVPR 2018), with separate branches for rgb and flow.
+"""STPN, sparse temporal pooling network (Nguyen et al., CVPR 2018), with a branch for each cbp stream.
 
 Each stream, with features x_t:
     a_t = sigmoid(FC2(ReLU(FC1 x_t)))        attention

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from clip_ae.core.score_columns import format_column_heading, list_score_columns, list_score_kinds
+from clip_ae.core.score_columns import FRAME_KIND, format_column_heading, list_score_columns, list_score_kinds
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.pages import charts
 from clip_ae.pages.page import render_card, render_figure, render_heading, render_html_table, render_key_numbers
@@ -17,6 +17,8 @@ ResultsBySeed = Mapping[int, Mapping[str, Any]]
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 # By kind of score and column.
 Metrics = Mapping[str, Mapping[str, float]]
+# Kinds of scores from left to right.
+COLUMN_ORDER = (FRAME_KIND, "average", "mAP")
 # In percent by column, as printed in a paper; None for a blank cell.
 PublishedMetrics = Mapping[str, float | None]
 
@@ -37,8 +39,8 @@ class _Scores:
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Kind and name of each column."""
-        return list_score_columns(self.first_result)
+        """Kind and name of each column; averages are before the tIoU, which a narrow page shows only by scrolling."""
+        return sorted(list_score_columns(self.first_result), key=lambda column: COLUMN_ORDER.index(column[0]))
 
     def format_row(self, metrics: Metrics) -> list[str]:
         return [format_percent(metrics[kind][column]) for kind, column in self.columns]

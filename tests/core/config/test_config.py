@@ -124,6 +124,7 @@ def test_the_commented_examples_are_right() -> None:
             "encoder",
             "base_classes has mode encoder; all rows must share the same features",
         ),
+        ("datasets.demo.runs", {"mine": {}}, 'got {"mine": {}}; names of runs to train and score; runs are defined'),
         ("datasets.demo.streams", ["rgb"], 'got ["rgb"]; write each name as a key, as in `NAME: {}`'),
         ("datasets.demo.streams", {}, "datasets.demo.streams: missing; name the streams"),
         ("datasets.demo.encoders", {}, "datasets.demo.encoders: this key is now called `streams`; rename it"),
