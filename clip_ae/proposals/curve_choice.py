@@ -46,5 +46,6 @@ def choose_curve(settings: Localization, statistics: CurveStatistics, stride_s: 
     """
     is_narrow = statistics.attention_share < MAX_NARROW_RATIO * statistics.activation_share
     automatic: CurveName = "activation" if is_narrow else "weighted"
-    width = stride_s * statistics.smoothing_snippets if settings.smoothing_s == "auto" else settings.smoothing_s
+    measured = stride_s * statistics.smoothing_snippets if statistics.smoothing_snippets > 1 else 0.0
+    width = measured if settings.smoothing_s == "auto" else settings.smoothing_s
     return CurveChoice(automatic if settings.curve == "auto" else settings.curve, width)

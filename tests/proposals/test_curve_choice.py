@@ -30,6 +30,7 @@ def test_a_setting_overrides_the_rule(curve):
 def test_the_measured_width_is_in_snippets_and_the_choice_in_seconds():
     assert choose_curve(Localization(), PEAK, 0.64).smoothing_s == pytest.approx(1.92)
     assert choose_curve(Localization(smoothing_s=0), PEAK, 0.64).smoothing_s == 0
+    assert choose_curve(Localization(), PROBABILITIES, 0.64).smoothing_s == 0
 
 
 def test_the_other_curve_has_the_same_smoothing():
