@@ -36,6 +36,13 @@ class CafSwitches:
     audio_to: Literal["all", "first"] = key(
         "all", "cbp streams whose head input includes the fused audio: all, or the first only"
     )
+    scaled_to_ccp: bool = key(
+        True, "beside CCP: scale CAF's part of the head's input in each video to the size of CCP's part"
+    )
+    gate: Literal["none", "correspondence"] = key(
+        "none",
+        "`correspondence`: CAF's part of the head's input is 0 in videos whose sound does not follow the picture",
+    )
 
 
 @dataclass(frozen=True)
