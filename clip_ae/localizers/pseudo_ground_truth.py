@@ -1,8 +1,9 @@
 """TSCN's refinement (Zhai et al., ECCV 2020): all streams learn from their fused attention one refinement earlier.
 
-A refinement is a quarter of the steps. From the second one on, the target is
-G = 1[beta A_rgb + (1 - beta) A_flow > 0.5], with the network as it was at the end of the previous refinement. With
-other cbp streams than rgb and flow, the fused attention is the mean over the streams.
+A refinement is a quarter of the steps. From the second one on, the target is G = 1[A > mean_t A] with
+A = beta A_rgb + (1 - beta) A_flow, of the network as it was at the end of the previous refinement. With other cbp
+streams than rgb and flow, A is the mean over the streams. The paper's threshold is 0.5 (`attention_targets: half`):
+attention that is on one side of it everywhere teaches a constant, as UGCT's does.
 
 The paper computes G for whole videos between two trainings; here a frozen copy of the network computes it for the
 current batch, which needs no files in between. The optimizer continues.
@@ -13,7 +14,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from clip_ae.core.config.methods import LocalizerConfig
+from clip_ae.core.config.methods import LocalizerConfig, TscnSwitches
+from clip_ae.localizers.attention_targets import make_attention_targets
 from clip_ae.localizers.batch import Batch, Targets, common_mask
 from clip_ae.localizers.learner import Learner
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
@@ -28,8 +30,9 @@ PAPER_WEIGHTS = {"rgb": 0.4, "flow": 0.6}
 class PseudoGroundTruth(Learner):
     """The losses of the head and the pseudo ground truth of a frozen copy."""
 
-    def __init__(self, localizer: Localizer, steps: int) -> None:
+    def __init__(self, localizer: Localizer, switches: TscnSwitches, steps: int) -> None:
         super().__init__(localizer, steps)
+        self.attention_targets = switches.attention_targets
         self.previous = Teacher(localizer)
         self.refinement_steps = max(1, steps // NUM_REFINEMENTS)
 
@@ -53,10 +56,12 @@ class PseudoGroundTruth(Learner):
             PAPER_WEIGHTS if previous.keys() == PAPER_WEIGHTS.keys() else dict.fromkeys(previous, 1 / len(previous))
         )
         fused = torch.stack([weights[name] * stream.attention for name, stream in previous.items()]).sum(dim=0)
-        target = (fused > 0.5).float()
+        target = make_attention_targets(fused, mask, self.attention_targets)
         losses = [pseudo_ground_truth_loss(stream.attention, target, mask) for stream in output.streams.values()]
         return torch.stack(losses).sum()
 
 
 def build(localizer: Localizer, config: LocalizerConfig, steps: int) -> PseudoGroundTruth:
-    return PseudoGroundTruth(localizer, steps)
+    if config.tscn is None:
+        raise ValueError("localizer config: tscn is missing; the method tscn needs it")
+    return PseudoGroundTruth(localizer, config.tscn, steps)

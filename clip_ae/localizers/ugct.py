@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip_ae.core.config.methods import LocalizerConfig, UgctSwitches
+from clip_ae.localizers.attention_targets import make_attention_targets
 from clip_ae.localizers.batch import Batch, Targets, common_mask
 from clip_ae.localizers.head import StreamOutput
 from clip_ae.localizers.learner import Learner
@@ -113,7 +114,8 @@ class Ugct(Learner):
         losses: dict[str, list[Tensor]] = {"attention_pseudo": [], "class_pseudo": []}
         for name, student in output.streams.items():
             teacher, mask = teachers[name], common_mask(batch.masks, {name, *self.teachers[name]})
-            target, log_uncertainty = self._attention_target(teacher.attention, mask), log_uncertainties[name]
+            target = make_attention_targets(teacher.attention, mask, self.switches.attention_targets)
+            log_uncertainty = log_uncertainties[name]
             losses["attention_pseudo"].append(
                 attention_pseudo_loss(student.attention, target, log_uncertainty, mask, uncertainty_weight)
             )
@@ -126,13 +128,6 @@ class Ugct(Learner):
     def _average_teachers(self, outputs: Mapping[str, StreamOutput]) -> dict[str, Teaching]:
         """By student, the average of its teachers."""
         return {name: average_outputs([outputs[t] for t in teachers]) for name, teachers in self.teachers.items()}
-
-    def _attention_target(self, attention: Tensor, mask: Tensor) -> Tensor:
-        """G [B, T]."""
-        if self.switches.attention_targets == "soft":
-            return attention
-        mean = (attention * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        return (attention > (mean if self.switches.attention_targets == "mean" else 0.5)).float()
 
     def _log_uncertainties(
         self, output: LocalizerOutput, batch: Batch, teachers: Mapping[str, Teaching]

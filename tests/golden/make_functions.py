@@ -102,7 +102,7 @@ CAF, CCP = {"caf": methods.CafSwitches()}, {"ccp": methods.CcpSwitches()}
 LOCALIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "stpn": ("stpn", {}),
     "wsal_bm": ("wsal_bm", {}),
-    "tscn": ("tscn", {}),
+    "tscn": ("tscn", {"tscn": methods.TscnSwitches()}),
     "tcam": ("tcam", {}),
     "apsl": ("apsl_reconstructed", {}),
     "oracle": ("oracle", {}),

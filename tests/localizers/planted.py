@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, SelfSupervision, UgctSwitches
+from clip_ae.core.config.methods import (
+    CafSwitches,
+    CcpSwitches,
+    LocalizerConfig,
+    SelfSupervision,
+    TscnSwitches,
+    UgctSwitches,
+)
 from clip_ae.core.config.training import Training
 from clip_ae.core.types import Label, VideoFeatures, format_cluster_label
 from clip_ae.localizers.feature_table import FeatureTable
@@ -43,6 +50,7 @@ def labels_of(streams):
 def localizer_config(method="ugct", *, dims=None, width=8, dropout=0.0, **switches):
     dims = dims or {n: DIMS[n] for n in streams_of(switches)}
     names = tuple(format_cluster_label(k) for k in range(CLASSES))
+    switches = {"tscn": TscnSwitches() if method == "tscn" else None, **switches}
     return LocalizerConfig(
         method=method,
         roles=roles_of(dims),

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from clip_ae.core.config.methods import TscnSwitches
 from clip_ae.localizers.batch import Batch, Targets
 from clip_ae.localizers.trainer import create_learner
 from tests.localizers.planted import CLASSES, DIMS, localizer_config
@@ -21,9 +22,10 @@ def create_batch():
     return Batch(("a", "b"), features, mask)
 
 
-def create_tscn():
+def create_tscn(attention_targets="mean"):
     """A learner whose frozen copy has other weights."""
-    learner = create_learner(localizer_config("tscn"), STEPS, 0)
+    config = localizer_config("tscn", tscn=TscnSwitches(attention_targets))
+    learner = create_learner(config, STEPS, 0)
     other_localizer = create_learner(localizer_config("tscn"), STEPS, 1).localizer
     learner.previous.update_ema(other_localizer, 0.0)
     return learner.eval()
@@ -33,15 +35,20 @@ def pseudo_truth_loss(learner, step):
     return learner.losses(learner.localizer(create_batch()), create_batch(), TARGETS, step)["pseudo_truth"].item()
 
 
-def test_from_the_second_refinement_on_the_target_is_the_fused_attention_of_the_copy():
-    learner = create_tscn()
+@pytest.mark.parametrize("attention_targets", ["mean", "half", "soft"])
+def test_from_the_second_refinement_on_the_target_is_the_fused_attention_of_the_copy(attention_targets):
+    learner = create_tscn(attention_targets)
     assert pseudo_truth_loss(learner, 1) == pseudo_truth_loss(learner, REFINEMENT_STEPS) == 0.0
     own, previous = learner.localizer(create_batch()).streams, learner.previous(create_batch()).streams
     fused = 0.4 * previous["rgb"].attention + 0.6 * previous["flow"].attention
-    target = (fused > 0.5).double()
-    # The target must depend on the weights of the streams.
-    assert not torch.equal(target > 0.5, previous["rgb"].attention > 0.5)
     lengths = (6, 3)
+    thresholds = {
+        "mean": torch.stack([fused[b, :n].mean() for b, n in enumerate(lengths)])[:, None],
+        "half": torch.full((B, 1), 0.5),
+    }
+    target = fused if attention_targets == "soft" else (fused > thresholds[attention_targets]).double()
+    # The target must depend on the weights of the streams.
+    assert not torch.equal(target, (previous["rgb"].attention > 0.5).double())
     losses = [
         reference.pseudo_truth(*([x[b, :n].detach().double().numpy() for b, n in enumerate(lengths)] for x in pair))
         for pair in ((own["rgb"].attention, target), (own["flow"].attention, target))

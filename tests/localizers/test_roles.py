@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from clip_ae.core.config.methods import CafSwitches, CcpSwitches, LocalizerConfig, SelfSupervision, UgctSwitches
+from clip_ae.core.config.methods import (
+    CafSwitches,
+    CcpSwitches,
+    LocalizerConfig,
+    SelfSupervision,
+    TscnSwitches,
+    UgctSwitches,
+)
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
@@ -25,6 +32,7 @@ def create_config(method: str, cbp: tuple[str, ...], **ugct: str) -> LocalizerCo
     has_modules = method == "clip_ae"
     switches = {
         **({"ugct": UgctSwitches(**ugct)} if method in ("ugct", "clip_ae") else {}),
+        **({"tscn": TscnSwitches()} if method == "tscn" else {}),
         **({"caf": CafSwitches(audio_to="first"), "ccp": CcpSwitches()} if has_modules else {}),
         **({"fusion_input": "residual", "self_supervision": SelfSupervision()} if has_modules else {}),
     }
@@ -127,8 +135,9 @@ def test_fused_audio_may_reach_the_first_stream_only() -> None:
 def test_tscn_has_the_weights_of_its_paper_for_rgb_and_flow_only() -> None:
     roles = StreamRoles(("flow", "rgb"))
     config = LocalizerConfig(
-        method="tscn", roles=roles, dims={"flow": 4, "rgb": 4}, labels=("a",), width=4, dropout=0.0
-    )
+        method="tscn", roles=roles, dims={"flow": 4, "rgb": 4}, labels=("a",), width=4, dropout=0.0,
+        tscn=TscnSwitches(attention_targets="half"),
+    )  # fmt: skip
     learner = create_learner(config, STEPS, 0)
     features = {name: torch.randn(1, T, 4) for name in roles.cbp}
     batch = Batch(("v",), features, {name: torch.ones(1, T, dtype=torch.bool) for name in roles.cbp})

@@ -21,6 +21,7 @@ else:  # so that a new method needs one line in the registry
 Clustering = Literal["spectral", "kmeans"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
+AttentionTargets = Literal["mean", "half", "soft"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class CafSwitches:
     layer_norm: bool = key(False, "LayerNorm before each tanh: large features would saturate it")
     audio_to: Literal["all", "first"] = key(
         "all", "cbp streams whose head input includes the fused audio: all, or the first only"
+    )
+    scaled_to_ccp: bool = key(
+        True, "beside CCP: scale CAF's part of the head's input in each video to the size of CCP's part"
+    )
+    gate: Literal["none", "correspondence"] = key(
+        "none",
+        "`correspondence`: CAF's part of the head's input is 0 in videos whose sound does not follow the picture",
     )
 
 
@@ -64,7 +72,7 @@ class UgctSwitches:
     """Uncertainty-guided collaborative training (reconstructed)."""
 
     base_head: BaseHead = key("ugct", "head of students and teachers")
-    attention_targets: Literal["mean", "half", "soft"] = key(
+    attention_targets: AttentionTargets = key(
         "mean", "threshold of the teacher's attention: its mean in the video, 0.5, or none (soft)"
     )
     teachers: Literal["others", "self", "all"] = key(
@@ -88,6 +96,16 @@ class UgctSwitches:
     )
 
 
+@dataclass(frozen=True)
+class TscnSwitches:
+    """Two-stream consensus network."""
+
+    attention_targets: AttentionTargets = key(
+        "mean",
+        "threshold of the pseudo ground truth: the attention's mean in the video, 0.5 as printed, or none (soft)",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Switches:
     """The switches of a method; a module without an entry is not built."""
@@ -102,6 +120,7 @@ class Switches:
     )
     self_supervision: SelfSupervision | None = key(None, "clip_ae: forms of its two losses")
     ugct: UgctSwitches | None = key(None, "ugct and clip_ae: teachers and uncertainty")
+    tscn: TscnSwitches | None = key(None, "tscn: pseudo ground truth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +172,13 @@ SWITCHES_OF: dict[str, tuple[str, ...]] = {
     "fusion_input": ("clip_ae", "oracle"),
     "self_supervision": ("clip_ae",),
     "ugct": ("ugct", "clip_ae"),
+    "tscn": ("tscn",),
 }
 SWITCH_DEFAULTS: dict[str, Any] = {
     "fusion_input": "centred",
     "self_supervision": SelfSupervision(),
     "ugct": UgctSwitches(),
+    "tscn": TscnSwitches(),
 }
 
 
