@@ -128,10 +128,11 @@ def build_sweep() -> Tree:
 def run_workflow(config_changes: Tree, *targets: str) -> None:
     """Make the targets, with datasets and runs in addition to those of the project; existing results stay.
 
-    Two trainings in parallel, with one thread each, are faster on two cores than one training with two threads.
+    Two trainings in parallel, with one thread each, are faster on two cores than one training with two threads. The
+    number of threads is part of what made a result: a change of it makes everything again.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump({**config_changes, "torch_threads": 1}, file)
+        yaml.safe_dump({"torch_threads": 1, **config_changes}, file)
         file.flush()
         command = [
             str(BIN / "snakemake"),

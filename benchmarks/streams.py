@@ -1,4 +1,4 @@
-"""Every method on other streams than rgb and flow: one alone, three, and without sound. About an hour and a half.
+"""Every method on other streams than rgb and flow: one alone, three, and without sound. About an hour.
 
 python -m benchmarks.streams            the simulated world, one seed, one round
 python -m benchmarks.streams --demo     the demo's features; run `make demo` first
@@ -36,10 +36,12 @@ def main(arguments: list[str]) -> None:
     changes: Tree = {"runs": list(runs), "main_run": next(iter(runs)), "rounds": 1, "seeds": [0]}
     if arguments == ["--demo"]:
         name, data = "demo", {**read_project_config()["datasets"]["demo"], **changes}
+        # As `make demo` has it: its networks and features are not made again.
+        threads: Tree = {"torch_threads": read_project_config()["torch_threads"]}
     else:
-        name, data = "simulated_streams", build_dataset(**changes)
+        name, data, threads = "simulated_streams", build_dataset(**changes), {}
     paths = list(list_map_paths(name, data))
-    run_workflow({"datasets": {name: data}, "runs": runs}, *paths)
+    run_workflow({"datasets": {name: data}, "runs": runs, **threads}, *paths)
     print(f"{'':20}", *(f"{streams:>20}" for streams in CBP_STREAMS))
     for method in METHODS:
         means = [
