@@ -48,6 +48,8 @@ def build_scores(value: float) -> dict[str, Any]:
         ],
         "counts": {"videos": 2, "detections": round(10 * value)},
         "protocol": "words",
+        "cut_from": {"curve": "weighted", "smoothing_s": 0.0},
+        "other_curve": {**scores, "cut_from": {"curve": "activation", "smoothing_s": 0.0}},
         "provenance": to_plain_data(PROVENANCE),
     }
 
