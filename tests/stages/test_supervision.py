@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision, UgctSwitches
+from clip_ae.core.config.methods import CafSwitches, CcpSwitches, SelfSupervision, TscnSwitches, UgctSwitches
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.config.streams import StreamRoles
@@ -50,7 +50,8 @@ def clustered_dir(tmp_path_factory):
 def switches_of(method):
     if method == "clip_ae":
         return CLIP_AE
-    return {**UGCT, "method": method, "ugct": UgctSwitches() if method == "ugct" else None}
+    own = {"ugct": UgctSwitches() if method == "ugct" else None, "tscn": TscnSwitches() if method == "tscn" else None}
+    return {**UGCT, "method": method, **own}
 
 
 def score(at, supervision="unsupervised", labels="labels.parquet"):

@@ -101,6 +101,7 @@ OTHER: dict[str, Any] = {
     "device": "cpu",
     "clustering": "kmeans",
     "curve": "activation",
+    "gate": "correspondence",
     "smoothing_s": 1.5,
     "algorithm": "tvl1",
     "cluster_mapping": "hungarian",
