@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 NUM_SHIFTS = 24
-MIN_SHIFT = 0.1
+# The smallest shift is the length of the video, divided by this and rounded up.
+MIN_SHIFT_DIVISOR = 10
 # One-sided 5 % of a normal distribution.
 MIN_Z = 1.64
 EPSILON = 1e-12
@@ -20,7 +21,10 @@ EPSILON = 1e-12
 
 @torch.no_grad()
 def audio_gate(audio: Tensor, audio_mask: Tensor, views: Sequence[Tensor], video_mask: Tensor) -> Tensor:
-    """[B]: 1 for videos whose audio [B, T, D] follows the views [B, T, D], 0 for others and for silent ones."""
+    """[B]: 1 for videos whose audio [B, T, D] follows the views [B, T, D], 0 for others and for silent ones.
+
+    Only the snippets of the batch are compared: during training those that were sampled, at inference the whole video.
+    """
     gates = []
     for b, real in enumerate(video_mask):
         sound = (audio[b] * audio_mask[b][:, None])[real]
@@ -32,7 +36,7 @@ def audio_gate(audio: Tensor, audio_mask: Tensor, views: Sequence[Tensor], video
 def correspondence_z(audio: Tensor, views: Sequence[Tensor]) -> float:
     """z of one video; 0 for a video with fewer than three different shifts."""
     length = len(audio)
-    first = -(-length // round(1 / MIN_SHIFT))
+    first = -(-length // MIN_SHIFT_DIVISOR)
     if length - 2 * first < 2:
         return 0.0
     shifts = torch.linspace(first, length - first, NUM_SHIFTS).round().int().unique().tolist()

@@ -4,9 +4,9 @@ The paper does not say how the outputs of CAF and CCP enter the head. Here:
     M = [g s chi_v; g s chi_a; Z_CBP; Z_VLP]    of the modules that are on, each part less its mean over time
     F = X + P(D(M))                             P is initialised to 0; D drops dimensions of M in the whole video
     s = max(rms Z_CBP, rms Z_VLP) / rms chi     in each video; 1 without CCP
-chi has four times the size of X, and Z a tenth. Adam's steps in P do not depend on the size of a gradient, so unscaled
-chi would be what the head learns from (`caf.scaled_to_ccp: false`). g is 1, or 0 in videos whose sound does not follow
-the picture (`caf.gate: correspondence`).
+On the simulated world chi is 4 to 26 times as large as Z. Adam's steps in P do not depend on the size of a gradient, so
+the head would learn from chi alone without s (`caf.scaled_to_ccp: false`). g is 1, or with `caf.gate: correspondence` 0
+in videos whose sound does not follow the picture.
 
 So training starts from the baseline, and without both modules there is no front end. The mean over the snippets of a
 video is subtracted because it contains nothing about time but identifies the video: with it, a head would memorise the

@@ -22,7 +22,7 @@ class CurveStatistics:
 
 
 # Of curves that need no choice: probabilities of classes and background.
-PROBABILITIES = CurveStatistics(attention_share=1.0, activation_share=1.0, smoothing_snippets=1)
+PROBABILITY_CURVES = CurveStatistics(attention_share=1.0, activation_share=1.0, smoothing_snippets=1)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from clip_ae.language.few_shot import (
 from clip_ae.pages import markdown
 from clip_ae.pipeline.adapted_features import restore_joint_space
 from clip_ae.pipeline.detection import detect
-from clip_ae.proposals.curve_choice import PROBABILITIES, choose_curve
+from clip_ae.proposals.curve_choice import PROBABILITY_CURVES, choose_curve
 from clip_ae.scoring import few_shot
 from clip_ae.scoring.eval_input import build_eval_input
 from clip_ae.scoring.evaluate import score_chance, score_classes
@@ -177,7 +177,7 @@ def _score_episode(
             predict_from_prototypes(space, embeddings[i], prototypes, data.covered_masks[i]),
             episode.classes,
             spec.localization,
-            choose_curve(spec.localization, PROBABILITIES, spec.grid.stride_s),
+            choose_curve(spec.localization, PROBABILITY_CURVES, spec.grid.stride_s),
             spec.grid,
         )
     ]

@@ -32,7 +32,7 @@ from clip_ae.pipeline.few_shot_videos import (
     select_examples,
 )
 from clip_ae.pipeline.network_inputs import list_network_inputs
-from clip_ae.proposals.curve_choice import PROBABILITIES, choose_curve
+from clip_ae.proposals.curve_choice import PROBABILITY_CURVES, choose_curve
 
 
 def run(
@@ -117,7 +117,7 @@ def _detect(
     background_masks = outside_masks if any(mask.any() for mask in outside_masks.values()) else searched_masks
     prototypes = build_prototypes(space, embeddings, example_spans, extracted.coverage_masks, background_masks)
     videos = next(iter(extracted.streams.values()))
-    choice = choose_curve(spec.localization, PROBABILITIES, trained.grid.stride_s)
+    choice = choose_curve(spec.localization, PROBABILITY_CURVES, trained.grid.stride_s)
     detections: list[Detection] = []
     for i, mask in searched_masks.items():
         prediction = predict_from_prototypes(space, embeddings[i], prototypes, mask)

@@ -24,7 +24,7 @@ def test_contrast_equals_its_definition(drawn, outer_margin):
     np.testing.assert_allclose(contrast, [expected], atol=1e-12)
 
 
-def test_a_whole_video_has_no_contrast_for_free():
+def test_a_whole_video_is_compared_with_the_lowest_point_of_its_curve():
     """Its contrast is that of a segment around everything above the lowest point; of a flat curve it is 0."""
     whole = np.array([[0, 4]])
     np.testing.assert_allclose(outer_inner_contrast(np.full(4, 0.9), whole, 0.25), [0.0], atol=1e-12)

@@ -8,7 +8,6 @@ from clip_ae.core.config.dataclass_config import key, make_overrides
 Precision = Literal["fp32", "bf16"]
 SegmentSource = Literal["curves", "whole_video"]
 CurveName = Literal["weighted", "activation"]
-CurveSetting = Literal["auto", "weighted", "activation"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,15 @@ class Localization:
         "curves: segments cut from attention and activations; whole_video: one segment for each class over the whole "
         "video, scored by the video's class score: a baseline",
     )
-    curve: CurveSetting = key(
+    curve: Literal["auto", CurveName] = key(
         "auto",
         "curve of a class that segments are cut from and scored by: `weighted`, attention times activation; "
         "`activation` alone; or `auto`: activation if attention covers much less of the training videos",
     )
     smoothing_s: float | Literal["auto"] = key(
         "auto",
-        "seconds; width of the moving mean of curves before they are cut; 0: none; `auto`: the width with which one "
-        "stream's curves predict those of another best, in the training videos",
+        "seconds; width of the moving mean of curves before they are cut; 0: none; `auto`: the width that suits the "
+        "errors of the curves of the training videos",
         minimum=0,
     )
     class_threshold: float = key(
