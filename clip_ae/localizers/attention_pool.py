@@ -1,8 +1,9 @@
 """Descriptor of later rounds: snippets are weighted by the attention of the previous round's model.
 
-Each stream is pooled with its own attention, a_t / sum a, as in TCAM. TCAM's attention is a softmax over time; here it
-is the attention with which the head pools videos itself. The pooled features are those of the streams, as in TCAM, or
-(descriptor `fused`) the output of the model's front end, which L_self trains to be clustered.
+Each stream is pooled with its own attention, as in TCAM, whose attention is a softmax over time. Attention a of another
+head is a sigmoid, with the logit log(a / (1 - a)); the softmax of that over time is a / (1 - a), divided by its sum.
+The other weights are a / sum a, with which the head pools videos itself. The pooled features are those of the streams,
+as in TCAM, or (descriptor `fused`) the output of the model's front end, which L_self trains to be clustered.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clip_ae.core.config.methods import DescriptorWeights
 from clip_ae.core.types import FeaturesByStream, SnippetWeights, VideoFeatures
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
 from clip_ae.localizers.model_state import restore_localizer
+
+# Float32 rounds a sigmoid to 1 from a logit of 17 on; weights stay finite at this distance from 1.
+MIN_COMPLEMENT = 1e-6
 
 
 def prepare_pooling(
@@ -26,18 +31,20 @@ def prepare_pooling(
     device: str,
     *,
     use_fused: bool,
+    descriptor_weights: DescriptorWeights,
 ) -> tuple[FeaturesByStream, SnippetWeights]:
     """The cbp streams to pool and the weight of each snippet, by stream and video id.
 
     tensors and metadata are those of a localizer's model file.
     """
     localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
+    use_softmax = descriptor_weights == "softmax" and not localizer.head.attention_is_softmax
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in table.video_ids:
         for name, (attention, head_input) in _run_localizer(localizer, table, video_id).items():
             video = streams[name][video_id]
-            weights.setdefault(name, {})[video_id] = _normalize(attention)
+            weights.setdefault(name, {})[video_id] = _normalize(_odds(attention) if use_softmax else attention)
             pooled = replace(video, feature=head_input) if use_fused else video
             pooled_streams.setdefault(name, {})[video_id] = pooled
     return pooled_streams, weights
@@ -53,6 +60,11 @@ def _run_localizer(
         name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
         for name, stream in output.streams.items()
     }
+
+
+def _odds(attention: NDArray[np.float64]) -> NDArray[np.float64]:
+    """exp of the attention's logit: a / (1 - a)."""
+    return attention / np.maximum(1 - attention, MIN_COMPLEMENT)
 
 
 def _normalize(attention: NDArray[np.float64]) -> NDArray[np.float64]:

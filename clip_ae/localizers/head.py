@@ -62,6 +62,8 @@ class Head(nn.Module, ABC, Generic[OutputT]):
     loss_weights: ClassVar[Mapping[str, float]]
     # Whether the last of the K classes is background.
     has_background: ClassVar[bool] = False
+    # Whether attention is a softmax over time; otherwise it is a sigmoid of each snippet.
+    attention_is_softmax: ClassVar[bool] = False
 
     def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__()

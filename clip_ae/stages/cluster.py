@@ -103,7 +103,12 @@ def _pool_descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_mod
     model = read_weights(previous_model)
     return pool_descriptors(
         *prepare_pooling(
-            streams, model.tensors, model.metadata, resolve_device(device), use_fused=spec.descriptor == "fused"
+            streams,
+            model.tensors,
+            model.metadata,
+            resolve_device(device),
+            use_fused=spec.descriptor == "fused",
+            descriptor_weights=spec.descriptor_weights,
         )
     )
 

@@ -428,7 +428,9 @@ def descriptors() -> Found:
     known = {"localizer_config": to_plain_data(localizer_config("clip_ae", dims, switches))}
     tensors = module_arrays(learner.localizer)
     for name, use_fused in (("attended", False), ("fused", True)):
-        pooling_inputs = attention_pool.prepare_pooling(streams, tensors, known, "cpu", use_fused=use_fused)
+        pooling_inputs = attention_pool.prepare_pooling(
+            streams, tensors, known, "cpu", use_fused=use_fused, descriptor_weights="softmax"
+        )
         yield name, pool_descriptors(*pooling_inputs)
     table = feature_table.FeatureTable(streams, "cpu")
     for video in ("v0", "v8"):

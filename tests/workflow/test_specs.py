@@ -42,6 +42,7 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},
     "runs.clip_ae.clustering": {"cluster", "summarize"},
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
+    "runs.clip_ae.descriptor_weights": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
     "runs.clip_ae.ccp.*": {"train", "summarize"},
     "runs.clip_ae.fusion_input": {"train", "summarize"},
@@ -101,6 +102,7 @@ OTHER: dict[str, Any] = {
     "device": "cpu",
     "clustering": "kmeans",
     "curve": "activation",
+    "descriptor_weights": "attention",
     "gate": "correspondence",
     "smoothing_s": 1.5,
     "algorithm": "tvl1",
@@ -326,6 +328,30 @@ def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]
         assert not changed(base, f"datasets.demo.adapter_training.{key}") & tuned
         assert changed(base, f"datasets.demo.adapter_training.tuning.{key}") == tuned
     assert tuned <= changed(base, "datasets.demo.adapter_training.width")
+
+
+def test_overrides_of_a_run_replace_its_own_keys_in_one_dataset_only(base: dict[str, Any]) -> None:
+    data = copy.deepcopy(base)
+    data["runs"]["clip_ae"] |= {"training": {"steps": 7, "width": 8}, "localization": {"curve": "activation"}}
+    data["datasets"]["demo"]["run_overrides"] = {
+        "clip_ae": {"training": {"steps": 9}, "localization": {"smoothing_s": 2.0}}
+    }
+    config = load_config(data)
+
+    def find_settings(dataset: str, run: str) -> tuple[int, int, str, float | str]:
+        train: Any = build_stage_spec(config, "train", {"dataset": dataset, "run": run, "seed": "0"})
+        localize: Any = build_stage_spec(config, "localize", {"dataset": dataset, "run": run})
+        return (
+            train.training.steps,
+            train.training.width,
+            localize.localization.curve,
+            localize.localization.smoothing_s,
+        )
+
+    assert find_settings("demo", "clip_ae") == (9, 8, "activation", 2.0)
+    assert find_settings("simulated", "clip_ae") == (7, 8, "activation", "auto")
+    shipped = load_config(base).datasets["demo"].training
+    assert find_settings("demo", "other") == (shipped.steps, shipped.width, "auto", "auto")
 
 
 def test_other_weights_reach_one_stream(base: dict[str, Any]) -> None:

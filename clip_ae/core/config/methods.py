@@ -21,6 +21,7 @@ else:  # so that a new method needs one line in the registry
 Clustering = Literal["spectral", "kmeans"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
+DescriptorWeights = Literal["softmax", "attention"]
 AttentionTargets = Literal["mean", "half", "soft"]
 
 
@@ -134,6 +135,11 @@ class Run(Switches):
     )
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
+    descriptor_weights: DescriptorWeights = key(
+        "softmax",
+        "weights of the snippets in the descriptors of later rounds: softmax over time of the attention's logits, as "
+        "in TCAM, or the attention, each divided by its sum",
+    )
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
     feature_adapter: str | None = key(
         None, "entry of `feature_adapters` whose output replaces the features of the cbp streams"

@@ -15,7 +15,7 @@ from clip_ae.core.config.methods import Run
 from clip_ae.core.config.network_options import TimmOptions, TorchvisionOptions
 from clip_ae.core.config.simulation import SIMULATED_STREAMS, SimulatedWorld
 from clip_ae.core.config.streams import Role, Stream, StreamEncoder, order_streams
-from clip_ae.core.config.training import Localization, Training
+from clip_ae.core.config.training import Localization, RunOverrides, Training
 from clip_ae.core.timeline import SnippetGrid
 
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
@@ -247,6 +247,9 @@ class Dataset:
     adapter_training: AdapterTraining = key(AdapterTraining(), "training of feature adapters")
     fewshot: FewShotEvaluation | None = key(None, "few-shot episodes of results/{dataset}_fewshot.json")
     localization: Localization = key(Localization(), "from attention and class activations to segments")
+    run_overrides: dict[str, RunOverrides] = key(
+        {}, "by run: what differs in this dataset, if a method needs other steps or another learning rate here"
+    )
     evaluation: Evaluation = key(Evaluation(), "scoring")
     published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show in tables")
 

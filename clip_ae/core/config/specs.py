@@ -9,7 +9,15 @@ from typing import Literal
 
 from clip_ae.core.config.dataclass_config import key
 from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter, FewShotEvaluation
-from clip_ae.core.config.methods import SWITCHES_OF, Clustering, MethodName, Run, Supervision, Switches
+from clip_ae.core.config.methods import (
+    SWITCHES_OF,
+    Clustering,
+    DescriptorWeights,
+    MethodName,
+    Run,
+    Supervision,
+    Switches,
+)
 from clip_ae.core.config.registry import (
     CLUSTERINGS,
     DESCRIPTORS,
@@ -188,6 +196,7 @@ class ClusterSpec(Spec):
     descriptor: Literal["mean", "attention", "fused"] = key(
         "mean", "descriptor: `mean` in round 0, `attention` or `fused` later"
     )
+    descriptor_weights: DescriptorWeights | None = key(None, "weights of the snippets in later rounds")
     method: MethodName | None = key(None, "localizer whose attention pools the descriptor")
     base_head: str | None = key(None, "head inside the localizer, where it is not its own")
     train_subset: str = key("training", "subset to cluster")

@@ -37,6 +37,7 @@ from clip_ae.core.config.specs import (
 )
 from clip_ae.core.config.stage_registry import stage
 from clip_ae.core.config.streams import StreamRoles
+from clip_ae.core.config.training import RunOverrides
 from clip_ae.core.errors import UserError
 
 
@@ -180,6 +181,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
         streams=run_streams(config, dataset, run).cbp,
         clustering=settings.clustering,
         descriptor=later if round else "mean",  # type: ignore[arg-type]
+        descriptor_weights=settings.descriptor_weights if round else None,
         method=settings.method if round else None,
         base_head=_base_head(settings) if round else None,
         train_subset=data.train_subset,
@@ -192,6 +194,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
 @stage(paths.MODEL)
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     data, settings = _dataset_and_run(config, dataset, run)
+    overrides = data.run_overrides.get(run, RunOverrides())
     return TrainSpec(
         **with_defaults(settings),
         method=settings.method,
@@ -199,7 +202,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
         classes=data.classes,
         supervision=settings.supervision,
         losses=settings.losses,
-        training=apply_overrides(data.training, settings.training),
+        training=apply_overrides(apply_overrides(data.training, settings.training), overrides.training),
         train_subset=data.train_subset,
         grid=data.grid if settings.supervision == "full" else None,
         seed=seed,
@@ -210,11 +213,12 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
 @stage(paths.DETECTIONS, paths.OTHER_CURVE_DETECTIONS, paths.CURVES)
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _dataset_and_run(config, dataset, run)
+    overrides = data.run_overrides.get(run, RunOverrides())
     return LocalizeSpec(
         method=settings.method,
         base_head=_base_head(settings),
         roles=run_streams(config, dataset, run),
-        localization=apply_overrides(data.localization, settings.localization),
+        localization=apply_overrides(apply_overrides(data.localization, settings.localization), overrides.localization),
         grid=data.grid,
         test_subset=data.test_subset,
         torch_threads=config.torch_threads,

@@ -79,3 +79,11 @@ if TYPE_CHECKING:
 else:
     TrainingOverrides = make_overrides(Training)
     LocalizationOverrides = make_overrides(Localization)
+
+
+@dataclass(frozen=True)
+class RunOverrides:
+    """Keys of `training` and `localization` that differ in one run of one dataset."""
+
+    training: TrainingOverrides | None = key(None, "keys of `training`; they replace the run's own, too")
+    localization: LocalizationOverrides | None = key(None, "keys of `localization`; they replace the run's own, too")

@@ -4,7 +4,8 @@ Each stream, with features x_t:
     a_t = sigmoid(FC2(ReLU(FC1 x_t)))        attention
     s_t = W x_t                              temporal class activation (T-CAM)
     v   = mean_t a_t x_t,  p = sigmoid(W v)  video score
-    loss = BCE(p, y) + beta ||a||_1
+    loss = BCE(p, y) + beta C ||a||_1
+In the published code BCE is a mean over the C classes; here it is a sum, so the weight of sparsity has the factor C.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ class Stpn(Head[StreamOutput]):
     def stream_losses(self, output: StreamOutput, mask: Tensor, targets: Targets) -> dict[str, Tensor]:
         return {
             "classification": classification_loss(output.foreground_logits, targets.labels),
-            "sparsity": sparsity_loss(output.attention, mask),
+            "sparsity": targets.labels.shape[1] * sparsity_loss(output.attention, mask),
         }
 
     def class_probabilities(self, logits: Tensor) -> Tensor:

@@ -86,6 +86,16 @@ def test_the_commented_examples_are_right() -> None:
             {"base_head": "stpn", "uncertainty": "dropout"},
             "runs.ugct.ugct.uncertainty: stpn has no dropout",
         ),
+        (
+            "datasets.demo.run_overrides",
+            {"stpm_sparse": {}},
+            "datasets.demo.run_overrides: 'stpm_sparse' is not defined; did you mean 'stpn_sparse'?",
+        ),
+        (
+            "datasets.demo.run_overrides",
+            {"stpn_sparse": {"training": {"step": 5}}},
+            "datasets.demo.run_overrides.stpn_sparse.training.step: unknown key; did you mean 'steps'?",
+        ),
         ("datasets.demo.seeds", [], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.seeds", [1, 1], "datasets.demo.seeds: expected different seeds"),
         ("datasets.demo.annotations", "x.json", "datasets.demo.annotations: the demo has its own"),
