@@ -133,6 +133,7 @@ class Run(Switches):
         "`unsupervised`: clusters; `weak`: true video labels; `full`: also true extents. The last two have one round",
     )
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
+    clusters: int | None = key(None, "number of clusters; default: the dataset's `classes`", minimum=2)
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
     feature_adapter: str | None = key(
