@@ -55,8 +55,8 @@ def _render_boundaries(diagnosis: Mapping[str, Any]) -> str:
 
 def _render_proposals(diagnosis: Mapping[str, Any]) -> str:
     note = (
-        "Detections without their labels: share of the actions that one of the best AN segments a video overlaps, "
-        f"mean over tIoU. A video has {diagnosis['proposals']['per_video']:.1f} segments on average."
+        "AR@AN: share of the actions that are found with AN segments a video on average, mean over tIoU. "
+        f"Labels do not count. A video has {diagnosis['proposals']['per_video']:.1f} segments on average."
     )
     table = render_html_table("Proposals without labels", ["measure", "%"], build_proposal_rows(diagnosis))
     return table + render_paragraph(note)
@@ -67,7 +67,7 @@ def _render_curves(diagnosis: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     note = (
-        "AUC: how often a curve is higher in a snippet inside an action than in a snippet of the same video outside; "
-        "50 % by chance. A pair is a video and one of its classes."
+        "AUC: probability that a curve is higher in a snippet inside an action than in a snippet of the same video "
+        "outside; 50 % by chance. A pair is a video and one of its classes."
     )
     return render_html_table("Curves", ["curve", "AUC, %", "mean over"], rows) + render_paragraph(note)
