@@ -114,7 +114,7 @@ def _check_num_videos(spec: ClusterSpec, features: FeatureDirs, num_videos: int)
         advice = (
             f"for `classes: auto`, which needs at least {minimum}; add videos, or set `classes` to a number"
             if spec.classes == "auto"
-            else f"to form {minimum} clusters; lower the run's `clusters` or the dataset's `classes`"
+            else f"to form {minimum} clusters; lower `clusters` of the run or `classes` of the dataset"
         )
         place = find_stream_dir(spec.streams[0], features).parent
         raise UserError(f"{place}: {num_videos} training videos are too few {advice}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import DiagnoseSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_output_path
@@ -16,7 +17,7 @@ from clip_ae.core.types import Annotation, Detection
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.curves import read_curves
 from clip_ae.data.detections import read_detections, read_json_object, write_json
-from clip_ae.data.parquet import read_rows, report_table_errors
+from clip_ae.data.parquet import read_parquet_provenance, read_rows, report_table_errors
 from clip_ae.pages.diagnosis_text import format_diagnosis
 from clip_ae.provenance.read_provenance import read_input_id
 from clip_ae.scoring.curve_auc import ClusterWeights, measure_activation, measure_attention
@@ -53,7 +54,7 @@ def run(
     content = {
         **build_diagnosis(eval_input, spec.tiou, _read_durations(test, catalog)),
         "proposals": summarize_proposals(eval_input.ground_truth, proposals, spec.tiou),
-        **({"curves": _measure_curves(curves, test, spec.grid, cluster_weights)} if curves else {}),
+        **({"curves": _measure_curves(curves, test, cluster_weights)} if curves else {}),
     }
     inputs = {
         "annotations": annotations_digest(ground_truth),
@@ -82,10 +83,12 @@ def _name_clusters(detections: Sequence[Detection], weights: ClusterWeights) -> 
 
 
 def _measure_curves(
-    path: Path, test: Mapping[str, Annotation], grid: SnippetGrid, cluster_weights: ClusterWeights | None
+    path: Path, test: Mapping[str, Annotation], cluster_weights: ClusterWeights | None
 ) -> dict[str, Any]:
+    """AUC of attention and of activation. The times of snippets are on the grid that localize had."""
     with report_table_errors(path):
         curves = read_curves(path)
+        grid = parse_dataclass(SnippetGrid, read_parquet_provenance(path).spec["grid"], f"{path}: grid")
     return {
         "attention": measure_attention(curves, test, grid),
         "activation": measure_activation(curves, test, grid, cluster_weights),

@@ -86,7 +86,8 @@ def write_curves(path, attention_by_video, activation_by_video):
         for video_id, attention in attention_by_video.items()
         for k, value in enumerate(attention)
     ]
-    write_rows(path, CURVES_SCHEMA, rows, Provenance("localize", {}, ""))
+    grid = {"fps": 25.0, "frames": 50, "stride": 50}
+    write_rows(path, CURVES_SCHEMA, rows, Provenance("localize", {"grid": grid}, ""))
 
 
 def test_curves_are_compared_with_the_actions(files, capsys):
@@ -98,9 +99,7 @@ def test_curves_are_compared_with_the_actions(files, capsys):
     curves = {"v0": [0.1, 0.9, 0.9, 0.1], "v1": [0.9, 0.1, 0.9, 0.9]}
     activation = {"v0": {"cluster-00": curves["v0"]}, "v1": {"cluster-00": curves["v1"]}}
     write_curves(files / "curves.parquet", curves, activation)
-    grid = ["--set", "grid.frames=50", "--set", "grid.stride=50"]
-    options = ["--scores", files / "map.json", "--curves", files / "curves.parquet", *grid]
-    diagnosis = run_diagnose(files, *options)
+    diagnosis = run_diagnose(files, "--scores", files / "map.json", "--curves", files / "curves.parquet")
     assert diagnosis["curves"]["attention"] == {"auc": pytest.approx((1 + 0.25) / 2), "videos": 2}
     assert diagnosis["curves"]["activation"] == {"auc": 1.0, "pairs": 1, "pairs_without_curve": 1}
     assert "curves" in diagnosis["provenance"]["inputs"]

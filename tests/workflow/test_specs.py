@@ -58,16 +58,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
     "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose", "score_grounding"},
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {
-        "probe",
-        "extract",
-        "tune_encoder",
-        "score_fewshot",
-        "localize",
-        "index",
-        "diagnose",
-        "report",
-    },
+    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "index", "report"},
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.streams.rgb.*": {"extract rgb", "tune_encoder"},
     "datasets.demo.streams.flow.*": {"extract flow", "tune_encoder"},
@@ -102,7 +93,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize", "report"},
-    "datasets.mine.grid.*": {"probe", "import_features", "localize", "diagnose", "report"},
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }

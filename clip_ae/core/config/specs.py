@@ -292,7 +292,6 @@ class DiagnoseSpec(Spec):
     tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
     video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--video-list")
     test_subset: str = key("validation", "subset to diagnose", flag="--subset")
-    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid of the curves")
 
 
 @dataclass(frozen=True)

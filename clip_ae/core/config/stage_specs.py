@@ -255,7 +255,7 @@ def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
 @stage(paths.DIAGNOSIS)
 def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
     data = config.datasets[dataset]
-    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.video_list, data.test_subset, data.grid)
+    return DiagnoseSpec(data.evaluation.tiou, data.evaluation.video_list, data.test_subset)
 
 
 @stage(paths.SUMMARY)
