@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.measure import ROOT
 from benchmarks.methods import SIMULATED_DATASET
-from benchmarks.sounds import mask_events, roc_auc
+from benchmarks.sounds import mask_events
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.streams import read_streams
@@ -30,6 +30,7 @@ from clip_ae.localizers.inference import predict_video
 from clip_ae.localizers.localizer import Localizer
 from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 from clip_ae.provenance.run_folder import TrainedRun
+from clip_ae.scoring.curve_auc import compute_roc_auc
 from clip_ae.weights.network_file import read_weights, read_weights_metadata
 from clip_ae.worlds.simulated_events import SimulatedVideo, plan_videos
 
@@ -139,7 +140,7 @@ def measure_attention_auc(
         attention = predict_video(localizer, feature_table, video, stream_weights={}).attention
         inside_mask = mask_events(videos[video].actions, len(attention), grid)
         if inside_mask.any() and not inside_mask.all():
-            results.append(roc_auc(attention, inside_mask))
+            results.append(compute_roc_auc(attention[inside_mask], attention[~inside_mask]))
     return statistics.fmean(results)
 
 

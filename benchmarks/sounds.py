@@ -21,6 +21,7 @@ from benchmarks.methods import SIMULATED_DATASET
 from clip_ae.core.config.simulation import SimulatedWorld
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.parquet import read_rows
+from clip_ae.scoring.curve_auc import compute_roc_auc, mask_snippets
 from clip_ae.worlds.simulated_events import (
     Event,
     SimulatedVideo,
@@ -72,7 +73,7 @@ def measure_attention_auc(
             inside_mask = mask_events(getattr(video, name), len(attention), grid)
             if inside_mask.any() and not inside_mask.all() and not (video.mute and name == "sounds"):
                 for kind in (SILENT if video.mute else find_sound_kind(world, video.main_class), ALL):
-                    values[kind].append(roc_auc(attention, inside_mask))
+                    values[kind].append(compute_roc_auc(attention[inside_mask], attention[~inside_mask]))
     return [average_percent(values) for values in values_by_kind.values()]
 
 
@@ -85,16 +86,7 @@ def read_attention(path: Path) -> Iterator[tuple[str, NDArray[np.float64]]]:
 
 
 def mask_events(events: Sequence[Event], snippets: int, grid: SnippetGrid) -> NDArray[np.bool_]:
-    centres = grid.centre(0) + grid.stride_s * np.arange(snippets)
-    return np.array([(e.start <= centres) & (centres < e.stop) for e in events]).reshape(-1, snippets).any(axis=0)
-
-
-def roc_auc(values: NDArray[np.float64], inside_mask: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve."""
-    from scipy.stats import mannwhitneyu
-
-    pairs = inside_mask.sum() * (~inside_mask).sum()
-    return float(mannwhitneyu(values[inside_mask], values[~inside_mask]).statistic / pairs)
+    return mask_snippets([(e.start, e.stop) for e in events], snippets, grid)
 
 
 def average_percent(values_by_kind: Mapping[str, Sequence[float]]) -> dict[str, float]:

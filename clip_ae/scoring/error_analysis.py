@@ -17,7 +17,7 @@ import numpy as np
 from clip_ae.core.error_types import ERROR_TYPES
 from clip_ae.scoring.average_precision import MatchedDetections, average_over_classes, compute_average_precision
 from clip_ae.scoring.matching import find_overlaps
-from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
+from clip_ae.scoring.segments import Bools, Floats, Ints, Segments, rank_in_group
 
 TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION, BACKGROUND = range(len(ERROR_TYPES))
 # Below this tIoU an overlap does not count.
@@ -29,7 +29,7 @@ def classify_detections(matches: MatchedDetections, thresholds: Sequence[float])
     """Error types [thresholds, detections], as indices of ERROR_TYPES."""
     truth, detections = matches.ground_truth, matches.detections
     own_tiou = compute_best_tiou(truth, detections)
-    any_tiou = compute_best_tiou(_remove_labels(truth), _remove_labels(detections))
+    any_tiou = compute_best_tiou(truth.without_labels(), detections.without_labels())
     return np.stack(
         [
             _classify_at(tp_mask, own_tiou, any_tiou, threshold)
@@ -53,7 +53,7 @@ def count_types_in_top_kg(matches: MatchedDetections, detection_types: Ints) -> 
     """
     label = matches.detections.label
     num_instances = np.bincount(matches.ground_truth.label, minlength=1 + int(label.max(initial=0)))
-    class_rank = _rank_in_class(label)
+    class_rank = rank_in_group(label)
     counts_by_k = []
     for k in TOP_G_MULTIPLES:
         top_types = detection_types[class_rank < k * num_instances[label]]
@@ -78,19 +78,6 @@ def _classify_at(tp_mask: Bools, own_tiou: Floats, any_tiou: Floats, threshold: 
     low = min(BACKGROUND_TIOU, threshold)
     tests = [tp_mask, own_tiou >= threshold, any_tiou >= threshold, own_tiou >= low, any_tiou >= low]
     return np.select(tests, [TRUE, DOUBLE, WRONG_LABEL, LOCALIZATION, CONFUSION], BACKGROUND)
-
-
-def _rank_in_class(label: Ints) -> Ints:
-    """Rank of each detection among those of its class, from 0."""
-    order = np.argsort(label, kind="stable")
-    first = np.searchsorted(label[order], label[order], "left")
-    rank = np.empty(len(label), np.int64)
-    rank[order] = np.arange(len(label)) - first
-    return rank
-
-
-def _remove_labels(segments: Segments) -> Segments:
-    return replace(segments, label=np.zeros_like(segments.label))
 
 
 def _compute_map(matches: MatchedDetections, num_classes: int) -> Floats:

@@ -99,12 +99,9 @@ def find_overlaps(ground_truth: Segments, detections: Segments) -> OverlapPairs:
 
 def get_overlap_mask(segments: Segments, detections: Segments) -> Bools:
     """Mask [detections]: true where a detection overlaps some segment of its video, whatever the labels."""
-    unlabelled_segments, unlabelled_detections = (
-        Segments(s.video, np.zeros_like(s.label), s.start, s.stop, s.score) for s in (segments, detections)
-    )
-    by_video = unlabelled_segments.take(np.argsort(segments.video, kind="stable"))
+    by_video = segments.without_labels().take(np.argsort(segments.video, kind="stable"))
     overlap_mask = np.zeros(len(detections), np.bool_)
-    overlap_mask[find_overlaps(by_video, unlabelled_detections).detection_index] = True
+    overlap_mask[find_overlaps(by_video, detections.without_labels()).detection_index] = True
     return overlap_mask
 
 

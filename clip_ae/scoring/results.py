@@ -82,7 +82,7 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, whether it is a reconstruction, its streams, features and segments."""
+    """Title of a run: method, modules, whether it is a reconstruction, streams, features, clusters and segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
@@ -91,7 +91,8 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
     segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
     streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
-    return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{segments}"
+    clusters = f", {run.clusters} clusters" if run.clusters else ""
+    return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{clusters}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

@@ -1,6 +1,6 @@
 """Segments as columns of arrays, and their sort order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ class Segments:
         """The segments at an index array, or where a mask is true."""
         return Segments(*(column[index] for column in (self.video, self.label, self.start, self.stop, self.score)))
 
+    def without_labels(self) -> "Segments":
+        """The same with label 0."""
+        return replace(self, label=np.zeros_like(self.label))
+
     def sort_by_score(self) -> "Segments":
         """By falling score; equal scores by video and time, so the result does not depend on the order of the file."""
         order = np.argsort(-self.score, kind="stable")
@@ -37,6 +41,15 @@ class Segments:
         rows = order[tied_mask]
         order[tied_mask] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
         return self.take(order)
+
+
+def rank_in_group(group: Ints) -> Ints:
+    """Rank of each element among those of its group in their order, from 0."""
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], group[order], "left")
+    rank = np.empty(len(group), np.int64)
+    rank[order] = np.arange(len(group)) - first
+    return rank
 
 
 def make_segments(rows: list[tuple[int, int, float, float, float]]) -> Segments:

@@ -58,38 +58,50 @@ def compute_sensitivities(
     the same number of actions: R N / (R N + F) at recall R after F false positives, with N the mean number of actions
     of a class. matched_ranks [thresholds, ground truths] is the output of `matching.match_ground_truth`.
     """
-    class_ranks = dict(group_by_label(matches.detections.label))
     mean_instances = len(matches.ground_truth) / len(np.unique(matches.ground_truth.label))
+    return _compute_group_maps(matches, matched_ranks, groups, mean_instances)
+
+
+def compute_group_maps(matches: MatchedDetections, matched_ranks: Ints, groups: Sequence[InstanceGroup]) -> list[float]:
+    """mAP of each group: as its sensitivity, but with the usual precision, TP / (TP + FP)."""
+    return _compute_group_maps(matches, matched_ranks, groups, None)
+
+
+def _compute_group_maps(
+    matches: MatchedDetections, matched_ranks: Ints, groups: Sequence[InstanceGroup], num_instances: float | None
+) -> list[float]:
+    class_ranks = dict(group_by_label(matches.detections.label))
+    truth_label = matches.ground_truth.label
     return [
-        _compute_normalised_map(
-            matches.ground_truth.label, matched_ranks, group.member_mask, class_ranks, mean_instances
-        )
+        _compute_group_map(truth_label, matched_ranks, group.member_mask, class_ranks, num_instances)
         for group in groups
     ]
 
 
-def _compute_normalised_map(
+def _compute_group_map(
     truth_label: Ints,
     matched_ranks: Ints,
     member_mask: Bools,
     class_ranks: Mapping[int, Ints],
-    mean_instances: float,
+    num_instances: float | None,
 ) -> float:
-    """Mean over thresholds and classes; class_ranks are the ranks of the detections of each class."""
+    """Mean over thresholds and classes; class_ranks are the ranks of the detections of each class.
+
+    num_instances normalises precision; None: the number of the class's actions in the group, which is the usual AP.
+    """
     no_ranks = np.zeros(0, np.int64)
     ap = []
     for label in np.unique(truth_label[member_mask]).tolist():
         class_mask = truth_label == label
         for ranks in matched_ranks:
             member_ranks, other_ranks = ranks[class_mask & member_mask], ranks[class_mask & ~member_mask]
-            ap.append(
-                compute_normalised_ap(class_ranks.get(label, no_ranks), member_ranks, other_ranks, mean_instances)
-            )
+            instances = len(member_ranks) if num_instances is None else num_instances
+            ap.append(compute_normalised_ap(class_ranks.get(label, no_ranks), member_ranks, other_ranks, instances))
     return float(np.mean(ap))
 
 
-def compute_normalised_ap(ranks: Ints, member_ranks: Ints, other_ranks: Ints, mean_instances: float) -> float:
-    """Normalised AP of one class at one threshold.
+def compute_normalised_ap(ranks: Ints, member_ranks: Ints, other_ranks: Ints, num_instances: float) -> float:
+    """Normalised AP of one class at one threshold; the usual AP if num_instances is len(member_ranks).
 
     ranks are those of the class's detections; member_ranks and other_ranks are those of the detections matched to the
     group's actions and to other actions.
@@ -97,7 +109,7 @@ def compute_normalised_ap(ranks: Ints, member_ranks: Ints, other_ranks: Ints, me
     tp_mask = np.isin(ranks, member_ranks)
     false_positives = np.cumsum(~tp_mask & ~np.isin(ranks, other_ranks))[tp_mask]
     recall = np.arange(1, len(false_positives) + 1) / len(member_ranks)
-    precision = recall * mean_instances / (recall * mean_instances + false_positives)
+    precision = recall * num_instances / (recall * num_instances + false_positives)
     return float(compute_interpolated_ap(precision, recall, np.full(len(false_positives), 1 / len(member_ranks))))
 
 

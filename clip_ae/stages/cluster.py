@@ -119,14 +119,14 @@ def _check_num_videos(spec: ClusterSpec, features: FeatureDirs, num_videos: int)
         advice = (
             f"for `classes: auto`, which needs at least {minimum}; add videos, or set `classes` to a number"
             if spec.classes == "auto"
-            else f"to form {minimum} clusters; lower `classes`"
+            else f"to form {minimum} clusters; lower `clusters` of the run or `classes` of the dataset"
         )
         place = find_stream_dir(spec.streams[0], features).parent
         raise UserError(f"{place}: {num_videos} training videos are too few {advice}")
 
 
 def _choose_num_clusters(spec: ClusterSpec, silhouettes: Mapping[int, float], previous_model: Path | None) -> int:
-    """`classes` of the config; for `auto` the number with the best silhouette in round 0, kept in later rounds."""
+    """The number of the config; for `auto` the number with the best silhouette in round 0, also in later rounds."""
     if spec.classes != "auto":
         return spec.classes
     if previous_model:

@@ -184,9 +184,15 @@ def test_rounds_and_mappings_are_means_over_seeds() -> None:
 
 
 def test_errors_by_type_impact_and_characteristic() -> None:
-    group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "sensitivity": 0.4}
-    diagnosis = {
+    group = {"from": 1.0, "to": 2.5, "actions": 7, "missed": 0.25, "group_mAP": 0.3, "sensitivity": 0.4}
+    diagnosis: dict[str, Any] = {
         "tiou": 0.5,
+        "boundary_error": {
+            "actions": 7,
+            "start": {"median_absolute_s": 0.5, "mean_signed_s": -0.25},
+            "stop": None,
+        },
+        "proposals": {"AR": {"100": 0.75, "10": 0.5}, "AUC": 0.6, "per_video": 12.34},
         "kinds": {"10G": dict.fromkeys(ERROR_TYPES, 1), "1G": {**dict.fromkeys(ERROR_TYPES, 0), "true": 2}},
         "cost": {"background": {"average": 0.123}},
         "traits": {"length": [group], "coverage": [], "instances": []},
@@ -195,7 +201,20 @@ def test_errors_by_type_impact_and_characteristic() -> None:
     assert html.index("top 1G") < html.index("top 10G")
     assert 'aria-label="true 100.0 %"' in html
     assert re.findall(r'<i style="width:([\d.]+)%"></i></td><td>([^<]*)', html) == [("100.00", "12.3")]
-    assert cells(html)["length 1 to 2.5 s"] == ["7", "25.0", "40.0"]
+    rows = cells(html)
+    assert rows["length 1 to 2.5 s"] == ["7", "25.0", "30.0", "40.0"]
+    assert (rows["start"], rows["end"]) == (["0.50", "-0.25"], ["-", "-"])
+    assert [name for name in rows if name.startswith("AR@")] == ["AR@10", "AR@100"]
+    assert (rows["AR@100"], rows["area under AR, AN 1 to 100"]) == (["75.0"], ["60.0"])
+    assert "12.3 segments on average" in html
+    assert "<h3>Curves</h3>" not in html
+    diagnosis["curves"] = {
+        "attention": {"auc": 0.875, "videos": 3},
+        "activation": {"auc": None, "pairs": 0, "pairs_without_curve": 4},
+    }
+    rows = cells(render_errors(diagnosis))
+    assert rows["attention"] == ["87.5", "3 videos"]
+    assert rows["activation of true classes"] == ["-", "0 pairs (4 more without a curve)"]
 
 
 def test_losses_of_every_seed_and_round_and_an_empty_log() -> None:

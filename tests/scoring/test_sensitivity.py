@@ -13,6 +13,7 @@ from clip_ae.scoring.segments import make_segments
 from clip_ae.scoring.sensitivity import (
     InstanceGroup,
     compute_characteristics,
+    compute_group_maps,
     compute_normalised_ap,
     compute_sensitivities,
     group_by_value,
@@ -25,6 +26,12 @@ def sensitivity(truth, detections, *members):
     matches = match(make_segments(truth), make_segments(detections), TIOU)
     groups = [InstanceGroup(0, 0, np.array(m, bool)) for m in members]
     return compute_sensitivities(matches, match_ground_truth(matches.ground_truth, matches.detections, TIOU), groups)
+
+
+def group_maps(truth, detections, *members):
+    matches = match(make_segments(truth), make_segments(detections), TIOU)
+    groups = [InstanceGroup(0, 0, np.array(m, bool)) for m in members]
+    return compute_group_maps(matches, match_ground_truth(matches.ground_truth, matches.detections, TIOU), groups)
 
 
 @given(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), max_size=40))
@@ -80,6 +87,24 @@ def test_one_group_of_all_actions_has_the_usual_ap():
     detections = [(v, c, a, a + 5, s) for v, c, a, _, s in detections]
     usual_ap = compute_average_precision(match(make_segments(truth), make_segments(detections), TIOU), 1).mean()
     assert sensitivity(truth, detections, [1] * 8) == pytest.approx([usual_ap])
+
+
+def test_map_of_a_group_by_hand():
+    """False, true of the group, true of another group, true of the group: precision 1/2, then 2/3."""
+    truth = [(0, 0, 0, 5, 1.0), (1, 0, 0, 5, 1.0), (2, 0, 0, 5, 1.0), (3, 1, 0, 5, 1.0)]
+    detections = [(9, 0, 0, 5, 0.9), (0, 0, 0, 5, 0.8), (2, 0, 0, 5, 0.7), (1, 0, 0, 5, 0.6)]
+    maps = group_maps(truth, detections, [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1])
+    # The second group: false, true. The third: a class without detections.
+    assert maps == pytest.approx([2 / 3, 1 / 2, 0.0])
+
+
+def test_map_of_one_group_of_all_actions_is_the_usual_map():
+    rng = np.random.default_rng(1)
+    truth = [(v, v % 2, 0, 5, 1.0) for v in range(12)]
+    detections = [(v, v % 2, a, a + 5, rng.random()) for v, a in enumerate(rng.integers(0, 5, 12).tolist())]
+    usual_ap = compute_average_precision(match(make_segments(truth), make_segments(detections), TIOU), 2).mean()
+    assert group_maps(truth, detections, [1] * 12) == pytest.approx([usual_ap])
+    assert group_maps(truth, [], [1] * 12) == [0.0]
 
 
 def test_normalised_ap_by_hand():

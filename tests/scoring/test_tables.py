@@ -125,6 +125,7 @@ def test_only_our_rows_are_marked_simulated() -> None:
 def test_titles_show_modules_and_reconstructions() -> None:
     assert format_run_title(SPEC, RUNS["stpn"]) == "STPN"
     assert format_run_title(SPEC, RUNS["both"]) == "CLIP-AE, CAF + CCP (reconstructed)"
+    assert format_run_title(SPEC, Run(method="stpn", clusters=10)) == "STPN, 10 clusters"
     assert format_run_title(SPEC, Run(method="clip_ae")) == "CLIP-AE, no module (reconstructed)"
     assert (
         format_run_title(SPEC, Run(method="ugct", ugct=UgctSwitches(base_head="stpn")))
@@ -221,7 +222,8 @@ def test_differences_are_paired_with_the_row_without_modules() -> None:
 
 def test_other_methods_are_compared_with_ugct() -> None:
     kmeans = ScoredRun("kmeans", Run(method="stpn", clustering="kmeans"), build_scored_run("stpn", 0.1).results)
-    rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans])[2])
+    more = ScoredRun("more", Run(method="stpn", clusters=30), build_scored_run("stpn", 0.1).results)
+    rows = by_name(ablation.build_ablation_tables(SPEC, [*ALL, kmeans, more])[2])
     assert rows.keys() == {"stpn"}
     assert rows["stpn"]["ugct minus it"] == "+10.00"
 
@@ -250,6 +252,7 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     [
         Run(method="ugct", ugct=UgctSwitches(attention_targets="half")),
         Run(method="ugct", clustering="kmeans"),
+        Run(method="ugct", clusters=5),
         Run(method="ugct", losses={"norm": 0.2}),
         Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
         Run(method="clip_ae", caf=CAF, ccp=CCP, fusion_input="residual"),

@@ -41,6 +41,7 @@ EXPECTED: dict[str, set[str]] = {
     # Supervised runs have one round.
     "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},
     "runs.clip_ae.clustering": {"cluster", "summarize"},
+    "runs.clip_ae.clusters": {"cluster", "train", "summarize"},
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.descriptor_weights": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
@@ -117,6 +118,7 @@ OTHER: dict[str, Any] = {
     "width": 0.5,
     "channels": None,
     "classes": 7,
+    "clusters": 7,
     "rgb_weight": 0.4,
     "segments": "whole_video",
     "rerun_on_code_change": False,

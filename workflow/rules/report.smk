@@ -34,6 +34,7 @@ rule diagnose:
         inputs.annotations,
         detections=inputs.main_run_first_seed(paths.DETECTIONS),
         scores=inputs.main_run_first_seed(paths.MAP),
+        curves=inputs.main_run_first_seed(paths.CURVES),
         videos=paths.VIDEOS,
     output:
         report(
@@ -55,7 +56,7 @@ rule diagnose:
         ground_truth=options.ground_truth,
     shell:
         "python -m clip_ae diagnose --spec {params.spec:q} --detections {input.detections} --scores {input.scores} "
-        "--catalog {input.videos} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
+        "--catalog {input.videos} --curves {input.curves} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
 
 
 rule report:

@@ -134,6 +134,7 @@ class Run(Switches):
         "`unsupervised`: clusters; `weak`: true video labels; `full`: also true extents. The last two have one round",
     )
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
+    clusters: int | None = key(None, "number of clusters; default: the dataset's `classes`", minimum=2)
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
     descriptor_weights: DescriptorWeights = key(
         "softmax",

@@ -176,7 +176,7 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
     data, settings = _dataset_and_run(config, dataset, run)
     later = {"raw": "attention", "fused": "fused"}[settings.descriptor]
     return ClusterSpec(
-        classes=data.classes,
+        classes=settings.clusters or data.classes,
         supervision=settings.supervision,
         streams=run_streams(config, dataset, run).cbp,
         clustering=settings.clustering,
@@ -199,7 +199,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
         **with_defaults(settings),
         method=settings.method,
         roles=run_streams(config, dataset, run),
-        classes=data.classes,
+        classes=settings.clusters or data.classes,
         supervision=settings.supervision,
         losses=settings.losses,
         training=apply_overrides(apply_overrides(data.training, settings.training), overrides.training),

@@ -81,6 +81,8 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
         ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
         ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a supervised run does not cluster"),
+        ("runs.ugct_weak.clusters", 3, "runs.ugct_weak.supervision: a supervised run does not cluster"),
+        ("runs.ugct.clusters", 1, "runs.ugct.clusters: 1"),
         (
             "runs.ugct.ugct",
             {"base_head": "stpn", "uncertainty": "dropout"},
