@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from clip_ae.core.types import FeaturesByStream, SnippetWeights, VideoFeatures
+from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
-from clip_ae.localizers.model_state import restore_localizer
+from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 
 
 def prepare_pooling(
@@ -31,7 +32,8 @@ def prepare_pooling(
 
     tensors and metadata are those of a localizer's model file.
     """
-    localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
+    localizer = restore_localizer(tensors, metadata, device)
+    table = FeatureTable(replace_audio(streams, read_localizer_config(metadata)), device)
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in table.video_ids:

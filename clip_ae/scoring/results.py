@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clip_ae.core.config.methods import Run
+from clip_ae.core.config.methods import CafAudio, Run
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.score_columns import list_score_columns, list_score_kinds
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.scoring.published import METHOD_ORDER
 
+AUDIO_TITLES: dict[CafAudio, str] = {"own": "", "next_video": ", audio of the next video", "none": ", no audio"}
 SUPERVISION_ORDER = ("weak", "unsupervised", "full")
 
 
@@ -91,7 +92,9 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
     segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
     streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
-    return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{segments}"
+    streams += f", vlp: {run.vlp_stream}" if run.vlp_stream else ""
+    audio = AUDIO_TITLES[run.caf.audio] if run.caf else ""
+    return f"{method.title}{base}{modules}{reconstructed}{streams}{audio}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

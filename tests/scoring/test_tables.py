@@ -8,7 +8,7 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.config.training import LocalizationOverrides
+from clip_ae.core.config.training import LocalizationOverrides, TrainingOverrides
 from clip_ae.scoring import ablation, tables
 from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.results import (
@@ -138,6 +138,19 @@ def test_titles_show_runs_whose_segments_are_whole_videos() -> None:
     assert format_run_title(SPEC, replace(whole, localization=LocalizationOverrides())) == "UGCT (reconstructed)"
 
 
+def test_titles_show_the_controls() -> None:
+    runs = [
+        Run(method="clip_ae", ccp=CCP, vlp_stream="rgb"),
+        Run(method="clip_ae", caf=CafSwitches(audio="next_video")),
+        Run(method="clip_ae", caf=CafSwitches(audio="none")),
+    ]
+    assert [format_run_title(SPEC, run) for run in runs] == [
+        "CLIP-AE, CCP (reconstructed), vlp: rgb",
+        "CLIP-AE, CAF (reconstructed), audio of the next video",
+        "CLIP-AE, CAF (reconstructed), no audio",
+    ]
+
+
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
@@ -252,6 +265,11 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
         Run(method="ugct", clustering="kmeans"),
         Run(method="ugct", losses={"norm": 0.2}),
         Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
+        Run(method="clip_ae", caf=CafSwitches(audio="none")),
+        Run(method="clip_ae", ccp=CCP, vlp_stream="rgb"),
+        Run(method="ugct", training=TrainingOverrides(width=9)),
+        Run(method="ugct", cbp_streams=("rgb",)),
+        Run(method="ugct", localization=LocalizationOverrides(smoothing_s=0.0)),
         Run(method="clip_ae", caf=CAF, ccp=CCP, fusion_input="residual"),
         Run(method="clip_ae", caf=CAF, ccp=CCP, descriptor="fused"),
         Run(method="clip_ae", ccp=CCP, self_supervision=SelfSupervision(decor="literal")),

@@ -44,6 +44,7 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
     "runs.clip_ae.ccp.*": {"train", "summarize"},
+    "runs.clip_ae.vlp_stream": {"train", "localize", "summarize", "report"},
     "runs.clip_ae.fusion_input": {"train", "summarize"},
     "runs.clip_ae.self_supervision.*": {"train", "summarize"},
     "runs.clip_ae.ugct.base_head": {"cluster", "train", "localize", "summarize"},
@@ -125,6 +126,8 @@ OTHER: dict[str, Any] = {
     "supervision": "weak",
     "descriptor": "fused",
     "audio_to": "first",
+    "audio": "none",
+    "vlp_stream": "rgb",
     "fusion_input": "layer_norm",
     "decor": "literal",
     "pairing": "cross",
@@ -164,7 +167,7 @@ def base() -> dict[str, Any]:
         "videos_dir": "x", "classes": "auto", "streams": copy.deepcopy(data["datasets"]["demo"]["streams"]),
         "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "main_run": "stpn",
     }  # fmt: skip
-    data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
+    data["runs"]["clip_ae"] |= {"losses": {"ins_dis": 0.1}, "vlp_stream": "clip"}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
     data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "main_run": "clip_ae", "published": "thumos14"}
     return to_plain_data(load_config(data))
