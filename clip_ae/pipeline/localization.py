@@ -16,7 +16,7 @@ from clip_ae.data.parquet import CURVES_SCHEMA
 from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import VideoPrediction, predict_video
-from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
+from clip_ae.localizers.model_state import count_parameters, read_localizer_config, restore_localizer
 from clip_ae.pipeline.curve_statistics import read_curve_statistics
 from clip_ae.pipeline.detection import detect
 from clip_ae.pipeline.feature_dims import get_feature_dims
@@ -35,14 +35,16 @@ class LocalizedVideos:
     settings: Localization
     choice: CurveChoice
     grid: SnippetGrid
+    num_parameters: int
 
     def detect(self, choice: CurveChoice | None = None) -> list[Detection]:
         """The scored segments of all videos, by the choice of the settings or by another one."""
+        chosen = choice or self.choice
         return [
             detection
             for i, prediction in self.predictions.items()
             for detection in detect(
-                self.videos[i], prediction, self.labels, self.settings, choice or self.choice, self.grid
+                i, self.videos[i].covered_end, prediction, self.labels, self.settings, chosen, self.grid
             )
         ]
 
@@ -64,6 +66,7 @@ def localize_videos(spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByS
         settings,
         choose_curve(settings, read_curve_statistics(model.metadata), spec.grid.stride_s),
         spec.grid,
+        count_parameters(localizer),
     )
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clip_ae.core.config.methods import CafAudio, Run
@@ -18,11 +18,12 @@ SUPERVISION_ORDER = ("weak", "unsupervised", "full")
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with its settings and the map.json of each seed."""
+    """A run with its settings, the map.json of each seed, and the minutes of training of each measured seed."""
 
     name: str
     settings: Run
     results: Mapping[int, Any]
+    training_minutes: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def first_result(self) -> Any:

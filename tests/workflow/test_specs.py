@@ -56,9 +56,26 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
-    "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose", "score_grounding"},
+    "datasets.demo.test_subset": {
+        "catalog",
+        "score_fewshot",
+        "localize",
+        "evaluate",
+        "diagnose",
+        "score_grounding",
+        "score_perfect_curves",
+    },
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "index", "report"},
+    "datasets.demo.grid.*": {
+        "probe",
+        "extract",
+        "tune_encoder",
+        "score_fewshot",
+        "localize",
+        "index",
+        "report",
+        "score_perfect_curves",
+    },
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.streams.rgb.*": {"extract rgb", "tune_encoder"},
     "datasets.demo.streams.flow.*": {"extract flow", "tune_encoder"},
@@ -71,10 +88,10 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.adapter_training.batch_size": {"train_adapter"},
     "datasets.demo.adapter_training.*": {"train_adapter", "tune_encoder"},
     "datasets.demo.fewshot.*": {"score_fewshot"},
-    "datasets.demo.localization.*": {"score_fewshot", "localize"},
-    "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
-    "datasets.demo.evaluation.video_list": {"score_fewshot", "evaluate", "diagnose"},
-    "datasets.demo.evaluation.*": {"score_fewshot", "evaluate"},
+    "datasets.demo.localization.*": {"score_fewshot", "localize", "score_perfect_curves"},
+    "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose", "score_perfect_curves"},
+    "datasets.demo.evaluation.video_list": {"score_fewshot", "evaluate", "diagnose", "score_perfect_curves"},
+    "datasets.demo.evaluation.*": {"score_fewshot", "evaluate", "score_perfect_curves"},
     "datasets.demo.adapter_training.tuning.blocks": {"tune_encoder"},
     "datasets.demo.adapter_training.tuning.steps": {"tune_encoder"},
     "datasets.demo.adapter_training.tuning.batch_size": {"tune_encoder"},
@@ -93,7 +110,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize", "report"},
-    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report", "score_perfect_curves"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }
@@ -200,7 +217,7 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features_dir:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream=data.stream_names[0])
-        for stage in ("catalog", "diagnose", "report"):
+        for stage in ("catalog", "diagnose", "report", "score_perfect_curves"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
         if data.fewshot:
             add(f"score_fewshot {dataset}", "score_fewshot", dataset=dataset)

@@ -149,7 +149,7 @@ class Run(Switches):
     )
     vlp_stream: str | None = key(
         None,
-        "a control: stream that CCP reads as vision-language view, whatever its role; default: the dataset's vlp stream",
+        "a control: stream that CCP reads as vision-language view, of any role; default: the dataset's vlp stream",
     )
     training: TrainingOverrides | None = key(None, "keys of the dataset's `training` that differ in this run")
     localization: LocalizationOverrides | None = key(
