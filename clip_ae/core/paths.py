@@ -43,10 +43,15 @@ OTHER_CURVE_DETECTIONS = f"{RUN_DIR}/other_curve_detections.json"
 CURVES = f"{RUN_DIR}/curves.parquet"
 CLUSTER_NAMES = f"{RUN_DIR}/names.json"
 MAP = f"{RUN_DIR}/map.json"
+PERFECT_CURVES_MAP = f"{DATASET_DIR}/perfect_curves_map.json"
+# Written by Snakemake, {run}/seed-{seed}/round-{round}.tsv.
+TRAINING_TIMES_DIR = f"{DATASET_DIR}/benchmarks/train"
+TRAINING_TIME = "{run}/seed-{seed}/round-{round}.tsv"
 INDEX = f"{DATASET_DIR}/index/{{space}}.arrow"
 MOMENTS = f"{DATASET_DIR}/moments.json"
 SUMMARY = "results/{dataset}_{summary}"
-SUMMARY_TABLES = ("table.md", "table.csv", "ablation.md")
+RESULT_TABLES = ("table.md", "table.csv")
+SUMMARY_TABLES = (*RESULT_TABLES, "ablation.md")
 SUMMARIES = ("map.json", "detections.json", *SUMMARY_TABLES)
 DIAGNOSIS = "results/{dataset}_diagnosis.json"
 GROUNDING = "results/{dataset}_grounding.json"

@@ -53,13 +53,16 @@ def read_detections(path: Path) -> list[Detection]:
     return detections
 
 
-def read_cut_from(path: Path) -> dict[str, Any]:
-    """The curve that a run's detections were cut from."""
+def read_localizer_facts(path: Path) -> dict[str, Any]:
+    """`cut_from`, the curve that a run's detections were cut from, and `num_parameters` of the localizer."""
     external_data = read_json_object(path).get("external_data")
-    cut_from = external_data.get("cut_from") if isinstance(external_data, dict) else None
-    if not isinstance(cut_from, dict):
-        raise UserError(f"{path}: does not say which curve it was cut from; run localize again")
-    return cut_from
+    facts = external_data if isinstance(external_data, dict) else {}
+    cut_from, num_parameters = facts.get("cut_from"), facts.get("num_parameters")
+    if not isinstance(cut_from, dict) or not isinstance(num_parameters, int):
+        raise UserError(
+            f"{path}: does not say which curve it was cut from and how large the localizer is; run localize again"
+        )
+    return {"cut_from": cut_from, "num_parameters": num_parameters}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from clip_ae.core.config.methods import DescriptorWeights
 from clip_ae.core.types import FeaturesByStream, SnippetWeights, VideoFeatures
+from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.localizer import Localizer, LocalizerOutput
-from clip_ae.localizers.model_state import restore_localizer
+from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
 
 # Float32 rounds a sigmoid to 1 from a logit of 17 on; weights stay finite at this distance from 1.
 MIN_COMPLEMENT = 1e-6
@@ -39,6 +40,8 @@ def prepare_pooling(
     """
     localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
     use_softmax = descriptor_weights == "softmax" and not localizer.head.attention_is_softmax
+    localizer = restore_localizer(tensors, metadata, device)
+    table = FeatureTable(replace_audio(streams, read_localizer_config(metadata)), device)
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in table.video_ids:

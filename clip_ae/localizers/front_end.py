@@ -135,7 +135,8 @@ class FusionFrontEnd(nn.Module):
     def _gate(self, batch: Batch) -> Tensor:
         """[B]: 1 for videos whose sound follows the picture, in the snippets that all cbp streams cover."""
         audio = self.roles.audio or ""
-        views = [batch.features[name] for name in (*self.roles.cbp, self.roles.vlp) if name]
+        # Each stream once, also if one stream is both views.
+        views = [batch.features[name] for name in dict.fromkeys((*self.roles.cbp, self.roles.vlp)) if name]
         return audio_gate(batch.features[audio], batch.masks[audio], views, common_mask(batch.masks, self.roles.cbp))
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:

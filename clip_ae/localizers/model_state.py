@@ -18,6 +18,11 @@ def module_arrays(module: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
 
 
+def count_parameters(module: nn.Module) -> int:
+    """The number of trainable values of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def restore_localizer(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], device: str) -> Localizer:
     """The localizer of a model file, ready for inference: tensors of `module_arrays`, metadata with its config."""
     localizer = build(read_localizer_config(metadata))

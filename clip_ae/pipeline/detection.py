@@ -6,7 +6,7 @@ import numpy as np
 
 from clip_ae.core.config.training import Localization
 from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import Detection, VideoFeatures
+from clip_ae.core.types import Detection
 from clip_ae.localizers.inference import VideoPrediction
 from clip_ae.proposals.curve_choice import CurveChoice
 from clip_ae.proposals.localize import localize
@@ -15,33 +15,30 @@ from clip_ae.proposals.whole_video import propose_whole_video
 
 
 def detect(
-    video: VideoFeatures,
+    video_id: str,
+    duration: float,
     prediction: VideoPrediction,
     labels: Sequence[str],
     settings: Localization,
     choice: CurveChoice,
     grid: SnippetGrid,
 ) -> list[Detection]:
-    """The scored segments of one video; `labels` are the names of the prediction's classes."""
+    """The scored segments of one video of `duration` seconds; `labels` are the names of the prediction's classes."""
     if settings.segments == "whole_video":
         return propose_whole_video(
-            video.video_id,
-            prediction.scores,
-            labels=labels,
-            class_threshold=settings.class_threshold,
-            duration=video.covered_end,
+            video_id, prediction.scores, labels=labels, class_threshold=settings.class_threshold, duration=duration
         )
     # With constant attention, the weighted activation is the activation.
     is_weighted = choice.curve == "weighted"
     attention = prediction.attention if is_weighted else np.ones_like(prediction.attention)
     width = choice.smoothing_s / grid.stride_s
     return localize(
-        video.video_id,
+        video_id,
         moving_mean(attention, width),
         moving_mean(prediction.activation, width),
         prediction.scores,
         labels=labels,
         settings=settings,
         grid=grid,
-        duration=video.covered_end,
+        duration=duration,
     )

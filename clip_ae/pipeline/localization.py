@@ -13,9 +13,10 @@ from clip_ae.core.progress import track
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, FeaturesByStream, VideoFeatures
 from clip_ae.data.parquet import CURVES_SCHEMA
+from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.inference import VideoPrediction, predict_video
-from clip_ae.localizers.model_state import read_localizer_config, restore_localizer
+from clip_ae.localizers.model_state import count_parameters, read_localizer_config, restore_localizer
 from clip_ae.pipeline.curve_statistics import read_curve_statistics
 from clip_ae.pipeline.detection import detect
 from clip_ae.pipeline.feature_dims import get_feature_dims
@@ -34,14 +35,16 @@ class LocalizedVideos:
     settings: Localization
     choice: CurveChoice
     grid: SnippetGrid
+    num_parameters: int
 
     def detect(self, choice: CurveChoice | None = None) -> list[Detection]:
         """The scored segments of all videos, by the choice of the settings or by another one."""
+        chosen = choice or self.choice
         return [
             detection
             for i, prediction in self.predictions.items()
             for detection in detect(
-                self.videos[i], prediction, self.labels, self.settings, choice or self.choice, self.grid
+                i, self.videos[i].covered_end, prediction, self.labels, self.settings, chosen, self.grid
             )
         ]
 
@@ -49,7 +52,9 @@ class LocalizedVideos:
 def localize_videos(spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByStream, device: str) -> LocalizedVideos:
     """Run a model on all videos of the streams."""
     settings = spec.localization
-    localizer, table = restore_localizer(model.tensors, model.metadata, device), FeatureTable(streams, device)
+    config = read_localizer_config(model.metadata)
+    localizer = restore_localizer(model.tensors, model.metadata, device)
+    table = FeatureTable(replace_audio(streams, config), device)
     predictions = {
         i: predict_video(localizer, table, i, stream_weights=settings.stream_weights)
         for i in track(table.video_ids, "localize", unit="video")
@@ -57,10 +62,11 @@ def localize_videos(spec: LocalizeSpec, model: WeightsFile, streams: FeaturesByS
     return LocalizedVideos(
         predictions,
         streams[spec.roles.cbp[0]],
-        read_localizer_config(model.metadata).labels,
+        config.labels,
         settings,
         choose_curve(settings, read_curve_statistics(model.metadata), spec.grid.stride_s),
         spec.grid,
+        count_parameters(localizer),
     )
 
 

@@ -35,12 +35,15 @@ STEP_NAMES = {
     (False, True, False, True): "L_de-cor and L_ins-dis",
 }
 # Settings without effect in a run without modules.
-MODULE_SETTINGS = ("fusion_input", "self_supervision", "descriptor")
+MODULE_SETTINGS = ("fusion_input", "self_supervision", "descriptor", "vlp_stream")
 ABLATION_NOTES = (
     "A loss is on if its module is on and its weight is not 0; CLIP-AE without modules is UGCT. Runs that differ from "
     "the main run in anything else (switches, weights of other losses, clustering, number of clusters, descriptor, "
     "features) are in the results table only. If the main run is another method, the first run of UGCT or CLIP-AE "
     "takes its place.",
+    "the main run in anything else (switches, weights of other losses, clustering, descriptor, features, streams, "
+    "training, localization) are in the results table only. If the main run is another method, the first run of UGCT "
+    "or CLIP-AE takes its place.",
     "Differences are taken seed by seed. Their interval is Student's t: it covers other seeds, not other videos, and "
     "is not corrected for the number of comparisons.",
 )
@@ -91,6 +94,10 @@ def _settings_besides_parts(run: Run) -> Mapping[str, Any]:
     settings = {
         **with_defaults(run),
         "features": run.feature_adapter or "extracted",
+        "cbp_streams": run.cbp_streams or "the dataset's",
+        "vlp_stream": run.vlp_stream or "the dataset's",
+        "training": run.training or "the dataset's",
+        "localization": run.localization or "the dataset's",
         "descriptor": run.descriptor,
         "clustering": run.clustering,
         "clusters": run.clusters or "classes",

@@ -2,26 +2,28 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from clip_ae.core.config.methods import Run
+from clip_ae.core.config.methods import CafAudio, Run
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.score_columns import list_score_columns, list_score_kinds
 from clip_ae.core.tiou_ranges import sort_by_width
 from clip_ae.scoring.published import METHOD_ORDER
 
+AUDIO_TITLES: dict[CafAudio, str] = {"own": "", "next_video": ", audio of the next video", "none": ", no audio"}
 SUPERVISION_ORDER = ("weak", "unsupervised", "full")
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with its settings and the map.json of each seed."""
+    """A run with its settings, the map.json of each seed, and the minutes of training of each measured seed."""
 
     name: str
     settings: Run
     results: Mapping[int, Any]
+    training_minutes: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def first_result(self) -> Any:
@@ -93,6 +95,9 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
     clusters = f", {run.clusters} clusters" if run.clusters else ""
     return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{clusters}{segments}"
+    streams += f", vlp: {run.vlp_stream}" if run.vlp_stream else ""
+    audio = AUDIO_TITLES[run.caf.audio] if run.caf else ""
+    return f"{method.title}{base}{modules}{reconstructed}{streams}{audio}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

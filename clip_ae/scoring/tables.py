@@ -3,12 +3,15 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
 from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring import adapted_features_table
+from clip_ae.scoring.bounds import build_bounds_table, format_csv_bound
+from clip_ae.scoring.cost_columns import COST_COLUMNS, COST_NOTE, format_cost_cells
 from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
 from clip_ae.scoring.results import (
@@ -30,10 +33,19 @@ CLUSTER_COLUMNS = ["purity", "NMI", "ARI", "classes covered", "smallest", "large
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A row of the results table: values by column; one for each seed, one if published, none if blank."""
+    """A row of the results table: values by column; one for each seed, one if published, none if blank.
+
+    `run`: the run behind the row; None if published.
+    """
 
     text_cells: list[str]
     metrics: Mapping[str, Sequence[float]]
+    run: ScoredRun | None = None
+
+    def format_costs(self, *, for_csv: bool = False) -> list[str]:
+        """Cells of COST_COLUMNS."""
+        blank = "" if for_csv else "-"
+        return format_cost_cells(self.run, for_csv=for_csv) if self.run else [blank] * len(COST_COLUMNS)
 
 
 def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[str]:
@@ -63,22 +75,20 @@ def _list_reconstructions(runs: Sequence[ScoredRun]) -> str:
     return "; ".join(f"{method}, {note}" for method, note in notes.items() if note)
 
 
-def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[ResultTable]:
-    """The results, curves, feature adapters, clusters of all runs and rounds of the main run, and cluster mappings."""
-    columns = list_metric_columns(runs[0])
-    rows = [
-        [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in columns)] for row in build_result_rows(spec, runs)
-    ]
-    header = [*TEXT_COLUMNS, *map(format_column_heading, columns)]
-    notes = (*PUBLISHED_NOTES[spec.published], SELECTION_NOTE) if spec.published else ()
-    results = ResultTable("Mean average precision, %", header, rows, len(TEXT_COLUMNS), notes)
-    curves = build_curves_table(sort_runs(runs))
+def build_result_tables(
+    spec: SummarizeSpec, runs: Sequence[ScoredRun], perfect_curves: Any = None
+) -> list[ResultTable]:
+    """The results, bounds, curves, feature adapters, clusters of all runs and rounds of the main run, and mappings.
+
+    `perfect_curves`: their map.json; without it there is no table of bounds.
+    """
+    bounds = [build_bounds_table(perfect_curves)] if perfect_curves else []
+    tables = [_build_metrics_table(spec, runs), *bounds, build_curves_table(sort_runs(runs))]
     clustered_runs = [run for run in sort_runs(runs) if run.first_result["rounds"]]
     if not clustered_runs:
-        return [results, curves]
+        return tables
     return [
-        results,
-        curves,
+        *tables,
         *adapted_features_table.build_adapter_tables(spec, runs),
         _build_last_round_table(clustered_runs),
         *(_build_rounds_table(run) for run in clustered_runs if run.name == spec.main_run),
@@ -86,19 +96,36 @@ def build_result_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> list[
     ]
 
 
+def _build_metrics_table(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> ResultTable:
+    """Every run and the published rows, with the cost of our runs."""
+    columns = list_metric_columns(runs[0])
+    rows = [
+        [*row.text_cells, *(format_mean_sd(row.metrics[c]) for c in columns), *row.format_costs()]
+        for row in build_result_rows(spec, runs)
+    ]
+    header = [*TEXT_COLUMNS, *map(format_column_heading, columns), *COST_COLUMNS]
+    published_notes = (*PUBLISHED_NOTES[spec.published], SELECTION_NOTE) if spec.published else ()
+    return ResultTable("Mean average precision, %", header, rows, len(TEXT_COLUMNS), (*published_notes, COST_NOTE))
+
+
 def build_csv_rows(
-    spec: SummarizeSpec, runs: Sequence[ScoredRun], provenance: str
+    spec: SummarizeSpec, runs: Sequence[ScoredRun], provenance: str, perfect_curves: Any = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the results, with mean and sd in separate columns.
+    """Header and rows of the results, with mean and sd in separate columns; the bound, if given, is the last row.
 
     The provenance is a cell of the first row, so the file is a plain table without comment lines.
     """
     columns = list_metric_columns(runs[0])
-    header = [*TEXT_COLUMNS, *(name for c in columns for name in (c, f"{c} sd")), "provenance"]
+    header = [*TEXT_COLUMNS, *(name for c in columns for name in (c, f"{c} sd")), *COST_COLUMNS, "provenance"]
     rows = [
-        [*row.text_cells, *(cell for c in columns for cell in format_mean_and_sd_cells(row.metrics[c], ".4g"))]
+        [
+            *row.text_cells,
+            *(cell for c in columns for cell in format_mean_and_sd_cells(row.metrics[c], ".4g")),
+            *row.format_costs(for_csv=True),
+        ]
         for row in build_result_rows(spec, runs)
     ]
+    rows += [format_csv_bound(perfect_curves, columns, num_blanks=len(COST_COLUMNS))] if perfect_curves else []
     return header, [[*cells, "" if i else provenance] for i, cells in enumerate(rows)]
 
 
@@ -127,7 +154,7 @@ def _convert_published(row: PublishedRow, columns: Iterable[str]) -> ResultRow:
 
 def _convert_run(spec: SummarizeSpec, run: ScoredRun, columns: Iterable[str]) -> ResultRow:
     text_cells = [run.settings.supervision, format_run_title(spec, run.settings), run.name, describe_source(spec)]
-    return ResultRow(text_cells, {c: list(run.get_percent_by_seed(c).values()) for c in columns})
+    return ResultRow(text_cells, {c: list(run.get_percent_by_seed(c).values()) for c in columns}, run)
 
 
 def _build_last_round_table(runs: Sequence[ScoredRun]) -> ResultTable:

@@ -51,4 +51,5 @@ def run(
         for video_id, prediction in localized.predictions.items():
             write_table(curves_table(video_id, prediction, localized.labels, threshold))
     for path, choice in ((outputs.other_curve, localized.choice.other), (outputs.out, localized.choice)):
-        write_detections(path, localized.detect(choice), provenance, cut_from=asdict(choice))
+        facts = {"cut_from": asdict(choice), "num_parameters": localized.num_parameters}
+        write_detections(path, localized.detect(choice), provenance, **facts)

@@ -173,7 +173,8 @@ def _score_episode(
         for i in test
         if i in data.videos
         for detection in detect(
-            data.videos[i],
+            i,
+            data.videos[i].covered_end,
             predict_from_prototypes(space, embeddings[i], prototypes, data.covered_masks[i]),
             episode.classes,
             spec.localization,

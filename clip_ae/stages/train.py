@@ -19,6 +19,7 @@ from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
+from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
 from clip_ae.localizers.input_scales import compute_input_scales
 from clip_ae.localizers.model_state import module_arrays
@@ -78,7 +79,7 @@ def find_collapsed_streams(diagnostics: Mapping[str, float], streams: Sequence[s
 def _create_trainer(
     spec: TrainSpec, config: LocalizerConfig, streams: FeaturesByStream, labels: Sequence[Label], device: str
 ) -> Trainer:
-    table = FeatureTable(streams, device)
+    table = FeatureTable(replace_audio(streams, config), device)
     learner = create_learner(config, spec.training.steps, spec.seed, spec.training.precision)
     targets = TargetBuilder(labels, table.video_ids, len(config.labels), spec.grid)
     return Trainer(learner, table, targets, spec.training, spec.losses, spec.seed, device)

@@ -121,7 +121,8 @@ def _detect(
     detections: list[Detection] = []
     for i, mask in searched_masks.items():
         prediction = predict_from_prototypes(space, embeddings[i], prototypes, mask)
-        detections += detect(videos[i], prediction, labels, spec.localization, choice, trained.grid)
+        duration = videos[i].covered_end
+        detections += detect(i, duration, prediction, labels, spec.localization, choice, trained.grid)
     return detections
 
 

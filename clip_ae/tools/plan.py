@@ -1,6 +1,5 @@
 """Estimate the cost of a target before anything starts: jobs, hours, disk space; from earlier jobs here if possible."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from clip_ae.core.config.stages import STAGES, find_output
 from clip_ae.core.sharding import assign_shard, parse_shard_name
 from clip_ae.data import source_folder
 from clip_ae.data.annotations import read_annotation_facts
+from clip_ae.data.benchmark_times import read_seconds
 from clip_ae.data.parquet import read_rows
 from clip_ae.pages.text_table import align_table
 from clip_ae.workflow import costs
@@ -131,18 +131,9 @@ class PastJobs:
     def mean_seconds(self, job: Job) -> float | None:
         key = (job.kind, job.wildcards.get("dataset", ""))
         if key not in self.seconds_by_kind:
-            self.seconds_by_kind[key] = [seconds for path in job.benchmark_paths for seconds in _read_seconds(path)]
+            self.seconds_by_kind[key] = [seconds for path in job.benchmark_paths for seconds in read_seconds(path)]
         times = self.seconds_by_kind[key]
         return sum(times) / len(times) if times else None
-
-
-def _read_seconds(path: Path) -> list[float]:
-    """Run times in a benchmark file; empty if the job was killed while it was written."""
-    with path.open(newline="", encoding="utf-8") as file:
-        try:
-            return [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
-        except (ValueError, KeyError, TypeError):
-            return []
 
 
 def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:

@@ -221,6 +221,11 @@ class RuleInputs:
         runs = [data.main_run] if summary == "map.json" else data.runs
         return [paths.MAP.format(dataset=name, run=run, seed=seed) for run in runs for seed in data.seeds]
 
+    def perfect_curves(self, wildcards: Wildcards) -> Paths:
+        """The scores of perfect curves, for the tables of results."""
+        is_table = wildcards["summary"] in paths.RESULT_TABLES
+        return [paths.PERFECT_CURVES_MAP.format(**wildcards)] if is_table else []
+
     def main_result(self, wildcards: Wildcards) -> str:
         """The result file of the main run."""
         summary = "map.json" if self._data(wildcards).is_scored else "detections.json"

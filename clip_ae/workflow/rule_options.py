@@ -138,6 +138,14 @@ class RuleOptions:
         has_segments = wildcards["summary"] == "detections.json"
         return self.cluster_names(wildcards, resources) if has_segments else ""
 
+    def perfect_curves(self, wildcards: Wildcards, resources: Resources) -> str:
+        return options_of("perfect-curves", self.inputs.perfect_curves(wildcards))
+
+    def training_times(self, wildcards: Wildcards, resources: Resources) -> str:
+        """Where Snakemake measures the training jobs, for the tables of results."""
+        is_table = wildcards["summary"] in paths.RESULT_TABLES
+        return option("training-times", paths.TRAINING_TIMES_DIR.format(**wildcards)) if is_table else ""
+
     def moments(self, wildcards: Wildcards, resources: Resources) -> str:
         return options_of("moments", self.inputs.moments(wildcards))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection
-from clip_ae.data.detections import read_detections, read_json_provenance, write_detections
+from clip_ae.data.detections import read_detections, read_json_provenance, read_localizer_facts, write_detections
 
 PROVENANCE = Provenance("localize", {"method": "stpn"}, "c0de")
 MICRO = st.integers(0, 10_000_000).map(lambda n: n / 1e6)
@@ -36,6 +36,16 @@ def test_submission_form_with_falling_scores_and_provenance(tmp_path):
     assert set(content) == {"version", "results", "external_data"}
     assert content["results"]["v"][0] == {"label": "c", "score": 0.9, "segment": [2.0, 3.0]}
     assert read_json_provenance(path) == PROVENANCE
+
+
+def test_detections_of_a_run_say_what_they_were_cut_from_and_how_large_the_localizer_is(tmp_path):
+    path, facts = tmp_path / "detections.json", {"cut_from": {"curve": "weighted"}, "num_parameters": 7}
+    write_detections(path, [], PROVENANCE, **facts)
+    assert read_localizer_facts(path) == facts
+    for name in facts:
+        write_detections(path, [], PROVENANCE, **{key: value for key, value in facts.items() if key != name})
+        with pytest.raises(UserError, match="how large the localizer is; run localize again"):
+            read_localizer_facts(path)
 
 
 @pytest.mark.parametrize(

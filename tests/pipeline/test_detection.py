@@ -27,7 +27,7 @@ def detect_in_flat_video(settings: Localization) -> list[Detection]:
     prediction = VideoPrediction(
         attention=np.full(10, 0.5), activation=np.full((10, 2), 0.5), scores=np.array([0.7, 0.1])
     )
-    return detect(video, prediction, ("a", "b"), settings, WEIGHTED, GRID)
+    return detect("v", video.covered_end, prediction, ("a", "b"), settings, WEIGHTED, GRID)
 
 
 def test_a_whole_video_ends_where_its_features_end() -> None:
@@ -46,7 +46,7 @@ def detect_best(prediction: VideoPrediction, choice: CurveChoice) -> Detection:
     covered = np.ones(len(start), np.float32)
     video = VideoFeatures("v", start, start + GRID.snippet_s, covered, np.zeros((len(start), 2), np.float16))
     settings = Localization(attention_thresholds=(), activation_thresholds=(0.5,))
-    return max(detect(video, prediction, ("a",), settings, choice, GRID), key=lambda d: d.score)
+    return max(detect("v", video.covered_end, prediction, ("a",), settings, choice, GRID), key=lambda d: d.score)
 
 
 def seconds(first: int, last: int) -> tuple[float, float]:
@@ -92,4 +92,4 @@ def test_curves_of_zeros_have_no_detections(choice: CurveChoice) -> None:
     start = np.arange(10) * GRID.stride_s
     video = VideoFeatures("v", start, start + GRID.snippet_s, np.ones(10, np.float32), np.zeros((10, 2), np.float16))
     prediction = VideoPrediction(np.zeros(10), np.zeros((10, 2)), np.zeros(2))
-    assert detect(video, prediction, ("a", "b"), SETTINGS, choice, GRID) == []
+    assert detect("v", video.covered_end, prediction, ("a", "b"), SETTINGS, choice, GRID) == []

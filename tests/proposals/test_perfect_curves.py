@@ -9,9 +9,10 @@ import pytest
 
 from clip_ae.core.config.schema import Config
 from clip_ae.core.timeline import SnippetGrid
-from clip_ae.core.types import Annotation
+from clip_ae.core.types import Annotation, Instance
 from clip_ae.data.annotations import read_annotations
-from clip_ae.proposals.localize import localize
+from clip_ae.pipeline.perfect_curves import VideoLength, detect_from_annotations
+from clip_ae.proposals.perfect_curves import compute_action_shares
 from clip_ae.proposals.segments import Floats
 from clip_ae.proposals.smoothing_width import find_smoothing_width
 from clip_ae.scoring.eval_input import build_eval_input
@@ -29,14 +30,7 @@ def config() -> Config:
 
 
 def action_shares(annotation: Annotation, labels: list[str]) -> Floats:
-    """[T, C]: the share of each snippet that is an action of the class."""
-    starts = np.array([GRID.start(k) for k in range(GRID.count_snippets(annotation.duration))])
-    shares = np.zeros((len(starts), len(labels)))
-    for action in annotation.instances:
-        overlap = np.minimum(starts + GRID.snippet_s, action.stop) - np.maximum(starts, action.start)
-        column = shares[:, labels.index(action.label)]
-        np.maximum(column, overlap.clip(0) / GRID.snippet_s, out=column)
-    return shares
+    return compute_action_shares(annotation.instances, labels, GRID.count_snippets(annotation.duration), GRID)
 
 
 @pytest.mark.parametrize("dataset", ["simulated", "simulated_activitynet"])
@@ -49,15 +43,21 @@ def test_perfect_curves_score_94_or_more_and_are_not_smoothed(config: Config, da
     labels = sorted({action.label for a in annotations.values() for action in a.instances})
     shares = {i: action_shares(a, labels) for i, a in annotations.items()}
     test = {i: a for i, a in annotations.items() if a.subset == data.test_subset}
-    detections = [
-        detection
-        for i, a in test.items()
-        for detection in localize(
-            i, np.ones(len(shares[i])), shares[i], (shares[i].max(axis=0) > 0).astype(float),
-            labels=labels, settings=data.localization, grid=GRID, duration=a.duration,
-        )
-    ]  # fmt: skip
+    videos = [VideoLength(i, GRID.count_snippets(a.duration), a.duration) for i, a in test.items()]
+    detections = detect_from_annotations(test, videos, data.localization, GRID)
     scores = score_map(build_eval_input(test, {}, [], detections), replace(data.evaluation, bootstrap_samples=0))
     assert scores["average"][data.evaluation.tiou_ranges[-1]] >= 0.94
     others = [s[:, s.max(axis=0) > 0] for i, s in shares.items() if i not in test]
     assert find_smoothing_width(others) == 1
+
+
+def test_shares_of_snippets_that_are_partly_an_action() -> None:
+    """Ends within a snippet, two overlapping actions of one class, an action outside the video, another class."""
+    instances = (
+        Instance("a", 0.5 * GRID.stride_s, 1.25 * GRID.stride_s),
+        Instance("a", 1.0 * GRID.stride_s, 1.75 * GRID.stride_s),
+        Instance("b", 2.0 * GRID.stride_s, 9.0 * GRID.stride_s),
+        Instance("b", 20.0, 30.0),
+    )
+    shares = compute_action_shares(instances, ["a", "b"], 4, GRID)
+    assert np.allclose(shares, [[0.5, 0], [0.75, 0], [0, 1], [0, 1]])

@@ -8,8 +8,9 @@ import pytest
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches, Run, SelfSupervision, UgctSwitches
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
-from clip_ae.core.config.training import LocalizationOverrides
+from clip_ae.core.config.training import LocalizationOverrides, TrainingOverrides
 from clip_ae.scoring import ablation, tables
+from clip_ae.scoring.bounds import PERFECT_CURVES
 from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.results import (
     ResultTable,
@@ -100,7 +101,7 @@ def test_published_rows_are_above_ours_as_printed() -> None:
     assert [w[0] for w in words] == sorted((w[0] for w in words), key=order.index)
     ours = [w[2] for w in words if w[3] == "ours"]
     assert ours == ["ugct_weak", "stpn", "ugct", "caf", "caf_alone", "ccp", "both", "oracle"]
-    rows = {(row[0], row[1]): row[4:] for row in table.rows}
+    rows = {(row[0], row[1]): row[4:-2] for row in table.rows}
     assert rows["unsupervised", "STPN*"] == ["50.1", "20.9", "37.9", "29.3"]
     assert rows["unsupervised", "TCAM"] == ["-", "25.0", "-", "-"]
     for words in ("57.7, 52.4", "best test mAP"):
@@ -110,7 +111,41 @@ def test_published_rows_are_above_ours_as_printed() -> None:
 def test_without_published_rows_all_rows_are_ours() -> None:
     table = tables.build_result_tables(replace(SPEC, published=None), ALL)[0]
     assert {row[3] for row in table.rows} == {"ours"}
-    assert table.notes == ()
+    assert len(table.notes) == 1
+
+
+def test_runs_have_their_cost_beside_their_scores() -> None:
+    """Mean over seeds; `-` where a seed was not measured, and for published rows."""
+    size = {"num_parameters": 1_234_567}
+    sized = [replace(run, results={seed: r | size for seed, r in run.results.items()}) for run in ALL]
+    measured = replace(sized[1], training_minutes=dict.fromkeys(SEEDS, 2.0) | {0: 3.5})
+    some_seeds = replace(sized[2], training_minutes={0: 3.5})
+    runs = [sized[0], measured, some_seeds, ALL[3]]
+    table = tables.build_result_tables(SPEC, runs)[0]
+    assert table.header[-2:] == ["parameters", "training minutes"]
+    costs = {name: (row["parameters"], row["training minutes"]) for name, row in by_name(table).items()}
+    assert costs["both"] == ("1,234,567", "2.5")
+    assert costs["caf"] == ("1,234,567", "-")
+    assert costs["caf_alone"] == costs["-"] == ("-", "-")
+    assert "students" in table.notes[-1]
+    header, rows = tables.build_csv_rows(SPEC, runs, "p")
+    cells = {row["run"]: row for row in (dict(zip(header, row, strict=True)) for row in rows)}
+    assert (cells["both"]["parameters"], cells["both"]["training minutes"]) == ("1234567", "2.5")
+    assert (cells["caf_alone"]["parameters"], cells["caf"]["training minutes"]) == ("", "")
+
+
+def test_the_bound_has_a_table_of_its_own_and_the_last_row_of_the_csv() -> None:
+    bound = result(0.45, supervised=True)
+    without, with_bound = tables.build_result_tables(SPEC, ALL), tables.build_result_tables(SPEC, ALL, bound)
+    assert [*with_bound[:1], *with_bound[2:]] == without, "no row among the methods"
+    table = with_bound[1]
+    assert table.header == ["bound", "0.1", "0.5", "avg 0.1:0.5", "avg 0.1:0.7"]
+    assert table.rows == [[PERFECT_CURVES, "90.0", "45.0", "67.5", "45.0"]]
+    header, rows = tables.build_csv_rows(SPEC, ALL, "p", bound)
+    last = dict(zip(header, rows[-1], strict=True))
+    assert (last["method"], last["source"], last["run"], last["supervision"]) == (PERFECT_CURVES, "bound", "", "")
+    assert (last["0.1"], last["0.1 sd"], last["parameters"]) == ("90", "", "")
+    assert len(rows) == len(tables.build_csv_rows(SPEC, ALL, "p")[1]) + 1
 
 
 def test_only_our_rows_are_marked_simulated() -> None:
@@ -137,6 +172,19 @@ def test_titles_show_runs_whose_segments_are_whole_videos() -> None:
     whole = Run(method="ugct", localization=LocalizationOverrides(segments="whole_video"))
     assert format_run_title(SPEC, whole) == "UGCT (reconstructed), whole videos"
     assert format_run_title(SPEC, replace(whole, localization=LocalizationOverrides())) == "UGCT (reconstructed)"
+
+
+def test_titles_show_the_controls() -> None:
+    runs = [
+        Run(method="clip_ae", ccp=CCP, vlp_stream="rgb"),
+        Run(method="clip_ae", caf=CafSwitches(audio="next_video")),
+        Run(method="clip_ae", caf=CafSwitches(audio="none")),
+    ]
+    assert [format_run_title(SPEC, run) for run in runs] == [
+        "CLIP-AE, CCP (reconstructed), vlp: rgb",
+        "CLIP-AE, CAF (reconstructed), audio of the next video",
+        "CLIP-AE, CAF (reconstructed), no audio",
+    ]
 
 
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:
@@ -255,6 +303,11 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
         Run(method="ugct", clusters=5),
         Run(method="ugct", losses={"norm": 0.2}),
         Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
+        Run(method="clip_ae", caf=CafSwitches(audio="none")),
+        Run(method="clip_ae", ccp=CCP, vlp_stream="rgb"),
+        Run(method="ugct", training=TrainingOverrides(width=9)),
+        Run(method="ugct", cbp_streams=("rgb",)),
+        Run(method="ugct", localization=LocalizationOverrides(smoothing_s=0.0)),
         Run(method="clip_ae", caf=CAF, ccp=CCP, fusion_input="residual"),
         Run(method="clip_ae", caf=CAF, ccp=CCP, descriptor="fused"),
         Run(method="clip_ae", ccp=CCP, self_supervision=SelfSupervision(decor="literal")),

@@ -25,7 +25,7 @@ from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import write_shard
 from clip_ae.stages import cluster, evaluate, localize, train
 from clip_ae.weights import training_checkpoint
-from clip_ae.weights.network_file import read_weights_metadata, read_weights_provenance
+from clip_ae.weights.network_file import read_weights, read_weights_metadata, read_weights_provenance
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
 TRAINING = Training(snippets=24, batch_size=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
@@ -136,6 +136,8 @@ def test_both_curves_are_scored_and_the_files_say_which_is_which(finished_dir, t
     """The map of a run that is cut from the other curve has the same two scores, exchanged."""
     result = json.loads((finished_dir / "map.json").read_text())
     at = shutil.copytree(finished_dir, tmp_path / "at")
+    arrays = read_weights(finished_dir / "model.safetensors").tensors.values()
+    assert result["num_parameters"] == sum(array.size for array in arrays)
     other_curve = result["other_curve"]["cut_from"]["curve"]
     assert {result["cut_from"]["curve"], other_curve} == {"weighted", "activation"}
     do_localize(at, localization=Localization(curve=other_curve))

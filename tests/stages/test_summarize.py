@@ -25,7 +25,9 @@ from clip_ae.data.detections import read_detections, write_detections
 from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring.bootstrap_io import bootstrap_summary
+from clip_ae.scoring.bounds import PERFECT_CURVES
 from clip_ae.stages import summarize
+from clip_ae.stages.summarize import NO_TABLE_FILES, TableFiles
 from tests.builders import shipped_config
 
 SEEDS = (0, 3)
@@ -49,6 +51,7 @@ def build_scores(value: float) -> dict[str, Any]:
         "counts": {"videos": 2, "detections": round(10 * value)},
         "protocol": "words",
         "cut_from": {"curve": "weighted", "smoothing_s": 0.0},
+        "num_parameters": 70,
         "other_curve": {**scores, "cut_from": {"curve": "activation", "smoothing_s": 0.0}},
         "provenance": to_plain_data(PROVENANCE),
     }
@@ -71,11 +74,11 @@ def results_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write(results_dir: Path, summary: str, spec: SummarizeSpec) -> Path:
+def write(results_dir: Path, summary: str, spec: SummarizeSpec, files: TableFiles = NO_TABLE_FILES) -> Path:
     out = results_dir / f"x_{summary}"
     summarize.run(
         spec, summary=summary, runs=results_dir / "runs", catalog=results_dir / "videos.parquet",
-        failures=results_dir / "failures.parquet", out=out,
+        failures=results_dir / "failures.parquet", out=out, table_files=files,
     )  # fmt: skip
     return out
 
@@ -149,12 +152,52 @@ def test_a_page_of_results_and_one_of_differences(results_dir: Path) -> None:
     assert results.startswith("# Results on x\n")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in results.splitlines() if "| ours" in line]
     assert [row[1:] for row in rows] == [
-        ["STPN", "stpn", "ours", "50.0 ± 14.1", "25.0 ± 7.1", "37.5 ± 10.6"],
-        ["UGCT (reconstructed)", "ugct", "ours", "60.0 ± 14.1", "30.0 ± 7.1", "45.0 ± 10.6"],
+        ["STPN", "stpn", "ours", "50.0 ± 14.1", "25.0 ± 7.1", "37.5 ± 10.6", "70", "-"],
+        ["UGCT (reconstructed)", "ugct", "ours", "60.0 ± 14.1", "30.0 ± 7.1", "45.0 ± 10.6", "70", "-"],
     ]
     differences = write(results_dir, "ablation.md", ALL_RUNS).read_text()
     assert differences.startswith("# Ablation on x\n")
     assert re.search(r"\| +stpn +\| STPN +\| ours +\|.*\| +\+7\.50 \| +\[\+7\.50, \+7\.50\] \| +2 \|", differences)
+
+
+def write_training_times(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_the_minutes_of_a_run_are_those_of_its_rounds(results_dir: Path, tmp_path: Path) -> None:
+    """The scores have one round: a time of an older second round does not count. STPN's second seed was killed."""
+    header = "s\th:m:s\n"
+    folder = write_training_times(tmp_path / "train", {
+        "ugct/seed-0/round-0": f"{header}60.0\t0:01:00\n", "ugct/seed-3/round-0": f"{header}180.0\t0:03:00\n",
+        "ugct/seed-0/round-1": f"{header}999.0\t0:16:39\n",
+        "stpn/seed-0/round-0": f"{header}60.0\t0:01:00\n", "stpn/seed-3/round-0": "s\th:m",
+    })  # fmt: skip
+    table = write(results_dir, "table.csv", ALL_RUNS, TableFiles(training_times=folder))
+    with table.open(newline="") as file:
+        minutes = {row["run"]: row["training minutes"] for row in csv.DictReader(file) if row["source"] == "ours"}
+    assert minutes == {"ugct": "2.0", "stpn": ""}
+
+
+def test_the_bound_of_perfect_curves_is_in_both_tables_and_their_provenance(results_dir: Path) -> None:
+    path = results_dir / "perfect_curves_map.json"
+    path.write_text(json.dumps(build_scores(0.9) | {"method": PERFECT_CURVES}))
+    files = TableFiles(perfect_curves=path)
+    page = write(results_dir, "table.md", ALL_RUNS, files).read_text()
+    assert "## Bounds" in page
+    assert "bound: perfect curves (uses the annotations of the test videos)" in page
+    assert read_provenance(results_dir / "x_table.md").inputs["perfect_curves"] == PROVENANCE.id
+    assert "bound: perfect curves (uses the" in write(results_dir, "table.csv", ALL_RUNS, files).read_text()
+    assert "perfect curves" not in write(results_dir, "table.md", ALL_RUNS).read_text()
+
+
+def test_the_scores_of_a_run_are_no_bound(results_dir: Path) -> None:
+    files = TableFiles(perfect_curves=results_dir / "runs/stpn/seed-0/map.json")
+    with pytest.raises(UserError, match=r"--perfect-curves .*map\.json: not the scores of perfect curves"):
+        write(results_dir, "table.md", ALL_RUNS, files)
 
 
 def test_simulated_stands_in_the_titles(results_dir: Path) -> None:

@@ -207,7 +207,7 @@ def test_a_run_may_read_some_of_the_streams(folder_project: Project) -> None:
     folder_project.change("datasets.mine.runs", ["stpn_sparse", "rgb_alone"])
     table = "results/mine_table.md"
     rules = folder_project.planned(table)
-    assert rules.keys() == {"cluster", "train", "localize", "evaluate", "summarize"}
+    assert rules.keys() == {"cluster", "train", "localize", "evaluate", "score_perfect_curves", "summarize"}
     done = folder_project.run(table)
     assert done.returncode == 0, done.stderr
     assert "ridge (linear), cbp: rgb" in (folder_project.folder / table).read_text()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clip_ae.core import paths
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config
 from clip_ae.core.config.stages import STAGES, find_output, workflow_order
@@ -67,6 +68,18 @@ def test_a_dataset_without_annotations_has_no_scores() -> None:
     with pytest.raises(UserError, match=r"use the target results/mine_detections\.json"):
         inputs.summary_sources({"dataset": "mine", "summary": "table.md"})
     assert inputs.main_result({"dataset": "mine"}) == "results/mine_detections.json"
+
+
+def test_result_tables_show_the_bound_and_the_times_of_training(config: Config, inputs: RuleInputs) -> None:
+    options = RuleOptions(config, files_of(config), inputs)
+    path = "results/demo/perfect_curves_map.json"
+    for summary in paths.SUMMARIES:
+        wildcards = {"dataset": "demo", "summary": summary}
+        is_table = summary in ("table.md", "table.csv")
+        assert inputs.perfect_curves(wildcards) == ([path] if is_table else [])
+        assert options.perfect_curves(wildcards, None) == (f"--perfect-curves {path}" if is_table else "")
+        times = "--training-times results/demo/benchmarks/train"
+        assert options.training_times(wildcards, None) == (times if is_table else "")
 
 
 def test_run_time_settings_become_options(config: Config, inputs: RuleInputs) -> None:

@@ -46,6 +46,7 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.descriptor_weights": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
     "runs.clip_ae.ccp.*": {"train", "summarize"},
+    "runs.clip_ae.vlp_stream": {"train", "localize", "summarize", "report"},
     "runs.clip_ae.fusion_input": {"train", "summarize"},
     "runs.clip_ae.self_supervision.*": {"train", "summarize"},
     "runs.clip_ae.ugct.base_head": {"cluster", "train", "localize", "summarize"},
@@ -57,9 +58,26 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.simulated.simulate.*": {"simulate"},
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
-    "datasets.demo.test_subset": {"catalog", "score_fewshot", "localize", "evaluate", "diagnose", "score_grounding"},
+    "datasets.demo.test_subset": {
+        "catalog",
+        "score_fewshot",
+        "localize",
+        "evaluate",
+        "diagnose",
+        "score_grounding",
+        "score_perfect_curves",
+    },
     "datasets.demo.max_failures": {"catalog"},
-    "datasets.demo.grid.*": {"probe", "extract", "tune_encoder", "score_fewshot", "localize", "index", "report"},
+    "datasets.demo.grid.*": {
+        "probe",
+        "extract",
+        "tune_encoder",
+        "score_fewshot",
+        "localize",
+        "index",
+        "report",
+        "score_perfect_curves",
+    },
     "datasets.demo.shards": OUTSIDE,  # which shards are asked for
     "datasets.demo.streams.rgb.*": {"extract rgb", "tune_encoder"},
     "datasets.demo.streams.flow.*": {"extract flow", "tune_encoder"},
@@ -72,10 +90,10 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.adapter_training.batch_size": {"train_adapter"},
     "datasets.demo.adapter_training.*": {"train_adapter", "tune_encoder"},
     "datasets.demo.fewshot.*": {"score_fewshot"},
-    "datasets.demo.localization.*": {"score_fewshot", "localize"},
-    "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose"},
-    "datasets.demo.evaluation.video_list": {"score_fewshot", "evaluate", "diagnose"},
-    "datasets.demo.evaluation.*": {"score_fewshot", "evaluate"},
+    "datasets.demo.localization.*": {"score_fewshot", "localize", "score_perfect_curves"},
+    "datasets.demo.evaluation.tiou": {"score_fewshot", "evaluate", "diagnose", "score_perfect_curves"},
+    "datasets.demo.evaluation.video_list": {"score_fewshot", "evaluate", "diagnose", "score_perfect_curves"},
+    "datasets.demo.evaluation.*": {"score_fewshot", "evaluate", "score_perfect_curves"},
     "datasets.demo.adapter_training.tuning.blocks": {"tune_encoder"},
     "datasets.demo.adapter_training.tuning.steps": {"tune_encoder"},
     "datasets.demo.adapter_training.tuning.batch_size": {"tune_encoder"},
@@ -94,7 +112,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.own.vocabulary": OUTSIDE,  # so are its words
     "datasets.own.sentences": OUTSIDE,  # what scores moments trains nothing
     "datasets.mine.streams.rgb.role": {"import_features", "cluster", "train", "localize", "report"},
-    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report"},
+    "datasets.mine.grid.*": {"probe", "import_features", "localize", "report", "score_perfect_curves"},
     "datasets.thumos14.videos_dir": OUTSIDE,  # a moved folder changes nothing
     "datasets.thumos14.annotations": OUTSIDE,  # their content is a digest of its own
 }
@@ -129,6 +147,8 @@ OTHER: dict[str, Any] = {
     "supervision": "weak",
     "descriptor": "fused",
     "audio_to": "first",
+    "audio": "none",
+    "vlp_stream": "rgb",
     "fusion_input": "layer_norm",
     "decor": "literal",
     "pairing": "cross",
@@ -168,7 +188,7 @@ def base() -> dict[str, Any]:
         "videos_dir": "x", "classes": "auto", "streams": copy.deepcopy(data["datasets"]["demo"]["streams"]),
         "vocabulary": "words.txt", "sentences": "said.json", "runs": ["stpn"], "main_run": "stpn",
     }  # fmt: skip
-    data["runs"]["clip_ae"]["losses"] = {"ins_dis": 0.1}
+    data["runs"]["clip_ae"] |= {"losses": {"ins_dis": 0.1}, "vlp_stream": "clip"}
     data["runs"]["other"] = copy.deepcopy(data["runs"]["clip_ae"])
     data["datasets"]["demo"] |= {"runs": ["clip_ae", "other"], "main_run": "clip_ae", "published": "thumos14"}
     return to_plain_data(load_config(data))
@@ -201,7 +221,7 @@ def jobs(config: Config) -> dict[str, str]:
             add(f"extract {stream} {dataset}", "extract", dataset=dataset, stream=stream)
         if data.features_dir:
             add(f"import_features {dataset}", "import_features", dataset=dataset, stream=data.stream_names[0])
-        for stage in ("catalog", "diagnose", "report"):
+        for stage in ("catalog", "diagnose", "report", "score_perfect_curves"):
             add(f"{stage} {dataset}", stage, dataset=dataset)
         if data.fewshot:
             add(f"score_fewshot {dataset}", "score_fewshot", dataset=dataset)

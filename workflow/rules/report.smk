@@ -6,6 +6,7 @@ rule summarize:
         videos=paths.VIDEOS,
         failures=paths.FAILURES,
         seeds=inputs.summary_sources,
+        perfect_curves=inputs.perfect_curves,
     output:
         report(
             paths.SUMMARY,
@@ -23,10 +24,34 @@ rule summarize:
         spec=digests.spec("summarize"),
         code_digest=digests.code("summarize"),
         cluster_names=options.summary_cluster_names,
+        perfect_curves=options.perfect_curves,
+        training_times=options.training_times,
     shell:
         "python -m clip_ae summarize --spec {params.spec:q} --summary {wildcards.summary} --catalog {input.videos} "
         "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.cluster_names} "
-        "2>&1 | tee {log} >&2"
+        "{params.perfect_curves} {params.training_times} 2>&1 | tee {log} >&2"
+
+
+rule score_perfect_curves:
+    input:
+        inputs.annotations,
+        videos=paths.VIDEOS,
+    output:
+        paths.PERFECT_CURVES_MAP,
+    log:
+        "results/{dataset}/logs/score_perfect_curves.log",
+    benchmark:
+        "results/{dataset}/benchmarks/score_perfect_curves.tsv"
+    conda:
+        "../../envs/clip_ae.yaml"
+    params:
+        spec=digests.spec("score_perfect_curves"),
+        code_digest=digests.code("score_perfect_curves"),
+        ground_truth_digest=digests.ground_truth,
+        ground_truth=options.ground_truth,
+    shell:
+        "python -m clip_ae score_perfect_curves --spec {params.spec:q} --catalog {input.videos} --out {output} "
+        "{params.ground_truth} 2>&1 | tee {log} >&2"
 
 
 rule diagnose:

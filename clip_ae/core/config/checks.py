@@ -64,6 +64,8 @@ def _check_run(where: str, run: Run) -> None:
             raise UserError(f"{where}.{switch}: a switch of {' and '.join(methods)}, not of {run.method}")
     if run.descriptor == "fused" and not (run.caf or run.ccp):
         raise UserError(f"{where}.descriptor: `fused` needs caf or ccp")
+    if run.vlp_stream and not run.ccp:
+        raise UserError(f"{where}.vlp_stream: only CCP reads it; add `ccp: {{}}`, or remove the key")
     if run.method == "oracle" and run.supervision != "full":
         raise UserError(f"{where}.supervision: method oracle needs `full`")
     if run.supervision == "full" and run.method not in ("oracle", "ridge"):
@@ -87,6 +89,8 @@ def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:
         raise UserError(
             f"{where}.run: {adapter.run} {'reads adapted features itself' if run.feature_adapter else 'is an oracle'}"
         )
+    if run.vlp_stream or (run.caf and run.caf.audio != "own"):
+        raise UserError(f"{where}.run: {adapter.run} is a control, by its vlp_stream or caf.audio; name another run")
     if adapter.trimmed_dataset:
         check_known(f"{where}.trimmed_dataset", adapter.trimmed_dataset, config.datasets)
         if adapter.mode == "encoder":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +23,7 @@ Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
 DescriptorWeights = Literal["softmax", "attention"]
 AttentionTargets = Literal["mean", "half", "soft"]
+CafAudio = Literal["own", "next_video", "none"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class CafSwitches:
     gate: Literal["none", "correspondence"] = key(
         "none",
         "`correspondence`: CAF's part of the head's input is 0 in videos whose sound does not follow the picture",
+    )
+    audio: CafAudio = key(
+        "own",
+        "audio of each video, in training and in localization. Controls: `next_video`, that of the next video of the "
+        "same subset, by sorted id; `none`, as a video without sound",
     )
 
 
@@ -148,6 +154,10 @@ class Run(Switches):
     cbp_streams: tuple[str, ...] | None = key(
         None, "streams to read as classification view, whatever their role; default: all of the dataset's cbp streams"
     )
+    vlp_stream: str | None = key(
+        None,
+        "a control: stream that CCP reads as vision-language view, of any role; default: the dataset's vlp stream",
+    )
     training: TrainingOverrides | None = key(None, "keys of the dataset's `training` that differ in this run")
     localization: LocalizationOverrides | None = key(
         None, "keys of the dataset's `localization` that differ in this run"
@@ -194,14 +204,12 @@ def select_streams(where: str, roles: Mapping[str, Role], run: Run) -> StreamRol
     chosen = run.cbp_streams
     if chosen is not None and (not chosen or len(set(chosen)) < len(chosen)):
         raise UserError(f"{where}: cbp_streams is {list(chosen)}; name different streams, or remove the key")
-    for name in chosen or ():
-        if name not in roles:
-            raise UserError(
-                f"{where}: cbp_streams names the {name} stream, which this dataset does not have ({', '.join(roles)})"
-            )
+    _check_stream_names(where, "cbp_streams", chosen or (), roles)
+    _check_stream_names(where, "vlp_stream", [run.vlp_stream] if run.vlp_stream else (), roles)
     names = {role: [name for name, its_role in roles.items() if its_role == role] for role in ROLE_PURPOSES}
     # In the order of the dataset: the order of initialisation, so of the numbers.
     cbp = tuple(name for name in roles if name in (chosen or names["cbp"]))
+    names["vlp"] = [run.vlp_stream] if run.vlp_stream else names["vlp"]
     needed: dict[Role, bool] = {"cbp": not cbp, "vlp": run.ccp is not None, "audio": run.caf is not None}
     for role, is_needed in needed.items():
         if is_needed and not names[role]:
@@ -209,7 +217,26 @@ def select_streams(where: str, roles: Mapping[str, Role], run: Run) -> StreamRol
                 f"{where}: needs a stream with role {role} for {ROLE_PURPOSES[role]}, and this dataset has none; "
                 "add one to its `streams`, or remove the run"
             )
-    return StreamRoles(cbp, names["vlp"][0] if needed["vlp"] else None, names["audio"][0] if needed["audio"] else None)
+    vlp, audio = (names[role][0] if needed[role] else None for role in ("vlp", "audio"))
+    _check_audio(where, run, {*cbp, vlp}, audio)
+    return StreamRoles(cbp, vlp, audio)
+
+
+def _check_stream_names(where: str, key_name: str, chosen: Iterable[str], roles: Mapping[str, Role]) -> None:
+    for name in chosen:
+        if name not in roles:
+            raise UserError(
+                f"{where}: {key_name} names the {name} stream, which this dataset does not have ({', '.join(roles)})"
+            )
+
+
+def _check_audio(where: str, run: Run, other_streams: Collection[str | None], audio: str | None) -> None:
+    """Refuse to replace the audio of CAF if the run reads the same stream as another view."""
+    if run.caf and run.caf.audio != "own" and audio in other_streams:
+        raise UserError(
+            f"{where}: caf.audio `{run.caf.audio}` replaces the {audio} stream, which the run also reads as another "
+            "view; change cbp_streams or vlp_stream"
+        )
 
 
 def with_defaults(run: Run) -> dict[str, Any]:

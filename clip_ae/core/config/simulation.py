@@ -78,9 +78,9 @@ class SimulatedWorld:
     flow_scene: float = key(0.4, "factor on the scene in flow", minimum=0)
     clip_scene: float = key(1.0, "factor on the scene in clip", minimum=0)
     audio_scene: float = key(0.5, "factor on the scene in audio, which is independent of the class", minimum=0)
-    drift: float = key(0.6, "strength of slow change", minimum=0)
-    drift_seconds: float = key(10.0, "seconds after which the autocorrelation of drift is 1/e", above=0)
-    noise: float = key(1.0, "strength of the noise, independent in each snippet", minimum=0)
+    drift: float = key(0.98, "strength of slow change", minimum=0)
+    drift_seconds: float = key(4.0, "seconds after which the autocorrelation of drift is 1/e", above=0)
+    noise: float = key(0.64, "strength of the noise, independent in each snippet", minimum=0)
 
     def dim_of(self, stream: str) -> int:
         """Length of a stream's feature."""

@@ -297,6 +297,14 @@ class EvaluateSpec(Spec):
 
 
 @dataclass(frozen=True)
+class ScorePerfectCurvesSpec(Spec):
+    localization: Localization = key(Localization(), "from attention and class activations to segments")
+    evaluation: Evaluation = key(Evaluation(), "scoring")
+    grid: SnippetGrid = key(SnippetGrid(), "the snippet grid")
+    test_subset: str = key("validation", "subset to score")
+
+
+@dataclass(frozen=True)
 class DiagnoseSpec(Spec):
     tiou: tuple[float, ...] = key(Evaluation().tiou, "temporal IoU thresholds", above=0, maximum=1, flag="--tiou")
     video_list: str | None = key(None, "a list of THUMOS14's test videos, as for evaluate", flag="--video-list")

@@ -28,6 +28,7 @@ from clip_ae.core.config.specs import (
     ReportSpec,
     ScoreFewshotSpec,
     ScoreGroundingSpec,
+    ScorePerfectCurvesSpec,
     SimulateSpec,
     SummarizeSpec,
     TrainAdapterSpec,
@@ -254,6 +255,12 @@ def score_grounding(config: Config, dataset: str) -> ScoreGroundingSpec:
 def evaluate(config: Config, dataset: str, run: str) -> EvaluateSpec:
     data, settings = _dataset_and_run(config, dataset, run)
     return EvaluateSpec(data.evaluation, settings.supervision, data.train_subset, data.test_subset)
+
+
+@stage(paths.PERFECT_CURVES_MAP)
+def score_perfect_curves(config: Config, dataset: str) -> ScorePerfectCurvesSpec:
+    data = config.datasets[dataset]
+    return ScorePerfectCurvesSpec(data.localization, data.evaluation, data.grid, data.test_subset)
 
 
 @stage(paths.DIAGNOSIS)

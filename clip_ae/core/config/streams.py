@@ -31,7 +31,8 @@ class StreamRoles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.cbp, *(name for name in (self.vlp, self.audio) if name is not None))
+        """Each stream once: one stream can have several roles."""
+        return tuple(dict.fromkeys(name for name in (*self.cbp, self.vlp, self.audio) if name is not None))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.methods import CcpSwitches, Run, select_streams
 from clip_ae.core.config.streams import I3dFlowEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.sharding import list_demo_subsets
@@ -155,6 +156,15 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.ugct.cbp_streams", ["rgb", "rgb"], "cbp_streams is ['rgb', 'rgb']; name different streams"),
         ("runs.ugct.cbp_streams", [], "cbp_streams is []; name different streams, or remove the key"),
         ("runs.ugct.cbp_streams", ["rbg"], "cbp_streams names the rbg stream, which this dataset does not have"),
+        ("runs.ccp.vlp_stream", "rbg", "ccp: vlp_stream names the rbg stream, which this dataset does not have (rgb,"),
+        ("runs.ugct.vlp_stream", "rgb", "runs.ugct.vlp_stream: only CCP reads it; add `ccp: {}`, or remove the key"),
+        ("runs.caf.caf", {"audio": "noise"}, 'runs.caf.caf.audio: "noise" is not allowed; did you mean'),
+        ("runs.ugct_weak", {"method": "clip_ae", "supervision": "weak", "caf": {"audio": "none"}}, "is a control, by"),
+        (
+            "runs.clip_ae",
+            {"method": "clip_ae", "caf": {"audio": "none"}, "ccp": {}, "vlp_stream": "audio"},
+            "caf.audio `none` replaces the audio stream, which the run also reads as another view; change cbp_streams",
+        ),
         ("datasets.demo.localization.stream_weights", {"rgb": 1}, "localization.stream_weights has no flow; give each"),
         ("datasets.demo.localization.stream_weights", {"dino": 1}, "stream_weights: 'dino' is not defined"),
         ("datasets.demo.localization.stream_weights", {"rgb": 0, "flow": 0}, "are 0 for rgb, flow; raise one"),
@@ -355,7 +365,25 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_the_order_of_cbp_streams_changes_nothing(data: dict[str, Any]) -> None:
-    from clip_ae.core.config.methods import Run, select_streams
-
     run = Run(method="stpn", cbp_streams=("clip", "flow", "rgb"))
     assert select_streams("x", load_config(data).datasets["demo"].roles, run).cbp == ("rgb", "flow", "clip")
+
+
+@pytest.mark.parametrize("name", ["rgb", "clip", "audio"])
+def test_ccp_reads_any_stream_as_vlp(data: dict[str, Any], name: str) -> None:
+    run = Run(method="clip_ae", ccp=CcpSwitches(), vlp_stream=name)
+    roles = select_streams("x", load_config(data).datasets["demo"].roles, run)
+    assert (roles.cbp, roles.vlp, roles.audio) == (("rgb", "flow"), name, None)
+    assert roles.names == tuple(dict.fromkeys(("rgb", "flow", name)))
+
+
+def test_the_stream_of_the_text_stays_that_of_clip(data: dict[str, Any]) -> None:
+    """A run's vlp_stream changes what CCP reads, not which stream sentences are searched in."""
+    data["runs"]["clip_ae"]["vlp_stream"] = "rgb"
+    config = load_config(data)
+    assert config.datasets["demo"].vlp_stream == "clip"
+
+
+def test_ccp_needs_no_vlp_stream_of_the_dataset_if_it_names_one(data: dict[str, Any]) -> None:
+    run = Run(method="clip_ae", ccp=CcpSwitches(), vlp_stream="rgb")
+    assert select_streams("x", {"rgb": "cbp"}, run).names == ("rgb",)
