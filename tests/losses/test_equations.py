@@ -19,6 +19,8 @@ from clip_ae.losses.norm import attention_norm_loss
 from clip_ae.losses.pseudo_ground_truth import pseudo_ground_truth_loss
 from clip_ae.losses.separation import separation_loss
 from clip_ae.losses.smoothing import smooth
+from clip_ae.losses.snippet_contrast import snippet_contrast_loss
+from clip_ae.losses.softmax_classification import softmax_classification_loss
 from clip_ae.losses.sparsity import sparsity_loss
 from clip_ae.losses.triplet import triplet_loss
 from tests.losses import reference
@@ -35,6 +37,7 @@ CASES = {
     "foreground with a background class": (foreground_loss, reference.foreground, "w y"),
     "background": (background_loss, reference.background, "w"),
     "classification": (classification_loss, reference.classification, "v y"),
+    "softmax_classification": (softmax_classification_loss, reference.softmax_classification, "v y"),
     "clustering": (clustering_loss, reference.clustering, "k"),
     "sparsity": (sparsity_loss, reference.sparsity, "a m"),
     "norm": (attention_norm_loss, reference.norm, "a m"),
@@ -46,11 +49,12 @@ CASES = {
     "separation": (separation_loss, reference.separation, "s x y m"),
     "triplet": (triplet_loss, reference.triplet, "f y r"),
     "contrast": (contrastive_loss, reference.contrast, "x a y m"),
+    "snippet_contrast": (snippet_contrast_loss, reference.snippet_contrast, "x h q m"),
     "extent": (extent_loss, reference.extent, "s e m"),
 }
 MASKED = [name for name, (*_, kinds) in CASES.items() if "m" in kinds]
 # Kinds of arguments with a gradient.
-DIFFERENTIABLE = "a u s p x v w f k"
+DIFFERENTIABLE = "a u s p x v w f k h"
 
 
 class Inputs:
@@ -76,7 +80,10 @@ class Inputs:
     def draw_video(self, kind, length):
         classes = self.labels.shape[1]
         x = self.rng.normal(size=(length, {"x": 6, "p": classes + 1}.get(kind, classes)))
-        forms = {"a": reference.sigmoid(x[:, 0]), "u": x[:, 0], "g": (x[:, 0] > 0) + 0.0, "e": (x > 1) + 0.0}
+        # Actions of several snippets.
+        wave = 2 + np.sin(np.arange(length) / 2) + 0.1 * reference.sigmoid(x[:, 0])
+        forms = {"a": reference.sigmoid(x[:, 0]), "u": x[:, 0], "g": (x[:, 0] > 0) + 0.0, "e": (x > 1) + 0.0, "h": wave}
+        forms["q"] = forms["g"]
         return reference.softmax(x) if kind == "p" else forms.get(kind, x)
 
     def pad(self, videos):
