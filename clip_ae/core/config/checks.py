@@ -68,7 +68,8 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.supervision: method oracle needs `full`")
     if run.supervision == "full" and run.method not in ("oracle", "ridge"):
         raise UserError(f"{where}.supervision: only the methods oracle and ridge can have `full`")
-    if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw"):
+    _check_rising(f"{where}.confident_shares", run.confident_shares)
+    if run.supervision != "unsupervised" and _has_clustering_keys(run):
         raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
         raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout, so its passes do not differ")
@@ -78,6 +79,11 @@ def _check_run(where: str, run: Run) -> None:
         )
     for loss in run.losses:
         check_known(f"{where}.losses.{loss}", loss, list_losses(run))
+
+
+def _has_clustering_keys(run: Run) -> bool:
+    keys = (run.clustering, run.descriptor, run.cluster_refinement, run.confident_shares)
+    return keys != ("spectral", "raw", "none", (1.0,))
 
 
 def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:

@@ -19,6 +19,7 @@ else:  # so that a new method needs one line in the registry
     MethodName = Literal[tuple(METHODS)]
     BaseHead = Literal[BASE_HEADS]
 Clustering = Literal["spectral", "kmeans"]
+ClusterRefinement = Literal["none", "k_reciprocal"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
 AttentionTargets = Literal["mean", "half", "soft"]
@@ -133,6 +134,17 @@ class Run(Switches):
         "`unsupervised`: clusters; `weak`: true video labels; `full`: also true extents. The last two have one round",
     )
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
+    cluster_refinement: ClusterRefinement = key(
+        "none",
+        "`k_reciprocal`: each video then moves to the cluster whose centre is nearest by k-reciprocal distances (FEEL)",
+    )
+    confident_shares: tuple[float, ...] = key(
+        doc="share of each cluster's videos, those nearest to its centre, that train in round 0, 1, ...; later rounds "
+        "have the last share. 0.25, 0.5, 0.75, 1 is FEEL's self-paced training",
+        default=(1.0,),
+        above=0,
+        maximum=1,
+    )
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
     losses: dict[str, float] = key({}, "weight of each loss of the method", minimum=0)
     feature_adapter: str | None = key(
@@ -145,6 +157,10 @@ class Run(Switches):
     localization: LocalizationOverrides | None = key(
         None, "keys of the dataset's `localization` that differ in this run"
     )
+
+    def get_confident_share(self, round_number: int) -> float:
+        """The share of the videos that train in a round."""
+        return self.confident_shares[min(round_number, len(self.confident_shares) - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

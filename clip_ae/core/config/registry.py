@@ -57,6 +57,7 @@ CLUSTERINGS = {
     "spectral": "clip_ae.clustering.spectral",
     "kmeans": "clip_ae.clustering.kmeans",
 }
+CLUSTER_REFINEMENTS = {"k_reciprocal": "clip_ae.clustering.k_reciprocal"}
 DESCRIPTORS = {
     "mean": "clip_ae.clustering.mean_pool",
     "attention": "clip_ae.localizers.attention_pool",
