@@ -54,10 +54,10 @@ def _encode(distances: Floats, neighbours: NDArray[np.int64]) -> Floats:
     weights /= weights.sum(axis=1, keepdims=True)
     nearest = neighbours[:, :K2]
     # In a loop: all neighbours at once would take K2 times the memory.
-    total = np.zeros_like(weights)
+    mean: Floats = np.zeros_like(weights)
     for column in nearest.T:
-        total += weights[column]
-    return total / nearest.shape[1]
+        mean += weights[column] / nearest.shape[1]
+    return mean
 
 
 def _reciprocal_neighbours(neighbours: NDArray[np.int64], k: int) -> Bools:

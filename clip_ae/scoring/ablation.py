@@ -63,7 +63,7 @@ def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
 
 def _has_other_method(base: Run, run: Run) -> bool:
     """Whether a run has another method, with the clustering and the features of the baseline."""
-    same_inputs = (run.clustering, run.feature_adapter) == (base.clustering, base.feature_adapter)
+    same_inputs = (run.clustering_settings, run.feature_adapter) == (base.clustering_settings, base.feature_adapter)
     return run.method not in OWN_METHODS and same_inputs
 
 
@@ -91,7 +91,7 @@ def _settings_besides_parts(run: Run) -> Mapping[str, Any]:
         **with_defaults(run),
         "features": run.feature_adapter or "extracted",
         "descriptor": run.descriptor,
-        "clustering": run.clustering,
+        "clustering": run.clustering_settings,
         "losses": losses,
     }
     unused = () if run.caf or run.ccp else MODULE_SETTINGS

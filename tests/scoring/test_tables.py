@@ -138,6 +138,13 @@ def test_titles_show_runs_whose_segments_are_whole_videos() -> None:
     assert format_run_title(SPEC, replace(whole, localization=LocalizationOverrides())) == "UGCT (reconstructed)"
 
 
+def test_titles_show_clusters_after_feel() -> None:
+    kmeans = Run(method="cola", clustering="kmeans")
+    assert format_run_title(SPEC, kmeans) == "CoLA"
+    for change in ({"cluster_refinement": "k_reciprocal"}, {"confident_shares": (0.25, 1.0)}):
+        assert format_run_title(SPEC, replace(kmeans, **change)) == "CoLA, clusters after FEEL (reconstructed)"
+
+
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:
     text = "\n".join(tables.build_result_captions(SPEC, ALL))
     assert "Chance level of both, average over tIoU 0.1:0.7: 2.1." in text
@@ -250,6 +257,8 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
     [
         Run(method="ugct", ugct=UgctSwitches(attention_targets="half")),
         Run(method="ugct", clustering="kmeans"),
+        Run(method="ugct", cluster_refinement="k_reciprocal"),
+        Run(method="ugct", confident_shares=(0.5, 1.0)),
         Run(method="ugct", losses={"norm": 0.2}),
         Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
         Run(method="clip_ae", caf=CAF, ccp=CCP, fusion_input="residual"),

@@ -69,7 +69,8 @@ def _check_run(where: str, run: Run) -> None:
     if run.supervision == "full" and run.method not in ("oracle", "ridge"):
         raise UserError(f"{where}.supervision: only the methods oracle and ridge can have `full`")
     _check_rising(f"{where}.confident_shares", run.confident_shares)
-    if run.supervision != "unsupervised" and _has_clustering_keys(run):
+    is_clustered_otherwise = run.clustering != "spectral" or run.descriptor != "raw" or run.has_feel_clusters
+    if run.supervision != "unsupervised" and is_clustered_otherwise:
         raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
         raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout, so its passes do not differ")
@@ -79,11 +80,6 @@ def _check_run(where: str, run: Run) -> None:
         )
     for loss in run.losses:
         check_known(f"{where}.losses.{loss}", loss, list_losses(run))
-
-
-def _has_clustering_keys(run: Run) -> bool:
-    keys = (run.clustering, run.descriptor, run.cluster_refinement, run.confident_shares)
-    return keys != ("spectral", "raw", "none", (1.0,))
 
 
 def _check_adapter(where: str, adapter: FeatureAdapter, config: Config) -> None:

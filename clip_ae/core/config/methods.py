@@ -158,6 +158,16 @@ class Run(Switches):
         None, "keys of the dataset's `localization` that differ in this run"
     )
 
+    @property
+    def has_feel_clusters(self) -> bool:
+        """Whether the clusters are refined, or not all videos train in all rounds: both are parts of FEEL."""
+        return self.cluster_refinement != "none" or self.confident_shares != (1.0,)
+
+    @property
+    def clustering_settings(self) -> tuple[str, str, tuple[float, ...]]:
+        """All that decides which clusters the same descriptors get."""
+        return (self.clustering, self.cluster_refinement, self.confident_shares)
+
     def get_confident_share(self, round_number: int) -> float:
         """The share of the videos that train in a round."""
         return self.confident_shares[min(round_number, len(self.confident_shares) - 1)]

@@ -80,6 +80,19 @@ def test_the_commented_examples_are_right() -> None:
         ),
         ("runs.caf.losses", {"ins_dis": 1.0}, "runs.caf.losses.ins_dis: 'ins_dis' is not defined"),
         ("runs.ugct.losses", {"class_pseudo": 1.0}, "runs.ugct.losses.class_pseudo: 'class_pseudo' is not defined"),
+        ("runs.ugct_weak.cluster_refinement", "k_reciprocal", "runs.ugct_weak.supervision: a supervised run does not"),
+        (
+            "runs.ugct_weak.confident_shares",
+            [0.5, 1.0],
+            "runs.ugct_weak.supervision: a supervised run does not cluster",
+        ),
+        (
+            "runs.ugct.confident_shares",
+            [1.0, 0.5],
+            "runs.ugct.confident_shares: expected rising numbers, got [1.0",
+        ),
+        ("runs.ugct.confident_shares", [], "runs.ugct.confident_shares: expected rising numbers, got []"),
+        ("runs.ugct.confident_shares", [0.5, 1.5], "runs.ugct.confident_shares"),
         ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a supervised run does not cluster"),
         (
             "runs.ugct.ugct",
