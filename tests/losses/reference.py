@@ -50,6 +50,10 @@ def sparsity(attention):
     return np.mean([np.abs(a).sum() for a in attention])
 
 
+def mean_attention(attention):
+    return mean_over_videos(attention)
+
+
 def norm(attention):
     values = []
     for a in (a for a in attention if len(a)):

@@ -21,7 +21,7 @@ from clip_ae.losses.separation import separation_loss
 from clip_ae.losses.smoothing import smooth
 from clip_ae.losses.snippet_contrast import snippet_contrast_loss
 from clip_ae.losses.softmax_classification import softmax_classification_loss
-from clip_ae.losses.sparsity import sparsity_loss
+from clip_ae.losses.sparsity import mean_attention_loss, sparsity_loss
 from clip_ae.losses.triplet import triplet_loss
 from tests.losses import reference
 
@@ -40,6 +40,7 @@ CASES = {
     "softmax_classification": (softmax_classification_loss, reference.softmax_classification, "v y"),
     "clustering": (clustering_loss, reference.clustering, "k"),
     "sparsity": (sparsity_loss, reference.sparsity, "a m"),
+    "mean_attention": (mean_attention_loss, reference.mean_attention, "a m"),
     "norm": (attention_norm_loss, reference.norm, "a m"),
     "guide": (guide_loss, reference.guide, "a p y m"),
     "pseudo_truth": (pseudo_ground_truth_loss, reference.pseudo_truth, "a g m"),

@@ -5,9 +5,9 @@ All cbp streams concatenated, x = [x_1; x_2; ...]:
     f(x) = W Dropout(LeakyReLU(Conv_k3 LeakyReLU(Conv_k3 x)))     T-CAM with a background class, without bias
     base branch f(x), suppressed branch f(a x), with the same weights
     v_c = mean of the k highest activations of class c,  k = max(1, T // 8),  p = softmax(v)
-    loss = BCE(p_base, [y; 1] / sum) + BCE(p_suppressed, [y; 0] / sum) + 0.0021 ||a||_1
-The code weights ||a||_1 0.0001 beside a mean over the 21 classes of THUMOS14; beside our sum that is 21 x 0.0001. There
-each video has 750 snippets; here short videos have fewer, and a smaller norm.
+    loss = BCE(p_base, [y; 1] / sum) + BCE(p_suppressed, [y; 0] / sum) + 1.575 mean_t a_t
+The code weights ||a||_1 0.0001, of videos resampled to 750 snippets, beside a mean over the 21 classes of THUMOS14.
+Here videos have any length, and the loss is a sum over classes: 1.575 is 21 x 750 x 0.0001.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from clip_ae.localizers.head import Curves, StreamOutput, masked_sigmoid
 from clip_ae.localizers.shared_branch import SharedBranchHead
 from clip_ae.localizers.top_k import top_k_mean
 from clip_ae.losses.softmax_classification import softmax_classification_loss
-from clip_ae.losses.sparsity import sparsity_loss
+from clip_ae.losses.sparsity import mean_attention_loss
 
 FILTER_DIM = 512
 TOP_K_DIVISOR = 8
@@ -67,7 +67,7 @@ class Branch(nn.Module):
 class BasNet(SharedBranchHead[BasNetOutput]):
     """Video classification with and without the filter, and a sparse filter."""
 
-    loss_weights: ClassVar[Mapping[str, float]] = {"base": 1.0, "suppressed": 1.0, "sparsity": 0.0021}
+    loss_weights: ClassVar[Mapping[str, float]] = {"base": 1.0, "suppressed": 1.0, "sparsity": 1.575}
     has_background: ClassVar[bool] = True
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
@@ -78,7 +78,7 @@ class BasNet(SharedBranchHead[BasNetOutput]):
         return {
             "base": softmax_classification_loss(output.base_logits, with_background),
             "suppressed": softmax_classification_loss(output.foreground_logits, without),
-            "sparsity": sparsity_loss(output.attention, mask),
+            "sparsity": mean_attention_loss(output.attention, mask),
         }
 
     def compute_curves(self, output: BasNetOutput, mask: Tensor) -> Curves:

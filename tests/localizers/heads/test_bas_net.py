@@ -39,7 +39,7 @@ def losses(videos, labels, _):
     return {
         "base": reference.softmax_classification(field_of(videos, "base_logits"), base_labels),
         "suppressed": reference.softmax_classification(field_of(videos, "foreground_logits"), suppressed_labels),
-        "sparsity": reference.sparsity(field_of(videos, "attention")),
+        "sparsity": reference.mean_attention(field_of(videos, "attention")),
     }
 
 
