@@ -125,6 +125,22 @@ def test_a_loss_equals_its_equation(name, seed):
     np.testing.assert_allclose(call(*tensors).item(), equation(), rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["foreground", "softmax_classification", "classification"])
+def test_soft_labels_are_allowed(name):
+    soft = np.array([[0.25, 0.75, 0, 0], [0.5, 0.5, 0, 0], [1, 0, 0, 0], [0.1, 0.2, 0.3, 0.4], [2, 1, 1, 0]])
+    call, tensors, equation, _ = prepare(name, labels=soft)
+    np.testing.assert_allclose(call(*tensors).item(), equation(), rtol=1e-9)
+
+
+def test_softmax_classification_is_finite_for_certain_predictions():
+    """log(1 - p) of a probability that rounds to 1."""
+    logits = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
+    for labels, expected in (([[1.0, 0, 0]], 0.0), ([[0.0, 1, 0]], 200 - np.log(2) + 200)):
+        loss = softmax_classification_loss(logits, torch.tensor(labels))
+        assert loss.item() == pytest.approx(expected, abs=1e-4)
+        assert torch.autograd.grad(loss, logits)[0].isfinite().all()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_equal_finite_differences(name):
     call, tensors, *_ = prepare(name)

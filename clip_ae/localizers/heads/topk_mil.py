@@ -4,9 +4,9 @@ Each stream, with features x:
     s_t = W x_t + b,   v_c = mean of the k highest s_tc over t,   k = max(1, T // 8)
     p   = softmax(v),  a_t = 1
     loss = CE(p, y)
-Cross-entropy of a softmax, as in the other heads whose activations are a softmax over classes: clusters exclude each
-other, and the same softmax of each snippet is its activation. The alternative, a sum of binary cross-entropies (STPN),
-moves s_t to both sides of 0 instead, and its sigmoids do not compare classes.
+Cross-entropy of a softmax, as in the other heads whose activations are a softmax over classes. With a sum of binary
+cross-entropies and sigmoids, as in STPN, average mAP was 30 instead of 47: simulated world with 20 classes and half of
+its videos, true labels, one seed, the same 600 steps.
 """
 
 from collections.abc import Mapping
