@@ -69,6 +69,8 @@ def _has_other_method(base: Run, run: Run) -> bool:
     """Whether a run has another method, with the clustering and the features of the baseline."""
     inputs, base_inputs = ((r.clustering, r.clusters, r.feature_adapter) for r in (run, base))
     return run.method not in OWN_METHODS and inputs == base_inputs
+    same_inputs = (run.clustering_settings, run.feature_adapter) == (base.clustering_settings, base.feature_adapter)
+    return run.method not in OWN_METHODS and same_inputs
 
 
 def select_comparable_runs(runs: Sequence[ScoredRun], main_run: str) -> list[ScoredRun]:
@@ -101,6 +103,7 @@ def _settings_besides_parts(run: Run) -> Mapping[str, Any]:
         "descriptor": run.descriptor,
         "clustering": run.clustering,
         "clusters": run.clusters or "classes",
+        "clustering": run.clustering_settings,
         "losses": losses,
     }
     unused = () if run.caf or run.ccp else MODULE_SETTINGS

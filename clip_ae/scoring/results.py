@@ -85,12 +85,14 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     """Title of a run: method, modules, whether it is a reconstruction, streams, features, clusters and segments."""
+    """Title of a run: method, modules, whether it is a reconstruction, its clusters, streams, features and segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
     modules = " + ".join(name for name, module in (("CAF", run.caf), ("CCP", run.ccp)) if module)
     modules = f", {modules or 'no module'}" if run.method == "clip_ae" else ""
     features = f", {spec.feature_adapters[run.feature_adapter].description}" if run.feature_adapter else ""
     reconstructed = " (reconstructed)" if method.reconstruction_note else ""
+    clusters = ", clusters after FEEL (reconstructed)" if run.has_feel_clusters else ""
     segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
     streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
     clusters = f", {run.clusters} clusters" if run.clusters else ""
@@ -98,6 +100,7 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     streams += f", vlp: {run.vlp_stream}" if run.vlp_stream else ""
     audio = AUDIO_TITLES[run.caf.audio] if run.caf else ""
     return f"{method.title}{base}{modules}{reconstructed}{streams}{audio}{features}{segments}"
+    return f"{method.title}{base}{modules}{reconstructed}{clusters}{streams}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

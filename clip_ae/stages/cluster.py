@@ -4,11 +4,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ae.clustering.centres import DistanceFunction, compute_centres, distances_to_centres, select_nearest
 from clip_ae.clustering.num_clusters import choose_num_clusters, compute_silhouettes
 from clip_ae.clustering.pooling import pool_descriptors
 from clip_ae.clustering.relabel import relabel_by_appearance
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_canonical_json
-from clip_ae.core.config.registry import CLUSTERINGS, DESCRIPTORS, load_module
+from clip_ae.core.config.registry import CLUSTER_REFINEMENTS, CLUSTERINGS, DESCRIPTORS, load_module
 from clip_ae.core.config.specs import ClusterSpec
 from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
@@ -80,16 +84,33 @@ def _drop_uncovered_videos(streams: FeaturesByStream, descriptor_streams: Collec
 def _cluster_videos(
     spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str
 ) -> tuple[list[Label], Silhouettes]:
-    """A cluster for each video; and the silhouette of each number of clusters, if this round chooses the number."""
+    """A cluster for each video that trains; and the silhouette of each number of clusters, if this round chooses it."""
     descriptors = _pool_descriptors(spec, streams, previous_model, device)
     cluster = load_module(CLUSTERINGS[spec.clustering]).cluster
     silhouettes: Silhouettes = {}
     if spec.classes == "auto" and not previous_model:
         silhouettes = compute_silhouettes(descriptors, cluster, spec.seed)
     num_clusters = _choose_num_clusters(spec, silhouettes, previous_model)
-    clusters = relabel_by_appearance(cluster(descriptors, num_clusters, spec.seed)).tolist()
-    video_ids = list(streams[spec.streams[0]])
-    return [Label(i, k, format_cluster_label(k)) for i, k in zip(video_ids, clusters, strict=True)], silhouettes
+    clusters = relabel_by_appearance(cluster(descriptors, num_clusters, spec.seed))
+    clusters, selected = _refine_and_select(spec, descriptors, clusters)
+    videos = zip(streams[spec.streams[0]], clusters.tolist(), selected.tolist(), strict=True)
+    return [Label(i, k, format_cluster_label(k)) for i, k, is_selected in videos if is_selected], silhouettes
+
+
+def _refine_and_select(
+    spec: ClusterSpec, descriptors: NDArray[np.float64], clusters: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The clusters [N] after the refinement, and whether each video trains [N]."""
+    measure: DistanceFunction = distances_to_centres
+    if spec.cluster_refinement != "none":
+        measure = load_module(CLUSTER_REFINEMENTS[spec.cluster_refinement]).distances_to_centres
+    elif spec.confident_share == 1:
+        return clusters, np.ones(len(clusters), np.bool_)
+    distances = measure(descriptors, compute_centres(descriptors, clusters))
+    if spec.cluster_refinement != "none":
+        clusters = distances.argmin(axis=1).astype(np.int32)
+    own_distances = distances[np.arange(len(clusters)), clusters]
+    return relabel_by_appearance(clusters), select_nearest(clusters, own_distances, spec.confident_share)
 
 
 def _pool_descriptors(spec: ClusterSpec, streams: FeaturesByStream, previous_model: Path | None, device: str) -> Any:

@@ -52,7 +52,9 @@ def test_losses_decrease_and_are_logged_by_name(result):
     assert log[-1]["total"] == pytest.approx(log[-1]["classification"] + 1e-2 * log[-1]["sparsity"])
 
 
-@pytest.mark.parametrize(("method", "switches"), [("stpn", {}), ("ugct", UGCT)])
+@pytest.mark.parametrize(
+    ("method", "switches"), [("stpn", {}), ("ugct", UGCT), ("topk_mil", {}), ("bas_net", {}), ("cola", {})]
+)
 def test_the_planted_class_and_time_are_found(method, switches):
     streams = planted()
     settings = STPN if method == "stpn" else replace(SETTINGS, steps=300)

@@ -1,6 +1,7 @@
 """The equations of the losses as loops, in NumPy. Arguments are lists with one unpadded array for each video."""
 
 import numpy as np
+from scipy.ndimage import binary_dilation, binary_erosion
 
 
 def sigmoid(x):
@@ -47,6 +48,10 @@ def classification(logits, labels):
 
 def sparsity(attention):
     return np.mean([np.abs(a).sum() for a in attention])
+
+
+def mean_attention(attention):
+    return mean_over_videos(attention)
 
 
 def norm(attention):
@@ -152,3 +157,49 @@ def extent(cas, snippet_labels):
         [v[~mask] for v, mask in zip(loss, action_masks, strict=True)],
     )
     return sum(mean_over_videos(part) for part in parts) / 2
+
+
+def softmax_classification(logits, labels):
+    total = 0.0
+    for v, y in zip(logits, labels, strict=True):
+        p, q = softmax(v), y / y.sum()
+        total -= sum(q[c] * np.log(p[c]) + (1 - q[c]) * np.log(1 - p[c]) for c in range(len(y)))
+    return total / len(logits)
+
+
+def top_k_mean(cas, divisor):
+    """The mean of the highest activations of one video, by class."""
+    count = max(1, len(cas) // divisor)
+    return np.array([np.mean(sorted(column)[-count:]) for column in cas.T])
+
+
+def hard_snippets(actionness):
+    """The indices of hard actions and hard backgrounds of one video, with SciPy's morphology."""
+    action = actionness > np.median(actionness)
+    narrow, wide = np.ones(3), np.ones(6)
+    inside = binary_erosion(action, narrow) & ~binary_erosion(action, wide)
+    outside = binary_dilation(action, wide) & ~binary_dilation(action, narrow)
+    count = max(1, len(actionness) // 20)
+    return [sorted(np.flatnonzero(region), key=lambda t: -actionness[t])[:count] for region in (inside, outside)]
+
+
+def snippet_contrast(x, actionness, candidates):
+    terms = {"action": [], "background": []}
+    for features, a, candidate in zip(x, actionness, candidates, strict=True):
+        if not len(a):
+            continue
+        count = max(1, len(a) // 5)
+        easy_action = np.argsort(-(a * candidate), kind="stable")[:count]
+        easy_background = np.argsort(-((a.max() - a) * candidate), kind="stable")[:count]
+        hard_action, hard_background = hard_snippets(a)
+        for kind, anchors, positives, negatives in (
+            ("action", hard_action, easy_action, easy_background),
+            ("background", hard_background, easy_background, easy_action),
+        ):
+            if not len(anchors):
+                continue
+            anchor, positive = features[anchors].mean(axis=0), features[positives].mean(axis=0)
+            e = np.exp(cosine(anchor, positive) / 0.07)
+            others = sum(np.exp(cosine(anchor, features[n]) / 0.07) for n in negatives)
+            terms[kind].append(-np.log(e / (e + others)))
+    return mean(terms["action"]) + mean(terms["background"])

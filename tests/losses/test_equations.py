@@ -19,7 +19,9 @@ from clip_ae.losses.norm import attention_norm_loss
 from clip_ae.losses.pseudo_ground_truth import pseudo_ground_truth_loss
 from clip_ae.losses.separation import separation_loss
 from clip_ae.losses.smoothing import smooth
-from clip_ae.losses.sparsity import sparsity_loss
+from clip_ae.losses.snippet_contrast import snippet_contrast_loss
+from clip_ae.losses.softmax_classification import softmax_classification_loss
+from clip_ae.losses.sparsity import mean_attention_loss, sparsity_loss
 from clip_ae.losses.triplet import triplet_loss
 from tests.losses import reference
 
@@ -35,8 +37,10 @@ CASES = {
     "foreground with a background class": (foreground_loss, reference.foreground, "w y"),
     "background": (background_loss, reference.background, "w"),
     "classification": (classification_loss, reference.classification, "v y"),
+    "softmax_classification": (softmax_classification_loss, reference.softmax_classification, "v y"),
     "clustering": (clustering_loss, reference.clustering, "k"),
     "sparsity": (sparsity_loss, reference.sparsity, "a m"),
+    "mean_attention": (mean_attention_loss, reference.mean_attention, "a m"),
     "norm": (attention_norm_loss, reference.norm, "a m"),
     "guide": (guide_loss, reference.guide, "a p y m"),
     "pseudo_truth": (pseudo_ground_truth_loss, reference.pseudo_truth, "a g m"),
@@ -46,11 +50,12 @@ CASES = {
     "separation": (separation_loss, reference.separation, "s x y m"),
     "triplet": (triplet_loss, reference.triplet, "f y r"),
     "contrast": (contrastive_loss, reference.contrast, "x a y m"),
+    "snippet_contrast": (snippet_contrast_loss, reference.snippet_contrast, "x h q m"),
     "extent": (extent_loss, reference.extent, "s e m"),
 }
 MASKED = [name for name, (*_, kinds) in CASES.items() if "m" in kinds]
 # Kinds of arguments with a gradient.
-DIFFERENTIABLE = "a u s p x v w f k"
+DIFFERENTIABLE = "a u s p x v w f k h"
 
 
 class Inputs:
@@ -76,7 +81,10 @@ class Inputs:
     def draw_video(self, kind, length):
         classes = self.labels.shape[1]
         x = self.rng.normal(size=(length, {"x": 6, "p": classes + 1}.get(kind, classes)))
-        forms = {"a": reference.sigmoid(x[:, 0]), "u": x[:, 0], "g": (x[:, 0] > 0) + 0.0, "e": (x > 1) + 0.0}
+        # Actions of several snippets.
+        wave = 2 + np.sin(np.arange(length) / 2) + 0.1 * reference.sigmoid(x[:, 0])
+        forms = {"a": reference.sigmoid(x[:, 0]), "u": x[:, 0], "g": (x[:, 0] > 0) + 0.0, "e": (x > 1) + 0.0, "h": wave}
+        forms["q"] = forms["g"]
         return reference.softmax(x) if kind == "p" else forms.get(kind, x)
 
     def pad(self, videos):
@@ -115,6 +123,22 @@ def test_a_loss_equals_its_equation(name, seed):
     call, tensors, equation, _ = prepare(name, seed=seed)
     assert equation() != 0
     np.testing.assert_allclose(call(*tensors).item(), equation(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["foreground", "softmax_classification", "classification"])
+def test_soft_labels_are_allowed(name):
+    soft = np.array([[0.25, 0.75, 0, 0], [0.5, 0.5, 0, 0], [1, 0, 0, 0], [0.1, 0.2, 0.3, 0.4], [2, 1, 1, 0]])
+    call, tensors, equation, _ = prepare(name, labels=soft)
+    np.testing.assert_allclose(call(*tensors).item(), equation(), rtol=1e-9)
+
+
+def test_softmax_classification_is_finite_for_certain_predictions():
+    """log(1 - p) of a probability that rounds to 1."""
+    logits = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
+    for labels, expected in (([[1.0, 0, 0]], 0.0), ([[0.0, 1, 0]], 200 - np.log(2) + 200)):
+        loss = softmax_classification_loss(logits, torch.tensor(labels))
+        assert loss.item() == pytest.approx(expected, abs=1e-4)
+        assert torch.autograd.grad(loss, logits)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -185,6 +185,11 @@ def test_titles_show_the_controls() -> None:
         "CLIP-AE, CAF (reconstructed), audio of the next video",
         "CLIP-AE, CAF (reconstructed), no audio",
     ]
+def test_titles_show_clusters_after_feel() -> None:
+    kmeans = Run(method="cola", clustering="kmeans")
+    assert format_run_title(SPEC, kmeans) == "CoLA"
+    for change in ({"cluster_refinement": "k_reciprocal"}, {"confident_shares": (0.25, 1.0)}):
+        assert format_run_title(SPEC, replace(kmeans, **change)) == "CoLA, clusters after FEEL (reconstructed)"
 
 
 def test_captions_name_the_scored_model_and_the_chance_level() -> None:
@@ -301,6 +306,8 @@ def test_the_baseline_is_ugct_or_clip_ae_without_modules() -> None:
         Run(method="ugct", ugct=UgctSwitches(attention_targets="half")),
         Run(method="ugct", clustering="kmeans"),
         Run(method="ugct", clusters=5),
+        Run(method="ugct", cluster_refinement="k_reciprocal"),
+        Run(method="ugct", confident_shares=(0.5, 1.0)),
         Run(method="ugct", losses={"norm": 0.2}),
         Run(method="clip_ae", caf=CafSwitches(num_layers=4)),
         Run(method="clip_ae", caf=CafSwitches(audio="none")),

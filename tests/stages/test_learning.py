@@ -263,6 +263,26 @@ def test_kmeans_finds_the_same_clusters(finished_dir):
     }
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.25, 1), (0.5, 2), (1.0, 4)])
+def test_only_the_confident_videos_of_each_cluster_get_labels(finished_dir, tmp_path, share, count):
+    """The same clusters with the same numbers; a training reads the videos of its labels only."""
+    at = shutil.copytree(finished_dir, tmp_path / "at")
+    every = do_cluster(at, "every.parquet")
+    confident = do_cluster(at, confident_share=share)
+    assert confident.items() <= every.items()
+    assert np.bincount(list(confident.values())).tolist() == [count] * CLASSES
+    do_train(at, training=replace(TRAINING, steps=100))
+    assert read_weights_metadata(at / "model.safetensors")["localizer_config"]["num_videos"] == CLASSES * count
+
+
+def test_k_reciprocal_distances_move_no_video_of_separate_clusters(finished_dir):
+    """The provenance of the labels says which distances they are from."""
+    refined = do_cluster(finished_dir, "refined.parquet", cluster_refinement="k_reciprocal")
+    assert refined == {label.video_id: label.cluster for label in read_labels(finished_dir / "labels.parquet")}
+    ids = [read_parquet_provenance(finished_dir / name).id for name in ("refined.parquet", "labels.parquet")]
+    assert ids[0] != ids[1]
+
+
 def test_a_video_of_one_snippet_and_one_without_material(tmp_path):
     features, database = planted()
     for videos in features.values():

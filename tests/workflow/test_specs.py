@@ -42,6 +42,8 @@ EXPECTED: dict[str, set[str]] = {
     "runs.clip_ae.supervision": {"cluster", "train", "evaluate", "summarize", "report"},
     "runs.clip_ae.clustering": {"cluster", "summarize"},
     "runs.clip_ae.clusters": {"cluster", "train", "summarize"},
+    "runs.clip_ae.cluster_refinement": {"cluster", "summarize"},
+    "runs.clip_ae.confident_shares": {"cluster", "summarize"},
     "runs.clip_ae.descriptor": {"cluster", "summarize"},
     "runs.clip_ae.descriptor_weights": {"cluster", "summarize"},
     "runs.clip_ae.caf.*": {"train", "summarize"},
@@ -120,6 +122,8 @@ EXPECTED: dict[str, set[str]] = {
 OTHER: dict[str, Any] = {
     "device": "cpu",
     "clustering": "kmeans",
+    "cluster_refinement": "k_reciprocal",
+    "confident_shares": [0.5, 1.0],
     "curve": "activation",
     "descriptor_weights": "attention",
     "gate": "correspondence",
@@ -398,6 +402,18 @@ def test_a_runs_modules_are_its_learner_its_head_and_what_may_stand_before_it(ba
     base["runs"]["ugct"]["ugct"] = {"base_head": "tscn"}
     for stage in ("train", "localize"):
         assert modules("ugct", stage) == ("clip_ae.localizers.ugct", "clip_ae.localizers.heads.tscn")
+
+
+def test_each_round_clusters_with_its_share_of_confident_videos(base: dict[str, Any]) -> None:
+    data = copy.deepcopy(base)
+    data["runs"]["stpn"] |= {"confident_shares": [0.25, 0.5, 1.0], "cluster_refinement": "k_reciprocal"}
+    wildcards = {"dataset": "demo", "run": "stpn", "seed": "0"}
+    specs = [build_stage_spec(load_config(data), "cluster", {**wildcards, "round": str(k)}) for k in range(5)]
+    assert [spec.confident_share for spec in specs] == [0.25, 0.5, 1.0, 1.0, 1.0]
+    assert "clip_ae.clustering.k_reciprocal" in specs[0].modules
+    plain = build_stage_spec(load_config(base), "cluster", {**wildcards, "round": "0"})
+    assert plain.confident_share == 1.0
+    assert "clip_ae.clustering.k_reciprocal" not in plain.modules
 
 
 def test_raft_reaches_the_flow_stream_with_its_code(base: dict[str, Any]) -> None:

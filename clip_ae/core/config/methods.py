@@ -19,6 +19,7 @@ else:  # so that a new method needs one line in the registry
     MethodName = Literal[tuple(METHODS)]
     BaseHead = Literal[BASE_HEADS]
 Clustering = Literal["spectral", "kmeans"]
+ClusterRefinement = Literal["none", "k_reciprocal"]
 Supervision = Literal["unsupervised", "weak", "full"]
 Descriptor = Literal["raw", "fused"]
 DescriptorWeights = Literal["softmax", "attention"]
@@ -141,6 +142,17 @@ class Run(Switches):
     )
     clustering: Clustering = key("spectral", "clustering of the training videos' descriptors")
     clusters: int | None = key(None, "number of clusters; default: the dataset's `classes`", minimum=2)
+    cluster_refinement: ClusterRefinement = key(
+        "none",
+        "`k_reciprocal`: each video then moves to the cluster whose centre is nearest by k-reciprocal distances (FEEL)",
+    )
+    confident_shares: tuple[float, ...] = key(
+        doc="share of each cluster's videos, those nearest to its centre, that train in round 0, 1, ...; later rounds "
+        "have the last share. 0.25, 0.5, 0.75, 1 is FEEL's self-paced training",
+        default=(1.0,),
+        above=0,
+        maximum=1,
+    )
     descriptor: Descriptor = key("raw", "features that later rounds pool: raw, or fused by the front end")
     descriptor_weights: DescriptorWeights = key(
         "softmax",
@@ -162,6 +174,20 @@ class Run(Switches):
     localization: LocalizationOverrides | None = key(
         None, "keys of the dataset's `localization` that differ in this run"
     )
+
+    @property
+    def has_feel_clusters(self) -> bool:
+        """Whether the clusters are refined, or not all videos train in all rounds: both are parts of FEEL."""
+        return self.cluster_refinement != "none" or self.confident_shares != (1.0,)
+
+    @property
+    def clustering_settings(self) -> tuple[str, str, tuple[float, ...]]:
+        """All that decides which clusters the same descriptors get."""
+        return (self.clustering, self.cluster_refinement, self.confident_shares)
+
+    def get_confident_share(self, round_number: int) -> float:
+        """The share of the videos that train in a round."""
+        return self.confident_shares[min(round_number, len(self.confident_shares) - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,7 @@ CLUSTERINGS = {
     "spectral": "clip_ae.clustering.spectral",
     "kmeans": "clip_ae.clustering.kmeans",
 }
+CLUSTER_REFINEMENTS = {"k_reciprocal": "clip_ae.clustering.k_reciprocal"}
 DESCRIPTORS = {
     "mean": "clip_ae.clustering.mean_pool",
     "attention": "clip_ae.localizers.attention_pool",
@@ -69,6 +70,9 @@ HEAD_LOSSES = {
     "tcam": ("foreground", "separation", "triplet"),
     "ugct": ("foreground", "background", "norm", "guide"),
     "apsl_reconstructed": ("foreground", "norm", "contrast"),
+    "topk_mil": ("foreground",),
+    "bas_net": ("base", "suppressed", "sparsity"),
+    "cola": ("classification", "snippet_contrast"),
     "oracle": ("extent", "classification"),
     "ridge": (),
 }
@@ -99,6 +103,9 @@ METHODS = {
     "apsl_reconstructed": Method(
         "after APSL", "apsl_reconstructed", reconstruction_note="from the idea of a paper alone"
     ),
+    "topk_mil": Method("top-k MIL (linear)", "topk_mil"),
+    "bas_net": Method("BaS-Net", "bas_net"),
+    "cola": Method("CoLA", "cola"),
     "ridge": Method("ridge (linear)", "ridge", "clip_ae.localizers.ridge"),
     "oracle": Method("oracle", "oracle"),
 }

@@ -13,12 +13,14 @@ from clip_ae.core.config.methods import (
     SWITCHES_OF,
     Clustering,
     DescriptorWeights,
+    ClusterRefinement,
     MethodName,
     Run,
     Supervision,
     Switches,
 )
 from clip_ae.core.config.registry import (
+    CLUSTER_REFINEMENTS,
     CLUSTERINGS,
     DESCRIPTORS,
     ENCODERS,
@@ -193,6 +195,12 @@ class ClusterSpec(Spec):
     streams: tuple[str, ...] = key(doc="streams of the descriptor")
     supervision: Supervision = key("unsupervised", "labels: clusters, or classes of the annotations")
     clustering: Clustering = key("spectral", "algorithm")
+    cluster_refinement: ClusterRefinement = key(
+        "none", "distances by which videos then move to the nearest centre; none: they stay"
+    )
+    confident_share: float = key(
+        1.0, "share of each cluster's videos, those nearest to its centre, that get labels", above=0, maximum=1
+    )
     descriptor: Literal["mean", "attention", "fused"] = key(
         "mean", "descriptor: `mean` in round 0, `attention` or `fused` later"
     )
@@ -206,7 +214,8 @@ class ClusterSpec(Spec):
     @property
     def modules(self) -> tuple[str, ...]:
         localizer = _method_modules(self.method, self.base_head) if self.method else ()
-        return (CLUSTERINGS[self.clustering], DESCRIPTORS[self.descriptor], *localizer)
+        refinement = () if self.cluster_refinement == "none" else (CLUSTER_REFINEMENTS[self.cluster_refinement],)
+        return (CLUSTERINGS[self.clustering], *refinement, DESCRIPTORS[self.descriptor], *localizer)
 
 
 @dataclass(frozen=True, kw_only=True)

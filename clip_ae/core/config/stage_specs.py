@@ -181,6 +181,8 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
         supervision=settings.supervision,
         streams=run_streams(config, dataset, run).cbp,
         clustering=settings.clustering,
+        cluster_refinement=settings.cluster_refinement,
+        confident_share=settings.get_confident_share(round),
         descriptor=later if round else "mean",  # type: ignore[arg-type]
         descriptor_weights=settings.descriptor_weights if round else None,
         method=settings.method if round else None,

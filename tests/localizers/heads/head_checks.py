@@ -20,7 +20,7 @@ ORDINARY = (0, 3, 4)
 
 
 # Fields of an output with one row for each video, not for each snippet.
-VIDEO_FIELDS = {"foreground_logits", "background_logits", "cluster_logits"}
+VIDEO_FIELDS = {"foreground_logits", "background_logits", "base_logits", "cluster_logits"}
 
 
 @dataclass
