@@ -38,9 +38,8 @@ def prepare_pooling(
 
     tensors and metadata are those of a localizer's model file.
     """
-    localizer, table = restore_localizer(tensors, metadata, device), FeatureTable(streams, device)
-    use_softmax = descriptor_weights == "softmax" and not localizer.head.attention_is_softmax
     localizer = restore_localizer(tensors, metadata, device)
+    use_softmax = descriptor_weights == "softmax" and not localizer.head.attention_is_softmax
     table = FeatureTable(replace_audio(streams, read_localizer_config(metadata)), device)
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}

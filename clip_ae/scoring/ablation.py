@@ -39,11 +39,8 @@ MODULE_SETTINGS = ("fusion_input", "self_supervision", "descriptor", "vlp_stream
 ABLATION_NOTES = (
     "A loss is on if its module is on and its weight is not 0; CLIP-AE without modules is UGCT. Runs that differ from "
     "the main run in anything else (switches, weights of other losses, clustering, number of clusters, descriptor, "
-    "features) are in the results table only. If the main run is another method, the first run of UGCT or CLIP-AE "
-    "takes its place.",
-    "the main run in anything else (switches, weights of other losses, clustering, descriptor, features, streams, "
-    "training, localization) are in the results table only. If the main run is another method, the first run of UGCT "
-    "or CLIP-AE takes its place.",
+    "features, streams, training, localization) are in the results table only. If the main run is another method, the "
+    "first run of UGCT or CLIP-AE takes its place.",
     "Differences are taken seed by seed. Their interval is Student's t: it covers other seeds, not other videos, and "
     "is not corrected for the number of comparisons.",
 )
@@ -67,8 +64,6 @@ def build_ablation_tables(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
 
 def _has_other_method(base: Run, run: Run) -> bool:
     """Whether a run has another method, with the clustering and the features of the baseline."""
-    inputs, base_inputs = ((r.clustering, r.clusters, r.feature_adapter) for r in (run, base))
-    return run.method not in OWN_METHODS and inputs == base_inputs
     same_inputs = (run.clustering_settings, run.feature_adapter) == (base.clustering_settings, base.feature_adapter)
     return run.method not in OWN_METHODS and same_inputs
 
@@ -101,8 +96,6 @@ def _settings_besides_parts(run: Run) -> Mapping[str, Any]:
         "training": run.training or "the dataset's",
         "localization": run.localization or "the dataset's",
         "descriptor": run.descriptor,
-        "clustering": run.clustering,
-        "clusters": run.clusters or "classes",
         "clustering": run.clustering_settings,
         "losses": losses,
     }

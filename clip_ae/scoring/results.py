@@ -84,7 +84,6 @@ def describe_source(spec: SummarizeSpec) -> str:
 
 
 def format_run_title(spec: SummarizeSpec, run: Run) -> str:
-    """Title of a run: method, modules, whether it is a reconstruction, streams, features, clusters and segments."""
     """Title of a run: method, modules, whether it is a reconstruction, its clusters, streams, features and segments."""
     method = METHODS[run.method]
     base = f" over {METHODS[run.ugct.base_head].title}" if run.ugct and run.ugct.base_head != method.head else ""
@@ -95,12 +94,10 @@ def format_run_title(spec: SummarizeSpec, run: Run) -> str:
     clusters = ", clusters after FEEL (reconstructed)" if run.has_feel_clusters else ""
     segments = ", whole videos" if run.localization and run.localization.segments == "whole_video" else ""
     streams = f", cbp: {' + '.join(run.cbp_streams)}" if run.cbp_streams else ""
-    clusters = f", {run.clusters} clusters" if run.clusters else ""
-    return f"{method.title}{base}{modules}{reconstructed}{streams}{features}{clusters}{segments}"
+    number = f", {run.clusters} clusters" if run.clusters else ""
     streams += f", vlp: {run.vlp_stream}" if run.vlp_stream else ""
     audio = AUDIO_TITLES[run.caf.audio] if run.caf else ""
-    return f"{method.title}{base}{modules}{reconstructed}{streams}{audio}{features}{segments}"
-    return f"{method.title}{base}{modules}{reconstructed}{clusters}{streams}{features}{segments}"
+    return f"{method.title}{base}{modules}{reconstructed}{number}{clusters}{streams}{audio}{features}{segments}"
 
 
 def format_mean_sd(values: Iterable[float]) -> str:

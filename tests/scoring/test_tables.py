@@ -185,6 +185,8 @@ def test_titles_show_the_controls() -> None:
         "CLIP-AE, CAF (reconstructed), audio of the next video",
         "CLIP-AE, CAF (reconstructed), no audio",
     ]
+
+
 def test_titles_show_clusters_after_feel() -> None:
     kmeans = Run(method="cola", clustering="kmeans")
     assert format_run_title(SPEC, kmeans) == "CoLA"

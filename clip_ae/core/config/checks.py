@@ -70,10 +70,8 @@ def _check_run(where: str, run: Run) -> None:
         raise UserError(f"{where}.supervision: method oracle needs `full`")
     if run.supervision == "full" and run.method not in ("oracle", "ridge"):
         raise UserError(f"{where}.supervision: only the methods oracle and ridge can have `full`")
-    if run.supervision != "unsupervised" and (run.clustering != "spectral" or run.descriptor != "raw" or run.clusters):
     _check_rising(f"{where}.confident_shares", run.confident_shares)
-    is_clustered_otherwise = run.clustering != "spectral" or run.descriptor != "raw" or run.has_feel_clusters
-    if run.supervision != "unsupervised" and is_clustered_otherwise:
+    if run.supervision != "unsupervised" and run.has_clustering_keys:
         raise UserError(f"{where}.supervision: a supervised run does not cluster; remove its clustering keys")
     if run.ugct and run.ugct.uncertainty == "dropout" and run.ugct.base_head not in ("ugct", "tscn"):
         raise UserError(f"{where}.ugct.uncertainty: {run.ugct.base_head} has no dropout, so its passes do not differ")

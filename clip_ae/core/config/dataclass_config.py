@@ -103,6 +103,11 @@ def apply_overrides(base: T, overrides: Any) -> T:
     return dataclasses.replace(base, **{k: v for k, v in values.items() if v is not None})  # type: ignore[type-var]
 
 
+def merge_overrides(first: T, second: T) -> T:
+    """Both together; where both set a key, the second's value counts."""
+    return second if first is None else apply_overrides(first, second)
+
+
 def apply_assignment(data: dict[str, Any], assignment: str) -> None:
     """Set KEY=VALUE in nested plain data; the value is parsed as JSON, or taken as text."""
     path, equals, text = assignment.partition("=")

@@ -176,14 +176,19 @@ class Run(Switches):
     )
 
     @property
+    def has_clustering_keys(self) -> bool:
+        """Whether a key of clustering has another value than its default."""
+        return self.clustering_settings != Run(method=self.method).clustering_settings or self.descriptor != "raw"
+
+    @property
     def has_feel_clusters(self) -> bool:
         """Whether the clusters are refined, or not all videos train in all rounds: both are parts of FEEL."""
         return self.cluster_refinement != "none" or self.confident_shares != (1.0,)
 
     @property
-    def clustering_settings(self) -> tuple[str, str, tuple[float, ...]]:
+    def clustering_settings(self) -> tuple[Any, ...]:
         """All that decides which clusters the same descriptors get."""
-        return (self.clustering, self.cluster_refinement, self.confident_shares)
+        return (self.clustering, self.clusters, self.cluster_refinement, self.confident_shares)
 
     def get_confident_share(self, round_number: int) -> float:
         """The share of the videos that train in a round."""

@@ -12,8 +12,8 @@ from clip_ae.core.config.feature_adapters import AdapterTraining, FeatureAdapter
 from clip_ae.core.config.methods import (
     SWITCHES_OF,
     Clustering,
-    DescriptorWeights,
     ClusterRefinement,
+    DescriptorWeights,
     MethodName,
     Run,
     Supervision,

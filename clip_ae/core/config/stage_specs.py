@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from clip_ae.core import paths
-from clip_ae.core.config.dataclass_config import apply_overrides
+from clip_ae.core.config.dataclass_config import apply_overrides, merge_overrides
 from clip_ae.core.config.feature_adapters import FeatureAdapter
 from clip_ae.core.config.methods import Run, UgctSwitches, select_streams, with_defaults
 from clip_ae.core.config.schema import Config, Dataset, Runtime
@@ -197,7 +197,6 @@ def cluster(config: Config, dataset: str, run: str, seed: int, round: int) -> Cl
 @stage(paths.MODEL)
 def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
     data, settings = _dataset_and_run(config, dataset, run)
-    overrides = data.run_overrides.get(run, RunOverrides())
     return TrainSpec(
         **with_defaults(settings),
         method=settings.method,
@@ -205,7 +204,7 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
         classes=settings.clusters or data.classes,
         supervision=settings.supervision,
         losses=settings.losses,
-        training=apply_overrides(apply_overrides(data.training, settings.training), overrides.training),
+        training=apply_overrides(data.training, settings.training),
         train_subset=data.train_subset,
         grid=data.grid if settings.supervision == "full" else None,
         seed=seed,
@@ -216,12 +215,11 @@ def train(config: Config, dataset: str, run: str, seed: int) -> TrainSpec:
 @stage(paths.DETECTIONS, paths.OTHER_CURVE_DETECTIONS, paths.CURVES)
 def localize(config: Config, dataset: str, run: str) -> LocalizeSpec:
     data, settings = _dataset_and_run(config, dataset, run)
-    overrides = data.run_overrides.get(run, RunOverrides())
     return LocalizeSpec(
         method=settings.method,
         base_head=_base_head(settings),
         roles=run_streams(config, dataset, run),
-        localization=apply_overrides(apply_overrides(data.localization, settings.localization), overrides.localization),
+        localization=apply_overrides(data.localization, settings.localization),
         grid=data.grid,
         test_subset=data.test_subset,
         torch_threads=config.torch_threads,
@@ -279,7 +277,7 @@ def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
         return spec
     return replace(
         spec,
-        runs={name: config.runs[name] for name in data.runs},
+        runs={name: run_in_dataset(config, dataset, name) for name in data.runs},
         published=data.published,
         simulated=data.simulate is not None,
         feature_adapters=_adapters_of(config, data.runs),
@@ -355,8 +353,19 @@ def _adapters_of(config: Config, runs: Iterable[str]) -> dict[str, FeatureAdapte
     return {name: config.feature_adapters[name] for name in names if name is not None}
 
 
+def run_in_dataset(config: Config, dataset: str, run: str) -> Run:
+    """A run with what differs in one dataset."""
+    settings = config.runs[run]
+    overrides = config.datasets[dataset].run_overrides.get(run, RunOverrides())
+    return replace(
+        settings,
+        training=merge_overrides(settings.training, overrides.training),
+        localization=merge_overrides(settings.localization, overrides.localization),
+    )
+
+
 def _dataset_and_run(config: Config, dataset: str, run: str) -> tuple[Dataset, Run]:
-    return config.datasets[dataset], config.runs[run]
+    return config.datasets[dataset], run_in_dataset(config, dataset, run)
 
 
 def _vlp_stream(config: Config, dataset: str) -> str:
