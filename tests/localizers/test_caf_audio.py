@@ -8,8 +8,10 @@ import torch
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.methods import CafSwitches, CcpSwitches
+from clip_ae.core.config.specs import LocalizeSpec, TrainSpec
 from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import UserError
+from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import VideoFeatures
 from clip_ae.localizers.attention_pool import prepare_pooling
 from clip_ae.localizers.caf_audio import replace_audio
@@ -18,6 +20,9 @@ from clip_ae.localizers.localizer import build
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
+from clip_ae.pipeline.localization import localize_videos
+from clip_ae.stages import train
+from clip_ae.weights.network_file import WeightsFile
 from tests.localizers.planted import CLASSES, CLIP_AE, ROWS, SETTINGS, labels_of, localizer_config, planted
 
 
@@ -117,6 +122,42 @@ def test_later_rounds_pool_with_the_audio_of_the_training(audio: str) -> None:
     controlled = pool(config.caf or CafSwitches(), streams)
     assert np.array_equal(controlled, pool(CafSwitches(), replace_audio(streams, config)))
     assert not np.array_equal(controlled, pool(CafSwitches(), streams))
+
+
+def run_localize(streams, caf, localizer, config):
+    """The attention of each video, as the stage localize has it."""
+    metadata = {
+        "localizer_config": to_plain_data(replace(config, caf=caf)),
+        "curve_statistics": {"attention_share": 1.0, "activation_share": 1.0, "smoothing_snippets": 1},
+    }
+    model = WeightsFile(metadata, module_arrays(localizer), Provenance("train", {}, "code"))
+    spec = LocalizeSpec(method="clip_ae", roles=config.roles)
+    predictions = localize_videos(spec, model, streams, "cpu").predictions
+    return {i: prediction.attention for i, prediction in predictions.items()}
+
+
+@pytest.mark.parametrize("audio", ["next_video", "none"])
+def test_localization_has_the_audio_of_the_training(audio):
+    config = localizer_config("clip_ae", **CLIP_AE, caf=CafSwitches(audio=audio))
+    torch.manual_seed(0)
+    localizer = build(config)
+    for front_end in localizer.front_end.streams.values():
+        torch.nn.init.normal_(front_end.projection.weight)
+    streams = {name: videos for name, videos in planted().items() if name != "clip"}
+    controlled = run_localize(streams, config.caf, localizer, config)
+    expected = run_localize(replace_audio(streams, config), CafSwitches(), localizer, config)
+    assert all(np.array_equal(controlled[i], expected[i]) for i in streams["rgb"])
+    own = run_localize(streams, CafSwitches(), localizer, config)
+    assert not np.array_equal(controlled["v0"], own["v0"])
+
+
+def test_training_reads_the_replaced_audio():
+    streams = {name: videos for name, videos in planted().items() if name != "clip"}
+    for audio, mask in (("own", True), ("none", False)):
+        config = localizer_config("clip_ae", **CLIP_AE, caf=CafSwitches(audio=audio))
+        spec = TrainSpec(method="clip_ae", roles=config.roles, classes=CLASSES, training=SETTINGS)
+        trainer = train._create_trainer(spec, config, streams, labels_of(streams), "cpu")
+        assert bool(trainer.feature_table.full_video_batch("v0").masks["audio"].any()) is mask
 
 
 def test_a_stream_in_two_roles_is_read_once() -> None:
