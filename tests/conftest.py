@@ -4,10 +4,15 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from clip_ae.core.progress import show_progress
+
+# A busy machine takes longer than hypothesis allows by default; tests are not timed.
+hypothesis.settings.register_profile("clip-ae", deadline=None)
+hypothesis.settings.load_profile("clip-ae")
 
 
 class Scheduling(LoadFileScheduling):

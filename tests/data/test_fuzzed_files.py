@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clip_ae.core.config.dataclass_config import to_canonical_json
@@ -21,7 +21,6 @@ from clip_ae.data.sentences import read_sentences
 from clip_ae.workflow.config_files import parse_config_file
 
 # Other work on the same cores must not count as a slow reader.
-NO_DEADLINE = settings(deadline=None)
 Read = Callable[[Path], Any]
 JSON: tuple[Read, ...] = (
     read_annotations,
@@ -79,7 +78,6 @@ def assert_read_or_refused(path: Path, readers: tuple[Read, ...]) -> None:
         assert not refusal or str(path) in refusal
 
 
-@NO_DEADLINE
 @given(VALUES)
 def test_any_json_is_read_or_refused(folder: Path, value: Any) -> None:
     path = folder / "x.json"
@@ -94,7 +92,6 @@ def test_malformed_json_is_read_or_refused(folder: Path, text: str) -> None:
     assert_read_or_refused(path, JSON)
 
 
-@NO_DEADLINE
 @given(mutated(ANNOTATIONS) | mutated(DETECTIONS) | mutated(SENTENCES) | st.binary())
 def test_valid_files_with_changed_bytes_are_read_or_refused(folder: Path, raw: bytes) -> None:
     path = folder / "mutated.json"
@@ -102,7 +99,6 @@ def test_valid_files_with_changed_bytes_are_read_or_refused(folder: Path, raw: b
     assert_read_or_refused(path, JSON)
 
 
-@NO_DEADLINE
 @given(st.binary() | mutated("v 1.0 2.0\nv 3 4\n\nw 0.5 1e3\n"))
 @example(b"v 1 " + b"9" * 5000)
 @example(b"v nan inf")
@@ -113,7 +109,6 @@ def test_any_lines_of_a_thumos_kit_are_read_or_refused(folder: Path, raw: bytes)
     assert_read_or_refused(path, (read_annotations, read_annotation_facts, annotations_digest))
 
 
-@NO_DEADLINE
 @given(st.binary() | mutated("v 1.0 2.0##x y\n\nw 0.5 1e3##z ## z\n"))
 @example(b"v 1 " + b"9" * 5000 + b"##x")
 @example("v 1 2##\u2028##\x1c".encode())
@@ -128,7 +123,6 @@ COLUMN = st.lists(
 )
 
 
-@NO_DEADLINE
 @given(st.dictionaries(st.sampled_from(["video_id", "label", "score", "start", "stop"]), COLUMN))
 def test_table_of_any_columns_is_read_or_refused(folder: Path, columns: dict[str, Any]) -> None:
     path = folder / "x.parquet"
@@ -147,7 +141,6 @@ MARKS = st.sampled_from(
 )  # fmt: skip
 
 
-@NO_DEADLINE
 @given(st.lists(MARKS, max_size=12).map("".join) | st.text())
 @example("? [a]\n: 1")
 @example("a: " + "[" * 1500)

@@ -212,7 +212,7 @@ def test_fuzzed_pickles_are_read_or_refused(tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("fuzzed")
     content = pickle.dumps(make_object_array([np.zeros((3, 2), np.float32), np.ones((2, 2), np.float32)]), 4)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     @given(st.integers(0, len(content) - 1), st.binary(max_size=4), st.integers(0, 6))
     def check(start: int, inserted: bytes, removed: int) -> None:
         path = write_pickle(folder / "x.npy", content[:start] + inserted + content[start + removed :])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_ae.encoders.log_mel import compute_log_mel
@@ -32,7 +32,6 @@ def test_a_reversed_flow_cancels_the_flow():
 
 
 @given(st.floats(0, 1), st.integers(0, 99))
-@settings(deadline=None)
 def test_a_gain_on_the_patch_equals_a_gain_on_the_wave(value, seed):
     wave = np.random.default_rng(seed).normal(0, 0.1, 15360).astype(np.float32)
     gain = np.float32(FixedRng(value).uniform(0.4, 1.6))

@@ -116,7 +116,9 @@ def test_later_rounds_pool_with_the_audio_of_the_training(audio: str) -> None:
 
     def pool(caf: CafSwitches, given: object) -> np.ndarray:
         metadata = {"localizer_config": to_plain_data(replace(config, caf=caf))}
-        _, weights = prepare_pooling(given, module_arrays(localizer), metadata, "cpu", use_fused=False)
+        _, weights = prepare_pooling(
+            given, module_arrays(localizer), metadata, "cpu", use_fused=False, descriptor_weights="softmax"
+        )
         return weights["rgb"]["v0"]
 
     controlled = pool(config.caf or CafSwitches(), streams)

@@ -73,7 +73,7 @@ def test_the_penalty_has_the_smallest_error_on_videos_left_out() -> None:
     assert error == pytest.approx(min(errors))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), cut=st.integers(1, 9))
 def test_moments_add_up_and_centring_needs_no_rows(seed: int, cut: int) -> None:
     x, y = (torch.cat(parts) for parts in zip(*draw_rows(seed, 4), strict=True))

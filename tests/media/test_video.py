@@ -138,7 +138,7 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 samplings = st.builds(FrameSampling, st.integers(1, 40), st.none() | st.floats(0.01, 6))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     grid=st.builds(SnippetGrid, frames=st.integers(1, 20), stride=st.integers(1, 24)),
     sampling=samplings | st.builds(FrameSampling, lookahead=st.integers(0, 3)),

@@ -115,7 +115,7 @@ def test_10_zero_length():
 ROW = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12), st.integers(0, 8))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(ROW, min_size=1, max_size=10), st.lists(st.tuples(ROW, st.integers(0, 4)), max_size=25))
 def test_ap_equals_the_slow_reference(truth, detections):
     truth = [(v, c, a, a + n) for v, c, a, n in truth]

@@ -23,7 +23,7 @@ def copy_rows(rows, counts):
     return [(v + VIDEOS * k, *rest) for v, *rest in rows for k in range(counts[v])]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(ROW, min_size=1, max_size=8),
     st.lists(st.tuples(ROW, st.integers(0, 9)), max_size=15, unique_by=lambda d: d[1]),

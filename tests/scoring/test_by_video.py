@@ -22,7 +22,7 @@ def score_alone(truth, detections, video):
     return average_over_classes(ap, truth).mean()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(ROW, min_size=1, max_size=8),
     st.lists(st.tuples(ROW, st.integers(0, 30)), max_size=20, unique_by=lambda d: d[1]),

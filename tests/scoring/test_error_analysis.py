@@ -52,7 +52,7 @@ def test_one_detection_of_each_type():
     assert list_types(truth, detections, 0.5) == [*ERROR_TYPES, "background"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(*TRUTH_AND_DETECTIONS, st.sampled_from([0.05, 0.3, 0.5]))
 def test_types_equal_their_definition(truth, detections, threshold):
     truth, detections = make_rows(truth, detections)
@@ -71,7 +71,7 @@ def test_types_equal_their_definition(truth, detections, threshold):
         assert ERROR_TYPES[error_type] == next(name for name, holds in tests if holds)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(*TRUTH_AND_DETECTIONS)
 def test_impact_equals_the_gain_from_removing_the_detections(truth, detections):
     truth, detections = make_rows(truth, detections)

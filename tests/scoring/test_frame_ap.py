@@ -115,7 +115,7 @@ def datasets(draw):
 
 
 @given(datasets())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_class_agrees_with_loops_over_frames(dataset):
     durations, truth, detections = dataset
     try:
@@ -133,7 +133,7 @@ def test_every_class_agrees_with_loops_over_frames(dataset):
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.9]), st.booleans()), min_size=1, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ap_is_the_mean_over_all_orders_of_tied_frames(frames):
     """Each video has one frame, so that a few frames can be put into every order."""
     if not any(positive for _, positive in frames):
@@ -145,7 +145,7 @@ def test_ap_is_the_mean_over_all_orders_of_tied_frames(frames):
 
 
 @given(datasets(), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_detections_never_matters(dataset, random):
     durations, truth, detections = dataset
     shuffled = random.sample(detections, len(detections))
@@ -157,7 +157,7 @@ def test_the_order_of_detections_never_matters(dataset, random):
 
 
 @given(datasets())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_draw_scores_as_the_drawn_videos_copied(dataset):
     durations, truth, detections = dataset
     counts = draw_videos(6, len(durations))

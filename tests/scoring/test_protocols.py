@@ -38,7 +38,7 @@ def test_the_config_lists_every_protocol():
 
 
 @pytest.mark.parametrize(("protocol", "eleven_point"), [("thumos14-2014", True), ("thumos14-2015", False)])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(ROW, min_size=1, max_size=8),
     st.lists(st.tuples(ROW, st.integers(0, 40)), max_size=20, unique_by=lambda d: d[1]),

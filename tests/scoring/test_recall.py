@@ -40,7 +40,7 @@ def compute_tiou(a: Moment, b: Moment) -> float:
     return shared / union if union > 0 else 0.0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SEARCHES)
 def test_recall_equals_the_reference_loop(searches: list[Search]) -> None:
     result = score(searches)
@@ -57,7 +57,7 @@ def test_recall_equals_the_reference_loop(searches: list[Search]) -> None:
     assert result["mIoU"] == pytest.approx(sum(firsts) / len(searches), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SEARCHES)
 def test_recall_rises_with_rank_and_falls_with_tiou(searches: list[Search]) -> None:
     result = score(searches)
@@ -66,7 +66,7 @@ def test_recall_rises_with_rank_and_falls_with_tiou(searches: list[Search]) -> N
     assert (np.diff(table, axis=1) <= 0).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SEARCHES)
 def test_each_value_is_inside_its_interval_and_query_order_does_not_matter(searches: list[Search]) -> None:
     result = score(searches)

@@ -35,7 +35,7 @@ worlds = st.builds(
 
 
 @given(worlds)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_plans_of_any_world_are_consistent(world):
     videos = plan_videos(world)
     assert {v.video_id: v.subset for v in videos} == list_demo_subsets(world.train_videos, world.test_videos)

@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clip_ae.core.config.checks import load_config
@@ -16,7 +16,6 @@ from clip_ae.core.errors import ClipAeError, UserError
 from tests.builders import shipped_config
 
 # Other work on the same cores must not pass for a slow reader.
-UNHURRIED = settings(deadline=None)
 SHIPPED = shipped_config()
 # What YAML can give: keys of any kind, dates, bytes, sets, numbers without a bound.
 SCALARS = (
@@ -72,13 +71,11 @@ def read_or_refused(data: Any) -> None:
         to_canonical_json(load_config(data)).encode()
 
 
-@UNHURRIED
 @given(VALUES)
 def test_any_value_as_a_whole(data: Any) -> None:
     read_or_refused(data)
 
 
-@UNHURRIED
 @given(st.sampled_from(PATHS), VALUES)
 @example(("datasets", "demo", "training", "learning_rate"), 10**400)
 @example(("datasets", "demo", "train_subset"), "\ud800")
@@ -94,7 +91,6 @@ def test_what_has_no_end_is_refused_at_once(path: tuple[Any, ...], value: Any) -
         load_config(changed(path, value))
 
 
-@UNHURRIED
 @given(st.lists(st.text(max_size=3)).map(".".join), st.text())
 @example("a", "[" * 100_000)
 @example("a", "9" * 5000)
