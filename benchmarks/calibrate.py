@@ -1,12 +1,21 @@
-"""Statistics of the simulated benchmark before any training: `python -m benchmarks.calibrate`.
+"""Statistics of the simulated benchmark before any training. No localizer runs.
 
-Compares the round-0 clusters with the classes, and measures the features. No localizer runs.
+python -m benchmarks.calibrate           round-0 clusters against classes, and statistics of the features
+python -m benchmarks.calibrate DIR       in addition, the autocorrelation of real features: DIR/*.npy, [snippets, D]
+
+The autocorrelation of neighbours is that of features less their video's mean: a mean that does not change has a cosine
+near 1 with itself and says nothing. The world's videos are cut to the lengths of the real ones, as the mean of a short
+video takes a part of slow change away.
 """
 
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_ae.clustering import mean_pool, spectral
 from clip_ae.clustering.pooling import pool_descriptors
@@ -21,6 +30,10 @@ from clip_ae.worlds.simulated_events import build_instances, plan_videos
 SEEDS = range(5)
 STREAMS = tuple(FEATURE_STATISTICS)
 DESCRIPTORS = (("rgb", "flow"), *((name,) for name in STREAMS))
+LAGS = (1, 2, 3, 4, 5)
+# Snippets of the three real videos that the world's noise was set by (docs/simulation.md).
+REAL_LENGTHS = (28, 22, 55)
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Statistics:
     within: float
 
 
-def main() -> None:
+def main(folders: Sequence[str]) -> None:
     start = time.perf_counter()
     worlds = [SimulatedWorld(seed=seed) for seed in SEEDS]
     rows = [measure(world) for world in worlds]
@@ -44,6 +57,11 @@ def main() -> None:
     print(f"\n{'stream':10}" + "".join(f"{f.name:>12}" for f in fields(Statistics)))
     for name in STREAMS:
         print_row(name, [row[1][name] for row in rows])
+    print(f"\n{'lag':10}" + "".join(f"{lag:>12}" for lag in LAGS))
+    for name in STREAMS:
+        print_autocorrelation(name, cut_videos(worlds[0], name))
+    for folder in folders:
+        print_autocorrelation("real", [np.load(path) for path in sorted(Path(folder).glob("*.npy"))])
     print(f"\nmean and (sd) over worlds of seeds {min(SEEDS)} to {max(SEEDS)}; {time.perf_counter() - start:.0f} s")
 
 
@@ -79,6 +97,25 @@ def compute_statistics(videos: list[VideoFeatures]) -> Statistics:
     )
 
 
+def cut_videos(world: SimulatedWorld, stream: str) -> list[Floats]:
+    """The features of the training videos, cut to REAL_LENGTHS in turn; shorter ones are left out."""
+    videos = [video for video in plan_videos(world) if video.subset == "training"]
+    found = [generate_features(world, stream, video, SnippetGrid()) for video in videos]
+    pairs = [(v.feature, REAL_LENGTHS[n % len(REAL_LENGTHS)]) for n, v in enumerate(found) if (v.coverage > 0).any()]
+    return [feature[:length].astype(np.float64) for feature, length in pairs if len(feature) >= length]
+
+
+def compute_autocorrelation(videos: Sequence[Floats], lag: int) -> float:
+    """Of features [T, D] less their video's mean; each video counts alike for its variance."""
+    centred = [x - x.mean(axis=0) for x in videos]
+    covariance = sum(float((x[lag:] * x[:-lag]).sum()) / (len(x) - lag) for x in centred)
+    return covariance / sum(float(np.square(x).sum()) / len(x) for x in centred)
+
+
+def print_autocorrelation(name: str, videos: Sequence[Floats]) -> None:
+    print(f"{name:10}" + "".join(f"{compute_autocorrelation(videos, lag):12.3f}" for lag in LAGS), flush=True)
+
+
 def print_row(name: str, rows: list[ClusterQuality] | list[Statistics]) -> None:
     table = np.array([[getattr(row, f.name) for f in fields(row)] for row in rows])
     cells = (f"{m:.3g} ({s:.2g})" for m, s in zip(table.mean(axis=0), table.std(axis=0), strict=True))
@@ -86,4 +123,4 @@ def print_row(name: str, rows: list[ClusterQuality] | list[Statistics]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
