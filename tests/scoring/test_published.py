@@ -90,6 +90,7 @@ def test_the_notes_are_true() -> None:
 
 
 def test_methods_have_the_paper_s_titles() -> None:
-    """Our rows are sorted next to the published rows by these titles."""
-    assert {m.title for m in METHODS.values()} - {"oracle", "ridge (linear)"} <= set(METHOD_ORDER)
+    """Our rows are sorted next to the published rows by these titles; methods that the paper lacks are last."""
+    lacking = {"oracle", "ridge (linear)", "top-k MIL (linear)", "BaS-Net", "CoLA"}
+    assert {m.title for m in METHODS.values()} - lacking <= set(METHOD_ORDER)
     assert {r.title for rows in PUBLISHED.values() for r in rows} == set(METHOD_ORDER) - {"after APSL"}
