@@ -42,7 +42,7 @@ bench: own-venv .venv/installed-dev
 
 # Every method on the simulated benchmark: four hours on two cores; HOW=--smoke takes four minutes.
 bench-methods: own-venv .venv/installed-dev
-	$(BIN)/python -m benchmarks.methods $(HOW)
+	$(BIN)/python -m benchmarks.worlds $(HOW)
 
 schema: own-venv .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json

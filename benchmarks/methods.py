@@ -1,7 +1,5 @@
-"""All methods on the simulated benchmark: `make bench-methods`. A second call continues from the workflow's results.
+"""CLIP-AE on variants of the simulated benchmark. A second call continues from the workflow's results.
 
-python -m benchmarks.methods              all runs of `simulated`, all seeds and rounds, on the CPU
-python -m benchmarks.methods --smoke      a check in four minutes: one seed, one round, four runs, fewer steps
 python -m benchmarks.methods --sweep      one key of the world, or one interpretation of the paper, at a time
 python -m benchmarks.methods --paper      features, T, d and steps as published, for a GPU
 """
@@ -62,29 +60,14 @@ SEEDS: Tree = {"seeds": [0, 1]}
 
 
 def main(arguments: list[str]) -> None:
+    if arguments not in (["--sweep"], ["--paper"]):
+        sys.exit(__doc__)
     start = time.perf_counter()
-    if "--smoke" in arguments:
-        run_smoke()
-    elif "--sweep" in arguments:
+    if arguments == ["--sweep"]:
         run_sweep()
-    elif "--paper" in arguments:
-        run_paper()
     else:
-        run_workflow(
-            {},
-            f"results/{SIMULATED_DATASET}_table.md",
-            f"results/{SIMULATED_DATASET}_ablation.md",
-            f"results/{SIMULATED_DATASET}_map.json",
-        )
-        print((ROOT / f"results/{SIMULATED_DATASET}_ablation.md").read_text())
+        run_paper()
     print_result("minutes", (time.perf_counter() - start) / 60, "min")
-
-
-def run_smoke() -> None:
-    data = build_dataset(seeds=[0], rounds=1, runs=["ugct", "clip_ae", "stpn", "oracle"])
-    data["training"]["steps"] = 200
-    run_workflow({"datasets": {"simulated_smoke": data}}, "results/simulated_smoke_table.md")
-    print((ROOT / "results/simulated_smoke_table.md").read_text())
 
 
 def run_paper() -> None:
@@ -152,9 +135,9 @@ def read_project_config() -> Tree:
     return read_config(ROOT / "configs", [ROOT / "config.yaml"]).data
 
 
-def build_dataset(simulate: Tree | None = None, **changes: Any) -> Tree:
-    """The simulated dataset with some values replaced."""
-    data = copy.deepcopy(read_project_config()["datasets"][SIMULATED_DATASET])
+def build_dataset(name: str = SIMULATED_DATASET, simulate: Tree | None = None, **changes: Any) -> Tree:
+    """A simulated dataset of the project with some values replaced."""
+    data = copy.deepcopy(read_project_config()["datasets"][name])
     data["simulate"] |= simulate or {}
     return {**data, **changes}
 
