@@ -275,6 +275,16 @@ def test_only_the_confident_videos_of_each_cluster_get_labels(finished_dir, tmp_
     assert read_weights_metadata(at / "model.safetensors")["localizer_config"]["num_videos"] == CLASSES * count
 
 
+def test_two_rounds_of_feel_label_more_videos_in_the_second(finished_dir, tmp_path):
+    at = shutil.copytree(finished_dir, tmp_path / "at")
+    feel = {"clustering": "kmeans", "cluster_refinement": "k_reciprocal"}
+    first = do_cluster(at, confident_share=0.5, **feel)
+    do_train(at, method="cola", losses={}, training=replace(TRAINING, steps=50))
+    second = do_cluster(at, model=at / "model.safetensors", method="cola", confident_share=1.0, **feel)
+    assert (len(first), len(second)) == (6, 12)
+    assert first.items() <= second.items()
+
+
 def test_k_reciprocal_distances_move_no_video_of_separate_clusters(finished_dir):
     """The provenance of the labels says which distances they are from."""
     refined = do_cluster(finished_dir, "refined.parquet", cluster_refinement="k_reciprocal")
