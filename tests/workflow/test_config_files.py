@@ -104,10 +104,10 @@ def test_a_run_overrides_single_keys_of_its_dataset(section: str, key: str, valu
     from clip_ae.core.config.stages import build_stage_spec
 
     data = shipped_config()
-    data["runs"]["stpn"][section] = {key: value}
+    data["runs"]["ugct"][section] = {key: value}
     config = load_config(data)
     stage = {"training": "train", "localization": "localize"}[section]
-    changed = getattr(build_stage_spec(config, stage, {"dataset": "thumos14", "run": "stpn", "seed": "0"}), section)
+    changed = getattr(build_stage_spec(config, stage, {"dataset": "thumos14", "run": "ugct", "seed": "0"}), section)
     others = getattr(build_stage_spec(config, stage, {"dataset": "thumos14", "run": "tscn", "seed": "0"}), section)
     assert getattr(changed, key) == value
     assert getattr(others, key) != value
