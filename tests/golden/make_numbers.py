@@ -191,12 +191,8 @@ KEYS = {
     "results": "results", "label": "label", "score": "score", "segment": "segment", "step": "step", "texts": "texts",
     "text": "text", "moments": "moments", "names": "names", "name": "name", "provenance": "provenance",
 }  # fmt: skip
-# Keys of JSON files and columns of CSV tables that are not compared, at any depth. Those of the second line are newer
-# than the golden file; tests/scoring compares them with hand-computed values.
-SKIPPED = (
-    "provenance", "external_data", "watched", "diagnostics", "truth", "protocol",
-    "boundary_error", "curves", "group_mAP", "proposals",
-)  # fmt: skip
+# Keys of JSON files and columns of CSV tables that are not compared, at any depth.
+SKIPPED = ("provenance", "external_data", "watched", "diagnostics", "truth", "protocol")
 # Key of a JSON file with scores: name in the golden file, if another.
 KEYS_IN_SCORES = {
     "headline": "main",
