@@ -18,7 +18,7 @@ CBP_STREAMS: dict[str, list[str]] = {
     "rgb, flow and clip": ["rgb", "flow", "clip"],
 }
 METHODS: dict[str, Tree] = {
-    "stpn": {"method": "stpn", "losses": {"sparsity": 0.01}},
+    "stpn": {"method": "stpn", "losses": {"sparsity": 0.05}},
     "wsal_bm": {"method": "wsal_bm"},
     "tscn": {"method": "tscn"},
     "tcam": {"method": "tcam"},

@@ -27,7 +27,7 @@ from tests.localizers.planted import (
 )
 
 STPN = Training(snippets=20, batch_size=4, steps=150, learning_rate=2e-2, log_every=50, weight_decay=1.5e-3)
-SPARSE = {"sparsity": 1e-2}
+SPARSE = {"sparsity": 3e-2}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_losses_decrease_and_are_logged_by_name(result):
     assert [line["step"] for line in log] == [50, 100, 150]
     assert set(log[0]) == {"step", "classification", "sparsity", "total", "diagnostics"}
     assert log[-1]["classification"] < 0.5 * log[0]["classification"]
-    assert log[-1]["total"] == pytest.approx(log[-1]["classification"] + 1e-2 * log[-1]["sparsity"])
+    assert log[-1]["total"] == pytest.approx(log[-1]["classification"] + 3e-2 * log[-1]["sparsity"])
 
 
 @pytest.mark.parametrize(

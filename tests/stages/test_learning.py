@@ -29,7 +29,7 @@ from clip_ae.weights.network_file import read_weights, read_weights_metadata, re
 
 CLASSES, SHARDS, DIM, GRID = 3, 2, 8, SnippetGrid()
 TRAINING = Training(snippets=24, batch_size=6, steps=400, learning_rate=1e-2, log_every=100, weight_decay=1.5e-3)
-SPARSE = {"classification": 1.0, "sparsity": 1e-2}
+SPARSE = {"classification": 1.0, "sparsity": 3e-2}
 STREAMS = ("rgb", "flow")
 ROLES = StreamRoles(STREAMS)
 

@@ -18,8 +18,8 @@ def adapted(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     """The finished tiny demo with two more runs on adapted features; the main run is the one with class names."""
     project = finished.copy_to(tmp_path_factory.mktemp("adapted") / "project")
     project.change("runs.weak", {"method": "stpn", "supervision": "weak"})
-    project.change("runs.free", {"method": "stpn", "losses": {"sparsity": 0.01}, "feature_adapter": "free"})
-    project.change("runs.named", {"method": "stpn", "losses": {"sparsity": 0.01}, "feature_adapter": "named"})
+    project.change("runs.free", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "free"})
+    project.change("runs.named", {"method": "stpn", "losses": {"sparsity": 0.05}, "feature_adapter": "named"})
     project.change("feature_adapters.free", {"run": "stpn_sparse", "align_to": "prototypes"})
     project.change("feature_adapters.named", {"run": "weak", "align_to": "names"})
     project.change("datasets.demo.adapter_training", {"steps": 4, "batch_size": 2, "width": 8})

@@ -16,7 +16,7 @@ def equations(w, x):
 def losses(videos, labels, _):
     return {
         "classification": reference.classification(field_of(videos, "foreground_logits"), labels),
-        "sparsity": len(labels[0]) * reference.sparsity(field_of(videos, "attention")),
+        "sparsity": reference.sparsity(field_of(videos, "attention")),
     }
 
 
