@@ -85,12 +85,11 @@ def read_scores(maps: Sequence[Mapping[str, Any]], tiou_range: str) -> dict[int,
 def describe_scores(scores: Mapping[int, float], base: Mapping[int, float]) -> list[str]:
     """Cells: mean and sd, each world, mean difference to the base and its interval."""
     mean, difference = estimate_mean(list(scores.values())), compare_paired(scores, base)
-    low, high = difference.interval or (difference.mean, difference.mean)
     return [
         f"{mean.mean:.1f}" + (f" ± {mean.sd:.1f}" if mean.sd is not None else ""),
         ", ".join(f"{score:.1f}" for score in scores.values()),
         f"{difference.mean:+.1f}",
-        f"{low:.1f} to {high:.1f}",
+        f"{difference.interval[0]:.1f} to {difference.interval[1]:.1f}" if difference.interval else "-",
     ]
 
 
