@@ -37,6 +37,7 @@ VARIANTS: dict[str, Tree] = {
     "tscn": TSCN,
     "tscn_little_decay": {**TSCN, "training": {"weight_decay": 0.0005}},
     "wsal_bm": {"method": "wsal_bm", "supervision": "weak"},
+    "wsal_bm_no_background": {"method": "wsal_bm", "supervision": "weak", "losses": {"background": 0.0}},
     "tcam": {"method": "tcam", "supervision": "weak"},
     "ugct_weak": UGCT,  # the name that feature adapters refer to
     # UGCT without one of its losses: why it is below ridge at tIoU 0.1.
