@@ -71,10 +71,10 @@ def print_table(names: Sequence[str], runs: Sequence[str], base: str, tiou_range
     """A row of Markdown for each run: average mAP in %, by world, minus the base, by the other curve, purity, size."""
     print(f"| run | average | worlds | minus {base} | 95 % interval | cut from | other curve | purity | parameters |")
     print("|" + "---|" * 9)
-    scores = {run: read_scores(read_maps(names, run), tiou_range) for run in runs}
+    maps = {run: read_maps(names, run) for run in runs}
+    scores = {run: read_scores(found, tiou_range) for run, found in maps.items()}
     for run in runs:
-        maps = read_maps(names, run)
-        cells = [run, *describe_scores(scores[run], scores[base]), *describe_maps(maps, tiou_range)]
+        cells = [run, *describe_scores(scores[run], scores[base]), *describe_maps(maps[run], tiou_range)]
         print(f"| {' | '.join(cells)} |")
 
 

@@ -1,8 +1,8 @@
 """Descriptor of later rounds: snippets are weighted by the attention of the previous round's model.
 
-Each stream is pooled with its own attention, as in TCAM, whose attention is a softmax over time. Attention a of another
-head is a sigmoid, with the logit log(a / (1 - a)); the softmax of that over time is a / (1 - a), divided by its sum.
-The other weights are a / sum a, with which the head pools videos itself. The pooled features are those of the streams,
+Each stream is pooled with its own attention, as in TCAM, whose attention is a softmax over time. Where attention a is a
+sigmoid, its logit is log(a / (1 - a)), and the softmax of that over time is a / (1 - a), divided by its sum. All other
+weights are a / sum a. The pooled features are those of the streams,
 as in TCAM, or (descriptor `fused`) the output of the model's front end, which L_self trains to be clustered.
 """
 
@@ -39,7 +39,7 @@ def prepare_pooling(
     tensors and metadata are those of a localizer's model file.
     """
     localizer = restore_localizer(tensors, metadata, device)
-    use_softmax = descriptor_weights == "softmax" and not localizer.head.attention_is_softmax
+    use_softmax = descriptor_weights == "softmax" and localizer.head.attention_is_sigmoid
     table = FeatureTable(replace_audio(streams, read_localizer_config(metadata)), device)
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}

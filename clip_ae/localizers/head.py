@@ -62,8 +62,8 @@ class Head(nn.Module, ABC, Generic[OutputT]):
     loss_weights: ClassVar[Mapping[str, float]]
     # Whether the last of the K classes is background.
     has_background: ClassVar[bool] = False
-    # Whether attention is a softmax over time; otherwise it is a sigmoid of each snippet.
-    attention_is_softmax: ClassVar[bool] = False
+    # Whether attention is a sigmoid of each snippet, so that log(a / (1 - a)) is its logit.
+    attention_is_sigmoid: ClassVar[bool] = True
 
     def __init__(self, config: LocalizerConfig, dims: Mapping[str, int]) -> None:
         super().__init__()

@@ -182,8 +182,9 @@ def test_attention_pools_the_action(result, weights_of):
     streams["flow"]["v0"].coverage[5] = 1
 
 
-@pytest.mark.parametrize("method", ["stpn", "tcam"])
-def test_descriptor_weights_are_the_softmax_over_time_of_the_attention_logits(method):
+@pytest.mark.parametrize("method", ["stpn", "tcam", "cola"])
+def test_descriptor_weights_are_a_softmax_over_time_where_attention_has_a_logit(method):
+    """TCAM's attention is a softmax itself; CoLA's is a share of the largest actionness, and stays as it is."""
     streams = {name: videos for name, videos in planted().items() if name in ("rgb", "flow")}
     learner = create_learner(localizer_config(method), 10, 0)
     _, weights = attention_pool.prepare_pooling(
@@ -196,7 +197,7 @@ def test_descriptor_weights_are_the_softmax_over_time_of_the_attention_logits(me
     )
     table = FeatureTable(streams, "cpu")
     output = learner.localizer.eval()(table.full_video_batch("v0")).streams["rgb"].attention[0].double()
-    logits = output.log() if method == "tcam" else output.logit()
+    logits = output.logit() if method == "stpn" else output.log()
     assert weights["rgb"]["v0"] == pytest.approx(logits.softmax(dim=0).detach().numpy(), abs=1e-5)
 
 

@@ -360,6 +360,11 @@ def test_table_3_is_shown_for_its_dataset_only() -> None:
     assert last.rows[-1] == ["CAF + CCP", "published", "45.3", "28.7", "6.7", "28.9"]
 
 
+def test_runs_with_other_descriptor_weights_are_not_comparable() -> None:
+    other = ScoredRun("other", Run(method="ugct", descriptor_weights="attention"), {0: result(0.1)})
+    assert "other" not in {run.name for run in ablation.select_comparable_runs([*ALL[1:5], other], SPEC.main_run)}
+
+
 @pytest.mark.parametrize("settings", [{"fusion_input": "residual"}, {"descriptor": "fused"}])
 def test_settings_of_modules_do_not_matter_in_a_run_without_modules(settings: dict[str, Any]) -> None:
     """Both keys act on the output of the front end, which a run without modules does not have."""

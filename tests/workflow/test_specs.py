@@ -356,6 +356,24 @@ def test_the_blocks_are_tuned_as_long_as_their_own_keys_say(base: dict[str, Any]
     assert tuned <= changed(base, "datasets.demo.adapter_training.width")
 
 
+def test_a_frozen_run_keeps_its_own_overrides_only(base: dict[str, Any]) -> None:
+    for name in ("thumos14", "activitynet12"):
+        spec: Any = build_stage_spec(load_config(base), "freeze", {"dataset": name})
+        frozen = load_config(to_plain_data(spec.config))
+        assert frozen.datasets[name].runs == ("clip_ae",)
+        assert not frozen.datasets[name].run_overrides
+    data = copy.deepcopy(base)
+    data["datasets"]["thumos14"]["main_run"] = "tcam"
+    spec = build_stage_spec(load_config(data), "freeze", {"dataset": "thumos14"})
+    assert list(spec.config.datasets["thumos14"].run_overrides) == ["tcam"]
+
+
+def test_fewer_runs_than_overrides_are_no_mistake(base: dict[str, Any]) -> None:
+    data = copy.deepcopy(base)
+    data["datasets"]["thumos14"]["runs"] = ["clip_ae"]
+    assert load_config(data).datasets["thumos14"].run_overrides.keys() >= {"stpn"}
+
+
 def test_overrides_of_a_run_replace_its_own_keys_in_one_dataset_only(base: dict[str, Any]) -> None:
     data = copy.deepcopy(base)
     data["runs"]["clip_ae"] |= {"training": {"steps": 7, "width": 8}, "localization": {"curve": "activation"}}

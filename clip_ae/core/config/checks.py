@@ -194,7 +194,7 @@ def _check_dataset(where: str, dataset: Dataset, config: Config) -> None:
         if adapter := config.runs[run].feature_adapter:
             check_feature_adapter(f"{where}.runs: {run}", dataset, adapter, config)
     for run in dataset.run_overrides:
-        check_known(f"{where}.run_overrides", run, dataset.runs)
+        check_known(f"{where}.run_overrides", run, config.runs)
     if dataset.main_run not in dataset.runs:
         raise UserError(
             f"{where}.main_run: '{dataset.main_run}' is not among the runs of this dataset "

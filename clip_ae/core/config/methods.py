@@ -187,8 +187,9 @@ class Run(Switches):
 
     @property
     def clustering_settings(self) -> tuple[Any, ...]:
-        """All that decides which clusters the same descriptors get."""
-        return (self.clustering, self.clusters, self.cluster_refinement, self.confident_shares)
+        """All that decides which clusters the same features and attention give."""
+        shares = self.confident_shares
+        return (self.clustering, self.clusters, self.cluster_refinement, shares, self.descriptor_weights)
 
     def get_confident_share(self, round_number: int) -> float:
         """The share of the videos that train in a round."""

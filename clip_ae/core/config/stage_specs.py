@@ -334,6 +334,7 @@ def _only_main_run(data: Dataset) -> Dataset:
     return replace(
         data,
         runs=(data.main_run,),
+        run_overrides={name: keys for name, keys in data.run_overrides.items() if name == data.main_run},
         sentences=None,
         # Without annotations, the vocabulary also names the clusters.
         vocabulary=None if data.is_annotated else data.vocabulary,

@@ -66,6 +66,7 @@ class Cola(SharedBranchHead[ColaOutput]):
     """Video classification and snippet contrast."""
 
     loss_weights: ClassVar[Mapping[str, float]] = {"classification": 1.0, "snippet_contrast": 0.2}
+    attention_is_sigmoid: ClassVar[bool] = False
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
         return Branch(dim, num_outputs, config.width, config.dropout)

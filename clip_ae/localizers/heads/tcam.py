@@ -97,7 +97,7 @@ class Tcam(Head[TcamOutput]):
     """Video classification, separation and triplet loss."""
 
     loss_weights: ClassVar[Mapping[str, float]] = {"foreground": 1.0, "separation": 1.0, "triplet": 0.0}
-    attention_is_softmax: ClassVar[bool] = True
+    attention_is_sigmoid: ClassVar[bool] = False
 
     def build_branch(self, dim: int, num_outputs: int, config: LocalizerConfig) -> Branch:
         return Branch(dim, num_outputs)

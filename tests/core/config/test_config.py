@@ -96,6 +96,7 @@ def test_the_commented_examples_are_right() -> None:
         ("runs.ugct.confident_shares", [0.5, 1.5], "runs.ugct.confident_shares"),
         ("runs.ugct_weak.clustering", "kmeans", "runs.ugct_weak.supervision: a supervised run does not cluster"),
         ("runs.ugct_weak.clusters", 3, "runs.ugct_weak.supervision: a supervised run does not cluster"),
+        ("runs.ugct_weak.descriptor_weights", "attention", "runs.ugct_weak.supervision: a supervised run does not"),
         ("runs.ugct.clusters", 1, "runs.ugct.clusters: 1"),
         (
             "runs.ugct.ugct",
