@@ -105,14 +105,19 @@ def test_a_batch_without_any_sound_trains() -> None:
     assert all(torch.isfinite(p).all() for p in trainer.learner.parameters())
 
 
-@pytest.mark.parametrize("audio", ["next_video", "none"])
-def test_later_rounds_pool_with_the_audio_of_the_training(audio: str) -> None:
+def build_control(audio):
+    """A localizer whose head reads CAF's output, its config with `caf.audio`, and features."""
     config = localizer_config("clip_ae", **CLIP_AE, caf=CafSwitches(audio=audio))
     torch.manual_seed(0)
     localizer = build(config)
     for front_end in localizer.front_end.streams.values():
         torch.nn.init.normal_(front_end.projection.weight)
-    streams = {name: videos for name, videos in planted().items() if name != "clip"}
+    return config, localizer, {name: videos for name, videos in planted().items() if name != "clip"}
+
+
+@pytest.mark.parametrize("audio", ["next_video", "none"])
+def test_later_rounds_pool_with_the_audio_of_the_training(audio: str) -> None:
+    config, localizer, streams = build_control(audio)
 
     def pool(caf: CafSwitches, given: object) -> np.ndarray:
         metadata = {"localizer_config": to_plain_data(replace(config, caf=caf))}
@@ -140,12 +145,7 @@ def run_localize(streams, caf, localizer, config):
 
 @pytest.mark.parametrize("audio", ["next_video", "none"])
 def test_localization_has_the_audio_of_the_training(audio):
-    config = localizer_config("clip_ae", **CLIP_AE, caf=CafSwitches(audio=audio))
-    torch.manual_seed(0)
-    localizer = build(config)
-    for front_end in localizer.front_end.streams.values():
-        torch.nn.init.normal_(front_end.projection.weight)
-    streams = {name: videos for name, videos in planted().items() if name != "clip"}
+    config, localizer, streams = build_control(audio)
     controlled = run_localize(streams, config.caf, localizer, config)
     expected = run_localize(replace_audio(streams, config), CafSwitches(), localizer, config)
     assert all(np.array_equal(controlled[i], expected[i]) for i in streams["rgb"])
