@@ -3,9 +3,8 @@
 python -m benchmarks.calibrate           round-0 clusters against classes, and statistics of the features
 python -m benchmarks.calibrate DIR       in addition, the autocorrelation of real features: DIR/*.npy, [snippets, D]
 
-The autocorrelation of neighbours is that of features less their video's mean: a mean that does not change has a cosine
-near 1 with itself and says nothing. The world's videos are cut to the lengths of the real ones, as the mean of a short
-video takes a part of slow change away.
+The autocorrelation is that of features less their video's mean; with the mean, any two features of a video are alike.
+The world's videos are cut to the lengths of the real ones: less its mean, a short video has less of the slow change.
 """
 
 import sys

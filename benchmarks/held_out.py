@@ -1,7 +1,8 @@
 """Held-out cross-entropy of clusters: a criterion for choices that reads no annotation and no test video.
 
-The training videos of a simulated world are clustered as in round 0, and a localizer is trained on three of four. The
-criterion is the cross-entropy of the clusters of the fourth, mean over the streams; chance is log(number of clusters).
+The training videos of a simulated world are clustered as in round 0, and a localizer is trained on three quarters of
+them. The criterion is the cross-entropy of the clusters of the other videos, mean over the streams. By chance it is
+log(number of clusters).
 """
 
 import functools

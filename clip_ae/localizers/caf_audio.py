@@ -30,10 +30,10 @@ def _shift_audio(videos: Mapping[str, VideoFeatures]) -> dict[str, VideoFeatures
     if len(ids) < 2:
         raise UserError("caf.audio `next_video` needs at least two videos, and there is one; use a run with `own`")
     next_ids = dict(zip(ids, [*ids[1:], ids[0]], strict=True))
-    return {i: _borrow(video, videos[next_ids[i]]) for i, video in videos.items()}
+    return {i: _with_audio_of(video, videos[next_ids[i]]) for i, video in videos.items()}
 
 
-def _borrow(video: VideoFeatures, other: VideoFeatures) -> VideoFeatures:
+def _with_audio_of(video: VideoFeatures, other: VideoFeatures) -> VideoFeatures:
     """A video's times with the features and the coverage of another."""
     rows = np.arange(len(video.feature)) % len(other.feature)
     return replace(video, feature=other.feature[rows], coverage=other.coverage[rows], loudness=None)

@@ -1,4 +1,4 @@
-"""Top-k MIL: a linear classifier of snippets, trained by its highest activations. The baseline without any idea.
+"""Top-k MIL: a linear classifier of snippets, trained by its highest activations. The simplest baseline.
 
 Each stream, with features x:
     s_t = W x_t + b,   v_c = mean of the k highest s_tc over t,   k = max(1, T // 8)
