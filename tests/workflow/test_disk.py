@@ -19,7 +19,10 @@ STAGES = (
 )  # fmt: skip
 # Options that name outputs, of every stage and of single ones: other stages read what these name.
 OUTPUT_OPTIONS = ("--out", "--failures-out", "--log")
-OUTPUT_OPTIONS_OF = {"make_demo": ("--videos", "--annotations", "--sentences", "--manifest"), "localize": ("--curves",)}
+OUTPUT_OPTIONS_OF = {
+    "make_demo": ("--videos", "--annotations", "--sentences", "--manifest"),
+    "localize": ("--curves", "--other-curve"),
+}
 
 
 @contextlib.contextmanager
