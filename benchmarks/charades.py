@@ -27,7 +27,7 @@ RIDGE: Tree = {"method": "ridge", "supervision": "weak"}
 NINE_SHARES = [n / 10 for n in range(1, 10)]
 VARIANTS: dict[str, Tree] = {
     "stpn": STPN,
-    "stpn_unscaled": {**STPN, "training": {"scale_inputs": False}},
+    "stpn_unscaled": {**STPN, "training": {"inputs": "raw"}},
     "stpn_little_decay": {**STPN, "training": {"weight_decay": 0.0005}},
     "stpn_much_decay": {**STPN, "training": {"weight_decay": 0.05}},
     "stpn_few_steps": {**STPN, "training": {"steps": 500}},

@@ -7,7 +7,7 @@ log(number of clusters).
 
 import functools
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,12 +26,14 @@ from clip_ae.core.config.training import Training
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import FeaturesByStream, Label, format_cluster_label
 from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.input_scales import compute_input_scales
+from clip_ae.localizers.input_scaling import compute_input_scaling
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.trainer import Trainer, create_learner, train_localizer
 from clip_ae.worlds import simulated, simulated_events
 
 HELD_OUT_SHARE = 0.25
+# Changes a trainer before its first step: for variants that are no switch of a run.
+Adjustment = Callable[[Trainer], None]
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class World:
 
 
 @functools.cache
-def build_world(seed: int) -> World:
-    settings = {**read_project_config()["datasets"][SIMULATED_DATASET]["simulate"], "seed": seed}
+def build_world(seed: int, dataset: str = SIMULATED_DATASET) -> World:
+    settings = {**read_project_config()["datasets"][dataset]["simulate"], "seed": seed}
     world, grid = parse_dataclass(SimulatedWorld, settings), SnippetGrid()
     videos = [v for v in simulated_events.plan_videos(world) if v.subset == "training"]
     streams = {
@@ -59,13 +61,15 @@ def build_world(seed: int) -> World:
     return World(streams, dict(zip(ids, clusters.tolist(), strict=True)), frozenset(held_out.tolist()))
 
 
-def read_training(**changes: Any) -> Training:
-    """The `training` of the simulated dataset with some values replaced."""
-    data = read_project_config()["datasets"][SIMULATED_DATASET]["training"]
+def read_training(dataset: str = SIMULATED_DATASET, **changes: Any) -> Training:
+    """The `training` of a simulated dataset with some values replaced."""
+    data = read_project_config()["datasets"][dataset]["training"]
     return parse_dataclass(Training, {**data, **changes})
 
 
-def measure(world: World, variant: Mapping[str, Any], settings: Training, seed: int) -> float:
+def measure(
+    world: World, variant: Mapping[str, Any], settings: Training, seed: int, adjust: Adjustment | None = None
+) -> float:
     """Train on the clusters of the other videos; the mean over the streams of the held-out videos' cross-entropy."""
     run = parse_dataclass(Run, dict(variant))
     roles = StreamRoles(("rgb", "flow"), "clip" if run.ccp else None, "audio" if run.caf else None)
@@ -76,6 +80,8 @@ def measure(world: World, variant: Mapping[str, Any], settings: Training, seed: 
     table = FeatureTable(streams, "cpu")
     targets = TargetBuilder(labels, table.video_ids, config.num_classes)
     trainer = Trainer(create_learner(config, settings.steps, seed), table, targets, settings, run.losses, seed, "cpu")
+    if adjust:
+        adjust(trainer)
     train_localizer(trainer)
     held_out = FeatureTable(select_videos(world, roles, set(world.held_out)), "cpu")
     return compute_cross_entropy(trainer.learner.final_localizer.eval(), held_out, world.clusters)
@@ -90,7 +96,7 @@ def build_config(
         method=run.method,
         roles=roles,
         dims={name: next(iter(videos.values())).feature.shape[1] for name, videos in streams.items()},
-        input_scales=compute_input_scales(streams) if settings.scale_inputs else {},
+        **compute_input_scaling(streams, settings.inputs),
         labels=tuple(format_cluster_label(k) for k in range(num_clusters)),
         width=settings.width,
         dropout=settings.dropout,

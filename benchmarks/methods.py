@@ -30,7 +30,7 @@ WORLD_CHANGES: tuple[tuple[Tree, tuple[str, ...]], ...] = (
     ({"audio_missing": 1.0}, AUDIO_RUNS),
     ({"audio_helpful": 0.0}, AUDIO_RUNS),
     ({"audio_misleading": 0.5}, AUDIO_RUNS),
-    ({"audio_helpful": 1.0, "audio_misleading": 0.0, "audio_missing": 0.0}, AUDIO_RUNS),
+    ({"audio_helpful": 1.0, "audio_misleading": 0.0, "audio_agreement": 1.0, "audio_missing": 0.0}, AUDIO_RUNS),
     ({"clip_extent": 0.7}, CLIP_RUNS),
     ({"clip_extent": 0.45}, CLIP_RUNS),
     ({"clip_confusion": 0.5}, CLIP_RUNS),

@@ -403,3 +403,10 @@ def test_the_page_of_features_has_config_lines_for_each_layout() -> None:
         assert load_config(data).datasets[name].features_dir
     for name in FORMS:
         assert f"\n| `{name}` | " in FEATURES_PAGE
+
+
+def test_the_index_of_decisions_lists_every_record():
+    text = (ROOT / "docs/decisions.md").read_text()
+    index, _, records = text.partition("\n## Code\n")
+    titles = re.findall(r"^### (.+)$", records, re.MULTILINE)
+    assert re.findall(r"\[([^]]+)\]\(#", index) == titles

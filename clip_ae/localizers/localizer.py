@@ -26,12 +26,31 @@ class LocalizerOutput:
     fused: Mapping[str, FusedFeatures]
 
 
+class InputScaling(nn.Module):
+    """(x - mean) * factor for each stream, with the numbers of the config, which no training changes."""
+
+    def __init__(self, config: LocalizerConfig) -> None:
+        super().__init__()
+        for prefix, values in (("mean", config.input_means), ("factor", config.input_factors)):
+            for stream, numbers in values.items():
+                self.register_buffer(f"{prefix}_{stream}", torch.tensor(numbers), persistent=False)
+
+    def forward(self, features: StreamTensors) -> dict[str, Tensor]:
+        return {name: self._scale(name, x) for name, x in features.items()}
+
+    def _scale(self, stream: str, x: Tensor) -> Tensor:
+        mean, factor = (getattr(self, f"{prefix}_{stream}", None) for prefix in ("mean", "factor"))
+        x = x if mean is None else x - mean
+        return x if factor is None else x * factor
+
+
 class Localizer(nn.Module):
     """A head after an optional front end."""
 
     def __init__(self, head: Head[Any], front_end: FrontEnd | None, config: LocalizerConfig, precision: str) -> None:
         super().__init__()
-        self.cbp_streams, self.input_scales = config.roles.cbp, config.input_scales
+        self.cbp_streams = config.roles.cbp
+        self.input_scaling = InputScaling(config)
         self.head = head
         self.front_end = front_end
         self.precision = precision
@@ -45,9 +64,9 @@ class Localizer(nn.Module):
 
     def prepare_batch(self, batch: Batch) -> Batch:
         """The batch with scaled features, and 0 where masked: the values there can be any, and 0 * nan would be nan."""
-        features = {n: x.masked_fill(~batch.masks[n][..., None], 0.0) for n, x in batch.features.items()}
-        scaled = {n: x * self.input_scales[n] if self.input_scales else x for n, x in features.items()}
-        return Batch(batch.video_ids, scaled, batch.masks)
+        scaled = self.input_scaling(batch.features)
+        features = {n: x.masked_fill(~batch.masks[n][..., None], 0.0) for n, x in scaled.items()}
+        return Batch(batch.video_ids, features, batch.masks)
 
     def _run_networks(self, batch: Batch) -> LocalizerOutput:
         if self.front_end is None:

@@ -21,7 +21,7 @@ from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.localizers.caf_audio import replace_audio
 from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.input_scales import compute_input_scales
+from clip_ae.localizers.input_scaling import compute_input_scaling
 from clip_ae.localizers.model_state import module_arrays
 from clip_ae.localizers.targets import TargetBuilder
 from clip_ae.localizers.tensorboard import open_tensorboard
@@ -114,7 +114,7 @@ def _build_localizer_config(
         method=spec.method,
         roles=spec.roles,
         dims=get_feature_dims(streams),
-        input_scales=compute_input_scales(streams) if spec.training.scale_inputs else {},
+        **compute_input_scaling(streams, spec.training.inputs),
         labels=tuple(names.get(k, format_cluster_label(k)) for k in range(num_classes)),
         width=spec.training.width,
         dropout=spec.training.dropout,

@@ -41,7 +41,10 @@ FEATURE_STATISTICS: dict[str, FeatureStatistics] = {
 
 @dataclass(frozen=True)
 class StreamSpace:
-    """A stream's prototypes of actions and scenes [classes, latent], and its map to features: [latent, dim], [dim]."""
+    """A stream's prototypes of actions [classes, modes, phases, latent] and of scenes [classes, latent].
+
+    Its map to features is an isometry [latent, dim] and an offset [dim].
+    """
 
     action_prototypes: Floats
     scene_prototypes: Floats
@@ -79,7 +82,7 @@ def generate_features(world: SimulatedWorld, stream: str, video: SimulatedVideo,
 def generate_text_embeddings(world: SimulatedWorld) -> dict[str, NDArray[np.float32]]:
     """Text embeddings of the class names: the direction of the class in clip features, with noise."""
     space, rng = _build_space(world, "clip"), make_rng(world, "texts")
-    latent = space.action_prototypes + world.text_noise * _draw_directions(rng, world.classes)
+    latent = space.action_prototypes.mean(axis=(1, 2)) + world.text_noise * _draw_directions(rng, world.classes)
     embeddings = _normalize_rows(latent @ space.isometry).astype(np.float32)
     return {class_name(class_index): embedding for class_index, embedding in enumerate(embeddings)}
 
@@ -102,11 +105,23 @@ def _build_space(world: SimulatedWorld, stream: str) -> StreamSpace:
     statistics = FEATURE_STATISTICS[stream]
     # Arguments are evaluated in this order; each draws from the same generator.
     return StreamSpace(
-        action_prototypes=_draw_prototypes(world, confusion, rng),
+        action_prototypes=_draw_action_prototypes(world, confusion, rng),
         scene_prototypes=_draw_prototypes(world, world.scene_confusion, rng),
         isometry=statistics.scale * math.sqrt(dim / LATENT_DIM) * orthonormal,
         offset=statistics.scale * rng.normal(statistics.mean, statistics.sd, dim),
     )
+
+
+def _draw_action_prototypes(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> Floats:
+    """One unit vector for each look and phase of a class; `cosine` as in `_draw_prototypes`."""
+    phases = [
+        _draw_prototypes(world, 1.0 if phase < world.shared_phases else cosine, rng) for phase in range(world.phases)
+    ]
+    prototypes = np.repeat(np.stack(phases, axis=1)[:, None], world.modes, axis=1)
+    if world.modes == 1:
+        return prototypes
+    own = _draw_directions(rng, world.classes * world.modes).reshape(world.classes, world.modes, 1, LATENT_DIM)
+    return _normalize_rows(math.sqrt(world.mode_cosine) * prototypes + math.sqrt(1 - world.mode_cosine) * own)
 
 
 def _draw_prototypes(world: SimulatedWorld, cosine: float, rng: np.random.Generator) -> Floats:
@@ -127,7 +142,9 @@ def _generate_latent(world: SimulatedWorld, stream: str, video: SimulatedVideo, 
     latent: Floats = world.nuisance * (scene + drift + noise)
     for events, strength in _visible_events(world, stream, video):
         directions = _draw_event_directions(world, space, events, style, rng)
-        latent = latent + strength * _compute_responses(world, stream, events, times, rng) @ directions
+        responses = _compute_responses(world, stream, events, times, rng)
+        for phase in range(world.phases):
+            latent = latent + strength * (responses * _phase_shares(world, events, times, phase)) @ directions[:, phase]
     return latent
 
 
@@ -145,10 +162,13 @@ def _visible_events(
 def _draw_event_directions(
     world: SimulatedWorld, space: StreamSpace, events: tuple[Event, ...], style: Floats, rng: np.random.Generator
 ) -> Floats:
-    """[events, latent]: the prototypes of an event's classes, plus the video's style and the event's own variation."""
-    prototypes = np.stack([space.action_prototypes[list(e.class_indices)].mean(axis=0) for e in events])
+    """[events, phases, latent]: an event's prototypes, plus the video's style and the event's own variation."""
     variation = world.variation * math.sqrt(0.5) * (style + _draw_directions(rng, len(events)))
-    return _normalize_rows(prototypes) + variation
+    modes = rng.integers(world.modes, size=len(events)) if world.modes > 1 else np.zeros(len(events), int)
+    prototypes = np.stack(
+        [space.action_prototypes[list(e.class_indices), m].mean(axis=0) for e, m in zip(events, modes, strict=True)]
+    )
+    return _normalize_rows(prototypes) + variation[:, None]
 
 
 def _compute_responses(
@@ -163,6 +183,20 @@ def _compute_responses(
     jittered = np.clip(position + world.core_jitter * rng.normal(size=len(events)), 0, 1)
     core = times.compute_overlap(*shrink_extent(start, stop, world.core_share, jittered))
     return world.i3d_outer * times.compute_overlap(start, stop) + (1 - world.i3d_outer) * core
+
+
+def _phase_shares(world: SimulatedWorld, events: tuple[Event, ...], times: SnippetTimes, phase: int) -> Floats:
+    """[snippets, events]: share of each snippet that is in a phase of the event; 1 with a single phase."""
+    if world.phases == 1:
+        return np.ones((len(times.starts), len(events)))
+    start, stop = np.array([(e.start, e.stop) for e in events]).T
+    first, last = (start + part / world.phases * (stop - start) for part in (phase, phase + 1))
+    # A stream responds a little before and after an event too: with the event's first and last phase.
+    if phase == 0:
+        first = np.full_like(first, -np.inf)
+    if phase == world.phases - 1:
+        last = np.full_like(last, np.inf)
+    return times.compute_overlap(first, last)
 
 
 def _compute_scene(world: SimulatedWorld, stream: str, own: Floats, usual: Floats) -> Floats:

@@ -234,13 +234,15 @@ def _draw_sounds(
 ) -> tuple[Event, ...]:
     """The sounds of the actions, by class: helpful ones in the action's extent, misleading ones as long at any time.
 
-    The other classes have no sound.
+    Some sounds do the opposite. The other classes have no sound.
     """
     properties, border = draw_class_properties(world), world.audio_border
     sounds = []
-    for action, position in zip(actions, rng.random(len(actions)), strict=True):
+    positions, agrees = rng.random(len(actions)), rng.random(len(actions)) < world.audio_agreement
+    for action, position, does_agree in zip(actions, positions, agrees, strict=True):
         (class_index,), length = action.class_indices, action.stop - action.start
-        start = action.start if class_index in properties.helpful_audio else float(position) * (duration - length)
+        marks_extent = (class_index in properties.helpful_audio) == bool(does_agree)
+        start = action.start if marks_extent else float(position) * (duration - length)
         if class_index in properties.helpful_audio | properties.misleading_audio:
             sounds.append(Event(action.class_indices, start - border, start + length + border, action.core_position))
     return tuple(sounds)

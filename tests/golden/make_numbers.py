@@ -192,7 +192,7 @@ KEYS = {
     "text": "text", "moments": "moments", "names": "names", "name": "name", "provenance": "provenance",
 }  # fmt: skip
 # Keys of JSON files and columns of CSV tables that are not compared, at any depth.
-SKIPPED = ("provenance", "external_data", "watched", "diagnostics", "truth", "protocol")
+SKIPPED = ("provenance", "external_data", "watched", "diagnostics", "truth", "protocol", "training minutes")
 # Key of a JSON file with scores: name in the golden file, if another.
 KEYS_IN_SCORES = {
     "headline": "main",

@@ -16,7 +16,7 @@ from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.simulation import LATENT_DIM, SimulatedWorld, list_simulated_subsets
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.worlds import simulated
-from clip_ae.worlds.simulated import FEATURE_STATISTICS, generate_features, shrink_extent
+from clip_ae.worlds.simulated import FEATURE_STATISTICS, SnippetTimes, generate_features, shrink_extent
 from clip_ae.worlds.simulated_events import (
     Event,
     build_annotations,
@@ -29,7 +29,9 @@ from tests.builders import ROOT, shipped_config
 GRID = SnippetGrid()
 SMALL = {"rgb_dim": 32, "flow_dim": 32, "clip_dim": 32, "audio_dim": 32}
 # Events alone: a feature is then its offset plus the responses to events.
-CLEAR = SimulatedWorld(nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, train_videos=40, **SMALL)
+CLEAR = SimulatedWorld(
+    nuisance=0, variation=0, distractors=0, core_jitter=0, audio_missing=0, audio_agreement=1, train_videos=40, **SMALL
+)
 SHIPPED = load_config(shipped_config()).datasets
 
 
@@ -173,7 +175,13 @@ def test_a_video_depends_on_its_index_alone():
 
 @pytest.mark.parametrize(
     ("key", "changed_stream"),
-    [("clip_extent", "clip"), ("clip_confusion", "clip"), ("audio_misleading", "audio"), ("audio_helpful", "audio")],
+    [
+        ("clip_extent", "clip"),
+        ("clip_confusion", "clip"),
+        ("audio_misleading", "audio"),
+        ("audio_helpful", "audio"),
+        ("audio_agreement", "audio"),
+    ],
 )
 def test_a_key_of_one_stream_changes_no_other_stream(key, changed_stream):
     world = SimulatedWorld(train_videos=12, test_videos=1, **SMALL)
@@ -266,7 +274,7 @@ def test_related_classes_are_similar_in_clip_only():
     world = SimulatedWorld(classes=40, **SMALL)
     same = (np.arange(40)[:, None] // 4 == np.arange(40) // 4) & ~np.eye(40, dtype=bool)
     for stream, expected in (("rgb", 0.2), ("flow", 0.2), ("clip", 0.9), ("audio", 0.0)):
-        prototypes = simulated._build_space(world, stream).action_prototypes
+        prototypes = simulated._build_space(world, stream).action_prototypes[:, 0, 0]
         assert (prototypes @ prototypes.T)[same].mean() == pytest.approx(expected, abs=0.08)
         assert (prototypes @ prototypes.T)[~same & ~np.eye(40, dtype=bool)].mean() == pytest.approx(0, abs=0.05)
 
@@ -296,6 +304,51 @@ def test_sounds_are_helpful_misleading_or_absent_by_class():
         if v.main_class not in properties.helpful_audio | properties.misleading_audio and len(v.actions) == 1
     )
     assert silent_video.sounds == ()
+
+
+@pytest.mark.parametrize("agreement", [0.0, 0.75, 1.0])
+def test_a_share_of_the_sounds_does_the_opposite_of_its_class(agreement):
+    world = replace(CLEAR, audio_agreement=agreement, train_videos=400)
+    properties = draw_class_properties(world)
+
+    def share_in_extents(classes):
+        videos = [v for v in plan_videos(world) if {k for a in v.actions for k in a.class_indices} <= classes]
+        pairs = [(a, s) for v in videos for a, s in zip(v.actions, v.sounds, strict=True)]
+        return np.mean([abs(s.start + world.audio_border - a.start) < 1e-9 for a, s in pairs])
+
+    assert share_in_extents(properties.helpful_audio) == pytest.approx(agreement, abs=0.03)
+    assert share_in_extents(properties.misleading_audio) == pytest.approx(1 - agreement, abs=0.03)
+
+
+def test_a_class_has_several_looks_with_the_configured_cosine():
+    world = SimulatedWorld(classes=40, modes=3, mode_cosine=0.5, **SMALL)
+    prototypes = simulated._build_space(world, "rgb").action_prototypes
+    assert prototypes.shape == (40, 3, 1, LATENT_DIM)
+    looks = prototypes[:, :, 0]
+    cosines = looks @ looks.transpose(0, 2, 1)
+    assert cosines[:, ~np.eye(3, dtype=bool)].mean() == pytest.approx(0.5, abs=0.05)
+    world = replace(CLEAR, modes=3, mode_cosine=0.0, core_share=1.0)
+    video = next(v for v in plan_videos(world) if len({a.class_indices for a in v.actions}) == 1 and len(v.actions) > 9)
+    feature = generate_features(world, "rgb", video, GRID).feature.astype(float)
+    middles = [
+        feature[round((a.start + a.stop) / 2 / GRID.stride_s - 0.5)] for a in video.actions if a.stop - a.start > 2
+    ]
+    assert len({tuple(np.round(row, 2)) for row in middles}) == 3
+
+
+def test_phases_follow_each_other_and_related_classes_share_the_first():
+    world = replace(CLEAR, phases=2, shared_phases=1, core_share=1.0, i3d_outer=1.0)
+    prototypes = simulated._build_space(world, "rgb").action_prototypes[:, 0]
+    assert prototypes[0, 0] == pytest.approx(prototypes[1, 0])
+    assert abs(prototypes[0, 1] @ prototypes[1, 1]) < 0.8
+    video = long_video(world)
+    starts = np.arange(0, video.duration, GRID.stride_s)
+    latent = simulated._generate_latent(world, "rgb", video, SnippetTimes(starts, GRID))
+    action = video.actions[0]
+    middle = (action.start + action.stop) / 2
+    for phase, (first, last) in enumerate(((action.start, middle), (middle, action.stop))):
+        rows = latent[(starts >= first) & (starts + GRID.snippet_s <= last)]
+        assert rows == pytest.approx(np.broadcast_to(prototypes[action.class_indices[0], phase], rows.shape), abs=1e-9)
 
 
 def test_mute_videos_lack_coverage_in_audio_only():

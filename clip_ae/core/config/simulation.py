@@ -45,6 +45,10 @@ class SimulatedWorld:
     clip_dim: int = key(64, "length of a clip feature", minimum=LATENT_DIM)
     audio_dim: int = key(32, "length of an audio feature", minimum=LATENT_DIM)
 
+    modes: int = key(1, "looks of a class in each stream; an instance has one of them", minimum=1)
+    mode_cosine: float = key(0.5, "cosine between two looks of a class", minimum=0, maximum=1)
+    phases: int = key(1, "phases of an action, one after the other and equally long", minimum=1)
+    shared_phases: int = key(0, "number of phases, from the first on, that related classes share", minimum=0)
     variation: float = key(0.6, "strength by which instances differ from their class, half of it from their video")
     core_share: float = key(0.45, "share of an instance that is its core", above=0, maximum=1)
     core_jitter: float = key(0.15, "sd by which rgb and flow misplace the core, in units of its room", minimum=0)
@@ -60,6 +64,9 @@ class SimulatedWorld:
 
     audio_helpful: float = key(0.5, "share of classes whose sound marks the extent", minimum=0, maximum=1)
     audio_misleading: float = key(0.25, "share of classes whose sound comes at any time", minimum=0, maximum=1)
+    audio_agreement: float = key(
+        0.75, "share of the sounds that do as their class does; the others do the opposite", minimum=0, maximum=1
+    )
     audio_border: float = key(0.4, "seconds that a sound starts before and stops after its extent", minimum=0)
     audio_missing: float = key(0.1, "share of videos without sound", minimum=0, maximum=1)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from clip_ae.core.config.dataclass_config import key, make_overrides
 
 Precision = Literal["fp32", "bf16"]
+InputScaling = Literal["raw", "scaled", "standardized"]
 SegmentSource = Literal["curves", "whole_video"]
 CurveName = Literal["weighted", "activation"]
 
@@ -21,8 +22,10 @@ class Training:
     weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
     width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
     dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
-    scale_inputs: bool = key(
-        False, "divide each stream by the root mean square of its training features, as encoders differ in it"
+    inputs: InputScaling = key(
+        "raw",
+        "the features as they are; `scaled`: each stream divided by the root mean square of its training features, as "
+        "encoders differ in it; `standardized`: each dimension less its mean and divided by its standard deviation",
     )
     precision: Precision = key("fp32", "fp32, or bf16: autocast of the forward pass, for GPUs")
     log_every: int = key(50, "steps between two lines of training.jsonl", minimum=1)
