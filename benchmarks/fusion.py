@@ -71,6 +71,9 @@ VARIANTS: Mapping[str, Variant] = {
     "both, scaled": Variant(BOTH),
     "both, scaled and gated": Variant({**BOTH, "caf": {"gate": "correspondence"}}),
     "both, P at a tenth of the rate": Variant(AS_THEY_ARE, slow_projection),
+    "both, scaled, P at a tenth": Variant(BOTH, slow_projection),
+    "ccp, P at a tenth of the rate": Variant({"method": "clip_ae", "ccp": {}}, slow_projection),
+    "caf, P at a tenth of the rate": Variant({"method": "clip_ae", "caf": {}}, slow_projection),
     "both, modality dropout": Variant(AS_THEY_ARE, drop_modules),
 }
 
