@@ -23,28 +23,20 @@ from clip_ae.localizers.front_end import StreamFrontEnd
 from clip_ae.localizers.trainer import Trainer
 
 UNSCALED = {"scaled_to_ccp": False}
-SLOW_RATE = 0.1
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A run, and what is changed in its trainer."""
+    """A run, the factor on the learning rate of the projection P, and what else is changed in its trainer."""
 
     run: Mapping[str, Any]
+    fusion_rate: float = 1.0
     adjust: Adjustment | None = None
 
 
 def list_front_ends(trainer: Trainer) -> list[StreamFrontEnd]:
     """The students' front ends, without the teachers'."""
     return [m for m in trainer.learner.localizer.modules() if isinstance(m, StreamFrontEnd)]
-
-
-def slow_projection(trainer: Trainer) -> None:
-    """Train the projection P with a tenth of the learning rate."""
-    slow = [p for front_end in list_front_ends(trainer) for p in front_end.projection.parameters()]
-    slow_ids, group = set(map(id, slow)), trainer.optimizer.param_groups[0]
-    group["params"] = [p for p in group["params"] if id(p) not in slow_ids]
-    trainer.optimizer.add_param_group({**group, "params": slow, "lr": SLOW_RATE * group["lr"]})
 
 
 def drop_modules(trainer: Trainer) -> None:
@@ -62,19 +54,22 @@ def _drop_parts(projection: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tens
 
 BOTH: Mapping[str, Any] = {"method": "clip_ae", "caf": {}, "ccp": {}}
 AS_THEY_ARE: Mapping[str, Any] = {**BOTH, "caf": UNSCALED}
+CAF: Mapping[str, Any] = {"method": "clip_ae", "caf": {}}
+CCP: Mapping[str, Any] = {"method": "clip_ae", "ccp": {}}
+GATED = {"gate": "correspondence"}
 VARIANTS: Mapping[str, Variant] = {
     "ugct": Variant({"method": "ugct"}),
-    "caf": Variant({"method": "clip_ae", "caf": {}}),
-    "ccp": Variant({"method": "clip_ae", "ccp": {}}),
+    "caf": Variant(CAF),
+    "ccp": Variant(CCP),
     "both, as they are": Variant(AS_THEY_ARE),
-    "both, gated": Variant({**BOTH, "caf": {**UNSCALED, "gate": "correspondence"}}),
+    "both, gated": Variant({**BOTH, "caf": {**UNSCALED, **GATED}}),
+    "both, modality dropout": Variant(AS_THEY_ARE, adjust=drop_modules),
     "both, scaled": Variant(BOTH),
-    "both, scaled and gated": Variant({**BOTH, "caf": {"gate": "correspondence"}}),
-    "both, P at a tenth of the rate": Variant(AS_THEY_ARE, slow_projection),
-    "both, scaled, P at a tenth": Variant(BOTH, slow_projection),
-    "ccp, P at a tenth of the rate": Variant({"method": "clip_ae", "ccp": {}}, slow_projection),
-    "caf, P at a tenth of the rate": Variant({"method": "clip_ae", "caf": {}}, slow_projection),
-    "both, modality dropout": Variant(AS_THEY_ARE, drop_modules),
+    "both, scaled and gated": Variant({**BOTH, "caf": GATED}),
+    "caf, P at a tenth of the rate": Variant(CAF, 0.1),
+    "ccp, P at a tenth of the rate": Variant(CCP, 0.1),
+    "both, P at a tenth of the rate": Variant(AS_THEY_ARE, 0.1),
+    "both, scaled, P at a tenth": Variant(BOTH, 0.1),
 }
 
 
@@ -84,9 +79,9 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", type=int, default=[0, 1])
     arguments = parser.parse_args()
     configure_torch(1)
-    settings = read_training()
     for name in arguments.names or VARIANTS:
         variant = VARIANTS[name]
+        settings = read_training(fusion_rate=variant.fusion_rate)
         losses = [measure(build_world(seed), variant.run, settings, seed, variant.adjust) for seed in arguments.worlds]
         print(f"{name:32} {statistics.fmean(losses):6.3f}   ", *(f"{loss:6.3f}" for loss in losses), flush=True)
 

@@ -33,6 +33,8 @@ LogLine = dict[str, Any]
 # Parameters of attention maps and of uncertainty, without weight decay. Their gradients are much smaller than the decay
 # term; Adam normalises the sum, so decay would dominate and make all maps uniform.
 NO_WEIGHT_DECAY = {"query", "key", "correlation", "scale", "uncertainty"}
+# Parameters of the projection P of CAF's and CCP's features, whose learning rate has a factor.
+FUSION = ("front_end", "projection")
 
 
 def create_learner(config: LocalizerConfig, steps: int, seed: int, precision: str = "fp32") -> Learner:
@@ -59,8 +61,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self.learner.to(self.device).train()
         self.loss_weights = {**self.learner.loss_weights, **self.loss_weights}
-        groups = _parameter_groups(self.learner, self.settings.weight_decay)
-        self.optimizer = torch.optim.Adam(groups, lr=self.settings.learning_rate)
+        self.optimizer = torch.optim.Adam(_parameter_groups(self.learner, self.settings))
         self._unlogged_losses: list[dict[str, float]] = []
 
     def step(self) -> LogLine | None:
@@ -146,12 +147,21 @@ def train_localizer(trainer: Trainer, on_log_line: Callable[[LogLine], None] | N
     return lines
 
 
-def _parameter_groups(learner: Learner, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable parameters in two optimizer groups: with weight decay and without."""
-    trainable = [(n, p) for n, p in learner.named_parameters() if p.requires_grad]
-    decayed = [p for n, p in trainable if NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
-    undecayed = [p for n, p in trainable if not NO_WEIGHT_DECAY.isdisjoint(n.split("."))]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
+def _parameter_groups(learner: Learner, settings: Training) -> list[dict[str, Any]]:
+    """The trainable parameters in three optimizer groups: the projection P, others with weight decay, and without."""
+    trainable = [(n.split("."), p) for n, p in learner.named_parameters() if p.requires_grad]
+    fusion = [p for parts, p in trainable if set(FUSION) <= set(parts)]
+    others = [(parts, p) for parts, p in trainable if not set(FUSION) <= set(parts)]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    return [
+        {"params": [p for parts, p in others if NO_WEIGHT_DECAY.isdisjoint(parts)], "lr": rate, "weight_decay": decay},
+        {
+            "params": [p for parts, p in others if not NO_WEIGHT_DECAY.isdisjoint(parts)],
+            "lr": rate,
+            "weight_decay": 0.0,
+        },
+        {"params": fusion, "lr": settings.fusion_rate * rate, "weight_decay": decay},
+    ]
 
 
 def _refuse_non_finite(losses: Mapping[str, float], step: int, batch: Batch) -> None:

@@ -100,6 +100,19 @@ def test_parameters_of_attention_maps_have_no_weight_decay():
     assert len(decay) == sum(p.requires_grad for p in trainer.learner.parameters())
 
 
+def test_the_projection_of_the_front_end_learns_at_a_tenth_of_the_rate():
+    settings = replace(SETTINGS, weight_decay=0.0)
+    trainer = create_trainer(planted(), "clip_ae", settings=settings, **BOTH)
+    before = {name: p.detach().clone() for name, p in trainer.learner.localizer.named_parameters()}
+    trainer.step()
+    # Adam's first step is the learning rate, wherever there is a gradient.
+    moved = {n: float((p - before[n]).abs().max()) for n, p in trainer.learner.localizer.named_parameters()}
+    projections = {n for n in moved if "front_end" in n and "projection" in n}
+    assert len(projections) == 4
+    assert all(moved[n] == pytest.approx(0.1 * settings.learning_rate, rel=1e-3) for n in projections)
+    assert moved["head.branches.rgb.classifier.weight"] == pytest.approx(settings.learning_rate, rel=1e-3)
+
+
 def test_diagnostics_show_collapsed_attention():
     streams = planted()
     trainer, log = train(streams, "ugct", **UGCT)

@@ -19,6 +19,9 @@ class Training:
     batch_size: int = key(16, "videos per step", minimum=1)
     steps: int = key(6000, "steps a round; the last checkpoint is the result", minimum=1)
     learning_rate: float = key(1e-4, "Adam's learning rate", above=0)
+    fusion_rate: float = key(
+        0.1, "factor on the learning rate of the projection that adds CAF's and CCP's features to a stream", above=0
+    )
     weight_decay: float = key(5e-4, "Adam's weight decay", minimum=0)
     width: int = key(1024, "d: length of embeddings, of CAF's and of CCP's features", minimum=1)
     dropout: float = key(0.7, "of embeddings", minimum=0, maximum=1)
