@@ -148,6 +148,7 @@ OTHER: dict[str, Any] = {
     "role": "audio",
     "layout": "suffix",
     "precision": "bf16",
+    "inputs": "standardized",
     "supervision": "weak",
     "descriptor": "fused",
     "audio_to": "first",
