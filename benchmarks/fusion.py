@@ -1,6 +1,6 @@
 """How CAF and CCP should enter the head: cross-entropy of held-out videos' clusters. No annotation and no test video.
 
-python -m benchmarks.fusion                     every variant on the simulated worlds 0 and 1: an hour on one core
+python -m benchmarks.fusion                     every variant on the simulated worlds 0 and 1
 python -m benchmarks.fusion --worlds 2 3 4      other worlds, to confirm a choice
 python -m benchmarks.fusion NAME ...            some variants
 

@@ -1,6 +1,6 @@
 """The learning rate of each method on the simulated world: cross-entropy of held-out videos' clusters.
 
-python -m benchmarks.learning_rates                 all methods, worlds 0 and 1: an hour on one core
+python -m benchmarks.learning_rates                 all methods, worlds 0 and 1
 python -m benchmarks.learning_rates stpn ugct       some methods
 python -m benchmarks.learning_rates --dataset simulated_activitynet --set inputs=standardized
 

@@ -1,4 +1,4 @@
-"""Whether a world has the published order of the weakly supervised methods: half an hour on two cores.
+"""Whether a world has the published order of the weakly supervised methods.
 
 python -m benchmarks.weak_order                    every setting of the world below, world 0
 python -m benchmarks.weak_order --worlds 1 2       other worlds
