@@ -34,15 +34,11 @@ class Variant:
     adjust: Adjustment | None = None
 
 
-def list_front_ends(trainer: Trainer) -> list[StreamFrontEnd]:
-    """The students' front ends, without the teachers'."""
-    return [m for m in trainer.learner.localizer.modules() if isinstance(m, StreamFrontEnd)]
-
-
 def drop_modules(trainer: Trainer) -> None:
-    """In training, a third of the videos reads CAF's parts alone, a third CCP's alone."""
-    for front_end in list_front_ends(trainer):
-        front_end.projection.register_forward_pre_hook(_drop_parts)
+    """In training, a third of the videos reads CAF's parts alone, a third CCP's alone. Teachers read both."""
+    for module in trainer.learner.localizer.modules():
+        if isinstance(module, StreamFrontEnd):
+            module.projection.register_forward_pre_hook(_drop_parts)
 
 
 def _drop_parts(projection: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -2,7 +2,7 @@
 
 python -m benchmarks.learning_rates                 all methods, worlds 0 and 1
 python -m benchmarks.learning_rates stpn ugct       some methods
-python -m benchmarks.learning_rates --dataset simulated_activitynet --set inputs=standardized
+python -m benchmarks.learning_rates --dataset simulated_activitynet
 
 The rule, for every method alike: of the learning rates below, with the steps of the config, the one with the smallest
 criterion of held_out.py. No annotation and no test video is read. Each line: a method, then the criterion by rate.
@@ -13,8 +13,6 @@ import argparse
 import statistics
 from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from benchmarks.held_out import build_world, measure, read_training
 from benchmarks.methods import SIMULATED_DATASET
@@ -40,15 +38,13 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--rates", nargs="+", type=float, default=list(LEARNING_RATES))
     parser.add_argument("--dataset", default=SIMULATED_DATASET)
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of training")
     arguments = parser.parse_args()
-    changes = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in arguments.set)}
     configure_torch(1)
     print(f"{'':20}", *(f"{rate:8g}" for rate in arguments.rates))
     for name in arguments.names or METHODS:
         print(f"{name:20}", end="", flush=True)
         for rate in arguments.rates:
-            settings = read_training(arguments.dataset, **changes, learning_rate=rate)
+            settings = read_training(arguments.dataset, learning_rate=rate)
             worlds = [build_world(seed, arguments.dataset) for seed in arguments.worlds]
             losses = [
                 measure(world, METHODS[name], settings, seed)

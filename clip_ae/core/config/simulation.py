@@ -65,7 +65,7 @@ class SimulatedWorld:
     audio_helpful: float = key(0.5, "share of classes whose sound marks the extent", minimum=0, maximum=1)
     audio_misleading: float = key(0.25, "share of classes whose sound comes at any time", minimum=0, maximum=1)
     audio_agreement: float = key(
-        0.75, "share of the sounds that do as their class does; the others do the opposite", minimum=0, maximum=1
+        0.75, "share of the sounds that follow their class; the others do the opposite", minimum=0, maximum=1
     )
     audio_border: float = key(0.4, "seconds that a sound starts before and stops after its extent", minimum=0)
     audio_missing: float = key(0.1, "share of videos without sound", minimum=0, maximum=1)
