@@ -23,6 +23,7 @@ ANNOTATIONS = f"results/{DATASET}_annotations.json"
 STPN: Tree = {"method": "stpn", "supervision": "weak"}
 TSCN: Tree = {"method": "tscn", "supervision": "weak"}
 UGCT: Tree = {"method": "ugct", "supervision": "weak"}
+TCAM: Tree = {"method": "tcam", "supervision": "weak"}
 RIDGE: Tree = {"method": "ridge", "supervision": "weak"}
 NINE_SHARES = [n / 10 for n in range(1, 10)]
 VARIANTS: dict[str, Tree] = {
@@ -38,7 +39,11 @@ VARIANTS: dict[str, Tree] = {
     "tscn_little_decay": {**TSCN, "training": {"weight_decay": 0.0005}},
     "wsal_bm": {"method": "wsal_bm", "supervision": "weak"},
     "wsal_bm_no_background": {"method": "wsal_bm", "supervision": "weak", "losses": {"background": 0.0}},
-    "tcam": {"method": "tcam", "supervision": "weak"},
+    # TCAM without its separation loss, and read in other ways: why it is below ridge.
+    "tcam": TCAM,
+    "tcam_no_separation": {**TCAM, "losses": {"separation": 0.0}},
+    "tcam_whole_video": {**TCAM, "localization": {"segments": "whole_video"}},
+    "tcam_video_score": {**TCAM, "localization": {"video_score_weight": 5.0}},
     "ugct_weak": UGCT,  # the name that feature adapters refer to
     # UGCT without one of its losses: why it is below ridge at tIoU 0.1.
     "ugct_no_norm": {**UGCT, "losses": {"norm": 0.0}},
