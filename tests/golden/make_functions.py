@@ -106,7 +106,6 @@ LOCALIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tcam": ("tcam", {}),
     "apsl": ("apsl_reconstructed", {}),
     "oracle": ("oracle", {}),
-    "oracle_with_modules": ("oracle", {**CAF, **CCP, "fusion_input": "centred"}),
     "ugct": ("ugct", UGCT),
     "ugct_tscn_soft_kl_dropout": (
         "ugct",

@@ -147,10 +147,7 @@ def contrast(x, attention, labels):
 
 
 def extent(cas, snippet_labels):
-    loss = [
-        -(y * np.log(sigmoid(s)) + (1 - y) * np.log(1 - sigmoid(s))).sum(axis=1)
-        for s, y in zip(cas, snippet_labels, strict=True)
-    ]
+    loss = [((s - y) ** 2).sum(axis=1) for s, y in zip(cas, snippet_labels, strict=True)]
     action_masks = [y.any(axis=1) for y in snippet_labels]
     parts = (
         [v[mask] for v, mask in zip(loss, action_masks, strict=True)],

@@ -217,9 +217,9 @@ class LocalizerConfig(Switches):
 
 # Switches that only some methods have, and their defaults for these methods.
 SWITCHES_OF: dict[str, tuple[str, ...]] = {
-    "caf": ("clip_ae", "oracle"),
-    "ccp": ("clip_ae", "oracle"),
-    "fusion_input": ("clip_ae", "oracle"),
+    "caf": ("clip_ae",),
+    "ccp": ("clip_ae",),
+    "fusion_input": ("clip_ae",),
     "self_supervision": ("clip_ae",),
     "ugct": ("ugct", "clip_ae"),
     "tscn": ("tscn",),

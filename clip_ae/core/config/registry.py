@@ -73,7 +73,7 @@ HEAD_LOSSES = {
     "topk_mil": ("foreground",),
     "bas_net": ("base", "suppressed", "sparsity"),
     "cola": ("classification", "snippet_contrast"),
-    "oracle": ("extent", "classification"),
+    "oracle": ("extent",),
     "ridge": (),
 }
 # Heads that UGCT can use: two streams, attention and class activations for each.

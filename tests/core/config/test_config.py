@@ -187,7 +187,7 @@ def test_the_commented_examples_are_right() -> None:
         ("datasets.simulated.classes", 21, "datasets.simulated.classes: 21, but simulate.classes is 20"),
         ("datasets.simulated.annotations", "x", "datasets.simulated.annotations: a simulated dataset has its own"),
         ("datasets.demo.localization.attention_thresholds", [0.5, 0.1], "attention_thresholds: expected rising"),
-        ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae and oracle, not of ugct"),
+        ("runs.ugct.caf", {}, "runs.ugct.caf: a switch of clip_ae, not of ugct"),
         ("runs.stpn.ugct", {}, "runs.stpn.ugct: a switch of ugct and clip_ae, not of stpn"),
         ("runs.ugct.descriptor", "fused", "runs.ugct.descriptor: `fused` needs caf or ccp"),
         ("runs.ugct.supervision", "full", "runs.ugct.supervision: only the methods oracle and ridge can have `full`"),
