@@ -6,8 +6,8 @@ All streams concatenated, x = [x_1; x_2; ...]:
     loss = extent loss: the squared error of s
     p_t = s_t clipped to 0 ... 1,   a_t = 1,   video score: v_c, clipped
 Squared errors, as in ridge regression, keep s in proportion to what a snippet shows of the action. Binary cross-entropy
-makes it a sigmoid: on videos that were not trained on, snippets at the borders of an action have a hundredth of the
-value of those in its middle, and no share of the maximum cuts both. See "The oracle" in docs/decisions.md.
+with a sigmoid gives snippets near the borders of an action a hundredth of the value of those in its middle, on videos
+that were not trained on; no share of the maximum cuts both. See "The oracle has squared errors" in docs/decisions.md.
 """
 
 from collections.abc import Mapping
