@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.methods import FUSED, INTERPRETATIONS, WORLD_CHANGES, build_sweep
+from benchmarks.world_scores import WorldScore, add_scores, format_table, read_scores
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import with_defaults
 from clip_ae.core.config.schema import Config
@@ -64,3 +65,42 @@ def test_memory_is_counted_in_kib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long, "Path", lambda _: rollup)
     monkeypatch.setattr(long, "list_descendants", lambda _: [2])
     assert long.measure_memory(1) == pytest.approx(2 * 1.024)
+
+
+def make_score(run: str, world: int, average: float, **changes: Any) -> WorldScore:
+    values: dict[str, Any] = {
+        "averages": {"0.1:0.5": 90.0, "0.1:0.7": average},
+        "chance": None,
+        "curve": "weighted",
+        "other_averages": {"0.1:0.5": 0.0, "0.1:0.7": average + 1},
+        "purities": [50.0, 70.0],
+        "parameters": 1234,
+        "machine": "cpu",
+    }
+    return WorldScore(run=run, world=world, **{**values, **changes})
+
+
+def test_a_table_of_worlds_pairs_them_by_number() -> None:
+    scores = [make_score("ugct", 0, 20.0), make_score("ugct", 1, 30.0), make_score("ugct", 2, 99.0)]
+    scores += [make_score("ccp", 1, 34.0, curve="activation", purities=[60.0, 90.0]), make_score("ccp", 0, 22.0)]
+    rows = format_table(scores, ["ugct", "ccp"])[2:]
+    assert rows[0] == "| ugct | 49.7 ± 43.0 | 20.0, 30.0, 99.0 |  |  | weighted 3 | 50.7 | 50, 70 | 1,234 |"
+    # Differences are 2 and 4: mean 3, sd 2^0.5, so 12.706 of Student's t with one degree of freedom.
+    assert rows[1] == (
+        "| ccp | 28.0 ± 8.5 | 22.0, 34.0 | +3.0 | -9.7 to 15.7 | activation 1, weighted 1 | 29.0 | 55, 80 | 1,234 |"
+    )
+
+
+def test_a_table_has_rows_without_curves_clusters_or_a_second_world() -> None:
+    bound = make_score("whole_video_weak", 0, 5.0, curve=None, other_averages=None, purities=[], parameters=None)
+    assert format_table([make_score("ugct", 0, 4.0), bound], ["ugct", "whole_video_weak"])[3] == (
+        "| whole_video_weak | 5.0 | 5.0 | +1.0 |  |  |  |  |  |"
+    )
+
+
+def test_recorded_scores_replace_those_of_the_same_run_and_world(tmp_path: Path) -> None:
+    path = tmp_path / "measured" / "world.jsonl"
+    add_scores(path, [make_score("ugct", 1, 1.0), make_score("ccp", 0, 2.0)])
+    add_scores(path, [make_score("ccp", 0, 3.0), make_score("ugct", 0, 4.0)])
+    found = [(score.run, score.world, score.averages["0.1:0.7"]) for score in read_scores(path)]
+    assert found == [("ugct", 0, 4.0), ("ugct", 1, 1.0), ("ccp", 0, 3.0)]
