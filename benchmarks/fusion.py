@@ -66,6 +66,7 @@ VARIANTS: Mapping[str, Variant] = {
     "ccp, P at a tenth of the rate": Variant(CCP, 0.1),
     "both, P at a tenth of the rate": Variant(AS_THEY_ARE, 0.1),
     "both, scaled, P at a tenth": Variant(BOTH, 0.1),
+    "both, scaled, P at a tenth, gated": Variant({**BOTH, "caf": GATED}, 0.1),
 }
 
 
@@ -79,7 +80,7 @@ def main() -> None:
         variant = VARIANTS[name]
         settings = read_training(fusion_rate=variant.fusion_rate)
         losses = [measure(build_world(seed), variant.run, settings, seed, variant.adjust) for seed in arguments.worlds]
-        print(f"{name:32} {statistics.fmean(losses):6.3f}   ", *(f"{loss:6.3f}" for loss in losses), flush=True)
+        print(f"{name:44} {statistics.fmean(losses):6.3f}   ", *(f"{loss:6.3f}" for loss in losses), flush=True)
 
 
 if __name__ == "__main__":
