@@ -82,7 +82,8 @@ def report_table_errors(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         first_line = (str(error).splitlines() or ["empty"])[0]
-        raise RefusedInput(f"{path}: not a table of this project ({first_line}); delete it to make it again") from None
+        advice = "copy it again, or delete it if a job makes it"
+        raise RefusedInput(f"{path}: not a table of this project ({first_line}); {advice}") from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError
 from clip_ae.core.provenance import Provenance, digest_ids
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.parquet import VIDEO_ID_FIELD, open_table_writer, read_parquet_provenance, report_table_errors
+from clip_ae.data.row_group import parse_row_group, read_video_id
 
 # A folder of shards, {stream}/{shard}.parquet, or several folders.
 FeatureDirs = Path | Sequence[Path]
@@ -60,14 +61,28 @@ def open_shard(
 
 
 def read_shard(path: Path, ids: Collection[str] | None = None) -> Iterator[VideoFeatures]:
-    """Yield the videos of one shard, in file order; only `ids` if given."""
+    """Yield the videos of one shard, in file order; only `ids` if given. RefusedInput if one cannot be used."""
+    for video_id, table in read_row_groups(path, ids):
+        try:
+            yield parse_row_group(table)
+        except Unreadable as error:
+            raise RefusedInput(f"{path}: video '{video_id}': {error}; delete the file to make it again") from None
+
+
+def read_row_groups(path: Path, ids: Collection[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the id and the rows of each video, in file order; only `ids` if given. RefusedInput for no shard."""
     with report_table_errors(path):
         file = pq.ParquetFile(path)
+    seen: set[str] = set()
     for group in range(file.num_row_groups):
         with report_table_errors(path):
-            video = _from_table(file.read_row_group(group))
-        if ids is None or video.video_id in ids:
-            yield video
+            table = file.read_row_group(group)
+            video_id = read_video_id(table)
+            if video_id in seen:
+                raise ValueError(f"two row groups of video '{video_id}'")
+        seen.add(video_id)
+        if ids is None or video_id in ids:
+            yield video_id, table
 
 
 def find_stream_dir(stream: str, feature_dirs: FeatureDirs) -> Path:
@@ -135,16 +150,3 @@ def _loudness_column(video: VideoFeatures) -> pa.Array:
     """Return the loudness, null for snippets without audio."""
     unknown = np.full(len(video.start), np.nan, np.float32)
     return pa.array(unknown if video.loudness is None else video.loudness, LOUDNESS_FIELD.type, from_pandas=True)
-
-
-def _from_table(table: pa.Table) -> VideoFeatures:
-    table = table.combine_chunks()
-    feature = table["feature"].combine_chunks()
-    return VideoFeatures(
-        video_id=str(table["video_id"][0]),
-        start=table["start"].to_numpy(),
-        stop=table["stop"].to_numpy(),
-        coverage=table["coverage"].to_numpy(),
-        feature=feature.to_numpy_ndarray(),
-        loudness=table[LOUDNESS_FIELD.name].to_numpy() if LOUDNESS_FIELD.name in table.column_names else None,
-    )

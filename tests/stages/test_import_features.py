@@ -214,5 +214,5 @@ def test_a_file_that_is_no_shard_is_refused(tmp_path: Path) -> None:
     for stream in ("rgb", "flow"):
         (tmp_path / stream).mkdir()
         (tmp_path / stream / "x.parquet").write_bytes(b"PAR1 no PAR1")
-    with pytest.raises(RefusedInput, match="not a feature shard"):
+    with pytest.raises(RefusedInput, match="not a table of this project"):
         run(tmp_path, tmp_path / "out")

@@ -13,7 +13,9 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
 from clip_ae.data.layouts.conventions import FORMS
 from clip_ae.data.layouts.files import FeatureFiles
-from clip_ae.data.shards import read_shard
+from clip_ae.data.parquet import report_table_errors
+from clip_ae.data.row_group import parse_row_group
+from clip_ae.data.shards import read_row_groups
 from clip_ae.data.snippet_times import snippet_times
 
 # Seconds by which times in shards may differ from the grid in the config.
@@ -27,7 +29,7 @@ class ShardFeatures:
         self.features_dir, self.grid, self.all_files = files.root_dir, grid, files.shared_files
         self.video_paths: dict[str, str] = {}
         self.dims: dict[str, int] = {}
-        self.videos: dict[str, dict[str, VideoFeatures]] = {stream: {} for stream in self.all_files}
+        self.videos: dict[str, dict[str, VideoFeatures | Unreadable]] = {stream: {} for stream in self.all_files}
         for stream, paths in self.all_files.items():
             for path in paths:
                 video_ids = _read_video_ids(self.features_dir / path)
@@ -35,14 +37,18 @@ class ShardFeatures:
 
     def _read(self, stream: str, path: str, video_ids: set[str]) -> None:
         videos = self.videos[stream]
-        for video in read_shard(self.features_dir / path, video_ids) if video_ids else ():
-            _check_grid(self.features_dir / path, video, self.grid)
-            if video.video_id in videos:
+        for video_id, table in read_row_groups(self.features_dir / path, video_ids) if video_ids else ():
+            if video_id in videos:
                 raise UserError(
-                    f"{self.features_dir}: two {stream} shards contain video '{video.video_id}'; remove it from one"
+                    f"{self.features_dir}: two {stream} shards contain video '{video_id}'; remove it from one"
                 )
-            videos[video.video_id] = video
-            self.video_paths[video.video_id] = path
+            self.video_paths[video_id] = path
+            try:
+                videos[video_id] = video = parse_row_group(table)
+            except Unreadable as error:
+                videos[video_id] = error
+            else:
+                _check_grid(self.features_dir / path, video, self.grid)
 
     def dim(self, stream: str) -> int:
         if stream not in self.dims:
@@ -50,11 +56,18 @@ class ShardFeatures:
         return self.dims[stream]
 
     def _find_dim(self, stream: str) -> int:
-        """Return the feature length of most videos."""
+        """Return the feature length of most videos; RefusedInput if no file has features of any length."""
         num_videos: Counter[int] = Counter()
         for path in self.all_files[stream]:
-            file = pq.ParquetFile(self.features_dir / path)
-            num_videos[int(file.schema_arrow.field("feature").type.shape[0])] += file.num_row_groups
+            with report_table_errors(self.features_dir / path):
+                file = pq.ParquetFile(self.features_dir / path)
+                data_type = file.schema_arrow.field("feature").type
+            if isinstance(data_type, pa.FixedShapeTensorType) and len(data_type.shape) == 1:
+                num_videos[int(data_type.shape[0])] += file.num_row_groups
+        if not num_videos:
+            raise RefusedInput(
+                f"{self.features_dir}: the {stream} shards have no column `feature` of fixed_shape_tensor"
+            )
         return num_videos.most_common(1)[0][0]
 
     def count_rows(self, stream: str, video_id: str) -> int:
@@ -71,14 +84,15 @@ class ShardFeatures:
     def load(self, stream: str, video_id: str) -> VideoFeatures:
         if video_id not in self.videos[stream]:
             raise Unreadable("missing", f"has no {stream} features; expected rows of it in {stream}/*.parquet")
-        return self.videos[stream][video_id]
+        video = self.videos[stream][video_id]
+        if isinstance(video, Unreadable):
+            raise video
+        return video
 
 
 def _read_video_ids(path: Path) -> set[str]:
-    try:
+    with report_table_errors(path):
         return set(pq.read_table(path, columns=["video_id"])["video_id"].unique().to_pylist())
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise RefusedInput(f"{path}: not a feature shard ({str(error).splitlines()[0]})") from None
 
 
 def _check_grid(path: Path, video: VideoFeatures, grid: SnippetGrid) -> None:
