@@ -5,7 +5,7 @@ Only the decoder's child process may call this.
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import IO, Any
 
 from clip_ae.core.errors import Unreadable
 from clip_ae.core.timeline import TIMESTAMP_TOLERANCE_S
@@ -27,12 +27,12 @@ MICROSECONDS = 1_000_000
 MAX_FRAME_GAP_S, END_MARGIN_S = 0.1, 0.02
 
 
-def cut_segment(path: str, out_path: str, start: float, stop: float) -> Iterator[float]:
+def cut_segment(path: str, out: IO[bytes], start: float, stop: float) -> Iterator[float]:
     """Write video and audio from start to stop, in seconds after the first frame; yield the seconds written so far."""
     import av
 
     scan = scan_packets(path)
-    with open_container(path) as source, av.open(out_path, "w", format="mp4") as target:
+    with open_container(path) as source, av.open(out, "w", format="mp4") as target:
         video, audio = get_video_stream(source), get_audio_stream(source)
         video_writer = _VideoWriter(target, video, scan.rotation)
         audio_writer = _AudioWriter(target, audio) if audio else None

@@ -5,6 +5,7 @@ not at all. So a decoder that a hostile file has taken over can neither run code
 """
 
 import contextlib
+import functools
 import json
 import os
 import pickle
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Runtime
 from clip_ae.core.errors import Unreadable, UserError
+from clip_ae.core.progress import log_line
 from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling, SnippetGrid
 from clip_ae.core.types import FrameSize, VideoInfo, Window
 from clip_ae.media import audio, decoder_service, video
@@ -106,9 +108,10 @@ class Decoder:
 
     def cut_segment(self, path: Path, out_path: Path, start: float, stop: float) -> None:
         """Run media.cut.cut_segment in the child. No time limit applies as long as the child reports progress."""
-        self._send_request("cut", str(path), str(out_path), start, stop)
-        while not self._receive(lambda answer: answer["done"]):
-            pass
+        with out_path.open("wb") as out:
+            self._send_request("cut", str(path), start, stop, file_to_write=out.fileno())
+            while not self._receive(lambda answer: answer["done"]):
+                pass
 
     def reset(self) -> None:
         """Make an interrupted decoder usable again."""
@@ -160,10 +163,12 @@ class Decoder:
         except MemoryError:
             raise Unreadable("memory", "its frames need more memory than there is") from None
 
-    def _send_request(self, *request: Any) -> None:
+    def _send_request(self, *request: Any, file_to_write: int | None = None) -> None:
+        """Send a request; the child may open no file for writing, so it gets the one that it needs open."""
         if self.process is None:
             self._start()
-        self._guarded_call(self.pipe.send, pickle.dumps(request))
+        files = [] if file_to_write is None else [file_to_write]
+        self._guarded_call(socket.send_fds, self.pipe, [pickle.dumps(request)], files)
 
     def _start(self) -> None:
         # SEQPACKET keeps message boundaries, so this process never waits for the second half of a message.
@@ -175,7 +180,7 @@ class Decoder:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=fds)
         child_pipe.close()
         try:
-            self._receive(dict, START_TIMEOUT_S)
+            _log_once(self._receive(_describe_missing_lock, START_TIMEOUT_S))
         except Unreadable as failure:
             if self.interrupted:
                 raise
@@ -214,6 +219,18 @@ class Decoder:
                 exit_code = self.process.wait(1)
         self.kill()
         return f" of {signal.Signals(-exit_code).name}" if exit_code and exit_code < 0 else ""
+
+
+@functools.cache
+def _log_once(line: str) -> None:
+    if line:
+        log_line(line)
+
+
+def _describe_missing_lock(answer: dict[str, Any]) -> str:
+    """A line for the log if the child could not lock itself; empty if it could."""
+    reason = answer["not_locked"]
+    return f"the decoder's process is not locked: {reason} (SECURITY.md)" if reason else ""
 
 
 def _parse_window_facts(answer: dict[str, Any]) -> tuple[float, float | None]:

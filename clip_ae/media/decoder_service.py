@@ -23,6 +23,7 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoInfo, Window
 from clip_ae.media import audio, cut, probe, video
 from clip_ae.media.readers import read_with_decord
+from clip_ae.media.sandbox import lock_process
 from clip_ae.media.shared_buffer import SharedBuffer, SlotSpec
 
 PR_SET_PDEATHSIG = 1
@@ -38,7 +39,8 @@ def serve(pipe_fd: int, buffer_fd: int, parent_pid: int, memory_bytes: int) -> N
     pipe, shared_buffer = socket.socket(fileno=pipe_fd), SharedBuffer(buffer_fd)
     _load_av()
     _limit_memory(memory_bytes)
-    _send(pipe)
+    _close_terminal()
+    _send(pipe, not_locked=lock_process())
     while _answer_request(pipe, shared_buffer):
         pass
 
@@ -55,8 +57,9 @@ def _answer_request(pipe: socket.socket, shared_buffer: SharedBuffer) -> bool:
     """Run one request and send its answer or its failure. False if the pipe is closed."""
     path = ""
     try:
-        name, path, *arguments = pickle.loads(receive_message(pipe))  # noqa: S301 (sent by the parent process)
-        REQUEST_HANDLERS[name](pipe, shared_buffer, path, *arguments)
+        message, files = _receive_request(pipe)
+        name, path, *arguments = pickle.loads(message)  # noqa: S301 (sent by the parent process)
+        REQUEST_HANDLERS[name](pipe, shared_buffer, path, *arguments, *files)
     except (EOFError, BrokenPipeError):
         return False
     except Unreadable as failure:
@@ -68,6 +71,14 @@ def _answer_request(pipe: socket.socket, shared_buffer: SharedBuffer) -> bool:
         first_line = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:MAX_ERROR_CHARS]
         _send(pipe, failure="decode", message=f"{type(error).__name__}: {first_line}")
     return True
+
+
+def _receive_request(pipe: socket.socket) -> tuple[bytes, list[int]]:
+    """Return the next request and the file to write, if the parent has opened one for it."""
+    message, files, _, _ = socket.recv_fds(pipe, MAX_MESSAGE_BYTES, 1)
+    if not message:
+        raise EOFError
+    return message, files
 
 
 def _die_with_parent(parent_pid: int) -> None:
@@ -93,6 +104,14 @@ def _limit_memory(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     # A decoder that is killed must not write core files of gigabytes.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _close_terminal() -> None:
+    """Libraries that print have nobody to print to from here on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
 
 
 def _send(pipe: socket.socket, **answer: Any) -> None:
@@ -140,13 +159,16 @@ def _read_audio_into_slots(path: str, info: VideoInfo, grid: SnippetGrid, get_sl
         yield window
 
 
-def _handle_cut(pipe: socket.socket, shared_buffer: SharedBuffer, path: str, *arguments: Any) -> None:
+def _handle_cut(
+    pipe: socket.socket, shared_buffer: SharedBuffer, path: str, start: float, stop: float, out_fd: int
+) -> None:
     """Report progress after each second of the cut, so that the parent's time limit starts again."""
     last_reported_s = 0.0
-    for seconds in cut.cut_segment(path, *arguments):
-        if seconds - last_reported_s >= 1:
-            _send(pipe, done=False)
-            last_reported_s = seconds
+    with open(out_fd, "wb") as out:
+        for seconds in cut.cut_segment(path, out, start, stop):
+            if seconds - last_reported_s >= 1:
+                _send(pipe, done=False)
+                last_reported_s = seconds
     _send(pipe, done=True)
 
 

@@ -72,7 +72,9 @@ def read_with_decord(path: str, scan: PacketScan, size: PixelSize) -> Iterator[t
     if not scan.has_exact_index or scan.rotation:
         raise _make_decord_error()
     try:
-        reader = decord.VideoReader(path, width=size[0], height=size[1], num_threads=DECODER_THREADS)
+        # A relative path through a folder `http:` is an address to decord's FFmpeg, which has no whitelist.
+        absolute_path = os.path.abspath(path)
+        reader = decord.VideoReader(absolute_path, width=size[0], height=size[1], num_threads=DECODER_THREADS)
         if len(reader) != len(scan.frame_times):
             raise _make_decord_error()
         # Times come from the scan: decord's own timestamps are float32, milliseconds off after some hours.

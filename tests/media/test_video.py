@@ -1,6 +1,9 @@
 """Video windows, compared with all frames of PyAV put on the grid by a simple search over their timestamps."""
 
+import contextlib
 import math
+import socket
+import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -85,6 +88,35 @@ def test_decord_returns_the_same_frames_or_refuses(tmp_path: Path, name: str) ->
     for one, other in zip(windows, read_windows(path, reader=read_with_decord), strict=True):
         assert counters([one]) == counters([other])
         assert np.abs(one.data - other.data.astype(float)).mean() < 2
+
+
+def test_a_folder_that_is_called_http_is_a_folder_to_both_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """decord would ask the host for such a relative path."""
+    callers: list[Any] = []
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, address = server.accept()
+                callers.append(address)
+                connection.close()
+
+    server = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=hang_up, daemon=True)
+    thread.start()
+    folder = f"http:/127.0.0.1:{server.getsockname()[1]}"
+    (tmp_path / folder).mkdir(parents=True)
+    write_video(tmp_path / folder / "x.mp4", size=(120, 90))
+    monkeypatch.chdir(tmp_path)
+    try:
+        for reader in (read_with_pyav, read_with_decord):
+            assert read_windows(Path(folder) / "x.mp4", reader=reader)
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+    assert not callers
 
 
 @pytest.mark.parametrize("short_side", [64, 96])
