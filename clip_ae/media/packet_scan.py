@@ -41,6 +41,8 @@ class PacketScan:
     container_end: float
     # Degrees by which each frame must be turned, counterclockwise.
     rotation: int
+    # Frames that the file has: an edit list may display each of them many times.
+    num_stored_frames: int
     # True for an indexed file in which each packet is one whole frame: decoded frame n has the time frame_times[n].
     has_exact_index: bool
 
@@ -76,6 +78,7 @@ def scan_packets(path: str, *, with_audio: bool = False) -> PacketScan:
         duration=float(times[-1] - times[0] + last_duration),
         container_end=timestamps.end,
         rotation=_read_rotation(path),
+        num_stored_frames=timestamps.num_stored_frames,
         has_exact_index=timestamps.has_plain_packets and is_in_order,
     )
 
@@ -89,6 +92,9 @@ class _PacketTimes:
     # (display time, duration) of each frame, in seconds.
     frames: list[tuple[float, float]] = field(default_factory=list)
     end: float = 0.0
+    num_stored_frames: int = 0
+    # Place in the file of the video packet that is furthest on. A repeated packet is not beyond it.
+    furthest: int = -1
 
     def read(self, packets: Iterable[Any], video_index: int) -> None:
         for packet in packets:
@@ -105,6 +111,10 @@ class _PacketTimes:
         elif is_video:
             self.has_plain_packets = self.has_plain_packets and packet.pts is not None and not packet.is_corrupt
             self.frames.append((seconds, duration))
+            position = packet.pos
+            if position is None or position < 0 or position > self.furthest:
+                self.num_stored_frames += 1
+                self.furthest = max(self.furthest, position or 0)
 
 
 def _is_in_display_order(times: NDArray[np.float64], reorder_frames: int) -> bool:

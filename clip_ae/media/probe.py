@@ -11,8 +11,8 @@ from clip_ae.media.packet_scan import PacketScan, scan_packets
 
 # Seconds by which a stated length may exceed the packets' span. A longer one is ignored.
 MAX_MISSING_S = 86400.0
-# The longest duration of a video: BASE_DURATION_S, plus MAX_FRAME_DURATION_S for each frame, in seconds. Each second
-# needs features: a file of two frames must not cause a day of them.
+# The longest duration of a video: BASE_DURATION_S, plus MAX_FRAME_DURATION_S for each frame in the file, in seconds.
+# Each second needs features: a file of two frames must not cause a day of them.
 BASE_DURATION_S, MAX_FRAME_DURATION_S = 600.0, 10.0
 # A stated length above this multiple of the packets' span is ignored, too.
 MAX_CLAIM_RATIO = 10.0
@@ -56,7 +56,7 @@ def probe_video(path: str, grid: SnippetGrid) -> ProbeResult:
 
 
 def _check_duration(scan: PacketScan) -> None:
-    num_frames = len(scan.frame_times)
+    num_frames = scan.num_stored_frames
     if scan.duration > BASE_DURATION_S + MAX_FRAME_DURATION_S * num_frames:
         raise Unreadable("timestamps", f"has too few frames, {num_frames} in {scan.duration / 3600:.1f} hours")
 

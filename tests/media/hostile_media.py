@@ -229,6 +229,31 @@ def silent_hours(path: Path, hours: float, picture_at: float = 0.0) -> None:
             file.mux(packet)
 
 
+def play_again(path: Path, times: int) -> None:
+    """Write 100 frames, and an edit list that plays the whole of them so many times: 12 bytes each."""
+    write_video(path, frames=100)
+    raw = path.read_bytes()
+    at = raw.index(b"moov") - 4
+    (scale,) = struct.unpack_from(">I", raw, raw.index(b"mvhd") + 16)
+    entry = struct.pack(">IiI", 4 * scale, 0, 1 << 16)
+    path.write_bytes(raw[:at] + _put_edits(raw[at:], _box(b"elst", struct.pack(">II", 0, times) + entry * times)))
+
+
+def _put_edits(moov: bytes, edits: bytes) -> bytes:
+    """Put an edit list in place of that of the one track; `moov` is the last box of the file."""
+    assert moov.count(b"trak") == moov.count(b"edts") == 1
+    trak, edts = moov.index(b"trak") - 4, moov.index(b"edts") - 4
+    old_size = struct.unpack_from(">I", moov, edts)[0]
+    grown = bytearray(moov[:edts] + _box(b"edts", edits) + moov[edts + old_size :])
+    for start in (0, trak):
+        struct.pack_into(">I", grown, start, struct.unpack_from(">I", moov, start)[0] + len(edits) + 8 - old_size)
+    return bytes(grown)
+
+
+def _box(tag: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + tag + content
+
+
 HUGE, TINY = (16000, 16000), (96, 64)
 BOMBS: dict[str, Hostile] = {
     "huge.mov": Hostile(bomb(black(*HUGE), HUGE), {"probe": "size"}),
@@ -239,6 +264,9 @@ BOMBS: dict[str, Hostile] = {
     "huge-after-the-first.mov": Hostile(bomb(black(*HUGE, 8, 0, 1), TINY, black(*TINY)), {"rgb": "partial"}),
     "ribbon.mov": Hostile(bomb(black(60000, 2), (60000, 2)), {"rgb": "memory"}),
     "hours-of-sound.mkv": Hostile(functools.partial(silent_hours, hours=2)),
+    # 28 minutes in 23 kB: more than ten minutes and ten seconds for each frame that the file has.
+    "played-420-times.mp4": Hostile(functools.partial(play_again, times=420), {"probe": "timestamps"}),
+    "played-3-times.mp4": Hostile(functools.partial(play_again, times=3)),
     # FFmpeg uses the length of the whole file for a video that begins so late.
     "hours-of-sound-before.mkv": Hostile(
         functools.partial(silent_hours, hours=10, picture_at=10 * 3600), {"probe": "partial", "audio": "timeout"}
