@@ -49,3 +49,8 @@ def suggest_name(word: str, known: Iterable[str]) -> str:
 def make_printable(text: str) -> str:
     """The text in one line, without control characters: names in files may have any character."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def describe_error(error: Exception) -> str:
+    """The first line of a library's error, or its type if it says nothing."""
+    return make_printable(str(error).strip().partition("\n")[0]) or type(error).__name__

@@ -61,12 +61,28 @@ class Provenance:
         file_format = data.get("format") if isinstance(data, dict) else None
         if file_format != FORMAT:
             raise ValueError(f"its format is {file_format}, this version reads format {FORMAT}")
-        return Provenance(**data)
+        provenance = Provenance(**data)
+        _check_types(provenance)
+        return provenance
 
     @property
     def id(self) -> str:
         """One digest for the whole chain: inputs are given by the ids of their own provenance."""
         return digest(self.to_json())
+
+
+def _check_types(provenance: Provenance) -> None:
+    """ValueError for a provenance that no job has written: anybody can write a file."""
+    texts = [provenance.stage, provenance.code]
+    for name in ("inputs", "versions"):
+        pairs = getattr(provenance, name)
+        if not isinstance(pairs, dict):
+            raise ValueError(f"its {name} are a {type(pairs).__name__}")
+        texts += pairs.values()
+    if not isinstance(provenance.spec, dict) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its stage, spec, code, inputs or versions are of another type")
+    # Half of a surrogate pair can be read from JSON, and not be digested.
+    provenance.to_json().encode()
 
 
 def make_provenance(

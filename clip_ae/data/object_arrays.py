@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import RefusedInput
+from clip_ae.core.errors import RefusedInput, describe_error
 from clip_ae.data.pickle_scan import ArrayRecord, ByteRange, GlobalName, scan_pickle
 from clip_ae.data.pickles import NPY_HEADER_READERS, NUMERIC_DTYPES
 
@@ -48,7 +48,7 @@ def _report_as(path: Path, kind: str, element: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = describe_error(error)
         raise RefusedInput(
             f"{path}: not a npy file with a list of {kind} ({reason}); copy the file again, or save it with one "
             f"{element} for each video"

@@ -9,11 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.errors import RefusedInput, UserError, describe_error
 from clip_ae.core.files import atomic_write
 from clip_ae.core.provenance import Provenance
 
 PROVENANCE_KEY = b"provenance"
+# What Arrow and the code that reads its columns raise on a broken or strange table.
+TABLE_ERRORS = (
+    *(pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError),
+)
 VIDEO_ID_FIELD = pa.field("video_id", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 
 
@@ -80,10 +84,9 @@ def report_table_errors(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: no such table; make it first, or check the path") from None
     except (IsADirectoryError, PermissionError) as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
-        first_line = (str(error).splitlines() or ["empty"])[0]
+    except TABLE_ERRORS as error:
         advice = "copy it again, or delete it if a job makes it"
-        raise RefusedInput(f"{path}: not a table of this project ({first_line}); {advice}") from None
+        raise RefusedInput(f"{path}: not a table of this project ({describe_error(error)}); {advice}") from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -4,16 +4,18 @@ Classes of this module replace the names that a pickled array needs. They only s
 then go through np.frombuffer.
 """
 
+import itertools
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import RefusedInput
+from clip_ae.core.errors import RefusedInput, describe_error
 
+T = TypeVar("T")
 # Dtypes of plain numbers, as they are named in a pickle.
 NUMERIC_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 
@@ -104,10 +106,11 @@ def read_pickled_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of nested dicts as one dict, with names joined by a slash; `key` names the config entry."""
     try:
         with path.open("rb") as file:
-            return dict(_flatten_arrays("", RestrictedUnpickler(file, ARRAY_CLASSES).load()))
+            value = RestrictedUnpickler(file, ARRAY_CLASSES).load()
+            return dict(_limit(_flatten_arrays("", value), path))
     # Bytes that are not a pickle can raise any error.
     except Exception as error:
-        raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({_short_reason(error)})") from None
+        raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({describe_error(error)})") from None
 
 
 NPY_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -120,21 +123,28 @@ def read_npy_objects(path: Path) -> list[Any]:
             _, _, dtype = NPY_HEADER_READERS[np.lib.format.read_magic(file)](file)
             if dtype.hasobject:
                 # Published files were written by Python 2, whose text has no encoding.
-                return list(_unwrap_lists(RestrictedUnpickler(file, LIST_CLASSES, encoding="latin-1").load()))
+                value = RestrictedUnpickler(file, LIST_CLASSES, encoding="latin-1").load()
+                return list(_unwrap_lists(value, iter(_limit(itertools.count(), path))))
         return list(np.load(path, allow_pickle=False).tolist())
     except Exception as error:
-        raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({_short_reason(error)})") from None
+        raise RefusedInput(f"{path}: not a npy file of lists, text and numbers ({describe_error(error)})") from None
 
 
-def _short_reason(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def _limit(values: Iterable[T], path: Path) -> Iterator[T]:
+    """Yield the values, and refuse more than the file has bytes: a list that is in ten lists is read ten times."""
+    limit = path.stat().st_size
+    for number, value in enumerate(values):
+        if number > limit:
+            raise ValueError("has more values than the file has bytes")
+        yield value
 
 
-def _unwrap_lists(value: Any) -> Any:
-    """Return lists in place of pickled arrays, at any depth."""
+def _unwrap_lists(value: Any, counter: Iterator[int]) -> Any:
+    """Return lists in place of pickled arrays, at any depth; the counter ends it after too many values."""
+    next(counter)
     if isinstance(value, PickledList):
         value = value.items
-    return [_unwrap_lists(item) for item in value] if isinstance(value, list) else value
+    return [_unwrap_lists(item, counter) for item in value] if isinstance(value, list) else value
 
 
 def _flatten_arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:

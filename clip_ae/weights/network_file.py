@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.config.dataclass_config import to_canonical_json
-from clip_ae.core.errors import RefusedInput, UserError
+from clip_ae.core.errors import RefusedInput, UserError, describe_error
 from clip_ae.core.files import atomic_write
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import NetworkWeights
@@ -56,15 +56,16 @@ def save_weights(path: Path, tensors: Tensors, provenance: Provenance, about: di
 
 def read_weights(path: Path) -> WeightsFile:
     """Read a weights file; RefusedInput if a single byte differs from what was saved."""
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     provenance, metadata = _read_header(path)
     try:
         tensors = load_file(path)
-    except SafetensorError as error:
+        digest = weights_digest(tensors, provenance, metadata)
+    # Bytes that are no weights can raise any error.
+    except Exception as error:
         raise _make_format_error(path, error) from None
-    if weights_digest(tensors, provenance, metadata) != metadata.get("sha256"):
+    if digest != metadata.get("sha256"):
         raise RefusedInput(f"{path}: content does not match its own sha256; delete it to make it again")
     return WeightsFile(metadata, tensors, provenance)
 
@@ -92,9 +93,11 @@ def _read_header(path: Path) -> tuple[Provenance, dict[str, Any]]:
         return Provenance.from_dict(header.get("provenance", header.get("record"))), dict(header["about"])
     except FileNotFoundError:
         raise UserError(f"{path}: no such weights file; make it first, or check the path") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _make_format_error(path, error) from None
 
 
 def _make_format_error(path: Path, error: Exception) -> RefusedInput:
-    return RefusedInput(f"{path}: not a weights file of this project ({error}); delete it to make it again")
+    return RefusedInput(
+        f"{path}: not a weights file of this project ({describe_error(error)}); delete it to make it again"
+    )
