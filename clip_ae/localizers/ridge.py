@@ -1,7 +1,8 @@
 """The closed form of ridge regression, with lambda by cross-validation over videos.
 
 With the mean of features and labels subtracted, W = (X^T X / n + lambda I)^-1 X^T Y / n. lambda is a factor on the mean
-eigenvalue of X^T X / n; the one with the smallest squared error on videos left out is taken.
+eigenvalue of X^T X / n; the one with the smallest squared error on videos left out is taken. Each video counts the
+same, however many snippets it has: otherwise the class of a few long videos is found everywhere.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-8, 5))
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over rows x [D], y [C] in float64: number of rows, x, y, x x^T, x y^T, and y^2 by class."""
+    """Sums over videos of the means of their rows x [D], y [C], in float64: 1, x, y, x x^T, x y^T, and y^2 by class."""
 
     count: Tensor
     x: Tensor
@@ -79,11 +80,13 @@ class RidgeLearner(Learner):
 
 
 def sum_folds(rows_by_video: Iterator[tuple[Tensor, Tensor]]) -> list[Moments]:
-    """The moments of every fold: video k is in fold k modulo NUM_FOLDS."""
+    """The moments of every fold: video k is in fold k modulo NUM_FOLDS. A video without rows is left out."""
     folds: list[Moments] = []
-    for k, (x, y) in enumerate(rows_by_video):
-        count = torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)
-        moments = Moments(count, x.sum(dim=0), y.sum(dim=0), x.T @ x, x.T @ y, y.square().sum(dim=0))
+    for k, (x, y) in enumerate((x, y) for x, y in rows_by_video if len(x)):
+        count = torch.ones((), dtype=torch.float64, device=x.device)
+        moments = Moments(
+            count, x.mean(dim=0), y.mean(dim=0), x.T @ x / len(x), x.T @ y / len(x), y.square().mean(dim=0)
+        )
         if k < NUM_FOLDS:
             folds.append(moments)
         else:
@@ -108,9 +111,8 @@ def choose_penalty(folds: list[Moments]) -> tuple[float, float]:
     errors = torch.zeros(len(PENALTIES), dtype=torch.float64)
     for k, held_out in enumerate(folds):
         errors += _held_out_errors(sum_moments([*folds[:k], *folds[k + 1 :]]), held_out)
-    rows = sum_moments(folds).count
     best = int(errors.argmin())
-    return PENALTIES[best], float(errors[best] / rows)
+    return PENALTIES[best], float(errors[best] / sum_moments(folds).count)
 
 
 def solve(moments: Moments, penalty: float) -> tuple[Tensor, Tensor]:
@@ -126,7 +128,7 @@ def solve(moments: Moments, penalty: float) -> tuple[Tensor, Tensor]:
 
 
 def _held_out_errors(train: Moments, held_out: Moments) -> Tensor:
-    """The sum of squared errors on the rows left out, for each of PENALTIES.
+    """The mean squared error of each video left out, summed, for each of PENALTIES.
 
     In the eigenvectors of the Gram matrix, one decomposition gives the weights of all penalties.
     """
