@@ -8,7 +8,7 @@ python -m benchmarks.page       the page with 500 and 5,000 videos in a browser
 python -m benchmarks --long     feature extraction from an hour of 1080p: half an hour
 python -m benchmarks --cold     install and run a fresh clone: needs the package registry
 python -m benchmarks.worlds     all methods on five simulated worlds (`make bench-methods`): hours
-python -m benchmarks.world_scores FILE   the table of worlds that were measured earlier (docs/measured/)
+python -m benchmarks.world_scores   the tables of docs/results.md from the scores in docs/measured/: a second
 python -m benchmarks.streams    every method on other streams than rgb and flow: an hour and a half
 python -m benchmarks.charades   the settings of `charades`, on training videos that are held out: an hour
 python -m benchmarks.sounds     scores by the kind of sound of a class, on the same results

@@ -1,20 +1,24 @@
-"""Scores of runs on simulated worlds: a line of JSON for each run and world, and the table of docs/results.md.
+"""Scores of runs on simulated worlds, a line of JSON for each run and world, and the tables made of them.
 
-python -m benchmarks.world_scores docs/measured/simulated.jsonl              the table of all runs in the file
-python -m benchmarks.world_scores FILE --runs ccp caf clip_ae                some runs; the first is the base
+python -m benchmarks.world_scores       write the tables of docs/results.md again, from the files of docs/measured/
+
+A table stands below a line `<!-- docs/measured/NAME.jsonl -->`. Its first column names the runs; the first is the base
+of the differences.
 """
 
-import argparse
 import json
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import ROOT
 from clip_ae.core.files import write_text
 from clip_ae.scoring.paired import compare_paired, estimate_mean
 
+TABLE = re.compile(r"(?P<source><!-- (?P<path>docs/measured/\S+) -->\n\n?)(?P<table>(?:\|.*\n)+)")
 REST_OF_HEADER = "| 95 % interval | cut from | other curve | purity | parameters |"
 
 
@@ -24,42 +28,47 @@ class WorldScore:
 
     run: str
     world: int
-    averages: Mapping[str, float]
-    "Average mAP by range of tIoU."
-    chance: float | None
-    "Chance level in the last range; none for runs with true labels."
-    curve: str | None
-    other_averages: Mapping[str, float] | None
+    tiou_range: str
+    average: float
+    "Average mAP over the range."
+    chance: float
+    curve: str
+    other_average: float
     "The same model, cut from the other curve."
     purities: Sequence[float]
     "Of the clusters of each round."
-    parameters: int | None
+    parameters: int
     machine: str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--runs", nargs="+", help="the first is the base of differences")
-    arguments = parser.parse_args()
-    scores = read_scores(arguments.file)
-    print("\n".join(format_table(scores, arguments.runs or list(dict.fromkeys(s.run for s in scores)))))
+    path = ROOT / "docs/results.md"
+    write_text(path, update_tables(path.read_text()))
 
 
-def read_map(path: Path, run: str, world: int, machine: str) -> WorldScore:
+def update_tables(text: str) -> str:
+    """The Markdown with each table of runs made again."""
+
+    def make_table(match: re.Match[str]) -> str:
+        runs = [row.split("|")[1].strip() for row in match["table"].splitlines()[2:]]
+        return match["source"] + "".join(f"{row}\n" for row in format_table(read_scores(ROOT / match["path"]), runs))
+
+    return TABLE.sub(make_table, text)
+
+
+def read_map(path: Path, run: str, world: int, tiou_range: str, machine: str) -> WorldScore:
     """The score in a map.json."""
     content = json.loads(path.read_text())
-    other, cut_from = content.get("other_curve"), content.get("cut_from")
-    chance = content.get("chance")
     return WorldScore(
         run=run,
         world=world,
-        averages=_to_percent(content["average"]),
-        chance=_to_percent(chance["average"])[_last(content["average"])] if chance else None,
-        curve=cut_from["curve"] if cut_from else None,
-        other_averages=_to_percent(other["average"]) if other else None,
+        tiou_range=tiou_range,
+        average=_read_percent(content, tiou_range),
+        chance=_read_percent(content["chance"], tiou_range),
+        curve=content["cut_from"]["curve"],
+        other_average=_read_percent(content["other_curve"], tiou_range),
         purities=[round(100 * entry["purity"], 1) for entry in content["rounds"]],
-        parameters=content.get("num_parameters"),
+        parameters=content["num_parameters"],
         machine=machine,
     )
 
@@ -78,46 +87,43 @@ def add_scores(path: Path, new: Iterable[WorldScore]) -> None:
 
 
 def format_table(scores: Sequence[WorldScore], runs: Sequence[str]) -> list[str]:
-    """Rows of Markdown: average mAP in the last range, by world, minus the first run, by the other curve, purity."""
+    """Rows of Markdown: average mAP, by world, minus the first run, cut from the other curve, purity."""
     found = {run: sorted((s for s in scores if s.run == run), key=lambda s: s.world) for run in runs}
     base = _averages(found[runs[0]])
+    worlds = sorted({s.world for shown in found.values() for s in shown})
     return [
         f"| run | average | by world | minus {runs[0]} {REST_OF_HEADER}",
         "|" + "---|" * 9,
-        *(f"| {' | '.join([run, *_describe_run(found[run], base, run == runs[0])])} |" for run in runs),
+        *(f"| {' | '.join([run, *_describe_run(found[run], base, worlds, run == runs[0])])} |" for run in runs),
     ]
 
 
-def _describe_run(scores: Sequence[WorldScore], base: Mapping[int, float], is_base: bool) -> list[str]:
+def _describe_run(
+    scores: Sequence[WorldScore], base: Mapping[int, float], worlds: Sequence[int], is_base: bool
+) -> list[str]:
     averages = _averages(scores)
     mean, difference = estimate_mean(list(averages.values())), compare_paired(averages, base)
-    curves = [score.curve for score in scores if score.curve]
-    others = [s.other_averages[_last(s.other_averages)] for s in scores if s.other_averages]
+    curves = [score.curve for score in scores]
     rounds = zip(*(score.purities for score in scores), strict=True)
     interval = difference.interval
     return [
         f"{mean.mean:.1f}" + (f" ± {mean.sd:.1f}" if mean.sd is not None else ""),
-        ", ".join(f"{value:.1f}" for value in averages.values()),
+        ", ".join(f"{averages[world]:.1f}" if world in averages else "-" for world in worlds),
         "" if is_base else f"{difference.mean:+.1f}",
         "" if is_base or interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}",
         ", ".join(f"{name} {curves.count(name)}" for name in sorted(set(curves))),
-        f"{statistics.fmean(others):.1f}" if others else "",
+        f"{statistics.fmean(score.other_average for score in scores):.1f}",
         ", ".join(f"{statistics.fmean(purities):.0f}" for purities in rounds),
-        f"{scores[0].parameters:,}" if scores[0].parameters else "",
+        f"{scores[0].parameters:,}",
     ]
 
 
 def _averages(scores: Sequence[WorldScore]) -> dict[int, float]:
-    """By world, in the last range of tIoU."""
-    return {score.world: score.averages[_last(score.averages)] for score in scores}
+    return {score.world: score.average for score in scores}
 
 
-def _last(averages: Mapping[str, Any]) -> str:
-    return list(averages)[-1]
-
-
-def _to_percent(averages: Mapping[str, float]) -> dict[str, float]:
-    return {tiou_range: round(100 * value, 2) for tiou_range, value in averages.items()}
+def _read_percent(content: Mapping[str, Any], tiou_range: str) -> float:
+    return round(100 * float(content["average"][tiou_range]), 2)
 
 
 if __name__ == "__main__":

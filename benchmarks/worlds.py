@@ -71,7 +71,7 @@ def read_worlds(worlds: Mapping[str, Tree], runs: Sequence[str]) -> list[WorldSc
     """The score of each run in each world, measured on this machine."""
     machine = describe_machine()["processor"]
     return [
-        read_map(ROOT / path, run, data["simulate"]["seed"], machine)
+        read_map(ROOT / path, run, data["simulate"]["seed"], data["evaluation"]["tiou_ranges"][-1], machine)
         for run in runs
         for name, data in worlds.items()
         for path in list_map_paths([name], [run])

@@ -1,5 +1,6 @@
 """Programs of benchmarks/: the numbers that they print, and the configs that they build."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 import pytest
 
 from benchmarks.methods import FUSED, INTERPRETATIONS, WORLD_CHANGES, build_sweep
-from benchmarks.world_scores import WorldScore, add_scores, format_table, read_scores
+from benchmarks.world_scores import TABLE, WorldScore, add_scores, format_table, read_map, read_scores, update_tables
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import with_defaults
 from clip_ae.core.config.schema import Config
 from clip_ae.core.types import VideoInfo
-from tests.builders import shipped_config
+from tests.builders import ROOT, shipped_config
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +70,15 @@ def test_memory_is_counted_in_kib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_score(run: str, world: int, average: float, **changes: Any) -> WorldScore:
     values: dict[str, Any] = {
-        "averages": {"0.1:0.5": 90.0, "0.1:0.7": average},
-        "chance": None,
+        "tiou_range": "0.1:0.7",
+        "chance": 1.0,
         "curve": "weighted",
-        "other_averages": {"0.1:0.5": 0.0, "0.1:0.7": average + 1},
+        "other_average": average + 1,
         "purities": [50.0, 70.0],
         "parameters": 1234,
         "machine": "cpu",
     }
-    return WorldScore(run=run, world=world, **{**values, **changes})
+    return WorldScore(run=run, world=world, average=average, **{**values, **changes})
 
 
 def test_a_table_of_worlds_pairs_them_by_number() -> None:
@@ -87,20 +88,35 @@ def test_a_table_of_worlds_pairs_them_by_number() -> None:
     assert rows[0] == "| ugct | 49.7 ± 43.0 | 20.0, 30.0, 99.0 |  |  | weighted 3 | 50.7 | 50, 70 | 1,234 |"
     # Differences are 2 and 4: mean 3, sd 2^0.5, so 12.706 of Student's t with one degree of freedom.
     assert rows[1] == (
-        "| ccp | 28.0 ± 8.5 | 22.0, 34.0 | +3.0 | -9.7 to 15.7 | activation 1, weighted 1 | 29.0 | 55, 80 | 1,234 |"
+        "| ccp | 28.0 ± 8.5 | 22.0, 34.0, - | +3.0 | -9.7 to 15.7 | activation 1, weighted 1 | 29.0 | 55, 80 | 1,234 |"
     )
 
 
-def test_a_table_has_rows_without_curves_clusters_or_a_second_world() -> None:
-    bound = make_score("whole_video_weak", 0, 5.0, curve=None, other_averages=None, purities=[], parameters=None)
+def test_a_table_has_rows_without_clusters_or_a_second_world() -> None:
+    bound = make_score("whole_video_weak", 0, 5.0, purities=[], parameters=0)
     assert format_table([make_score("ugct", 0, 4.0), bound], ["ugct", "whole_video_weak"])[3] == (
-        "| whole_video_weak | 5.0 | 5.0 | +1.0 |  |  |  |  |  |"
+        "| whole_video_weak | 5.0 | 5.0 | +1.0 |  | weighted 1 | 6.0 |  | 0 |"
     )
+
+
+def test_the_score_of_a_map_is_that_of_its_range(tmp_path: Path) -> None:
+    averages = {"0.1:0.5": 0.9, "0.1:0.7": 0.25, "0.3:0.7": 0.1}
+    scored = {"average": averages, "cut_from": {"curve": "activation"}, "num_parameters": 7}
+    others = {"other_curve": {"average": averages}, "chance": {"average": averages}, "rounds": [{"purity": 0.5}]}
+    (tmp_path / "map.json").write_text(json.dumps(scored | others))
+    score = read_map(tmp_path / "map.json", "ugct", 3, "0.1:0.7", "cpu")
+    assert (score.average, score.other_average, score.chance, score.purities) == (25.0, 25.0, 25.0, [50.0])
 
 
 def test_recorded_scores_replace_those_of_the_same_run_and_world(tmp_path: Path) -> None:
     path = tmp_path / "measured" / "world.jsonl"
     add_scores(path, [make_score("ugct", 1, 1.0), make_score("ccp", 0, 2.0)])
     add_scores(path, [make_score("ccp", 0, 3.0), make_score("ugct", 0, 4.0)])
-    found = [(score.run, score.world, score.averages["0.1:0.7"]) for score in read_scores(path)]
+    found = [(score.run, score.world, score.average) for score in read_scores(path)]
     assert found == [("ugct", 0, 4.0), ("ugct", 1, 1.0), ("ccp", 0, 3.0)]
+
+
+def test_the_tables_of_the_results_are_those_of_the_recorded_scores() -> None:
+    text = (ROOT / "docs/results.md").read_text()
+    assert TABLE.search(text)
+    assert update_tables(text) == text
