@@ -5,6 +5,7 @@ from typing import Any
 
 from clip_ae.core.score_columns import format_column_heading, list_score_columns
 from clip_ae.pages.text_table import align_table, format_percent
+from clip_ae.scoring.counts import describe_missed_videos
 
 # Counts that are shown only if they are not 0.
 ANOMALY_MESSAGES = {
@@ -33,6 +34,8 @@ def _describe_counts(counts: Mapping[str, int]) -> list[str]:
         f"{counts['videos']} videos, {counts['instances']} instances of {counts['classes']} classes; "
         f"{counts['detections']} detections in {counts['videos_with_detections']} videos"
     ]
+    if missed := describe_missed_videos(counts):
+        lines.append(f"{missed}: their actions count as missed")
     if not counts["detections"]:
         lines.append("no detection was scored: mAP is 0 at every tIoU")
     return [*lines, *(f"{counts[name]} {message}" for name, message in ANOMALY_MESSAGES.items() if counts[name])]

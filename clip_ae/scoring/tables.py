@@ -12,6 +12,7 @@ from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring import adapted_features_table
 from clip_ae.scoring.bounds import build_bounds_table, format_csv_bound
 from clip_ae.scoring.cost_columns import COST_COLUMNS, COST_NOTE, format_cost_cells
+from clip_ae.scoring.counts import describe_missed_videos
 from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
 from clip_ae.scoring.results import (
@@ -62,11 +63,22 @@ def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
         "All our rows use the dataset's training schedule, proposals and non-maximum suppression; the paper of another "
         "method may use others.",
     ]
+    if missed := _list_missed_videos(runs):
+        lines.append(f"**Their actions count as missed:** {missed}; failures.parquet says why.")
     if reconstructions := _list_reconstructions(runs):
         lines.append(f"Reconstructed, because paper and code were not both available in full: {reconstructions}.")
     if spec.simulated:
         lines.append("Our rows are of simulated features: compare them with each other, not with published ones.")
     return lines
+
+
+def _list_missed_videos(runs: Sequence[ScoredRun]) -> str:
+    """The test videos without detections in the first seed of each run that has some; equal numbers once."""
+    by_number: dict[str, list[str]] = {}
+    for run in runs:
+        if missed := describe_missed_videos(run.first_result["counts"]):
+            by_number.setdefault(missed, []).append(run.name)
+    return "; ".join(f"{missed} in {', '.join(names)}" for missed, names in by_number.items())
 
 
 def _list_reconstructions(runs: Sequence[ScoredRun]) -> str:

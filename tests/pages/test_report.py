@@ -112,6 +112,7 @@ def result(value: float) -> dict[str, Any]:
         "chance": {**{k: {c: v / 10 for c, v in f.items()} for k, f in metrics.items()}, "shuffles": 3},
         "per_class": {"jump": {"0.3": value, "0.5": value}, "run": {"0.3": 0.9, "0.5": 0.9}},
         "rounds": [{"purity": 0.5}, {"purity": value}],
+        "counts": {"videos": 7, "videos_with_detections": 7},
     }
 
 
@@ -140,6 +141,12 @@ def test_scores_show_seeds_mean_interval_and_published_row() -> None:
         "50.0": "cluster purity, last round",
     }
     assert html.index(">run<") < html.index(">jump<"), "the best class comes first"
+
+
+def test_videos_without_detections_are_a_key_number() -> None:
+    missed = {**result(0.4), "counts": {"videos": 7, "videos_with_detections": 5}}
+    assert "<b>2 of 7</b><span>test videos without detections, scored as missed" in render_scores({0: missed}, None, {})
+    assert "scored as missed" not in render_scores({0: result(0.4)}, None, {})
 
 
 def test_scores_of_one_seed_without_interval_and_published_row() -> None:

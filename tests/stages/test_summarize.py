@@ -48,7 +48,7 @@ def build_scores(value: float) -> dict[str, Any]:
         "rounds": [
             {"purity": value, "nmi": 0, "ari": 0, "classes": 5, "covered": 4, "smallest": 1, "largest": 9},
         ],
-        "counts": {"videos": 2, "detections": round(10 * value)},
+        "counts": {"videos": 2, "videos_with_detections": 2, "detections": round(10 * value)},
         "protocol": "words",
         "cut_from": {"curve": "weighted", "smoothing_s": 0.0},
         "num_parameters": 70,

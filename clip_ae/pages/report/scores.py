@@ -88,6 +88,9 @@ def _list_key_numbers(scores: _Scores) -> dict[str, str]:
     if scores.first_result["rounds"]:
         purity = fmean(r["rounds"][-1]["purity"] for r in scores.results.values())
         numbers["cluster purity, last round"] = format_percent(purity)
+    counts = scores.first_result["counts"]
+    if missed := counts["videos"] - counts["videos_with_detections"]:
+        numbers["test videos without detections, scored as missed"] = f"{missed} of {counts['videos']}"
     return numbers
 
 
