@@ -29,7 +29,8 @@ def ranges_to_seconds(ranges: PointRanges, factor: int, duration: float, grid: S
 
     A point covers 1 / factor of the stride around its position. Positions are counted from snippet centres.
     """
-    edges: Floats = np.vectorize(grid.centre, otypes=[np.float64])(ranges / factor - 0.5)
+    positions = ranges / factor - 0.5
+    edges: Floats = positions * grid.stride_s + grid.snippet_s / 2
     return edges.clip(0.0, duration)
 
 

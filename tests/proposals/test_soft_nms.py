@@ -1,7 +1,11 @@
+from unittest.mock import patch
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_ae.proposals import soft_nms as module
 from clip_ae.proposals.soft_nms import soft_nms
 
 SEGMENTS = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 10), st.integers(1, 1000)), max_size=12)
@@ -27,12 +31,15 @@ def soft_nms_reference(segments, scores, sigma, min_score):
     return selected
 
 
-@given(SEGMENTS, st.sampled_from([0.1, 0.3, 1.0]))
-def test_soft_nms_equals_the_published_algorithm(drawn, sigma):
+# With a sigma of 0.001 the decay of equal segments is 0.
+@pytest.mark.parametrize("max_table", [0, 2000])
+@given(SEGMENTS, st.sampled_from([0.001, 0.1, 0.3, 1.0]), st.sampled_from([0.0, 0.01]))
+def test_soft_nms_equals_the_published_algorithm(max_table, drawn, sigma, min_score):
     segments = np.array([(a, a + n) for a, n, _ in drawn], np.float64).reshape(-1, 2)
     scores = np.array([s / 1000 for _, _, s in drawn])
-    order, decayed = soft_nms(segments, scores, sigma, 0.01)
-    expected = soft_nms_reference(segments, scores, sigma, 0.01)
+    with patch.object(module, "MAX_TABLE", max_table):
+        order, decayed = soft_nms(segments, scores, sigma, min_score)
+    expected = soft_nms_reference(segments, scores, sigma, min_score)
     np.testing.assert_allclose(decayed, [s for _, s in expected], rtol=1e-12)
     assert order.tolist() == [k for k, _ in expected]
 
