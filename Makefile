@@ -40,7 +40,7 @@ lint: own-venv .venv/installed-dev
 bench: own-venv .venv/installed-dev
 	$(BIN)/python -m benchmarks
 
-# Every method on the simulated benchmark: four hours on two cores; HOW=--smoke takes four minutes.
+# Every method in five simulated worlds: ten hours on two cores, estimated; HOW=--smoke takes four minutes.
 bench-methods: own-venv .venv/installed-dev
 	$(BIN)/python -m benchmarks.worlds $(HOW)
 
