@@ -55,6 +55,11 @@ class Localizer(nn.Module):
         self.front_end = front_end
         self.precision = precision
 
+    @property
+    def has_branch_by_stream(self) -> bool:
+        """Whether each stream has curves of its own; some heads have one branch on all streams."""
+        return set(self.head.branches) == set(self.cbp_streams)
+
     def forward(self, batch: Batch) -> LocalizerOutput:
         """Runs the networks in the configured precision; the outputs are float32 again, for the losses."""
         device = next(iter(batch.features.values())).device.type

@@ -10,7 +10,7 @@ from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import Label
 from clip_ae.localizers.feature_table import FeatureTable
-from clip_ae.localizers.inference import predict_video
+from clip_ae.localizers.inference import predict_branches
 from clip_ae.localizers.localizer import Localizer
 from clip_ae.proposals.curve_choice import CurveStatistics
 from clip_ae.proposals.segments import Floats
@@ -22,13 +22,15 @@ def measure_curves(localizer: Localizer, feature_table: FeatureTable, labels: Se
     classes: dict[str, list[int]] = {}
     for label in labels:
         classes.setdefault(label.video_id, []).append(label.cluster)
-    attention_shares, activation_shares, activations = [], [], []
+    attention_shares, activation_shares = [], []
+    activations: dict[str, list[Floats]] = {}
     for video_id in feature_table.video_ids:
-        prediction = predict_video(localizer, feature_table, video_id, stream_weights={})
-        activation = prediction.activation[:, classes[video_id]]
-        attention_shares.append(effective_share(prediction.attention))
-        activation_shares.append(effective_share(activation).mean())
-        activations.append(activation)
+        by_branch = predict_branches(localizer, feature_table, video_id)
+        own = {name: branch.activation[:, classes[video_id]] for name, branch in by_branch.items()}
+        attention_shares.append(effective_share(np.mean([branch.attention for branch in by_branch.values()], axis=0)))
+        activation_shares.append(effective_share(np.mean(list(own.values()), axis=0)).mean())
+        for name, activation in own.items():
+            activations.setdefault(name, []).append(activation)
     return CurveStatistics(
         attention_share=float(np.mean(attention_shares)),
         activation_share=float(np.mean(activation_shares)),

@@ -19,7 +19,11 @@ from clip_ae.pipeline.curve_statistics import effective_share, measure_curves, r
 
 def measure(predictions, labels):
     table = SimpleNamespace(video_ids=list(predictions))
-    with mock.patch.object(curve_statistics, "predict_video", lambda _, __, i, stream_weights: predictions[i]):
+
+    def predict_branches(_, __, i):
+        return predictions[i] if isinstance(predictions[i], dict) else {"": predictions[i]}
+
+    with mock.patch.object(curve_statistics, "predict_branches", predict_branches):
         return measure_curves(None, table, [Label(i, k, f"cluster-{k:02d}") for i, k in labels])
 
 
@@ -61,6 +65,23 @@ def test_curves_with_errors_are_to_be_smoothed_and_others_not():
         }
         found = measure(predictions, [(i, 0) for i in signals])
         assert (found.smoothing_snippets > 1) == is_smoothed
+
+
+def test_the_streams_of_a_model_are_compared_and_their_mean_is_measured():
+    predictions = {
+        "a": {
+            "rgb": predict([1, 0, 0, 0], [[1, 0.5], [0, 0.5], [0, 0.5], [0, 0.5]]),
+            "flow": predict([0, 1, 0, 0], [[0, 0.5], [1, 0.5], [0, 0.5], [0, 0.5]]),
+        }
+    }
+    found = measure(predictions, [("a", 0)])
+    assert (found.attention_share, found.activation_share) == (0.5, 0.5)
+    with mock.patch.object(curve_statistics, "find_smoothing_width", return_value=7) as find:
+        assert measure(predictions, [("a", 0)]).smoothing_snippets == 7
+    assert {name: curves[0].tolist() for name, curves in find.call_args[0][0].items()} == {
+        "rgb": [[1], [0], [0], [0]],
+        "flow": [[0], [1], [0], [0]],
+    }
 
 
 def test_statistics_are_read_as_they_were_stored():

@@ -48,7 +48,7 @@ def test_perfect_curves_score_94_or_more_and_are_not_smoothed(config: Config, da
     scores = score_map(build_eval_input(test, {}, [], detections), replace(data.evaluation, bootstrap_samples=0))
     assert scores["average"][data.evaluation.tiou_ranges[-1]] >= 0.94
     others = [s[:, s.max(axis=0) > 0] for i, s in shares.items() if i not in test]
-    assert find_smoothing_width(others) == 1
+    assert find_smoothing_width({"": others}) == 1
 
 
 def test_shares_of_snippets_that_are_partly_an_action() -> None:
