@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clip_ae.core.missed_videos import describe_missed_videos
 from clip_ae.core.score_columns import format_column_heading, list_score_columns
 from clip_ae.pages.text_table import align_table, format_percent
-from clip_ae.scoring.counts import describe_missed_videos
 
 # Counts that are shown only if they are not 0.
 ANOMALY_MESSAGES = {

@@ -8,12 +8,6 @@ from clip_ae.core.types import Annotation, Detection
 from clip_ae.scoring.eval_input import EvalInput
 
 
-def describe_missed_videos(counts: Mapping[str, float]) -> str:
-    """How many of the test videos have no detection; empty if all have one. `counts` is that of map.json."""
-    missed = counts["videos"] - counts["videos_with_detections"]
-    return f"{missed:g} of {counts['videos']:g} test videos have no detections" if missed else ""
-
-
 def count_scored_items(
     test: Mapping[str, Annotation], detections: Sequence[Detection], eval_input: EvalInput
 ) -> dict[str, int]:

@@ -8,11 +8,11 @@ from typing import Any
 from clip_ae.core.config.registry import METHODS
 from clip_ae.core.config.schema import CLUSTER_MAPPING_NAMES
 from clip_ae.core.config.specs import SummarizeSpec
+from clip_ae.core.missed_videos import describe_missed_videos
 from clip_ae.core.score_columns import format_column_heading
 from clip_ae.scoring import adapted_features_table
 from clip_ae.scoring.bounds import build_bounds_table, format_csv_bound
 from clip_ae.scoring.cost_columns import COST_COLUMNS, COST_NOTE, format_cost_cells
-from clip_ae.scoring.counts import describe_missed_videos
 from clip_ae.scoring.curves_table import build_curves_table
 from clip_ae.scoring.published import PUBLISHED, PUBLISHED_NOTES, SELECTION_NOTE, PublishedRow
 from clip_ae.scoring.results import (
