@@ -3,7 +3,7 @@
 python -m benchmarks.worlds                                     all runs of `simulated`
 python -m benchmarks.worlds --dataset simulated_activitynet     of the other world
 python -m benchmarks.worlds --runs ugct ccp --worlds 0 1        some runs, some worlds
-python -m benchmarks.worlds --record docs/measured/simulated.jsonl      add the scores to those of the documentation
+python -m benchmarks.worlds --record                            put the scores into docs/measured/DATASET.jsonl
 python -m benchmarks.worlds --smoke                             a check in ten minutes: one world, one round, few steps
 
 A world is the unit of every mean and interval, with one training seed: seeds in one world differ less than worlds do,
@@ -13,7 +13,6 @@ so an interval over them would promise too much.
 import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT, print_result
@@ -31,8 +30,9 @@ def main() -> None:
     parser.add_argument("--dataset", default=SIMULATED_DATASET)
     parser.add_argument("--worlds", nargs="+", type=int, default=list(WORLDS))
     parser.add_argument("--runs", nargs="+", help="runs of the dataset; the first is the base of differences")
-    parser.add_argument("--record", type=Path, help="a file of docs/measured/, which gets the scores")
-    parser.add_argument("--smoke", action="store_true")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--record", action="store_true", help="put the scores into docs/measured/DATASET.jsonl")
+    either.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
     start = time.perf_counter()
     changes = {"runs": arguments.runs, "main_run": arguments.runs[0]} if arguments.runs else {}
@@ -43,7 +43,7 @@ def main() -> None:
     run_workflow({"datasets": worlds}, *list_map_paths(worlds, runs))
     scores = read_worlds(worlds, runs)
     if arguments.record:
-        add_scores(arguments.record, scores)
+        add_scores(ROOT / f"docs/measured/{arguments.dataset}.jsonl", scores)
     print("\n".join(format_table(scores, runs)))
     print_result("minutes", (time.perf_counter() - start) / 60, "min")
 

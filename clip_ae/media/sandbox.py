@@ -1,4 +1,4 @@
-"""Lock the decoder's child process: no network, no writing to files, no other processes. Linux alone, for good.
+"""Lock the decoder's child process: no network, no writing to files, no other processes. On Linux; it cannot be undone.
 
 A seccomp filter is a program that the kernel runs at every system call. This one refuses the calls of
 forbidden_calls.py, and some others by their arguments. Files that are open stay open: the pipe, the shared memory, and
@@ -21,16 +21,18 @@ SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC = 1, 1
 
 @dataclass(frozen=True)
 class Architecture:
-    """Numbers of a kind of machine: of its tables, and of the calls that are judged by an argument."""
+    """Numbers of a kind of machine: of system calls, and what the kernel calls the machine."""
 
+    # Place of its numbers in forbidden_calls.py.
     column: int
+    # AUDIT_ARCH of the kernel.
     audit: int
     seccomp: int
     tgkill: int
     clone: int
     ioctl: int
     prlimit64: int
-    # By number of the call: the argument with the flags.
+    # By number of a call that opens files: which argument has the flags.
     opening: Mapping[int, int]
 
 

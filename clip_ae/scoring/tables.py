@@ -64,7 +64,7 @@ def build_result_captions(spec: SummarizeSpec, runs: Sequence[ScoredRun]) -> lis
         "method may use others.",
     ]
     if missed := _list_missed_videos(runs):
-        lines.append(f"**Their actions count as missed:** {missed}; failures.parquet says why.")
+        lines.append(f"**Their actions count as missed:** {missed}. failures.parquet has those that cannot be read.")
     if reconstructions := _list_reconstructions(runs):
         lines.append(f"Reconstructed, because paper and code were not both available in full: {reconstructions}.")
     if spec.simulated:
