@@ -4,6 +4,11 @@ from collections.abc import Mapping
 
 
 def describe_missed_videos(counts: Mapping[str, float]) -> str:
-    """How many of the test videos have no detection; empty if all have one. `counts` is that of map.json."""
-    missed = counts["videos"] - counts["videos_with_detections"]
-    return f"{missed:g} of {counts['videos']:g} test videos have no detections" if missed else ""
+    """How many test videos have no features or no detections; empty if all have both. `counts` is that of map.json."""
+    without_features = counts["videos_without_features"]
+    numbers = {
+        "without features": without_features,
+        "without detections": counts["videos"] - counts["videos_with_detections"] - without_features,
+    }
+    missed = ", ".join(f"{number:g} {what}" for what, number in numbers.items() if number)
+    return f"{missed} (of {counts['videos']:g} test videos)" if missed else ""

@@ -1,7 +1,6 @@
 """Write and read detections in ActivityNet's submission form or as a table, and other JSON outputs."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,17 +15,25 @@ from clip_ae.data.parquet import read_rows
 
 SUBMISSION_VERSION = "VERSION 1.3"
 DECIMALS = 6
+# Key of `external_data`: the test videos that could not be localized.
+WITHOUT_FEATURES = "videos_without_features"
 DETECTION_COLUMNS = ("video_id", "label", "score", "start", "stop")
 
 
-def write_detections(path: Path, detections: Iterable[Detection], provenance: Provenance, **external_data: Any) -> None:
+def write_detections(
+    path: Path,
+    detections: Iterable[Detection],
+    provenance: Provenance,
+    videos: Iterable[str] = (),
+    **external_data: Any,
+) -> None:
     """Write ActivityNet's submission form: videos by id, detections by falling score, then label and time.
 
-    external_data: what to write beside the provenance.
+    videos: get an empty list if nothing was detected in them. external_data: what to write beside the provenance.
     """
-    results: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    results: dict[str, list[dict[str, Any]]] = {video_id: [] for video_id in videos}
     for d in sorted(map(_round, detections), key=lambda d: (d.video_id, -d.score, d.label, d.start, d.stop)):
-        results[d.video_id].append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
+        results.setdefault(d.video_id, []).append({"label": d.label, "score": d.score, "segment": [d.start, d.stop]})
     write_json(
         path,
         {
@@ -63,6 +70,15 @@ def read_localizer_facts(path: Path) -> dict[str, Any]:
             f"{path}: does not say which curve it was cut from and how large the localizer is; run localize again"
         )
     return {"cut_from": cut_from, "num_parameters": num_parameters}
+
+
+def read_videos_without_features(path: Path) -> list[str]:
+    """The test videos that a run could not localize, because a stream lacks them; none in another's submission."""
+    external_data = {} if path.suffix == ".parquet" else read_json_object(path).get("external_data")
+    videos = external_data.get(WITHOUT_FEATURES, []) if isinstance(external_data, dict) else []
+    if not isinstance(videos, list):
+        raise UserError(f"{path}: external_data.{WITHOUT_FEATURES} is not a list of videos")
+    return [parse_name(f"{path}: external_data.{WITHOUT_FEATURES}", "video", video) for video in videos]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

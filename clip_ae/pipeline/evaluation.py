@@ -1,6 +1,6 @@
 """Score detections against annotations: the content of map.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -37,12 +37,13 @@ def evaluate_detections(
     rounds: Sequence[Sequence[Label]] = (),
     source: str = "detections",
     other_curve: Sequence[Detection] | None = None,
+    without_features: Collection[str] = (),
 ) -> dict[str, Any]:
     """The content of map.json, without provenance.
 
     `rounds`: the labels of every round, if the labels of detections are clusters; the last round names the clusters.
     `source`: the name of the detections in errors. `other_curve`: detections of the same model, cut from its other
-    curve, to be scored for comparison.
+    curve, to be scored for comparison. `without_features`: the videos that could not be localized.
     """
     test = {video_id: annotations[video_id] for video_id in test_ids}
     train = (
@@ -64,7 +65,9 @@ def evaluate_detections(
         "rounds": []
         if is_supervised
         else [asdict(_measure_quality(annotations, r, spec.train_subset)) for r in rounds],
-        "counts": count_scored_items(test, detections, round_times(eval_input, spec.evaluation.round_to_grid)),
+        "counts": count_scored_items(
+            test, detections, without_features, round_times(eval_input, spec.evaluation.round_to_grid)
+        ),
         "protocol": _describe_protocol(spec, has_clusters=bool(rounds)),
     }
 

@@ -1,6 +1,6 @@
 """Counts of the scored items, and of unusual ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,10 @@ from clip_ae.scoring.eval_input import EvalInput
 
 
 def count_scored_items(
-    test: Mapping[str, Annotation], detections: Sequence[Detection], eval_input: EvalInput
+    test: Mapping[str, Annotation],
+    detections: Sequence[Detection],
+    without_features: Collection[str],
+    eval_input: EvalInput,
 ) -> dict[str, int]:
     """The key `counts` of map.json.
 
@@ -22,6 +25,7 @@ def count_scored_items(
     return {
         "videos": len(test),
         "videos_with_detections": len({d.video_id for d in inside}),
+        "videos_without_features": len(test.keys() & set(without_features)),
         "instances": sum(len(a.instances) for a in test.values()),
         "classes": len({i.label for a in test.values() for i in a.instances}),
         "ambiguous": sum(len(a.ambiguous) for a in test.values()),

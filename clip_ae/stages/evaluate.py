@@ -9,7 +9,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_output_path
 from clip_ae.core.provenance import digest, make_provenance
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
-from clip_ae.data.detections import read_detections, read_localizer_facts, write_json
+from clip_ae.data.detections import read_detections, read_localizer_facts, read_videos_without_features, write_json
 from clip_ae.data.labels import read_labels
 from clip_ae.data.parquet import read_parquet_provenance
 from clip_ae.pages.score_text import format_scores
@@ -51,6 +51,7 @@ def run(
         rounds,
         source=str(detections),
         other_curve=read_detections(other_curve) if other_curve else None,
+        without_features=read_videos_without_features(detections),
     )
     if other_curve:
         content |= read_localizer_facts(detections)

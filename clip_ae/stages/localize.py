@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.specs import LocalizeSpec
+from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import read_subset_ids
-from clip_ae.data.detections import write_detections
+from clip_ae.data.detections import WITHOUT_FEATURES, write_detections
 from clip_ae.data.parquet import CURVES_SCHEMA, open_table_writer
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
@@ -46,10 +47,21 @@ def run(
     inputs = {f"features/{name}": read_stream_input_id(features, name, shards) for name in spec.roles.names}
     inputs["model"] = model_file.provenance.id
     provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
+    without_features = sorted((ids or set()) - localized.predictions.keys())
+    if without_features:
+        log_line(
+            f"localize: {len(without_features)} test videos, as '{without_features[0]}', are not localized: a stream "
+            "lacks them; failures.parquet says why"
+        )
     threshold = spec.localization.class_threshold
     with open_table_writer(outputs.curves, CURVES_SCHEMA, provenance) as write_table:
         for video_id, prediction in localized.predictions.items():
             write_table(curves_table(video_id, prediction, localized.labels, threshold))
     for path, choice in ((outputs.other_curve, localized.choice.other), (outputs.out, localized.choice)):
-        facts = {"cut_from": asdict(choice), "num_parameters": localized.num_parameters}
-        write_detections(path, localized.detect(choice), provenance, **facts)
+        facts = {
+            "cut_from": asdict(choice),
+            "num_parameters": localized.num_parameters,
+            WITHOUT_FEATURES: without_features,
+        }
+        videos = ids or localized.predictions
+        write_detections(path, localized.detect(choice), provenance, videos, **facts)

@@ -15,7 +15,7 @@ from clip_ae.core.files import write_text
 from clip_ae.core.paths import SUMMARIES, SUMMARY_TABLES, TRAINING_TIME
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.benchmark_times import read_seconds
-from clip_ae.data.detections import read_json_object
+from clip_ae.data.detections import WITHOUT_FEATURES, read_json_object
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.pages import markdown
 from clip_ae.provenance.read_provenance import read_provenance
@@ -69,8 +69,9 @@ def run(
         text = _json(build_main_run_map(spec, list(results.values()), count_sources(catalog, failures), provenance))
     else:
         names = {"names": read_json_object(cluster_names)["names"]} if cluster_names else {}
-        external_data = {**names, "provenance": to_plain_data(provenance)}
-        text = _json({**results[spec.main_run, seeds[0]], "external_data": external_data})
+        found = add_lost_videos(results[spec.main_run, seeds[0]], list_test_videos(catalog, spec.test_subset))
+        external_data = {**names, **found["external_data"], "provenance": to_plain_data(provenance)}
+        text = _json({**found, "external_data": external_data})
     write_text(out, text)
 
 
@@ -119,6 +120,28 @@ def format_table(
     return markdown.render_markdown_page(
         f"Ablation on {dataset}", captions, _render_sections(ablation.build_ablation_tables(spec, runs)), provenance
     )
+
+
+def list_test_videos(catalog: Path, test_subset: str) -> list[str]:
+    """The ids of the catalog's test videos: those of the subset, or all if the dataset has no annotations."""
+    subsets = {row["video_id"]: row["subset"] for row in read_rows(catalog)}
+    is_annotated = any(subsets.values())
+    return [video_id for video_id, subset in subsets.items() if not is_annotated or subset == test_subset]
+
+
+def add_lost_videos(detections: Mapping[str, Any], test_videos: Iterable[str]) -> dict[str, Any]:
+    """A submission in which every test video has a list, and those that could not be localized are named.
+
+    Without annotations, localize does not know of a video that has no features.
+    """
+    results = detections["results"]
+    lost = [video_id for video_id in test_videos if video_id not in results]
+    without_features = sorted({*detections["external_data"][WITHOUT_FEATURES], *lost})
+    return {
+        **detections,
+        "results": {**results, **{video_id: [] for video_id in lost}},
+        "external_data": {WITHOUT_FEATURES: without_features},
+    }
 
 
 def count_sources(catalog: Path, failures: Path) -> dict[str, int]:

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from clip_ae.core.errors import UserError
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection
-from clip_ae.data.detections import read_detections, read_json_provenance, read_localizer_facts, write_detections
+from clip_ae.data.detections import (
+    WITHOUT_FEATURES,
+    read_detections,
+    read_json_provenance,
+    read_localizer_facts,
+    read_videos_without_features,
+    write_detections,
+)
 
 PROVENANCE = Provenance("localize", {"method": "stpn"}, "c0de")
 MICRO = st.integers(0, 10_000_000).map(lambda n: n / 1e6)
@@ -36,6 +43,24 @@ def test_submission_form_with_falling_scores_and_provenance(tmp_path):
     assert set(content) == {"version", "results", "external_data"}
     assert content["results"]["v"][0] == {"label": "c", "score": 0.9, "segment": [2.0, 3.0]}
     assert read_json_provenance(path) == PROVENANCE
+
+
+def test_videos_without_detections_have_an_empty_list(tmp_path):
+    path = tmp_path / "detections.json"
+    write_detections(path, [Detection("a", "c", 0.1, 0, 1)], PROVENANCE, ["b", "a"])
+    results = json.loads(path.read_text())["results"]
+    assert {video: len(found) for video, found in results.items()} == {"a": 1, "b": 0}
+    assert [d.video_id for d in read_detections(path)] == ["a"]
+
+
+def test_a_submission_of_another_program_names_no_videos_without_features(tmp_path):
+    path = tmp_path / "detections.json"
+    write_detections(path, [], PROVENANCE)
+    assert read_videos_without_features(path) == []
+    for content, words in (("x", "is not a list of videos"), ([1], 'has no "video"')):
+        write_detections(path, [], PROVENANCE, **{WITHOUT_FEATURES: content})
+        with pytest.raises(UserError, match=words):
+            read_videos_without_features(path)
 
 
 def test_detections_of_a_run_say_what_they_were_cut_from_and_how_large_the_localizer_is(tmp_path):

@@ -112,7 +112,7 @@ def result(value: float) -> dict[str, Any]:
         "chance": {**{k: {c: v / 10 for c, v in f.items()} for k, f in metrics.items()}, "shuffles": 3},
         "per_class": {"jump": {"0.3": value, "0.5": value}, "run": {"0.3": 0.9, "0.5": 0.9}},
         "rounds": [{"purity": 0.5}, {"purity": value}],
-        "counts": {"videos": 7, "videos_with_detections": 7},
+        "counts": {"videos": 7, "videos_with_detections": 7, "videos_without_features": 0},
     }
 
 
@@ -144,8 +144,10 @@ def test_scores_show_seeds_mean_interval_and_published_row() -> None:
 
 
 def test_videos_without_detections_are_a_key_number() -> None:
-    missed = {**result(0.4), "counts": {"videos": 7, "videos_with_detections": 5}}
-    assert "<b>2 of 7</b><span>test videos without detections, scored as missed" in render_scores({0: missed}, None, {})
+    missed = {**result(0.4), "counts": {"videos": 7, "videos_with_detections": 5, "videos_without_features": 0}}
+    assert "<b>2 of 7</b><span>test videos without features or detections, scored as missed" in render_scores(
+        {0: missed}, None, {}
+    )
     assert "scored as missed" not in render_scores({0: result(0.4)}, None, {})
 
 

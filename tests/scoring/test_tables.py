@@ -45,7 +45,7 @@ def result(value: float, *, supervised: bool = False) -> dict[str, Any]:
         "chance": {"mAP": {}, "average": {"0.1:0.7": 0.021, "0.1:0.5": 0.9}},
         "rounds": [] if supervised else [quality, {**quality, "purity": value}],
         "protocol": "words",
-        "counts": {"videos": 213, "videos_with_detections": 213},
+        "counts": {"videos": 213, "videos_with_detections": 213, "videos_without_features": 0},
         "cut_from": {"curve": "weighted", "smoothing_s": 1.92},
         "other_curve": {"cut_from": {"curve": "activation", "smoothing_s": 1.92}, **result_of(scores, 1)},
     }
@@ -202,15 +202,15 @@ def test_captions_name_the_scored_model_and_the_chance_level() -> None:
         assert words in text
 
 
-def test_captions_say_how_many_test_videos_have_no_detections() -> None:
+def test_captions_say_how_many_test_videos_have_no_features_or_no_detections() -> None:
     runs = [build_scored_run(name, 0.3) for name in ("stpn", "both", "caf", "ccp")]
     assert not any("missed" in line for line in tables.build_result_captions(SPEC, runs))
-    for run, number in zip(runs, (10, 10, 212, 213), strict=True):
-        run.first_result["counts"]["videos_with_detections"] = number
+    for run, found, without in zip(runs, (8, 8, 212, 213), (203, 203, 0, 0), strict=True):
+        run.first_result["counts"] |= {"videos_with_detections": found, "videos_without_features": without}
     text = "\n".join(tables.build_result_captions(SPEC, runs))
     assert (
-        "203 of 213 test videos have no detections in stpn, both; 1 of 213 test videos have no detections in caf"
-        in text
+        "203 without features, 2 without detections (of 213 test videos) in stpn, both; "
+        "1 without detections (of 213 test videos) in caf" in text
     )
 
 

@@ -19,7 +19,7 @@ from clip_ae.core.provenance import Provenance
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.detections import read_detections, read_json_provenance
+from clip_ae.data.detections import read_detections, read_json_provenance, read_videos_without_features
 from clip_ae.data.labels import read_labels, read_silhouettes
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import write_shard
@@ -126,8 +126,8 @@ def test_planted_actions_are_found_from_features_alone(finished_dir):
     assert result["mAP"]["0.5"] > 0.9
     assert result["mAP"]["0.5"] > result["chance"]["mAP"]["0.5"] + 0.3
     assert result["counts"] | {"detections": 0} == {
-        "videos": 6, "videos_with_detections": 6, "instances": 6, "classes": 3, "detections": 0,
-        "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
+        "videos": 6, "videos_with_detections": 6, "videos_without_features": 0, "instances": 6, "classes": 3,
+        "detections": 0, "detections_outside_subset": 0, "detections_without_cluster": 0, "detections_before_start": 0,
         "detections_beyond_end": 0, "detections_without_length": 0, "ambiguous": 0, "instances_without_length": 0,
     }  # fmt: skip
 
@@ -255,6 +255,23 @@ def test_without_annotations_all_videos_are_used(finished_dir, tmp_path):
     assert len(do_cluster(at, annotated=False)) == 18
     (at / "model.safetensors").write_bytes((finished_dir / "model.safetensors").read_bytes())
     assert len({d.video_id for d in do_localize(at, annotated=False)}) == 18
+
+
+def test_a_test_video_without_features_is_listed_counted_and_said(finished_dir, tmp_path, capsys):
+    at = tmp_path / "lost"
+    shutil.copytree(finished_dir, at)
+    content = json.loads((at / "annotations.json").read_text())
+    content["database"]["lost"] = {"subset": "validation", "duration": 9.0, "annotations": []}
+    (at / "annotations.json").write_text(json.dumps(content))
+    do_localize(at)
+    assert "localize: 1 test videos, as 'lost', are not localized: a stream lacks them" in capsys.readouterr().err
+    submission = json.loads((at / "detections.json").read_text())
+    assert len(submission["results"]) == 7
+    assert submission["results"]["lost"] == []
+    assert read_videos_without_features(at / "detections.json") == ["lost"]
+    counts = do_evaluate(at)["counts"]
+    assert (counts["videos"], counts["videos_without_features"]) == (7, 1)
+    assert "1 without features (of 7 test videos): their actions count as missed" in capsys.readouterr().out
 
 
 def test_kmeans_finds_the_same_clusters(finished_dir):

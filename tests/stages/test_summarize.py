@@ -21,7 +21,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.paths import SUMMARIES, SUMMARY_TABLES
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo
-from clip_ae.data.detections import read_detections, write_detections
+from clip_ae.data.detections import WITHOUT_FEATURES, read_detections, read_videos_without_features, write_detections
 from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring.bootstrap_io import bootstrap_summary
@@ -48,7 +48,12 @@ def build_scores(value: float) -> dict[str, Any]:
         "rounds": [
             {"purity": value, "nmi": 0, "ari": 0, "classes": 5, "covered": 4, "smallest": 1, "largest": 9},
         ],
-        "counts": {"videos": 2, "videos_with_detections": 2, "detections": round(10 * value)},
+        "counts": {
+            "videos": 2,
+            "videos_with_detections": 2,
+            "videos_without_features": 0,
+            "detections": round(10 * value),
+        },
         "protocol": "words",
         "cut_from": {"curve": "weighted", "smoothing_s": 0.0},
         "num_parameters": 70,
@@ -69,7 +74,8 @@ def results_dir(tmp_path: Path) -> Path:
     for run, gain in (("stpn", 0), ("ugct", 0.1)):
         for seed, value in zip(SEEDS, (0.4, 0.6), strict=True):
             folder = tmp_path / "runs" / run / f"seed-{seed}"
-            write_detections(folder / "detections.json", [Detection("a", "cluster-00", value, 0, 1)], PROVENANCE)
+            found = [Detection("a", "cluster-00", value, 0, 1)]
+            write_detections(folder / "detections.json", found, PROVENANCE, ["d"], **{WITHOUT_FEATURES: ["d"]})
             (folder / "map.json").write_text(json.dumps(build_scores(value + gain)))
     return tmp_path
 
@@ -136,6 +142,21 @@ def test_every_video_is_counted(results_dir: Path) -> None:
     counts = run(results_dir, "map.json")["counts"]
     assert (counts["videos_ok"], counts["videos_failed"], counts["videos_missing"], counts["failures"]) == (1, 1, 1, 1)
     assert counts["detections"] == 5
+
+
+@pytest.mark.parametrize(
+    ("subsets", "lost"),
+    [(("", "", ""), ["b", "c", "d"]), (("training", "training", "validation"), ["c", "d"])],
+    ids=["without annotations", "annotated"],
+)
+def test_every_test_video_of_the_catalog_is_in_the_detections(
+    results_dir: Path, subsets: tuple[str, ...], lost: list[str]
+) -> None:
+    rows = [vars(VideoInfo(i, "")) | {"subset": subset} for i, subset in zip("abc", subsets, strict=True)]
+    write_rows(results_dir / "videos.parquet", VIDEOS_SCHEMA, rows, PROVENANCE)
+    results = run(results_dir, "detections.json")["results"]
+    assert read_videos_without_features(results_dir / "x_detections.json") == lost
+    assert {video: len(found) for video, found in results.items()} == {"a": 1, **dict.fromkeys(lost, 0)}
 
 
 def test_detections_are_those_of_the_first_seed(results_dir: Path) -> None:

@@ -329,6 +329,7 @@ class SummarizeSpec(Spec):
     published: Literal["thumos14", "activitynet12"] | None = key(None, "published results to show")
     simulated: bool = key(False, "whether the features are simulated: every row says so")
     feature_adapters: dict[str, FeatureAdapter] = key({}, "feature adapters of these runs, by name")
+    test_subset: str = key("validation", "subset whose videos detections.json lists; without annotations all videos")
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,8 @@ def diagnose(config: Config, dataset: str) -> DiagnoseSpec:
 @stage(paths.SUMMARY)
 def summarize(config: Config, dataset: str, summary: str) -> SummarizeSpec:
     data = config.datasets[dataset]
-    spec = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=_adapters_of(config, [data.main_run]))
+    adapters = _adapters_of(config, [data.main_run])
+    spec = SummarizeSpec(dataset, data.main_run, data.seeds, feature_adapters=adapters, test_subset=data.test_subset)
     if summary in ("map.json", "detections.json"):
         return spec
     return replace(

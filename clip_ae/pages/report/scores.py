@@ -90,7 +90,7 @@ def _list_key_numbers(scores: _Scores) -> dict[str, str]:
         numbers["cluster purity, last round"] = format_percent(purity)
     counts = scores.first_result["counts"]
     if missed := counts["videos"] - counts["videos_with_detections"]:
-        numbers["test videos without detections, scored as missed"] = f"{missed} of {counts['videos']}"
+        numbers["test videos without features or detections, scored as missed"] = f"{missed} of {counts['videos']}"
     return numbers
 
 
