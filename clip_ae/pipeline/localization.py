@@ -42,7 +42,7 @@ class LocalizedVideos:
         chosen = choice or self.choice
         return [
             detection
-            for i, prediction in self.predictions.items()
+            for i, prediction in track(self.predictions.items(), "cut segments", unit="video")
             for detection in detect(
                 i, self.videos[i].covered_end, prediction, self.labels, self.settings, chosen, self.grid
             )

@@ -1,12 +1,15 @@
 """Soft non-maximum suppression (Bodla et al., ICCV 2017) with Gaussian decay, on segments in seconds."""
 
+import heapq
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.tiou import tiou
+from clip_ae.proposals.overlap_index import OverlapIndex
 from clip_ae.proposals.segments import Floats
 
-# Up to so many segments, the decay of every pair is computed at once: 32 MB of numbers. More are compared one by one.
+# Up to so many segments, the decay of every pair is computed at once: 32 MB of numbers.
 MAX_TABLE = 2000
 
 
@@ -18,7 +21,7 @@ def soft_nms(segments: Floats, scores: Floats, sigma: float, min_score: float) -
     """
     kept = np.flatnonzero(scores >= min_score)
     segments, scores = segments[kept], scores[kept].astype(np.float64)
-    select = _select_by_table if len(kept) <= MAX_TABLE else _select_by_rows
+    select = _select_by_table if len(kept) <= MAX_TABLE else _select_by_index
     order = np.asarray(select(segments, scores, sigma, min_score), np.int64)
     return kept[order], scores[order]
 
@@ -42,16 +45,27 @@ def _select_by_table(segments: Floats, scores: Floats, sigma: float, min_score: 
     return selected
 
 
-def _select_by_rows(segments: Floats, scores: Floats, sigma: float, min_score: float) -> list[int]:
-    """The same, with the memory of one row of the table."""
-    remaining = np.arange(len(scores))
+def _select_by_index(segments: Floats, scores: Floats, sigma: float, min_score: float) -> list[int]:
+    """The same: only segments that may overlap the selected one are compared with it.
+
+    Scores only fall, so the first of the heap is the best if its score there is still the present one.
+    """
+    index, rest = OverlapIndex(segments), scores.copy()
+    heap = [(-score, k) for k, score in enumerate(scores.tolist())]
+    heapq.heapify(heap)
     selected: list[int] = []
-    while len(remaining):
-        best = remaining[np.argmax(scores[remaining])]
-        selected.append(int(best))
-        remaining = remaining[remaining != best]
-        scores[remaining] *= _compute_decay(segments[best], segments[remaining], sigma)
-        remaining = remaining[scores[remaining] >= min_score]
+    while heap:
+        score, best = -heap[0][0], heap[0][1]
+        if rest[best] < score:
+            heapq.heapreplace(heap, (-float(rest[best]), best))
+            continue
+        if score < min_score:
+            break
+        heapq.heappop(heap)
+        selected.append(best)
+        scores[best] = score
+        found = index.find(*segments[best].tolist())
+        rest[found] *= _compute_decay(segments[best], segments[found], sigma)
     return selected
 
 

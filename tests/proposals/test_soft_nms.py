@@ -55,3 +55,17 @@ def test_a_copy_decays_and_low_scores_are_dropped():
     order, decayed = soft_nms(segments, np.array([0.9, 0.9, 0.0005]), 0.3, 0.001)
     assert order.tolist() == [0, 1]
     np.testing.assert_allclose(decayed, [0.9, 0.9 * np.exp(-1 / 0.3)])
+
+
+def test_many_segments_of_all_lengths_give_the_same_bits_by_table_and_by_index():
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 1000, 1500)
+    segments = np.stack([start, start + 10 ** rng.uniform(-3, 3, 1500)], axis=1)
+    segments[:50] = segments[50:100]
+    segments[:20, 1] = segments[:20, 0]
+    scores = rng.choice([0.2, 0.5, *rng.random(100)], 1500)
+    by_table = soft_nms(segments, scores, 0.3, 0.01)
+    with patch.object(module, "MAX_TABLE", 0):
+        by_index = soft_nms(segments, scores, 0.3, 0.01)
+    assert np.array_equal(by_index[0], by_table[0])
+    assert np.array_equal(by_index[1], by_table[1])
