@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from clip_ae.core.config.command_options import build_parser, collect_arguments
 from clip_ae.core.config.registry import load_module
 from clip_ae.core.config.stages import STAGES
-from clip_ae.core.errors import ClipAeError, UserError, make_printable, suggest_name
+from clip_ae.core.errors import ClipAeError, UserError, format_message, suggest_name
 from clip_ae.core.progress import show_progress
 from clip_ae.core.provenance import find_source_file
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ClipAeError as error:
-        print(f"clip-ae: {make_printable(str(error))}", file=sys.stderr)
+        print(f"clip-ae: {format_message(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of the pipe has closed it. Python must not flush the rest at exit.

@@ -5,6 +5,10 @@ from collections.abc import Iterable
 
 # Names listed in a message.
 MAX_NAMES_SHOWN = 20
+# Characters of a message that are shown. Files may have names of any length.
+MAX_MESSAGE = 2000
+# A longer word is no misspelt name, and comparing it takes long.
+MAX_WORD = 200
 
 
 class ClipAeError(Exception):
@@ -35,6 +39,8 @@ class Unreadable(Exception):
 
 def find_similar_name(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that is most like the word; None if no name is as similar as `cutoff`, of 1."""
+    if len(word) > MAX_WORD:
+        return None
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=cutoff)), None)
 
 
@@ -44,6 +50,14 @@ def suggest_name(word: str, known: Iterable[str]) -> str:
     similar = find_similar_name(word, names)
     more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
     return f"; did you mean '{similar}'?" if similar else f"; known: {', '.join(names[:MAX_NAMES_SHOWN])}{more}"
+
+
+def format_message(text: str) -> str:
+    """A message for the terminal: one line, shortened in the middle if it is very long."""
+    if len(text) > MAX_MESSAGE:
+        half = MAX_MESSAGE // 2
+        text = f"{text[:half]} ... ({len(text) - 2 * half:,} more characters) ... {text[-half:]}"
+    return make_printable(text)
 
 
 def make_printable(text: str) -> str:

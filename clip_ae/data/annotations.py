@@ -12,7 +12,7 @@ from clip_ae.core.errors import UserError, suggest_name
 from clip_ae.core.provenance import digest
 from clip_ae.core.types import Annotation, Instance
 from clip_ae.core.video_lists import VIDEO_LISTS, select_listed_videos
-from clip_ae.data.json_values import load_json, parse_name, parse_number, parse_segment, read_text
+from clip_ae.data.json_values import load_json, parse_name, parse_seconds, parse_segment, read_text
 from clip_ae.data.thumos_kit import read_thumos_kit
 
 # THUMOS14's label for spans that are not clearly an action: never a class.
@@ -129,7 +129,7 @@ def _parse_subset(where: str, entry: Any) -> str:
 
 def _parse_duration(where: str, entry: dict[str, Any]) -> float | None:
     duration = entry.get("duration")
-    return None if duration is None else parse_number(f"{where}: duration", duration)
+    return None if duration is None else parse_seconds(f"{where}: duration", duration)
 
 
 def _parse_instance(where: str, item: Any) -> Instance:

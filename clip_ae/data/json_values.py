@@ -9,6 +9,11 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import abbreviate
 from clip_ae.core.errors import UserError
 
+# Longer names are a mistake, and would fill tables and pages.
+MAX_NAME = 1000
+# Longer times, about 30 years, are a mistake, and their differences could overflow.
+MAX_SECONDS = 1e9
+
 
 def read_text(path: Path, description: str) -> str:
     """Return the content of a UTF-8 file, with or without a byte-order mark; `description` names it in errors."""
@@ -48,20 +53,30 @@ def parse_number(where: str, value: Any) -> float:
     return number
 
 
+def parse_seconds(where: str, value: Any) -> float:
+    """Return a time that a video can have."""
+    seconds = parse_number(where, value)
+    if abs(seconds) > MAX_SECONDS:
+        raise UserError(f"{where}: {seconds:g} s is longer than any video")
+    return seconds
+
+
 def parse_segment(where: str, value: Any) -> tuple[float, float]:
     """Return (start, end) in seconds; UserError if the end is before the start."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise UserError(f"{where}: segment {abbreviate(value)} is not [start, end]")
-    start, stop = (parse_number(f"{where}: segment", end) for end in value)
+    start, stop = (parse_seconds(f"{where}: segment", end) for end in value)
     if stop < start:
         raise UserError(f"{where}: segment ends at {stop:g} s, before its start at {start:g} s")
     return start, stop
 
 
 def parse_name(where: str, key: str, value: Any) -> str:
-    """Return a text that is not empty."""
+    """Return a text that is not empty, and no longer than a name may be."""
     if not isinstance(value, str) or not value:
         raise UserError(f'{where}: has no "{key}"')
+    if len(value) > MAX_NAME:
+        raise UserError(f'{where}: "{key}" has {len(value):,} characters; use at most {MAX_NAME:,}')
     return value
 
 

@@ -16,6 +16,7 @@ from clip_ae.core.errors import Unreadable
 
 # Text formats that name other files or addresses to read.
 PLAYLIST_FORMATS = {"concat", "dash", "hls", "imf", "webm_dash_manifest"}
+PLAYLIST_MESSAGE = "names other files to play; put the videos themselves in the folder"
 # By default FFmpeg starts a thread, with memory for frames, for each core of the machine.
 DECODER_THREADS = 2
 # The largest frame that is decoded: 8192 x 8192. A file of 100 kB can contain one that fills gigabytes.
@@ -35,7 +36,10 @@ def open_container(path: str) -> Iterator[Any]:
         container = av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except FileNotFoundError:
         raise Unreadable("missing", "no such file, or a broken link") from None
-    except PermissionError:
+    except PermissionError as error:
+        # FFmpeg refuses names in a playlist with "operation not permitted", and a file without the right with EACCES.
+        if error.errno == errno.EPERM:
+            raise Unreadable("playlist", PLAYLIST_MESSAGE) from None
         raise Unreadable("permission", "not readable; give yourself read permission") from None
     except av.error.FFmpegError as error:
         if error.errno == errno.ENOMEM:
@@ -43,7 +47,7 @@ def open_container(path: str) -> Iterator[Any]:
         raise Unreadable("not-a-video", f"cannot be opened as media: {error.strerror}") from None
     with container:
         if PLAYLIST_FORMATS & set(container.format.name.split(",")):
-            raise Unreadable("playlist", "names other files to play; put the videos themselves in the folder")
+            raise Unreadable("playlist", PLAYLIST_MESSAGE)
         yield container
 
 

@@ -81,6 +81,11 @@ def test_detections_of_a_run_say_what_they_were_cut_from_and_how_large_the_local
         ({"results": {"v": [{"label": "c", "score": 1}]}}, "'v', detection 0: segment null is not"),
         ({"results": {"v": [{"label": "c", "score": 1, "segment": [2, 1]}]}}, "before its start"),
         ({"results": {"v": [{"label": "c", "score": float("inf"), "segment": [0, 1]}]}}, "finite"),
+        (
+            {"results": {"v": [{"label": "c", "score": 1, "segment": [0, 1e308]}]}},
+            "e+308 s is longer than any video",
+        ),
+        ({"results": {"v": [{"label": "c" * 1001, "score": 1, "segment": [0, 1]}]}}, "1,001 characters; use at most"),
     ],
 )
 def test_error_names_the_fault(tmp_path, content, words):

@@ -82,6 +82,12 @@ def test_other_files_are_refused_with_their_kind(tmp_path: Path) -> None:
     assert failure_kind(tmp_path / "headless.mp4") == "not-a-video"
 
 
+@pytest.mark.parametrize("name", ["/etc/hosts", "http://127.0.0.1:9/x.mp4"])
+def test_a_concat_playlist_of_names_that_ffmpeg_refuses_is_a_playlist(tmp_path: Path, name: str) -> None:
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {name}\n")
+    assert failure_kind(tmp_path / "list.mp4") == "playlist"
+
+
 def test_audio_without_video_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     with wave.open(str(path), "wb") as file:
