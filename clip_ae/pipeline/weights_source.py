@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import torch
 
 from clip_ae.core.config.model_weights import describe_entry
-from clip_ae.core.config.schema import Weights
+from clip_ae.core.config.schema import KIND_BY_PREFIX, Weights
 from clip_ae.core.config.specs import WeightsSpec
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import log_line
@@ -19,9 +19,6 @@ from clip_ae.encoders.networks.published import PublishedWeights
 from clip_ae.weights.downloads import make_download_error
 from clip_ae.weights.integrity import check_integrity
 from clip_ae.weights.sources import fetch_weights
-
-# `PREFIX:NAME` names weights that a library knows, and the kind of network that they are for.
-KIND_BY_PREFIX = {"open_clip:": "clip", "timm:": "timm", "torchvision:": "torchvision"}
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def fetch_weights(key: str, weights: Weights, download_dir: Path) -> Iterator[Pa
 
     A downloaded file is deleted when the block ends.
     """
-    if not _is_remote(weights.source):
+    if weights.is_local_file:
         path = Path(weights.source).expanduser()
         if not path.is_file():
             raise UserError(f"{key}.source: no such file: {path}; put it there or give another path or URL")
@@ -32,10 +32,6 @@ def fetch_weights(key: str, weights: Weights, download_dir: Path) -> Iterator[Pa
     download_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=download_dir) as temporary_dir:
         yield _fetch_remote(key, weights, Path(temporary_dir))
-
-
-def _is_remote(source: str) -> bool:
-    return source.startswith(("https://", "http://", "file://", PIP_PREFIX))
 
 
 def _fetch_remote(key: str, weights: Weights, temporary_dir: Path) -> Path:

@@ -49,8 +49,9 @@ class RuleDigests:
 
     def weights_file(self, wildcards: Wildcards) -> str:
         """Digest of the local file that weights are read from; it must exist before any job starts."""
-        source = self.config.weights[wildcards["name"]].source
-        if source == "pretrain" or ":" in source:
+        weights = self.config.weights[wildcards["name"]]
+        source = weights.source
+        if not weights.is_local_file:
             return source
         if not Path(source).is_file():
             raise UserError(f"{source}: no such file; it is the source of weights.{wildcards['name']} in the config")

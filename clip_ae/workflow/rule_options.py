@@ -168,8 +168,8 @@ class RuleOptions:
 
 
 def option(name: str, value: str | None) -> str:
-    """`--name value`, quoted for a shell; nothing without a value."""
-    return f"--{name} {shlex.quote(value)}" if value else ""
+    """`--name=value`, quoted for a shell; nothing without a value. With the sign, a value may begin with a dash."""
+    return f"--{name}={shlex.quote(value)}" if value else ""
 
 
 def options_of(name: str, values: list[str]) -> str:

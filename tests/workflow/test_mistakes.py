@@ -84,9 +84,10 @@ def test_a_misspelt_subset_costs_no_extraction(project: Project) -> None:
     assert "'trainning' is not a subset of the annotations; did you mean 'training'?" in error_before_jobs(project)
 
 
-def test_a_local_weights_file_that_is_not_there(project: Project) -> None:
-    project.change("weights.demo_rgb.source", "models/mine.pt")
-    assert "models/mine.pt: no such file; it is the source of weights.demo_rgb" in error_before_jobs(project)
+@pytest.mark.parametrize("name", ["models/mine.pt", "models/a:b.pt", "timmy.pt"])
+def test_a_local_weights_file_that_is_not_there(project: Project, name: str) -> None:
+    project.change("weights.demo_rgb.source", name)
+    assert f"{name}: no such file; it is the source of weights.demo_rgb" in error_before_jobs(project)
 
 
 class TestListing:

