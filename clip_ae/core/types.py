@@ -112,7 +112,8 @@ class Label:
     segments: tuple[tuple[float, float], ...] = ()
 
 
-@dataclass(frozen=True)
+# There may be a million of them.
+@dataclass(frozen=True, slots=True)
 class Detection:
     """A scored segment. Labels of unsupervised runs are clusters (`cluster-07`); evaluate maps them to classes."""
 

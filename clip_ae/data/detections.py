@@ -1,17 +1,21 @@
 """Write and read detections in ActivityNet's submission form or as a table, and other JSON outputs."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection
-from clip_ae.data.json_values import load_json, parse_name, parse_number, parse_segment
-from clip_ae.data.parquet import read_rows
+from clip_ae.data.json_values import MAX_NAME, MAX_SECONDS, load_json, parse_name, parse_number, parse_segment
+from clip_ae.data.parquet import report_table_errors
 
 SUBMISSION_VERSION = "VERSION 1.3"
 DECIMALS = 6
@@ -44,41 +48,46 @@ def write_detections(
     )
 
 
-def read_detections(path: Path) -> list[Detection]:
-    """Read a submission, or a Parquet table of video_id, label, score, start and stop."""
+@dataclass(frozen=True)
+class Submission:
+    """Detections, and what a run of this project writes beside them."""
+
+    path: Path
+    detections: list[Detection]
+    external_data: Mapping[str, Any]
+
+    def get_localizer_facts(self) -> dict[str, Any]:
+        """`cut_from`, the curve that the detections were cut from, and `num_parameters` of the localizer."""
+        cut_from, num_parameters = self.external_data.get("cut_from"), self.external_data.get("num_parameters")
+        if not isinstance(cut_from, dict) or not isinstance(num_parameters, int):
+            raise UserError(
+                f"{self.path}: does not say which curve it was cut from and how large the localizer is; "
+                "run localize again"
+            )
+        return {"cut_from": cut_from, "num_parameters": num_parameters}
+
+    def list_videos_without_features(self) -> list[str]:
+        """The test videos that could not be localized, because a stream lacks them."""
+        where = f"{self.path}: external_data.{WITHOUT_FEATURES}"
+        videos = self.external_data.get(WITHOUT_FEATURES, [])
+        if not isinstance(videos, list):
+            raise UserError(f"{where} is not a list of videos")
+        return [parse_name(where, "video", video) for video in videos]
+
+
+def read_submission(path: Path) -> Submission:
+    """Read ActivityNet's submission form, or a Parquet table of video_id, label, score, start and stop."""
     if path.suffix == ".parquet":
-        return _read_detection_table(path)
-    results = read_json_object(path).get("results")
+        return Submission(path, _read_detection_table(path), {})
+    content = read_json_object(path)
+    results, external_data = content.get("results"), content.get("external_data")
     if not isinstance(results, dict):
         raise UserError(f'{path}: no "results"; expected ActivityNet\'s submission form')
-    detections: list[Detection] = []
-    for video_id, items in results.items():
-        where = f"{path}: video '{video_id}'"
-        if not isinstance(items, list):
-            raise UserError(f"{where}: detections are not a list")
-        detections += [_parse_detection(f"{where}, detection {i}", video_id, item) for i, item in enumerate(items)]
-    return detections
+    return Submission(path, _parse_results(path, results), external_data if isinstance(external_data, dict) else {})
 
 
-def read_localizer_facts(path: Path) -> dict[str, Any]:
-    """`cut_from`, the curve that a run's detections were cut from, and `num_parameters` of the localizer."""
-    external_data = read_json_object(path).get("external_data")
-    facts = external_data if isinstance(external_data, dict) else {}
-    cut_from, num_parameters = facts.get("cut_from"), facts.get("num_parameters")
-    if not isinstance(cut_from, dict) or not isinstance(num_parameters, int):
-        raise UserError(
-            f"{path}: does not say which curve it was cut from and how large the localizer is; run localize again"
-        )
-    return {"cut_from": cut_from, "num_parameters": num_parameters}
-
-
-def read_videos_without_features(path: Path) -> list[str]:
-    """The test videos that a run could not localize, because a stream lacks them; none in another's submission."""
-    external_data = {} if path.suffix == ".parquet" else read_json_object(path).get("external_data")
-    videos = external_data.get(WITHOUT_FEATURES, []) if isinstance(external_data, dict) else []
-    if not isinstance(videos, list):
-        raise UserError(f"{path}: external_data.{WITHOUT_FEATURES} is not a list of videos")
-    return [parse_name(f"{path}: external_data.{WITHOUT_FEATURES}", "video", video) for video in videos]
+def read_detections(path: Path) -> list[Detection]:
+    return read_submission(path).detections
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -115,20 +124,55 @@ def _round(d: Detection) -> Detection:
     return Detection(d.video_id, d.label, *(round(float(v), DECIMALS) for v in (d.score, d.start, d.stop)))
 
 
+def _parse_results(path: Path, results: dict[str, Any]) -> list[Detection]:
+    """The detections; `results` is emptied on the way, so that a large file is not in memory twice."""
+    detections: list[Detection] = []
+    for video_id in list(results):
+        items = results.pop(video_id)
+        where = f"{path}: video '{video_id}'"
+        if not isinstance(items, list):
+            raise UserError(f"{where}: detections are not a list")
+        detections += [_parse_detection(where, i, video_id, item) for i, item in enumerate(items)]
+    return detections
+
+
 def _read_detection_table(path: Path) -> list[Detection]:
-    rows = read_rows(path)
-    missing = [column for column in DETECTION_COLUMNS if rows and column not in rows[0]]
+    with report_table_errors(path):
+        table = pq.read_table(path)
+    missing = [name for name in DETECTION_COLUMNS if table.num_rows and name not in table.column_names]
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; expected {', '.join(DETECTION_COLUMNS)}")
+    if not table.num_rows:
+        return []
+    rows = zip(*(table.column(name).to_pylist() for name in DETECTION_COLUMNS), strict=True)
     return [
-        _parse_detection(f"{path}: row {i}", row["video_id"], {**row, "segment": (row["start"], row["stop"])})
-        for i, row in enumerate(rows)
+        _parse_detection(str(path), i, video_id, {"label": label, "score": score, "segment": [start, stop]})
+        for i, (video_id, label, score, start, stop) in enumerate(rows)
     ]
 
 
-def _parse_detection(where: str, video_id: Any, item: Any) -> Detection:
+def _parse_detection(where: str, number: int, video_id: Any, item: Any) -> Detection:
+    if _is_plain(item) and isinstance(video_id, str) and video_id:
+        # A file names few classes a million times: one text for each.
+        return Detection(video_id, sys.intern(item["label"]), item["score"], *item["segment"])
+    where = f"{where}, detection {number}"
     fields = item if isinstance(item, dict) else {}
     score = parse_number(f"{where}: score", fields.get("score"))
     start, stop = parse_segment(where, fields.get("segment"))
     label = parse_name(where, "label", fields.get("label"))
     return Detection(parse_name(where, "video_id", video_id), label, score, start, stop)
+
+
+def _is_plain(item: Any) -> bool:
+    """Whether a detection is as most are, so that the slower checks, which name a fault, would find none."""
+    try:
+        label, score, (start, stop) = item["label"], item["score"], item["segment"]
+    except (TypeError, KeyError, ValueError):
+        return False
+    return (
+        type(label) is str
+        and 0 < len(label) <= MAX_NAME
+        and type(score) is type(start) is type(stop) is float
+        and math.isfinite(score)
+        and -MAX_SECONDS <= start <= stop <= MAX_SECONDS
+    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import abbreviate
 from clip_ae.core.errors import UserError
 
+SURROGATE = re.compile(r"\\u[dD]")
 # Longer names are a mistake, and would fill tables and pages.
 MAX_NAME = 1000
 # Longer times, about 30 years, are a mistake, and their differences could overflow.
@@ -31,7 +33,7 @@ def load_json(path: Path, description: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=_make_unique_dict)
         # Escapes can write half of a surrogate pair, which could not be written to any of our files.
-        if "\\ud" in text.lower():
+        if SURROGATE.search(text):
             json.dumps(data, ensure_ascii=False).encode()
         return data
     except UserError as error:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from clip_ae.core.errors import ClipAeError, RefusedInput
 from clip_ae.core.provenance import Provenance
-from clip_ae.data.detections import read_json_provenance
+from clip_ae.data.detections import Submission, read_json_provenance
 from clip_ae.data.parquet import provenance_of, read_parquet_provenance
 from clip_ae.weights.integrity import file_digest
 from clip_ae.weights.network_file import read_weights_provenance
@@ -40,6 +40,16 @@ def read_input_id(path: Path) -> str:
         return read_provenance(path).id
     except ClipAeError:
         return file_digest(path)
+
+
+def get_submission_id(submission: Submission) -> str:
+    """The same for detections that were read, without reading the file again."""
+    if submission.path.suffix == ".parquet":
+        return read_input_id(submission.path)
+    try:
+        return Provenance.from_dict(submission.external_data["provenance"]).id
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return file_digest(submission.path)
 
 
 def _read_arrow_provenance(path: Path) -> Provenance:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_ae.scoring.average_precision import MatchedDetections, compute_average_precision, count_ground_truths
+from clip_ae.scoring.average_precision import MatchedDetections, count_ground_truths, draw_average_precision
 from clip_ae.scoring.segments import Floats, Ints
 
 BOOTSTRAP_SEED = 0
 CONFIDENCE = 0.95
-# Most weights (draws x detections of one class) in memory at once.
+# Most weights (draws x true positives of one class, or bins of scores) in memory at once.
 MAX_CHUNK_WEIGHTS = 10_000_000
 
 
@@ -29,9 +29,10 @@ def bootstrap_map(matches: MatchedDetections, num_classes: int, num_draws: int, 
     """
     video_counts = draw_videos(num_draws, num_videos)
     present_mask = count_ground_truths(matches.ground_truth, num_classes, video_counts) > 0
-    max_detections = max(1, int(np.bincount(matches.detections.label).max(initial=0)))
-    chunks = np.array_split(video_counts, max(1, -(-num_draws * max_detections // MAX_CHUNK_WEIGHTS)))
-    ap = np.concatenate([compute_average_precision(matches, num_classes, chunk) for chunk in chunks])
+    hits = matches.detections.label[matches.tp_mask.any(axis=0)]
+    max_hits = max(1, int(np.bincount(hits).max(initial=0)))
+    chunks = np.array_split(video_counts, max(1, -(-num_draws * max_hits // MAX_CHUNK_WEIGHTS)))
+    ap = np.concatenate([draw_average_precision(matches, num_classes, chunk) for chunk in chunks])
     num_present = np.maximum(present_mask.sum(axis=1), 1)
     mean_ap: Floats = (ap * present_mask[:, None]).sum(axis=2) / num_present[:, None]
     return mean_ap[present_mask.any(axis=1)]

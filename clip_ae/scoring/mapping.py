@@ -33,8 +33,14 @@ CLUSTER_MAPPINGS = {"soft_majority": soft_majority, "hard_majority": hard_majori
 
 def apply_mapping(cluster_weights: Floats, detections: Segments) -> Segments:
     """Copy each detection to every class of its cluster; the score is multiplied by the weight."""
-    index, label = np.nonzero(cluster_weights[detections.label] > 0)
+    cluster, cluster_class = np.nonzero(cluster_weights > 0)
+    num_copies = np.bincount(cluster, minlength=len(cluster_weights))
+    first_copy = np.cumsum(num_copies) - num_copies
+    count = num_copies[detections.label]
+    index = np.repeat(np.arange(len(detections)), count)
+    offset = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
     d = detections.take(index)
+    label = cluster_class[first_copy[d.label] + offset]
     return Segments(d.video, label, d.start, d.stop, d.score * cluster_weights[d.label, label])
 
 

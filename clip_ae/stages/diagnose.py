@@ -16,10 +16,10 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.curves import read_curves
-from clip_ae.data.detections import read_detections, read_json_object, write_json
+from clip_ae.data.detections import read_json_object, read_submission, write_json
 from clip_ae.data.parquet import read_parquet_provenance, read_rows, report_table_errors
 from clip_ae.pages.diagnosis_text import format_diagnosis
-from clip_ae.provenance.read_provenance import read_input_id
+from clip_ae.provenance.read_provenance import get_submission_id, read_input_id
 from clip_ae.scoring.curve_auc import ClusterWeights, measure_activation, measure_attention
 from clip_ae.scoring.diagnosis import build_diagnosis
 from clip_ae.scoring.eval_input import build_eval_input, collect_labels, refuse_unknown_labels
@@ -42,7 +42,8 @@ def run(
     annotations = read_annotations(ground_truth)
     test = {i: annotations[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.video_list)}
     check_output_path(out, (detections, ground_truth, scores, catalog, curves))
-    all_detections = read_detections(detections)
+    submission = read_submission(detections)
+    all_detections = submission.detections
     cluster_weights = _read_cluster_weights(scores) if scores else None
     named_detections = all_detections if cluster_weights is None else _name_clusters(all_detections, cluster_weights)
     refuse_unknown_labels(detections, named_detections, collect_labels(annotations.values()))
@@ -58,7 +59,7 @@ def run(
     }
     inputs = {
         "annotations": annotations_digest(ground_truth),
-        "detections": read_input_id(detections),
+        "detections": get_submission_id(submission),
         **({"scores": read_input_id(scores)} if scores else {}),
         **({"videos": read_input_id(catalog)} if catalog else {}),
         **({"curves": read_input_id(curves)} if curves else {}),

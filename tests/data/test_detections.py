@@ -11,8 +11,7 @@ from clip_ae.data.detections import (
     WITHOUT_FEATURES,
     read_detections,
     read_json_provenance,
-    read_localizer_facts,
-    read_videos_without_features,
+    read_submission,
     write_detections,
 )
 
@@ -56,21 +55,21 @@ def test_videos_without_detections_have_an_empty_list(tmp_path):
 def test_a_submission_of_another_program_names_no_videos_without_features(tmp_path):
     path = tmp_path / "detections.json"
     write_detections(path, [], PROVENANCE)
-    assert read_videos_without_features(path) == []
+    assert read_submission(path).list_videos_without_features() == []
     for content, words in (("x", "is not a list of videos"), ([1], 'has no "video"')):
         write_detections(path, [], PROVENANCE, **{WITHOUT_FEATURES: content})
         with pytest.raises(UserError, match=words):
-            read_videos_without_features(path)
+            read_submission(path).list_videos_without_features()
 
 
 def test_detections_of_a_run_say_what_they_were_cut_from_and_how_large_the_localizer_is(tmp_path):
     path, facts = tmp_path / "detections.json", {"cut_from": {"curve": "weighted"}, "num_parameters": 7}
     write_detections(path, [], PROVENANCE, **facts)
-    assert read_localizer_facts(path) == facts
+    assert read_submission(path).get_localizer_facts() == facts
     for name in facts:
         write_detections(path, [], PROVENANCE, **{key: value for key, value in facts.items() if key != name})
         with pytest.raises(UserError, match="how large the localizer is; run localize again"):
-            read_localizer_facts(path)
+            read_submission(path).get_localizer_facts()
 
 
 @pytest.mark.parametrize(
@@ -101,3 +100,16 @@ def test_file_without_provenance_is_refused(tmp_path):
     path.write_text("{}")
     with pytest.raises(UserError, match="has no provenance"):
         read_json_provenance(path)
+
+
+@given(st.lists(DETECTIONS, min_size=1))
+def test_numbers_as_text_and_whole_numbers_are_read_like_others(tmp_path_factory, detections):
+    folder = tmp_path_factory.mktemp("d")
+    write_detections(folder / "plain.json", detections, PROVENANCE)
+    content = json.loads((folder / "plain.json").read_text())
+    for items in content["results"].values():
+        for item in items:
+            item["score"] = str(item["score"])
+            item["segment"] = [int(t) if t == int(t) else str(t) for t in item["segment"]]
+    (folder / "text.json").write_text(json.dumps(content))
+    assert read_detections(folder / "text.json") == read_detections(folder / "plain.json")

@@ -1,11 +1,14 @@
 """Bootstrap over videos: a draw scores like copies of its videos; intervals and paired comparisons."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_ae.scoring.average_precision import compute_average_precision, match
+from clip_ae.scoring import average_precision
+from clip_ae.scoring.average_precision import compute_average_precision, draw_average_precision, match, rank_hits
 from clip_ae.scoring.bootstrap import bootstrap_map, compare_scores, compute_bootstrap_interval, draw_videos
 from clip_ae.scoring.segments import make_segments
 
@@ -31,11 +34,26 @@ def copy_rows(rows, counts):
 )
 def test_a_draw_scores_like_copies_of_its_videos(truth, detections, counts):
     truth, detections = make_rows(truth, detections)
-    weighted = compute_average_precision(
-        match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([counts])
+    weighted = draw_average_precision(
+        match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([counts, counts])
     )
     copies = match(make_segments(copy_rows(truth, counts)), make_segments(copy_rows(detections, counts)), THRESHOLDS)
-    np.testing.assert_allclose(weighted[0], compute_average_precision(copies, CLASSES), atol=1e-12)
+    for draw in weighted:
+        np.testing.assert_allclose(draw, compute_average_precision(copies, CLASSES), atol=1e-12)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, VIDEOS - 1), st.booleans(), st.booleans()), max_size=30),
+    st.lists(st.lists(st.integers(0, 3), min_size=VIDEOS, max_size=VIDEOS), min_size=1, max_size=3),
+    st.integers(1, 20),
+)
+def test_ranks_of_hits_are_cumulative_sums(rows, counts, max_table):
+    video, is_hit, is_counted = (np.array([row[k] for row in rows], kind) for k, kind in enumerate((int, bool, bool)))
+    video_counts = np.array(counts)
+    expected = np.cumsum(video_counts[:, video] * is_counted, axis=1)[:, is_hit]
+    with patch.object(average_precision, "MAX_TABLE", max_table):
+        ranks = rank_hits(video, np.flatnonzero(is_hit), video_counts, is_counted)
+    assert ranks.tolist() == expected.tolist()
 
 
 def test_draws_are_deterministic_and_have_as_many_videos_as_the_test_set():

@@ -19,7 +19,7 @@ from clip_ae.core.provenance import Provenance
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import VideoFeatures
-from clip_ae.data.detections import read_detections, read_json_provenance, read_videos_without_features
+from clip_ae.data.detections import read_detections, read_json_provenance, read_submission
 from clip_ae.data.labels import read_labels, read_silhouettes
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
 from clip_ae.data.shards import write_shard
@@ -268,7 +268,7 @@ def test_a_test_video_without_features_is_listed_counted_and_said(finished_dir, 
     submission = json.loads((at / "detections.json").read_text())
     assert len(submission["results"]) == 7
     assert submission["results"]["lost"] == []
-    assert read_videos_without_features(at / "detections.json") == ["lost"]
+    assert read_submission(at / "detections.json").list_videos_without_features() == ["lost"]
     counts = do_evaluate(at)["counts"]
     assert (counts["videos"], counts["videos_without_features"]) == (7, 1)
     assert "1 without features (of 7 test videos): their actions count as missed" in capsys.readouterr().out

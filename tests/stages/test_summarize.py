@@ -21,7 +21,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.paths import SUMMARIES, SUMMARY_TABLES
 from clip_ae.core.provenance import Provenance
 from clip_ae.core.types import Detection, Failure, VideoInfo
-from clip_ae.data.detections import WITHOUT_FEATURES, read_detections, read_videos_without_features, write_detections
+from clip_ae.data.detections import WITHOUT_FEATURES, read_detections, read_submission, write_detections
 from clip_ae.data.parquet import FAILURES_SCHEMA, VIDEOS_SCHEMA, write_rows
 from clip_ae.provenance.read_provenance import read_provenance
 from clip_ae.scoring.bootstrap_io import bootstrap_summary
@@ -155,7 +155,7 @@ def test_every_test_video_of_the_catalog_is_in_the_detections(
     rows = [vars(VideoInfo(i, "")) | {"subset": subset} for i, subset in zip("abc", subsets, strict=True)]
     write_rows(results_dir / "videos.parquet", VIDEOS_SCHEMA, rows, PROVENANCE)
     results = run(results_dir, "detections.json")["results"]
-    assert read_videos_without_features(results_dir / "x_detections.json") == lost
+    assert read_submission(results_dir / "x_detections.json").list_videos_without_features() == lost
     assert {video: len(found) for video, found in results.items()} == {"a": 1, **dict.fromkeys(lost, 0)}
 
 
