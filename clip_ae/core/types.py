@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -137,8 +137,8 @@ class GroundingQuery:
 class VideoCurves:
     """Curves of one video, per snippet: attention, and the activation of each label above the threshold."""
 
-    attention: Sequence[float]
-    activation: Mapping[str, Sequence[float]]
+    attention: NDArray[np.float64]
+    activation: Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import Detection, Instance
 from clip_ae.pages import charts
@@ -31,6 +34,7 @@ MAX_VIDEO_DETECTIONS, MAX_VIDEO_POINTS, MAX_VIDEO_ACTIVATIONS = 200, 600, 3
 # Loudness in dB of full scale that is drawn as 0: the noise of a quiet room.
 MIN_LOUDNESS_DB = -60.0
 PageLabel = tuple[str, str | None]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class VideoEntry:
 
     video_id: str
     duration: float
-    attention: Sequence[float]
-    activation: Mapping[str, Sequence[float]]
+    attention: Floats
+    activation: Mapping[str, Floats]
     detections: Sequence[Detection] = ()
     ground_truth: Sequence[Instance] = ()
     loudness: Sequence[float | None] | None = None
@@ -117,25 +121,28 @@ def _pack_video(
 def _pack_curves(video: VideoEntry, grid: SnippetGrid, max_points: int) -> dict[str, Any]:
     """Curves of at most max_points: each point is the maximum of a chunk of snippets, because peaks make detections."""
     chunk = max(1, math.ceil(len(video.attention) / max_points))
-    strongest = sorted(video.activation, key=lambda name: -max(video.activation[name]))[:MAX_VIDEO_ACTIVATIONS]
+    strongest = sorted(video.activation, key=lambda name: -np.max(video.activation[name]))[:MAX_VIDEO_ACTIVATIONS]
     return {
         "first_time": round(grid.centre((chunk - 1) / 2), 4),
         "time_step": round(chunk * grid.stride_s, 4),
         "attention": encode_curve(video.attention, chunk),
         "activation": {name: encode_curve(video.activation[name], chunk) for name in strongest},
-        "loudness": encode_curve([_scale_loudness(v) for v in video.loudness], chunk) if video.loudness else None,
+        "loudness": encode_curve(_scale_loudness(video.loudness), chunk) if video.loudness else None,
     }
 
 
-def encode_curve(values: Sequence[float], chunk: int = 1) -> str:
+def encode_curve(values: ArrayLike, chunk: int = 1) -> str:
     """Base64 of values in 0 ... 1: one byte for each chunk, its maximum."""
-    maxima = (max(values[k : k + chunk]) for k in range(0, len(values), chunk))
-    return base64.b64encode(bytes(round(255 * min(1.0, max(0.0, v))) for v in maxima)).decode()
+    curve = np.asarray(values, np.float64)
+    maxima = np.maximum.reduceat(curve, np.arange(0, len(curve), chunk)) if len(curve) else curve
+    return base64.b64encode(np.rint(255 * np.clip(maxima, 0, 1)).astype(np.uint8).tobytes()).decode()
 
 
-def _scale_loudness(loudness: float | None) -> float:
+def _scale_loudness(loudness: Sequence[float | None]) -> Floats:
     """Loudness in dB of full scale as 0 ... 1; 0 where there is no sound."""
-    return 0.0 if loudness is None else 1 - max(loudness, MIN_LOUDNESS_DB) / MIN_LOUDNESS_DB
+    # None becomes nan.
+    levels = np.asarray(loudness, np.float64)
+    return np.where(np.isnan(levels), 0.0, 1 - np.maximum(levels, MIN_LOUDNESS_DB) / MIN_LOUDNESS_DB)
 
 
 def _list_labels(videos: Sequence[VideoEntry], cluster_names: Mapping[str, str]) -> list[PageLabel]:
