@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 # Largest number that is tried. Clusters must also have at least two videos on average.
 MAX_CLUSTERS = 40
+# The silhouette compares every pair of so many points at most, drawn at random.
+MAX_COMPARED = 5000
 ClusterFunction = Callable[[NDArray[np.float64], int, int], NDArray[np.int32]]
 
 
@@ -16,8 +18,9 @@ def compute_silhouettes(descriptors: NDArray[np.float64], cluster: ClusterFuncti
 
     partitions = {k: cluster(descriptors, k, seed) for k in range(2, min(MAX_CLUSTERS, len(descriptors) // 2) + 1)}
     # If points coincide, a clustering can return fewer clusters than k: skip that k.
+    sample_size = MAX_COMPARED if len(descriptors) > MAX_COMPARED else None
     return {
-        k: float(silhouette_score(descriptors, labels))
+        k: float(silhouette_score(descriptors, labels, sample_size=sample_size, random_state=seed))
         for k, labels in partitions.items()
         if len(set(labels.tolist())) == k
     }

@@ -1,8 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
 
+from clip_ae.clustering import kmeans, num_clusters, nystroem, spectral
 from clip_ae.clustering.num_clusters import choose_num_clusters, compute_silhouettes
 from clip_ae.clustering.relabel import relabel_by_appearance
 from clip_ae.clustering.spectral import affinity_matrix
@@ -48,6 +52,42 @@ def test_affinity_equals_its_equation():
     np.testing.assert_allclose(affinity_matrix(z), np.exp(-(distances**2) / (2 * b * b)))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_the_width_of_the_affinity_has_the_bits_of_a_mean_over_the_triangle(size):
+    z = np.random.default_rng(0).normal(size=(size, 5))
+    distances = squareform(pdist(z))
+    b = distances[np.triu_indices(size)].mean()
+    expected = np.exp(-np.square(distances) / (2 * b * b)) if b else np.ones((1, 1))
+    assert (affinity_matrix(z) == expected).all()
+
+
+def test_with_every_point_a_landmark_the_nystroem_embedding_is_the_exact_one():
+    z, _ = planted(noise=1.0)
+    w = affinity_matrix(z)
+    degree = w.sum(axis=1)
+    _, vectors = np.linalg.eigh(w / np.sqrt(np.outer(degree, degree)))
+    exact = (vectors / np.sqrt(degree)[:, None])[:, ::-1][:, :4]
+    # The exact width counts the diagonal once and here twice: a little smoother.
+    embedding = nystroem.embed(z, 4, 0)
+    cosines = np.sum(exact * embedding, axis=0) / np.linalg.norm(exact, axis=0) / np.linalg.norm(embedding, axis=0)
+    assert (np.abs(cosines) > 0.999).all()
+
+
+def test_many_videos_are_clustered_by_the_nystroem_method(capsys):
+    z, true_classes = planted(videos=300, noise=0.5)
+    exact = spectral.cluster(z, 4, 0)
+    with mock.patch.object(spectral, "MAX_EXACT", 299), mock.patch.object(nystroem, "NUM_LANDMARKS", 60):
+        clusters = spectral.cluster(z, 4, 0)
+    assert "cluster: 300 videos, more than 299: spectral clustering by the Nyström method" in capsys.readouterr().err
+    assert (relabel_by_appearance(clusters) == relabel_by_appearance(true_classes)).all()
+    assert (relabel_by_appearance(clusters) == relabel_by_appearance(exact)).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_identical_videos_have_a_nystroem_embedding():
+    assert nystroem.cluster(np.ones((20, 3)), 2, 0).shape == (20,)
+
+
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.permutations(range(6)))
 def test_cluster_numbers_depend_on_the_partition_only(labels, permutation):
     labels = np.array(labels, np.int32)
@@ -68,6 +108,14 @@ def test_the_number_of_planted_clusters_is_found(name, classes):
 
 def test_the_smaller_of_two_equally_good_numbers_is_chosen():
     assert choose_num_clusters({2: 0.1, 3: 0.5, 4: 0.5}) == 3
+
+
+def test_silhouettes_of_many_videos_are_of_a_sample():
+    z, _ = planted(videos=400, classes=3)
+    with mock.patch.object(num_clusters, "MAX_COMPARED", 100):
+        silhouettes = compute_silhouettes(z, kmeans.cluster, 0)
+    assert choose_num_clusters(silhouettes) == 3
+    assert silhouettes != compute_silhouettes(z, kmeans.cluster, 0)
 
 
 def test_identical_videos_give_no_silhouettes():
