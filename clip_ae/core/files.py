@@ -1,7 +1,12 @@
-"""Atomic writes: a file is written under a temporary name in its folder, then renamed."""
+"""Atomic and durable writes: a file is written under a temporary name in its folder, synced to the disk, then renamed.
+
+After a crash of a process a file is whole or absent; after a power cut too, because its bytes are on the disk before it
+has its name. Once a write has returned, the name is on the disk as well.
+"""
 
 import contextlib
 import errno
+import hashlib
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -9,6 +14,8 @@ from pathlib import Path
 
 from clip_ae.core.errors import UserError
 
+# Bytes of a name that a temporary name repeats. File systems allow 255 for the whole of it.
+MAX_READABLE_NAME = 100
 HOSTNAME = socket.gethostname()
 # Disk errors that only the user can mend, and what to do. None of them comes from reading.
 DISK_ERRORS = {
@@ -37,13 +44,15 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed when the block ends well, removed otherwise."""
     # Keep the suffix: some writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{HOSTNAME}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f"{_temporary_prefix(path)}{os.getpid()}.tmp{path.suffix}")
     with report_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         _remove_leftovers(path)
         try:
             yield temporary
+            _sync(temporary)
             os.replace(temporary, path)
+            _sync(path.parent)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -81,9 +90,39 @@ def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"--out {out_path}: is one of the inputs; name another file")
 
 
+def _temporary_prefix(path: Path) -> str:
+    """The beginning of temporary names for a path; short, however long the name of the file is."""
+    is_short = len(os.fsencode(path.name)) <= MAX_READABLE_NAME
+    stem = path.stem if is_short else hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]
+    return f".{stem}.{HOSTNAME}."
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and those above it, and put the names of the new ones on the disk."""
+    above = _find_existing(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in folder.absolute().parents:
+        if not parent.is_relative_to(above.absolute()):
+            break
+        _sync(parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files that killed processes of this machine left in the folder."""
-    prefix = f".{path.stem}.{HOSTNAME}."
+    prefix = _temporary_prefix(path)
     for entry in os.scandir(path.parent):
         if entry.name.startswith(prefix) and entry.name.endswith(f".tmp{path.suffix}"):
             pid = entry.name.removeprefix(prefix).split(".")[0]

@@ -46,6 +46,76 @@ def test_a_living_process_keeps_its_temporary_file(tmp_path: Path) -> None:
     assert other.exists()
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 125 + ".json", "b" * 250 + ".json"])
+def test_the_longest_names_can_be_written(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+class PowerCut:
+    """What is on the disk after a power cut: bytes that were synced, under names that were synced.
+
+    A file system may keep everything else in memory. So here it keeps nothing else.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+        self.root = root
+        self.synced_bytes: dict[int, bytes] = {}
+        self.synced_names: dict[Path, dict[str, int]] = {root: {}}
+        self.fsync = os.fsync
+        monkeypatch.setattr(os, "fsync", self.sync)
+
+    def sync(self, descriptor: int) -> None:
+        self.fsync(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            self.synced_names[path] = {entry.name: entry.inode() for entry in os.scandir(path)}
+        else:
+            self.synced_bytes[path.stat().st_ino] = path.read_bytes()
+
+    def read(self, path: Path) -> bytes | None:
+        """The bytes of a file after the power cut: None if its name is lost, b"" if only its bytes are."""
+        for folder in [*reversed([p for p in path.parents if p.is_relative_to(self.root)]), path]:
+            if folder != self.root and folder.name not in self.synced_names.get(folder.parent, {}):
+                return None
+        return self.synced_bytes.get(self.synced_names[path.parent][path.name], b"")
+
+
+def test_after_a_power_cut_a_file_is_the_old_one_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, path = PowerCut(monkeypatch, tmp_path), tmp_path / "new" / "folders" / "a.json"
+    write_text(path, "old")
+    assert disk.read(path) == b"old"
+    replace = os.replace
+
+    def cut(source: Path, target: Path) -> None:
+        replace(source, target)
+        # A file system may put the new name on the disk by itself.
+        disk.sync(os.open(target.parent, os.O_RDONLY))
+        assert disk.read(path) == b"new"
+
+    monkeypatch.setattr(os, "replace", cut)
+    write_text(path, "new")
+    assert disk.read(path) == b"new"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_file_system_that_cannot_sync_folders_is_used_and_an_error_of_the_disk_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(descriptor: int) -> None:
+        if Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_dir():
+            raise OSError(number, "fsync")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if number == errno.EINVAL:
+        write_text(tmp_path / "a", "x")
+    else:
+        with pytest.raises(OSError, match="fsync"):
+            write_text(tmp_path / "a", "x")
+
+
 @pytest.mark.parametrize(
     "error",
     [
