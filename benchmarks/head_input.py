@@ -116,7 +116,7 @@ def compute_shares(localizer: Localizer, feature_table: FeatureTable, part: str,
     part_columns = find_columns(localizer, stream).get(part, NO_COLUMNS)
     weight = stream_front_end.projection.weight[:, part_columns]
     for video in feature_table.video_ids[:VIDEOS]:
-        batch = feature_table.full_video_batch(video)
+        batch = next(feature_table.full_video_batches(video))
         x, mask = batch.features[stream], batch.masks[stream]
         inputs_of_p: list[Tensor] = []
         hook = stream_front_end.projection.register_forward_pre_hook(

@@ -113,6 +113,6 @@ def compute_cross_entropy(localizer: nn.Module, table: FeatureTable, clusters: M
     losses = []
     for video_id in table.video_ids:
         target = torch.tensor([clusters[video_id]])
-        for output in localizer(table.full_video_batch(video_id)).streams.values():
+        for output in localizer(next(table.full_video_batches(video_id))).streams.values():
             losses.append(float(nn.functional.cross_entropy(output.foreground_logits, target)))
     return statistics.fmean(losses)

@@ -6,6 +6,7 @@ Descriptors differ in the weights of the snippets. The `fused` descriptor also r
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.core.long_videos import split_rows
 from clip_ae.core.types import FeaturesByStream, SnippetWeights
 
 Floats = NDArray[np.float64]
@@ -20,7 +21,14 @@ def pool_descriptors(streams: FeaturesByStream, weights: SnippetWeights) -> Floa
 
 
 def _weighted_sums(streams: FeaturesByStream, weights: SnippetWeights, stream: str) -> Floats:
-    return np.stack([weights[stream][i] @ video.feature.astype(np.float64) for i, video in streams[stream].items()])
+    return np.stack([_weighted_sum(weights[stream][i], video.feature) for i, video in streams[stream].items()])
+
+
+def _weighted_sum(weights: Floats, feature: NDArray[np.floating]) -> Floats:
+    """weights [T] times feature [T, D]; in parts, since in float64 the features take four times their memory."""
+    sums = [weights[part] @ feature[part].astype(np.float64) for part in split_rows(len(weights))]
+    total: Floats = np.sum(sums, axis=0)
+    return total
 
 
 def _normalize_rows(descriptors: Floats) -> Floats:

@@ -57,11 +57,14 @@ def _run_localizer(
     localizer: Localizer, table: FeatureTable, video_id: str
 ) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
     """The attention [T] and the input features of the head [T, D], by stream."""
-    output: LocalizerOutput = localizer(table.full_video_batch(video_id))
-    return {
-        name: (stream.attention[0].cpu().numpy().astype(np.float64), output.features[name][0].cpu().numpy())
-        for name, stream in output.streams.items()
-    }
+    attention: dict[str, list[NDArray[Any]]] = {}
+    head_inputs: dict[str, list[NDArray[Any]]] = {}
+    for batch in table.full_video_batches(video_id):
+        output: LocalizerOutput = localizer(batch)
+        for name, stream in output.streams.items():
+            attention.setdefault(name, []).append(stream.attention[0].cpu().numpy().astype(np.float64))
+            head_inputs.setdefault(name, []).append(output.features[name][0].cpu().numpy())
+    return {name: (np.concatenate(attention[name]), np.concatenate(head_inputs[name])) for name in attention}
 
 
 def _odds(attention: NDArray[np.float64]) -> NDArray[np.float64]:

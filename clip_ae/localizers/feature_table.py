@@ -3,13 +3,14 @@
 float16, as in the shards: the four streams of THUMOS14's 200 training videos take a third of a GB.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clip_ae.core.long_videos import split_rows
 from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.localizers.batch import Batch
 
@@ -50,9 +51,11 @@ class FeatureTable:
         masks = {name: mask[index] for name, mask in self._masks.items()}
         return Batch(tuple(video_ids), self.get_features(table_rows), masks)
 
-    def full_video_batch(self, video_id: str) -> Batch:
-        """One video at its native length."""
-        return self.batch([video_id], {video_id: np.arange(self.lengths[video_id])})
+    def full_video_batches(self, video_id: str) -> Iterator[Batch]:
+        """One video at its native length; a very long one in parts, each of which counts as a video."""
+        rows = np.arange(self.lengths[video_id])
+        for part in split_rows(len(rows)):
+            yield self.batch([video_id], {video_id: rows[part]})
 
 
 def sample_snippets(length: int, max_snippets: int, rng: np.random.Generator) -> Rows:

@@ -71,8 +71,10 @@ class RidgeLearner(Learner):
         """Features [T, D] and labels [T, C] of the real snippets of each video."""
         names = self.localizer.cbp_streams
         for video_id in table.video_ids:
-            batch = self.localizer.prepare_batch(table.full_video_batch(video_id))
-            targets = target_builder.build_targets(batch, {video_id: np.arange(table.lengths[video_id])})
+            rows = np.arange(table.lengths[video_id])
+            # Also of a very long video in one part: each video counts the same.
+            batch = self.localizer.prepare_batch(table.batch([video_id], {video_id: rows}))
+            targets = target_builder.build_targets(batch, {video_id: rows})
             mask = common_mask(batch.masks, names)[0]
             x = torch.cat([batch.features[name][0] for name in names], dim=-1)[mask].double()
             labels = targets.labels[:, None] if targets.snippet_labels is None else targets.snippet_labels

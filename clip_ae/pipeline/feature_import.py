@@ -89,8 +89,10 @@ def _keep_first_rows(video: VideoFeatures, num_rows: int) -> VideoFeatures:
 def _clear_non_finite(video: VideoFeatures) -> tuple[VideoFeatures, list[int]]:
     """Store features as float16, rows that it cannot hold as zeros with coverage 0; also return their snippets."""
     with np.errstate(over="ignore"):
-        feature = video.feature.astype(np.float16)
+        feature = video.feature.astype(np.float16, copy=False)
     finite_mask = np.asarray(np.isfinite(feature).all(axis=1))
     coverage = np.where(finite_mask, video.coverage, 0).astype(np.float32)
-    feature = np.where(finite_mask[:, None], feature, np.float16(0))
+    # Most videos have none: no copy.
+    if not finite_mask.all():
+        feature = np.where(finite_mask[:, None], feature, np.float16(0))
     return replace(video, coverage=coverage, feature=feature), np.flatnonzero(~finite_mask).tolist()

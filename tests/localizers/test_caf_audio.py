@@ -159,7 +159,7 @@ def test_training_reads_the_replaced_audio():
         config = localizer_config("clip_ae", **CLIP_AE, caf=CafSwitches(audio=audio))
         spec = TrainSpec(method="clip_ae", roles=config.roles, classes=CLASSES, training=SETTINGS)
         trainer = train._create_trainer(spec, config, streams, labels_of(streams), "cpu")
-        assert bool(trainer.feature_table.full_video_batch("v0").masks["audio"].any()) is mask
+        assert bool(next(trainer.feature_table.full_video_batches("v0")).masks["audio"].any()) is mask
 
 
 def test_a_stream_in_two_roles_is_read_once() -> None:
@@ -194,7 +194,7 @@ def test_the_gate_compares_each_view_once() -> None:
         views.append(len(seen))
         return torch.zeros(1)
 
-    batch = FeatureTable(planted(dims=dims), "cpu").full_video_batch("v0")
+    batch = next(FeatureTable(planted(dims=dims), "cpu").full_video_batches("v0"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clip_ae.localizers.front_end.audio_gate", count)
         for front_end in (both, alone):

@@ -46,7 +46,7 @@ def test_padding_and_snippets_without_coverage_are_masked():
     assert batch.features["rgb"][0].tolist() == [[1, 2], [0, 0], [0, 0]]
     assert batch.masks["rgb"].int().tolist() == [[1, 0, 0], [1, 1, 1]]
     assert batch.masks["audio"].int().tolist() == [[0, 0, 0], [1, 0, 1]]
-    assert table.full_video_batch("a").features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert next(table.full_video_batches("a")).features["rgb"][0].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert table.batch(["a"], {"a": np.array([2, 0])}).features["rgb"][0].tolist() == [[5, 6], [1, 2]]
 
 

@@ -49,7 +49,7 @@ def test_standardized_inputs_have_mean_0_and_sd_1_in_each_dimension() -> None:
 
 @pytest.mark.parametrize("means", [{}, {"rgb": (0.5,) * 6, "flow": (0.1,) * 6}], ids=["scaled", "standardized"])
 def test_a_localizer_with_numbers_equals_one_on_features_scaled_by_hand(means: dict[str, tuple[float, ...]]) -> None:
-    batch = create_trainer(planted(), "stpn").feature_table.full_video_batch("v0")
+    batch = next(create_trainer(planted(), "stpn").feature_table.full_video_batches("v0"))
     config = localizer_config("stpn")
     means = {name: values[:1] * config.dims[name] for name, values in means.items()}
     factors = {"rgb": (3.0,), "flow": tuple(np.linspace(0.5, 2, config.dims["flow"]).tolist())}
@@ -70,7 +70,7 @@ def test_a_localizer_with_numbers_equals_one_on_features_scaled_by_hand(means: d
 
 def test_standardized_inputs_are_0_in_masked_snippets() -> None:
     config = replace(localizer_config("stpn"), input_means={"rgb": (5.0,), "flow": (5.0,)})
-    batch = create_trainer(planted(), "stpn").feature_table.full_video_batch("v0")
+    batch = next(create_trainer(planted(), "stpn").feature_table.full_video_batches("v0"))
     masks = {name: mask.clone() for name, mask in batch.masks.items()}
     masks["rgb"][0, 1] = False
     features = {name: x.clone() for name, x in batch.features.items()}

@@ -209,7 +209,7 @@ def test_descriptor_weights_are_a_softmax_over_time_where_attention_has_a_logit(
         descriptor_weights="softmax",
     )
     table = FeatureTable(streams, "cpu")
-    output = learner.localizer.eval()(table.full_video_batch("v0")).streams["rgb"].attention[0].double()
+    output = learner.localizer.eval()(next(table.full_video_batches("v0"))).streams["rgb"].attention[0].double()
     logits = output.logit() if method == "stpn" else output.log()
     assert weights["rgb"]["v0"] == pytest.approx(logits.softmax(dim=0).detach().numpy(), abs=1e-5)
 
