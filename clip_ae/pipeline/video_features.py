@@ -1,6 +1,7 @@
 """Extract features of any videos with the encoders of a dataset of the config; missing weights are downloaded."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ from clip_ae.media.decoder_process import Decoder
 from clip_ae.pipeline.network_weights import convert_weights
 from clip_ae.weights.network_file import WeightsFile, read_weights, read_weights_provenance
 
-# Longest video id in bytes. File names may have 255, and the temporary name of a feature file has the host name, too.
-MAX_ID_BYTES = 150
+# Longest video id in bytes: file names may have 255, and that of a feature file ends with .parquet.
+MAX_ID_BYTES = 247
+# Failures of one stage and kind that are logged one by one.
+MAX_LOGGED = 10
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,16 @@ def probe_video_files(
 
 
 def log_failures(failures: Iterable[Failure]) -> None:
-    """Log one line for each failure."""
+    """Log the first failures of each stage and kind, and how many more there are."""
+    counts: Counter[tuple[str, str]] = Counter()
     for failure in failures:
-        log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+        kind = (failure.stage, failure.kind)
+        counts[kind] += 1
+        if counts[kind] <= MAX_LOGGED:
+            log_line(f"{failure.video_id}: {failure.stage}: {failure.kind}: {failure.message}")
+    for (stage, name), count in counts.items():
+        if count > MAX_LOGGED:
+            log_line(f"{stage}: {name}: {count - MAX_LOGGED} more videos")
 
 
 def _check_id(video_id: str) -> None:
