@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 UNIT := tests/core tests/data tests/weights tests/provenance tests/losses tests/language tests/clustering \
 	tests/proposals tests/scoring tests/pages tests/workflow tests/test_layers.py tests/test_cli.py tests/test_commands.py tests/test_language.py
 
-.PHONY: help demo test check lint bench bench-methods schema docs own-venv
+.PHONY: help demo test check lint bench bench-methods schema docs wheel own-venv
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test           every check that needs no GPU, published weights or real videos (about 15 minutes)"
 	@echo "make docs           build the documentation site into site/"
 	@echo "make bench          every benchmark; make bench-methods HOW=--smoke compares methods"
+	@echo "make wheel          build the package into dist/, the same bytes for the same commit"
 	@echo "make schema         write the JSON Schema of the config and docs/config.md"
 
 # One run at a time. Jobs that a killed run left behind may still end during the next: they write the same bytes.
@@ -43,6 +44,12 @@ bench: own-venv .venv/installed-dev
 # Every method in five simulated worlds: ten hours on two cores, estimated; HOW=--smoke takes four minutes.
 bench-methods: own-venv .venv/installed-dev
 	$(BIN)/python -m benchmarks.worlds $(HOW)
+
+# The times in a wheel are that of the commit, so the same commit gives the same bytes on every machine.
+wheel: own-venv .venv/installed
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+		--no-deps --wheel-dir dist .
+	@sha256sum dist/*.whl
 
 schema: own-venv .venv/installed
 	$(BIN)/python -m clip_ae schema > workflow/schemas/config.schema.json

@@ -1,9 +1,13 @@
 """pyproject.toml gives ranges, constraints.txt exact pins inside them; the conda environment has the same pins."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -49,6 +53,28 @@ def test_every_installed_package_is_constrained() -> None:
     installed = {normal(f"{d.name}=={d.version}") for d in distributions()}
     own = {pin for pin in installed if pin.startswith(("clip-ae==", "pip==", "setuptools=="))}
     assert not installed - own - constraints()
+
+
+def test_the_file_with_hashes_has_the_same_pins() -> None:
+    lines = (ROOT / "envs/linux-x86_64-py311.txt").read_text().splitlines()
+    hashed = [re.fullmatch(r"(\S+==\S+) --hash=sha256:[0-9a-f]{64}", line) for line in lines if line[0] != "#"]
+    # torch needs setuptools, which pip has in a new environment and does not list.
+    assert {match[1] for match in hashed if match and not match[1].startswith("setuptools==")} == constraints()
+    assert None not in hashed
+
+
+@pytest.mark.slow
+def test_two_builds_of_a_commit_are_the_same_bytes(tmp_path: Path) -> None:
+    """Needs the package index, for setuptools."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nwheel:")[2].partition("\n\t")[2].partition("\n\t@")[0]
+    command = recipe.replace("\\\n", "").replace("$(BIN)/python", sys.executable).replace("$$", "$")
+    for name in ("one", "two"):
+        clone = tmp_path / name
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        (clone / "clip_ae/api.py").touch()
+        subprocess.run(command, shell=True, cwd=clone, check=True)
+    (one,) = (tmp_path / "one/dist").glob("*.whl")
+    assert one.read_bytes() == (tmp_path / "two/dist" / one.name).read_bytes()
 
 
 def test_conda_has_the_pins_of_the_package_and_the_workflow() -> None:

@@ -55,6 +55,8 @@ def run(
     torch_device = resolve_device(device)
     config = _build_localizer_config(spec, streams, training_labels, num_classes)
     trainer = _create_trainer(spec, config, streams, training_labels, torch_device)
+    # The trainer has a copy.
+    del streams
     device_type = torch_device.split(":")[0]
     with (
         open_checkpoint(out, provenance, device_type) as checkpoint,

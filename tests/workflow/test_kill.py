@@ -1,10 +1,12 @@
 """Kill -9 at random moments, then the same command again: the same bytes as in an undisturbed run."""
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,12 @@ def start(project: Project, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
+def kill_group(run: subprocess.Popen[bytes], _rng: random.Random) -> None:
+    """Snakemake and all its jobs at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+
+
 def kill_something(run: subprocess.Popen[bytes], rng: random.Random) -> None:
     """Snakemake itself, which leaves its jobs as orphans, or one of its jobs."""
     try:
@@ -34,17 +42,23 @@ def kill_something(run: subprocess.Popen[bytes], rng: random.Random) -> None:
         pass
 
 
-def run_with_kills(project: Project, seconds: list[float], seed: int) -> None:
+def run_with_kills(
+    project: Project,
+    seconds: Iterable[float],
+    seed: int,
+    targets: Sequence[str] = (),
+    kill: Callable[[subprocess.Popen[bytes], random.Random], None] = kill_something,
+) -> None:
     """Run, kill after each of these times and start again at once, while orphans may still run; then run to the end."""
     rng = random.Random(seed)
     for delay in seconds:
-        run = start(project)
+        run = start(project, *targets)
         time.sleep(delay)
-        kill_something(run, rng)
+        kill(run, rng)
         if run.poll() is None and rng.random() < 0.5:
             os.kill(run.pid, signal.SIGKILL)
         run.wait()
-    final = start(project)
+    final = start(project, *targets)
     assert final.wait() == 0
     # Orphans of the last kill may still be writing: the same bytes, so this ends the same.
     time.sleep(2)
@@ -95,6 +109,48 @@ def test_killed_at_twenty_random_moments_from_scratch(tmp_path: Path, finished: 
     rng = random.Random(1)
     run_with_kills(project, [rng.uniform(2, 15) for _ in range(20)], seed=1)
     assert_same(project, finished)
+
+
+RESULTS = ("map.json", "report.html", "table.md", "ablation.md", "diagnosis.json", "grounding.json", "fewshot.json")
+EVERY_TARGET = [f"results/demo_{name}" for name in RESULTS]
+
+
+def make_every_stage(folder: Path) -> Project:
+    """The tiny demo with a job of every kind: adapters, a tuned encoder, search, grounding and few-shot episodes."""
+    project = make_tiny(folder)
+    tuning = {"blocks": 1, "steps": 2, "batch_size": 2}
+    project.change("datasets.demo.adapter_training", {"steps": 4, "batch_size": 2, "width": 8, "tuning": tuning})
+    project.change("datasets.demo.runs", ["clip_ae", "ugct_named", "ugct_tuned", "ridge_weak"])
+    project.change("datasets.demo.fewshot", {"feature_adapters": ["base_classes"], "ways": 2, "shots": [1]})
+    return project
+
+
+@pytest.mark.slow
+def test_the_group_killed_at_fifty_random_moments_with_every_kind_of_stage(tmp_path: Path) -> None:
+    """Two folders, one of them killed fifty times, Snakemake with all its jobs: byte-identical results."""
+    calm, killed = (make_every_stage(tmp_path / name / "project") for name in ("calm", "killed"))
+    assert start(calm, *EVERY_TARGET).wait() == 0
+    rng = random.Random(2)
+    run_with_kills(killed, [rng.uniform(2, 15) for _ in range(50)], 2, EVERY_TARGET, kill_group)
+    assert_same(killed, calm)
+    assert not list((killed.folder / "results").rglob(".*.tmp*"))
+
+
+def test_a_second_snakemake_in_the_same_folder_ends_at_the_lock(tiny: Project, finished: Project) -> None:
+    delete_results(tiny, "demo/runs")
+    first = subprocess.Popen(
+        tiny.command(), cwd=tiny.folder, env=bare_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not list((tiny.folder / ".snakemake/locks").glob("*")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    second = tiny.run()
+    assert second.returncode == 1
+    assert "cannot be locked" in second.stdout + second.stderr
+    assert "Traceback" not in second.stdout + second.stderr
+    assert first.wait() == 0
+    assert_same(tiny, finished)
+    assert tiny.planned() == {}
 
 
 def test_ctrl_c_leaves_nothing_half_written(tiny: Project) -> None:
