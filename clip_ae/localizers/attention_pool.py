@@ -44,27 +44,32 @@ def prepare_pooling(
     weights: dict[str, dict[str, NDArray[np.float64]]] = {}
     pooled_streams: dict[str, dict[str, VideoFeatures]] = {}
     for video_id in table.video_ids:
-        for name, (attention, head_input) in _run_localizer(localizer, table, video_id).items():
+        attention, head_inputs = _run_localizer(localizer, table, video_id, use_fused=use_fused)
+        for name, curve in attention.items():
             video = streams[name][video_id]
-            weights.setdefault(name, {})[video_id] = _normalize(_odds(attention) if use_softmax else attention)
-            pooled = replace(video, feature=head_input) if use_fused else video
+            weights.setdefault(name, {})[video_id] = _normalize(_odds(curve) if use_softmax else curve)
+            pooled = replace(video, feature=head_inputs[name]) if use_fused else video
             pooled_streams.setdefault(name, {})[video_id] = pooled
     return pooled_streams, weights
 
 
 @torch.inference_mode()
 def _run_localizer(
-    localizer: Localizer, table: FeatureTable, video_id: str
-) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """The attention [T] and the input features of the head [T, D], by stream."""
-    attention: dict[str, list[NDArray[Any]]] = {}
+    localizer: Localizer, table: FeatureTable, video_id: str, *, use_fused: bool
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[Any]]]:
+    """The attention [T] of each stream, and with use_fused the input features of the head [T, D]."""
+    attention: dict[str, list[NDArray[np.float64]]] = {}
     head_inputs: dict[str, list[NDArray[Any]]] = {}
     for batch in table.full_video_batches(video_id):
         output: LocalizerOutput = localizer(batch)
         for name, stream in output.streams.items():
             attention.setdefault(name, []).append(stream.attention[0].cpu().numpy().astype(np.float64))
-            head_inputs.setdefault(name, []).append(output.features[name][0].cpu().numpy())
-    return {name: (np.concatenate(attention[name]), np.concatenate(head_inputs[name])) for name in attention}
+            if use_fused:
+                head_inputs.setdefault(name, []).append(output.features[name][0].cpu().numpy())
+    return (
+        {name: np.concatenate(parts) for name, parts in attention.items()},
+        {name: np.concatenate(parts) for name, parts in head_inputs.items()},
+    )
 
 
 def _odds(attention: NDArray[np.float64]) -> NDArray[np.float64]:
