@@ -4,6 +4,7 @@ python -m benchmarks            everything that needs no installation: minutes; 
 python -m benchmarks.workflow   Snakemake alone: a minute
 python -m benchmarks.search     search a sentence in ten thousand videos: 1.9 GB on disk, a minute
 python -m benchmarks.layouts    import a data set in each layout of feature files: 3 GB on disk, a few minutes
+python -m benchmarks.scale      a million detections, a page of 20,000 videos, 20,000 descriptors: a few minutes
 python -m benchmarks.page       the page with 500 and 5,000 videos in a browser
 python -m benchmarks --long     feature extraction from an hour of 1080p: half an hour
 python -m benchmarks --cold     install and run a fresh clone: needs the package registry
