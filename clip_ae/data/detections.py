@@ -137,18 +137,21 @@ def _parse_results(path: Path, results: dict[str, Any]) -> list[Detection]:
 
 
 def _read_detection_table(path: Path) -> list[Detection]:
-    with report_table_errors(path):
-        table = pq.read_table(path)
-    missing = [name for name in DETECTION_COLUMNS if table.num_rows and name not in table.column_names]
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; expected {', '.join(DETECTION_COLUMNS)}")
-    if not table.num_rows:
-        return []
-    rows = zip(*(table.column(name).to_pylist() for name in DETECTION_COLUMNS), strict=True)
     return [
         _parse_detection(str(path), i, video_id, {"label": label, "score": score, "segment": [start, stop]})
-        for i, (video_id, label, score, start, stop) in enumerate(rows)
+        for i, (video_id, label, score, start, stop) in enumerate(_read_table_rows(path))
     ]
+
+
+def _read_table_rows(path: Path) -> list[tuple[Any, ...]]:
+    """The values of DETECTION_COLUMNS in each row."""
+    with report_table_errors(path):
+        table = pq.read_table(path)
+        missing = [name for name in DETECTION_COLUMNS if table.num_rows and name not in table.column_names]
+        if missing:
+            raise UserError(f"{path}: no column {', '.join(missing)}; expected {', '.join(DETECTION_COLUMNS)}")
+        columns = [table.column(name).to_pylist() for name in DETECTION_COLUMNS] if table.num_rows else []
+        return list(zip(*columns, strict=True))
 
 
 def _parse_detection(where: str, number: int, video_id: Any, item: Any) -> Detection:

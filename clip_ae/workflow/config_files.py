@@ -11,7 +11,7 @@ from typing import Any
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config
-from clip_ae.core.errors import ClipAeError, UserError
+from clip_ae.core.errors import ClipAeError, UserError, describe_error
 from clip_ae.workflow.resources import find_resource
 
 # Dotted path of a key -> "file:line".
@@ -126,7 +126,7 @@ def parse_config_file(path: Path) -> ConfigFile:
         raise UserError(f"{path}{line}: not YAML ({error.problem})") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         # Most of these come from YAML's own constructors: impossible dates, lists as keys and the like.
-        raise UserError(f"{path}: not YAML ({error})") from None
+        raise UserError(f"{path}: not YAML ({describe_error(error)})") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys and values at the top level")
     return ConfigFile(path, data, origins)

@@ -48,8 +48,8 @@ def test_a_file_of_no_video_has_no_curves(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([*make_rows("a", 2, "xy"), *make_rows("a", 1, "xz")], "video 'a': snippets differ in their classes"),
-        ([*make_rows("a", 2, "xy"), *make_rows("a", 1, "x")], "video 'a': snippets differ in their classes"),
+        ([*make_rows("a", 2, "xy"), *make_rows("a", 1, "xz")], "snippets of video 'a' differ in their classes"),
+        ([*make_rows("a", 2, "xy"), *make_rows("a", 1, "x")], "snippets of video 'a' differ in their classes"),
         ([*make_rows("a", 2, "x"), *make_rows("b", 1, "x"), *make_rows("a", 1, "x")], "'a' are not next to each other"),
     ],
 )

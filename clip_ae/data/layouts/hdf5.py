@@ -4,14 +4,15 @@ Links to other files and data sets stored in other files are refused: a feature 
 choice.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import RefusedInput, Unreadable, UserError
+from clip_ae.core.errors import RefusedInput, Unreadable, UserError, describe_error
 from clip_ae.data.layouts.array_checks import check_array, report_array_errors
 from clip_ae.data.layouts.files import FeatureFiles
 
@@ -22,7 +23,8 @@ class Hdf5Arrays:
     def __init__(self, files: FeatureFiles) -> None:
         self.path_by_stream = {stream: paths[0] for stream, paths in files.shared_files.items()}
         self.file_by_path = {path: _open(files.root_dir / path) for path in set(self.path_by_stream.values())}
-        self.template, self.is_joint = self._find_template(files.streams)
+        with _report_broken(files.place):
+            self.template, self.is_joint = self._find_template(files.streams)
 
     def _find_template(self, streams: tuple[str, ...]) -> tuple[str, bool]:
         """Return how the data set of a stream and a video is named, and whether it has all streams' columns."""
@@ -39,7 +41,8 @@ class Hdf5Arrays:
     def paths(self, stream: str) -> Mapping[str, str]:
         path = self.path_by_stream[stream]
         file = self.file_by_path[path]
-        return dict.fromkeys(sorted(file[stream] if self.template.startswith("{stream}") else file), path)
+        with _report_broken(path):
+            return dict.fromkeys(sorted(file[stream] if self.template.startswith("{stream}") else file), path)
 
     def describe_place(self, stream: str, video_id: str) -> str:
         name = self.template.format(stream=stream, id=video_id)
@@ -73,6 +76,15 @@ def _open(path: Path) -> Any:
         return h5py.File(path, "r")
     except OSError:
         raise RefusedInput(f"{path}: not an HDF5 file, or its end is missing") from None
+
+
+@contextlib.contextmanager
+def _report_broken(place: object) -> Iterator[None]:
+    """Turn an error of the HDF5 library in the lists of a file into RefusedInput."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise RefusedInput(f"{place}: a broken HDF5 file ({describe_error(error)}); copy it again") from None
 
 
 def _is_group(file: Any, name: str) -> bool:

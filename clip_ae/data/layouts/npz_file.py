@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.core.errors import RefusedInput, Unreadable
+from clip_ae.core.errors import RefusedInput, Unreadable, make_printable
 from clip_ae.data.layouts.array_checks import report_array_errors
 from clip_ae.data.layouts.npy_file import Header, check_header, read_header
 
@@ -64,7 +64,7 @@ class NpzFile:
         return header
 
     def _title(self, name: str) -> str:
-        return f"{self.path.name}/{name}"
+        return f"{self.path.name}/{make_printable(name)}"
 
 
 def open_npz(path: Path) -> NpzFile:
