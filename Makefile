@@ -47,7 +47,8 @@ bench-methods: own-venv .venv/installed-dev
 
 # The times in a wheel are that of the commit, so the same commit gives the same bytes on every machine.
 wheel: own-venv .venv/installed
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+	rm -rf build
+	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
 		--no-deps --wheel-dir dist .
 	@sha256sum dist/*.whl
 

@@ -3,7 +3,7 @@
 python -m pip install --dry-run --ignore-installed --report report.json --constraint constraints.txt '.[dev]'
 python envs/hash_requirements.py report.json
 
-Then `pip install --require-hashes -r envs/linux-x86_64-py311.txt` installs these files and no others.
+Then `pip install --no-deps --require-hashes -r envs/linux-x86_64-py311.txt` installs these files and no others.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 TARGET = Path(__file__).with_name("linux-x86_64-py311.txt")
 HEADER = """# Wheels for Python 3.11 on Linux x86_64, with their hashes: made by envs/hash_requirements.py.
-# pip install --require-hashes -r envs/linux-x86_64-py311.txt && pip install --no-deps --editable .
+# pip install --no-deps --require-hashes -r envs/linux-x86_64-py311.txt && pip install --no-deps --editable .
 """
 
 

@@ -143,7 +143,7 @@ def restamped(path: Path, pts: Sequence[float]) -> Path:
 
 
 def _layout(tone: Sequence[float]) -> str:
-    return {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[len(tone)]
+    return {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}.get(len(tone), f"{len(tone)} channels")
 
 
 def _write_sound(

@@ -17,10 +17,13 @@ def compute_silhouettes(descriptors: NDArray[np.float64], cluster: ClusterFuncti
     from sklearn.metrics import silhouette_score
 
     partitions = {k: cluster(descriptors, k, seed) for k in range(2, min(MAX_CLUSTERS, len(descriptors) // 2) + 1)}
-    # If points coincide, a clustering can return fewer clusters than k: skip that k.
-    sample_size = MAX_COMPARED if len(descriptors) > MAX_COMPARED else None
+    # If points coincide, a clustering can return fewer clusters than k, and a sample can miss a small one: skip that k.
+    compared = np.arange(len(descriptors))
+    if len(compared) > MAX_COMPARED:
+        compared = np.sort(np.random.default_rng(seed).choice(compared, MAX_COMPARED, replace=False))
+    partitions = {k: labels[compared] for k, labels in partitions.items()}
     return {
-        k: float(silhouette_score(descriptors, labels, sample_size=sample_size, random_state=seed))
+        k: float(silhouette_score(descriptors[compared], labels))
         for k, labels in partitions.items()
         if len(set(labels.tolist())) == k
     }

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.clustering import nystroem
-from clip_ae.core.progress import log_line
 
 # More points are clustered by the Nyström method: here the table of affinities takes 1.2 GB, and it is there twice.
 MAX_EXACT = 12_000
@@ -45,7 +44,6 @@ def cluster(z: NDArray[np.float64], num_clusters: int, seed: int) -> NDArray[np.
     if len(z) == num_clusters:
         return np.arange(num_clusters, dtype=np.int32)
     if len(z) > MAX_EXACT:
-        log_line(f"cluster: {len(z)} videos, more than {MAX_EXACT}: spectral clustering by the Nyström method")
         return nystroem.cluster(z, num_clusters, seed)
     # With several threads, the order in which k-means adds partial sums varies from run to run.
     with threadpool_limits(1):

@@ -16,6 +16,8 @@ from clip_ae.core.errors import UserError
 
 # Bytes of a name that a temporary name repeats. File systems allow 255 for the whole of it.
 MAX_READABLE_NAME = 100
+# Characters of the longest suffix that names a format.
+MAX_SUFFIX = 20
 HOSTNAME = socket.gethostname()
 # Disk errors that only the user can mend, and what to do. None of them comes from reading.
 DISK_ERRORS = {
@@ -43,8 +45,8 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed when the block ends well, removed otherwise."""
-    # Keep the suffix: some writers choose the format by it.
-    temporary = path.with_name(f"{_temporary_prefix(path)}{os.getpid()}.tmp{path.suffix}")
+    prefix, suffix = _temporary_affixes(path)
+    temporary = path.with_name(f"{prefix}{os.getpid()}{suffix}")
     with report_disk_errors(path):
         _make_folder(path.parent)
         _remove_leftovers(path)
@@ -90,11 +92,15 @@ def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"--out {out_path}: is one of the inputs; name another file")
 
 
-def _temporary_prefix(path: Path) -> str:
-    """The beginning of temporary names for a path; short, however long the name of the file is."""
-    is_short = len(os.fsencode(path.name)) <= MAX_READABLE_NAME
-    stem = path.stem if is_short else hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]
-    return f".{stem}.{HOSTNAME}."
+def _temporary_affixes(path: Path) -> tuple[str, str]:
+    """How temporary names for a path begin and end, about the pid; short, however long the name of the file is.
+
+    The suffix is kept: some writers choose the format by it.
+    """
+    if len(os.fsencode(path.name)) <= MAX_READABLE_NAME:
+        return f".{path.stem}.{HOSTNAME}.", f".tmp{path.suffix}"
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return f".{digest}.{HOSTNAME}.", f".tmp{path.suffix if len(path.suffix) <= MAX_SUFFIX else ''}"
 
 
 def _make_folder(folder: Path) -> None:
@@ -122,9 +128,9 @@ def _sync(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files that killed processes of this machine left in the folder."""
-    prefix = _temporary_prefix(path)
+    prefix, suffix = _temporary_affixes(path)
     for entry in os.scandir(path.parent):
-        if entry.name.startswith(prefix) and entry.name.endswith(f".tmp{path.suffix}"):
+        if entry.name.startswith(prefix) and entry.name.endswith(suffix):
             pid = entry.name.removeprefix(prefix).split(".")[0]
             if pid.isdigit() and not _is_running(int(pid)):
                 with contextlib.suppress(FileNotFoundError):

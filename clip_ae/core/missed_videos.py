@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 def describe_missed_videos(counts: Mapping[str, float]) -> str:
     """How many test videos have no features or no detections; empty if all have both. `counts` is that of map.json."""
-    without_features = counts["videos_without_features"]
+    # Counts of earlier code do not have it.
+    without_features = counts.get("videos_without_features", 0)
     numbers = {
         "without features": without_features,
         "without detections": counts["videos"] - counts["videos_with_detections"] - without_features,

@@ -132,13 +132,13 @@ def _parse_results(path: Path, results: dict[str, Any]) -> list[Detection]:
         where = f"{path}: video '{video_id}'"
         if not isinstance(items, list):
             raise UserError(f"{where}: detections are not a list")
-        detections += [_parse_detection(where, i, video_id, item) for i, item in enumerate(items)]
+        detections += [_parse_detection(f"{where}, detection", i, video_id, item) for i, item in enumerate(items)]
     return detections
 
 
 def _read_detection_table(path: Path) -> list[Detection]:
     return [
-        _parse_detection(str(path), i, video_id, {"label": label, "score": score, "segment": [start, stop]})
+        _parse_detection(f"{path}: row", i, video_id, {"label": label, "score": score, "segment": [start, stop]})
         for i, (video_id, label, score, start, stop) in enumerate(_read_table_rows(path))
     ]
 
@@ -155,10 +155,10 @@ def _read_table_rows(path: Path) -> list[tuple[Any, ...]]:
 
 
 def _parse_detection(where: str, number: int, video_id: Any, item: Any) -> Detection:
-    if _is_plain(item) and isinstance(video_id, str) and video_id:
+    if _is_plain(item) and isinstance(video_id, str) and 0 < len(video_id) <= MAX_NAME:
         # A file names few classes a million times: one text for each.
         return Detection(video_id, sys.intern(item["label"]), item["score"], *item["segment"])
-    where = f"{where}, detection {number}"
+    where = f"{where} {number}"
     fields = item if isinstance(item, dict) else {}
     score = parse_number(f"{where}: score", fields.get("score"))
     start, stop = parse_segment(where, fields.get("segment"))

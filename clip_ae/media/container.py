@@ -37,8 +37,8 @@ def open_container(path: str) -> Iterator[Any]:
     except FileNotFoundError:
         raise Unreadable("missing", "no such file, or a broken link") from None
     except PermissionError as error:
-        # FFmpeg refuses names in a playlist with "operation not permitted", and a file without the right with EACCES.
-        if error.errno == errno.EPERM:
+        # FFmpeg also refuses names in a playlist so, although the file itself can be read.
+        if error.errno == errno.EPERM and _can_be_read(path):
             raise Unreadable("playlist", PLAYLIST_MESSAGE) from None
         raise Unreadable("permission", "not readable; give yourself read permission") from None
     except av.error.FFmpegError as error:
@@ -49,6 +49,14 @@ def open_container(path: str) -> Iterator[Any]:
         if PLAYLIST_FORMATS & set(container.format.name.split(",")):
             raise Unreadable("playlist", PLAYLIST_MESSAGE)
         yield container
+
+
+def _can_be_read(path: str) -> bool:
+    try:
+        with open(path, "rb"):
+            return True
+    except OSError:
+        return False
 
 
 def get_video_stream(container: Any) -> Any:

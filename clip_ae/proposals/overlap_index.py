@@ -20,7 +20,7 @@ class _Group:
 
 
 class OverlapIndex:
-    """The segments in groups whose lengths differ by at most four times.
+    """The segments in groups of similar length: a power of four each, and those without length in one of them.
 
     In a group sorted by start, what overlaps a segment is one slice, except for a few that end before it.
     """

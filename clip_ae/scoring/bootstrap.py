@@ -29,8 +29,8 @@ def bootstrap_map(matches: MatchedDetections, num_classes: int, num_draws: int, 
     """
     video_counts = draw_videos(num_draws, num_videos)
     present_mask = count_ground_truths(matches.ground_truth, num_classes, video_counts) > 0
-    hits = matches.detections.label[matches.tp_mask.any(axis=0)]
-    max_hits = max(1, int(np.bincount(hits).max(initial=0)))
+    labels_of_hits = matches.detections.label[matches.tp_mask.any(axis=0)]
+    max_hits = max(1, int(np.bincount(labels_of_hits).max(initial=0)))
     chunks = np.array_split(video_counts, max(1, -(-num_draws * max_hits // MAX_CHUNK_WEIGHTS)))
     ap = np.concatenate([draw_average_precision(matches, num_classes, chunk) for chunk in chunks])
     num_present = np.maximum(present_mask.sum(axis=1), 1)

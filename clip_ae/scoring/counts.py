@@ -21,11 +21,12 @@ def count_scored_items(
     """
     truth, num_scored = eval_input.ground_truth, len(eval_input.detections)
     inside = [d for d in detections if d.video_id in test]
+    detected = {d.video_id for d in inside}
     durations = {video_id: a.duration for video_id, a in test.items() if a.duration is not None}
     return {
         "videos": len(test),
-        "videos_with_detections": len({d.video_id for d in inside}),
-        "videos_without_features": len(test.keys() & set(without_features)),
+        "videos_with_detections": len(detected),
+        "videos_without_features": len((test.keys() & set(without_features)) - detected),
         "instances": sum(len(a.instances) for a in test.values()),
         "classes": len({i.label for a in test.values() for i in a.instances}),
         "ambiguous": sum(len(a.ambiguous) for a in test.values()),

@@ -86,7 +86,10 @@ def _cluster_videos(
 ) -> tuple[list[Label], Silhouettes]:
     """A cluster for each video that trains; and the silhouette of each number of clusters, if this round chooses it."""
     descriptors = _pool_descriptors(spec, streams, previous_model, device)
-    cluster = load_module(CLUSTERINGS[spec.clustering]).cluster
+    clustering = load_module(CLUSTERINGS[spec.clustering])
+    if len(descriptors) > getattr(clustering, "MAX_EXACT", len(descriptors)):
+        log_line(f"cluster: {len(descriptors)} videos are many: spectral clustering by the Nyström method")
+    cluster = clustering.cluster
     silhouettes: Silhouettes = {}
     if spec.classes == "auto" and not previous_model:
         silhouettes = compute_silhouettes(descriptors, cluster, spec.seed)

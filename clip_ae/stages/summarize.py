@@ -136,10 +136,11 @@ def add_lost_videos(detections: Mapping[str, Any], test_videos: Iterable[str]) -
     """
     results = detections["results"]
     lost = [video_id for video_id in test_videos if video_id not in results]
-    without_features = sorted({*detections["external_data"][WITHOUT_FEATURES], *lost})
+    # Detections of earlier code have no such list.
+    without_features = sorted({*detections["external_data"].get(WITHOUT_FEATURES, []), *lost})
     return {
         **detections,
-        "results": {**results, **{video_id: [] for video_id in lost}},
+        "results": dict(sorted({**results, **{video_id: [] for video_id in lost}}.items())),
         "external_data": {WITHOUT_FEATURES: without_features},
     }
 

@@ -46,7 +46,7 @@ def test_a_living_process_keeps_its_temporary_file(tmp_path: Path) -> None:
     assert other.exists()
 
 
-@pytest.mark.parametrize("name", ["a" * 255, "ä" * 125 + ".json", "b" * 250 + ".json"])
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 125 + ".json", "b" * 250 + ".json", "v." + "b" * 250])
 def test_the_longest_names_can_be_written(tmp_path: Path, name: str) -> None:
     write_text(tmp_path / name, "x")
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -51,6 +51,18 @@ def test_a_traceback_is_a_fault_with_its_place(tmp_path: Path) -> None:
     assert "more than one line" in find_fault(Format("x", (), (refuse_in_two_lines,)), tmp_path)
 
 
+def test_a_file_that_needs_a_gigabyte_is_a_fault() -> None:
+    """In a process of its own: the peak of a process never falls."""
+    program = (
+        "from tests.fuzzing.__main__ import fuzz; from tests.fuzzing.seeds import Format; import numpy as np\n"
+        "grow = lambda path: len(path.read_bytes()) > 100 and np.ones(160_000_000).sum()\n"
+        "form = Format('x', (lambda path: path.write_bytes(bytes(90)),), (grow,))\n"
+        "print([fault for _, fault in fuzz(form, 200, 0)])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "needs more than a GB" in done.stdout
+
+
 @pytest.mark.slow
 def test_many_changed_files_of_each_format_below_a_gigabyte() -> None:
     """In a process of its own, whose memory is limited."""

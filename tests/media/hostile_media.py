@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -88,9 +89,9 @@ DAMAGE: dict[str, Make] = {
     f"{container}-{name}-{n}.{container}": damage(container, value)
     for container in CONTAINERS
     for name, damage, values in (
-        ("flipped", with_changed_bytes, (0, 1, 2)),
-        ("overstated", with_extreme_numbers, (0, 1, 2)),
-        ("shortened", cut_short, (0.02, 0.3, 0.97)),
+        ("flipped", with_changed_bytes, range(14)),
+        ("overstated", with_extreme_numbers, range(14)),
+        ("shortened", cut_short, (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 0.97, 0.999)),
     )
     for n, value in enumerate(values)
 }
@@ -157,6 +158,7 @@ LIES: dict[str, Hostile] = {
     # Audio.
     "65535-channels.avi": Hostile(with_audio_header(65535, 48000)),
     "1000-channels.avi": Hostile(with_audio_header(1000, 48000)),
+    "64-channels.mkv": Hostile(lambda path: write_video(path, tone=[440] * 64, sound_codec="pcm_s16le")),
     "no-channels.avi": Hostile(with_audio_header(0, 48000)),
     "1-a-second.avi": Hostile(with_audio_header(1, 1), {"audio": "rate"}),
     "2e9-a-second.avi": Hostile(with_audio_header(1, 2**31 - 1), {"audio": "rate"}),
@@ -287,6 +289,10 @@ def make_socket(path: Path) -> None:
         os.chdir(before)
 
 
+def playlist(name: str) -> Make:
+    return lambda path: path.write_text(f"ffconcat version 1.0\nfile {name}\n")
+
+
 def link(target: str) -> Make:
     return lambda path: path.symlink_to(target)
 
@@ -296,6 +302,8 @@ PLACES: dict[str, Hostile] = {
     "noise.mp4": Hostile(link("/dev/urandom"), {"probe": "device"}),
     "nothing.mp4": Hostile(link("/dev/null"), {"probe": "device"}),
     "socket.mp4": Hostile(make_socket, {"probe": "not-a-video"}),
+    "concat-of-a-file.mp4": Hostile(playlist("/etc/hosts"), {"probe": "playlist"}),
+    "concat-of-an-address.mp4": Hostile(playlist("http://127.0.0.1:9/x.mp4"), {"probe": "playlist"}),
     "pipe.mp4": Hostile(os.mkfifo, {"probe": "timeout"}),
 }
 
@@ -303,4 +311,6 @@ PLACES: dict[str, Hostile] = {
 NAMES = [
     "-x", "--help", "two words ", "new\nline", "'", '"', ";", "$(touch pwned)", "`touch pwned`", "{shard}", "<x>",
     "<script>alert(1)<!--", "\u202egpj", "%2F..%2F", "a..", "*", "\\", "\x1b[31m", "n" * 251,
+    # One letter, composed and decomposed.
+    unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"),
 ]  # fmt: skip

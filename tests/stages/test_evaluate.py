@@ -350,7 +350,7 @@ def test_a_table_with_too_few_columns_or_without_an_id(tmp_path, capsys):
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "null.parquet")
     gt = write_ground_truth(tmp_path)
     assert "no column label, start, stop; expected" in read_error_line(tmp_path, capsys, gt, tmp_path / "few.parquet")
-    assert 'detection 0: has no "video_id"' in read_error_line(tmp_path, capsys, gt, tmp_path / "null.parquet")
+    assert 'row 0: has no "video_id"' in read_error_line(tmp_path, capsys, gt, tmp_path / "null.parquet")
 
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path, capsys):

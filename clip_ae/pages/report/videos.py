@@ -133,7 +133,7 @@ def _pack_curves(video: VideoEntry, grid: SnippetGrid, max_points: int) -> dict[
 
 def encode_curve(values: ArrayLike, chunk: int = 1) -> str:
     """Base64 of values in 0 ... 1: one byte for each chunk, its maximum."""
-    curve = np.asarray(values, np.float64)
+    curve = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
     maxima = np.maximum.reduceat(curve, np.arange(0, len(curve), chunk)) if len(curve) else curve
     return base64.b64encode(np.rint(255 * np.clip(maxima, 0, 1)).astype(np.uint8).tobytes()).decode()
 
