@@ -50,7 +50,7 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
 
 def test_jobs_quote_what_a_file_may_be_called() -> None:
     """Paths in options are quoted for the shell; specs are quoted by Snakemake's :q."""
-    assert option("videos", "a b; touch ran") == "--videos 'a b; touch ran'"
+    assert option("videos", "a b; touch ran") == "--videos='a b; touch ran'"
     source = (ROOT / "clip_ae/workflow/rule_options.py").read_text()
     for name in (
         "source",

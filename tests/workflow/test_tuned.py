@@ -40,7 +40,7 @@ def test_each_job_reads_the_outputs_of_the_one_before_it(project: Project) -> No
     assert all(f"--weights {adapter_dir}/weights/rgb.safetensors --out" in words for words in tuned)
     assert all(f"--failures {adapter_dir}/failures/rgb/" in words for words in tuned)
     (train_adapter,) = [words for stage, words in commands if stage == "train_adapter"]
-    assert f"--tuned-features {adapter_dir}/encoded " in train_adapter
+    assert f"--tuned-features={adapter_dir}/encoded " in train_adapter
     adapted = [words for stage, words in commands if stage == "adapt_features"]
     assert all(f"--features {adapter_dir}/encoded/" in words for words in adapted)
     tune = [words for stage, words in commands if stage == "tune_encoder"]
