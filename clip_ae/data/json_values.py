@@ -75,10 +75,16 @@ def parse_segment(where: str, value: Any) -> tuple[float, float]:
 
 def parse_name(where: str, key: str, value: Any) -> str:
     """Return a text that is not empty, and no longer than a name may be."""
+    name = parse_text(where, key, value)
+    if len(name) > MAX_NAME:
+        raise UserError(f'{where}: "{key}" has {len(name):,} characters; use at most {MAX_NAME:,}')
+    return name
+
+
+def parse_text(where: str, key: str, value: Any) -> str:
+    """Return a text that is not empty."""
     if not isinstance(value, str) or not value:
         raise UserError(f'{where}: has no "{key}"')
-    if len(value) > MAX_NAME:
-        raise UserError(f'{where}: "{key}" has {len(value):,} characters; use at most {MAX_NAME:,}')
     return value
 
 

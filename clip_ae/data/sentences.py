@@ -10,7 +10,7 @@ from typing import Any
 
 from clip_ae.core.errors import UserError
 from clip_ae.core.types import GroundingQuery
-from clip_ae.data.json_values import load_json, parse_name, parse_number, parse_segment, read_text
+from clip_ae.data.json_values import load_json, parse_number, parse_segment, parse_text, read_text
 
 Moment = tuple[float, float]
 # (video id, sentence, moment)
@@ -71,4 +71,4 @@ def _read_lines(path: Path) -> Iterator[SentenceMoment]:
 
 def _parse_sentence(where: str, value: Any) -> str:
     """Return the sentence in one line, without spaces before and after it."""
-    return parse_name(where, "sentence", " ".join(value.split()) if isinstance(value, str) else value)
+    return parse_text(where, "sentence", " ".join(value.split()) if isinstance(value, str) else value)

@@ -61,6 +61,7 @@ EXPECTED: dict[str, set[str]] = {
     "datasets.demo.classes": {"cluster", "train"},
     "datasets.demo.train_subset": {"catalog", "score_fewshot", "cluster", "train", "evaluate"},
     "datasets.demo.test_subset": {
+        "summarize",
         "catalog",
         "score_fewshot",
         "localize",
