@@ -11,6 +11,8 @@ in many dimensions that is far more than with any other point, and landmarks wou
 import numpy as np
 from numpy.typing import NDArray
 
+from clip_ae.clustering import kmeans
+
 Floats = NDArray[np.float64]
 NUM_LANDMARKS = 2000
 # Points whose distances to all others give the width of the affinity.
@@ -23,13 +25,12 @@ MIN_EIGENVALUE = 1e-10
 
 def cluster(z: Floats, num_clusters: int, seed: int) -> NDArray[np.int32]:
     """The cluster of each row of z [N, D]."""
-    from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     # As in the exact method: sums in one order, so that runs are equal.
     with threadpool_limits(1):
         embedding = embed(z, num_clusters, seed)
-        return np.asarray(KMeans(num_clusters, n_init=10, random_state=seed).fit_predict(embedding), np.int32)
+    return kmeans.cluster(embedding, num_clusters, seed)
 
 
 def embed(z: Floats, num_vectors: int, seed: int) -> Floats:

@@ -40,7 +40,7 @@ def _read_tables(path: Path) -> Iterator[pa.Table]:
 
 
 def _split_by_video(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each video of a row group, in file order."""
+    """The rows of each video of a table, in file order."""
     ids = table["video_id"].combine_chunks().dictionary_encode()
     if not len(ids):
         return

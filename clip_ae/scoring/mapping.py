@@ -6,7 +6,7 @@ contingency [clusters, classes] counts training videos. A class without a cluste
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ae.scoring.segments import Floats, Ints, Segments
+from clip_ae.scoring.segments import Floats, Ints, Segments, repeat_rows
 
 
 def soft_majority(contingency: Ints) -> Floats:
@@ -36,11 +36,9 @@ def apply_mapping(cluster_weights: Floats, detections: Segments) -> Segments:
     cluster, cluster_class = np.nonzero(cluster_weights > 0)
     num_copies = np.bincount(cluster, minlength=len(cluster_weights))
     first_copy = np.cumsum(num_copies) - num_copies
-    count = num_copies[detections.label]
-    index = np.repeat(np.arange(len(detections)), count)
-    offset = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
+    index, copy = repeat_rows(num_copies[detections.label])
     d = detections.take(index)
-    label = cluster_class[first_copy[d.label] + offset]
+    label = cluster_class[first_copy[d.label] + copy]
     return Segments(d.video, label, d.start, d.stop, d.score * cluster_weights[d.label, label])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.tiou import tiou
-from clip_ae.scoring.segments import Bools, Floats, Ints, Segments
+from clip_ae.scoring.segments import Bools, Floats, Ints, Segments, repeat_rows
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,8 @@ def find_overlaps(ground_truth: Segments, detections: Segments) -> OverlapPairs:
     detection_key = detections.label * num_videos + detections.video
     key_sizes = np.bincount(truth_key, minlength=num_labels * num_videos)
     first, count = (np.cumsum(key_sizes) - key_sizes)[detection_key], key_sizes[detection_key]
-    detection = np.repeat(np.arange(len(detections)), count)
-    offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    truth = np.repeat(first, count) + offset
+    detection, copy = repeat_rows(count)
+    truth = first[detection] + copy
     overlap = tiou(
         detections.start[detection], detections.stop[detection], ground_truth.start[truth], ground_truth.stop[truth]
     )

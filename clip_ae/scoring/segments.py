@@ -52,6 +52,13 @@ def rank_in_group(group: Ints) -> Ints:
     return rank
 
 
+def repeat_rows(count: Ints) -> tuple[Ints, Ints]:
+    """Row k as often as count[k] says: the index of the row, and the number of the copy from 0."""
+    index = np.repeat(np.arange(len(count)), count)
+    first = np.cumsum(count) - count
+    return index, np.arange(len(index)) - np.repeat(first, count)
+
+
 def make_segments(rows: list[tuple[int, int, float, float, float]]) -> Segments:
     """Segments from rows (video, label, start, stop, score)."""
     video, label, start, stop, score = np.asarray(rows, np.float64).reshape(-1, 5).T
