@@ -45,7 +45,7 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed when the block ends well, removed otherwise."""
-    prefix, suffix = _temporary_affixes(path)
+    prefix, suffix = _temporary_name_ends(path)
     temporary = path.with_name(f"{prefix}{os.getpid()}{suffix}")
     with report_disk_errors(path):
         _make_folder(path.parent)
@@ -92,8 +92,8 @@ def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
         raise UserError(f"--out {out_path}: is one of the inputs; name another file")
 
 
-def _temporary_affixes(path: Path) -> tuple[str, str]:
-    """How temporary names for a path begin and end, about the pid; short, however long the name of the file is.
+def _temporary_name_ends(path: Path) -> tuple[str, str]:
+    """What stands before and after the process id in temporary names; short, however long the file's name is.
 
     The suffix is kept: some writers choose the format by it.
     """
@@ -128,7 +128,7 @@ def _sync(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files that killed processes of this machine left in the folder."""
-    prefix, suffix = _temporary_affixes(path)
+    prefix, suffix = _temporary_name_ends(path)
     for entry in os.scandir(path.parent):
         if entry.name.startswith(prefix) and entry.name.endswith(suffix):
             pid = entry.name.removeprefix(prefix).split(".")[0]

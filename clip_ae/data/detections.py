@@ -155,7 +155,7 @@ def _read_table_rows(path: Path) -> list[tuple[Any, ...]]:
 
 
 def _parse_detection(where: str, number: int, video_id: Any, item: Any) -> Detection:
-    if _is_plain(item) and isinstance(video_id, str) and 0 < len(video_id) <= MAX_NAME:
+    if _has_usual_form(item) and isinstance(video_id, str) and 0 < len(video_id) <= MAX_NAME:
         # A file names few classes a million times: one text for each.
         return Detection(video_id, sys.intern(item["label"]), item["score"], *item["segment"])
     where = f"{where} {number}"
@@ -166,8 +166,8 @@ def _parse_detection(where: str, number: int, video_id: Any, item: Any) -> Detec
     return Detection(parse_name(where, "video_id", video_id), label, score, start, stop)
 
 
-def _is_plain(item: Any) -> bool:
-    """Whether a detection is as most are, so that the slower checks, which name a fault, would find none."""
+def _has_usual_form(item: Any) -> bool:
+    """Whether a detection has the usual form. Any other is checked more slowly, by functions that say what is wrong."""
     try:
         label, score, (start, stop) = item["label"], item["score"], item["segment"]
     except (TypeError, KeyError, ValueError):

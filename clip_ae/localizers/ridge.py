@@ -72,7 +72,7 @@ class RidgeLearner(Learner):
         names = self.localizer.cbp_streams
         for video_id in table.video_ids:
             rows = np.arange(table.lengths[video_id])
-            # Also of a very long video in one part: each video counts the same.
+            # A very long video is not cut into parts: each video counts the same.
             batch = self.localizer.prepare_batch(table.batch([video_id], {video_id: rows}))
             targets = target_builder.build_targets(batch, {video_id: rows})
             mask = common_mask(batch.masks, names)[0]

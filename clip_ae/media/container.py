@@ -37,7 +37,7 @@ def open_container(path: str) -> Iterator[Any]:
     except FileNotFoundError:
         raise Unreadable("missing", "no such file, or a broken link") from None
     except PermissionError as error:
-        # FFmpeg also refuses names in a playlist so, although the file itself can be read.
+        # FFmpeg has the same error for names in a playlist that it refuses. The playlist itself can be read.
         if error.errno == errno.EPERM and _can_be_read(path):
             raise Unreadable("playlist", PLAYLIST_MESSAGE) from None
         raise Unreadable("permission", "not readable; give yourself read permission") from None

@@ -47,11 +47,11 @@ def match(
 def compute_average_precision(matches: MatchedDetections, num_classes: int) -> Floats:
     """AP [thresholds, classes]. A class without ground truth has AP 0; leave it out of means."""
     num_videos = 1 + max(matches.ground_truth.video.max(initial=0), matches.detections.video.max(initial=0))
-    ap: Floats = draw_average_precision(matches, num_classes, np.ones((1, num_videos), np.int64))[0]
+    ap: Floats = compute_ap_of_draws(matches, num_classes, np.ones((1, num_videos), np.int64))[0]
     return ap
 
 
-def draw_average_precision(matches: MatchedDetections, num_classes: int, video_counts: Ints) -> Floats:
+def compute_ap_of_draws(matches: MatchedDetections, num_classes: int, video_counts: Ints) -> Floats:
     """AP [draws, thresholds, classes]; video_counts [draws, videos] is how often each video counts."""
     num_ground_truths = count_ground_truths(matches.ground_truth, num_classes, video_counts)
     ap = np.zeros((len(video_counts), len(matches.tp_mask), num_classes))

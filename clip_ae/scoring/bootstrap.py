@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clip_ae.scoring.average_precision import MatchedDetections, count_ground_truths, draw_average_precision
+from clip_ae.scoring.average_precision import MatchedDetections, compute_ap_of_draws, count_ground_truths
 from clip_ae.scoring.segments import Floats, Ints
 
 BOOTSTRAP_SEED = 0
@@ -32,7 +32,7 @@ def bootstrap_map(matches: MatchedDetections, num_classes: int, num_draws: int, 
     labels_of_hits = matches.detections.label[matches.tp_mask.any(axis=0)]
     max_hits = max(1, int(np.bincount(labels_of_hits).max(initial=0)))
     chunks = np.array_split(video_counts, max(1, -(-num_draws * max_hits // MAX_CHUNK_WEIGHTS)))
-    ap = np.concatenate([draw_average_precision(matches, num_classes, chunk) for chunk in chunks])
+    ap = np.concatenate([compute_ap_of_draws(matches, num_classes, chunk) for chunk in chunks])
     num_present = np.maximum(present_mask.sum(axis=1), 1)
     mean_ap: Floats = (ap * present_mask[:, None]).sum(axis=2) / num_present[:, None]
     return mean_ap[present_mask.any(axis=1)]

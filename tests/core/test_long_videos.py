@@ -9,7 +9,7 @@ from clip_ae.core.long_videos import split_rows
 
 @given(st.integers(0, 1000), st.integers(1, 100))
 def test_parts_cover_the_video_and_are_about_equal(length: int, max_part: int) -> None:
-    with mock.patch.object(long_videos, "MAX_PART", max_part):
+    with mock.patch.object(long_videos, "MAX_PART_ROWS", max_part):
         parts = split_rows(length)
     rows = list(range(length))
     assert [row for part in parts for row in rows[part]] == rows

@@ -4,7 +4,7 @@ python -m tests.fuzzing 100000               executions of each format
 python -m tests.fuzzing 100000 --formats npy pt --seed 7
 
 A file that raises anything else, or for which the process grows by more than a GB, is kept in the folder --keep and
-named; the exit status is 1. With the same seed the files are the same. The file that ends the process itself is left in
+named; the exit status is 1. With the same seed the files are the same. A file that kills the process is left in
 /dev/shm.
 """
 

@@ -30,7 +30,7 @@ def test_parts_are_predicted_like_videos_and_joined(method: str, switches: dict[
     streams = planted()
     third = -(-ROWS // 3)
     localizer = create_trainer(streams, method, **switches).learner.final_localizer.eval()
-    with mock.patch.object(long_videos, "MAX_PART", third):
+    with mock.patch.object(long_videos, "MAX_PART_ROWS", third):
         parts = long_videos.split_rows(ROWS)
         table = FeatureTable(streams, "cpu")
         whole = predict_video(localizer, table, "v0", stream_weights={})
@@ -54,7 +54,7 @@ def test_descriptors_of_a_long_video_have_the_attention_of_its_parts() -> None:
     localizer = trainer.learner.final_localizer.eval()
     given = {"use_fused": False, "descriptor_weights": "attention"}
     metadata = {"localizer_config": to_plain_data(localizer_config("stpn", width=8, dropout=0.2))}
-    with mock.patch.object(long_videos, "MAX_PART", 6):
+    with mock.patch.object(long_videos, "MAX_PART_ROWS", 6):
         pooled, weights = attention_pool.prepare_pooling(streams, module_arrays(localizer), metadata, "cpu", **given)
         branches = predict_branches(localizer, FeatureTable(streams, "cpu"), "v0")
         descriptors = pool_descriptors(pooled, weights)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ae.scoring import average_precision
-from clip_ae.scoring.average_precision import compute_average_precision, draw_average_precision, match, rank_hits
+from clip_ae.scoring.average_precision import compute_ap_of_draws, compute_average_precision, match, rank_hits
 from clip_ae.scoring.bootstrap import bootstrap_map, compare_scores, compute_bootstrap_interval, draw_videos
 from clip_ae.scoring.segments import make_segments
 
@@ -34,7 +34,7 @@ def copy_rows(rows, counts):
 )
 def test_a_draw_scores_like_copies_of_its_videos(truth, detections, counts):
     truth, detections = make_rows(truth, detections)
-    weighted = draw_average_precision(
+    weighted = compute_ap_of_draws(
         match(make_segments(truth), make_segments(detections), THRESHOLDS), CLASSES, np.array([counts, counts])
     )
     copies = match(make_segments(copy_rows(truth, counts)), make_segments(copy_rows(detections, counts)), THRESHOLDS)
