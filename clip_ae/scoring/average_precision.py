@@ -55,20 +55,20 @@ def compute_ap_of_draws(matches: MatchedDetections, num_classes: int, video_coun
     """AP [draws, thresholds, classes]; video_counts [draws, videos] is how often each video counts."""
     num_ground_truths = count_ground_truths(matches.ground_truth, num_classes, video_counts)
     ap = np.zeros((len(video_counts), len(matches.tp_mask), num_classes))
+    # Few detections are true positives, so only their columns are read.
+    hit_mask: Bools = np.any(matches.tp_mask, axis=0)
+    all_count = bool(matches.counted_mask.all())
     for label, rows in group_by_label(matches.detections.label):
-        video, tp_mask, counted_mask = (
-            matches.detections.video[rows],
-            matches.tp_mask[:, rows],
-            matches.counted_mask[:, rows],
-        )
+        video, any_hits = matches.detections.video[rows], np.flatnonzero(hit_mask[rows])
+        tp_mask = matches.tp_mask[:, rows[any_hits]]
         # If every detection counts, it has the same rank at all thresholds.
-        shared_hits = np.flatnonzero(tp_mask.any(axis=0))
-        shared_ranks = rank_hits(video, shared_hits, video_counts) if counted_mask.all() else None
-        for t, hits in enumerate(map(np.flatnonzero, tp_mask)):
+        shared_ranks = rank_hits(video, any_hits, video_counts) if all_count else None
+        for t, columns in enumerate(map(np.flatnonzero, tp_mask)):
+            hits = any_hits[columns]
             if shared_ranks is None:
-                ranks = rank_hits(video, hits, video_counts, counted_mask[t])
+                ranks = rank_hits(video, hits, video_counts, matches.counted_mask[t, rows])
             else:
-                ranks = shared_ranks[:, np.searchsorted(shared_hits, hits)]
+                ranks = shared_ranks[:, columns]
             ap[:, t, label] = _compute_ap(
                 matches.protocol, video_counts[:, video[hits]], ranks, num_ground_truths[:, label, None]
             )

@@ -36,17 +36,18 @@ def score_chance(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
 def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any]:
     """All metrics of map.json: those of settings.cluster_mapping at the top, those of each mapping under `mapping`."""
     eval_input = round_times(eval_input, settings.round_to_grid)
+    main_mapping = settings.cluster_mapping
     weights = {name: _weigh_classes(eval_input, name) for name in CLUSTER_MAPPINGS}
-    matches = {name: _match_mapped(eval_input, eval_input.detections, w, settings) for name, w in weights.items()}
+    matches = _match_mapped(eval_input, eval_input.detections, weights[main_mapping], settings)
     return {
-        **_score_matches(eval_input, matches[settings.cluster_mapping], settings),
+        **_score_matches(eval_input, matches, settings),
         "mapping": {
-            "headline": settings.cluster_mapping,
+            "headline": main_mapping,
             "contingency": _build_nested_table(eval_input, eval_input.contingency),
-            **{name: _score_mapping(eval_input, matches[name], weights[name], settings) for name in CLUSTER_MAPPINGS},
+            **{name: _score_mapping(eval_input, weights[name], settings) for name in CLUSTER_MAPPINGS},
         },
         "chance": {
-            **_score_permuted(eval_input, weights[settings.cluster_mapping], settings),
+            **_score_permuted(eval_input, weights[main_mapping], settings),
             "shuffles": settings.chance_permutations,
         },
     }
@@ -73,10 +74,9 @@ def _score_matches(eval_input: EvalInput, matches: MatchedDetections, settings: 
     }
 
 
-def _score_mapping(
-    eval_input: EvalInput, matches: MatchedDetections, weights: Floats, settings: Evaluation
-) -> dict[str, Any]:
+def _score_mapping(eval_input: EvalInput, weights: Floats, settings: Evaluation) -> dict[str, Any]:
     """The scores of one mapping, and the number of detections after it."""
+    matches = _match_mapped(eval_input, eval_input.detections, weights, settings)
     ap = compute_average_precision(matches, len(eval_input.classes))
     return {
         **_average_all(eval_input, matches, ap, settings),

@@ -34,13 +34,28 @@ class Segments:
     def sort_by_score(self) -> "Segments":
         """By falling score; equal scores by video and time, so the result does not depend on the order of the file."""
         order = np.argsort(-self.score, kind="stable")
-        equal_mask = np.zeros(len(order) + 1, np.bool_)
-        equal_mask[1:-1] = np.diff(self.score[order]) == 0
-        tied_mask = equal_mask[1:] | equal_mask[:-1]
-        # Few scores are tied: sorting these alone is much faster than sorting all segments by four columns.
-        rows = order[tied_mask]
-        order[tied_mask] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
+        return self.take(order)._sort_ties()
+
+    def _sort_ties(self) -> "Segments":
+        """Sort segments of equal score by video and time; the scores are sorted already."""
+        equal_mask = np.zeros(len(self) + 1, np.bool_)
+        equal_mask[1:-1] = np.diff(self.score) == 0
+        # Few scores are tied, and copies of a segment are in order: sorting all by four columns is slow.
+        if self._count_descents(np.flatnonzero(equal_mask[1:-1])) == 0:
+            return self
+        order = np.arange(len(self))
+        rows = np.flatnonzero(equal_mask[1:] | equal_mask[:-1])
+        order[rows] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
         return self.take(order)
+
+    def _count_descents(self, rows: NDArray[np.intp]) -> int:
+        """How many of these rows come after the next row by video, start and stop."""
+        descends_mask, equal_mask = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
+        for column in (self.video, self.start, self.stop):
+            here, following = column[rows], column[rows + 1]
+            descends_mask |= equal_mask & (here > following)
+            equal_mask &= here == following
+        return int(descends_mask.sum())
 
 
 def rank_in_group(group: Ints) -> Ints:

@@ -103,6 +103,7 @@ def test_plain_snakemake_after_a_kill_needs_one_command(tiny: Project, finished:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_killed_at_twenty_random_moments_from_scratch(tmp_path: Path, finished: Project) -> None:
     """Two folders, one of them killed twenty times: byte-identical results."""
     project = make_tiny(tmp_path / "elsewhere" / "project")
@@ -126,6 +127,7 @@ def make_every_stage(folder: Path) -> Project:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_group_killed_at_fifty_random_moments_with_every_kind_of_stage(tmp_path: Path) -> None:
     """Two folders, one of them killed fifty times, Snakemake with all its jobs: byte-identical results."""
     calm, killed = (make_every_stage(tmp_path / name / "project") for name in ("calm", "killed"))
