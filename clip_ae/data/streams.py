@@ -10,6 +10,7 @@ from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.types import FeaturesByStream, VideoFeatures
+from clip_ae.data.parquet import release_unused_memory
 from clip_ae.data.shards import FeatureDirs, find_stream_dir, read_stream
 
 
@@ -21,6 +22,7 @@ def read_streams(
     A video that the vlp or audio stream lacks gets rows of zeros with coverage 0 there.
     """
     streams = {name: read_stream(feature_dirs, name, num_shards, ids) for name in roles.names}
+    release_unused_memory()
     shared_ids = sorted(set.intersection(*(set(streams[name]) for name in roles.cbp)))
     if not shared_ids:
         missing = "no video" if ids is None else f"none of the {len(ids)} requested videos"

@@ -15,7 +15,7 @@ from clip_ae.core.progress import log_line
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import FeaturesByStream, Label, format_cluster_label
 from clip_ae.data.labels import read_labels
-from clip_ae.data.parquet import read_parquet_provenance
+from clip_ae.data.parquet import read_parquet_provenance, release_unused_memory
 from clip_ae.data.shards import FEATURE_DIRS_HELP, read_stream_input_id
 from clip_ae.data.streams import read_streams
 from clip_ae.encoders.devices import configure_torch, resolve_device
@@ -57,6 +57,7 @@ def run(
     trainer = _create_trainer(spec, config, streams, training_labels, torch_device)
     # The trainer has a copy.
     del streams
+    release_unused_memory()
     device_type = torch_device.split(":")[0]
     with (
         open_checkpoint(out, provenance, device_type) as checkpoint,
