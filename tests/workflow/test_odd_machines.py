@@ -53,7 +53,8 @@ def without_privileges(command: list[str]) -> list[str]:
 
 def test_a_read_only_checkout_is_run_from_a_folder_of_ones_own(finished_folder: Project, tmp_path: Path) -> None:
     checkout, work = tmp_path / "checkout", tmp_path / "work"
-    shutil.copytree(finished_folder.folder, checkout, ignore=shutil.ignore_patterns("results", ".snakemake", "mine"))
+    ignore = shutil.ignore_patterns("results", ".snakemake", "mine", "__pycache__")
+    shutil.copytree(finished_folder.folder, checkout, ignore=ignore)
     for part in ("results", "mine"):
         shutil.copytree(finished_folder.folder / part, work / part)
     for path in (work / "results").glob("mine_*"):
@@ -70,4 +71,4 @@ def test_a_read_only_checkout_is_run_from_a_folder_of_ones_own(finished_folder: 
         folder.chmod(0o755)
     assert done.returncode == 0, done.stderr
     assert (work / "results/mine_report.html").is_file()
-    assert not [path for path in checkout.rglob("*") if path.suffix == ".pyc" or path.name == ".snakemake"]
+    assert not [path for path in checkout.rglob("*") if path.name in (".snakemake", "__pycache__")]
