@@ -77,7 +77,7 @@ def measure(world: SimulatedWorld) -> tuple[dict[tuple[str, ...], ClusterQuality
 
 def measure_clusters(streams: FeaturesByStream, world: SimulatedWorld, classes: list[str]) -> ClusterQuality:
     z = pool_descriptors(*mean_pool.prepare_pooling(streams))
-    return measure_quality(spectral.cluster(z, world.classes, seed=0).tolist(), classes)
+    return measure_quality(spectral.prepare(z, 0)(world.classes).tolist(), classes)
 
 
 def compute_statistics(videos: list[VideoFeatures]) -> Statistics:

@@ -55,7 +55,7 @@ def build_world(seed: int, dataset: str = SIMULATED_DATASET) -> World:
         for name in simulated.FEATURE_STATISTICS
     }
     descriptors = pool_descriptors(*mean_pool.prepare_pooling({name: streams[name] for name in ("rgb", "flow")}))
-    clusters = spectral.cluster(descriptors, world.classes, seed=0)
+    clusters = spectral.prepare(descriptors, 0)(world.classes)
     ids = sorted(streams["rgb"])
     held_out = np.random.default_rng(seed).permutation(ids)[: round(HELD_OUT_SHARE * len(ids))]
     return World(streams, dict(zip(ids, clusters.tolist(), strict=True)), frozenset(held_out.tolist()))

@@ -26,10 +26,10 @@ POINTS, POINT_DIM = 20_000, 2048
 REPORT_SPEC = {"dataset": "large", "main_run": "run", "seeds": [0], "rounds": 1, "streams": ["rgb"], "method": "stpn"}
 CLUSTER_PROGRAM = f"""
 import numpy as np
-from clip_ae.clustering.spectral import cluster
+from clip_ae.clustering.spectral import prepare
 rng = np.random.default_rng(0)
 z = rng.standard_normal(({CLASSES}, {POINT_DIM}))[rng.integers(0, {CLASSES}, {POINTS})]
-cluster(z + 4 * rng.standard_normal(z.shape), {CLASSES}, 0)
+prepare(z + 4 * rng.standard_normal(z.shape), 0)({CLASSES})
 """
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.clustering import kmeans
+from clip_ae.clustering.partition import Partition
 
 Floats = NDArray[np.float64]
 NUM_LANDMARKS = 2000
@@ -19,29 +20,29 @@ NUM_LANDMARKS = 2000
 WIDTH_SAMPLE = 500
 # Points for each landmark, on average, at least.
 MIN_POINTS = 3
-# Eigenvalues of A below this share of the largest are noise, whose inverse would be huge.
+# Eigenvalues below this share of the largest are noise, whose inverse would be huge.
 MIN_EIGENVALUE = 1e-10
 
 
-def cluster(z: Floats, num_clusters: int, seed: int) -> NDArray[np.int32]:
-    """The cluster of each row of z [N, D]."""
+def prepare(z: Floats, seed: int) -> Partition:
+    """The partition of the rows of z [N, D] into any number of clusters."""
     from threadpoolctl import threadpool_limits
 
     # As in the exact method: sums in one order, so that runs are equal.
     with threadpool_limits(1):
-        embedding = embed(z, num_clusters, seed)
-    return kmeans.cluster(embedding, num_clusters, seed)
+        embedding = embed(z, seed)
+    return lambda num_clusters: kmeans.cluster(embedding[:, :num_clusters], seed, num_clusters)
 
 
-def embed(z: Floats, num_vectors: int, seed: int) -> Floats:
-    """The first eigenvectors [N, num_vectors] of the random walk on the points."""
+def embed(z: Floats, seed: int) -> Floats:
+    """The eigenvectors [N, at most m] of the random walk on the points, the most important one first."""
     from scipy.spatial.distance import cdist
 
     sample = np.random.default_rng(seed).choice(len(z), min(WIDTH_SAMPLE, len(z)), replace=False)
     # The width of the exact affinity is the mean distance, here that of the pairs with these points.
     b = float(cdist(z, z[sample]).mean())
     if b == 0:
-        return np.ones((len(z), num_vectors))
+        return np.ones((len(z), 1))
     landmarks = _find_landmarks(z, seed)
     affinity = _compute_affinities(z, landmarks, b)
     values, vectors = np.linalg.eigh(_compute_affinities(landmarks, landmarks, b))
@@ -51,7 +52,8 @@ def embed(z: Floats, num_vectors: int, seed: int) -> Floats:
     degree = np.maximum(factor @ factor.sum(axis=0), np.finfo(np.float64).eps)[:, None]
     factor /= np.sqrt(degree)
     squares, right = np.linalg.eigh(factor.T @ factor)
-    first = np.argsort(squares)[::-1][:num_vectors]
+    first = np.argsort(squares)[::-1]
+    first = first[squares[first] > MIN_EIGENVALUE * squares[first[0]]]
     embedding: Floats = factor @ (right[:, first] / np.sqrt(squares[first])) / np.sqrt(degree)
     return embedding
 

@@ -1,9 +1,12 @@
 """Spectral clustering with the affinity of TCAM (CVPR 2020): the default of unsupervised localization."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.clustering import nystroem
+from clip_ae.clustering.partition import Partition
 
 # More points are clustered by the Nyström method: here the table of affinities takes 1.2 GB, and it is there twice.
 MAX_EXACT = 12_000
@@ -35,17 +38,20 @@ def _mean_of_upper_triangle(distances: NDArray[np.float64], size: int) -> float:
     return float(np.insert(distances, [*first_of_rows, len(distances)], 0.0).mean())
 
 
-def cluster(z: NDArray[np.float64], num_clusters: int, seed: int) -> NDArray[np.int32]:
-    """The cluster of each row of z [N, D]."""
+def prepare(z: NDArray[np.float64], seed: int) -> Partition:
+    """The partition of the rows of z [N, D] into any number of clusters."""
+    return nystroem.prepare(z, seed) if len(z) > MAX_EXACT else partial(_divide, affinity_matrix(z), seed)
+
+
+def _divide(affinity: NDArray[np.float64], seed: int, num_clusters: int) -> NDArray[np.int32]:
+    """The cluster of each point, from the affinities of all pairs."""
     from sklearn.cluster import SpectralClustering
     from threadpoolctl import threadpool_limits
 
     # The eigensolver needs more points than eigenvectors.
-    if len(z) == num_clusters:
+    if len(affinity) == num_clusters:
         return np.arange(num_clusters, dtype=np.int32)
-    if len(z) > MAX_EXACT:
-        return nystroem.cluster(z, num_clusters, seed)
     # With several threads, the order in which k-means adds partial sums varies from run to run.
     with threadpool_limits(1):
         model = SpectralClustering(num_clusters, affinity="precomputed", random_state=seed, assign_labels="kmeans")
-        return np.asarray(model.fit_predict(affinity_matrix(z)), np.int32)
+        return np.asarray(model.fit_predict(affinity), np.int32)

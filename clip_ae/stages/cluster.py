@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clip_ae.clustering.centres import DistanceFunction, compute_centres, distances_to_centres, select_nearest
 from clip_ae.clustering.num_clusters import choose_num_clusters, compute_silhouettes
+from clip_ae.clustering.partition import Partition
 from clip_ae.clustering.pooling import pool_descriptors
 from clip_ae.clustering.relabel import relabel_by_appearance
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_canonical_json
@@ -89,12 +90,12 @@ def _cluster_videos(
     clustering = load_module(CLUSTERINGS[spec.clustering])
     if len(descriptors) > getattr(clustering, "MAX_EXACT", len(descriptors)):
         log_line(f"cluster: {len(descriptors)} videos are many: spectral clustering by the Nyström method")
-    cluster = clustering.cluster
+    partition: Partition = clustering.prepare(descriptors, spec.seed)
     silhouettes: Silhouettes = {}
     if spec.classes == "auto" and not previous_model:
-        silhouettes = compute_silhouettes(descriptors, cluster, spec.seed)
+        silhouettes = compute_silhouettes(descriptors, partition, spec.seed)
     num_clusters = _choose_num_clusters(spec, silhouettes, previous_model)
-    clusters = relabel_by_appearance(cluster(descriptors, num_clusters, spec.seed))
+    clusters = relabel_by_appearance(partition(num_clusters))
     clusters, selected = _refine_and_select(spec, descriptors, clusters)
     videos = zip(streams[spec.streams[0]], clusters.tolist(), selected.tolist(), strict=True)
     return [Label(i, k, format_cluster_label(k)) for i, k, is_selected in videos if is_selected], silhouettes

@@ -466,8 +466,8 @@ def descriptors() -> Found:
     yield "affinity", spectral.affinity_matrix(points)
     for name, module in (("spectral", spectral), ("kmeans", kmeans)):
         for seed in (0, 1):
-            yield f"{name}/{seed}", relabel_by_appearance(module.cluster(points, 4, seed))
-        curve = num_clusters.compute_silhouettes(points, module.cluster, 0)
+            yield f"{name}/{seed}", relabel_by_appearance(module.prepare(points, seed)(4))
+        curve = num_clusters.compute_silhouettes(points, module.prepare(points, 0), 0)
         yield f"{name}/silhouettes", [[k, value] for k, value in curve.items()]
         yield f"{name}/chosen", num_clusters.choose_num_clusters(curve)
     quality = measure_quality([0, 0, 1, 1, 2, 2, 2, 3], ["a", "a", "b", "a", "c", "c", "b", "a"])

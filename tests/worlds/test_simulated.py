@@ -76,7 +76,7 @@ def test_round_0_clusters_are_about_as_pure_as_on_real_data(seed):
     for stream in ("rgb", "flow"):
         means = np.stack([generate_features(world, stream, v, GRID).feature.mean(axis=0, dtype=float) for v in videos])
         pooled.append(means / np.linalg.norm(means, axis=1, keepdims=True))
-    clusters = spectral.cluster(np.concatenate(pooled, axis=1), world.classes, seed=0)
+    clusters = spectral.prepare(np.concatenate(pooled, axis=1), 0)(world.classes)
     quality = measure_quality(clusters.tolist(), [str(v.main_class) for v in videos])
     assert 0.4 < quality.purity < 0.65
     assert 15 <= quality.covered <= 20
