@@ -5,6 +5,7 @@ byte and its size. Memory is bounded by the number of opcodes (about 100 bytes e
 """
 
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 # A file of 20,000 videos has about 600,000 opcodes.
 MAX_OPCODES = 1_000_000
 MAX_TEXT_BYTES = 1000
+# Of an array, in numpy.
+MAX_DIMENSIONS = 64
 RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 
@@ -122,8 +125,11 @@ class PickleScanner:
 
     def as_text(self, value: Any) -> str:
         """Return a text that Python 3 stores as text, and Python 2 as bytes."""
+        if isinstance(value, str):
+            return value
+        # Not str() of another value: a list of itself twice, thirty times over, has a text of gigabytes.
         if not isinstance(value, ByteRange):
-            return str(value)
+            raise ValueError(f"has a {type(value).__name__} where a text belongs")
         if value.size > MAX_TEXT_BYTES:
             raise ValueError(f"has a text of {value.size} bytes")
         return bytes(self.data[value.start : value.start + value.size]).decode("utf-8", "backslashreplace")
@@ -155,8 +161,8 @@ class PickleScanner:
         self.stack.append(self.memo[number])
 
     def push_stack_name(self) -> None:
-        last = self.stack.pop()
-        self.stack.append(GlobalName(f"{self.stack.pop()}.{last}"))
+        last, module = self.as_text(self.stack.pop()), self.as_text(self.stack.pop())
+        self.stack.append(GlobalName(f"{module}.{last}"))
 
     # --- arrays ---
 
@@ -176,9 +182,23 @@ class PickleScanner:
         if isinstance(record, DtypeRecord):
             record.byte_order = self.as_text(state[1])
         elif isinstance(record, ArrayRecord):
-            _, record.shape, record.dtype, record.is_fortran_order, record.content = state
+            _, shape, dtype, record.is_fortran_order, record.content = state
+            record.shape, record.dtype = _check_shape(shape), _check_dtype(dtype)
         else:
             raise ValueError(f"gives a state to a {type(record).__name__}")
+
+
+def _check_shape(shape: Any) -> tuple[int, ...]:
+    is_shape = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+    if not is_shape or len(shape) > MAX_DIMENSIONS or max(shape, default=0) > sys.maxsize:
+        raise ValueError("has an array whose shape is no list of sizes")
+    return shape
+
+
+def _check_dtype(dtype: Any) -> DtypeRecord:
+    if not isinstance(dtype, DtypeRecord):
+        raise ValueError("has an array without a type")
+    return dtype
 
 
 # What the message says of some opcodes that are refused.

@@ -2,13 +2,16 @@
 
 Classes of this module replace the names that a pickled array needs. They only store what the pickle passes; the bytes
 then go through np.frombuffer.
+
+A pickle can refer to a value twice, so a few bytes can describe a tree of 2^40 values. Whatever visits all of them
+would never end: the hash of a tuple, its text, a loop over nested dicts.
 """
 
 import itertools
 import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +26,10 @@ NUMERIC_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f
 class PickledDtype:
     """Replaces np.dtype: created with a name, then given a state that starts with version and byte order."""
 
-    def __init__(self, name: str, *_: object) -> None:
-        if name not in NUMERIC_DTYPES:
-            raise ValueError(f"type {name!r} is not of plain numbers")
+    def __init__(self, name: object, *_: object) -> None:
+        if not isinstance(name, str) or name not in NUMERIC_DTYPES:
+            shown = repr(name) if isinstance(name, str) else f"named by a {type(name).__name__}"
+            raise ValueError(f"type {shown} is not of plain numbers")
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -47,7 +51,7 @@ class PickledArray:
 class PickledObjectDtype(PickledDtype):
     """Replaces np.dtype, of plain numbers or of objects."""
 
-    def __init__(self, name: str, *rest: object) -> None:
+    def __init__(self, name: object, *rest: object) -> None:
         self.is_object = name in ("O", "O8")
         if not self.is_object:
             super().__init__(name, *rest)
@@ -89,7 +93,43 @@ LIST_CLASSES = _replacements(PickledList, PickledObjectDtype)
 
 
 # The unpickler in Python, not in C: in C a memo index of five bytes allocates up to 64 GB.
-class RestrictedUnpickler(pickle._Unpickler):
+class PlainUnpickler(pickle._Unpickler):
+    """Unpickles plain values; the keys of its dicts are text or numbers, and it knows no sets: both are hashed."""
+
+    # Operations by opcode.
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if bytes([code]) not in (pickle.EMPTY_SET, pickle.FROZENSET, pickle.ADDITEMS)
+    }
+
+    def load_setitem(self) -> None:
+        _check_keys(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        # What stands above the last mark is the stack, until it is popped.
+        _check_keys(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        _check_keys(self.stack[::2])
+        super().load_dict()
+
+    dispatch[pickle.SETITEM[0]], dispatch[pickle.SETITEMS[0]], dispatch[pickle.DICT[0]] = (
+        load_setitem,
+        load_setitems,
+        load_dict,
+    )
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+    for key in keys:
+        if not isinstance(key, str | bytes | int | float | None):
+            raise ValueError(f"has a {type(key).__name__} as a key")
+
+
+class RestrictedUnpickler(PlainUnpickler):
     """Unpickles plain values and the `allowed` classes only; RefusedInput for any other name."""
 
     def __init__(self, file: IO[bytes], allowed: Mapping[str, type], encoding: str = "ASCII") -> None:
@@ -102,12 +142,39 @@ class RestrictedUnpickler(pickle._Unpickler):
         return self.allowed[f"{module}.{name}"]
 
 
+class Placeholder:
+    """Stands for any object of a pickle that is only looked through: it takes all that a pickle gives it."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def append(self, item: object) -> None:
+        pass
+
+
+class InertUnpickler(PlainUnpickler):
+    """Takes every name for a Placeholder, so nothing is imported or called: what PlainUnpickler refuses is found."""
+
+    def find_class(self, module: str, name: str) -> type:
+        return Placeholder
+
+    def persistent_load(self, pid: object) -> Placeholder:
+        return Placeholder()
+
+
 def read_pickled_arrays(key: str, path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of nested dicts as one dict, with names joined by a slash; `key` names the config entry."""
     try:
         with path.open("rb") as file:
             value = RestrictedUnpickler(file, ARRAY_CLASSES).load()
-            return dict(_limit(_flatten_arrays("", value), path))
+            visits = iter(_limit(itertools.count(), path))
+            return dict(_flatten_arrays("", value, visits))
     # Bytes that are not a pickle can raise any error.
     except Exception as error:
         raise RefusedInput(f"{key}: {path.name} is not a pickle of plain arrays ({describe_error(error)})") from None
@@ -144,14 +211,19 @@ def _unwrap_lists(value: Any, counter: Iterator[int]) -> Any:
     next(counter)
     if isinstance(value, PickledList):
         value = value.items
-    return [_unwrap_lists(item, counter) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_unwrap_lists(item, counter) for item in value]
+    if not isinstance(value, str | bytes | int | float | None):
+        raise ValueError(f"has a {type(value).__name__}")
+    return value
 
 
-def _flatten_arrays(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+def _flatten_arrays(name: str, value: Any, counter: Iterator[int]) -> Iterator[tuple[str, NDArray[Any]]]:
+    next(counter)
     if isinstance(value, PickledArray) and value.array is not None:
         yield name, value.array
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _flatten_arrays(f"{name}/{key}" if name else str(key), inner)
+            yield from _flatten_arrays(f"{name}/{key}" if name else str(key), inner, counter)
     else:
         raise ValueError(f"{name or 'it'} is a {type(value).__name__}")

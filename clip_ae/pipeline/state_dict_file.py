@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from tarfile import is_tarfile
+from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy._core.multiarray import _reconstruct
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, describe_error
-from clip_ae.data.pickles import read_pickled_arrays
+from clip_ae.data.pickles import InertUnpickler, read_pickled_arrays
 
 # Globals of numpy arrays, by their old and new names: some publishers saved arrays instead of tensors.
 SAFE_GLOBALS: list[Any] = [
@@ -23,6 +24,8 @@ SAFE_GLOBALS: list[Any] = [
     np.dtypes.Float32DType,
     np.dtypes.Float64DType,
 ]
+# A file of PyTorch before 1.6 has five pickles: a magic number, a version, the machine, the tensors and the storages.
+OLD_FILE_PICKLES = 5
 
 
 def read_state_dict(key: str, path: Path) -> dict[str, Any]:
@@ -46,11 +49,30 @@ def _load(path: Path) -> Any:
 
         return dict(load_file(path))
     if is_zipfile(path):
-        with ZipFile(path) as archive:
-            if any(info.compress_type != ZIP_STORED for info in archive.infolist()):
-                raise ValueError("its records are packed, which PyTorch never does: their size is unknown")
+        _check_archive(path)
+    elif is_tarfile(path):
+        raise ValueError("it is of the first version of PyTorch; save it with a later one")
+    else:
+        with path.open("rb") as file:
+            _check_pickles(file, OLD_FILE_PICKLES)
     with torch.serialization.safe_globals(SAFE_GLOBALS):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_archive(path: Path) -> None:
+    with ZipFile(path) as archive:
+        if any(info.compress_type != ZIP_STORED for info in archive.infolist()):
+            raise ValueError("its records are packed, which PyTorch never does: their size is unknown")
+        for info in archive.infolist():
+            if info.filename.endswith(".pkl"):
+                with archive.open(info) as record:
+                    _check_pickles(record, 1)
+
+
+def _check_pickles(file: IO[bytes], count: int) -> None:
+    """Raise ValueError for a dict whose keys PyTorch would hash without an end."""
+    for _ in range(count):
+        InertUnpickler(file).load()
 
 
 def _check_tensors(where: str, state: Mapping[Any, Any], seen: set[int]) -> None:
@@ -66,7 +88,7 @@ def _check_tensors(where: str, state: Mapping[Any, Any], seen: set[int]) -> None
 def _check_tensor(where: str, name: Any, tensor: torch.Tensor) -> None:
     """Refuse a name that is no text, and a tensor whose numbers are not in the file one by one."""
     if not isinstance(name, str):
-        raise RefusedInput(f"{where}: the name {name} is an {type(name).__name__}, not text")
+        raise RefusedInput(f"{where}: a name is of type {type(name).__name__}, not text")
     if tensor.layout is not torch.strided or tensor.is_quantized:
         raise RefusedInput(f"{where}: {name} is sparse or quantized; save it as a plain tensor")
     if tensor.is_meta:

@@ -3,9 +3,9 @@
 python -m tests.fuzzing 100000               executions of each format
 python -m tests.fuzzing 100000 --formats npy pt --seed 7
 
-A file that raises anything else, or for which the process grows by more than a GB, is kept in the folder --keep and
-named; the exit status is 1. With the same seed the files are the same. A file that kills the process is left in
-/dev/shm.
+A file that raises anything else, that takes ten seconds, or for which the process grows by more than a GB, is kept in
+the folder --keep and named; the exit status is 1. With the same seed the files are the same. A file that kills the
+process, or never ends, is left in /dev/shm.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from tests.fuzzing.mutations import mutate
 from tests.fuzzing.seeds import FORMATS, Format
 
 MAX_GROWTH = 1 << 30
+# Of the process, for one file.
+MAX_SECONDS = 10
 ADDRESS_SPACE = 16 << 30
 
 
@@ -78,7 +80,10 @@ def fuzz(form: Format, executions: int, seed: int, max_faults: int = 20) -> Iter
         for _ in range(executions):
             raw = mutate(rng.choice(seeds), seeds, rng)
             path.write_bytes(raw)
+            start = time.process_time()
             fault = find_fault(form, path)
+            if time.process_time() - start > MAX_SECONDS:
+                fault = f"takes more than {MAX_SECONDS} s"
             if measure_peak() > largest:
                 fault, largest = "needs more than a GB", measure_peak()
             # One file of each place in the code.

@@ -37,7 +37,7 @@ def deflate(path: Path) -> Path:
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "key 1": (lambda path: save(path, {1: torch.zeros(2)}), "1 is an int"),
+    "key 1": (lambda path: save(path, {1: torch.zeros(2)}), "a name is of type int"),
     "repeated, in a state of training": (
         lambda path: save(path, {"epoch": 5, "state_dict": {"w": torch.zeros(1).expand(1 << 33)}}),
         "w repeats its numbers",
