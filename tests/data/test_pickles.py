@@ -93,7 +93,7 @@ def test_fewer_bytes_than_the_shape_are_refused(tmp_path):
 def test_dict_that_contains_itself_is_refused(tmp_path):
     value = {}
     value["again"] = value
-    with pytest.raises(RefusedInput, match="more values than the file has bytes|recursion"):
+    with pytest.raises(RefusedInput, match=r"more values than the file has bytes|recursion"):
         read(tmp_path, value)
 
 
