@@ -189,10 +189,11 @@ class PickleScanner:
 
 
 def _check_shape(shape: Any) -> tuple[int, ...]:
-    is_shape = isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
-    if not is_shape or len(shape) > MAX_DIMENSIONS or max(shape, default=0) > sys.maxsize:
+    is_tuple = isinstance(shape, tuple) and len(shape) <= MAX_DIMENSIONS
+    sizes = tuple(size for size in shape if isinstance(size, int) and size <= sys.maxsize) if is_tuple else ()
+    if not is_tuple or len(sizes) < len(shape):
         raise ValueError("has an array whose shape is no list of sizes")
-    return shape
+    return sizes
 
 
 def _check_dtype(dtype: Any) -> DtypeRecord:

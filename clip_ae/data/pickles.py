@@ -9,7 +9,7 @@ would never end: the hash of a tuple, its text, a loop over nested dicts.
 
 import itertools
 import pickle
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
 
@@ -92,41 +92,33 @@ ARRAY_CLASSES = _replacements(PickledArray, PickledDtype)
 LIST_CLASSES = _replacements(PickledList, PickledObjectDtype)
 
 
+Operation = Callable[[Any], None]
+SET_OPCODES = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)
+# Where an operation finds the keys of a dict on the stack; those of the last two are above the last mark.
+KEYS = {pickle.SETITEM: slice(-2, -1), pickle.SETITEMS: slice(0, None, 2), pickle.DICT: slice(0, None, 2)}
+
+
+def _with_checks(opcode: bytes, operation: Operation) -> Operation:
+    """The operation of an opcode, refused if it would hash anything but text and numbers."""
+
+    def check_and_run(unpickler: Any) -> None:
+        if opcode in SET_OPCODES:
+            raise ValueError("has a set")
+        for key in unpickler.stack[KEYS[opcode]]:
+            if not isinstance(key, str | bytes | int | float | None):
+                raise ValueError(f"has a {type(key).__name__} as a key")
+        operation(unpickler)
+
+    return check_and_run if opcode in SET_OPCODES or opcode in KEYS else operation
+
+
 # The unpickler in Python, not in C: in C a memo index of five bytes allocates up to 64 GB.
 class PlainUnpickler(pickle._Unpickler):
-    """Unpickles plain values; the keys of its dicts are text or numbers, and it knows no sets: both are hashed."""
+    """Unpickles plain values; the keys of its dicts are text or numbers, and it takes no sets: both are hashed."""
 
-    # Operations by opcode.
-    dispatch: ClassVar[dict[int, Any]] = {
-        code: load
-        for code, load in pickle._Unpickler.dispatch.items()
-        if bytes([code]) not in (pickle.EMPTY_SET, pickle.FROZENSET, pickle.ADDITEMS)
+    dispatch: ClassVar[dict[int, Operation]] = {
+        code: _with_checks(bytes([code]), operation) for code, operation in pickle._Unpickler.dispatch.items()
     }
-
-    def load_setitem(self) -> None:
-        _check_keys(self.stack[-2:-1])
-        super().load_setitem()
-
-    def load_setitems(self) -> None:
-        # What stands above the last mark is the stack, until it is popped.
-        _check_keys(self.stack[::2])
-        super().load_setitems()
-
-    def load_dict(self) -> None:
-        _check_keys(self.stack[::2])
-        super().load_dict()
-
-    dispatch[pickle.SETITEM[0]], dispatch[pickle.SETITEMS[0]], dispatch[pickle.DICT[0]] = (
-        load_setitem,
-        load_setitems,
-        load_dict,
-    )
-
-
-def _check_keys(keys: Iterable[Any]) -> None:
-    for key in keys:
-        if not isinstance(key, str | bytes | int | float | None):
-            raise ValueError(f"has a {type(key).__name__} as a key")
 
 
 class RestrictedUnpickler(PlainUnpickler):
