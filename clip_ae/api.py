@@ -2,14 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from clip_ae.core.config.dataclass_config import parse_dataclass, to_plain_data
-from clip_ae.core.config.schema import Evaluation, FrameProtocolName, LayoutName, ProtocolName, Runtime
+from clip_ae.core.config.schema import Evaluation, LayoutName, Runtime
 from clip_ae.core.config.specs import EvaluateSpec
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError, suggest_name
 from clip_ae.core.score_columns import FRAME_KIND
@@ -112,7 +112,7 @@ class Detections(Sequence[Detection]):
         """ActivityNet's submission form."""
         results: dict[str, list[dict[str, Any]]] = {}
         for d in self:
-            entry = {"label": d.label, "score": d.score, "segment": [d.start, d.stop]}
+            entry = {"label": d.label, "score": float(d.score), "segment": [float(d.start), float(d.stop)]}
             results.setdefault(d.video_id, []).append(entry)
         return {"version": "VERSION 1.3", "results": results, "external_data": {}}
 
@@ -198,9 +198,19 @@ def load_features(
     files = list_feature_files(Path(features_dir), streams, layout)
     if files.layout == "shards":
         shards = {stream: [files.root_dir / path for path in paths] for stream, paths in files.shared_files.items()}
-        return Features({s: {v.video_id: v for path in paths for v in read_shard(path)} for s, paths in shards.items()})
+        return Features({stream: _read_shards(stream, paths) for stream, paths in shards.items()})
     source = open_precomputed(files, grid or SnippetGrid(), shard_index=0, num_shards=1)
     return Features({stream: dict(_load_stream(source, stream)) for stream in files.streams})
+
+
+def _read_shards(stream: str, paths: Iterable[Path]) -> dict[str, VideoFeatures]:
+    videos: dict[str, VideoFeatures] = {}
+    for path in paths:
+        for video in read_shard(path):
+            if video.video_id in videos:
+                raise RefusedInput(f"{path}: video '{video.video_id}' of {stream} is in another shard too; keep one")
+            videos[video.video_id] = video
+    return videos
 
 
 def _load_stream(source: PrecomputedFeatures, stream: str) -> Iterator[tuple[str, VideoFeatures]]:
@@ -325,13 +335,9 @@ def evaluate(
             raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
         if frame_protocol not in (None, *FRAME_PROTOCOLS):
             raise UserError(f"frame_protocol: '{frame_protocol}' is not one of {', '.join(FRAME_PROTOCOLS)}")
-        settings = replace(
-            Evaluation(),
-            tiou=tuple(tiou),
-            protocol=cast(ProtocolName, protocol),
-            frame_protocol=cast(FrameProtocolName | None, frame_protocol),
-            bootstrap_samples=bootstrap_samples,
-        )
+        values = {"tiou": [float(t) for t in tiou], "protocol": protocol, "bootstrap_samples": bootstrap_samples}
+        frames = {} if frame_protocol is None else {"frame_protocol": frame_protocol}
+        settings = parse_dataclass(Evaluation, values | frames, "evaluate")
         # weak: the labels are class names already.
         spec = EvaluateSpec(evaluation=settings, supervision="weak", train_subset=subset, test_subset=subset)
         test_ids = read_evaluated_ids(truth_path, subset, None)

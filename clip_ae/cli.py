@@ -5,6 +5,7 @@ command's module is imported, so `--help` needs no torch.
 """
 
 import ast
+import io
 import keyword
 import os
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from clip_ae.core.config.command_options import build_parser, collect_arguments
 from clip_ae.core.config.registry import load_module
 from clip_ae.core.config.stages import STAGES
-from clip_ae.core.errors import ClipAeError, UserError, format_message, suggest_name
+from clip_ae.core.errors import ClipAeError, UserError, describe_system_error, format_message, suggest_name
 from clip_ae.core.progress import show_progress
 from clip_ae.core.provenance import find_source_file
 
@@ -32,9 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Clusters and Snakemake end jobs with SIGTERM: treat it as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     show_progress()
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may have characters that a terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(words)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
         return code
     except ClipAeError as error:
         print(f"clip-ae: {format_message(str(error))}", file=sys.stderr)
@@ -43,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of the pipe has closed it. Python must not flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
+    except (OSError, MemoryError, UnicodeEncodeError) as error:
+        message = describe_system_error(error)
+        if message is None:
+            raise
+        print(f"clip-ae: {format_message(message)}", file=sys.stderr)
+        return UserError.exit_code
     except KeyboardInterrupt:
         print("clip-ae: interrupted; nothing half-written is left behind", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -1,12 +1,15 @@
 """Errors that a user can act on: one line that says what is wrong, where, and what to do."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 # Names listed in a message.
 MAX_NAMES_SHOWN = 20
 # Characters of a message that are shown. Files may have names of any length.
 MAX_MESSAGE = 2000
+# Errors without a path: of the standard output.
+STANDARD_OUTPUT_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)
 # A longer word is no misspelt name, and comparing it takes long.
 MAX_WORD = 200
 
@@ -63,6 +66,21 @@ def format_message(text: str) -> str:
 def make_printable(text: str) -> str:
     """The text in one line, without control characters: names in files may have any character."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def describe_system_error(error: Exception) -> str | None:
+    """What the system refused, and to do: a name too long, no right, no memory. None for an error of our own."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this input; use a smaller one, or a machine with more"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{str(error.object)!r}: a name has bytes that are not UTF-8; rename the file"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; check the path and your rights"
+    if isinstance(error, FileNotFoundError):
+        return "the current folder is not there any more; change to another"
+    if isinstance(error, OSError) and error.errno in STANDARD_OUTPUT_ERRORS:
+        return f"the output cannot be written: {error.strerror}"
+    return None
 
 
 def describe_error(error: Exception) -> str:

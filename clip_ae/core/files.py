@@ -7,6 +7,7 @@ has its name. Once a write has returned, the name is on the disk as well.
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ DISK_ERRORS = {
     errno.ENOSPC: "no space is left there; free some and run again",
     errno.EDQUOT: "your quota there is used up; free some space and run again",
     errno.EROFS: "the file system there is read-only; name another folder, or make it writable",
+    errno.EFBIG: "it is larger than your limit for a file; raise the limit (ulimit -f)",
 }
 
 
@@ -45,6 +47,9 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed when the block ends well, removed otherwise."""
+    # A link keeps its place: what it names is replaced.
+    path = path.resolve() if path.is_symlink() else path
+    refuse_special_file(path)
     prefix, suffix = _temporary_name_ends(path)
     temporary = path.with_name(f"{prefix}{os.getpid()}{suffix}")
     with report_disk_errors(path):
@@ -58,6 +63,27 @@ def atomic_write(path: Path) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def refuse_special_file(path: Path) -> None:
+    """Refuse a pipe or a device: reading one may block or never end, and writing would put a file in its place."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(f"{path}: is a pipe or a device; name a file")
+
+
+def remove_listed_files(manifest: Path, key: str, folder: Path) -> None:
+    """Remove a manifest and the files of `folder` that it lists under `key`, from an earlier run; no other file."""
+    if not manifest.is_file():
+        return
+    try:
+        names = list(json.loads(manifest.read_text(encoding="utf-8"))[key])
+    except (ValueError, KeyError, TypeError):
+        # Half of a manifest, or another file in its place: nothing is known to be ours.
+        names = []
+    manifest.unlink()
+    for path in (folder / name for name in names if isinstance(name, str)):
+        if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+            path.unlink()
 
 
 def check_writable_dir(option: str, directory: Path) -> None:

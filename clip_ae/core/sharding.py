@@ -6,6 +6,9 @@ from urllib.parse import quote
 
 from clip_ae.core.errors import UserError
 
+# More files than this help nobody.
+MAX_SHARDS = 1_000_000
+
 
 def assign_shard(video_id: str, num_shards: int) -> int:
     """The shard of a video: sha256(id) mod the number of shards, so other videos do not move it."""
@@ -23,13 +26,15 @@ def format_shard_name(index: int, num_shards: int) -> str:
 
 
 def list_shard_names(num_shards: int) -> list[str]:
+    if not 0 < num_shards <= MAX_SHARDS:
+        raise UserError(f"--shards {num_shards}: expected 1 to {MAX_SHARDS:,}")
     return [format_shard_name(i, num_shards) for i in range(num_shards)]
 
 
 def parse_shard_name(name: str) -> tuple[int, int]:
     """(index, number of shards) from a shard's name."""
-    found = re.fullmatch(r"(\d+)-of-(\d+)", name)
-    if not found:
+    found = re.fullmatch(r"([0-9]{4,9})-of-([0-9]{4,9})", name)
+    if not found or int(found[1]) >= int(found[2]):
         raise UserError(f"{name}: not the name of a shard; expected a name like 0003-of-0008")
     return int(found[1]), int(found[2])
 

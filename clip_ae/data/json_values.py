@@ -9,6 +9,7 @@ from typing import Any
 
 from clip_ae.core.config.dataclass_config import abbreviate
 from clip_ae.core.errors import UserError
+from clip_ae.core.files import refuse_special_file
 
 SURROGATE = re.compile(r"\\u[dD]")
 # Longer names are a mistake, and would fill tables and pages.
@@ -19,6 +20,7 @@ MAX_SECONDS = 1e9
 
 def read_text(path: Path, description: str) -> str:
     """Return the content of a UTF-8 file, with or without a byte-order mark; `description` names it in errors."""
+    refuse_special_file(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_ae.core.errors import RefusedInput, UserError, describe_error
-from clip_ae.core.files import atomic_write
+from clip_ae.core.files import atomic_write, refuse_special_file
 from clip_ae.core.provenance import Provenance
 
 PROVENANCE_KEY = b"provenance"
@@ -78,6 +78,7 @@ def open_table_writer(
 @contextlib.contextmanager
 def report_table_errors(path: Path) -> Iterator[None]:
     """Turn the errors of a missing or broken table into an error of one line."""
+    refuse_special_file(path)
     try:
         yield
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Draw the actions of one video over time as lines of text."""
 
 import math
+import shutil
 from collections.abc import Sequence
 
 from clip_ae.core.errors import make_printable
@@ -12,6 +13,12 @@ SCORE_SHADES = "░▒▓█"
 AXIS_STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 # Characters from one tick of the axis to the next, at least.
 MIN_TICK_SPACING = 12
+# Characters; a terminal that claims more is wrong.
+MAX_WIDTH = 1000
+
+
+def get_terminal_width() -> int:
+    return min(shutil.get_terminal_size().columns, MAX_WIDTH)
 
 
 def render_timeline(

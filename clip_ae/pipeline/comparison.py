@@ -1,5 +1,6 @@
 """Compare two scored results on the same ground truth: a paired bootstrap over its videos."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,21 @@ def _is_scored(result: Any) -> bool:
         if "bootstrap" not in result:
             return all(isinstance(result[kind], dict) for kind in list_score_kinds(result))
         draws = bootstrap_io.read_draws(result)
-        return all(draws[kind].keys() == result[kind].keys() for kind in list_score_kinds(result))
+        lengths = {len(values) for columns in draws.values() for values in columns.values()}
+        numbers = [*_list_numbers(result), *(x for columns in draws.values() for v in columns.values() for x in v)]
+        return (
+            all(draws[kind].keys() == result[kind].keys() for kind in list_score_kinds(result))
+            and len(lengths) == 1
+            and {"truth", "protocol"} <= result["bootstrap"].keys()
+            and all(map(math.isfinite, numbers))
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         # A file that the user names may be JSON of any structure.
         return False
+
+
+def _list_numbers(result: Any) -> list[float]:
+    return [result[kind][name] for kind, name in list_score_columns(result)]
 
 
 def _check_comparable(first: Any, second: Any, names: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from clip_ae.clustering.quality import ClusterQuality, measure_quality
 from clip_ae.core.config.schema import Evaluation
 from clip_ae.core.config.specs import EvaluateSpec
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.types import Annotation, Detection, Label
 from clip_ae.scoring.counts import count_scored_items
 from clip_ae.scoring.eval_input import (
@@ -45,6 +46,8 @@ def evaluate_detections(
     `source`: the name of the detections in errors. `other_curve`: detections of the same model, cut from its other
     curve, to be scored for comparison. `without_features`: the videos that could not be localized.
     """
+    # Before any work: the command line can set what the config's checks would refuse.
+    parse_tiou_ranges(spec.evaluation.tiou_ranges, spec.evaluation.tiou)
     test = {video_id: annotations[video_id] for video_id in test_ids}
     train = (
         _select_annotated(annotations, rounds[-1], spec.train_subset) if rounds else _select_others(annotations, test)

@@ -30,7 +30,7 @@ def read_provenance(path: Path) -> Provenance:
     }
     try:
         return readers[path.suffix](path)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, csv.Error) as error:
         raise RefusedInput(f"{path}: has no provenance that can be read ({error!r}); make it again") from None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import LocalizeSpec
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.paths import SUMMARIES
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_object, read_json_provenance
@@ -50,8 +50,12 @@ class TrainedRun:
     def cluster_names(self) -> dict[str, str]:
         """The best name of each cluster; empty without a vocabulary."""
         path = self.run_dir / "names.json"
-        guesses = read_json_object(path)["names"] if path.is_file() else {}
-        return {cluster: str(best["name"]) for cluster, (best, *_) in guesses.items()}
+        if not path.is_file():
+            return {}
+        try:
+            return {c: str(best["name"]) for c, (best, *_) in read_json_object(path)["names"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise RefusedInput(f"{path}: has no names of clusters; make it again") from None
 
     @property
     def lineage(self) -> FeatureLineage:
@@ -81,7 +85,10 @@ def _find_main_run_dir(dataset_dir: Path) -> Path | None:
         summary_path = dataset_dir.parent / f"{dataset_dir.name}_{name}"
         if summary_path.is_file():
             spec = read_provenance(summary_path).spec
-            run_dir = dataset_dir / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
+            try:
+                run_dir = dataset_dir / "runs" / str(spec["main_run"]) / f"seed-{spec['seeds'][0]}"
+            except (KeyError, IndexError, TypeError):
+                raise RefusedInput(f"{summary_path}: names no main run and seeds; make it again") from None
             if (run_dir / "detections.json").is_file():
                 return run_dir
     return None

@@ -13,6 +13,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.files import check_output_path
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.timeline import SnippetGrid
+from clip_ae.core.tiou_ranges import parse_tiou_ranges
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.data.annotations import annotations_digest, read_annotations, read_evaluated_ids
 from clip_ae.data.curves import read_curves
@@ -39,6 +40,7 @@ def run(
     catalog: Annotated[Path | None, "videos.parquet, for video lengths that the ground truth does not state"] = None,
     curves: Annotated[Path | None, "curves.parquet of the run, to measure how well attention follows actions"] = None,
 ) -> None:
+    parse_tiou_ranges((), spec.tiou, "diagnose")
     annotations = read_annotations(ground_truth)
     test = {i: annotations[i] for i in read_evaluated_ids(ground_truth, spec.test_subset, spec.video_list)}
     check_output_path(out, (detections, ground_truth, scores, catalog, curves))
@@ -70,9 +72,14 @@ def run(
 
 def _read_cluster_weights(scores: Path) -> ClusterWeights:
     """Class weights of each cluster, by the cluster mapping that map.json names under `headline`."""
-    mapping = read_json_object(scores).get("mapping", {})
-    weights = mapping.get(mapping.get("headline"), {}).get("weights")
-    if not isinstance(weights, dict):
+    content = read_json_object(scores)
+    try:
+        mapping = content["mapping"]
+        weights = {c: dict(by_class) for c, by_class in mapping[mapping["headline"]]["weights"].items()}
+        are_weights = all(0 <= weight <= 1 for by_class in weights.values() for weight in by_class.values())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        are_weights = False
+    if not are_weights:
         raise UserError(f"{scores}: names no clusters; give the map.json of the run that has these detections")
     return weights
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.specs import MakeDemoSpec
-from clip_ae.core.files import report_disk_errors, write_text
+from clip_ae.core.files import remove_listed_files, report_disk_errors, write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import encode_file_name
@@ -31,8 +31,7 @@ def run(
     plans = untrimmed.plan_videos(spec.world)
     paths = {p.video_id: videos / f"{encode_file_name(p.video_id)}.mp4" for p in plans}
     with report_disk_errors(manifest):
-        manifest.unlink(missing_ok=True)
-        _remove_other_videos(videos, set(paths.values()))
+        remove_listed_files(manifest, "videos", videos)
     jobs = [(p, paths[p.video_id]) for p in plans]
     # Spawn, not fork: a fork copies locks that threads of the caller may hold.
     with multiprocessing.get_context("spawn").Pool(num_workers, _leave_signals_to_parent) as pool:
@@ -64,13 +63,6 @@ def _leave_signals_to_parent() -> None:
     """Ignore Ctrl-C, as the parent ends its workers; on SIGTERM exit normally, so that temporary files are removed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-
-
-def _remove_other_videos(videos_dir: Path, paths: set[Path]) -> None:
-    """Remove videos of an earlier run with other settings."""
-    for path in videos_dir.glob("*.mp4"):
-        if path not in paths:
-            path.unlink()
 
 
 def _json(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.simulation import SIMULATED_SHARDS
 from clip_ae.core.config.specs import SimulateSpec
-from clip_ae.core.files import write_text
+from clip_ae.core.files import remove_listed_files, write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.sharding import assign_shard, list_shard_names
@@ -33,8 +33,7 @@ def run(
         for stream in simulated.FEATURE_STATISTICS
         for index, name in enumerate(list_shard_names(SIMULATED_SHARDS))
     }
-    manifest.unlink(missing_ok=True)
-    _remove_other_shards(features, set(paths.values()))
+    remove_listed_files(manifest, "features", features)
     provenance = make_provenance("simulate", spec, libraries=("numpy",))
     for (stream, index), path in track(paths.items(), "simulating", len(paths), "shard"):
         in_shard = (v for v in videos if assign_shard(v.video_id, SIMULATED_SHARDS) == index)
@@ -50,13 +49,6 @@ def run(
         "provenance": to_plain_data(provenance),
     }
     write_text(manifest, _json(content))
-
-
-def _remove_other_shards(features_dir: Path, paths: set[Path]) -> None:
-    """Remove shards of an earlier run with another number of shards."""
-    for path in features_dir.glob("*/*.parquet"):
-        if path not in paths:
-            path.unlink()
 
 
 def _json(value: object) -> str:

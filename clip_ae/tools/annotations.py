@@ -47,7 +47,7 @@ def run(
     paths = _find_videos(release, videos)
     scored = {i: a for i, a in annotations.items() if a.subset in release.subsets}
     if link:
-        _write_links(link, {i: paths[i] for i in scored if i in paths})
+        _write_links(link, videos, {i: paths[i] for i in scored if i in paths})
     annotations |= _with_measured_durations(scored, paths)
     print("\n".join(align_table([HEADER, *_table_rows(annotations.values())])))
     differences = list(find_differences(release, annotations))
@@ -80,20 +80,32 @@ def _find_videos(benchmark: Benchmark, folders: Iterable[Path]) -> dict[str, Pat
     return paths
 
 
-def _write_links(links_dir: Path, paths: Mapping[str, Path]) -> None:
+def _write_links(links_dir: Path, video_dirs: Sequence[Path], paths: Mapping[str, Path]) -> None:
     """Link the annotated videos only: a full download has many others, which would be extracted as well."""
     check_writable_dir("--link", links_dir)
     links_dir.mkdir(parents=True, exist_ok=True)
-    for old_link in links_dir.iterdir():
-        if not old_link.is_symlink():
+    if any(links_dir.samefile(folder) for folder in video_dirs):
+        raise UserError(f"--link {links_dir}: is one of the folders of --videos; name another folder")
+    old_links = list(links_dir.iterdir())
+    for old_link in old_links:
+        if not _is_link_into(old_link, video_dirs):
             name = make_printable(old_link.name)
-            raise UserError(f"--link {links_dir}: contains {name}, which is not a link; name another folder")
-        # From an earlier call, perhaps with other annotations.
+            raise UserError(f"--link {links_dir}: contains {name}, no link to a file in --videos; name another folder")
+    # From an earlier call, perhaps with other annotations.
+    for old_link in old_links:
         old_link.unlink()
     for video_id, path in paths.items():
         new_link = links_dir / f"{video_id}{path.suffix.lower()}"
         new_link.symlink_to(os.path.relpath(path.resolve(), links_dir.resolve()))
     log_line(f"{links_dir}: {len(paths)} links")
+
+
+def _is_link_into(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is a link to a file in one of the folders, which may be gone."""
+    if not path.is_symlink():
+        return False
+    target = Path(os.path.normpath(path.parent.resolve() / path.readlink()))
+    return any(target.is_relative_to(folder.resolve()) for folder in folders)
 
 
 def _with_measured_durations(annotations: Mapping[str, Annotation], paths: Mapping[str, Path]) -> dict[str, Annotation]:

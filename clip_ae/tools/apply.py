@@ -1,6 +1,5 @@
 """Find the actions of one new video with a trained run: print a timeline, write a file or clips."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from clip_ae.data import source_folder
 from clip_ae.data.detections import write_detections
 from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pages.timeline_text import get_terminal_width, render_timeline
 from clip_ae.pages.web_vtt import format_web_vtt
 from clip_ae.pipeline.clips import cut_clips
 from clip_ae.pipeline.localization import localize_videos
@@ -55,7 +54,7 @@ def run(
     elif out:
         write_detections(out, detections, _make_provenance(trained, weights, video))
     print(f"{make_printable(info.video_id)}, {info.duration:.1f} s, {len(best)} of {len(detections)} detections")
-    print("\n".join(render_timeline(info.duration, (), shown, shutil.get_terminal_size().columns)))
+    print("\n".join(render_timeline(info.duration, (), shown, get_terminal_width())))
 
 
 def _check_options(video: Path, out: Path | None, cut: Path | None, top: int) -> None:

@@ -1,6 +1,5 @@
 """Find actions of new classes from a few examples, without training: print a table, write a file."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,7 @@ from clip_ae.language.few_shot import build_prototypes, mask_outside_examples, p
 from clip_ae.language.spans import Span
 from clip_ae.media.decoder_process import create_decoders
 from clip_ae.pages.text_table import align_left
-from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pages.timeline_text import get_terminal_width, render_timeline
 from clip_ae.pipeline.adapted_features import restore_joint_space
 from clip_ae.pipeline.detection import detect
 from clip_ae.pipeline.few_shot_videos import (
@@ -136,7 +135,7 @@ def _print_best(infos: Sequence[VideoInfo], detections: Sequence[Detection], top
     }
     if len(infos) == 1:
         (info,) = infos
-        columns = shutil.get_terminal_size().columns
+        columns = get_terminal_width()
         print(f"{make_printable(info.video_id)}, {info.duration:.1f} s")
         print("\n".join(render_timeline(info.duration, (), best_by_video[info.video_id], columns)))
         return

@@ -1,6 +1,5 @@
 """Find the moments that a sentence describes, in one video or in a dataset: print them, write a file or clips."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,7 @@ from clip_ae.encoders.devices import configure_torch, resolve_device
 from clip_ae.encoders.text_encoder import TextTower
 from clip_ae.language.text_query import TextQuery
 from clip_ae.media.decoder_process import Decoder
-from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pages.timeline_text import get_terminal_width, render_timeline
 from clip_ae.pipeline.clips import cut_clips
 from clip_ae.pipeline.network_inputs import list_network_inputs
 from clip_ae.pipeline.new_videos import extract_like, probe_new_video
@@ -179,7 +178,7 @@ def _print_timeline(info: VideoInfo, text: str, moments: Sequence[Detection]) ->
     print(f"{make_printable(info.video_id)}, {info.duration:.1f} s: {make_printable(text)}")
     # The sentence is in the heading, so each line shows the times instead.
     lines = [replace(d, label=f"{n}. {d.start:.1f} to {d.stop:.1f} s") for n, d in enumerate(moments, start=1)]
-    print("\n".join(render_timeline(info.duration, (), lines, shutil.get_terminal_size().columns)))
+    print("\n".join(render_timeline(info.duration, (), lines, get_terminal_width())))
     if not moments:
         print("no moment scores clearly higher than the rest of the video")
 

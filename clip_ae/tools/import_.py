@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.specs import CatalogSpec, ImportFeaturesSpec, ProbeSpec
 from clip_ae.core.config.stream_checks import check_stream_name
-from clip_ae.core.errors import UserError
+from clip_ae.core.errors import UserError, make_printable
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import format_shard_name
@@ -45,7 +46,8 @@ def run(
     ] = None,
 ) -> None:
     check_writable_dir("--out", out)
-    grid = SnippetGrid(source.fps, source.frames, source.stride)
+    options = {"fps": source.fps, "frames": source.frames, "stride": source.stride}
+    grid = parse_dataclass(SnippetGrid, options, "import")
     streams = source.streams.split(",") if source.streams else []
     for name in streams:
         check_stream_name(f"--streams {name}", name)
@@ -53,6 +55,10 @@ def run(
         raise UserError(f"--streams {source.streams}: names a stream twice")
     files = list_feature_files(features, streams, source.layout)
     names = files.streams
+    for name in names:
+        check_stream_name(f"{features}: stream {make_printable(name)}", name)
+    if features.resolve() == out.resolve():
+        raise UserError(f"--out {out}: is the folder of the features; name another")
     table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
     probe_shard(
         ProbeSpec(grid, names, files.layout),

@@ -117,9 +117,13 @@ def read_durations(dataset: Dataset, name: str) -> dict[str, float]:
     files = source_folder.list_videos(Path(dataset.videos_dir))
     annotated = {i: facts[i][1] if i in facts else None for i in files}
     return {
-        i: annotated[i] or (Path(dataset.videos_dir) / path).stat().st_size / BYTES_PER_SECOND
-        for i, path in files.items()
+        i: annotated[i] or _get_size(Path(dataset.videos_dir) / path) / BYTES_PER_SECOND for i, path in files.items()
     }
+
+
+def _get_size(path: Path) -> int:
+    """Bytes of a file; 0 for a link to nothing, which probing will report."""
+    return path.stat().st_size if path.exists() else 0
 
 
 class PastJobs:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clip_ae.core.config.stages import workflow_order
-from clip_ae.core.errors import ClipAeError, UserError
+from clip_ae.core.errors import ClipAeError, UserError, make_printable
 from clip_ae.core.files import check_output_path, write_text
 from clip_ae.core.provenance import Provenance
 from clip_ae.data.detections import read_json_object
@@ -41,7 +41,7 @@ def run(
         if (difference := _explain_difference(root / path, *outputs[path]))
     }
     for path, difference in differences.items():
-        print(f"{path}: {difference}")
+        print(f"{make_printable(path)}: {difference}")
     machine = describe_machine()
     if differences and frozen_machine != machine:
         print(f"the frozen run was computed on {_machine_text(frozen_machine)}; this is {_machine_text(machine)}")
@@ -53,7 +53,11 @@ def _write_config(path: Path, frozen: Path, settings: Any) -> None:
     import yaml
 
     check_output_path(path, [frozen])
-    write_text(path, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    try:
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    except RecursionError:
+        raise UserError(f"{frozen}: no frozen run; its config is nested too deep") from None
+    write_text(path, text)
 
 
 def _explain_difference(path: Path, sha256: str, frozen: Provenance) -> str:

@@ -1,6 +1,5 @@
 """Draw the detections of one video as a timeline, with its annotations."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,8 @@ from clip_ae.core.errors import UserError, make_printable, suggest_name
 from clip_ae.core.types import Annotation, Detection
 from clip_ae.data.annotations import read_annotations
 from clip_ae.data.detections import read_detections
-from clip_ae.pages.timeline_text import render_timeline
+from clip_ae.pages.timeline_text import MAX_WIDTH, get_terminal_width, render_timeline
 
-MAX_WIDTH = 1000
 MIN_DURATION_S = 0.1
 
 
@@ -35,7 +33,7 @@ def run(
     shown = ranked[:top]
     duration = _duration(annotation, ranked)
     print(f"{make_printable(video_id)}, {duration:.1f} s, {len(shown)} of {len(ranked)} detections")
-    columns = width or shutil.get_terminal_size().columns
+    columns = width or get_terminal_width()
     print("\n".join(render_timeline(duration, annotation.instances, shown, columns)))
 
 

@@ -6,13 +6,13 @@ Snakemake stores this in .snakemake; this command needs only the provenance in e
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import Config
 from clip_ae.core.config.stages import build_stage_spec
-from clip_ae.core.errors import ClipAeError
+from clip_ae.core.errors import ClipAeError, UserError, describe_error
 from clip_ae.core.provenance import Provenance, digest_stage_code
 from clip_ae.data.annotations import annotations_digest
 from clip_ae.data.input_digests import annotation_facts_digest, sentences_digest, supervision_labels_digest
@@ -31,7 +31,9 @@ def run(
     config_json: Annotated[str, "the config as JSON (default: the config files of this folder)"] = "",
     root: Annotated[Path, "folder that contains results/"] = Path(),
 ) -> int:
-    config = load_config(json.loads(config_json)) if config_json else load_project_config(root)
+    if not root.is_dir():
+        raise UserError(f"--root {root}: no such folder")
+    config = load_config(_parse_config(config_json)) if config_json else load_project_config(root)
     index = ProvenanceIndex(root)
     problems = {output.path: reason for output in index.outputs if (reason := _explain_change(config, output, index))}
     problems |= dict.fromkeys(_list_missing_files(index.outputs, root), "missing")
@@ -39,6 +41,13 @@ def run(
         print(f"{path}: {reason}")
     print(f"{len(index.outputs)} outputs, {len(problems)} out of date or missing")
     return 1 if problems else 0
+
+
+def _parse_config(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--config-json: not JSON ({describe_error(error)})") from None
 
 
 def _explain_change(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:

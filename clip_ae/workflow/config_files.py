@@ -12,6 +12,7 @@ from typing import Any
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config
 from clip_ae.core.errors import ClipAeError, UserError, describe_error
+from clip_ae.core.files import refuse_special_file
 from clip_ae.workflow.resources import find_resource
 
 # Dotted path of a key -> "file:line".
@@ -110,6 +111,7 @@ def parse_config_file(path: Path) -> ConfigFile:
     """One YAML file. A key that is given twice is an error; plain YAML would silently keep the last one."""
     import yaml
 
+    refuse_special_file(path)
     try:
         text = path.read_text(encoding="utf-8")
         loader = _build_safe_loader(path)(text)
@@ -127,6 +129,8 @@ def parse_config_file(path: Path) -> ConfigFile:
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         # Most of these come from YAML's own constructors: impossible dates, lists as keys and the like.
         raise UserError(f"{path}: not YAML ({describe_error(error)})") from None
+    if len(origins) == MAX_KEYS:
+        raise UserError(f"{path}: has {MAX_KEYS:,} keys or more, aliases counted as often as they stand; use fewer")
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys and values at the top level")
     return ConfigFile(path, data, origins)

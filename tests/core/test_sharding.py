@@ -20,13 +20,14 @@ def test_shards_do_not_move() -> None:
     assert [assign_shard(v, 16) for v in ("video_validation_0000051", "v_GGSY1Qvo990", "demo_train_000")] == [11, 9, 7]
 
 
-@given(st.integers(0, 9999), st.integers(1, 9999))
-def test_shard_names_can_be_read(index: int, shards: int) -> None:
+@given(st.integers(1, 9999), st.data())
+def test_shard_names_can_be_read(shards: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, shards - 1))
     assert parse_shard_name(format_shard_name(index, shards)) == (index, shards)
     assert len(set(list_shard_names(5))) == 5
 
 
-@pytest.mark.parametrize("name", ["foo", "1-of-", "1 of 2", "-1-of-2"])
+@pytest.mark.parametrize("name", ["foo", "1-of-", "1 of 2", "-1-of-2", "0005-of-0002", "0000-of-0000", "٠٠٠٠-of-٠٠٠١"])
 def test_invalid_shard_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="expected a name like 0003-of-0008"):
         parse_shard_name(name)
@@ -39,3 +40,9 @@ def test_file_names_are_safe_and_differ(a: str, b: str) -> None:
     assert "\0" not in name
     assert name[0] not in ".-"
     assert (encode_file_name(b) == name) == (a == b)
+
+
+@pytest.mark.parametrize("count", [0, -1, 10**11])
+def test_a_number_of_shards_that_cannot_be_is_refused(count: int) -> None:
+    with pytest.raises(UserError, match=rf"--shards {count}: expected 1 to 1,000,000"):
+        list_shard_names(count)

@@ -15,6 +15,7 @@ import pytest
 
 from clip_ae.core.config.schema import DemoWorld
 from clip_ae.core.config.specs import MakeDemoSpec
+from clip_ae.core.files import remove_listed_files
 from clip_ae.core.sharding import list_demo_subsets
 from clip_ae.data.sentences import read_sentences
 from clip_ae.stages import make_demo
@@ -34,6 +35,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     (folder / "videos").mkdir()
     (folder / "videos" / "of_another_plan.mp4").write_bytes(b"old")
+    (folder / "manifest.json").write_text('{"videos": {"of_another_plan.mp4": "sha256"}}')
     return make(folder, num_workers=2)
 
 
@@ -51,6 +53,18 @@ def test_files_are_the_plan_and_nothing_else(demo):
     plans = untrimmed.plan_videos(TINY.world)
     assert json.loads((demo / "annotations.json").read_text()) == untrimmed.build_annotations(plans)
     assert json.loads((demo / "sentences.json").read_text()) == untrimmed.build_sentences(plans)
+
+
+@pytest.mark.parametrize("manifest", [None, "no JSON", "[]", '{"videos": {"../mine.mp4": "", "x.mp4": ""}}'])
+def test_files_that_no_manifest_lists_stay(manifest, tmp_path):
+    """A folder of a user's own videos, named by mistake."""
+    (tmp_path / "videos").mkdir()
+    for path in ("videos/wedding.mp4", "mine.mp4"):
+        (tmp_path / path).write_bytes(b"mine")
+    if manifest:
+        (tmp_path / "manifest.json").write_text(manifest)
+    remove_listed_files(tmp_path / "manifest.json", "videos", tmp_path / "videos")
+    assert (tmp_path / "videos/wedding.mp4").read_bytes() == (tmp_path / "mine.mp4").read_bytes() == b"mine"
 
 
 def test_sentences_are_read_back_as_generated(demo):

@@ -37,6 +37,7 @@ def world_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
     (folder / "features/rgb").mkdir(parents=True)
     (folder / "features/rgb/0000-of-0002.parquet").write_bytes(b"of another cut")
+    (folder / "m.json").write_text('{"features": {"rgb/0000-of-0002.parquet": "sha256"}}')
     return make(folder)
 
 

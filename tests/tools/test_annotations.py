@@ -109,7 +109,7 @@ def test_links_of_an_earlier_call_are_removed(kit, tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / f"videos/{T1}.mp4").write_bytes(b"junk")
     (tmp_path / "links").mkdir()
-    (tmp_path / "links/old.mp4").symlink_to("nowhere")
+    (tmp_path / "links/old.mp4").symlink_to("../videos/gone.mp4")
     tool.run("thumos14", from_=kit, out=tmp_path / "o.json", videos=(tmp_path / "videos",), link=tmp_path / "links")
     assert os.listdir(tmp_path / "links") == [f"{T1}.mp4"]
 
@@ -126,11 +126,28 @@ def test_the_list_of_missing_videos_never_replaces_the_source(kit, tmp_path):
 def test_a_link_never_replaces_a_file(kit, tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / f"videos/{T1}.mp4").write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"contains .*mp4, which is not a link; name another folder"):
+    with pytest.raises(UserError, match=r"is one of the folders of --videos; name another folder"):
         tool.run(
             "thumos14", from_=kit, out=tmp_path / "o.json", videos=(tmp_path / "videos",), link=tmp_path / "videos"
         )
     assert (tmp_path / f"videos/{T1}.mp4").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["file", "foreign link", "foreign link to nothing"])
+def test_a_folder_with_anything_else_than_links_to_the_videos_stays_as_it_is(kit, tmp_path, kind):
+    for name in ("videos", "links", "others"):
+        (tmp_path / name).mkdir()
+    (tmp_path / f"videos/{T1}.mp4").write_bytes(b"junk")
+    (tmp_path / "links/b.mp4").symlink_to(f"../videos/{T1}.mp4")
+    if kind == "file":
+        (tmp_path / "links/a.mp4").write_bytes(b"mine")
+    else:
+        (tmp_path / "links/a.mp4").symlink_to("../others/x.mp4")
+    if kind == "foreign link":
+        (tmp_path / "others/x.mp4").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"contains a.mp4, no link to a file in --videos; name another folder"):
+        tool.run("thumos14", from_=kit, out=tmp_path / "o.json", videos=(tmp_path / "videos",), link=tmp_path / "links")
+    assert sorted(os.listdir(tmp_path / "links")) == ["a.mp4", "b.mp4"]
 
 
 def test_wrong_arguments_are_refused(kit, tmp_path):

@@ -33,6 +33,9 @@ class UserErrorParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Report a misspelt option; argparse alone would say that the right option is missing."""
         for word in args or ():
+            if word == "--":
+                # What follows is no option: the id of a video may begin with a dash.
+                break
             option = word.partition("=")[0]
             if option.startswith("--") and option not in self._option_string_actions:
                 known = [name for name in self._option_string_actions if name.startswith("--")]

@@ -5,6 +5,7 @@ import math
 import tokenize
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
@@ -32,10 +33,16 @@ def report_array_errors(name: str, form: str = "a .npy file of numbers") -> Iter
         raise Unreadable("not-an-array", f"{name} is not {form}, or its end is missing") from None
 
 
-def check_array(name: str, shape: tuple[int, ...], dtype: "np.dtype[np.generic]") -> tuple[int, int]:
+def check_is_file(path: Path) -> None:
+    """Raise Unreadable for a pipe or a device: opening one may never end."""
+    if path.exists() and not path.is_file():
+        raise Unreadable("not-an-array", f"{path.name} is no file")
+
+
+def check_array(name: str, shape: tuple[int, ...] | None, dtype: "np.dtype[np.generic]") -> tuple[int, int]:
     """Return the shape; Unreadable if it is not that of floats [snippets, D] of a size that can be read."""
-    if len(shape) != 2 or dtype.kind != "f" or 0 in shape:
-        raise Unreadable("shape", f"{name} contains {dtype} {list(shape)}; expected floats [snippets, D]")
+    if shape is None or len(shape) != 2 or dtype.kind != "f" or 0 in shape:
+        raise Unreadable("shape", f"{name} contains {dtype} {list(shape or ())}; expected floats [snippets, D]")
     num_bytes = math.prod(shape) * dtype.itemsize
     if num_bytes > MAX_ARRAY_BYTES:
         limit = f"more than {MAX_ARRAY_BYTES / 2**30:.0f} GiB"

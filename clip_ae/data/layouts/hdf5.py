@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, Unreadable, UserError, describe_error
+from clip_ae.core.files import refuse_special_file
 from clip_ae.data.layouts.array_checks import check_array, report_array_errors
 from clip_ae.data.layouts.files import FeatureFiles
 
@@ -72,6 +73,7 @@ def _open(path: Path) -> Any:
         import h5py
     except ImportError:
         raise UserError(f'{path}: reading HDF5 needs h5py; pip install "clip-ae[hdf5]"') from None
+    refuse_special_file(path)
     try:
         return h5py.File(path, "r")
     except OSError:

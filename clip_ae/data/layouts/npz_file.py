@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, Unreadable, make_printable
-from clip_ae.data.layouts.array_checks import report_array_errors
+from clip_ae.data.layouts.array_checks import check_is_file, report_array_errors
 from clip_ae.data.layouts.npy_file import Header, check_header, read_header
 
 # Deflate cannot pack more: an archive that claims more is broken or hostile.
@@ -22,10 +22,14 @@ class NpzFile:
     """An open archive; members are named without `.npy`."""
 
     def __init__(self, path: Path) -> None:
+        check_is_file(path)
         with report_array_errors(path.name, FORM):
             self.archive = ZipFile(path)
         self.path = path
-        self.members = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
+        infos = self.archive.infolist()
+        self.members = {info.filename.removesuffix(".npy"): info for info in infos}
+        if len(self.members) < len(infos):
+            raise Unreadable("not-an-array", f"{path.name} has two arrays of one name; keep one")
 
     def __enter__(self) -> "NpzFile":
         return self
