@@ -102,6 +102,8 @@ def _limit_memory(memory_bytes: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    # The address space does not count what is written to a memory file, such as the buffer of the windows.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (memory_bytes, memory_bytes))
     # A decoder that is killed must not write core files of gigabytes.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

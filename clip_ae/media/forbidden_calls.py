@@ -17,8 +17,11 @@ OTHER_PROCESSES: dict[str, Numbers] = {
     "process_madvise": (440, 440),
     "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "pidfd_send_signal": (424, 424), "kcmp": (312, 272),
     "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "msgget": (68, 186), "semget": (64, 190),
-    "mq_open": (240, 180), "mq_unlink": (241, 181), "setpriority": (141, 140),
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "mq_open": (240, 180), "mq_unlink": (241, 181),
+    "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
+    "semget": (64, 190), "semop": (65, 193), "semtimedop": (220, 192), "semctl": (66, 191),
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
     "execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None),
 }  # fmt: skip
 
@@ -37,6 +40,9 @@ FILES: dict[str, Numbers] = {
     "open_by_handle_at": (304, 265),
 }  # fmt: skip
 
+# Memory that no limit counts: what is written to such a file is not in the process.
+MEMORY: dict[str, Numbers] = {"memfd_create": (319, 279), "memfd_secret": (447, 447)}
+
 # Ways to reach more of the kernel than a decoder needs, or to leave the filter's reach.
 KERNEL: dict[str, Numbers] = {
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
@@ -45,7 +51,8 @@ KERNEL: dict[str, Numbers] = {
     "unshare": (272, 97), "setns": (308, 268), "chroot": (161, 51), "pivot_root": (155, 41),
     "mount": (165, 40), "umount2": (166, 39), "move_mount": (429, 429), "open_tree": (428, 428),
     "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
-    "mount_setattr": (442, 442), "quotactl": (179, 60), "acct": (163, 89), "swapon": (167, 224), "swapoff": (168, 225),
+    "mount_setattr": (442, 442),
+    "quotactl": (179, 60), "quotactl_fd": (443, 443), "acct": (163, 89), "swapon": (167, 224), "swapoff": (168, 225),
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
     "kexec_load": (246, 104), "kexec_file_load": (320, 294), "reboot": (169, 142),
     "settimeofday": (164, 170), "clock_settime": (227, 112), "sethostname": (170, 161), "setdomainname": (171, 162),
@@ -53,4 +60,4 @@ KERNEL: dict[str, Numbers] = {
     "personality": (135, 92),
 }  # fmt: skip
 
-FORBIDDEN_CALLS = NETWORK | OTHER_PROCESSES | FILES | KERNEL
+FORBIDDEN_CALLS = NETWORK | OTHER_PROCESSES | FILES | MEMORY | KERNEL

@@ -31,22 +31,26 @@ class Architecture:
     tgkill: int
     clone: int
     ioctl: int
+    fcntl: int
     prlimit64: int
     # By number of a call that opens files: which argument has the flags.
     opening: Mapping[int, int]
 
 
 ARCHITECTURES = {
-    "x86_64": Architecture(0, 0xC000003E, 317, 234, 56, 16, 302, {2: 1, 257: 2}),
-    "aarch64": Architecture(1, 0xC00000B7, 277, 131, 220, 29, 261, {56: 2}),
+    "x86_64": Architecture(0, 0xC000003E, 317, 234, 56, 16, 72, 302, {2: 1, 257: 2}),
+    "aarch64": Architecture(1, 0xC00000B7, 277, 131, 220, 29, 25, 261, {56: 2}),
 }
 # Calls whose arguments are in memory, where a filter cannot look. C libraries then use the older call.
 CLONE3, OPENAT2 = 435, 437
 O_TMPFILE_BIT = 0o20000000
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | O_TMPFILE_BIT
 CLONE_THREAD = 0x10000
-# Puts letters into a terminal as if they had been typed.
-TIOCSTI = 0x5412
+# What may be asked of an open file: is it a terminal, how many bytes wait in it, shall a new program inherit it. Other
+# requests type letters into a terminal, change a file's attributes, or send signals.
+IOCTL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# Copies of a descriptor, its flags, locks, and size and seals of what it names; not its owner, who gets signals.
+FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032, 1034)
 # Offsets in the kernel's struct seccomp_data.
 NR_OFFSET, ARCH_OFFSET, ARGUMENTS_OFFSET = 0, 4, 16
 ALLOW, REFUSE, UNKNOWN = 0x7FFF0000, 0x00050000 | EPERM, 0x00050000 | ENOSYS
@@ -83,10 +87,11 @@ def build_filter(architecture: Architecture, pid: int) -> list[Instruction]:
         program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, REFUSE)]
     for number, argument in architecture.opening.items():
         program += _judge(number, [_load(argument), (ANY_BIT, 0, 1, WRITE_FLAGS)])
-    # A new process, not a thread; a signal to another process; letters typed into a terminal; a new limit.
+    # A new process, not a thread; a signal to another process; a request of another kind; a new limit.
     program += _judge(architecture.clone, [_load(0), (ANY_BIT, 1, 0, CLONE_THREAD)])
     program += _judge(architecture.tgkill, [_load(0), (EQUAL, 1, 0, pid)])
-    program += _judge(architecture.ioctl, [_load(1), (EQUAL, 0, 1, TIOCSTI)])
+    program += _judge(architecture.ioctl, [_load(1), *_is_one_of(IOCTL_REQUESTS)])
+    program += _judge(architecture.fcntl, [_load(1), *_is_one_of(FCNTL_COMMANDS)])
     program += _judge(architecture.prlimit64, [_load(2), (EQUAL, 0, 2, 0), _load(2, high=True), (EQUAL, 1, 0, 0)])
     return [*program, (RETURN, 0, 0, ALLOW)]
 
@@ -95,6 +100,11 @@ def _judge(number: int, test: Sequence[Instruction]) -> list[Instruction]:
     """Refuse one call unless the test, whose last instruction may skip one more, skips the refusal."""
     body = [*test, (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
     return [(EQUAL, 0, len(body), number), *body]
+
+
+def _is_one_of(values: Sequence[int]) -> list[Instruction]:
+    """A test for `_judge`: it skips the refusal if what was loaded is one of the values."""
+    return [(EQUAL, len(values) - number, 0, value) for number, value in enumerate(values)]
 
 
 def _load(argument: int, *, high: bool = False) -> Instruction:

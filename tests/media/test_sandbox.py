@@ -1,12 +1,14 @@
 """The decoder's child process really cannot do what SECURITY.md says that it cannot."""
 
 import ctypes
+import fcntl
 import mmap
 import os
 import platform
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +52,12 @@ def change_limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def change_attributes(path: Path) -> None:
+    """FS_IOC_SETFLAGS: `chattr +A`."""
+    with path.open("rb") as file:
+        fcntl.ioctl(file, 0x40086602, (0x80).to_bytes(8, "little"))
+
+
 # Each is given the path of a file that exists.
 FORBIDDEN_ACTS: dict[str, Callable[[Path], Any]] = {
     "open an internet socket": lambda path: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
@@ -74,6 +82,12 @@ FORBIDDEN_ACTS: dict[str, Callable[[Path], Any]] = {
     ),
     "write to the parent's memory": lambda path: os.open(f"/proc/{os.getppid()}/mem", os.O_RDWR),
     "type into a terminal": lambda path: call_kernel(ARCHITECTURES[platform.machine()].ioctl, 0, TIOCSTI, 0),
+    "send signals by a file that others write to": lambda path: fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid()),
+    "choose that signal": lambda path: fcntl.fcntl(0, fcntl.F_SETSIG, 9),
+    "change a file's attributes": change_attributes,
+    "move another process to another core": lambda path: os.sched_setaffinity(os.getppid(), {0}),
+    "make a memory file": lambda path: os.memfd_create("x"),
+    "send a message": lambda path: call_kernel(69 if platform.machine() == "x86_64" else 189, 0, 0, 0, 0),
     "raise a limit": lambda path: change_limit(),
     "leave by a call that is newer than the filter": lambda path: call_kernel(LAST_KNOWN_CALL + 1, 0, 0, 0),
 }
@@ -81,6 +95,9 @@ ALLOWED_ACTS: dict[str, Callable[[Path], Any]] = {
     "read a file": lambda path: path.read_bytes(),
     "list a folder": lambda path: os.listdir(path.parent),
     "start a thread": lambda path: run_thread(),
+    "copy a descriptor": lambda path: os.dup(0),
+    "ask for the flags of a descriptor": lambda path: fcntl.fcntl(0, fcntl.F_GETFL),
+    "ask how many bytes wait": lambda path: fcntl.ioctl(path.open("rb"), termios.FIONREAD, bytes(4)),
     "map memory": lambda path: mmap.mmap(-1, 1 << 20),
     "load a library": lambda path: __import__("decord"),
 }
@@ -148,6 +165,9 @@ def test_the_acts_would_succeed_without_the_lock(tmp_path: Path) -> None:
         "start a process",
         "signal the parent",
         "raise a limit",
+        "send signals by a file that others write to",
+        "move another process to another core",
+        "make a memory file",
     ):
         assert describe(FORBIDDEN_ACTS[name], path) == "done"
 
@@ -163,6 +183,23 @@ def test_the_decoder_s_process_is_locked_and_has_no_terminal(tmp_path: Path) -> 
         assert {os.readlink(process / "fd" / str(fd)) for fd in (0, 1, 2)} == {"/dev/null"}
 
 
+def test_the_limit_of_memory_holds_for_memory_files_too() -> None:
+    """The buffer of windows is one: what is written to it is not in the address space."""
+    program = """
+import os
+from clip_ae.media.decoder_service import _limit_memory
+file = os.memfd_create("windows")
+_limit_memory(50_000_000)
+os.pwrite(file, b"x", 40_000_000)
+try:
+    os.pwrite(file, b"x", 60_000_000)
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "File too large"
+
+
 @pytest.mark.skipif(not HEADER.exists(), reason="no headers of the kernel here")
 def test_the_numbers_are_those_of_the_kernel_s_header() -> None:
     lines = [line.split() for line in HEADER.read_text().splitlines() if line.startswith("#define __NR_")]
@@ -170,8 +207,8 @@ def test_the_numbers_are_those_of_the_kernel_s_header() -> None:
     known = {name: x86 for name, (x86, _) in FORBIDDEN_CALLS.items() if x86 is not None and name in numbers}
     assert known == {name: numbers[name] for name in known}
     machine = ARCHITECTURES["x86_64"]
-    found = (machine.tgkill, machine.clone, machine.ioctl, machine.prlimit64, machine.seccomp)
-    assert found == tuple(numbers[name] for name in ("tgkill", "clone", "ioctl", "prlimit64", "seccomp"))
+    names = ("tgkill", "clone", "ioctl", "fcntl", "prlimit64", "seccomp")
+    assert [getattr(machine, name) for name in names] == [numbers[name] for name in names]
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
