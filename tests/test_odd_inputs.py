@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+MAKE_DEMO = ["make_demo", "--videos", "v", "--annotations", "a", "--sentences", "s", "--manifest", "m"]
 DIAGNOSE = [
     "diagnose",
     "--subset",
@@ -174,6 +175,7 @@ def test_an_import_never_replaces_the_features_that_it_reads(folder: Path, capsy
     ("words", "message"),
     [
         (["verify", "--root", "nope"], "--root nope: no such folder"),
+        ([*MAKE_DEMO, "--num-workers", "0"], "--num-workers 0: expected at least 1"),
         (["verify", "--config-json", "{"], "--config-json: not JSON"),
         (["verify", "--config-json", "[" * 100_000], "--config-json: not JSON"),
         ([*EVALUATE, "o.json", "--set", "evaluation.tiou=[]"], "evaluation.tiou: expected rising numbers"),
@@ -296,6 +298,13 @@ def test_a_video_in_two_shards_is_refused(tmp_path: Path) -> None:
         write_shard(path, "rgb", 3, [VIDEO], Provenance("extract", {}, "code"))
     with pytest.raises(RefusedInput, match="'a' of rgb is in another shard too"):
         clip_ae.load_features(tmp_path)
+
+
+def test_what_import_wrote_can_be_loaded(folder: Path) -> None:
+    (folder / "f/rgb").mkdir(parents=True)
+    np.save(folder / "f/rgb/a.npy", np.ones((4, 3), np.float32))
+    assert main(["import", "f", "--out", "o"]) == 0
+    assert list(clip_ae.load_features(folder / "o")) == ["a"]
 
 
 def test_settings_of_evaluate_are_checked() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.specs import MakeDemoSpec
+from clip_ae.core.errors import UserError
 from clip_ae.core.files import remove_listed_files, report_disk_errors, write_text
 from clip_ae.core.progress import track
 from clip_ae.core.provenance import make_provenance
@@ -28,6 +29,8 @@ def run(
     manifest: Annotated[Path, "JSON file to write last: sha256 of every video"],
     num_workers: Annotated[int, "processes that draw videos in parallel"] = 2,
 ) -> None:
+    if num_workers < 1:
+        raise UserError(f"--num-workers {num_workers}: expected at least 1")
     plans = untrimmed.plan_videos(spec.world)
     paths = {p.video_id: videos / f"{encode_file_name(p.video_id)}.mp4" for p in plans}
     with report_disk_errors(manifest):

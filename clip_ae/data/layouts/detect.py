@@ -15,6 +15,7 @@ from clip_ae.data.source_folder import escape_undecodable, index_by_stem, walk_f
 
 FEATURE_SUFFIXES = frozenset({".npy", ".npz", ".h5", ".hdf5", ".parquet"})
 NAMES_FILE = "videoname.npy"
+TABLE_FOLDERS = ("probe", "failures")
 # End of the name, in small letters, of published files with the arrays of all videos.
 ALL_ARRAYS_ENDING = "jointfeatures.npy"
 Paths = Sequence[str]
@@ -135,7 +136,8 @@ def _group_by_folder(paths: Paths, streams: Streams, suffix: str) -> dict[str, l
 
 
 def _list_shards(root: Path, paths: Paths, streams: Streams) -> FeatureFiles | None:
-    direct = [path for path in paths if path.count(os.sep) == 1]
+    # A folder that `clip-ae import` wrote also has tables of videos and of failures.
+    direct = [path for path in paths if path.count(os.sep) == 1 and os.path.dirname(path) not in TABLE_FOLDERS]
     by_stream = _group_by_folder(direct, streams, ".parquet")
     names = tuple(streams) or tuple(sorted(by_stream))
     files = {stream: tuple(sorted(by_stream.get(stream, ()))) for stream in names}
