@@ -335,7 +335,11 @@ def evaluate(
             raise UserError(f"protocol: '{protocol}' is not one of {', '.join(PROTOCOLS)}")
         if frame_protocol not in (None, *FRAME_PROTOCOLS):
             raise UserError(f"frame_protocol: '{frame_protocol}' is not one of {', '.join(FRAME_PROTOCOLS)}")
-        values = {"tiou": [float(t) for t in tiou], "protocol": protocol, "bootstrap_samples": bootstrap_samples}
+        values = {
+            "tiou": [_to_plain_number(threshold) for threshold in tiou],
+            "protocol": protocol,
+            "bootstrap_samples": _to_plain_number(bootstrap_samples),
+        }
         frames = {} if frame_protocol is None else {"frame_protocol": frame_protocol}
         settings = parse_dataclass(Evaluation, values | frames, "evaluate")
         # weak: the labels are class names already.
@@ -344,6 +348,11 @@ def evaluate(
         if not any(annotations[video_id].instances for video_id in test_ids):
             raise UserError(f"ground_truth: subset '{subset}' has no annotated action to score against")
         return Scores(evaluate_detections(spec, annotations, test_ids, read_detections(path)))
+
+
+def _to_plain_number(value: Any) -> Any:
+    """Python's number for one of numpy's."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def compare(first: "Scores | Pathlike", second: "Scores | Pathlike") -> Comparison:

@@ -64,7 +64,7 @@ def error_of(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 2
 # --- files that are no files ---
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "link to a device"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe"])
 def test_an_output_never_takes_the_place_of_a_pipe_or_a_device(
     kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,11 +77,17 @@ def test_an_output_never_takes_the_place_of_a_pipe_or_a_device(
         except PermissionError:
             pytest.skip("devices cannot be made here")
     else:
-        path.symlink_to("/dev/null")
+        os.mkfifo(folder / "pipe")
+        path.symlink_to(folder / "pipe")
     before = path.lstat()
     assert "is a pipe or a device; name a file" in error_of([*EVALUATE, "out.json"], capsys)
     assert path.lstat().st_mode == before.st_mode
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_link_to_itself_is_replaced(folder: Path) -> None:
+    (folder / "o.json").symlink_to("o.json")
+    assert main([*EVALUATE, "o.json"]) == 0
+    assert not (folder / "o.json").is_symlink()
 
 
 def test_an_output_that_is_a_link_is_written_where_the_link_points(folder: Path) -> None:
@@ -137,7 +143,9 @@ def test_names_that_are_not_utf_8(folder: Path, capsys: pytest.CaptureFixture[st
     name = os.fsdecode(b"g\xff.json")
     (folder / name).write_text(json.dumps(TRUTH))
     words = ["annotations", "thumos14", "--from", name, "--out", "a.json"]
-    assert "not UTF-8; rename the file" in error_of(words, capsys)
+    error = error_of(words, capsys)
+    assert "not UTF-8; rename the file" in error
+    assert len(error) < 200
 
 
 def test_a_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -207,9 +215,12 @@ def test_a_terminal_of_two_billion_columns(
 
 def test_a_config_whose_aliases_are_millions_of_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ["w:", "  k0: &k0 {a: 1}"]
-    lines += [f"  k{i}: &k{i} {{{', '.join(f'a{j}: *k{i - 1}' for j in range(9))}}}" for i in range(1, 8)]
-    (folder / "config.yaml").write_text("\n".join(lines))
+    lines += [f"  k{i}: &k{i} {{{', '.join(f'a{j}: *k{i - 1}' for j in range(9))}}}" for i in range(1, 7)]
+    (folder / "config.yaml").write_text("\n".join(["'x.y': 1", "x: {y: 1}", *lines]))
     assert "has 20,000 keys or more" in error_of(["verify"], capsys)
+    deep = "d: " + "{d: " * 10 + "*k6" + "}" * 10
+    (folder / "config.yaml").write_text("\n".join([*lines[:2], "  k6: &k6 {b: *k0}", deep]))
+    assert "nested more than 8 deep" in error_of(["verify"], capsys)
 
 
 # --- content of JSON files ---
@@ -223,9 +234,24 @@ ODD_SCORES: dict[str, Edit] = {
     "draws of nan": lambda m: m["bootstrap"]["mAP"].update({"0.5": m["bootstrap"]["mAP"]["0.5"] + " nan"}),
     "no truth": lambda m: m["bootstrap"].pop("truth"),
     "no protocol": lambda m: m["bootstrap"].pop("protocol"),
+    "a number of 400 digits": lambda m: m["mAP"].update({"0.5": 10**400}),
     "an odd tIoU": lambda m: (m["mAP"].update(abc=0.5), m["bootstrap"]["mAP"].update(abc="0.5")),
     "an odd range": lambda m: (m["average"].update(zz=0.5), m["bootstrap"]["average"].update(zz="0.5")),
 }
+
+
+def test_scores_of_frames_have_draws_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A draw without a positive frame is left out of frame_mAP alone: an action may lie between two frames."""
+    actions = {"v1": (10.0, [1.0, 9.0]), "v2": (100.0, [1.0, 1.5])}
+    truth = {
+        i: {"subset": "validation", "duration": d, "annotations": [{"label": "a", "segment": s}]}
+        for i, (d, s) in actions.items()
+    }
+    found = {i: [{"label": "a", "score": 0.5, "segment": s}] for i, (_, s) in actions.items()}
+    scores = clip_ae.evaluate({"database": truth}, {"results": found}, frame_protocol="charades")
+    draws = [scores.content["bootstrap"][kind] for kind in ("mAP", "frame_mAP")]
+    assert len({len(text.split()) for columns in draws for text in columns.values()}) == 2
+    assert not any(metric.comparison.is_significant for metric in clip_ae.compare(scores, scores).metrics)
 
 
 @pytest.mark.parametrize("name", ODD_SCORES)

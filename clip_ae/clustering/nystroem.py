@@ -8,6 +8,8 @@ Landmarks are centres of k-means (Zhang et al., ICML 2008). A landmark that is a
 in many dimensions that is far more than with any other point, and landmarks would form clusters of their own.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,19 +32,19 @@ def prepare(z: Floats, seed: int) -> Partition:
 
     # As in the exact method: sums in one order, so that runs are equal.
     with threadpool_limits(1):
-        embedding = embed(z, seed)
-    return lambda num_clusters: kmeans.cluster(embedding[:, :num_clusters], seed, num_clusters)
+        embed = prepare_embedding(z, seed)
+    return lambda num_clusters: kmeans.cluster(embed(num_clusters), seed, num_clusters)
 
 
-def embed(z: Floats, seed: int) -> Floats:
-    """The eigenvectors [N, at most m] of the random walk on the points, the most important one first."""
+def prepare_embedding(z: Floats, seed: int) -> Callable[[int], Floats]:
+    """From a number to so many first eigenvectors [N, number] of the random walk on the points."""
     from scipy.spatial.distance import cdist
 
     sample = np.random.default_rng(seed).choice(len(z), min(WIDTH_SAMPLE, len(z)), replace=False)
     # The width of the exact affinity is the mean distance, here that of the pairs with these points.
     b = float(cdist(z, z[sample]).mean())
     if b == 0:
-        return np.ones((len(z), 1))
+        return lambda _: np.ones((len(z), 1))
     landmarks = _find_landmarks(z, seed)
     affinity = _compute_affinities(z, landmarks, b)
     values, vectors = np.linalg.eigh(_compute_affinities(landmarks, landmarks, b))
@@ -54,8 +56,9 @@ def embed(z: Floats, seed: int) -> Floats:
     squares, right = np.linalg.eigh(factor.T @ factor)
     first = np.argsort(squares)[::-1]
     first = first[squares[first] > MIN_EIGENVALUE * squares[first[0]]]
-    embedding: Floats = factor @ (right[:, first] / np.sqrt(squares[first])) / np.sqrt(degree)
-    return embedding
+    axes = right[:, first] / np.sqrt(squares[first])
+    # As few as are asked for: all of them take as much memory as the affinities.
+    return lambda number: factor @ axes[:, :number] / np.sqrt(degree)
 
 
 def _find_landmarks(z: Floats, seed: int) -> Floats:

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 
 # Names listed in a message.
@@ -9,7 +10,7 @@ MAX_NAMES_SHOWN = 20
 # Characters of a message that are shown. Files may have names of any length.
 MAX_MESSAGE = 2000
 # Errors without a path: of the standard output.
-STANDARD_OUTPUT_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)
+STANDARD_OUTPUT_ERRORS = (errno.ENOSPC, errno.EFBIG)
 # A longer word is no misspelt name, and comparing it takes long.
 MAX_WORD = 200
 
@@ -73,14 +74,23 @@ def describe_system_error(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this input; use a smaller one, or a machine with more"
     if isinstance(error, UnicodeEncodeError):
-        return f"{str(error.object)!r}: a name has bytes that are not UTF-8; rename the file"
+        around = str(error.object)[max(0, error.start - MAX_WORD // 4) : error.end + MAX_WORD // 4]
+        return f"{around!r}: a name has bytes that are not UTF-8; rename the file"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; check the path and your rights"
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not _has_current_folder():
         return "the current folder is not there any more; change to another"
     if isinstance(error, OSError) and error.errno in STANDARD_OUTPUT_ERRORS:
         return f"the output cannot be written: {error.strerror}"
     return None
+
+
+def _has_current_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def describe_error(error: Exception) -> str:

@@ -47,8 +47,7 @@ def report_disk_errors(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed when the block ends well, removed otherwise."""
-    # A link keeps its place: what it names is replaced.
-    path = path.resolve() if path.is_symlink() else path
+    path = _follow_link(path)
     refuse_special_file(path)
     prefix, suffix = _temporary_name_ends(path)
     temporary = path.with_name(f"{prefix}{os.getpid()}{suffix}")
@@ -65,6 +64,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def _follow_link(path: Path) -> Path:
+    """What a link names, so that a link keeps its place; a link to itself stays as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def refuse_special_file(path: Path) -> None:
     """Refuse a pipe or a device: reading one may block or never end, and writing would put a file in its place."""
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -77,13 +81,13 @@ def remove_listed_files(manifest: Path, key: str, folder: Path) -> None:
         return
     try:
         names = list(json.loads(manifest.read_text(encoding="utf-8"))[key])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         # Half of a manifest, or another file in its place: nothing is known to be ours.
         names = []
-    manifest.unlink()
-    for path in (folder / name for name in names if isinstance(name, str)):
+    for path in (folder / name for name in names if isinstance(name, str) and "\0" not in name):
         if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
             path.unlink()
+    manifest.unlink()
 
 
 def check_writable_dir(option: str, directory: Path) -> None:
@@ -109,7 +113,8 @@ def write_text(path: Path, text: str) -> None:
 
 def check_output_path(out_path: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse an output that cannot be written or that is one of the inputs, before any work is done."""
-    folder = out_path.absolute().parent
+    refuse_special_file(out_path)
+    folder = _follow_link(out_path).absolute().parent
     if not _is_writable_dir(_find_existing(folder)):
         raise UserError(f"--out {out_path}: its folder {folder} cannot be written to; name another")
     if out_path.is_dir():

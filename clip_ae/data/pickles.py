@@ -134,6 +134,9 @@ class RestrictedUnpickler(PlainUnpickler):
         return self.allowed[f"{module}.{name}"]
 
 
+CONTAINER_MODULES = ("collections", "builtins", "__builtin__")
+
+
 class Placeholder:
     """Stands for any object of a pickle that is only looked through: it takes all that a pickle gives it."""
 
@@ -150,11 +153,28 @@ class Placeholder:
         pass
 
 
+class EmptyContainer(Placeholder):
+    """Stands for a container of Python, such as OrderedDict, which would hash what it is made of: it begins empty."""
+
+    def __init__(self, *content: object) -> None:
+        if content:
+            raise ValueError("has a container that is made of other values")
+
+    def __setstate__(self, state: object) -> None:
+        # The keys of a dict were checked when it was made.
+        if not isinstance(state, dict):
+            raise ValueError("has a container with a state")
+
+
 class InertUnpickler(PlainUnpickler):
     """Takes every name for a Placeholder, so nothing is imported or called: what PlainUnpickler refuses is found."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        # Text by Python 2 can have any encoding.
+        super().__init__(file, encoding="bytes")
+
     def find_class(self, module: str, name: str) -> type:
-        return Placeholder
+        return EmptyContainer if module in CONTAINER_MODULES and name != "bytearray" else Placeholder
 
     def persistent_load(self, pid: object) -> Placeholder:
         return Placeholder()
@@ -203,7 +223,7 @@ def _unwrap_lists(value: Any, counter: Iterator[int]) -> Any:
     next(counter)
     if isinstance(value, PickledList):
         value = value.items
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_unwrap_lists(item, counter) for item in value]
     if not isinstance(value, str | bytes | int | float | None):
         raise ValueError(f"has a {type(value).__name__}")

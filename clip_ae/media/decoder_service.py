@@ -4,6 +4,7 @@ Requests come pickled from the parent process. Answers are JSON messages, and wi
 """
 
 import ctypes
+import errno
 import json
 import os
 import pickle
@@ -67,6 +68,9 @@ def _answer_request(pipe: socket.socket, shared_buffer: SharedBuffer) -> bool:
     except MemoryError:
         _send(pipe, failure="memory", message="decoding takes more memory than the limit")
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            _send(pipe, failure="memory", message="the clip is larger than runtime.decoder_memory_gib")
+            return True
         # A library may raise any error on a strange file: that file fails, the process goes on.
         first_line = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:MAX_ERROR_CHARS]
         _send(pipe, failure="decode", message=f"{type(error).__name__}: {first_line}")
@@ -103,7 +107,9 @@ def _limit_memory(memory_bytes: int) -> None:
     limit = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     # The address space does not count what is written to a memory file, such as the buffer of the windows.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (memory_bytes, memory_bytes))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     # A decoder that is killed must not write core files of gigabytes.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

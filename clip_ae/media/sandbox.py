@@ -46,8 +46,8 @@ CLONE3, OPENAT2 = 435, 437
 O_TMPFILE_BIT = 0o20000000
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | O_TMPFILE_BIT
 CLONE_THREAD = 0x10000
-# What may be asked of an open file: is it a terminal, how many bytes wait in it, shall a new program inherit it. Other
-# requests type letters into a terminal, change a file's attributes, or send signals.
+# What may be asked of an open file: is it a terminal, how wide, how many bytes wait in it, shall reading wait, shall a
+# new program inherit it. Other requests type letters into a terminal, change a file's attributes, or send signals.
 IOCTL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # Copies of a descriptor, its flags, locks, and size and seals of what it names; not its owner, who gets signals.
 FCNTL_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032, 1034)

@@ -55,15 +55,15 @@ def _is_scored(result: Any) -> bool:
         if "bootstrap" not in result:
             return all(isinstance(result[kind], dict) for kind in list_score_kinds(result))
         draws = bootstrap_io.read_draws(result)
-        lengths = {len(values) for columns in draws.values() for values in columns.values()}
         numbers = [*_list_numbers(result), *(x for columns in draws.values() for v in columns.values() for x in v)]
         return (
             all(draws[kind].keys() == result[kind].keys() for kind in list_score_kinds(result))
-            and len(lengths) == 1
+            # Draws without ground truth, or without a positive frame, are left out of their kind.
+            and all(len({len(values) for values in columns.values()}) == 1 for columns in draws.values())
             and {"truth", "protocol"} <= result["bootstrap"].keys()
             and all(map(math.isfinite, numbers))
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         # A file that the user names may be JSON of any structure.
         return False
 

@@ -64,7 +64,8 @@ def _check_archive(path: Path) -> None:
         if any(info.compress_type != ZIP_STORED for info in archive.infolist()):
             raise ValueError("its records are packed, which PyTorch never does: their size is unknown")
         for info in archive.infolist():
-            if info.filename.endswith(".pkl"):
+            # PyTorch finds its records whatever their case.
+            if info.filename.lower().endswith(".pkl"):
                 with archive.open(info) as record:
                     _check_pickles(record, 1)
 

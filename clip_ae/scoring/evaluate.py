@@ -38,16 +38,19 @@ def score_clusters(eval_input: EvalInput, settings: Evaluation) -> dict[str, Any
     eval_input = round_times(eval_input, settings.round_to_grid)
     main_mapping = settings.cluster_mapping
     weights = {name: _weigh_classes(eval_input, name) for name in CLUSTER_MAPPINGS}
-    matches = _match_mapped(eval_input, eval_input.detections, weights[main_mapping], settings)
+    # Matches take some 100 MB for a million detections: only those of one mapping are there at a time.
+    main_weights = weights[main_mapping]
     return {
-        **_score_matches(eval_input, matches, settings),
+        **_score_matches(
+            eval_input, _match_mapped(eval_input, eval_input.detections, main_weights, settings), settings
+        ),
         "mapping": {
             "headline": main_mapping,
             "contingency": _build_nested_table(eval_input, eval_input.contingency),
             **{name: _score_mapping(eval_input, weights[name], settings) for name in CLUSTER_MAPPINGS},
         },
         "chance": {
-            **_score_permuted(eval_input, weights[main_mapping], settings),
+            **_score_permuted(eval_input, main_weights, settings),
             "shuffles": settings.chance_permutations,
         },
     }

@@ -41,21 +41,21 @@ class Segments:
         equal_mask = np.zeros(len(self) + 1, np.bool_)
         equal_mask[1:-1] = np.diff(self.score) == 0
         # Few scores are tied, and copies of a segment are in order: sorting all by four columns is slow.
-        if self._count_descents(np.flatnonzero(equal_mask[1:-1])) == 0:
+        if not self._has_descent(np.flatnonzero(equal_mask[1:-1])):
             return self
         order = np.arange(len(self))
         rows = np.flatnonzero(equal_mask[1:] | equal_mask[:-1])
         order[rows] = rows[np.lexsort((self.stop[rows], self.start[rows], self.video[rows], -self.score[rows]))]
         return self.take(order)
 
-    def _count_descents(self, rows: NDArray[np.intp]) -> int:
-        """How many of these rows come after the next row by video, start and stop."""
+    def _has_descent(self, rows: NDArray[np.intp]) -> bool:
+        """Whether one of these rows comes after the next row by video, start and stop."""
         descends_mask, equal_mask = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
         for column in (self.video, self.start, self.stop):
             here, following = column[rows], column[rows + 1]
             descends_mask |= equal_mask & (here > following)
             equal_mask &= here == following
-        return int(descends_mask.sum())
+        return bool(descends_mask.any())
 
 
 def rank_in_group(group: Ints) -> Ints:

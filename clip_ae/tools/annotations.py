@@ -88,7 +88,7 @@ def _write_links(links_dir: Path, video_dirs: Sequence[Path], paths: Mapping[str
         raise UserError(f"--link {links_dir}: is one of the folders of --videos; name another folder")
     old_links = list(links_dir.iterdir())
     for old_link in old_links:
-        if not _is_link_into(old_link, video_dirs):
+        if not (old_link.is_symlink() and old_link.stem in paths) and not _is_link_into(old_link, video_dirs):
             name = make_printable(old_link.name)
             raise UserError(f"--link {links_dir}: contains {name}, no link to a file in --videos; name another folder")
     # From an earlier call, perhaps with other annotations.

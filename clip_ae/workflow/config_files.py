@@ -117,7 +117,7 @@ def parse_config_file(path: Path) -> ConfigFile:
         loader = _build_safe_loader(path)(text)
         node = loader.get_single_node()
         # The origins come first: constructing the data merges `<<` aliases into the nodes.
-        origins = dict(islice(_key_origins(node, str(path)), MAX_KEYS))
+        pairs = list(islice(_key_origins(node, str(path)), MAX_KEYS))
         data = loader.construct_document(node) if node else None
     except FileNotFoundError:
         raise UserError(f"{path}: no such config file") from None
@@ -129,11 +129,11 @@ def parse_config_file(path: Path) -> ConfigFile:
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         # Most of these come from YAML's own constructors: impossible dates, lists as keys and the like.
         raise UserError(f"{path}: not YAML ({describe_error(error)})") from None
-    if len(origins) == MAX_KEYS:
+    if len(pairs) == MAX_KEYS:
         raise UserError(f"{path}: has {MAX_KEYS:,} keys or more, aliases counted as often as they stand; use fewer")
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected keys and values at the top level")
-    return ConfigFile(path, data, origins)
+    return ConfigFile(path, data, dict(pairs))
 
 
 def _build_safe_loader(path: Path) -> Any:
@@ -168,8 +168,10 @@ def _key_origins(node: Any, file: str, parents: tuple[str, ...] = ()) -> Iterato
     """Yield (dotted key, 'file:line') of the keys of a YAML node, one by one: aliases can make millions of them."""
     import yaml
 
-    if not isinstance(node, yaml.MappingNode) or len(parents) > MAX_DEPTH:
+    if not isinstance(node, yaml.MappingNode):
         return
+    if len(parents) > MAX_DEPTH:
+        raise UserError(f"{file}:{node.start_mark.line + 1}: keys are nested more than {MAX_DEPTH} deep")
     for key, value in node.value:
         # A list or a mapping as a key is an error later, when the data are constructed.
         if not isinstance(key, yaml.ScalarNode):

@@ -6,6 +6,7 @@ Without a check, the hash or the text of such a value, or a loop over it, never 
 import pickle
 import signal
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ HASHED = {
     "a set": b"\x80\x04\x8f(" + body(TUPLES) + b"\x90.",
     "a frozen set": b"\x80\x04(" + body(TUPLES) + b"\x91.",
 }
+# PyTorch makes these containers itself, and fills their attributes.
+CONTAINERS = {
+    "an ordered dict of pairs": b"\x80\x02ccollections\nOrderedDict\n](" + body((TUPLES, 1)) + b"e\x85R.",
+    "a counter": b"\x80\x02ccollections\nCounter\n](" + body(TUPLES) + b"e\x85R.",
+    "attributes of an ordered dict": b"\x80\x02ccollections\nOrderedDict\n)R](" + body((TUPLES, 1)) + b"eb.",
+}
 # A name, a type, and a shape that are a tree.
 SCANNED = {
     "name": b"\x80\x04" + body(TUPLES) + b"\x8c\x01x\x93.",
@@ -101,19 +108,22 @@ def test_npy_files_that_numpy_wrote(tree: Any, tmp_path: Path) -> None:
             read(path)
 
 
-def torch_file(path: Path, content: bytes) -> Path:
+def torch_file(path: Path, content: bytes, record: str = "data.pkl") -> Path:
     """A PyTorch file whose pickle is replaced."""
     torch.save({"a": torch.zeros(2)}, path.with_suffix(".good"))
     with zipfile.ZipFile(path.with_suffix(".good")) as good, zipfile.ZipFile(path, "w") as file:
         for info in good.infolist():
-            file.writestr(info.filename, content if info.filename.endswith("data.pkl") else good.read(info))
+            is_pickle = info.filename.endswith("data.pkl")
+            name = info.filename.replace("data.pkl", record)
+            file.writestr(name, content if is_pickle else good.read(info))
     return path
 
 
-@pytest.mark.parametrize("name", HASHED)
-def test_pytorch_files(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [*HASHED, *CONTAINERS])
+@pytest.mark.parametrize("record", ["data.pkl", "DATA.PKL"])
+def test_pytorch_files(name: str, record: str, tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="not plain weights"):
-        read_state_dict("weights.x", torch_file(tmp_path / "x.pt", HASHED[name]))
+        read_state_dict("weights.x", torch_file(tmp_path / "x.pt", (HASHED | CONTAINERS)[name], record))
 
 
 @pytest.mark.parametrize("name", HASHED)
@@ -137,7 +147,8 @@ def test_states_of_training_are_read(is_old: bool, tmp_path: Path) -> None:
     optimizer = torch.optim.Adam([weight])
     weight.sum().backward()
     optimizer.step()
-    state = {"w": weight.data, "optimizer": optimizer.state_dict(), "rest": (1, [2.0, None], {"k": (3, 3)})}
+    rest = (1, [2.0, None], {"k": (3, 3)}, OrderedDict(a=torch.Size([2, 3])), bytearray(b"x"))
+    state = OrderedDict(w=weight.data, optimizer=optimizer.state_dict(), rest=rest)
     torch.save(state, tmp_path / "x.pt", _use_new_zipfile_serialization=not is_old)
     assert torch.equal(read_state_dict("weights.x", tmp_path / "x.pt")["w"], weight.data)
 

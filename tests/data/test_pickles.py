@@ -141,3 +141,7 @@ def test_objects_in_a_table_are_refused(tmp_path):
     np.save(tmp_path / "table.npy", np.array([["a", 1], ["b", 2]], dtype=object), allow_pickle=True)
     with pytest.raises(RefusedInput, match="objects in 2 dimensions"):
         read_npy_objects(tmp_path / "table.npy")
+
+
+def test_tuples_in_a_npy_file_are_lists(tmp_path):
+    assert read_npy_objects(write_objects(tmp_path / "s.npy", [[(0.5, 1.5)], []])) == [[[0.5, 1.5]], []]

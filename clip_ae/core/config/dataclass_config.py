@@ -182,7 +182,9 @@ def _value(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> An
         return None if value is None else _value(_alternative_for(hint, value), value, where, metadata)
     if origin is Literal:
         if value not in get_args(hint):
-            raise UserError(f"{where}: {abbreviate(value)} is not allowed{suggest_name(str(value), get_args(hint))}")
+            # Not the text of a list: aliases can make it huge.
+            word = value if isinstance(value, str) else ""
+            raise UserError(f"{where}: {abbreviate(value)} is not allowed{suggest_name(word, get_args(hint))}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):

@@ -18,7 +18,7 @@ WINDOW_DOC = "seconds; the frames are spread over this window, centred on the sn
 # What each role is for, in errors.
 ROLE_PURPOSES: dict[Role, str] = {"cbp": "every method", "vlp": "ccp", "audio": "caf"}
 # Names of a folder beside those of streams, and of parameters that have no weight decay.
-RESERVED_STREAM_NAMES = frozenset({"probe", "correlation", "key", "query", "scale", "uncertainty"})
+RESERVED_STREAM_NAMES = frozenset({"probe", "failures", "correlation", "key", "query", "scale", "uncertainty"})
 
 
 @dataclass(frozen=True)
