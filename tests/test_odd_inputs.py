@@ -326,6 +326,16 @@ def test_a_video_in_two_shards_is_refused(tmp_path: Path) -> None:
         clip_ae.load_features(tmp_path)
 
 
+def test_files_that_a_layout_leaves_out_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "f/rgb").mkdir(parents=True)
+    np.save(folder / "f/rgb/a.npy", np.ones((4, 3), np.float32))
+    assert main(["import", "f", "--out", "o"]) == 0
+    assert "left out" not in capsys.readouterr().err
+    np.savez(folder / "f/rgb/b.npz", v=np.ones((4, 3), np.float32))
+    assert main(["import", "f", "--out", "o"]) == 0
+    assert "f: 1 files are left out, as rgb/b.npz: not of the layout streams" in capsys.readouterr().err
+
+
 def test_what_import_wrote_can_be_loaded(folder: Path) -> None:
     (folder / "f/rgb").mkdir(parents=True)
     np.save(folder / "f/rgb/a.npy", np.ones((4, 3), np.float32))

@@ -54,7 +54,7 @@ def escape_undecodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def walk_files(root_dir: Path, suffixes: frozenset[str], hint: str) -> Iterator[str]:
+def walk_files(root_dir: Path, suffixes: frozenset[str], hint: str = "") -> Iterator[str]:
     """Yield the paths below a folder, relative to it; skip hidden files and loops of links."""
     if not root_dir.is_dir():
         raise UserError(f"{root_dir}: no such folder; the data is expected there{hint}")

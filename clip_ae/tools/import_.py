@@ -13,8 +13,10 @@ from clip_ae.core.progress import log_line
 from clip_ae.core.sharding import format_shard_name
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.data.layouts.conventions import FORMS
-from clip_ae.data.layouts.detect import list_feature_files
+from clip_ae.data.layouts.detect import FEATURE_SUFFIXES, NAMES_FILE, list_feature_files
+from clip_ae.data.layouts.files import FeatureFiles
 from clip_ae.data.parquet import read_rows
+from clip_ae.data.source_folder import walk_files
 from clip_ae.pipeline.catalog import build_catalog
 from clip_ae.pipeline.feature_import import import_shard
 from clip_ae.pipeline.probing import probe_shard
@@ -57,6 +59,8 @@ def run(
     names = files.streams
     for name in names:
         check_stream_name(f"{features}: stream {make_printable(name)}", name)
+    if not streams:
+        _log_other_files(features, files)
     if features.resolve() == out.resolve():
         raise UserError(f"--out {out}: is the folder of the features; name another")
     table, failures = out / "probe" / f"{SINGLE_SHARD}.parquet", out / "failures"
@@ -82,6 +86,15 @@ def run(
         annotations=annotations,
     )
     _log_summary(out)
+
+
+def _log_other_files(features: Path, files: FeatureFiles) -> None:
+    """Say which feature files the layout leaves out. A folder of shards has tables of videos as well."""
+    used = {NAMES_FILE, *files.files_of_shard(0, 1)}
+    found = sorted(walk_files(features, FEATURE_SUFFIXES)) if features.is_dir() and files.layout != "shards" else []
+    others = [path for path in found if path not in used]
+    if others:
+        log_line(f"{features}: {len(others)} files are left out, as {others[0]}: not of the layout {files.layout}")
 
 
 def _shard_path(folder: Path, name: str) -> Path:
