@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from clip_ae.data.annotations import read_annotations, read_evaluated_ids
 from clip_ae.data.detections import read_detections, read_json_object
 from clip_ae.data.layouts.detect import list_feature_files
 from clip_ae.data.precomputed_features import PrecomputedFeatures, open_precomputed
-from clip_ae.data.shards import read_shard
+from clip_ae.data.shards import read_shards
 from clip_ae.pipeline.comparison import ComparedMetric, compare_results
 from clip_ae.pipeline.evaluation import evaluate_detections
 from clip_ae.provenance.run_folder import find_trained_run
@@ -198,19 +198,9 @@ def load_features(
     files = list_feature_files(Path(features_dir), streams, layout)
     if files.layout == "shards":
         shards = {stream: [files.root_dir / path for path in paths] for stream, paths in files.shared_files.items()}
-        return Features({stream: _read_shards(stream, paths) for stream, paths in shards.items()})
+        return Features({stream: read_shards(paths) for stream, paths in shards.items()})
     source = open_precomputed(files, grid or SnippetGrid(), shard_index=0, num_shards=1)
     return Features({stream: dict(_load_stream(source, stream)) for stream in files.streams})
-
-
-def _read_shards(stream: str, paths: Iterable[Path]) -> dict[str, VideoFeatures]:
-    videos: dict[str, VideoFeatures] = {}
-    for path in paths:
-        for video in read_shard(path):
-            if video.video_id in videos:
-                raise RefusedInput(f"{path}: video '{video.video_id}' of {stream} is in another shard too; keep one")
-            videos[video.video_id] = video
-    return videos
 
 
 def _load_stream(source: PrecomputedFeatures, stream: str) -> Iterator[tuple[str, VideoFeatures]]:

@@ -322,7 +322,7 @@ def test_a_video_in_two_shards_is_refused(tmp_path: Path) -> None:
     for index in range(2):
         path = tmp_path / f"rgb/000{index}-of-0002.parquet"
         write_shard(path, "rgb", 3, [VIDEO], Provenance("extract", {}, "code"))
-    with pytest.raises(RefusedInput, match="'a' of rgb is in another shard too"):
+    with pytest.raises(RefusedInput, match="'a' is in another shard too"):
         clip_ae.load_features(tmp_path)
 
 

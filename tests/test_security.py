@@ -11,7 +11,7 @@ from tests.test_layers import MODULES, ROOT, imports_of
 
 # Who may say `pickle`, and why.
 PICKLE = {
-    "clip_ae/data/pickles.py": "reads it with classes of its own that do nothing",
+    "clip_ae/data/unpicklers.py": "reads it with classes of its own that do nothing",
     "clip_ae/media/decoder_process.py": "sends requests to its own child process",
     "clip_ae/media/decoder_service.py": "reads the requests of its own parent process",
     "clip_ae/pipeline/network_weights.py": "names the error of torch's weights_only reader",

@@ -37,7 +37,7 @@ def prepare(z: Floats, seed: int) -> Partition:
 
 
 def prepare_embedding(z: Floats, seed: int) -> Callable[[int], Floats]:
-    """From a number to so many first eigenvectors [N, number] of the random walk on the points."""
+    """A function that returns the first `number` eigenvectors [N, number] of the random walk on the points."""
     from scipy.spatial.distance import cdist
 
     sample = np.random.default_rng(seed).choice(len(z), min(WIDTH_SAMPLE, len(z)), replace=False)
@@ -57,7 +57,7 @@ def prepare_embedding(z: Floats, seed: int) -> Callable[[int], Floats]:
     first = np.argsort(squares)[::-1]
     first = first[squares[first] > MIN_EIGENVALUE * squares[first[0]]]
     axes = right[:, first] / np.sqrt(squares[first])
-    # As few as are asked for: all of them take as much memory as the affinities.
+    # Only those that are asked for: all of them would take as much memory as the affinities.
     return lambda number: factor @ axes[:, :number] / np.sqrt(degree)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 MAX_NAMES_SHOWN = 20
 # Characters of a message that are shown. Files may have names of any length.
 MAX_MESSAGE = 2000
-# Errors without a path: of the standard output.
+# Errors that name no path come from the standard output.
 STANDARD_OUTPUT_ERRORS = (errno.ENOSPC, errno.EFBIG)
 # A longer word is no misspelt name, and comparing it takes long.
 MAX_WORD = 200
@@ -70,7 +70,7 @@ def make_printable(text: str) -> str:
 
 
 def describe_system_error(error: Exception) -> str | None:
-    """What the system refused, and to do: a name too long, no right, no memory. None for an error of our own."""
+    """What the system refused and what to do, in one line; None for a mistake in this program."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for this input; use a smaller one, or a machine with more"
     if isinstance(error, UnicodeEncodeError):

@@ -71,8 +71,13 @@ def _follow_link(path: Path) -> Path:
 
 def refuse_special_file(path: Path) -> None:
     """Refuse a pipe or a device: reading one may block or never end, and writing would put a file in its place."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if is_special_file(path):
         raise UserError(f"{path}: is a pipe or a device; name a file")
+
+
+def is_special_file(path: Path) -> bool:
+    """Whether a path is a pipe, a device or a socket."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def remove_listed_files(manifest: Path, key: str, folder: Path) -> None:

@@ -34,10 +34,10 @@ def list_shard_names(num_shards: int) -> list[str]:
 def parse_shard_name(name: str) -> tuple[int, int]:
     """(index, number of shards) from a shard's name."""
     found = re.fullmatch(r"([0-9]{4,9})-of-([0-9]{4,9})", name)
-    if found and int(found[1]) >= int(found[2]):
-        raise UserError(f"{name}: there is no such shard; the first number is from 0 to the second less 1")
     if not found:
         raise UserError(f"{name}: not the name of a shard; expected a name like 0003-of-0008")
+    if int(found[1]) >= int(found[2]):
+        raise UserError(f"{name}: there is no such shard; shards are counted from 0")
     return int(found[1]), int(found[2])
 
 

@@ -104,8 +104,18 @@ def read_stream(
     feature_dirs: FeatureDirs, stream: str, num_shards: int, ids: Collection[str] | None = None
 ) -> dict[str, VideoFeatures]:
     """Return a stream's videos by id, sorted, so that no result depends on the sharding."""
-    videos = [v for path in shard_paths(feature_dirs, stream, num_shards) for v in read_shard(path, ids)]
-    return {v.video_id: v for v in sorted(videos, key=lambda v: v.video_id)}
+    return read_shards(shard_paths(feature_dirs, stream, num_shards), ids)
+
+
+def read_shards(paths: Iterable[Path], ids: Collection[str] | None = None) -> dict[str, VideoFeatures]:
+    """Return the videos of several shards by sorted id; only `ids` if given. RefusedInput if two shards have one."""
+    videos: dict[str, VideoFeatures] = {}
+    for path in paths:
+        for video in read_shard(path, ids):
+            if video.video_id in videos:
+                raise RefusedInput(f"{path}: video '{video.video_id}' is in another shard too; keep one")
+            videos[video.video_id] = video
+    return dict(sorted(videos.items()))
 
 
 def read_loudness(path: Path) -> dict[str, list[float | None]]:

@@ -69,7 +69,7 @@ def _answer_request(pipe: socket.socket, shared_buffer: SharedBuffer) -> bool:
         _send(pipe, failure="memory", message="decoding takes more memory than the limit")
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            _send(pipe, failure="memory", message="the clip is larger than runtime.decoder_memory_gib")
+            _send(pipe, failure="memory", message="the clip is larger than the limit, runtime.decoder_memory_gib")
             return True
         # A library may raise any error on a strange file: that file fails, the process goes on.
         first_line = (str(error).splitlines() or [""])[0].replace(path, os.path.basename(path))[:MAX_ERROR_CHARS]

@@ -84,8 +84,14 @@ def _describe_scoring(result: Any) -> list[str]:
     return [
         f"by the protocol {result['bootstrap']['protocol']}",
         f"at tIoU {', '.join([*result['mAP'], *result['average']])}",
-        f"with {_count_samples(result)} bootstrap samples",
+        f"with {_list_sample_counts(result)} bootstrap samples",
     ]
+
+
+def _list_sample_counts(result: Any) -> str:
+    """The numbers of draws: one, or one for each kind of score that has another."""
+    counts = [len(next(iter(columns.values()), ())) for columns in bootstrap_io.read_draws(result).values()]
+    return ", ".join(map(str, dict.fromkeys(counts)))
 
 
 def _count_samples(result: Any) -> int:

@@ -13,7 +13,8 @@ from numpy._core.multiarray import _reconstruct
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, describe_error
-from clip_ae.data.pickles import InertUnpickler, read_pickled_arrays
+from clip_ae.data.pickles import read_pickled_arrays
+from clip_ae.data.unpicklers import CheckingUnpickler
 
 # Globals of numpy arrays, by their old and new names: some publishers saved arrays instead of tensors.
 SAFE_GLOBALS: list[Any] = [
@@ -64,16 +65,16 @@ def _check_archive(path: Path) -> None:
         if any(info.compress_type != ZIP_STORED for info in archive.infolist()):
             raise ValueError("its records are packed, which PyTorch never does: their size is unknown")
         for info in archive.infolist():
-            # PyTorch finds its records whatever their case.
+            # PyTorch ignores the case of the names of its records.
             if info.filename.lower().endswith(".pkl"):
                 with archive.open(info) as record:
                     _check_pickles(record, 1)
 
 
 def _check_pickles(file: IO[bytes], count: int) -> None:
-    """Raise ValueError for a dict whose keys PyTorch would hash without an end."""
+    """Raise ValueError for values that PyTorch would never finish hashing."""
     for _ in range(count):
-        InertUnpickler(file).load()
+        CheckingUnpickler(file).load()
 
 
 def _check_tensors(where: str, state: Mapping[Any, Any], seen: set[int]) -> None:

@@ -1,7 +1,7 @@
 """Convert a benchmark's annotations to one JSON file, and list how they differ from its release."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,10 +88,9 @@ def _write_links(links_dir: Path, video_dirs: Sequence[Path], paths: Mapping[str
         raise UserError(f"--link {links_dir}: is one of the folders of --videos; name another folder")
     old_links = list(links_dir.iterdir())
     for old_link in old_links:
-        if not (old_link.is_symlink() and old_link.stem in paths) and not _is_link_into(old_link, video_dirs):
+        if not _is_earlier_link(old_link, video_dirs, paths):
             name = make_printable(old_link.name)
             raise UserError(f"--link {links_dir}: contains {name}, no link to a file in --videos; name another folder")
-    # From an earlier call, perhaps with other annotations.
     for old_link in old_links:
         old_link.unlink()
     for video_id, path in paths.items():
@@ -100,10 +99,12 @@ def _write_links(links_dir: Path, video_dirs: Sequence[Path], paths: Mapping[str
     log_line(f"{links_dir}: {len(paths)} links")
 
 
-def _is_link_into(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is a link to a file in one of the folders, which may be gone."""
+def _is_earlier_link(path: Path, folders: Iterable[Path], video_ids: Collection[str]) -> bool:
+    """Whether a path is a link that an earlier call may have made: named by a video, or to a file in the folders."""
     if not path.is_symlink():
         return False
+    if path.stem in video_ids:
+        return True
     target = Path(os.path.normpath(path.parent.resolve() / path.readlink()))
     return any(target.is_relative_to(folder.resolve()) for folder in folders)
 

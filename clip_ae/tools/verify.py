@@ -3,16 +3,16 @@
 Snakemake stores this in .snakemake; this command needs only the provenance in every output.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from clip_ae.core.config.checks import load_config
+from clip_ae.core.config.command_options import parse_json
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.schema import Config
 from clip_ae.core.config.stages import build_stage_spec
-from clip_ae.core.errors import ClipAeError, UserError, describe_error
+from clip_ae.core.errors import ClipAeError, UserError
 from clip_ae.core.provenance import Provenance, digest_stage_code
 from clip_ae.data.annotations import annotations_digest
 from clip_ae.data.input_digests import annotation_facts_digest, sentences_digest, supervision_labels_digest
@@ -33,7 +33,7 @@ def run(
 ) -> int:
     if not root.is_dir():
         raise UserError(f"--root {root}: no such folder")
-    config = load_config(_parse_config(config_json)) if config_json else load_project_config(root)
+    config = load_config(parse_json(config_json, "--config-json")) if config_json else load_project_config(root)
     index = ProvenanceIndex(root)
     problems = {output.path: reason for output in index.outputs if (reason := _explain_change(config, output, index))}
     problems |= dict.fromkeys(_list_missing_files(index.outputs, root), "missing")
@@ -41,13 +41,6 @@ def run(
         print(f"{path}: {reason}")
     print(f"{len(index.outputs)} outputs, {len(problems)} out of date or missing")
     return 1 if problems else 0
-
-
-def _parse_config(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"--config-json: not JSON ({describe_error(error)})") from None
 
 
 def _explain_change(config: Config, output: OutputFile, index: ProvenanceIndex) -> str | None:

@@ -33,7 +33,7 @@ def test_invalid_shard_name_is_refused(name: str) -> None:
         parse_shard_name(name)
 
 
-@pytest.mark.parametrize("name", ["0005-of-0002", "0000-of-0000"])
+@pytest.mark.parametrize("name", ["0005-of-0002", "0002-of-0002", "0000-of-0000"])
 def test_a_shard_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="there is no such shard"):
         parse_shard_name(name)

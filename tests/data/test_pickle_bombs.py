@@ -17,7 +17,8 @@ import torch
 
 from clip_ae.core.errors import RefusedInput
 from clip_ae.data.object_arrays import ObjectArrays, read_texts
-from clip_ae.data.pickles import InertUnpickler, read_npy_objects, read_pickled_arrays
+from clip_ae.data.pickles import read_npy_objects, read_pickled_arrays
+from clip_ae.data.unpicklers import CheckingUnpickler
 from clip_ae.pipeline.state_dict_file import read_state_dict
 
 DEPTH = 60
@@ -133,7 +134,7 @@ def test_old_pytorch_files(name: str, tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
     with path.open("rb") as file:
         for _ in range(3):
-            InertUnpickler(file).load()
+            CheckingUnpickler(file).load()
         start = file.tell()
     path.write_bytes(path.read_bytes()[:start] + HASHED[name])
     with pytest.raises(RefusedInput, match="not plain weights"):

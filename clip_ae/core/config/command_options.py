@@ -176,7 +176,7 @@ def _build_argument(parameter: inspect.Parameter, hint: Any, values: dict[str, A
 
 
 def _build_spec(spec: type[Spec], values: dict[str, Any]) -> Spec:
-    data, flags = _json(values["spec"], "--spec"), {}
+    data, flags = parse_json(values["spec"], "--spec"), {}
     for assignment in values["set"]:
         apply_assignment(data, assignment)
     for leaf in iterate_keys(spec):
@@ -196,7 +196,8 @@ def _name_flag(message: str, flags: Mapping[str, str]) -> str:
     return f"{flags[path]}: {fault}" if path in flags else message
 
 
-def _json(text: str, where: str) -> Any:
+def parse_json(text: str, where: str) -> Any:
+    """The value of an option that is JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -249,6 +249,7 @@ class Dataset:
         1.0, "share of videos that may fail or be missing; above it the dataset is refused", minimum=0, maximum=1
     )
     rounds: int = key(5, "rounds of clustering and localization", minimum=1)
+    # A training multiplies its seed by a million, and PyTorch takes 64 bits.
     seeds: tuple[int, ...] = key((0, 1, 2), "seeds; results are mean and sd over them", minimum=0, maximum=999_999)
     training: Training = key(Training(), "one round's training")
     adapter_training: AdapterTraining = key(AdapterTraining(), "training of feature adapters")

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from clip_ae.core.errors import Unreadable
+from clip_ae.core.files import is_special_file
 
 # Largest array of one video: 23 hours of 4096 float32 numbers at one row each 0.64 s.
 MAX_ARRAY_BYTES = 2**31
@@ -33,10 +34,10 @@ def report_array_errors(name: str, form: str = "a .npy file of numbers") -> Iter
         raise Unreadable("not-an-array", f"{name} is not {form}, or its end is missing") from None
 
 
-def check_is_file(path: Path) -> None:
+def check_no_special_file(path: Path) -> None:
     """Raise Unreadable for a pipe or a device: opening one may never end."""
-    if path.exists() and not path.is_file():
-        raise Unreadable("not-an-array", f"{path.name} is no file")
+    if is_special_file(path):
+        raise Unreadable("not-an-array", f"{path.name} is a pipe or a device")
 
 
 def check_array(name: str, shape: tuple[int, ...] | None, dtype: "np.dtype[np.generic]") -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import Unreadable
-from clip_ae.data.layouts.array_checks import check_array, check_is_file, report_array_errors
+from clip_ae.data.layouts.array_checks import check_array, check_no_special_file, report_array_errors
 
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 Header = tuple[tuple[int, ...], bool, "np.dtype[Any]"]
@@ -29,7 +29,7 @@ def read_header(name: str, file: IO[bytes]) -> Header:
 
 def read_npy_shape(path: Path) -> tuple[int, int]:
     """Return [rows, columns] from the header alone; Unreadable if the file is not floats in two dimensions."""
-    check_is_file(path)
+    check_no_special_file(path)
     with report_array_errors(path.name), path.open("rb") as file:
         header = read_header(path.name, file)
         shape = check_header(path.name, header)

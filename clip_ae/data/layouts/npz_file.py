@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ae.core.errors import RefusedInput, Unreadable, make_printable
-from clip_ae.data.layouts.array_checks import check_is_file, report_array_errors
+from clip_ae.data.layouts.array_checks import check_no_special_file, report_array_errors
 from clip_ae.data.layouts.npy_file import Header, check_header, read_header
 
 # Deflate cannot pack more: an archive that claims more is broken or hostile.
@@ -22,7 +22,7 @@ class NpzFile:
     """An open archive; members are named without `.npy`."""
 
     def __init__(self, path: Path) -> None:
-        check_is_file(path)
+        check_no_special_file(path)
         with report_array_errors(path.name, FORM):
             self.archive = ZipFile(path)
         self.path = path
