@@ -11,7 +11,7 @@ from typing import Any
 
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.schema import Config
-from clip_ae.core.errors import ClipAeError, UserError, describe_error
+from clip_ae.core.errors import ClipAeError, UserError, describe_error, make_printable
 from clip_ae.core.files import refuse_special_file
 from clip_ae.workflow.resources import find_resource
 
@@ -149,7 +149,8 @@ def _build_safe_loader(path: Path) -> Any:
         for key, value in node.value:
             name = loader.construct_object(key, deep=True)
             if name in mapping:
-                raise UserError(f"{path}:{key.start_mark.line + 1}: '{name}' is given twice; remove one")
+                shown = make_printable(str(name))
+                raise UserError(f"{path}:{key.start_mark.line + 1}: '{shown}' is given twice; remove one")
             mapping[name] = loader.construct_object(value, deep=True)
         return mapping
 

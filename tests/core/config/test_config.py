@@ -350,6 +350,7 @@ def test_demo_ids_are_known_before_anything_is_drawn() -> None:
     ("text", "words"),
     [
         ("a: 1\na: 2\n", ":2: 'a' is given twice"),
+        ('"a\\nb": 1\n"a\\nb": 2\n', ":2: 'a b' is given twice"),
         ("a: [1\nb: 2\n", ":2: not YAML"),
         ("- a\n", "expected keys and values at the top"),
     ],
