@@ -3,7 +3,7 @@
 python -m benchmarks.world_scores       write the tables of docs/results.md again, from the files of docs/measured/
 
 A table stands below a line `<!-- docs/measured/NAME.jsonl -->`. Its first column names the runs; the first is the base
-of the differences.
+of the differences. In a table whose first column is called `difference`, each row names two runs.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.measure import ROOT
 from clip_ae.core.files import write_text
-from clip_ae.scoring.paired import compare_paired, estimate_mean
+from clip_ae.scoring.paired import MeanEstimate, compare_paired, estimate_mean
 
 TABLE = re.compile(r"(?P<source><!-- (?P<path>docs/measured/\S+) -->\n\n?)(?P<table>(?:\|.*\n)+)")
 REST_OF_HEADER = "| 95 % interval | cut from | other curve | purity | parameters |"
@@ -50,8 +50,9 @@ def update_tables(text: str) -> str:
     """The Markdown with each table of runs made again."""
 
     def make_table(match: re.Match[str]) -> str:
-        runs = [row.split("|")[1].strip() for row in match["table"].splitlines()[2:]]
-        return match["source"] + "".join(f"{row}\n" for row in format_table(read_scores(ROOT / match["path"]), runs))
+        title, _, *names = [row.split("|")[1].strip() for row in match["table"].splitlines()]
+        make_rows = format_differences if title == "difference" else format_table
+        return match["source"] + "".join(f"{row}\n" for row in make_rows(read_scores(ROOT / match["path"]), names))
 
     return TABLE.sub(make_table, text)
 
@@ -98,6 +99,18 @@ def format_table(scores: Sequence[WorldScore], runs: Sequence[str]) -> list[str]
     ]
 
 
+def format_differences(scores: Sequence[WorldScore], names: Sequence[str]) -> list[str]:
+    """Rows of Markdown: the difference of two runs by world, for names like `clip_ae minus ccp`."""
+    rows = ["| difference | by world | mean | 95 % interval |", "|" + "---|" * 4]
+    for name in names:
+        first, second = (_averages(s for s in scores if s.run == run) for run in name.split(" minus "))
+        worlds = sorted(first.keys() & second.keys())
+        by_world = ", ".join(f"{first[world] - second[world]:+.1f}" for world in worlds)
+        difference = compare_paired(first, second)
+        rows.append(f"| {name} | {by_world} | {difference.mean:+.1f} | {_format_interval(difference)} |")
+    return rows
+
+
 def _describe_run(
     scores: Sequence[WorldScore], base: Mapping[int, float], worlds: Sequence[int], is_base: bool
 ) -> list[str]:
@@ -105,12 +118,11 @@ def _describe_run(
     mean, difference = estimate_mean(list(averages.values())), compare_paired(averages, base)
     curves = [score.curve for score in scores]
     rounds = zip(*(score.purities for score in scores), strict=True)
-    interval = difference.interval
     return [
         f"{mean.mean:.1f}" + (f" ± {mean.sd:.1f}" if mean.sd is not None else ""),
         ", ".join(f"{averages[world]:.1f}" if world in averages else "-" for world in worlds),
         "" if is_base else f"{difference.mean:+.1f}",
-        "" if is_base or interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}",
+        "" if is_base else _format_interval(difference),
         ", ".join(f"{name} {curves.count(name)}" for name in sorted(set(curves))),
         f"{statistics.fmean(score.other_average for score in scores):.1f}",
         ", ".join(f"{statistics.fmean(purities):.0f}" for purities in rounds),
@@ -118,7 +130,11 @@ def _describe_run(
     ]
 
 
-def _averages(scores: Sequence[WorldScore]) -> dict[int, float]:
+def _format_interval(difference: MeanEstimate) -> str:
+    return "" if difference.interval is None else "{:.1f} to {:.1f}".format(*difference.interval)
+
+
+def _averages(scores: Iterable[WorldScore]) -> dict[int, float]:
     return {score.world: score.average for score in scores}
 
 

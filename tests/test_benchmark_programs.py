@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from benchmarks.methods import FUSED, INTERPRETATIONS, WORLD_CHANGES, build_sweep
-from benchmarks.world_scores import TABLE, WorldScore, add_scores, format_table, read_map, read_scores, update_tables
+from benchmarks.world_scores import (
+    TABLE,
+    WorldScore,
+    add_scores,
+    format_differences,
+    format_table,
+    read_map,
+    read_scores,
+    update_tables,
+)
 from clip_ae.core.config.checks import load_config
 from clip_ae.core.config.methods import with_defaults
 from clip_ae.core.config.schema import Config
@@ -90,6 +99,18 @@ def test_a_table_of_worlds_pairs_them_by_number() -> None:
     assert rows[1] == (
         "| ccp | 28.0 ± 8.5 | 22.0, 34.0, - | +3.0 | -9.7 to 15.7 | activation 1, weighted 1 | 29.0 | 55, 80 | 1,234 |"
     )
+
+
+def test_a_difference_is_over_the_worlds_that_both_runs_have() -> None:
+    scores = [make_score("ugct", 0, 20.0), make_score("ugct", 1, 30.0), make_score("ugct", 2, 99.0)]
+    scores += [make_score("ccp", 1, 34.0), make_score("ccp", 0, 19.0)]
+    # -1 and 4: mean 1.5, half of the interval 12.706 * 2.5.
+    assert format_differences(scores, ["ccp minus ugct"])[2:] == [
+        "| ccp minus ugct | -1.0, +4.0 | +1.5 | -30.3 to 33.3 |"
+    ]
+    assert format_differences(scores[-1:] + scores[:1], ["ugct minus ccp"])[2:] == [
+        "| ugct minus ccp | +1.0 | +1.0 |  |"
+    ]
 
 
 def test_a_table_has_rows_without_clusters_or_a_second_world() -> None:
