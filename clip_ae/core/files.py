@@ -54,8 +54,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
     with report_disk_errors(path):
         _make_folder(path.parent)
         _remove_leftovers(path)
+        temporary.touch()
+        # safetensors makes files that nobody else may read; on a cluster others read results.
+        mode = temporary.stat().st_mode
         try:
             yield temporary
+            temporary.chmod(mode)
             _sync(temporary)
             os.replace(temporary, path)
             _sync(path.parent)

@@ -16,6 +16,8 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("clip_ae")
 # Seconds between two plain lines.
 LOG_INTERVAL_S = 10.0
+# Warnings are shown on the terminal, where other lines of a workflow's jobs are only in their log files.
+WARNING_PREFIX = "warning: "
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
@@ -71,3 +73,8 @@ def _progress_line(label: str, done: int, total: int | None, unit: str, seconds:
 def log_line(line: str) -> None:
     """Log one line; characters that would break it, such as newlines in file names, are replaced."""
     LOGGER.info("%s", make_printable(line))
+
+
+def log_warning(line: str) -> None:
+    """Log one line that the user should see even if only the results of jobs are shown."""
+    LOGGER.warning("%s%s", WARNING_PREFIX, make_printable(line))

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from clip_ae.core.config.dataclass_config import to_canonical_json, to_plain_dat
 from clip_ae.core.config.specs import Spec
 
 FORMAT = 2
+# Rows of `versions` that are known only after a job has chosen a backend.
+CHOSEN_BY_JOBS = ("backend", "openvino")
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 # Modules that no code digest covers, each with the reason.
 UNTRACKED_MODULES = {
@@ -69,6 +71,13 @@ class Provenance:
     def id(self) -> str:
         """One digest for the whole chain: inputs are given by the ids of their own provenance."""
         return digest(self.to_json())
+
+    def is_of_same_job(self, other: "Provenance") -> bool:
+        """Whether both are of one job, whatever `backend: auto` chose for it."""
+        mine, others = (
+            {name: text for name, text in p.versions.items() if name not in CHOSEN_BY_JOBS} for p in (self, other)
+        )
+        return replace(self, versions=mine) == replace(other, versions=others)
 
 
 def _check_types(provenance: Provenance) -> None:

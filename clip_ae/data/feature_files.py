@@ -34,7 +34,7 @@ class ParquetFeatureWriter:
 
     def is_up_to_date(self, video_id: str, provenance: Provenance) -> bool:
         try:
-            return read_parquet_provenance(self._path(video_id)) == provenance
+            return read_parquet_provenance(self._path(video_id)).is_of_same_job(provenance)
         except ClipAeError:
             return False
 
@@ -63,7 +63,7 @@ class NpyFeatureWriter:
             facts = json.loads(facts_path.read_text())
             # Mapped, not read: a truncated file is noticed without reading any.
             is_complete = len(np.load(array_path, mmap_mode="r")) == len(facts["start"])
-            return is_complete and bool(facts["provenance"] == json.loads(provenance.to_json()))
+            return is_complete and Provenance.from_dict(facts["provenance"]).is_of_same_job(provenance)
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from clip_ae.core.config.streams import StreamRoles
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.progress import log_line
+from clip_ae.core.progress import log_warning
 from clip_ae.core.sharding import assign_shard, format_shard_name
 from clip_ae.core.types import FeaturesByStream, VideoFeatures
 from clip_ae.data.parquet import release_unused_memory
@@ -31,7 +31,7 @@ def read_streams(
     for name, videos in streams.items():
         num_extra = len(videos) - len(shared_ids)
         if name in roles.cbp and num_extra > 0:
-            log_line(f"{num_extra} videos of the {name} stream are left out: another stream lacks them")
+            log_warning(f"{num_extra} videos of the {name} stream are left out: another stream lacks them")
         if name not in roles.cbp:
             templates = [streams[roles.cbp[0]][i] for i in shared_ids]
             _add_missing_videos(find_stream_dir(name, feature_dirs), videos, templates)
@@ -47,7 +47,7 @@ def _add_missing_videos(stream_dir: Path, videos: dict[str, VideoFeatures], temp
     if not videos and missing:
         raise UserError(f"{stream_dir}: has none of the {len(templates)} videos; extract the {stream} stream first")
     if missing:
-        log_line(
+        log_warning(
             f"{stream_dir}: lacks {len(missing)} videos, as '{missing[0].video_id}'; they count as without {stream}"
         )
     dim = next(iter(videos.values())).feature.shape[1]

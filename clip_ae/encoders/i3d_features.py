@@ -6,8 +6,10 @@ from clip_ae.core.config.dataclass_config import parse_dataclass
 from clip_ae.core.config.schema import I3dOptions
 from clip_ae.core.config.streams import StreamEncoder
 from clip_ae.core.types import NetworkWeights
-from clip_ae.encoders.inference import DTYPES, Forward, compile_forward
+from clip_ae.encoders.inference import Forward, accelerate, network_dtype
+from clip_ae.encoders.networks.i3d import build
 from clip_ae.encoders.networks.i3d_inference import inference_network
+from clip_ae.encoders.networks.state_dict import load_tensors
 
 
 def build_features(
@@ -18,8 +20,12 @@ def build_features(
     With `skip_last_blocks`, a feature is the input of the last Inception modules.
     """
     options = parse_dataclass(I3dOptions, weights.metadata["i3d"], encoder.weights)
-    network = inference_network(options, weights.tensors, encoder.weights).to(device, DTYPES[encoder.precision])
+    # OpenVINO does better with the network as published: it folds and rearranges layers by itself.
+    if encoder.backend == "openvino":
+        network = load_tensors(build(options), weights.tensors, encoder.weights)
+    else:
+        network = inference_network(options, weights.tensors, encoder.weights).to(device, network_dtype(encoder))
     forward = (
         partial(network.forward_trunk, num_blocks=skip_last_blocks) if skip_last_blocks else network.extract_features
     )
-    return compile_forward(forward, encoder), options, network.dim
+    return accelerate(forward, network, encoder), options, network.dim

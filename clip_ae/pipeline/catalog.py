@@ -8,7 +8,7 @@ from typing import Any
 from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.specs import CatalogSpec
 from clip_ae.core.errors import RefusedInput, UserError
-from clip_ae.core.progress import log_line
+from clip_ae.core.progress import log_warning
 from clip_ae.core.provenance import digest, digest_ids, make_provenance
 from clip_ae.core.sharding import list_shard_names
 from clip_ae.core.types import Failure, VideoInfo
@@ -49,7 +49,7 @@ def build_catalog(
     absent = _build_missing_rows(spec, present, subsets)
     lengths = compare_lengths(present, {video_id: duration for video_id, (_, duration) in facts.items() if duration})
     if differences := describe_differences(lengths):
-        log_line(differences)
+        log_warning(differences)
     all_failures = [
         *(row for paths in failure_tables.values() for row in read_rows_of_files(paths)),
         *(vars(Failure(row["video_id"], "catalog", "missing", MISSING_MESSAGE)) for row in absent),
@@ -62,7 +62,7 @@ def build_catalog(
     write_rows(out, VIDEOS_SCHEMA, videos, provenance)
     write_rows(failures_out, FAILURES_SCHEMA, all_failures, provenance)
     if kinds:
-        log_line(f"catalog: {_count_kinds(kinds, len(videos))}; {failures_out} lists them")
+        log_warning(f"{_count_kinds(kinds, len(videos))}; {failures_out} lists them")
 
 
 def _check_ids(annotations: Path, present: Mapping[str, Row], subsets: Mapping[str, str]) -> None:

@@ -117,7 +117,8 @@ class FeatureExtractor:
     def log_idle_share(self) -> None:
         """Log the share of the time in which the network was idle; nothing if it encoded no snippet."""
         if self.busy_s:
-            log_line(f"{self.stream}: the network was idle {self.idle_fraction:.0%} of the time")
+            seconds, idle = self.elapsed_s, self.idle_fraction
+            log_line(f"{self.stream}: features in {seconds:.1f} s; the network was idle {idle:.0%} of the time")
 
     def extract(self, infos: Sequence[VideoInfo]) -> Iterator[VideoFeatures]:
         """Yield every video in order, as soon as all its features are computed."""

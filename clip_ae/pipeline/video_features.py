@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_ae.core.config.dataclass_config import to_plain_data
-from clip_ae.core.config.schema import Config
+from clip_ae.core.config.schema import PRETRAIN, Config
 from clip_ae.core.config.specs import ExtractSpec, WeightsSpec
 from clip_ae.core.config.streams import StreamEncoder
 from clip_ae.core.errors import Unreadable, UserError, suggest_name
@@ -46,7 +46,7 @@ class EncoderChoice:
         relative_path = WEIGHTS.format(name=name)
         path, spec = self.weights_root / relative_path, WeightsSpec(name, self.config.weights[name])
         if not path.is_file() or read_weights_provenance(path).spec != to_plain_data(spec):
-            if spec.weights.source == "pretrain":
+            if spec.weights.source == PRETRAIN:
                 raise UserError(f"{path}: missing; train it with the workflow: snakemake --cores 2 {relative_path}")
             convert_weights(spec, path)
         return read_weights(path)

@@ -1,5 +1,6 @@
 """Extract one stream's features from the videos of a shard: one row for each snippet, even if it cannot be read."""
 
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +32,11 @@ def run(
     decoders, device = create_decoders(runtime), resolve_device(runtime.device)
     extractor = build_extractor(spec, networks, decoders, device, runtime.gpu_batch_size, videos)
     infos = [info for info in (VideoInfo(**row) for row in read_rows(probe)) if info.status != "failed"]
-    provenance = make_extract_provenance(spec, networks, {"probe": read_parquet_provenance(probe).id})
     encoder, rows = extractor.encoder, extractor.extract(infos)
+    # Provenance states what has been chosen for the first video.
+    first_rows = list(islice(rows, 1))
+    inputs = {"probe": read_parquet_provenance(probe).id}
+    provenance, rows = make_extract_provenance(spec, networks, inputs, extractor.chosen), chain(first_rows, rows)
     write_shard(out, spec.stream, encoder.dim, rows, provenance, with_loudness=encoder.frame_size is None)
     write_rows(failures, FAILURES_SCHEMA, sorted(extractor.failures, key=lambda f: (f.video_id, f.kind)), provenance)
     extractor.log_idle_share()

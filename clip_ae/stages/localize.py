@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from clip_ae.core.config.specs import LocalizeSpec
-from clip_ae.core.progress import log_line
+from clip_ae.core.progress import log_warning
 from clip_ae.core.provenance import make_provenance
 from clip_ae.data.annotations import read_subset_ids
 from clip_ae.data.detections import WITHOUT_FEATURES, write_detections
@@ -49,8 +49,8 @@ def run(
     provenance = make_provenance("localize", spec, inputs, ("numpy", "torch"))
     without_features = sorted((ids or set()) - localized.predictions.keys())
     if without_features:
-        log_line(
-            f"localize: {len(without_features)} test videos, as '{without_features[0]}', are not localized: a stream "
+        log_warning(
+            f"{len(without_features)} test videos, as '{without_features[0]}', are not localized: a stream "
             "lacks them; failures.parquet says why"
         )
     threshold = spec.localization.class_threshold

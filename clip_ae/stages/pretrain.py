@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
 from clip_ae.core.config.dataclass_config import to_plain_data
 from clip_ae.core.config.registry import PRETRAINERS, load_module
 from clip_ae.core.config.schema import I3dOptions, VggishOptions
@@ -11,7 +13,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.progress import log_line, track
 from clip_ae.core.provenance import make_provenance
 from clip_ae.encoders.devices import configure_torch
-from clip_ae.weights.network_file import save_weights
+from clip_ae.weights.network_file import Tensors, save_weights
 from clip_ae.worlds import trimmed
 
 LIBRARIES = ("numpy", "open_clip_torch", "opencv-contrib-python-headless", "torch", "torchaudio")
@@ -36,4 +38,9 @@ def run(spec: PretrainSpec, *, out: Annotated[Path, "trained network to write (s
         "trained_on": weights.trained_on,
         "metrics": metrics,
     }
-    save_weights(out, tensors, make_provenance("pretrain", spec, libraries=LIBRARIES), facts)
+    save_weights(out, halve_matrices(tensors), make_provenance("pretrain", spec, libraries=LIBRARIES), facts)
+
+
+def halve_matrices(tensors: Tensors) -> Tensors:
+    """Weight matrices as float16, half the bytes to ship; vectors (BatchNorm's variances among them) as they are."""
+    return {name: tensor.astype(np.float16) if tensor.ndim > 1 else tensor for name, tensor in tensors.items()}

@@ -11,7 +11,7 @@ from clip_ae.core.config.dataclass_config import to_canonical_json
 from clip_ae.core.config.specs import ScoreGroundingSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import log_line, track
+from clip_ae.core.progress import log_line, log_warning, track
 from clip_ae.core.provenance import digest, make_provenance
 from clip_ae.core.types import GroundingQuery, NetworkWeights
 from clip_ae.data.annotations import annotations_digest, read_subset_annotations, read_subset_ids
@@ -113,7 +113,7 @@ class TextEmbeddings:
 def _report_text_problems(text_encoder: TextTower | PrecomputedTexts, texts: Sequence[str]) -> None:
     problems = [problem for text in texts for problem in text_encoder.find_text_problems(text)]
     if problems:
-        log_line(f"{len(problems)} of {len(texts)} sentences cannot be embedded as written; the first: {problems[0]}")
+        log_warning(f"{len(problems)} of {len(texts)} sentences cannot be embedded as written, as {problems[0]}")
 
 
 def _read_queries(spec: ScoreGroundingSpec, files: QueryFiles) -> tuple[list[GroundingQuery], Inputs]:

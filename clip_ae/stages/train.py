@@ -11,7 +11,7 @@ from clip_ae.core.config.methods import LocalizerConfig, Switches
 from clip_ae.core.config.specs import TrainSpec
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
-from clip_ae.core.progress import log_line
+from clip_ae.core.progress import log_warning
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import FeaturesByStream, Label, format_cluster_label
 from clip_ae.data.labels import read_labels
@@ -65,7 +65,7 @@ def run(
     ):
         lines = _train(trainer, checkpoint, write_event)
         for name in find_collapsed_streams(json.loads(lines[-1])["diagnostics"], spec.roles.cbp):
-            log_line(f"train: attention of {name} is constant in each video; only class activations cut segments")
+            log_warning(f"attention of {name} is constant in each video; only class activations cut segments")
         write_text(log, "".join(f"{line}\n" for line in lines))
         localizer = trainer.learner.final_localizer
         statistics = measure_curves(localizer.eval(), trainer.feature_table, training_labels)

@@ -13,7 +13,7 @@ from clip_ae.core.config.registry import ENCODERS, load_module
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, I3dOptions, Runtime
 from clip_ae.core.config.specs import TuneEncoderSpec
 from clip_ae.core.errors import UserError
-from clip_ae.core.progress import log_line
+from clip_ae.core.progress import log_line, log_warning
 from clip_ae.core.provenance import make_provenance
 from clip_ae.core.types import Encoder, NetworkWeights, VideoFeatures, VideoInfo
 from clip_ae.data.parquet import read_parquet_provenance, read_rows
@@ -134,7 +134,7 @@ def _report_memory(videos: Collection[VideoFeatures]) -> None:
     num_snippets, num_bytes = sum(len(v.feature) for v in videos), sum(v.feature.nbytes for v in videos)
     log_line(f"{num_snippets} snippets as inputs of the tuned blocks: {num_bytes / MB:.1f} MB")
     if num_undecoded := sum(int((v.coverage == 0).sum()) for v in videos):
-        log_line(f"{num_undecoded} of them could not be decoded again; their features are zeros")
+        log_warning(f"{num_undecoded} of them could not be decoded again; their features are zeros")
 
 
 def _tune(

@@ -11,7 +11,7 @@ from clip_ae.core.config.dataclass_config import apply_assignment
 from clip_ae.core.config.registry import ENCODERS
 from clip_ae.core.config.schema import DEFAULT_RUNTIME, Config, Runtime
 from clip_ae.core.config.specs import ExtractSpec
-from clip_ae.core.config.streams import WELL_KNOWN_STREAMS
+from clip_ae.core.config.streams import WELL_KNOWN_STREAMS, StreamEncoder
 from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.files import check_writable_dir
 from clip_ae.core.progress import log_line
@@ -149,20 +149,24 @@ def _export_stream(
     """Write the features of the videos whose files are missing or outdated; returns the failures."""
     spec = choice.spec(stream)
     networks = choice.networks(spec)
-    provenances = {info.video_id: _provenance(spec, networks, info) for info in infos}
-    outdated = [info for info in infos if not writer.is_up_to_date(info.video_id, provenances[info.video_id])]
+    planned = {info.video_id: _provenance(spec, networks, info, spec.encoder) for info in infos}
+    outdated = [info for info in infos if not writer.is_up_to_date(info.video_id, planned[info.video_id])]
     if not outdated:
         log_line(f"{stream}: nothing to do")
         return []
     device = resolve_device(runtime.device)
     extractor = build_extractor(spec, networks, decoders, device, runtime.gpu_batch_size)
+    infos_by_id = {info.video_id: info for info in outdated}
     for video in extractor.extract(outdated):
-        writer.write(video, extractor.encoder.dim, provenances[video.video_id])
+        provenance = _provenance(spec, networks, infos_by_id[video.video_id], extractor.chosen)
+        writer.write(video, extractor.encoder.dim, provenance)
     extractor.log_idle_share()
     return extractor.failures
 
 
-def _provenance(spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo) -> Provenance:
+def _provenance(
+    spec: ExtractSpec, networks: Sequence[WeightsFile], info: VideoInfo, chosen: StreamEncoder | None
+) -> Provenance:
     path = Path(info.path)
     video_digest = source_folder.files_digest(path.parent, [path.name], with_mtime=False)
-    return make_extract_provenance(spec, networks, {"video": video_digest}, stage="features")
+    return make_extract_provenance(spec, networks, {"video": video_digest}, chosen, stage="features")

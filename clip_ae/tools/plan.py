@@ -1,7 +1,7 @@
 """Estimate the cost of a target before anything starts: jobs, hours, disk space; from earlier jobs here if possible."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,7 @@ from typing import Annotated
 from clip_ae.core import paths
 from clip_ae.core.config.schema import Config, Dataset
 from clip_ae.core.config.stages import STAGES, find_output
+from clip_ae.core.machine_rates import MachineRates
 from clip_ae.core.sharding import assign_shard, parse_shard_name
 from clip_ae.data import source_folder
 from clip_ae.data.annotations import read_annotation_facts
@@ -69,22 +70,58 @@ def run(
     if not jobs:
         print("nothing to do")
         return
-    costs_by_kind = _estimate_costs(config, jobs)
+    past = PastJobs()
+    is_known = all(past.mean_seconds(job) is not None for job in jobs)
+    rates = None if is_known else _measure_rates(config.torch_threads)
+    costs_by_kind = _estimate_costs(config, jobs, past, rates)
     print("\n".join(_table(costs_by_kind)))
+    if rates:
+        print(
+            f"measured rates: of a matrix product on this machine with {config.torch_threads} threads, "
+            f"{rates.fp32:.0f} GFLOP/s in fp32, {rates.bf16:.0f} in bf16"
+        )
+    for line in _describe_downloads(config, jobs):
+        print(line)
     print(_summary(costs_by_kind.values(), config.torch_threads, cores))
 
 
-def _estimate_costs(config: Config, jobs: Sequence[Job]) -> dict[str, Cost]:
+def _measure_rates(threads: int) -> MachineRates:
+    # Loads torch, which a plan from earlier jobs does not need.
+    from clip_ae.encoders.matrix_rates import measure_rates
+
+    return measure_rates(threads)
+
+
+def _describe_downloads(config: Config, jobs: Sequence[Job]) -> Iterator[str]:
+    """What the jobs download: the sum, then each file. A library's own cache may have some of them already."""
+    names = [job.wildcards["name"] for job in jobs if job.rule == "weights"]
+    downloads = [(name, config.weights[name]) for name in names if config.weights[name].is_download]
+    if downloads:
+        total = sum(weights.size_mb or 0 for _, weights in downloads)
+        unknown = "" if all(weights.size_mb for _, weights in downloads) else ", and files of unknown size"
+        yield (
+            f"to download: {total} MB{unknown}; without a network, get the files and set weights.NAME.source to "
+            "their paths"
+        )
+    for name, weights in downloads:
+        yield f"  weights.{name}: {weights.source}{f', {weights.size_mb} MB' if weights.size_mb else ''}"
+
+
+def _estimate_costs(
+    config: Config, jobs: Sequence[Job], past: "PastJobs", rates: MachineRates | None
+) -> dict[str, Cost]:
     """The cost of all jobs of each kind: the mean time of earlier jobs of the kind, or else an estimate."""
     names = {job.wildcards["dataset"] for job in jobs if "dataset" in job.wildcards}
     videos = {name: read_durations(config.datasets[name], name) for name in names}
-    past = PastJobs()
     costs_by_kind: dict[str, Cost] = defaultdict(Cost)
     for job in jobs:
         cost = costs_by_kind[job.kind]
         measured_seconds = past.mean_seconds(job)
         cost.jobs += 1
-        cost.seconds += estimate_seconds(config, job, videos) if measured_seconds is None else measured_seconds
+        if measured_seconds is not None:
+            cost.seconds += measured_seconds
+        elif rates:
+            cost.seconds += estimate_seconds(config, job, videos, rates)
         cost.bytes += estimate_bytes(config, job, videos)
         cost.measured_jobs += measured_seconds is not None
     return costs_by_kind
@@ -140,7 +177,7 @@ class PastJobs:
         return sum(times) / len(times) if times else None
 
 
-def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]]) -> float:
+def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str, float]], rates: MachineRates) -> float:
     wildcards = job.wildcards
     dataset = config.datasets.get(wildcards.get("dataset", ""))
     if dataset is None:
@@ -149,10 +186,12 @@ def estimate_seconds(config: Config, job: Job, videos: Mapping[str, Mapping[str,
         return costs.STARTUP_SECONDS + costs.PROBE_SECONDS * _hours(job, videos)
     if job.rule in ("extract", "extract_tuned"):
         snippets = _hours(job, videos) * HOUR / dataset.grid.stride_s
-        return costs.STARTUP_SECONDS + snippets * costs.estimate_snippet_seconds(dataset, wildcards["stream"])
+        return costs.STARTUP_SECONDS + snippets * costs.estimate_snippet_seconds(dataset, wildcards["stream"], rates)
     if job.rule == "train":
         method = config.runs[wildcards["run"]].method
-        return costs.STARTUP_SECONDS + dataset.training.steps * costs.estimate_step_seconds(method, dataset.training)
+        return costs.STARTUP_SECONDS + dataset.training.steps * costs.estimate_step_seconds(
+            method, dataset.training, rates
+        )
     return costs.STARTUP_SECONDS
 
 

@@ -1,19 +1,20 @@
-"""Run times of the published networks and methods on two CPU cores (docs/results.md), for `clip-ae plan` only."""
+"""What the published networks and methods cost, for `clip-ae plan` only: work measured once, rates of this machine."""
 
 from clip_ae.core.config.schema import Dataset
 from clip_ae.core.config.streams import ClipEncoder, I3dFlowEncoder, TimmEncoder, TorchvisionEncoder, VggishEncoder
 from clip_ae.core.config.training import Training
+from clip_ae.core.machine_rates import MachineRates
 
-# By encoder. I3D: seconds for a snippet (`python -m benchmarks.features`).
-I3D_SECONDS = {"fp32": 0.374, "bf16": 0.166}
+# Work of a network, two operations for a multiply-add: I3D for a snippet, CLIP ViT-B/16 and DINOv2-S (of timm) for a
+# frame, VGGish and R(2+1)D-18 (of torchvision) for a snippet. Other networks of timm and torchvision differ from these
+# by up to four times.
+I3D_GFLOP, CLIP_GFLOP, TIMM_GFLOP, VGGISH_GFLOP, TORCHVISION_GFLOP = 54.0, 35.1, 11.0, 1.7, 81.0
+# Share of the matrix rate that extraction reaches with these networks (`python -m benchmarks.features`).
+MATRIX_SHARE = 0.6
+# The following were measured on two cores of a processor with this fp32 matrix rate, and count in proportion.
+REFERENCE_GFLOPS = 203.0
 # Optical flow of the 16 frame pairs of a snippet at 340x256, seconds on one core (`python -m benchmarks.flow`).
 FLOW_SECONDS = {"tvl1": 20.4, "tvl1_torch": 7.6, "dis": 0.15, "raft": 29.5}
-# CLIP ViT-B/16: seconds for a frame. VGGish: seconds for a snippet (`python -m benchmarks.rates`).
-CLIP_SECONDS = {"fp32": 0.157, "bf16": 0.046}
-VGGISH_SECONDS = 0.008
-# In bf16, of one network each (`python -m benchmarks.frame_encoders`): DINOv2-S at 224 pixels for a frame, R(2+1)D-18
-# for a snippet. Other networks of these libraries differ from them by up to four times.
-TIMM_SECONDS, TORCHVISION_SECONDS = 0.15, 1.3
 # Probing (reading timestamps): seconds for an hour of video.
 PROBE_SECONDS = 1.5
 # A training step with T = 750, 16 videos and d = 1024: seconds (`python -m benchmarks.step`).
@@ -26,20 +27,22 @@ STARTUP_SECONDS = 5.0
 FEATURE_DIMS, DEFAULT_DIM, BYTES_PER_VALUE = {"i3d": 1024, "i3d_flow": 1024, "clip": 512, "vggish": 128}, 1024, 2
 
 
-def estimate_snippet_seconds(dataset: Dataset, stream: str) -> float:
+def estimate_snippet_seconds(dataset: Dataset, stream: str, rates: MachineRates) -> float:
     """Seconds for a snippet of a stream with the published networks; the demo's networks are much faster."""
     encoder = dataset.encoders[stream]
     if isinstance(encoder, VggishEncoder):
-        return VGGISH_SECONDS
-    if isinstance(encoder, ClipEncoder):
-        return CLIP_SECONDS[encoder.precision] * encoder.frames
-    if isinstance(encoder, TimmEncoder):
-        return TIMM_SECONDS * encoder.frames
-    if isinstance(encoder, TorchvisionEncoder):
-        return TORCHVISION_SECONDS
+        work = VGGISH_GFLOP
+    elif isinstance(encoder, ClipEncoder):
+        work = CLIP_GFLOP * encoder.frames
+    elif isinstance(encoder, TimmEncoder):
+        work = TIMM_GFLOP * encoder.frames
+    elif isinstance(encoder, TorchvisionEncoder):
+        work = TORCHVISION_GFLOP
+    else:
+        work = I3D_GFLOP
     # The two decoders compute flow in parallel with the network.
     flow_seconds = FLOW_SECONDS[encoder.algorithm] / 2 if isinstance(encoder, I3dFlowEncoder) else 0.0
-    return I3D_SECONDS[encoder.precision] + flow_seconds
+    return work / (MATRIX_SHARE * rates.of(encoder.precision)) + flow_seconds * REFERENCE_GFLOPS / rates.fp32
 
 
 def estimate_snippet_bytes(dataset: Dataset, stream: str) -> int:
@@ -48,7 +51,7 @@ def estimate_snippet_bytes(dataset: Dataset, stream: str) -> int:
     return FEATURE_DIMS.get(encoder.encoder if encoder else "", DEFAULT_DIM) * BYTES_PER_VALUE
 
 
-def estimate_step_seconds(method: str, training: Training) -> float:
+def estimate_step_seconds(method: str, training: Training, rates: MachineRates) -> float:
     """Seconds for a training step, scaled by its multiplications: layers of d x d, attention of T x T.
 
     Methods without a measurement count as UGCT.
@@ -56,4 +59,5 @@ def estimate_step_seconds(method: str, training: Training) -> float:
     configured, published = (
         t.batch_size * t.snippets * t.width * (t.width + t.snippets) for t in (training, PAPER_TRAINING)
     )
-    return STEP_SECONDS.get(method, STEP_SECONDS["ugct"]) * configured / published
+    seconds = STEP_SECONDS.get(method, STEP_SECONDS["ugct"]) * configured / published
+    return seconds * REFERENCE_GFLOPS / rates.fp32

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clip_ae.core import paths
 from clip_ae.core.config.checks import check_feature_adapter, check_search_space
-from clip_ae.core.config.schema import Config, Dataset
+from clip_ae.core.config.schema import PRETRAIN, Config, Dataset
 from clip_ae.core.config.specs import CLIP_SPACE
 from clip_ae.core.config.stage_specs import adapter_streams, count_rounds, run_streams
 from clip_ae.core.config.stream_checks import has_text_tower
@@ -59,7 +59,7 @@ class RuleInputs:
     # --- weights and features ---
 
     def pretrained(self, wildcards: Wildcards) -> Paths:
-        is_pretrained = self.config.weights[wildcards["name"]].source == "pretrain"
+        is_pretrained = self.config.weights[wildcards["name"]].source == PRETRAIN
         return [paths.PRETRAINED.format(**wildcards)] if is_pretrained else []
 
     def encoder_weights(self, wildcards: Wildcards) -> Paths:

@@ -147,3 +147,15 @@ def test_an_output_in_a_folder_that_cannot_be_written_to_is_named(tmp_path, monk
 def test_another_error_passes_as_it_is(tmp_path):
     with pytest.raises(PermissionError), atomic_write(tmp_path / "x"):
         raise PermissionError(errno.EACCES, "not yours", "elsewhere")
+
+
+def test_a_file_has_the_mode_of_other_files_whatever_its_writer_does(tmp_path: Path) -> None:
+    """safetensors writes files that only their owner may read."""
+    before = os.umask(0o027)
+    try:
+        with files.atomic_write(tmp_path / "network") as temporary:
+            temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "network").stat().st_mode & 0o777 == 0o640

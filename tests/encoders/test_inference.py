@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from clip_ae.core.config.streams import I3dEncoder
-from clip_ae.encoders.inference import DTYPES, compile_forward, infer
+from clip_ae.encoders.inference import DTYPES, accelerate, infer
+from clip_ae.encoders.openvino_backend import OpenvinoForward
 
 
 def test_inference_returns_fp32_arrays():
@@ -15,8 +16,7 @@ def test_inference_returns_fp32_arrays():
 
 
 def test_a_network_is_compiled_only_if_configured():
-    def forward(x):
-        return x
-
-    assert compile_forward(forward, I3dEncoder()) is forward
-    assert compile_forward(forward, I3dEncoder(compile=True)) is not forward
+    layer = torch.nn.Linear(2, 3)
+    assert accelerate(layer, layer, I3dEncoder()) is layer
+    assert accelerate(layer, layer, I3dEncoder(compile=True)) is not layer
+    assert isinstance(accelerate(layer, layer, I3dEncoder(backend="openvino")), OpenvinoForward)

@@ -20,10 +20,11 @@ from clip_ae.core.config.streams import (
     TorchvisionEncoder,
     VggishEncoder,
 )
-from clip_ae.core.errors import RefusedInput
+from clip_ae.core.errors import RefusedInput, UserError
 from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.networks.state_dict import get_tensors
+from clip_ae.encoders.precision_check import measure_deviation
 from clip_ae.encoders.streams import i3d_flow as flow_stream
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d, randomize_weights
@@ -214,3 +215,22 @@ def test_a_compiled_network_gives_the_same_features(name: str) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(dtype)
     eager, compiled = (build_stream(name, compile=c).encode(batch) for c in (False, True))
     np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-5)
+
+
+# OpenVINO has no rule for the resizing of test_vit's position embeddings.
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "timm"])
+def test_openvino_gives_the_features_of_torch(name: str) -> None:
+    by_torch, by_openvino = (build_stream(name, backend=backend, precision="fp32") for backend in ("torch", "openvino"))
+    windows = np.stack([by_torch.prepare(random_window(by_torch, seed)) for seed in (0, 1)])
+    cosine, difference = measure_deviation(by_openvino.encode(windows), by_torch.encode(windows))
+    assert difference < 1e-5
+    assert cosine > 0.99999
+
+
+def test_a_network_that_openvino_does_not_know_is_an_error_of_one_line() -> None:
+    encoder = build_stream("timm", backend="openvino")
+    windows = prepare_batch(encoder, 0)
+    message = r"backend openvino: cannot run this network \(.+\); set backend to torch$"
+    with pytest.raises(UserError, match=message) as raised:
+        encoder.encode(windows)
+    assert "\n" not in str(raised.value)

@@ -57,6 +57,7 @@ SETTINGS: dict[str, Any] = {
     "pretrain.i3d": SHORT,
     "pretrain.clip": SHORT,
     "pretrain.vggish": SHORT,
+    **{f"weights.demo_{name}.source": "pretrain" for name in ("rgb", "flow", "clip", "audio")},
     "runs.clip_ae.descriptor": "fused",
     "runs.ugct_post.clustering": "kmeans",
     "datasets.demo.demo": {"seed": 0, "train_videos": 9, "test_videos": 4, "seconds_min": 4, "seconds_max": 6},

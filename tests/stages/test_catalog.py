@@ -94,7 +94,7 @@ def test_more_failures_than_allowed_are_refused_with_their_kinds(
 def test_failed_videos_are_counted_in_the_log(tables_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """b is partial and counts as usable."""
     run(tables_dir, {"a": "training", "gone": "training"})
-    line = f"catalog: 2 of 4 videos failed (empty 1, missing 1); {tables_dir / 'failures.parquet'} lists them"
+    line = f"warning: 2 of 4 videos failed (empty 1, missing 1); {tables_dir / 'failures.parquet'} lists them"
     assert line in capsys.readouterr().err.splitlines()
 
 

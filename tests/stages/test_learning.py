@@ -264,7 +264,7 @@ def test_a_test_video_without_features_is_listed_counted_and_said(finished_dir, 
     content["database"]["lost"] = {"subset": "validation", "duration": 9.0, "annotations": []}
     (at / "annotations.json").write_text(json.dumps(content))
     do_localize(at)
-    assert "localize: 1 test videos, as 'lost', are not localized: a stream lacks them" in capsys.readouterr().err
+    assert "warning: 1 test videos, as 'lost', are not localized: a stream lacks them" in capsys.readouterr().err
     submission = json.loads((at / "detections.json").read_text())
     assert len(submission["results"]) == 7
     assert submission["results"]["lost"] == []

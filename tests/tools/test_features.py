@@ -199,7 +199,8 @@ def test_a_broken_video_is_logged_as_a_failure(project: Path, tmp_path: Path, ca
 
 def test_the_idle_share_is_logged_in_the_words_of_the_workflow(project: Path, tmp_path: Path, capsys: Any) -> None:
     run(project, tmp_path, streams="rgb")
-    assert re.search(r"^rgb: the network was idle \d+% of the time$", capsys.readouterr().err, re.MULTILINE)
+    line = r"^rgb: features in \d+\.\d s; the network was idle \d+% of the time$"
+    assert re.search(line, capsys.readouterr().err, re.MULTILINE)
 
 
 def test_without_readable_videos_it_stops_before_any_network_is_loaded(

@@ -50,7 +50,7 @@ def fill(folder: Path) -> Path:
 def commands(finished: Project) -> dict[str, str]:
     """One command of every stage, as --printshellcmds prints it."""
     done = finished.run("-n", "--forceall", "--printshellcmds", "results/demo_map.json", "results/demo_report.html")
-    found = re.findall(r"(python -m clip_ae (\w+) .*?) 2>&1 \| tee", done.stdout + done.stderr)
+    found = re.findall(r"(python -m clip_ae (\w+) .*?) > \S+ 2>&1", done.stdout + done.stderr)
     return {stage: command for command, stage in reversed(found)}
 
 

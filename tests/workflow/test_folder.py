@@ -53,7 +53,7 @@ def test_a_video_added(folder_project: Project) -> None:
     annotate(folder_project, lambda d: d.update(added={"subset": "training", "annotations": []}))
     assert folder_project.planned(*TARGETS) == ONE_SHARD
     shard = format_shard_name(assign_shard("added", 4), 4)
-    done = folder_project.run("-n", *TARGETS)
+    done = folder_project.run("-n", "-p", *TARGETS)
     probes = [line for line in (done.stdout + done.stderr).splitlines() if "output: results/mine/probe/" in line]
     assert len(probes) == 1
     assert shard in probes[0]

@@ -64,7 +64,7 @@ def test_no_more_jobs_than_gpus_run_at_a_time_and_none_shares_one(tmp_path: Path
 
 def rules_with_gpu(folder: Path, *words: str) -> list[str]:
     """The rules of all planned jobs that ask for a GPU."""
-    done = make_tiny(folder).run("-n", *words)
+    done = make_tiny(folder).run("-n", "-p", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = (done.stdout + done.stderr).split("\nrule ")[1:]
     return [job.partition(":")[0] for job in jobs if re.search("^    resources: .*gpu=1", job, re.MULTILINE)]

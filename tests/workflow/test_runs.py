@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -225,7 +227,7 @@ def test_a_stage_repeated_by_hand_gives_the_same_bytes(finished: Project, tmp_pa
         if "clip_ae cluster " in line and "--out results/demo/runs/clip_ae/seed-0/round-0/" in line
     }
     out = "results/demo/runs/clip_ae/seed-0/round-0/labels.parquet"
-    command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split("2>&1")[0]
+    command = command.replace(f"--out {out}", f"--out {tmp_path}/labels.parquet").split(" > ")[0]
     environment = bare_environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     subprocess.run(["bash", "-c", command], cwd=finished.folder, env=environment, check=True)
@@ -248,3 +250,27 @@ def test_a_supervised_run_has_one_round_a_page_and_a_table_row(tiny: Project) ->
     assert "| weak " in table
     assert "| unsupervised " in table
     assert "0 out of date" in tiny.run("verify").stdout
+
+
+def test_a_copy_with_new_times_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
+    """`cp -r` gives every file a new time, in no order: inputs are compared by content."""
+    copy = tmp_path / "project"
+    subprocess.run(["cp", "-r", str(finished.folder), str(copy)], check=True)
+    files = sorted(path for path in (copy / "results").rglob("*") if path.is_file())
+    for seconds, path in enumerate(reversed(files)):
+        os.utime(path, (1.7e9 + seconds, 1.7e9 + seconds))
+    project = Project(copy)
+    assert project.planned() == {}
+    model = copy / "results/demo/runs/clip_ae/seed-0/round-1/model.safetensors"
+    model.write_bytes(model.read_bytes() + b"x")
+    assert project.planned()["localize"] == 1
+
+
+def test_a_run_prints_one_line_a_job_and_writes_the_rest_to_logs(tiny: Project) -> None:
+    done = tiny.run("results/demo_map.json", "--forcerun", "cluster")
+    lines = done.stderr.splitlines()
+    assert "cluster, 2 jobs: forced" in lines
+    jobs = [line for line in lines if line.startswith("[")]
+    assert re.fullmatch(r"\[1/\d+\] cluster demo clip_ae seed 0 round 0, \d+\.\d s.*", jobs[0])
+    assert len(lines) < 2 * len(jobs) + 7
+    assert "train: 6/6" in (tiny.folder / "results/demo/logs/train/clip_ae/seed-0/round-0.log").read_text()

@@ -149,6 +149,8 @@ OTHER: dict[str, Any] = {
     "role": "audio",
     "layout": "suffix",
     "precision": "bf16",
+    "backend": "openvino",
+    "integrity": f"sha256:{'0' * 64}",
     "inputs": "standardized",
     "supervision": "weak",
     "descriptor": "fused",
@@ -185,6 +187,9 @@ OTHER: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def base() -> dict[str, Any]:
     data = to_plain_data(load_config(shipped_config()))
+    for name, weights in data["weights"].items():
+        if name.startswith("demo_"):
+            data["weights"][name] = weights | {"source": "pretrain"}
     data["datasets"]["mine"] = {
         "features_dir": "x", "layout": "joint", "streams": {"rgb": {"role": "cbp"}, "flow": {}}, "classes": 3,
         "runs": ["stpn"], "main_run": "stpn", "grid": {"fps": 25, "frames": 16, "stride": 16},

@@ -45,7 +45,7 @@ rule tune_encoder:
         "--encoder-weights {input.encoder_weights} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} "
         "--localizer {input.localizer} --labels {input.labels} --out {output.network} --log {output.log} "
-        "{params.annotations} {params.texts} {params.runtime} 2>&1 | tee {log} >&2"
+        "{params.annotations} {params.texts} {params.runtime} > {log} 2>&1"
 
 
 use rule extract as extract_tuned with:
@@ -96,7 +96,7 @@ rule train_adapter:
         "python -m clip_ae train_adapter --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --localizer {input.localizer} --labels {input.labels} --out {output.model} "
         "--log {output.log} {params.tuned_features} {params.annotations} {params.trimmed_clips} {params.texts} {params.runtime} "
-        "2>&1 | tee {log} >&2"
+        "> {log} 2>&1"
 
 
 rule adapt_features:
@@ -120,7 +120,7 @@ rule adapt_features:
         runtime=options.runtime("device"),
     shell:
         "python -m clip_ae adapt_features --spec {params.spec:q} --features {input.features} --adapter {input.adapter} "
-        "--out {output} {params.runtime} 2>&1 | tee {log} >&2"
+        "--out {output} {params.runtime} > {log} 2>&1"
 
 
 rule score_fewshot:
@@ -155,4 +155,4 @@ rule score_fewshot:
     shell:
         "python -m clip_ae score_fewshot --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --adapters {input.adapters} --out {output.scores} --table {output.table} "
-        "{params.ground_truth} {params.runtime} 2>&1 | tee {log} >&2"
+        "{params.ground_truth} {params.runtime} > {log} 2>&1"

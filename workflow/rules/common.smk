@@ -14,6 +14,7 @@ from clip_ae.workflow.dataset_files import DatasetFiles
 from clip_ae.workflow.rule_digests import RuleDigests
 from clip_ae.workflow.rule_inputs import RuleInputs
 from clip_ae.workflow.rule_options import RuleOptions
+from clip_ae.workflow.run_log import shorten_run_log
 from clip_ae.workflow.targets import check_targets
 
 
@@ -57,6 +58,11 @@ def prepend_path(variable, folder):
 # Jobs run `python -m clip_ae` with this Python and this package, even if no environment is activated.
 prepend_path("PATH", str(Path(sys.executable).parent))
 prepend_path("PYTHONPATH", str(workflow.basedir))
+
+# With one of these options, the output is Snakemake's own.
+output = workflow.output_settings
+if not (output.verbose or output.quiet or output.printshellcmds):
+    shorten_run_log(logger, output.dryrun)
 
 # `config` has the values of `--configfile` and `--config`; load_project_config adds the shipped files.
 CONFIG = exit_on_error(load_project_config)(Path(), workflow.configfiles, config)

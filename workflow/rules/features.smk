@@ -34,7 +34,7 @@ rule extract:
     shell:
         "python -m clip_ae extract --spec {params.spec:q} {params.source} --probe {input.probe} "
         "--weights {input.weights} --out {output.features} --failures {output.failures} {params.runtime} "
-        "2>&1 | tee {log} >&2"
+        "> {log} 2>&1"
 
 
 rule import_features:
@@ -58,4 +58,4 @@ rule import_features:
         source=options.source,
     shell:
         "python -m clip_ae import_features --spec {params.spec:q} {params.source} --probe {input.probe} "
-        "--shard {wildcards.shard} --out {output.features} --failures {output.failures} 2>&1 | tee {log} >&2"
+        "--shard {wildcards.shard} --out {output.features} --failures {output.failures} > {log} 2>&1"

@@ -23,7 +23,7 @@ rule make_demo:
     shell:
         "python -m clip_ae make_demo --spec {params.spec:q} --videos {output.videos} "
         "--annotations {output.annotations} --sentences {output.sentences} --manifest {output.manifest} "
-        "{params.runtime} 2>&1 | tee {log} >&2"
+        "{params.runtime} > {log} 2>&1"
 
 
 rule simulate:
@@ -46,7 +46,7 @@ rule simulate:
     shell:
         "python -m clip_ae simulate --spec {params.spec:q} --features {output.features} "
         "--annotations {output.annotations} --text-embeddings {output.text_embeddings} --manifest {output.manifest} "
-        "2>&1 | tee {log} >&2"
+        "> {log} 2>&1"
 
 
 rule probe:
@@ -69,7 +69,7 @@ rule probe:
         runtime=options.runtime("decoder_timeout_s", "decoder_memory_gib"),
     shell:
         "python -m clip_ae probe --spec {params.spec:q} {params.source} --shard {wildcards.shard} "
-        "--out {output.probe} --failures {output.failures} {params.runtime} 2>&1 | tee {log} >&2"
+        "--out {output.probe} --failures {output.failures} {params.runtime} > {log} 2>&1"
 
 
 rule catalog:
@@ -98,4 +98,4 @@ rule catalog:
     shell:
         "python -m clip_ae catalog --spec {params.spec:q} --probe results/{wildcards.dataset}/probe "
         "--failures results/{wildcards.dataset}/failures --shards {params.shards} --streams {params.streams} "
-        "--out {output.videos} --failures-out {output.failures} {params.annotations} 2>&1 | tee {log} >&2"
+        "--out {output.videos} --failures-out {output.failures} {params.annotations} > {log} 2>&1"

@@ -30,7 +30,7 @@ rule cluster:
     shell:
         "python -m clip_ae cluster --spec {params.spec:q} {params.features} "
         "--shards {params.shards} --out {output} {params.previous_model} {params.annotations} {params.runtime} "
-        "2>&1 | tee {log} >&2"
+        "> {log} 2>&1"
 
 
 rule train:
@@ -60,4 +60,4 @@ rule train:
     shell:
         "python -m clip_ae train --spec {params.spec:q} {params.features} "
         "--shards {params.shards} --labels {input.labels} --out {output.model} --log {output.log} {params.runtime} "
-        "{params.tensorboard} 2>&1 | tee {log} >&2"
+        "{params.tensorboard} > {log} 2>&1"

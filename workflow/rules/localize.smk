@@ -29,7 +29,7 @@ rule localize:
     shell:
         "python -m clip_ae localize --spec {params.spec:q} {params.features} "
         "--shards {params.shards} --model {input.model} --out {output.detections} --other-curve {output.other_curve} "
-        "--curves {output.curves} {params.annotations} {params.runtime} 2>&1 | tee {log} >&2"
+        "--curves {output.curves} {params.annotations} {params.runtime} > {log} 2>&1"
 
 
 rule name_clusters:
@@ -58,7 +58,7 @@ rule name_clusters:
     shell:
         "python -m clip_ae name_clusters --spec {params.spec:q} --features results/{wildcards.dataset}/features "
         "--shards {params.shards} --curves {input.curves} --clip-weights {input.clip_weights} --out {output} "
-        "{params.vocabulary} {params.runtime} 2>&1 | tee {log} >&2"
+        "{params.vocabulary} {params.runtime} > {log} 2>&1"
 
 
 rule evaluate:
@@ -82,4 +82,4 @@ rule evaluate:
         ground_truth=options.ground_truth,
     shell:
         "python -m clip_ae evaluate --spec {params.spec:q} --detections {input.detections} --labels {input.labels} "
-        "--other-curve {input.other_curve} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
+        "--other-curve {input.other_curve} --out {output} {params.ground_truth} > {log} 2>&1"

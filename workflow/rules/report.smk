@@ -29,7 +29,7 @@ rule summarize:
     shell:
         "python -m clip_ae summarize --spec {params.spec:q} --summary {wildcards.summary} --catalog {input.videos} "
         "--failures {input.failures} --runs results/{wildcards.dataset}/runs --out {output} {params.cluster_names} "
-        "{params.perfect_curves} {params.training_times} 2>&1 | tee {log} >&2"
+        "{params.perfect_curves} {params.training_times} > {log} 2>&1"
 
 
 rule score_perfect_curves:
@@ -51,7 +51,7 @@ rule score_perfect_curves:
         ground_truth=options.ground_truth,
     shell:
         "python -m clip_ae score_perfect_curves --spec {params.spec:q} --catalog {input.videos} --out {output} "
-        "{params.ground_truth} 2>&1 | tee {log} >&2"
+        "{params.ground_truth} > {log} 2>&1"
 
 
 rule diagnose:
@@ -81,7 +81,7 @@ rule diagnose:
         ground_truth=options.ground_truth,
     shell:
         "python -m clip_ae diagnose --spec {params.spec:q} --detections {input.detections} --scores {input.scores} "
-        "--catalog {input.videos} --curves {input.curves} --out {output} {params.ground_truth} 2>&1 | tee {log} >&2"
+        "--catalog {input.videos} --curves {input.curves} --out {output} {params.ground_truth} > {log} 2>&1"
 
 
 rule report:
@@ -123,7 +123,7 @@ rule report:
     shell:
         "python -m clip_ae report --spec {params.spec:q} --runs results/{wildcards.dataset}/runs --catalog {input.videos} "
         "--failures {input.failures} --out {output} {params.annotations} {params.diagnosis} {params.audio_shards} "
-        "{params.cluster_names} {params.moments} {params.source} 2>&1 | tee {log} >&2"
+        "{params.cluster_names} {params.moments} {params.source} > {log} 2>&1"
 
 
 rule freeze:
@@ -142,7 +142,7 @@ rule freeze:
         code_digest=digests.code("freeze"),
     shell:
         "python -m clip_ae freeze --spec {params.spec:q} --main-result {input.main_result} --out {output} "
-        "2>&1 | tee {log} >&2"
+        "> {log} 2>&1"
 
 
 rule verify:

@@ -19,7 +19,7 @@ rule index:
         adapted=options.adapted_space,
     shell:
         "python -m clip_ae index --spec {params.spec:q} --features results/{wildcards.dataset}/features "
-        "--shards {params.shards} --out {output} {params.adapted} 2>&1 | tee {log} >&2"
+        "--shards {params.shards} --out {output} {params.adapted} > {log} 2>&1"
 
 
 rule find_moments:
@@ -47,7 +47,7 @@ rule find_moments:
         runtime=options.runtime("device"),
     shell:
         "python -m clip_ae find_moments --spec {params.spec:q} --index {input.index} --clip-weights {input.clip_weights} "
-        "--out {output} {params.vocabulary} {params.adapter} {params.runtime} 2>&1 | tee {log} >&2"
+        "--out {output} {params.vocabulary} {params.adapter} {params.runtime} > {log} 2>&1"
 
 
 rule score_grounding:
@@ -82,4 +82,4 @@ rule score_grounding:
     shell:
         "python -m clip_ae score_grounding --spec {params.spec:q} --indices {input.indices} --out {output.json} "
         "--table {output.table} {params.sentences} {params.annotations} {params.text_encoder} {params.adapters} "
-        "{params.runtime} 2>&1 | tee {log} >&2"
+        "{params.runtime} > {log} 2>&1"

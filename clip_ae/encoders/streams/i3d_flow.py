@@ -14,7 +14,7 @@ from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array, centre_crop
 from clip_ae.encoders.i3d_features import build_features
-from clip_ae.encoders.inference import DTYPES, Forward, infer
+from clip_ae.encoders.inference import Forward, infer, network_dtype
 from clip_ae.encoders.normalize import FlowFunction, normalize_flow
 
 # Libraries whose versions the features' provenance states, in addition to torch and av.
@@ -60,7 +60,7 @@ def build_stream(
 ) -> I3dFlowStream:
     """The stream with these weights. With `skip_last_blocks`, a feature is the input of the last Inception modules."""
     extract_features, options, dim = build_features(encoder, networks[0], device, skip_last_blocks)
-    dtype = DTYPES[encoder.precision]
+    dtype = network_dtype(encoder)
     algorithm = load_module(FLOW_ALGORITHMS[encoder.algorithm])
 
     def forward(flow: Tensor) -> Tensor:

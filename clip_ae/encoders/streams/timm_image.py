@@ -11,7 +11,7 @@ from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.frame_input import read_frame_input
 from clip_ae.encoders.frame_stream import FrameStream
-from clip_ae.encoders.inference import DTYPES, compile_forward
+from clip_ae.encoders.inference import accelerate, network_dtype
 from clip_ae.encoders.networks import timm_image
 from clip_ae.encoders.networks.state_dict import load_tensors
 from clip_ae.encoders.normalize import normalize_images
@@ -24,9 +24,9 @@ def build_stream(encoder: TimmEncoder, networks: Sequence[NetworkWeights], devic
     """The stream with these weights: a feature is the mean of the frames' embeddings, not normalised."""
     metadata, name = networks[0].metadata, str(encoder.weights)
     options = parse_dataclass(TimmOptions, metadata["timm"], name)
-    frame_input, dtype = read_frame_input(metadata, name), DTYPES[encoder.precision]
+    frame_input, dtype = read_frame_input(metadata, name), network_dtype(encoder)
     network = load_tensors(timm_image.build(options), networks[0].tensors, name).to(device, dtype)
-    embed = compile_forward(network, encoder)
+    embed = accelerate(network, network, encoder)
 
     def forward(frames: Tensor) -> Tensor:
         embeddings = embed(normalize_images(frames, frame_input.mean, frame_input.std, dtype)).float()

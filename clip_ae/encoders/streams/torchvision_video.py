@@ -11,7 +11,7 @@ from clip_ae.core.timeline import FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.frame_input import read_frame_input
 from clip_ae.encoders.frame_stream import FrameStream
-from clip_ae.encoders.inference import DTYPES, compile_forward
+from clip_ae.encoders.inference import accelerate, network_dtype
 from clip_ae.encoders.networks import torchvision_video
 from clip_ae.encoders.networks.state_dict import load_tensors
 from clip_ae.encoders.normalize import normalize_images
@@ -25,9 +25,9 @@ def build_stream(encoder: TorchvisionEncoder, networks: Sequence[NetworkWeights]
     metadata, name = networks[0].metadata, str(encoder.weights)
     options = parse_dataclass(TorchvisionOptions, metadata["torchvision"], name)
     torchvision_video.check_num_frames(options, encoder.frames)
-    frame_input, dtype = read_frame_input(metadata, name), DTYPES[encoder.precision]
+    frame_input, dtype = read_frame_input(metadata, name), network_dtype(encoder)
     network = load_tensors(torchvision_video.build(options), networks[0].tensors, name).to(device, dtype)
-    extract_features = compile_forward(network, encoder)
+    extract_features = accelerate(network, network, encoder)
 
     def forward(frames: Tensor) -> Tensor:
         images = normalize_images(frames, frame_input.mean, frame_input.std, dtype)

@@ -14,7 +14,7 @@ from clip_ae.core.errors import UserError
 from clip_ae.core.timeline import SNIPPET_FRAMES, FrameSampling
 from clip_ae.core.types import NetworkWeights
 from clip_ae.encoders.crops import Array
-from clip_ae.encoders.inference import DTYPES, Forward, compile_forward, infer
+from clip_ae.encoders.inference import Forward, accelerate, infer, network_dtype
 from clip_ae.encoders.log_mel import compute_log_mel
 from clip_ae.encoders.networks import vggish, vggish_pca
 from clip_ae.encoders.networks.state_dict import load_tensors
@@ -43,9 +43,9 @@ class VggishStream:
 def build_stream(encoder: VggishEncoder, networks: Sequence[NetworkWeights], device: str) -> VggishStream:
     """The stream with these weights; a second network is the post-processing by PCA."""
     options = parse_dataclass(VggishOptions, networks[0].metadata["vggish"], encoder.weights)
-    dtype = DTYPES[encoder.precision]
+    dtype = network_dtype(encoder)
     network = load_tensors(vggish.build(options), networks[0].tensors, encoder.weights).to(device, dtype)
-    embed = compile_forward(network.embed, encoder)
+    embed = accelerate(network.embed, network, encoder)
     steps: list[nn.Module] = [nn.ReLU()] if encoder.relu else []
     if encoder.pca:
         steps.append(_build_pca(encoder.pca, networks[1], network.dim))

@@ -251,7 +251,7 @@ def test_the_commented_examples_are_right() -> None:
         (
             "weights.vggish.integrity",
             None,
-            "weights.vggish.integrity: missing; a download is checked before it is read",
+            "weights.vggish.integrity: missing; a file from elsewhere is checked before it is read",
         ),
         (
             "datasets.demo.streams.clip.frames",
