@@ -11,7 +11,7 @@ UNIT := tests/core tests/data tests/weights tests/provenance tests/losses tests/
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo           install, run the demo, write results/demo_report.html (about 9 minutes)"
+	@echo "make demo           install, run the demo, write results/demo_report.html (about 5 minutes)"
 	@echo "make demo-from-scratch  the same, and train the demo's networks again (six minutes more)"
 	@echo "make check          lint, types and unit tests (about 80 seconds)"
 	@echo "make test           every check that needs no GPU, published weights or real videos (about 15 minutes)"
