@@ -295,7 +295,7 @@ def test_sentences_that_are_not_read_whole_are_counted(folder: Path, capsys: pyt
     sentences["a"]["sentences"] = ["very " * 500]
     (folder / "sentences.json").write_text(json.dumps(sentences))
     assert index(folder) == score(folder) == 0
-    assert "1 of 4 sentences cannot be embedded as written; the first: " in capsys.readouterr().err
+    assert "1 of 4 sentences cannot be embedded as written, as " in capsys.readouterr().err
 
 
 def test_a_space_trained_with_class_names_is_marked_in_the_table(folder: Path) -> None:

@@ -127,9 +127,9 @@ def test_a_second_run_writes_only_missing_or_damaged_files(
 def test_another_setting_extracts_again(project: Path, tmp_path: Path, capsys: Any) -> None:
     run(project, tmp_path, streams="rgb")
     before = (tmp_path / "rgb/a.parquet").stat().st_mtime_ns
-    run(project, tmp_path, streams="rgb", set=("rgb.precision=bf16",))
+    run(project, tmp_path, streams="rgb", set=("rgb.precision=bf16", "rgb.backend=torch"))
     assert (tmp_path / "rgb/a.parquet").stat().st_mtime_ns > before
-    assert "rgb in bf16 against fp32, first batch: cosine" in capsys.readouterr().err
+    assert "rgb by torch in bf16 against fp32, first batch: cosine" in capsys.readouterr().err
 
 
 def test_a_stream_that_the_dataset_lacks_is_extracted_from_weights_in_a_local_file(
