@@ -25,6 +25,7 @@ from clip_ae.core.timeline import SnippetGrid
 from clip_ae.core.types import NetworkWeights, VideoInfo
 from clip_ae.encoders.batch_size import BatchedEncoder
 from clip_ae.encoders.devices import configure_torch
+from clip_ae.encoders.matrix_rates import measure_matrix_rate
 from clip_ae.encoders.precision_check import measure_deviation
 from clip_ae.encoders.streams import i3d
 from clip_ae.media import video
@@ -35,6 +36,7 @@ from clip_ae.pipeline.extraction import FeatureExtractor
 from tests.encoders import plain_i3d
 from tests.encoders.random_networks import random_i3d
 
+MATRIX_SIZES_AND_PASSES = ((1024, 2048, 4096), 5)
 # GFLOP of one 16x224x224 window: two per multiply-add.
 GFLOP = 54.0
 # Precision, compiled, and two goals: speed-up over the usual loop, share of the matrix rate.
@@ -102,9 +104,9 @@ def decode_with_decord(path: Path, width: int, height: int) -> None:
 
 def measure_encoding(path: Path, info: VideoInfo) -> None:
     network = random_i3d(I3dOptions())
-    rate = measure_matrix_rate(torch.bfloat16)
+    rate = measure_matrix_rate(torch.bfloat16, *MATRIX_SIZES_AND_PASSES)
     print_result("bf16 matrix product", rate, "GFLOP/s")
-    print_result("fp32 matrix product", measure_matrix_rate(torch.float32), "GFLOP/s")
+    print_result("fp32 matrix product", measure_matrix_rate(torch.float32, *MATRIX_SIZES_AND_PASSES), "GFLOP/s")
     measurements = [Measurement(path, info, network, *setting) for setting in SETTINGS]
     # The usual loop and each setting take turns, and medians are printed: the speed of a shared machine varies.
     usual_seconds = []
@@ -173,17 +175,6 @@ def run_usual_loop(path: Path, info: VideoInfo, network: NetworkWeights) -> floa
             x = torch.from_numpy(crop.transpose(3, 0, 1, 2).astype(np.float32) / 255 * 2 - 1)
             plain_i3d.features(x[None].contiguous(), weights)
     return (time.perf_counter() - start) / windows
-
-
-def measure_matrix_rate(dtype: torch.dtype) -> float:
-    """GFLOP/s of the fastest of three square products."""
-    best = 0.0
-    for n in (1024, 2048, 4096):
-        a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
-        torch.mm(a, b)
-        seconds = min(measure_seconds(lambda a=a, b=b: torch.mm(a, b)) for _ in range(5))
-        best = max(best, 2 * n**3 / seconds / 1e9)
-    return best
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Tests marked `gpu` need a GPU: without one they skip, and fail where CLIP_AE_EXPECT_GPU=1 says that there is one."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,6 @@ from xdist.scheduler import LoadFileScheduling
 
 from clip_ae.core.progress import show_progress
 
-# Choices of a backend that the tests measure, on small networks, are not the user's.
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="clip-ae-tests-")
 # A busy machine takes longer than hypothesis allows by default; tests are not timed.
 hypothesis.settings.register_profile("clip-ae", deadline=None)
 hypothesis.settings.load_profile("clip-ae")
@@ -28,6 +25,12 @@ class Scheduling(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Our own scheduler: pytest 9.2 does not read `_nodeid`, so the groups of pytest-xdist 3.8 have no effect."""
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Choices of a backend that the tests measure, on small networks, are not the user's."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)

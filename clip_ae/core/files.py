@@ -54,10 +54,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     with report_disk_errors(path):
         _make_folder(path.parent)
         _remove_leftovers(path)
-        temporary.touch()
-        # safetensors makes files that nobody else may read; on a cluster others read results.
-        mode = temporary.stat().st_mode
         try:
+            # safetensors makes files that only their owner may read; on a cluster others read results.
+            temporary.touch()
+            mode = temporary.stat().st_mode
             yield temporary
             temporary.chmod(mode)
             _sync(temporary)

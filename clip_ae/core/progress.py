@@ -1,7 +1,7 @@
 """Progress of long loops, through `logging`: a bar on a terminal, plain lines elsewhere, nothing in a quiet library.
 
-The command line calls `show_progress`. A program that imports clip_ae sees nothing until it sets the level of the
-logger `clip_ae` to INFO.
+The command line calls `show_progress`. A program that imports clip_ae sees warnings only, until it sets the level of
+the logger `clip_ae` to INFO.
 """
 
 import logging

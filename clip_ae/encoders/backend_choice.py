@@ -5,7 +5,6 @@ A choice holds for a processor, its number of threads, a network with its weight
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from clip_ae.core.config.streams import StreamEncoder
 from clip_ae.core.errors import UserError
 from clip_ae.core.files import write_text
+from clip_ae.core.processor import has_bf16_instructions, processor_name
 from clip_ae.core.progress import log_line
 from clip_ae.encoders.batch_size import EncodeFunction
 from clip_ae.encoders.crops import Array
@@ -27,7 +27,6 @@ from clip_ae.encoders.openvino_backend import (
     UnsupportedNetwork,
     check_openvino,
     find_openvino_problem,
-    has_bf16_instructions,
 )
 from clip_ae.encoders.precision_check import measure_deviation
 
@@ -149,16 +148,6 @@ def make_key(encoder: StreamEncoder, batch: Array, device: str, weights_ids: Seq
     return ", ".join(parts)
 
 
-def processor_name() -> str:
-    """The model name of this machine's processor."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 @dataclass(frozen=True)
 class ChoiceCache:
     """Earlier choices in the user's cache folder. A file that cannot be read or written costs a measurement only."""
@@ -167,7 +156,8 @@ class ChoiceCache:
 
     @staticmethod
     def default() -> "ChoiceCache":
-        folder = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("HOME", "") and f"{os.environ['HOME']}/.cache")
+        home = os.environ.get("HOME")
+        folder = os.environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else None)
         return ChoiceCache(Path(folder, "clip-ae", "backends.json") if folder else None)
 
     def read(self, key: str) -> str | None:

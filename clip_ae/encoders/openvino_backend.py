@@ -99,13 +99,3 @@ def find_openvino_problem() -> str | None:
     if numbers < MIN_VERSION:
         return f"openvino {installed} is too old, {'.'.join(map(str, MIN_VERSION))} is needed"
     return None
-
-
-def has_bf16_instructions() -> bool:
-    """Whether this processor multiplies bf16 numbers. Without these instructions, bf16 is slower than fp32."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            flags = next((line.split() for line in file if line.startswith("flags")), [])
-    except OSError:
-        return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)

@@ -28,7 +28,7 @@ REASONS = {
     "Software environment definition has changed": "its software environment has changed",
     "Updated input files": "newer input",
 }
-MADE_ANEW = "its input is made anew"
+MADE_AGAIN = "its input is made again"
 # Rows of Snakemake's table of jobs that do nothing: its sum, and the rule that only names targets.
 NOT_JOBS = ("total", "all")
 # Reasons whose first file is shown.
@@ -144,7 +144,7 @@ class RunLog:
 
 def explain_reason(reason: str) -> str:
     """Snakemake's reason for a job in a few words, without its long lists of files."""
-    return ", ".join(_find_reasons(reason)) or MADE_ANEW
+    return ", ".join(_find_reasons(reason)) or MADE_AGAIN
 
 
 def _find_reasons(reason: str) -> Iterator[str]:

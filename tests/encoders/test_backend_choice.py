@@ -11,6 +11,7 @@ import pytest
 
 from clip_ae.core.config.streams import I3dEncoder, StreamEncoder
 from clip_ae.core.errors import UserError
+from clip_ae.core.processor import processor_name
 from clip_ae.encoders import backend_choice
 from clip_ae.encoders.backend_choice import (
     MAX_DIFFERENCE,
@@ -20,7 +21,6 @@ from clip_ae.encoders.backend_choice import (
     describe,
     list_candidates,
     make_key,
-    processor_name,
     select_fastest,
 )
 from clip_ae.encoders.openvino_backend import UnsupportedNetwork

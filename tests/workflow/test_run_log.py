@@ -126,7 +126,7 @@ def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
     ("reason", "shown"),
     [
         (MISSING, "missing (results/a)"),
-        ("Input files updated by another job: results/c", "its input is made anew"),
+        ("Input files updated by another job: results/c", "its input is made again"),
         ("Updated input files: results/c, results/d", "newer input (results/c)"),
         ("Code has changed since last execution", "its code has changed"),
         (
