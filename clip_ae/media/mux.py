@@ -13,8 +13,9 @@ from clip_ae.core.files import atomic_write
 
 # Times of frames without a constant rate are rounded to this.
 TIME_BASE = Fraction(1, 90000)
-# With several threads the bytes of x264 depend on thread timing; with B-frames its look-ahead differs between runs.
-X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "bf": "0"}
+# With several threads the bytes of x264 depend on thread timing. Its look-ahead, also that for B-frames, reads memory
+# that it has not written: one encoding in a few hundred then has other bytes.
+X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "bf": "0", "rc-lookahead": "0", "mbtree": "0"}
 # Samples in an AAC frame.
 AAC_FRAME_SAMPLES = 1024
 

@@ -43,6 +43,8 @@ OWN_ERROR = "clip-ae: "
 SNAKEMAKE_HANDLER = "DefaultStreamHandler"
 # The table at the end of a dry run, which print_plan replaces.
 REASONS_TABLE = "Reasons:"
+# The beginning of a message with the whole command of a failed job; RunLog.fail says why it failed.
+FAILED_COMMAND = "RuleException:"
 # Beginnings of messages that are the same in every run.
 UNIMPORTANT = (
     "Assuming unrestricted",
@@ -198,6 +200,8 @@ class RunLogFilter(logging.Filter):
         message = str(record.getMessage())
         if message.startswith(REASONS_TABLE):
             self.log.print_plan()
+        if message.startswith(FAILED_COMMAND):
+            return False
         return record.levelno > logging.INFO or not message.startswith((REASONS_TABLE, *UNIMPORTANT))
 
 

@@ -276,7 +276,7 @@ def make_project(folder: Path) -> None:
         entry = data[WEIGHTS][PRETRAINED[stream]]
         file = f"networks/{stream}.safetensors"
         save_file(fixed_weights(entry), folder / file)
-        data[WEIGHTS][NETWORKS[stream]] = {**entry, SOURCE: file}
+        data[WEIGHTS][NETWORKS[stream]] = {**entry, SOURCE: file, "integrity": None}
         _set(data, ENCODER_WEIGHTS.format(stream=stream), NETWORKS[stream])
     # The project merges these files with CONFIG, so entries that were removed would come back.
     for file_path in (folder / CONFIGS).glob("*.yaml"):

@@ -44,8 +44,8 @@ RESTART_S = 5.0
 MAX_MEMORY_MB = 2000
 ONE_BY_ONE: dict[str, Hostile] = LIES | BOMBS | PLACES
 STREAMS = {
-    "rgb": I3dEncoder(batch_size=8),
-    "audio": VggishEncoder(batch_size=8),
+    "rgb": I3dEncoder(batch_size=8, backend="torch", precision="fp32"),
+    "audio": VggishEncoder(batch_size=8, backend="torch", precision="fp32"),
 }
 
 

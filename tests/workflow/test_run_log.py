@@ -159,6 +159,8 @@ def test_events_of_jobs_are_replaced_and_messages_pass() -> None:
     assert not log.filter(make_record(message="Select jobs to execute..."))
     assert log.filter(make_record(message="Select jobs is what a warning may begin with", level=logging.WARNING))
     assert log.filter(make_record("error", message="a rule is wrong", level=logging.ERROR))
+    command = "RuleException:\nCalledProcessError in file ..."
+    assert not log.filter(make_record("error", message=command, level=logging.ERROR))
     assert lines == []
     assert not log.filter(make_record(message="Reasons:\n  long"))
     assert lines == ["     1  probe: missing (results/a)", "     1  jobs in all"]
